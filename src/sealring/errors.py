@@ -1,0 +1,317 @@
+"""Every error that Sealring raises, in one tree.
+
+One base; each leaf has one stable `code` that log fields, metrics and problem details carry. What
+varies is a field, never part of the code. Messages are lower case and never hold a token, a
+password or a secret. A caller's own mistake (a bad option, a wrong type) is `TypeError` or
+`ValueError` and stands outside the tree, save `KeyRefused`, which is both.
+
+    SealringError
+    ├── TokenError                a token was refused: the client's answer is always the same
+    │   ├── Malformed             malformed               not a canonical compact token
+    │   ├── TooLarge              too_large               longer than the verifier reads
+    │   ├── UnsupportedAlgorithm  unsupported_algorithm   alg not in the table, or not allowed here
+    │   ├── UnknownKey            unknown_key             no key of ours has this kid
+    │   ├── BadSignature          bad_signature
+    │   ├── Expired               expired
+    │   ├── NotYetValid           not_yet_valid           nbf, or iat, lies in the future
+    │   ├── TooOld                too_old                 older than max_age
+    │   ├── MissingClaim          missing_claim
+    │   ├── BadClaim              bad_claim               a claim has the wrong JSON type
+    │   ├── WrongAudience         wrong_audience
+    │   ├── WrongIssuer           wrong_issuer
+    │   ├── WrongSubject          wrong_subject
+    │   ├── WrongTokenId          wrong_token_id
+    │   ├── WrongNonce            wrong_nonce
+    │   ├── WrongType             wrong_type              the header's typ
+    │   ├── CriticalHeader        critical_header         crit names what we do not understand
+    │   ├── Revoked               revoked                 session, subject epoch or key is dead
+    │   └── Stale                 stale                   this node may not answer: fail closed
+    ├── KeyRefused (ValueError)   key_refused             not fit to be a key of that algorithm
+    ├── RefreshRefused            a refresh token was refused
+    │   ├── InvalidRefreshToken   invalid_token           not minted by us
+    │   ├── SessionEnded          session_ended           ended, or past a limit
+    │   ├── RefreshReused         refresh_reused          theft or an old copy: the session ended
+    │   └── RefreshSuperseded     refresh_superseded      a request in flight lost its race
+    ├── AccountRefused            an account operation was refused
+    │   ├── WrongCredentials      invalid_credentials     unknown, wrong or disabled: never which
+    │   ├── NameTaken             name_taken
+    │   ├── InvalidField          invalid_field           `field` and `reason`
+    │   └── NoSuchAccount         no_such_account         for operators, never over HTTP
+    ├── NotFound                  not_found               no such session or key of yours
+    ├── Throttled                 throttled               too many attempts: `retry_after` seconds
+    ├── Unavailable               try again later: `retry_after` seconds
+    │   ├── Overloaded            overloaded              a bounded queue is full
+    │   └── StoreUnavailable      store_unavailable       the store cannot be reached or written
+    └── ConfigurationError        configuration           `hint` says how to mend it
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class SealringError(Exception):
+    """The base of every error here; `code` is stable across releases."""
+
+    code: ClassVar[str] = "error"
+
+
+class TokenError(SealringError):
+    """A token was refused; the subclass says why (RFC 8725, RFC 7519 §7.2)."""
+
+    code = "invalid_token"
+
+
+class Malformed(TokenError):
+    """Not a canonical compact token: form, base64url, JSON, or header."""
+
+    code = "malformed"
+
+
+class TooLarge(TokenError):
+    """Longer than the verifier is willing to read."""
+
+    code = "too_large"
+
+
+class UnsupportedAlgorithm(TokenError):
+    """The header's alg is not in the table or is not allowed here."""
+
+    code = "unsupported_algorithm"
+
+
+class UnknownKey(TokenError):
+    """No key of ours answers to the header's kid and alg."""
+
+    code = "unknown_key"
+
+
+class BadSignature(TokenError):
+    """The signature does not fit the bytes and the key."""
+
+    code = "bad_signature"
+
+
+class Expired(TokenError):
+    """`exp` has passed (RFC 7519 §4.1.4)."""
+
+    code = "expired"
+
+
+class NotYetValid(TokenError):
+    """`nbf` has not come yet, or `iat` lies in the future (RFC 7519 §4.1.5)."""
+
+    code = "not_yet_valid"
+
+
+class TooOld(TokenError):
+    """`iat` is further back than max_age."""
+
+    code = "too_old"
+
+
+class MissingClaim(TokenError):
+    """A required claim is absent; `claim` names it."""
+
+    code = "missing_claim"
+
+    def __init__(self, claim: str) -> None:
+        super().__init__(f"claim {claim!r} is missing")
+        self.claim = claim
+
+
+class BadClaim(TokenError):
+    """A claim has the wrong JSON type; `claim` names it."""
+
+    code = "bad_claim"
+
+    def __init__(self, claim: str, wanted: str) -> None:
+        super().__init__(f"claim {claim!r} must be {wanted}")
+        self.claim = claim
+
+
+class WrongAudience(TokenError):
+    """`aud` does not name us (RFC 7519 §4.1.3)."""
+
+    code = "wrong_audience"
+
+
+class WrongIssuer(TokenError):
+    """`iss` is not the issuer that we trust (RFC 7519 §4.1.1)."""
+
+    code = "wrong_issuer"
+
+
+class WrongSubject(TokenError):
+    """`sub` is not the subject asked for."""
+
+    code = "wrong_subject"
+
+
+class WrongTokenId(TokenError):
+    """`jti` is not the token id asked for."""
+
+    code = "wrong_token_id"
+
+
+class WrongNonce(TokenError):
+    """`nonce` is not the one asked for."""
+
+    code = "wrong_nonce"
+
+
+class WrongType(TokenError):
+    """The header's `typ` is not the kind of token wanted here (RFC 8725 §3.11)."""
+
+    code = "wrong_type"
+
+
+class CriticalHeader(TokenError):
+    """The header's `crit` is malformed or names an extension not understood (RFC 7515 §4.1.11)."""
+
+    code = "critical_header"
+
+
+class Revoked(TokenError):
+    """The session, the subject's epoch or the key is dead; `cause` is one of those three words."""
+
+    code = "revoked"
+
+    def __init__(self, cause: str) -> None:
+        super().__init__(f"revoked by {cause}")
+        self.cause = cause
+
+
+class Stale(TokenError):
+    """This node has not heard from its source for too long and accepts nothing (answer 503, never 401)."""
+
+    code = "stale"
+
+    def __init__(self, retry_after: int = 1) -> None:
+        super().__init__("no fresh word of revocations")
+        self.retry_after = retry_after
+
+
+class KeyRefused(SealringError, ValueError):
+    """The material is not fit to be a key of that algorithm."""
+
+    code = "key_refused"
+
+
+class RefreshRefused(SealringError):
+    """A refresh token was refused; the subclass says why."""
+
+    code = "invalid_token"
+
+
+class InvalidRefreshToken(RefreshRefused):
+    """Not a refresh token of ours: form or MAC."""
+
+    code = "invalid_token"
+
+
+class SessionEnded(RefreshRefused):
+    """The session was ended, or is past its idle limit or absolute end."""
+
+    code = "session_ended"
+
+
+class RefreshReused(RefreshRefused):
+    """A dead token with a good MAC came back: the session has been ended for it."""
+
+    code = "refresh_reused"
+
+
+class RefreshSuperseded(RefreshRefused):
+    """A request in flight lost its race: nothing was minted, nothing revoked."""
+
+    code = "refresh_superseded"
+
+
+class AccountRefused(SealringError):
+    """An operation on an account was refused."""
+
+    code = "account_refused"
+
+
+class WrongCredentials(AccountRefused):
+    """Unknown name, wrong password or disabled account: one error, so that none can be told apart."""
+
+    code = "invalid_credentials"
+
+    def __init__(self) -> None:
+        super().__init__("user name or password is wrong")
+
+
+class NameTaken(AccountRefused):
+    """Another account has this name (user names are public)."""
+
+    code = "name_taken"
+
+    def __init__(self) -> None:
+        super().__init__("this user name is taken")
+
+
+class InvalidField(AccountRefused):
+    """A field cannot be accepted: `field` names it, `reason` says what is wanted."""
+
+    code = "invalid_field"
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(f"{field}: {reason}")
+        self.field = field
+        self.reason = reason
+
+
+class NoSuchAccount(AccountRefused):
+    """There is no such account. For operators; over HTTP it is always `WrongCredentials`."""
+
+    code = "no_such_account"
+
+
+class NotFound(SealringError):
+    """There is no such session or key, or it is not yours."""
+
+    code = "not_found"
+
+
+class Throttled(SealringError):
+    """Too many attempts; `retry_after` in seconds."""
+
+    code = "throttled"
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__("too many attempts")
+        self.retry_after = retry_after
+
+
+class Unavailable(SealringError):
+    """Nothing is wrong with the request; try again in `retry_after` seconds."""
+
+    code = "unavailable"
+
+    def __init__(self, message: str, retry_after: int = 1) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class Overloaded(Unavailable):
+    """A bounded queue is full."""
+
+    code = "overloaded"
+
+
+class StoreUnavailable(Unavailable):
+    """The store cannot be reached, read or written; the outcome of a write is not known."""
+
+    code = "store_unavailable"
+
+
+class ConfigurationError(SealringError):
+    """A setting or the machine is not as needed; `hint` says how to mend it."""
+
+    code = "configuration"
+
+    def __init__(self, message: str, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.hint = hint
