@@ -1,0 +1,1 @@
+"""The page and the orders application that `sealring serve` shows."""

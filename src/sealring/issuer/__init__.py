@@ -1,0 +1,1 @@
+"""The half that writes: accounts, passwords, log-in throttle, sessions, keys."""

@@ -1,0 +1,1 @@
+"""What is dead: entries, the view that every request asks, the feed's form. Pure."""

@@ -1,0 +1,31 @@
+"""What is dead: one revocation, as the store numbers it and the feed carries it.
+
+Three kinds (design D6). *session*: this sid is dead. *subject*: tokens of this subject whose
+`epoch` is below the number are dead. *key*: this kid is dead. No time decides who is dead;
+`expires_at` only says when the last token that the entry can concern has expired, so that the
+entry may be forgotten.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+EntryKind = Literal["session", "subject", "key"]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One revocation."""
+
+    number: int
+    """Place in the feed: gapless, and number order is commit order."""
+    id: str
+    """Random, so that a number used twice by a store that went back in time is noticed."""
+    kind: EntryKind
+    target: str
+    """The sid, the subject or the kid."""
+    epoch: int
+    """For a subject: tokens below this epoch are dead. Otherwise 0."""
+    expires_at: int
+    """Unix seconds after which no live token can be concerned."""

@@ -1,0 +1,55 @@
+"""One session: the single row that every refresh of a log-in moves.
+
+A row is never copied and never multiplied: a thousand refreshes leave one row. What the row
+confirms is the pair (generation, mint time) of the newest refresh token that its holder has
+*used*; what was minted from it since is known by its mint time alone (design D5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+EndCause = Literal["logout", "ended_by_user", "ended_by_operator", "replaced", "over_cap", "reuse", "subject_revoked"]
+"""Why a session was ended before its limits."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """The row of one session. Seconds are Unix seconds; fields ending in `_ms` are Unix milliseconds."""
+
+    id: str
+    """`sid`: 16 random bytes, base64url, 22 characters."""
+    subject: str
+    client_id: str
+    scopes: tuple[str, ...]
+    claims: Mapping[str, Any] = field(default_factory=dict)
+    """What the application adds to each access token of this session."""
+    device: str = ""
+    """Short and for people: "Firefox on Linux"."""
+    address: str = ""
+    """Where the log-in came from, as an IP address."""
+    created_at: int
+    auth_time: int
+    """When the user last proved who they are (OpenID Connect Core §2)."""
+    last_seen_at: int
+    """The last refresh, or the start."""
+    idle_seconds: int
+    """Idle limit: the session is over when `now >= last_seen_at + idle_seconds`."""
+    expires_at: int
+    """Absolute end: the session is over when `now >= expires_at`, whatever happens."""
+
+    generation: int = 0
+    """g of the confirmed refresh token."""
+    minted_ms: int
+    """Mint time of the confirmed refresh token."""
+    parent_minted_ms: int | None = None
+    """Mint time of the confirmed token's parent, generation g-1; none for the first token."""
+    confirmed_ms: int
+    """When the confirmed token became that, by its first use; for the first token, the start."""
+    child_minted_ms: int | None = None
+    """When a child was last minted from the confirmed token; none when never."""
+
+    ended_at: int | None = None
+    ended_by: EndCause | None = None

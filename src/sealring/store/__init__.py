@@ -1,0 +1,1 @@
+"""Where sessions, accounts, keys and revocations live."""

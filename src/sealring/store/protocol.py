@@ -1,0 +1,177 @@
+"""What the rest asks of a store: fifteen questions and commands, by use, not by table (design D11).
+
+Every method is one atomic step: it happens whole or not at all, and what it returns has been
+committed durably. No method lets a caller read, decide and write: whatever is counted, swapped
+or used once is so in the statement itself. Revocations are numbered by a counter row that is
+raised as the last statement of the transaction, so that number order is commit order (D6).
+
+Any method may raise `StoreUnavailable`: the store could not be reached, read or written within
+its time budget, and the outcome of a write is then unknown; a retry is always safe. `now` is
+Unix seconds. `retain_seconds` is how long a revocation must be remembered: the life of an access
+token and the leeway.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from sealring.revocation.entry import Entry
+from sealring.sessions.session import Session
+from sealring.store.records import (
+    Account,
+    AccountChange,
+    Event,
+    FeedPage,
+    KeyRing,
+    Lane,
+    LoginGuard,
+    Revocation,
+    SessionRecord,
+    SigningKey,
+    StartedSession,
+)
+
+
+class Store(Protocol):
+    """Where sessions, accounts, keys and revocations live."""
+
+    async def open(self) -> None:
+        """Connect and bring the schema to this version.
+
+        Raises:
+            ConfigurationError: the place cannot be used (missing folder, read-only, not a database,
+                or a schema newer than this program).
+        """
+
+    async def close(self) -> None:
+        """Let go of everything; what was acknowledged is safe without it."""
+
+    # accounts
+
+    async def create_account(self, account: Account, event: Event) -> None:
+        """Add an account.
+
+        Raises:
+            NameTaken: `canonical_name` is taken.
+            InvalidField: `canonical_email` is taken (field `email`).
+        """
+
+    async def find_account(self, *, canonical_name: str | None = None, id: str | None = None) -> Account | None:
+        """The account of that name or that id (exactly one is given); none when there is none."""
+
+    async def list_accounts(self, *, after: str = "", limit: int = 1000) -> list[Account]:
+        """Accounts by canonical name, those after `after`."""
+
+    async def change_account(
+        self, id: str, change: AccountChange, event: Event, *, now: int, retain_seconds: int
+    ) -> tuple[Entry, ...] | None:
+        """Change an account and revoke what that makes invalid, in one transaction (I7).
+
+        Disable, delete and a password change raise the epoch and end the account's sessions (save
+        `keep_session`); other scopes raise the epoch only; enable and a rehash revoke nothing.
+
+        Returns:
+            The revocations; none when there is no such account, or `old_hash` is not its hash any more.
+        """
+
+    # sessions
+
+    async def start_session(
+        self,
+        session: Session,
+        event: Event,
+        *,
+        guard: LoginGuard | None,
+        cap: int,
+        replaces: str | None,
+        retain_seconds: int,
+    ) -> StartedSession | None:
+        """Insert a session; end the live one that it replaces and the oldest of the subject beyond `cap`.
+
+        Args:
+            session: the new row.
+            event: the audit line.
+            guard: for an account of ours; checked in the same transaction, so that a password change or a
+                disable that commits first is seen, and one that commits later ends this session too (U13).
+            cap: the highest number of live sessions of one subject, this one included.
+            replaces: sid that the same browser held before (C1); ended whoever it belongs to.
+            retain_seconds: see the module.
+
+        Returns:
+            None when the guard did not hold.
+        """
+
+    async def read_session(self, id: str) -> SessionRecord | None:
+        """The session, its subject's epoch and account, in one consistent read."""
+
+    async def advance_session(self, before: Session, after: Session) -> bool:
+        """Compare-and-swap: put `after` in the row if it still is `before` (confirmed pair, last child, not ended).
+
+        Returns:
+            Whether it was swapped. Concurrent calls may share one commit.
+        """
+
+    async def list_sessions(self, subject: str | None, *, now: int, limit: int = 1000) -> list[Session]:
+        """Live sessions (not ended, within both limits) of the subject, or of everybody; newest first."""
+
+    async def revoke(self, revocation: Revocation, event: Event, *, now: int, retain_seconds: int) -> tuple[Entry, ...]:
+        """Carry out a revocation in one transaction.
+
+        `EndSession` of a session that is not live or not the subject's, or whose row has moved, does nothing
+        and returns nothing. `EndSubject` without `keep` and `StaleSubject` give one entry, whatever the number of
+        sessions; with `keep` too (the kept session's tokens become stale).
+        """
+
+    # throttling
+
+    async def count_attempt(self, lanes: Sequence[Lane], *, now: int) -> int:
+        """Count an attempt in every lane if none is full, by one atomic step, before anything costly is done (D13, U9).
+
+        Returns:
+            0, or the seconds after which the fullest lane opens again; then nothing was counted.
+        """
+
+    async def settle_attempt(self, succeeded: Sequence[Lane], event: Event) -> None:
+        """Record how an attempt ended. Lanes in `succeeded` are cleared: success proves that it was their owner."""
+
+    # keys
+
+    async def read_keys(self) -> KeyRing:
+        """All signing keys and the version of the ring."""
+
+    async def write_keys(
+        self,
+        version: int,
+        keys: Sequence[SigningKey],
+        event: Event,
+        *,
+        revoked_kid: str | None = None,
+        now: int,
+        retain_seconds: int,
+    ) -> tuple[Entry, ...] | None:
+        """Replace the ring if it still has `version` (K6: of two nodes that create the first key, one wins).
+
+        `revoked_kid` adds a *key* entry to the feed in the same transaction.
+
+        Returns:
+            The revocations (one or none); None when the version had moved.
+        """
+
+    # the feed
+
+    async def load_feed(self, after: int | None) -> FeedPage:
+        """Entries after the cursor, or all live ones (`None`), with the head, in one consistent read."""
+
+    # audit
+
+    async def read_events(self, *, after: int = 0, limit: int = 1000) -> list[Event]:
+        """The audit log in order, after that number."""
+
+    # housekeeping
+
+    async def purge(self, *, now: int, audit_seconds: int) -> None:
+        """Forget what nothing can ask for: expired revocations, finished sessions, idle lanes, old audit lines.
+
+        Small transactions, so that no refresh waits for it (P9).
+        """

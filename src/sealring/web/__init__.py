@@ -1,0 +1,1 @@
+"""HTTP: credentials, cookies, CSRF, the ASGI middleware, the auth routes."""
