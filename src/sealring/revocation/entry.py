@@ -9,6 +9,7 @@ entry may be forgotten.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Literal
 
 EntryKind = Literal["session", "subject", "key"]
@@ -29,3 +30,8 @@ class Entry:
     """For a subject: tokens below this epoch are dead. Otherwise 0."""
     expires_at: int
     """Unix seconds after which no live token can be concerned."""
+
+
+def entry_digest(id: str) -> int:
+    """64 bits of an entry's random id, as a signed integer that every SQL dialect can XOR."""
+    return int.from_bytes(sha256(id.encode()).digest()[:8], "big", signed=True)

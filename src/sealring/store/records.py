@@ -198,13 +198,14 @@ class FeedPage:
     head: int
     """The highest number given so far."""
     complete: bool
-    """False when entries after the cursor have been forgotten or the cursor is not of this store: load all."""
+    """False when not every number after the cursor up to `head` is among `entries` (forgotten, or the cursor is ahead
+    of this store): the follower then loads all."""
     entries: tuple[Entry, ...]
-    """Live entries after the cursor, in number order (all live ones when the cursor was none)."""
-    live_count: int
-    """How many live entries there are up to `head`."""
-    live_digest: int
-    """XOR of the first 8 bytes (big-endian) of SHA-256 over each live entry's id: the count-and-hash check (I8)."""
+    """All entries after the cursor, in number order (all live ones when the cursor was none)."""
+    digest: int
+    """XOR of `entry_digest` over every entry ever numbered up to `head`, kept beside the counter and moved by the
+    same statement. A follower that XORs what it was given must come to the same number: one that skipped an entry,
+    or whose store went back in time and used a number twice, does not (I8, F7, F14)."""
     keys_version: int
     time_ms: int
     """The store's own clock."""

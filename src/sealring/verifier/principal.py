@@ -1,0 +1,56 @@
+"""Who is asking: what a verified access token says, as a value that nobody can change.
+
+One `Principal` is shared by every request that brings the same token (the verifier's cache holds
+it), so it is frozen all the way down: a handler that could write into it would write into other
+requests. The attribute names that Starlette's `request.user` expects are here too, without an
+import of Starlette.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Principal:
+    """The verified caller (RFC 9068 §2.2). Times are Unix seconds."""
+
+    subject: str
+    session_id: str
+    client_id: str
+    scopes: frozenset[str]
+    epoch: int
+    kid: str
+    token_id: str
+    issued_at: int
+    expires_at: int
+    auth_time: int
+    claims: Mapping[str, Any]
+    """Every claim of the token, frozen: objects are read-only mappings, arrays are tuples."""
+
+    @property
+    def is_authenticated(self) -> bool:
+        """Always true (Starlette's word)."""
+        return True
+
+    @property
+    def display_name(self) -> str:
+        """The subject: a token holds no name (Starlette's word)."""
+        return self.subject
+
+    @property
+    def identity(self) -> str:
+        """The subject (Starlette's word)."""
+        return self.subject
+
+
+def freeze(value: Any) -> Any:
+    """The same JSON value, read-only all the way down."""
+    if isinstance(value, dict):
+        return MappingProxyType({name: freeze(member) for name, member in value.items()})
+    if isinstance(value, list):
+        return tuple(freeze(member) for member in value)
+    return value
