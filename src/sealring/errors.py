@@ -42,6 +42,19 @@ password or a secret. A caller's own mistake (a bad option, a wrong type) is `Ty
     ├── Unavailable               try again later: `retry_after` seconds
     │   ├── Overloaded            overloaded              a bounded queue is full
     │   └── StoreUnavailable      store_unavailable       the store cannot be reached or written
+    ├── RequestRefused            the HTTP request itself cannot be accepted
+    │   ├── MissingCredential     missing_credential      no credential was sent
+    │   ├── InvalidRequest        invalid_request         two credentials, or one malformed (RFC 6750 §3.1)
+    │   ├── InsufficientScope     insufficient_scope      `scopes` that the route asks for
+    │   ├── CrossSite             csrf                    no proof that our own page is asking
+    │   ├── MalformedBody         malformed_body          not the one strict JSON object or form
+    │   ├── InvalidFields         invalid_field           `fields`, each with its reason
+    │   ├── UnsupportedMediaType  unsupported_media_type
+    │   ├── MethodNotAllowed      method_not_allowed      `allowed` methods
+    │   ├── RequestTimeout        request_timeout         the body did not arrive in time
+    │   ├── BodyTooLarge          body_too_large
+    │   ├── TargetTooLong         target_too_long         path and query
+    │   └── HeadersTooLarge       headers_too_large       in bytes or in number
     └── ConfigurationError        configuration           `hint` says how to mend it
 """
 
@@ -305,6 +318,96 @@ class StoreUnavailable(Unavailable):
     """The store cannot be reached, read or written; the outcome of a write is not known."""
 
     code = "store_unavailable"
+
+
+class RequestRefused(SealringError):
+    """The HTTP request itself cannot be accepted; the subclass says why."""
+
+    code = "request_refused"
+
+
+class MissingCredential(RequestRefused):
+    """No credential was sent where one is needed (RFC 6750 §3: answered without an error code)."""
+
+    code = "missing_credential"
+
+
+class InvalidRequest(RequestRefused):
+    """Two credentials, two Authorization headers, or a malformed one (RFC 6750 §3.1)."""
+
+    code = "invalid_request"
+
+
+class InsufficientScope(RequestRefused):
+    """The token is good and lacks a right; `scopes` are those that the route asks for."""
+
+    code = "insufficient_scope"
+
+    def __init__(self, scopes: tuple[str, ...]) -> None:
+        super().__init__("the token lacks a scope")
+        self.scopes = scopes
+
+
+class CrossSite(RequestRefused):
+    """A cookie came along, and nothing proves that a page of our own asked."""
+
+    code = "csrf"
+
+
+class MalformedBody(RequestRefused):
+    """Not one strict JSON object, or not one plain form."""
+
+    code = "malformed_body"
+
+
+class InvalidFields(RequestRefused):
+    """Well-formed, but not what the route takes; `fields` says which and why."""
+
+    code = "invalid_field"
+
+    def __init__(self, fields: tuple[InvalidField, ...]) -> None:
+        super().__init__("a field of the request is invalid")
+        self.fields = fields
+
+
+class UnsupportedMediaType(RequestRefused):
+    """The body's media type or coding is not the one that the route takes."""
+
+    code = "unsupported_media_type"
+
+
+class MethodNotAllowed(RequestRefused):
+    """The route exists for other methods; `allowed` names them."""
+
+    code = "method_not_allowed"
+
+    def __init__(self, allowed: tuple[str, ...]) -> None:
+        super().__init__("the route does not take this method")
+        self.allowed = allowed
+
+
+class RequestTimeout(RequestRefused):
+    """The body did not arrive in time."""
+
+    code = "request_timeout"
+
+
+class BodyTooLarge(RequestRefused):
+    """More bytes than a body may have."""
+
+    code = "body_too_large"
+
+
+class TargetTooLong(RequestRefused):
+    """Path and query are longer than any route needs."""
+
+    code = "target_too_long"
+
+
+class HeadersTooLarge(RequestRefused):
+    """Too many header fields, or too many bytes of them (RFC 6585 §5)."""
+
+    code = "headers_too_large"
 
 
 class ConfigurationError(SealringError):
