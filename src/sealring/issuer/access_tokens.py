@@ -1,0 +1,94 @@
+"""What an access token says, and signing it (RFC 9068).
+
+No name, no e-mail: a cookie must hold no personal data. What the application adds may not speak
+for the issuer: a claim of ours cannot be replaced.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sealring import jwt
+from sealring.sessions.lifetimes import access_expiry
+from sealring.sessions.session import Session
+
+RESERVED = frozenset(
+    {
+        "iss",
+        "aud",
+        "sub",
+        "client_id",
+        "sid",
+        "jti",
+        "iat",
+        "nbf",
+        "exp",
+        "auth_time",
+        "epoch",
+        "scope",
+        "cnf",
+        "act",
+        "nonce",
+    }
+)
+"""Claims that the issuer alone may set."""
+
+TYPE = "at+jwt"
+TOKEN_ID_BYTES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class AccessToken:
+    """A signed access token, and when it ends in Unix seconds."""
+
+    text: str
+    expires_at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessTokenIssuer:
+    """Signs access tokens for sessions."""
+
+    issuer: str
+    audience: str
+    ttl_seconds: int
+    signing_key: Callable[[], jwt.Key]
+
+    def issue(
+        self, session: Session, *, epoch: int, scopes: Sequence[str], claims: Mapping[str, Any], now: int
+    ) -> AccessToken:
+        """Sign an access token for this session; it never outlives the session's absolute end (I16).
+
+        Raises:
+            ValueError: the application's claims name one of ours.
+        """
+        check_claims(claims)
+        expires_at = access_expiry(session, now, self.ttl_seconds)
+        payload = {
+            **claims,
+            "iss": self.issuer,
+            "aud": self.audience,
+            "sub": session.subject,
+            "client_id": session.client_id,
+            "sid": session.id,
+            "jti": secrets.token_urlsafe(TOKEN_ID_BYTES),
+            "iat": now,
+            "exp": expires_at,
+            "auth_time": session.auth_time,
+            "epoch": epoch,
+            "scope": " ".join(scopes),
+        }
+        return AccessToken(jwt.sign(payload, self.signing_key(), typ=TYPE, now=now), expires_at)
+
+
+def check_claims(claims: Mapping[str, Any]) -> None:
+    """Refuse claims that only the issuer may set.
+
+    Raises:
+        ValueError: names the claim.
+    """
+    if clash := sorted(RESERVED.intersection(claims)):
+        raise ValueError(f"claim {clash[0]!r} is set by the issuer")

@@ -1,0 +1,112 @@
+"""The life of a signing key, decided from values alone (design D9).
+
+    published ──────▶ signing ──────▶ retired ──────▶ gone
+    (in the JWKS,     (the newest     (still          (dropped from
+     signs nothing)    that may)       verifies)       the ring)
+
+Time moves a key, nothing else: `signs_from` and `verifies_until` are written when the key or its
+successor is published, so every node reads the same state from the same row without a message. A
+*standby* is published at all times: it has been in every verifier's set long before it signs (I12,
+K1), and when the signing key is compromised the standby takes over at once without any verifier
+meeting an unknown kid (K2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Literal
+
+from sealring.store.records import SigningKey
+
+KeyState = Literal["published", "signing", "retired", "gone", "revoked"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyPolicy:
+    """What decides over keys. All in seconds."""
+
+    algorithm: str
+    rotation_seconds: int
+    """How long a key signs."""
+    lead_seconds: int
+    """How long a key is published before it signs: JWKS max-age + staleness bound + leeway, at least."""
+    token_seconds: int
+    """How long after its last signature a key must verify: life of an access token + leeway."""
+
+
+def key_state(key: SigningKey, ring: Sequence[SigningKey], now: int) -> KeyState:
+    """Where in its life a key is."""
+    if key.revoked_at is not None:
+        return "revoked"
+    if key.verifies_until is not None and now >= key.verifies_until:
+        return "gone"
+    if now < key.signs_from:
+        return "published"
+    current = signing_key(ring, now)
+    return "signing" if current is not None and current.kid == key.kid else "retired"
+
+
+def signing_key(ring: Sequence[SigningKey], now: int) -> SigningKey | None:
+    """The key that signs at `now`: of those that may, the one that began last (by kid where two began at once)."""
+    usable = [key for key in ring if key.revoked_at is None and key.signs_from <= now]
+    return max(usable, key=lambda key: (key.signs_from, key.kid), default=None)
+
+
+def standby_key(ring: Sequence[SigningKey], now: int) -> SigningKey | None:
+    """The key that signs next."""
+    coming = [key for key in ring if key.revoked_at is None and key.signs_from > now]
+    return min(coming, key=lambda key: (key.signs_from, key.kid), default=None)
+
+
+def standby_start(ring: Sequence[SigningKey], policy: KeyPolicy, now: int) -> int | None:
+    """When a key to be published now should begin to sign; None when no new key is needed.
+
+    The very first key, or one after all were revoked, signs at once: there is nobody who knows another.
+    """
+    current, standby = signing_key(ring, now), standby_key(ring, now)
+    if current is None:
+        return now if standby is None or standby.alg != policy.algorithm else None
+    if current.alg != policy.algorithm:
+        return now + policy.lead_seconds if standby is None or standby.alg != policy.algorithm else None
+    if standby is None or standby.alg != policy.algorithm:
+        return max(current.signs_from + policy.rotation_seconds, now + policy.lead_seconds)
+    return None
+
+
+def tidy(ring: Sequence[SigningKey], policy: KeyPolicy, now: int) -> tuple[SigningKey, ...]:
+    """The ring without what is gone, or waits with another algorithm; each predecessor told when it ends."""
+    kept = [
+        key
+        for key in ring
+        if not (key.verifies_until is not None and now >= key.verifies_until)
+        and not (key.alg != policy.algorithm and key.signs_from > now)
+    ]
+    in_order = sorted(kept, key=lambda key: (key.signs_from, key.kid))
+    alive = [key for key in in_order if key.revoked_at is None]
+    ends = {key.kid: successor.signs_from + policy.token_seconds for key, successor in pairwise(alive)}
+    return tuple(
+        key if key.revoked_at is not None else replace(key, verifies_until=ends.get(key.kid)) for key in in_order
+    )
+
+
+def bring_forward(ring: Sequence[SigningKey], policy: KeyPolicy, now: int) -> tuple[SigningKey, ...]:
+    """Rotate: the standby signs as soon as every verifier must know it."""
+    standby = standby_key(ring, now)
+    if standby is None:
+        return tuple(ring)
+    sooner = min(standby.signs_from, max(now, standby.published_at + policy.lead_seconds))
+    return tuple(replace(key, signs_from=sooner) if key.kid == standby.kid else key for key in ring)
+
+
+def strike(ring: Sequence[SigningKey], kid: str, policy: KeyPolicy, now: int) -> tuple[SigningKey, ...]:
+    """Revoke one key; when it was the signing one, the standby signs from now."""
+    struck = tuple(
+        replace(key, revoked_at=now, verifies_until=now + policy.token_seconds) if key.kid == kid else key
+        for key in ring
+    )
+    standby = standby_key(struck, now)
+    if signing_key(struck, now) is None and standby is not None:
+        return tuple(replace(key, signs_from=now) if key.kid == standby.kid else key for key in struck)
+    return struck

@@ -1,0 +1,226 @@
+"""The signing keys of this issuer: made, sealed, published, rotated and revoked through the store.
+
+Every node holds the same ring, and whoever first sees that a key is wanted writes it by
+compare-and-swap, so two nodes that start at once agree on one key (K6). Decisions are
+`key_life`'s; here they are carried out.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+
+from sealring import jwt
+from sealring.errors import NotFound, StoreUnavailable
+from sealring.issuer.key_life import (
+    KeyPolicy,
+    bring_forward,
+    key_state,
+    signing_key,
+    standby_key,
+    standby_start,
+    strike,
+    tidy,
+)
+from sealring.issuer.root_secret import NONCE_BYTES, Sealer
+from sealring.revocation.entry import Entry
+from sealring.store.protocol import Store
+from sealring.store.records import Event, KeyRing, SigningKey
+
+KID_BYTES = 16
+ATTEMPTS = 8
+"""Lost swaps before giving up: each loss means that another node has just written what we wanted to write."""
+
+
+class SigningKeys:
+    """The ring of signing keys.
+
+    Args:
+        store: where the ring lives.
+        sealer: opens and seals private keys.
+        policy: algorithm, rotation, lead.
+        clock: Unix milliseconds.
+    """
+
+    def __init__(self, store: Store, sealer: Sealer, policy: KeyPolicy, *, clock: Callable[[], int]) -> None:
+        self._store = store
+        self._sealer = sealer
+        self._policy = policy
+        self._clock = clock
+        self._ring = KeyRing(version=-1, keys=())
+        self._opened: dict[str, jwt.Key] = {}
+
+    @property
+    def version(self) -> int:
+        """The version of the ring in memory; -1 before the first `load`."""
+        return self._ring.version
+
+    async def load(self) -> None:
+        """Read the ring; make what it lacks: a first key, a standby. Call at start, and when the version moved."""
+        for _ in range(ATTEMPTS):
+            self._take(await self._store.read_keys())
+            now = self._clock() // 1000
+            starts = standby_start(self._ring.keys, self._policy, now)
+            wanted = tidy(self._ring.keys, self._policy, now)
+            if starts is None and wanted == self._ring.keys:
+                return
+            event = Event(kind="key_published", at_ms=self._clock(), cause="retired keys dropped")
+            if starts is not None:
+                fresh = self._make(now, starts)
+                wanted = tidy((*wanted, fresh), self._policy, now)
+                event = replace(
+                    event, cause="standby", detail={"kid": fresh.kid, "alg": fresh.alg, "signs_from": starts}
+                )
+            await self._write(wanted, event)
+        raise StoreUnavailable("the key ring moves faster than it can be read")
+
+    async def rotate(self) -> SigningKey:
+        """Let the standby sign as soon as every verifier must know it.
+
+        Returns:
+            The key that signs next; its `signs_from` says when.
+        """
+        for _ in range(ATTEMPTS):
+            await self.load()
+            now = self._clock() // 1000
+            standby = standby_key(self._ring.keys, now)
+            if standby is None:
+                continue
+            wanted = tidy(bring_forward(self._ring.keys, self._policy, now), self._policy, now)
+            event = Event(
+                kind="key_published", at_ms=self._clock(), cause="rotation asked for", detail={"kid": standby.kid}
+            )
+            if wanted == self._ring.keys or await self._write(wanted, event) is not None:
+                await self.load()
+                return next(key for key in self._ring.keys if key.kid == standby.kid)
+        raise StoreUnavailable("the key ring moves faster than it can be read")
+
+    async def revoke(self, kid: str, *, retain_seconds: int) -> tuple[Entry, ...]:
+        """Kill a compromised key: every token that it signed is dead, on every node within the staleness bound (K2).
+
+        Raises:
+            NotFound: no such key, or already revoked.
+        """
+        for _ in range(ATTEMPTS):
+            await self.load()
+            now = self._clock() // 1000
+            if not any(key.kid == kid and key.revoked_at is None for key in self._ring.keys):
+                raise NotFound(f"no live signing key {kid!r}")
+            wanted = tidy(strike(self._ring.keys, kid, self._policy, now), self._policy, now)
+            event = Event(kind="key_revoked", at_ms=self._clock(), detail={"kid": kid})
+            entries = await self._write(wanted, event, revoked_kid=kid, retain_seconds=retain_seconds)
+            if entries is not None:
+                await self.load()
+                return entries
+        raise StoreUnavailable("the key ring moves faster than it can be read")
+
+    async def reseal(self) -> int:
+        """Seal again, under the first root secret, every key that an older one sealed.
+
+        Returns:
+            How many were.
+        """
+        for _ in range(ATTEMPTS):
+            await self.load()
+            resealed = [(key, *self._sealer.open(key.sealed, kid=key.kid)) for key in self._ring.keys]
+            old = [key.kid for key, _, current in resealed if not current]
+            if not old:
+                return 0
+            wanted = tuple(
+                key if current else replace(key, sealed=self._sealer.seal(plain, kid=key.kid, nonce=_nonce()))
+                for key, plain, current in resealed
+            )
+            event = Event(kind="keys_resealed", at_ms=self._clock(), detail={"kids": old})
+            if await self._write(wanted, event) is not None:
+                await self.load()
+                return len(old)
+        raise StoreUnavailable("the key ring moves faster than it can be read")
+
+    def signing(self) -> jwt.Key:
+        """The private key that signs now.
+
+        Raises:
+            StoreUnavailable: not loaded yet, or no key may sign.
+        """
+        row = signing_key(self._ring.keys, self._clock() // 1000)
+        if row is None:
+            raise StoreUnavailable("no signing key is loaded")
+        return self._open(row)
+
+    def verifying(self) -> jwt.KeySet:
+        """The keys that verify now: published, signing and retired; public ones, save for HMAC."""
+        now = self._clock() // 1000
+        states = {"published", "signing", "retired"}
+        return jwt.KeySet(
+            [self._open(key).public() for key in self._ring.keys if key_state(key, self._ring.keys, now) in states]
+        )
+
+    def jwks(self) -> dict[str, Any]:
+        """The JWK Set to publish (RFC 7517 §5): public keys only, none for HMAC, none that is revoked or gone (K3)."""
+        now = self._clock() // 1000
+        live = [
+            key
+            for key in self._ring.keys
+            if key_state(key, self._ring.keys, now) in {"published", "signing", "retired"}
+        ]
+        return {"keys": [msgspec.json.decode(key.public_jwk) for key in live if key.public_jwk is not None]}
+
+    def listing(self) -> list[dict[str, Any]]:
+        """The ring for people: kid, alg, state and times; nothing secret."""
+        now = self._clock() // 1000
+        return [
+            {
+                "kid": key.kid,
+                "alg": key.alg,
+                "state": key_state(key, self._ring.keys, now),
+                "published_at": key.published_at,
+                "signs_from": key.signs_from,
+                "verifies_until": key.verifies_until,
+                "revoked_at": key.revoked_at,
+            }
+            for key in self._ring.keys
+        ]
+
+    def _take(self, ring: KeyRing) -> None:
+        self._ring = ring
+        kids = {key.kid for key in ring.keys}
+        self._opened = {kid: key for kid, key in self._opened.items() if kid in kids}
+
+    def _open(self, row: SigningKey) -> jwt.Key:
+        if row.kid not in self._opened:
+            plain, _ = self._sealer.open(row.sealed, kid=row.kid)
+            self._opened[row.kid] = jwt.Key.from_jwk(msgspec.json.decode(plain))
+        return self._opened[row.kid]
+
+    def _make(self, now: int, starts: int) -> SigningKey:
+        symmetric = self._policy.algorithm.startswith("HS")
+        # The thumbprint of a secret would be a hash of it for all the world to see.
+        key = jwt.Key.generate(self._policy.algorithm, kid=secrets.token_urlsafe(KID_BYTES) if symmetric else None)
+        return SigningKey(
+            kid=key.kid,
+            alg=key.alg,
+            public_jwk=None if symmetric else msgspec.json.encode(key.public().to_jwk()).decode(),
+            sealed=self._sealer.seal(msgspec.json.encode(key.to_jwk(private=True)), kid=key.kid, nonce=_nonce()),
+            published_at=now,
+            signs_from=starts,
+        )
+
+    async def _write(
+        self, keys: Sequence[SigningKey], event: Event, *, revoked_kid: str | None = None, retain_seconds: int = 0
+    ) -> tuple[Entry, ...] | None:
+        return await self._store.write_keys(
+            self._ring.version,
+            keys,
+            event,
+            revoked_kid=revoked_kid,
+            now=self._clock() // 1000,
+            retain_seconds=retain_seconds,
+        )
+
+
+def _nonce() -> bytes:
+    return secrets.token_bytes(NONCE_BYTES)

@@ -1,0 +1,337 @@
+"""Sessions, carried out: start, refresh, end. The rules are `sealring.sessions`'; here is the I/O.
+
+Refreshing is *decide purely, then swap*: read the row, ask `decide_refresh`, write what it says by
+compare-and-swap, and where the swap is lost to a concurrent request, look again. The MAC of a
+refresh token is checked before the store is asked anything (R9).
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, assert_never
+
+from sealring.errors import InvalidRefreshToken, RefreshReused, RefreshSuperseded, SessionEnded, StoreUnavailable
+from sealring.issuer.access_tokens import AccessToken, AccessTokenIssuer, check_claims
+from sealring.issuer.device import describe_device
+from sealring.issuer.origin import Origin
+from sealring.revocation.entry import Entry
+from sealring.sessions.lifetimes import over_cause, refresh_expiry
+from sealring.sessions.refresh import Mint, Over, Repeat, Reused, Superseded, decide_refresh
+from sealring.sessions.refresh_token import RefreshToken, RefreshTokenCodec
+from sealring.sessions.session import EndCause, Session
+from sealring.store.protocol import Store
+from sealring.store.records import (
+    EndSession,
+    EndSubject,
+    Event,
+    LoginGuard,
+    Revocation,
+    SessionRecord,
+    StaleSubject,
+)
+
+SESSION_ID_BYTES = 16
+SWAP_ATTEMPTS = 64
+"""Lost swaps before giving up. Each loss is another request's success, and after one success the
+others find it within the retry window and need no write, so only a bug or a flood comes near."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What a subject may do now, asked anew at each refresh."""
+
+    scopes: Sequence[str]
+    claims: Mapping[str, Any] = field(default_factory=dict)
+
+
+GrantFor = Callable[[Session], Awaitable[Grant | None]]
+"""The application's answer at each refresh: what the session's subject may do now; None ends the session."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionPolicy:
+    """Limits of a session, in seconds unless named otherwise."""
+
+    idle_seconds: int
+    max_seconds: int
+    retry_window_ms: int
+    """G of design D5."""
+    retain_seconds: int
+    """How long a revocation is remembered: life of an access token + leeway."""
+    cap: int = 50
+    """Live sessions of one subject; the oldest ends when one more starts (D2)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issued:
+    """What a client gets: both tokens and the session that they belong to."""
+
+    access_token: AccessToken
+    refresh_token: str
+    refresh_expires_at: int
+    session: Session
+    scopes: tuple[str, ...]
+
+
+class Sessions:
+    """All sessions of this issuer.
+
+    Args:
+        store: where they live.
+        refresh_tokens: seals and opens refresh tokens.
+        access_tokens: signs access tokens.
+        policy: limits.
+        in_force: told of every revocation before the caller gets its answer (I2).
+        clock: Unix milliseconds.
+        grant_for: asked at each refresh; by default an account's own scopes, else what the session began with.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        refresh_tokens: RefreshTokenCodec,
+        access_tokens: AccessTokenIssuer,
+        policy: SessionPolicy,
+        in_force: Callable[[Sequence[Entry]], None],
+        clock: Callable[[], int],
+        grant_for: GrantFor | None = None,
+    ) -> None:
+        self._store = store
+        self._refresh_tokens = refresh_tokens
+        self._access_tokens = access_tokens
+        self._policy = policy
+        self._in_force = in_force
+        self._clock = clock
+        self._grant_for = grant_for
+
+    async def start(
+        self,
+        subject: str,
+        *,
+        scopes: Sequence[str] = (),
+        claims: Mapping[str, Any] | None = None,
+        client_id: str,
+        origin: Origin,
+        guard: LoginGuard | None = None,
+        replaces: str | None = None,
+    ) -> Issued | None:
+        """Start a session for a subject who has just proved who they are.
+
+        Args:
+            subject: `sub`, an opaque string.
+            scopes: what the session may do.
+            claims: added to each access token.
+            client_id: the OAuth client, or the issuer's own name for its pages.
+            origin: where the request came from.
+            guard: for accounts: what was verified, held against the row in the inserting transaction (U13).
+            replaces: sid that the same browser held before (C1).
+
+        Returns:
+            The tokens; None when the guard did not hold.
+
+        Raises:
+            ValueError: empty subject, a scope with a space, or a claim that only the issuer may set.
+        """
+        check_subject(subject)
+        check_scopes(scopes)
+        check_claims(claims or {})
+        now_ms = self._clock()
+        now = now_ms // 1000
+        session = Session(
+            id=secrets.token_urlsafe(SESSION_ID_BYTES),
+            subject=subject,
+            client_id=client_id,
+            scopes=tuple(scopes),
+            claims=dict(claims or {}),
+            device=describe_device(origin.user_agent),
+            address=origin.address,
+            created_at=now,
+            auth_time=now,
+            last_seen_at=now,
+            idle_seconds=self._policy.idle_seconds,
+            expires_at=now + self._policy.max_seconds,
+            minted_ms=now_ms,
+            confirmed_ms=now_ms,
+        )
+        event = Event(
+            kind="login",
+            at_ms=now_ms,
+            subject=subject,
+            session=session.id,
+            address=origin.address,
+            detail={"device": session.device},
+        )
+        started = await self._store.start_session(
+            session,
+            event,
+            guard=guard,
+            cap=self._policy.cap,
+            replaces=replaces,
+            retain_seconds=self._policy.retain_seconds,
+        )
+        if started is None:
+            return None
+        self._in_force(started.entries)
+        token = RefreshToken(session.id, session.generation, session.minted_ms, None)
+        return self._issue(session, token, Grant(session.scopes, session.claims), started.epoch, now)
+
+    async def refresh(self, text: str, *, origin: Origin) -> Issued:
+        """Trade a refresh token for the next one and a fresh access token (RFC 6749 §6, design D5).
+
+        Raises:
+            InvalidRefreshToken: not one of ours.
+            SessionEnded: the session was ended or is past a limit.
+            RefreshReused: the token was dead; the session has been ended for it.
+            RefreshSuperseded: a request in flight lost its race; nothing happened.
+            StoreUnavailable: try again; a retry is safe.
+        """
+        token = self._refresh_tokens.open(text)
+        for _ in range(SWAP_ATTEMPTS):
+            record = await self._store.read_session(token.session_id)
+            if record is None:
+                raise SessionEnded("no such session any more")
+            now_ms = self._clock()
+            decision = decide_refresh(
+                record.session, token, now_ms=now_ms, retry_window_ms=self._policy.retry_window_ms
+            )
+            match decision:
+                case Over(cause):
+                    raise SessionEnded(f"session is over: {cause}")
+                case Superseded():
+                    raise RefreshSuperseded("a newer refresh token is in use")
+                case Reused():
+                    if await self._end_reused(record.session, origin, now_ms):
+                        raise RefreshReused("a dead refresh token was used")
+                case Repeat(child):
+                    grant = await self._grant(record)
+                    return self._issue(record.session, child, grant, record.epoch, now_ms // 1000)
+                case Mint(child, after):
+                    grant = await self._grant(record)
+                    if await self._store.advance_session(record.session, after):
+                        return self._issue(after, child, grant, record.epoch, now_ms // 1000)
+                case _:
+                    assert_never(decision)
+        raise StoreUnavailable("the session moves faster than it can be read")
+
+    async def session_of(self, text: str) -> str:
+        """The sid of a refresh token, for logging out with nothing else in hand.
+
+        Raises:
+            InvalidRefreshToken: not one of ours.
+        """
+        return self._refresh_tokens.open(text).session_id
+
+    async def end(self, session_id: str, *, cause: EndCause, subject: str | None = None, address: str = "") -> bool:
+        """End one session everywhere; with `subject`, only if it is theirs.
+
+        Returns:
+            Whether there was a live session to end.
+        """
+        event = self._event("session_ended", subject=subject or "", session=session_id, address=address, cause=cause)
+        return bool(await self._revoke(EndSession(id=session_id, cause=cause, subject=subject), event))
+
+    async def end_subject(
+        self, subject: str, *, cause: EndCause = "subject_revoked", keep: str | None = None, address: str = ""
+    ) -> None:
+        """End every session of a subject, or all but `keep`: one entry, whatever their number."""
+        event = self._event("subject_revoked", subject=subject, session=keep or "", address=address, cause=cause)
+        await self._revoke(EndSubject(subject=subject, cause=cause, keep=keep), event)
+
+    async def refresh_claims(self, subject: str) -> None:
+        """Make the subject's access tokens stale: clients refresh and get new claims; nobody is logged out."""
+        await self._revoke(StaleSubject(subject=subject), self._event("claims_refreshed", subject=subject))
+
+    async def read(self, session_id: str) -> Session | None:
+        """The session, if it is live."""
+        record = await self._store.read_session(session_id)
+        if record is None or over_cause(record.session, self._clock() // 1000) is not None:
+            return None
+        return record.session
+
+    async def list(self, subject: str | None) -> list[Session]:
+        """Live sessions of the subject, or of everybody; newest first."""
+        return await self._store.list_sessions(subject, now=self._clock() // 1000)
+
+    async def _end_reused(self, session: Session, origin: Origin, now_ms: int) -> bool:
+        """End the session in one transaction with the event (I4); False when its row has moved meanwhile."""
+        event = Event(
+            kind="refresh_reused",
+            at_ms=now_ms,
+            subject=session.subject,
+            session=session.id,
+            address=origin.address,
+            cause="a dead refresh token with a good MAC was used",
+        )
+        return bool(await self._revoke(EndSession(id=session.id, cause="reuse", unmoved=session), event))
+
+    async def _revoke(self, revocation: Revocation, event: Event) -> tuple[Entry, ...]:
+        entries = await self._store.revoke(
+            revocation, event, now=self._clock() // 1000, retain_seconds=self._policy.retain_seconds
+        )
+        self._in_force(entries)
+        return entries
+
+    async def _grant(self, record: SessionRecord) -> Grant:
+        if self._grant_for is not None:
+            grant = await self._grant_for(record.session)
+            if grant is None:
+                await self.end(record.session.id, cause="ended_by_operator")
+                raise SessionEnded("the application no longer grants this session")
+            check_scopes(grant.scopes)
+            return grant
+        if record.account is not None:
+            return Grant(record.account.scopes, record.session.claims)
+        return Grant(record.session.scopes, record.session.claims)
+
+    def _issue(self, session: Session, token: RefreshToken, grant: Grant, epoch: int, now: int) -> Issued:
+        return Issued(
+            access_token=self._access_tokens.issue(
+                session, epoch=epoch, scopes=grant.scopes, claims=grant.claims, now=now
+            ),
+            refresh_token=self._refresh_tokens.seal(token),
+            refresh_expires_at=refresh_expiry(session, now),
+            session=session,
+            scopes=tuple(grant.scopes),
+        )
+
+    def _event(self, kind: Any, *, subject: str = "", session: str = "", address: str = "", cause: str = "") -> Event:
+        return Event(kind=kind, at_ms=self._clock(), subject=subject, session=session, address=address, cause=cause)
+
+
+MAX_SUBJECT = 255
+
+
+def check_subject(subject: str) -> None:
+    """`sub` is a non-empty string of at most 255 characters (OpenID Connect Core §2).
+
+    Raises:
+        ValueError: it is not.
+    """
+    if not subject or len(subject) > MAX_SUBJECT or not subject.isprintable():
+        raise ValueError("subject must be 1 to 255 printable characters")
+
+
+def check_scopes(scopes: Sequence[str]) -> None:
+    """Scope tokens as RFC 6749 §3.3 writes them.
+
+    Raises:
+        ValueError: a scope is empty or has a character that RFC 6749 does not allow.
+    """
+    for scope in scopes:
+        if not scope or not all("!" <= letter <= "~" and letter not in '"\\' for letter in scope):
+            raise ValueError(f"scope {scope!r} is not a scope token of RFC 6749 §3.3")
+
+
+__all__ = [
+    "Grant",
+    "GrantFor",
+    "InvalidRefreshToken",
+    "Issued",
+    "SessionPolicy",
+    "Sessions",
+    "check_scopes",
+    "check_subject",
+]

@@ -1,0 +1,170 @@
+"""Settings: one frozen value, read once and checked when it is read.
+
+Constructor arguments win over the environment, the environment over `.env` in the working
+directory. An unknown `SEALRING_…` name is an error, because a misspelt setting that is silently
+ignored is a setting that somebody believes to be in force. No value is ever printed in an error.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from dotenv import dotenv_values
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+
+from sealring.errors import ConfigurationError
+from sealring.issuer.throttle import Rate
+from sealring.jwt import parse_duration
+
+PREFIX = "SEALRING_"
+LEEWAY_SECONDS = 5
+"""How far the clocks of nodes may differ (RFC 9068 allows "a few minutes"; NTP needs milliseconds)."""
+
+
+def _seconds(value: Any) -> Any:
+    return parse_duration(value) if isinstance(value, str) else value
+
+
+Seconds = Annotated[float, BeforeValidator(_seconds)]
+WholeSeconds = Annotated[int, BeforeValidator(_seconds)]
+RateText = Annotated[Rate, BeforeValidator(lambda value: Rate.parse(value) if isinstance(value, str) else value)]
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+class Settings(BaseSettings):
+    """All that an operator can set. `docs/settings.md` lists each with its meaning; durations are in seconds here."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_file=".env",
+        frozen=True,
+        extra="ignore",
+        arbitrary_types_allowed=True,
+        hide_input_in_errors=True,
+    )
+
+    secret: SecretStr = SecretStr("")
+    database_url: SecretStr = SecretStr("sqlite:///sealring.db")
+    issuer: str = "http://127.0.0.1:8000"
+    audience: str = ""
+    algorithm: Literal[
+        "ES256",
+        "ES384",
+        "ES512",
+        "Ed25519",
+        "RS256",
+        "RS384",
+        "RS512",
+        "PS256",
+        "PS384",
+        "PS512",
+        "HS256",
+        "HS384",
+        "HS512",
+    ] = "ES256"
+    access_ttl: WholeSeconds = Field(1800, ge=1, le=86_400)
+    session_idle: WholeSeconds = Field(14 * 86_400, ge=1, le=400 * 86_400)
+    session_max: WholeSeconds = Field(90 * 86_400, ge=1, le=400 * 86_400)
+    retry_window: Seconds = Field(10.0, ge=0, le=300)
+    max_staleness: Seconds = Field(5.0, ge=0.5, le=3600)
+    poll_interval: Seconds = Field(0.5, ge=0.05, le=600)
+    cookie_secure: Literal["auto", "on", "off"] = "auto"
+    password_min_length: int = Field(15, ge=8, le=64)
+    throttle_account: RateText = Rate(10, 300)
+    throttle_address: RateText = Rate(60, 60)
+    key_rotation: WholeSeconds = Field(30 * 86_400, ge=3600)
+    trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = ()
+
+    @field_validator("issuer")
+    @classmethod
+    def _issuer_is_a_url(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+            raise ValueError("must be an http or https URL without query or fragment (RFC 8414 §2)")
+        return value
+
+    @field_validator("cookie_secure", mode="before")
+    @classmethod
+    def _truth_words(cls, value: Any) -> Any:
+        words = {"true": "on", "1": "on", "yes": "on", "false": "off", "0": "off", "no": "off"}
+        return words.get(str(value).lower(), str(value).lower())
+
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _networks(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return tuple(ipaddress.ip_network(part.strip()) for part in value.split(",") if part.strip())
+        return value
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - pydantic-settings' own signature
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - we read no secrets folder
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Constructor, then environment, then `.env`."""
+        return init_settings, env_settings, dotenv_settings
+
+    @property
+    def audience_or_issuer(self) -> str:
+        """`aud` of our access tokens: the issuer unless set."""
+        return self.audience or self.issuer
+
+    @property
+    def secure_cookies(self) -> bool:
+        """On, except when the issuer is plain http on loopback and nothing was said."""
+        if self.cookie_secure == "auto":
+            parts = urlsplit(self.issuer)
+            return parts.scheme == "https" or not is_loopback(parts.hostname or "")
+        return self.cookie_secure == "on"
+
+    @property
+    def retain_seconds(self) -> int:
+        """How long a revocation can concern a token: the life of an access token and the leeway."""
+        return self.access_ttl + LEEWAY_SECONDS
+
+
+def is_loopback(host: str) -> bool:
+    """Whether this host name or address never leaves the machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def load_settings(**given: Any) -> Settings:
+    """Read the settings.
+
+    Args:
+        given: values that win over environment and `.env`, by the names of `Settings`.
+
+    Raises:
+        ConfigurationError: a bad value or an unknown `SEALRING_…` name.
+        TypeError: an unknown argument.
+    """
+    known = set(Settings.model_fields)
+    if unknown := sorted(set(given) - known):
+        raise TypeError(f"unknown setting: {', '.join(unknown)}")
+    named = {*os.environ, *(dotenv_values(".env") if os.path.isfile(".env") else ())}  # noqa: PTH113 - no path to keep
+    strange = sorted(
+        name for name in named if name.upper().startswith(PREFIX) and name[len(PREFIX) :].lower() not in known
+    )
+    if strange:
+        raise ConfigurationError(f"unknown setting {strange[0]}", "the settings are listed in docs/settings.md")
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        name = PREFIX + str(first["loc"][0]).upper() if first["loc"] else "settings"
+        raise ConfigurationError(
+            f"{name}: {first['msg'].removeprefix('Value error, ')}", "see docs/settings.md"
+        ) from None

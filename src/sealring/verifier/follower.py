@@ -1,0 +1,225 @@
+"""What a node knows of keys and revocations, and how fresh that is (design D6, D7).
+
+The follower polls its source in the background and answers from memory. It is as fresh as the
+*start* of its last good poll, on a clock that goes on counting while the machine is suspended; a
+node that has not heard for longer than the bound says `Stale` to every question (503, never 401),
+and a new node says so until its first full load. A poll is good when the source answers within the
+bound, its clock agrees with ours, and the running digest proves that no entry was skipped; anything
+that does not fit (another incarnation, a head that went back, a digest that differs) is answered by
+loading everything anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+from sealring import jwt
+from sealring.errors import SealringError, Stale, Unavailable
+from sealring.revocation.entry import Entry, entry_digest
+from sealring.revocation.view import RevocationView
+from sealring.store.records import FeedPage
+from sealring.verifier.clock import Clock
+from sealring.verifier.source import Source
+
+log = logging.getLogger("sealring.follower")
+
+ReloadCause = Literal["first load", "incarnation", "went back", "forgotten", "digest"]
+
+FORGET_EVERY_SECONDS = 60
+ENTRIES_A_TURN = 2_000
+"""Entries taken in before requests get a turn again: about two milliseconds."""
+
+
+class Follower:
+    """Keeps a `RevocationView` and a key set in step with a source.
+
+    Args:
+        source: where revocations and keys come from.
+        on_keys: given the new key set whenever it changed.
+        clock: the node's clock.
+        max_staleness: S, seconds.
+        poll_interval: seconds between polls.
+        leeway: how far our clock and the source's may differ, seconds.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        *,
+        on_keys: Callable[[jwt.KeySet], None],
+        clock: Clock,
+        max_staleness: float,
+        poll_interval: float,
+        leeway: float,
+    ) -> None:
+        self.view = RevocationView()
+        self.reloads: dict[ReloadCause, int] = {}
+        self._source = source
+        self._on_keys = on_keys
+        self._clock = clock
+        self._max_staleness = max_staleness
+        self._poll_interval = poll_interval
+        self._leeway_ms = leeway * 1000
+        self.fresh_until = float("-inf")
+        """On the clock's steady seconds: after it this node may not answer."""
+        self._committed_here: list[Entry] | None = None
+        self._incarnation = ""
+        self._cursor: int | None = None
+        self._digest = 0
+        self._keys_version: int | None = None
+        self._forget_at = 0
+        self._task: asyncio.Task[None] | None = None
+        self._hurry = asyncio.Event()
+        self._said_stale = False
+
+    @property
+    def lag(self) -> float:
+        """Seconds since the start of the last good poll; infinite before the first."""
+        return self._clock.steady() - (self.fresh_until - self._max_staleness)
+
+    @property
+    def cursor(self) -> int | None:
+        """The number of the last revocation followed; None before the first load."""
+        return self._cursor
+
+    def require_fresh(self) -> None:
+        """Pass when this node may answer.
+
+        Raises:
+            Stale: it has not heard for longer than the bound.
+        """
+        if self._clock.steady() > self.fresh_until:
+            raise Stale(max(1, round(self._poll_interval)))
+
+    def apply(self, entries: Sequence[Entry]) -> None:
+        """Put revocations in force here at once: this node has just committed them (I2). The cursor stays."""
+        self.view.add(entries)
+        if self._committed_here is not None:
+            self._committed_here.extend(entries)
+
+    def hurry(self) -> None:
+        """Poll now: somebody hinted that there is news. Never needed for correctness."""
+        self._hurry.set()
+
+    async def start(self) -> None:
+        """Load everything once, if the source answers, and keep polling until `stop`."""
+        await self.poll()
+        self._task = asyncio.create_task(self._follow(), name="sealring follower")
+
+    async def stop(self) -> None:
+        """Stop polling; the node grows stale from here."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
+
+    async def poll(self) -> bool:
+        """Ask the source once; true when this node is as fresh as the start of this call."""
+        began = self._clock.steady()
+        try:
+            async with asyncio.timeout(self._max_staleness):
+                await self._catch_up()
+        except (SealringError, TimeoutError, OSError) as error:
+            log.warning("poll failed", extra={"cause": str(error) or type(error).__name__, "lag_seconds": self.lag})
+            good = False
+        else:
+            # The start, not the end: what was committed while the source answered may not be in the answer.
+            self.fresh_until = began + self._max_staleness
+            good = True
+        self._say_freshness()
+        return good
+
+    async def _catch_up(self) -> None:
+        if self._cursor is None:
+            page = await self._reload("first load")
+        else:
+            page = await self._ask(self._cursor)
+            if cause := self._misfit(page, self._cursor):
+                page = await self._reload(cause)
+            else:
+                await self._feed(self.view, page.entries)
+                self._stand_at(page)
+        if page.keys_version != self._keys_version:
+            self._on_keys(await self._source.keys())
+            self._keys_version = page.keys_version
+        now = self._clock.now_ms() // 1000
+        if now >= self._forget_at:
+            self.view.forget(now)
+            self._forget_at = now + FORGET_EVERY_SECONDS
+
+    async def _ask(self, after: int | None) -> FeedPage:
+        """A page of the feed, from a source whose clock agrees with ours (T1)."""
+        self._clock.adjust()
+        asked_ms = self._clock.now_ms()
+        page = await self._source.load(after)
+        answered_ms = self._clock.now_ms()
+        if not asked_ms - self._leeway_ms <= page.time_ms <= answered_ms + self._leeway_ms:
+            raise Unavailable(f"this node's clock is {answered_ms - page.time_ms} ms ahead of its source's")
+        return page
+
+    def _misfit(self, page: FeedPage, cursor: int) -> ReloadCause | None:
+        """Why this page does not continue what we hold; None when it does."""
+        if page.incarnation != self._incarnation:
+            return "incarnation"
+        if page.head < cursor:
+            return "went back"
+        if not page.complete:
+            return "forgotten"
+        digest = self._digest
+        for entry in page.entries:
+            digest ^= entry_digest(entry.id)
+        return None if digest == page.digest else "digest"
+
+    async def _reload(self, cause: ReloadCause) -> FeedPage:
+        """Build a new view from everything that is live and put it in the old one's place.
+
+        The old one goes whole: after a restore it may hold epochs that the store has never heard of. What
+        this node committed while the snapshot was under way is not in it, and is carried over (I2).
+        """
+        if cause != "first load":
+            log.error("following anew from a full load", extra={"cause": cause, "cursor": self._cursor})
+        self._committed_here = []
+        try:
+            page = await self._ask(None)
+            view = RevocationView()
+            await self._feed(view, page.entries)
+            view.add(self._committed_here)
+        finally:
+            self._committed_here = None
+        self.view = view
+        self._stand_at(page)
+        self._keys_version = None
+        self.reloads[cause] = self.reloads.get(cause, 0) + 1
+        return page
+
+    async def _feed(self, view: RevocationView, entries: Sequence[Entry]) -> None:
+        for start in range(0, len(entries), ENTRIES_A_TURN):
+            view.add(entries[start : start + ENTRIES_A_TURN])
+            await asyncio.sleep(0)
+
+    def _stand_at(self, page: FeedPage) -> None:
+        self._incarnation = page.incarnation
+        self._cursor = page.head
+        self._digest = page.digest
+
+    async def _follow(self) -> None:
+        while True:
+            self._hurry.clear()
+            try:
+                async with asyncio.timeout(self._poll_interval):
+                    await self._hurry.wait()
+            except TimeoutError:
+                pass
+            await self.poll()
+
+    def _say_freshness(self) -> None:
+        """One log line when the node goes stale, one when it is fresh again."""
+        stale = self._clock.steady() > self.fresh_until
+        if stale and not self._said_stale:
+            log.error("stale: every check answers 503 until the source answers", extra={"bound": self._max_staleness})
+        elif not stale and self._said_stale:
+            log.warning("fresh again")
+        self._said_stale = stale
