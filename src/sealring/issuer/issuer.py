@@ -1,0 +1,142 @@
+"""The half that writes, put together: what a log-in, a refresh, a log-out *does*.
+
+Each method is one use case over accounts, sessions and keys; HTTP, the command line and an
+application's own code call the same ones. Whatever they revoke is in force on this node before
+they return (I2).
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from sealring.errors import (
+    InvalidRefreshToken,
+    NotFound,
+    RefreshRefused,
+    RefreshSuperseded,
+    Throttled,
+    WrongCredentials,
+)
+from sealring.issuer.accounts import Accounts
+from sealring.issuer.keys import SigningKeys
+from sealring.issuer.origin import Origin
+from sealring.issuer.sessions import Issued, Sessions
+from sealring.issuer.throttle import DEVICE_ID_BYTES, DeviceLanes, Rate, address_lane
+from sealring.revocation.entry import Entry
+from sealring.store.protocol import Store
+from sealring.store.records import Account, LoginGuard
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedIn:
+    """An account, the tokens of the session that has just begun, and the sign by which this browser is known again."""
+
+    account: Account
+    issued: Issued
+    device: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issuer:
+    """Accounts, sessions and keys, as use cases."""
+
+    store: Store
+    accounts: Accounts
+    sessions: Sessions
+    keys: SigningKeys
+    device_lanes: DeviceLanes
+    address_rate: Rate
+    in_force: Callable[[Sequence[Entry]], None]
+    """Told of every revocation before the caller gets its answer."""
+    clock: Callable[[], int]
+    """Unix milliseconds."""
+    client_id: str
+    """`client_id` of sessions that begin at our own routes."""
+    retain_seconds: int
+    """How long a revocation is remembered."""
+
+    async def register(
+        self, username: str, password: str, *, email: str | None, origin: Origin, replaces: str | None
+    ) -> LoggedIn:
+        """Make an account and log it in.
+
+        Raises:
+            InvalidField, NameTaken, Throttled, Overloaded: see `Accounts.register`.
+        """
+        account = await self.accounts.register(username, password, email, origin)
+        return await self._start(account, origin, replaces)
+
+    async def log_in(self, username: str, password: str, *, origin: Origin, replaces: str | None) -> LoggedIn:
+        """Check a password and start a session; the one that the same browser held before ends (C1).
+
+        Raises:
+            WrongCredentials, Throttled, Overloaded: see `Accounts.authenticate`.
+        """
+        account = await self.accounts.authenticate(username, password, origin)
+        return await self._start(account, origin, replaces)
+
+    async def refresh(self, text: str, *, origin: Origin) -> Issued:
+        """Trade a refresh token; see `Sessions.refresh`.
+
+        A token of ours that is dead counts against its address. One whose MAC is not ours does not:
+        it never reaches the store (R9), and guessing at 256 bits needs no throttle.
+        """
+        try:
+            return await self.sessions.refresh(text, origin=origin)
+        except (InvalidRefreshToken, RefreshSuperseded):
+            raise
+        except RefreshRefused:
+            lane = address_lane(origin.address, self.address_rate, purpose="refresh")
+            wait = await self.store.count_attempt([lane], now=self.clock() // 1000)
+            if wait:
+                raise Throttled(wait) from None
+            raise
+
+    async def log_out(self, session_id: str, *, origin: Origin) -> None:
+        """End the session everywhere; one that is over already is no error."""
+        await self.sessions.end(session_id, cause="logout", address=origin.address)
+
+    async def end_session(self, session_id: str, *, subject: str, origin: Origin) -> None:
+        """End one of the subject's own sessions.
+
+        Raises:
+            NotFound: no live session of theirs has this id, whoever else's it may be.
+        """
+        if not await self.sessions.end(session_id, cause="ended_by_user", subject=subject, address=origin.address):
+            raise NotFound("no such session")
+
+    async def change_password(
+        self, account_id: str, current: str, new: str, *, keep_session: str, origin: Origin
+    ) -> None:
+        """Replace the password; every other session ends (I7).
+
+        Raises:
+            WrongCredentials, InvalidField, Throttled, Overloaded: see `Accounts.change_password`.
+        """
+        self.in_force(
+            await self.accounts.change_password(account_id, current, new, keep_session=keep_session, origin=origin)
+        )
+
+    async def revoke_key(self, kid: str) -> None:
+        """Kill a compromised signing key (K2).
+
+        Raises:
+            NotFound: no live key has this kid.
+        """
+        self.in_force(await self.keys.revoke(kid, retain_seconds=self.retain_seconds))
+
+    async def _start(self, account: Account, origin: Origin, replaces: str | None) -> LoggedIn:
+        issued = await self.sessions.start(
+            account.id,
+            scopes=account.scopes,
+            client_id=self.client_id,
+            origin=origin,
+            guard=LoginGuard(password_hash=account.password_hash),
+            replaces=replaces,
+        )
+        if issued is None:  # the password changed, or the account was disabled, since it was checked (U13)
+            raise WrongCredentials
+        device = self.device_lanes.issue(account.canonical_name, secrets.token_bytes(DEVICE_ID_BYTES))
+        return LoggedIn(account, issued, device)
