@@ -1,0 +1,277 @@
+"""The claims of a token (RFC 7519 §4.1) against a policy that was compiled once.
+
+A claim of the wrong JSON type is a refusal, never "absent" (CVE-2026-25537): dates are finite numbers and
+no bool, `iss`, `sub` and `jti` strings, `aud` a string or a list of strings, whether or not they are
+compared with anything. Dates become an interval [since, until) once, so that a remembered token
+is asked the very same question again: `since <= now < until`. A token is expired at `exp` itself.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+from math import inf
+from typing import Any, TypeAlias
+
+from sealring.errors import (
+    BadClaim,
+    Expired,
+    MissingClaim,
+    NotYetValid,
+    TokenError,
+    TooOld,
+    WrongAudience,
+    WrongIssuer,
+    WrongNonce,
+    WrongSubject,
+    WrongTokenId,
+)
+from sealring.jwt.durations import parse_duration
+
+Claims: TypeAlias = dict[str, Any]
+Names: TypeAlias = "str | re.Pattern[str] | Collection[str | re.Pattern[str]]"
+Duration: TypeAlias = "float | str"
+Judge: TypeAlias = Callable[[Claims], "tuple[float, float]"]
+
+DATE_LIMIT = 2**53  # beyond it a double skips integers, and JavaScript reads another date than Python
+_ABSENT = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The names that a claim may have: these strings, or a whole match of one of these patterns."""
+
+    strings: frozenset[str]
+    patterns: tuple[re.Pattern[str], ...]
+
+    def allows(self, name: str) -> bool:
+        """Tell whether `name` is wanted."""
+        return name in self.strings or any(pattern.fullmatch(name) for pattern in self.patterns)
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimPolicy:
+    """What the claims must be. Built by `claim_policy`, which checks the options."""
+
+    issuer: Wanted | None
+    audience: Wanted | None
+    subject: str | None
+    token_id: str | None
+    nonce: str | None
+    leeway: float
+    max_age: float | None
+    max_lifetime: float | None
+    require: tuple[str, ...]
+    ignore_expiration: bool
+    ignore_not_before: bool
+    integer_dates: bool
+
+
+def claim_policy(  # noqa: PLR0913  # the options of jsonwebtoken, each with its default
+    *,
+    audience: Names | None = None,
+    issuer: Names | None = None,
+    subject: str | None = None,
+    token_id: str | None = None,
+    nonce: str | None = None,
+    max_age: Duration | None = None,
+    leeway: Duration = 0,
+    require: Iterable[str] = ("exp",),
+    ignore_expiration: bool = False,
+    ignore_not_before: bool = False,
+    integer_dates: bool = False,
+    max_lifetime: Duration | None = None,
+) -> ClaimPolicy:
+    """Check the options and return them as a policy; `TypeError` or `ValueError` says what is wrong."""
+    if isinstance(require, str):
+        raise TypeError("require must be a collection of claim names")
+    required = tuple(dict.fromkeys(require))
+    if not all(isinstance(name, str) for name in required):
+        raise TypeError("require must be a collection of claim names")
+    for name, flag in (
+        ("ignore_expiration", ignore_expiration),
+        ("ignore_not_before", ignore_not_before),
+        ("integer_dates", integer_dates),
+    ):
+        if not isinstance(flag, bool):
+            raise TypeError(f"{name} must be True or False")
+    return ClaimPolicy(
+        issuer=_wanted("issuer", issuer),
+        audience=_wanted("audience", audience),
+        subject=_text("subject", subject),
+        token_id=_text("token_id", token_id),
+        nonce=_text("nonce", nonce),
+        leeway=_span("leeway", leeway),
+        max_age=None if max_age is None else _span("max_age", max_age),
+        max_lifetime=None if max_lifetime is None else _span("max_lifetime", max_lifetime),
+        require=required,
+        ignore_expiration=ignore_expiration,
+        ignore_not_before=ignore_not_before,
+        integer_dates=integer_dates,
+    )
+
+
+def compile_claims(policy: ClaimPolicy) -> Judge:
+    """Return a function from claims to the interval [since, until) in which they hold.
+
+    It raises the `TokenError` of whatever does not depend on the time. Why a date lies outside of the
+    interval is for `refuse_dates` to say. One flat function, since it runs for every new token: each
+    `if` asks for the usual answer and leaves the rest to the functions below it.
+    """
+    leeway, integers = policy.leeway, policy.integer_dates
+    lowest = -1 if integers else -DATE_LIMIT
+    use_exp, use_nbf = not policy.ignore_expiration, not policy.ignore_not_before
+    need_exp = "exp" in policy.require
+    others = tuple(name for name in policy.require if name != "exp")
+    max_age, max_lifetime = policy.max_age, policy.max_lifetime
+    need_iat = max_age is not None or max_lifetime is not None
+    issuer, audience = policy.issuer, policy.audience
+    usual_iss, usual_aud = _usual(issuer), _usual(audience)
+    subject, token_id, nonce = policy.subject, policy.token_id, policy.nonce
+
+    def judge(claims: Claims) -> tuple[float, float]:
+        since, until = -inf, inf
+        get = claims.get
+        exp = get("exp", _ABSENT)
+        if exp is not _ABSENT:
+            if type(exp) is not int or not lowest < exp < DATE_LIMIT:
+                _require_date("exp", exp, integers=integers)
+            if use_exp:
+                until = exp + leeway
+        elif need_exp:
+            raise MissingClaim("exp")
+        nbf = get("nbf", _ABSENT)
+        if nbf is not _ABSENT:
+            if type(nbf) is not int or not lowest < nbf < DATE_LIMIT:
+                _require_date("nbf", nbf, integers=integers)
+            if use_nbf:
+                since = nbf - leeway
+        iat = get("iat", _ABSENT)
+        if iat is not _ABSENT and (type(iat) is not int or not lowest < iat < DATE_LIMIT):
+            _require_date("iat", iat, integers=integers)
+        if need_iat:
+            if iat is _ABSENT:
+                raise MissingClaim("iat")
+            since = max(since, iat - leeway)
+            if max_age is not None:
+                until = min(until, iat + max_age + leeway)
+            if max_lifetime is not None:
+                _require_lifetime(exp, iat, max_lifetime + leeway)
+        iss = get("iss", _ABSENT)
+        if iss != usual_iss:
+            _require_issuer(iss, issuer)
+        aud = get("aud", _ABSENT)
+        if aud != usual_aud:
+            _require_audience(aud, audience)
+        sub = get("sub", _ABSENT)
+        if type(sub) is not str or subject is not None:
+            _require_text("sub", sub, subject, WrongSubject)
+        jti = get("jti", _ABSENT)
+        if type(jti) is not str or token_id is not None:
+            _require_text("jti", jti, token_id, WrongTokenId)
+        if nonce is not None:
+            _require_text("nonce", get("nonce", _ABSENT), nonce, WrongNonce)
+        for name in others:
+            if get(name) is None:
+                raise MissingClaim(name)
+        return since, until
+
+    return judge
+
+
+def refuse_dates(claims: Claims, policy: ClaimPolicy, now: float) -> TokenError:
+    """Return the error that says why claims do not hold at `now`, given that they do not."""
+    nbf, exp, leeway = claims.get("nbf"), claims.get("exp"), policy.leeway
+    if nbf is not None and not policy.ignore_not_before and now < nbf - leeway:
+        return NotYetValid("the token is not valid yet")
+    if exp is not None and not policy.ignore_expiration and now >= exp + leeway:
+        return Expired("the token has expired")
+    if now < claims.get("iat", now) - leeway:
+        return NotYetValid("the token was issued in the future")
+    return TooOld("the token is older than max_age")
+
+
+def require_claim_types(claims: Claims) -> None:
+    """Raise `BadClaim` unless every registered claim has its JSON type (RFC 7519 §4.1)."""
+    for name in ("exp", "nbf", "iat"):
+        if name in claims:
+            _require_date(name, claims[name], integers=False)
+    _require_issuer(claims.get("iss", _ABSENT), None)
+    _require_audience(claims.get("aud", _ABSENT), None)
+    _require_text("sub", claims.get("sub", _ABSENT), None, WrongSubject)
+    _require_text("jti", claims.get("jti", _ABSENT), None, WrongTokenId)
+
+
+def _usual(wanted: Wanted | None) -> object:
+    """Return the value of the claim that needs no second look: the only name wanted, or absence."""
+    if wanted is None:
+        return _ABSENT
+    return next(iter(wanted.strings)) if len(wanted.strings) == 1 and not wanted.patterns else object()
+
+
+def _require_date(name: str, value: object, *, integers: bool) -> None:
+    if integers:
+        if type(value) is not int or not 0 <= value < DATE_LIMIT:
+            raise BadClaim(name, "an integer number of seconds since 1970")
+    elif type(value) not in (int, float) or not -DATE_LIMIT < value < DATE_LIMIT:  # type: ignore[operator]  # a number
+        raise BadClaim(name, "a finite number of seconds since 1970")
+
+
+def _require_lifetime(exp: Any, iat: float, most: float) -> None:
+    if exp is _ABSENT:
+        raise MissingClaim("exp")
+    if exp - iat > most:
+        raise BadClaim("exp", f"at most {most} seconds after 'iat'")
+
+
+def _require_issuer(iss: object, wanted: Wanted | None) -> None:
+    if type(iss) is not str and iss is not _ABSENT:
+        raise BadClaim("iss", "a string")
+    if wanted is not None and (type(iss) is not str or not wanted.allows(iss)):
+        raise WrongIssuer("claim 'iss' is not the issuer wanted")
+
+
+def _require_audience(aud: object, wanted: Wanted | None) -> None:
+    names = [aud] if type(aud) is str else aud
+    if type(names) is list and all(type(name) is str for name in names):
+        if wanted is None or any(map(wanted.allows, names)):
+            return
+    elif aud is not _ABSENT:
+        raise BadClaim("aud", "a string or a list of strings")
+    elif wanted is None:
+        return
+    raise WrongAudience("claim 'aud' does not name the audience wanted")
+
+
+def _require_text(name: str, value: object, wanted: str | None, refusal: type[TokenError]) -> None:
+    if type(value) is not str and value is not _ABSENT:
+        raise BadClaim(name, "a string")
+    if wanted is not None and value != wanted:
+        raise refusal(f"claim {name!r} is not the one wanted")
+
+
+def _wanted(option: str, names: Names | None) -> Wanted | None:
+    if names is None:
+        return None
+    several = [names] if isinstance(names, str | re.Pattern) else names
+    if not isinstance(several, list | tuple | set | frozenset) or not several:
+        raise TypeError(f"{option} must be text, a compiled pattern, or a list of these")
+    strings = frozenset(name for name in several if isinstance(name, str))
+    patterns = tuple(name for name in several if isinstance(name, re.Pattern) and isinstance(name.pattern, str))
+    if len(strings) + len(patterns) < len(set(several)) or "" in strings:
+        raise TypeError(f"{option} must be text, a compiled pattern, or a list of these")
+    return Wanted(strings, patterns)
+
+
+def _text(option: str, value: str | None) -> str | None:
+    if value is not None and (not isinstance(value, str) or not value):
+        raise TypeError(f"{option} must be text, not empty")
+    return value
+
+
+def _span(option: str, value: Duration) -> float:
+    seconds = parse_duration(value)
+    if seconds < 0:
+        raise ValueError(f"{option} must not be negative")
+    return seconds

@@ -1,0 +1,64 @@
+"""The compact form of a signed token (RFC 7515 §3.1, §7.1): three canonical base64url parts and two dots.
+
+Everything here happens before a key is chosen, so it works on hostile text: length first, then
+shape, then the header. `crit` is refused whatever it lists, since no extension is understood here
+(RFC 7515 §4.1.11), and so is `b64` (RFC 7797). Members that carry or point to keys (`jwk`,
+`jku`, `x5u`, `x5c`) are never read: a token does not choose its key.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sealring.errors import CriticalHeader, Malformed, TooLarge
+from sealring.jwt.base64url import NotCanonical, decode
+from sealring.jwt.strict_json import BadJSON, decode_object
+
+MAX_TOKEN_CHARS = 8192  # what HTTP servers allow for all headers together; ours are some 500
+
+
+def split(token: str) -> tuple[str, str, str, str]:
+    """Return header, payload, signature and signing input as text; raises `TooLarge` or `Malformed`."""
+    if not isinstance(token, str):
+        raise Malformed("a token must be text")
+    if len(token) > MAX_TOKEN_CHARS:
+        raise TooLarge(f"a token has at most {MAX_TOKEN_CHARS} characters")
+    if not token.isascii() or token.count(".") != 2:  # noqa: PLR2004  # header.payload.signature
+        raise Malformed("a token is three base64url parts with two dots")
+    signing_input, _, signature = token.rpartition(".")
+    header, _, payload = signing_input.partition(".")
+    if not signature:
+        raise Malformed("the token has no signature")
+    return header, payload, signature, signing_input
+
+
+def read_header(text: str) -> dict[str, Any]:
+    """Return the header of which `text` is the base64url; raises `Malformed` or `CriticalHeader`."""
+    try:
+        header = decode_object(decode(text))
+    except (NotCanonical, BadJSON) as error:
+        raise Malformed(f"header: {error}") from None
+    if "crit" in header or "b64" in header:
+        raise CriticalHeader("no critical extension is understood here")
+    for name in ("alg", "kid", "typ"):
+        if name in header and not isinstance(header[name], str):
+            raise Malformed(f"header {name!r} must be a string")
+    if "alg" not in header:
+        raise Malformed("header 'alg' is missing")
+    return header
+
+
+def read_payload(text: str) -> bytes:
+    """Return the bytes of which `text` is the base64url; raises `Malformed`."""
+    try:
+        return decode(text)
+    except NotCanonical as error:
+        raise Malformed(f"payload: {error}") from None
+
+
+def read_claims(payload: bytes) -> dict[str, Any]:
+    """Return the claim set of a payload; raises `Malformed`."""
+    try:
+        return decode_object(payload)
+    except BadJSON as error:
+        raise Malformed(f"payload: {error}") from None

@@ -1,0 +1,101 @@
+"""Key sets (RFC 7517 §5): which of several keys may check a token.
+
+A token's `kid` picks the keys of that name; `alg` must be theirs. Keys without a name of their own
+(a JWK without kid, a PEM file) are tried for any token of their algorithm, and for no other.
+A named key is never tried for a token that names another, or none: that is how a retired
+key stays retired.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from sealring.errors import KeyRefused
+from sealring.jwt.keys import Key
+
+
+class KeySet:
+    """An immutable set of keys.
+
+    >>> ring = KeySet([Key.generate("ES256", kid="a"), Key.generate("Ed25519", kid="b")])
+    >>> ring.algorithms == {"ES256", "Ed25519"}, len(ring)
+    (True, 2)
+    """
+
+    __slots__ = ("_by_name", "_keys", "_unnamed", "algorithms")
+
+    algorithms: frozenset[str]
+
+    def __init__(self, keys: Iterable[Key]) -> None:
+        self._keys = tuple(keys)
+        if not all(isinstance(key, Key) for key in self._keys):
+            raise TypeError("a KeySet holds Keys")
+        self.algorithms = frozenset(key.alg for key in self._keys)
+        self._by_name: dict[str, tuple[Key, ...]] = {}
+        for key in self._keys:
+            self._by_name[key.kid] = (*self._by_name.get(key.kid, ()), key)
+        self._unnamed = tuple(key for key in self._keys if not key.named)
+
+    @classmethod
+    def from_jwks(cls, jwks: Mapping[str, Any]) -> KeySet:
+        """Read a JWK Set. Members that are no signature keys of ours are skipped (RFC 7517 §5).
+
+        An RSA member without `alg` counts as RS256. Raises `KeyRefused` when no member is left.
+        """
+        members = jwks.get("keys") if isinstance(jwks, Mapping) else None
+        if not isinstance(members, list):
+            raise KeyRefused("a JWK Set is an object with a list 'keys'")
+        keys = []
+        for member in members:
+            try:
+                keys.append(_read_member(member))
+            except (KeyRefused, ValueError, TypeError):  # one strange key must not cost all the others
+                continue
+        if not keys:
+            raise KeyRefused("the JWK Set has no usable key")
+        return cls(keys)
+
+    def to_jwks(self) -> dict[str, list[dict[str, str]]]:
+        """Return the public JWK Set; secrets are left out."""
+        return {"keys": [key.to_jwk() for key in self._keys if not key.alg.startswith("HS")]}
+
+    def get(self, kid: str) -> Key | None:
+        """Return the (first) key of that name."""
+        found = self._by_name.get(kid)
+        return found[0] if found else None
+
+    def candidates(self, kid: str | None, algs: frozenset[str]) -> tuple[Key, ...]:
+        """Return the keys to try for a token of that `kid`, bound to one of `algs`."""
+        named = self._by_name.get(kid, ()) if kid is not None else ()
+        return tuple(key for key in named or self._unnamed if key.alg in algs)
+
+    def __iter__(self) -> Iterator[Key]:
+        return iter(self._keys)
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def __repr__(self) -> str:
+        return f"KeySet({list(self._keys)!r})"
+
+
+def _read_member(member: Any) -> Key:
+    if isinstance(member, Mapping) and member.get("kty") == "RSA" and "alg" not in member:
+        return Key.from_jwk(member, "RS256")
+    return Key.from_jwk(member)
+
+
+class LoneKey(KeySet):
+    """The one key that a caller handed over: it may also check a token that names no key."""
+
+    __slots__ = ()
+
+    def __init__(self, key: Key) -> None:
+        super().__init__([key])
+
+    def candidates(self, kid: str | None, algs: frozenset[str]) -> tuple[Key, ...]:
+        """Return the key unless the token names another, or its algorithm is not allowed."""
+        (key,) = self._keys
+        fits = key.alg in algs and (kid is None or not key.named or key.kid == kid)
+        return (key,) if fits else ()

@@ -1,0 +1,261 @@
+"""Keys: material bound to one algorithm for good (RFC 8725 §3.1, §3.5).
+
+A `Key` is made by its class methods only, is fit for its algorithm once it exists, and never
+changes. There is no way to turn a public key into a secret: secrets come in by `from_secret` or a
+JWK of type `oct`, and both refuse what is a key of another kind. Neither `repr` nor an error shows material.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from cryptography.exceptions import UnsupportedAlgorithm as UnsupportedByLibrary
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from sealring.errors import KeyRefused
+from sealring.jwt.algorithms import Algorithm, Checker, Material, PublicMaterial, Signer, algorithm, public_half
+from sealring.jwt.jwk import read_material, thumbprint, write_private, write_public
+from sealring.jwt.lookalikes import key_in_disguise
+
+_RSA_BITS = 2048  # NIST SP 800-57: enough to 2030; every check costs less than with 3072
+_RANDOM_BLOCK = 32
+
+
+class Key:
+    """One key for one algorithm, private or public. Frozen; equal when it is the same key in the same role.
+
+    Attributes:
+        alg: the algorithm's name, as in a header.
+        kid: its name: the one given, or the RFC 7638 thumbprint.
+        named: whether the kid was given (or made by `generate`) and so must be met by a token's kid.
+        is_private: whether it can sign.
+        thumbprint: RFC 7638, SHA-256.
+    """
+
+    __slots__ = ("_material", "alg", "check", "header_texts", "is_private", "kid", "named", "sign", "thumbprint")
+
+    alg: Final[str]
+    kid: Final[str]
+    named: Final[bool]
+    is_private: Final[bool]
+    thumbprint: Final[str]
+    sign: Final[Signer | None]
+    check: Final[Checker]
+
+    def __init__(self, row: Algorithm, material: Material, kid: str | None, *, named: bool | None = None) -> None:
+        """Not for callers: use `generate`, `from_secret`, `from_pem`, `from_der` or `from_jwk`."""
+        if kid is not None and (not isinstance(kid, str) or not kid):
+            raise TypeError("kid must be text, not empty")
+        row.require_fit(material)
+        put = object.__setattr__
+        public: PublicMaterial = public_half(material)
+        put(self, "_material", material)
+        put(self, "alg", row.name)
+        put(self, "thumbprint", thumbprint(material))
+        put(self, "kid", self.thumbprint if kid is None else kid)
+        put(self, "named", kid is not None if named is None else named)
+        put(self, "check", row.checker(public))
+        private = isinstance(material, bytes) or material is not public
+        put(self, "is_private", private)
+        put(self, "sign", row.signer(material) if private else None)  # type: ignore[arg-type]  # private, so a PrivateMaterial
+        put(self, "header_texts", {})
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError("a key does not change")
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError("a key does not change")
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Key):
+            return NotImplemented
+        return self._identity() == other._identity()
+
+    def __hash__(self) -> int:
+        return hash(self._identity())
+
+    def __repr__(self) -> str:
+        return f"<Key {self.alg} {'private' if self.is_private else 'public'} kid={self.kid!r}>"
+
+    def __reduce__(self) -> Any:
+        raise TypeError("a key is not pickled: write to_jwk or to_pem, and mind where it goes")
+
+    def _identity(self) -> tuple[str, str, str, bool]:
+        return (self.alg, self.kid, self.thumbprint, self.is_private)
+
+    @classmethod
+    def generate(cls, alg: str, *, kid: str | None = None, bits: int = _RSA_BITS) -> Key:
+        """Make a new private key (or secret) for `alg` from the system's random source.
+
+        Args:
+            alg: `ES256`, `Ed25519`, `RS256`, `HS256` … .
+            kid: its name; the thumbprint when left out.
+            bits: size of an RSA modulus; other algorithms have their own.
+
+        >>> Key.generate("ES256").alg
+        'ES256'
+        """
+        row = algorithm(alg)
+        material: Material
+        if row.kty == "oct":
+            # the one random source within the pure layer is the cryptographic library's
+            size = row.size or _RANDOM_BLOCK
+            material = b"".join(AESGCM.generate_key(8 * _RANDOM_BLOCK) for _ in range(-(-size // _RANDOM_BLOCK)))[:size]
+        elif row.kty == "RSA":
+            material = rsa.generate_private_key(65537, bits)
+        elif row.curve is not None:
+            material = ec.generate_private_key(row.curve())
+        else:
+            material = ed25519.Ed25519PrivateKey.generate()
+        return cls(row, material, kid, named=True)
+
+    @classmethod
+    def from_secret(cls, secret: bytes | str, alg: str, *, kid: str | None = None) -> Key:
+        """Make an HMAC key of the bytes (or the UTF-8 of the text) of `secret`.
+
+        Raises `KeyRefused` when it is shorter than the hash (RFC 7518 §3.2), and when it is a key of
+        another kind in any guise: PEM, DER, SSH, JWK, a certificate, also encoded.
+
+        >>> Key.from_secret(b"\\x8f" * 32, "HS256").is_private
+        True
+        """
+        row = algorithm(alg)
+        if isinstance(secret, str):
+            secret = secret.encode()
+        if not isinstance(secret, bytes):
+            raise TypeError("a secret must be bytes or text")
+        if row.kty != "oct":
+            raise KeyRefused(f"{alg} takes no secret")
+        return cls(row, _plain_secret(secret), kid)
+
+    @classmethod
+    def from_pem(
+        cls, pem: bytes | str, alg: str, *, password: bytes | str | None = None, kid: str | None = None
+    ) -> Key:
+        """Read a private or public key from PEM (PKCS #8, PKCS #1, SEC 1, SubjectPublicKeyInfo; no certificate).
+
+        `password` opens an encrypted private key. Raises `KeyRefused` when the text is no such key, the
+        password is wrong, missing or needless, or the key is not one for `alg`.
+        """
+        data = _octets(pem, "PEM")
+        if b"PRIVATE KEY" in data:
+            return cls._load(alg, kid, serialization.load_pem_private_key, data, _password(password))
+        return cls._load(alg, kid, serialization.load_pem_public_key, data)
+
+    @classmethod
+    def from_der(cls, der: bytes, alg: str, *, password: bytes | str | None = None, kid: str | None = None) -> Key:
+        """Read a private or public key from DER; as `from_pem`."""
+        data = _octets(der, "DER")
+        try:
+            return cls._load(alg, kid, serialization.load_der_public_key, data)
+        except KeyRefused:
+            return cls._load(alg, kid, serialization.load_der_private_key, data, _password(password))
+
+    @classmethod
+    def from_jwk(cls, jwk: Mapping[str, Any], alg: str | None = None, *, kid: str | None = None) -> Key:
+        """Read a JWK. Its own `alg` and `kid` count; arguments must agree or fill what is missing.
+
+        A curve implies its algorithm; an RSA or `oct` key without `alg` needs the argument. `use` other
+        than `sig`, or `key_ops` without `verify` and `sign`, is refused (RFC 7517 §4.2, §4.3).
+        """
+        if not isinstance(jwk, Mapping):
+            raise TypeError("a JWK must be a mapping")
+        _require_signing_use(jwk)
+        material = read_material(jwk)
+        row = algorithm(_agreed(jwk, "alg", alg) or _implied_algorithm(material))
+        if isinstance(material, bytes):
+            material = _plain_secret(material)
+        return cls(row, material, _agreed(jwk, "kid", kid))
+
+    def public(self) -> Key:
+        """Return the public half; a secret has none and raises `ValueError`."""
+        if isinstance(self._material, bytes):
+            raise ValueError("a secret has no public half")
+        return Key(algorithm(self.alg), public_half(self._material), self.kid, named=self.named)
+
+    def to_jwk(self, *, private: bool = False) -> dict[str, str]:
+        """Return a JWK with `kid`, `alg` and `use`; the private members only with `private=True`.
+
+        Raises `ValueError` when that is impossible: a secret without `private=True`, or the private
+        members of a public key.
+        """
+        if isinstance(self._material, bytes) and not private:
+            raise ValueError("a secret has no public form: ask with private=True")
+        members = write_private(self._material) if private else write_public(self._material)
+        return members | {"kid": self.kid, "alg": self.alg, "use": "sig"}
+
+    def to_pem(self, *, private: bool = False, password: bytes | str | None = None) -> bytes:
+        """Return PEM: SubjectPublicKeyInfo, or with `private=True` PKCS #8, encrypted when a password is given."""
+        material = self._material
+        if isinstance(material, bytes):
+            raise ValueError("a secret has no PEM form")
+        if not private:
+            if password is not None:
+                raise ValueError("a public key is not encrypted")
+            return public_half(material).public_bytes(  # type: ignore[union-attr]  # bytes are gone
+                serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+            )
+        if not isinstance(material, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey):
+            raise ValueError("a public key has no private form")
+        secret = _password(password)
+        lock = serialization.BestAvailableEncryption(secret) if secret else serialization.NoEncryption()
+        return material.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, lock)
+
+    @classmethod
+    def _load(cls, alg: str, kid: str | None, load: Any, *arguments: Any) -> Key:
+        row = algorithm(alg)
+        if row.kty == "oct":
+            raise KeyRefused(f"{alg} needs a secret")
+        try:
+            material = load(*arguments)
+        except (ValueError, TypeError, UnsupportedByLibrary):  # TypeError: a password missing or needless
+            raise KeyRefused("no readable key of a supported kind, or its password is wrong or missing") from None
+        return cls(row, material, kid)
+
+
+def _plain_secret(secret: bytes) -> bytes:
+    disguise = key_in_disguise(secret)
+    if disguise is not None:
+        raise KeyRefused(f"this is no secret but {disguise}")
+    return secret
+
+
+def _octets(data: bytes | str, what: str) -> bytes:
+    if isinstance(data, str):
+        data = data.encode()
+    if not isinstance(data, bytes):
+        raise TypeError(f"{what} must be bytes or text")
+    return data
+
+
+def _password(password: bytes | str | None) -> bytes | None:
+    return None if password is None else _octets(password, "a password")
+
+
+def _agreed(jwk: Mapping[str, Any], member: str, argument: str | None) -> str | None:
+    own = jwk.get(member)
+    if own is None:
+        return argument
+    if not isinstance(own, str) or (argument is not None and argument != own):
+        raise KeyRefused(f"the JWK's {member!r} is not the one wanted")
+    return own
+
+
+def _implied_algorithm(material: Material) -> str:
+    match public_half(material):
+        case ec.EllipticCurvePublicKey() as key:
+            return {256: "ES256", 384: "ES384", 521: "ES512"}[key.key_size]
+        case ed25519.Ed25519PublicKey():
+            return "Ed25519"
+    raise KeyRefused("the JWK names no alg: give one")
+
+
+def _require_signing_use(jwk: Mapping[str, Any]) -> None:
+    if jwk.get("use", "sig") != "sig":
+        raise KeyRefused("the JWK's use is not sig")
+    operations = jwk.get("key_ops", ["verify"])
+    if not isinstance(operations, list) or not {"verify", "sign"} & {op for op in operations if isinstance(op, str)}:
+        raise KeyRefused("the JWK's key_ops allow no signatures")

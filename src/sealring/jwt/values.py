@@ -1,0 +1,43 @@
+"""What comes out of a token. Verified and unverified are different types; all are frozen.
+
+`Token` can only be had from a verification of signature and claims, `Signed` from a verification of
+the signature alone, `Peeked` from no verification at all. The dictionaries belong to the caller who
+received them: nobody else sees what one does to them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Struct
+
+
+class Token(Struct, frozen=True):
+    """A verified token: signature, type, dates and the claims asked for are as they should be.
+
+    Attributes:
+        claims: the JSON object that was signed.
+        header: the protected header.
+    """
+
+    claims: dict[str, Any]
+    header: dict[str, Any]
+
+    @property
+    def kid(self) -> str | None:
+        """The name of the key, when the header gives one."""
+        return self.header.get("kid")
+
+
+class Signed(Struct, frozen=True):
+    """Bytes with a verified signature (a compact JWS, RFC 7515 §3.1); nothing is known of their meaning."""
+
+    header: dict[str, Any]
+    payload: bytes
+
+
+class Peeked(Struct, frozen=True):
+    """What a token says of itself. NOT VERIFIED: anybody can write this."""
+
+    header: dict[str, Any]
+    claims: dict[str, Any]

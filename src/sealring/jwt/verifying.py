@@ -1,0 +1,87 @@
+"""Verification in one call, and the two readings that are less than a verification.
+
+`verify` is a `Verifier` for one token: right for scripts and for keys that change with every call; a
+service builds its `Verifier` once. `verify_signature` knows bytes and no claims; `peek` knows nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection
+from typing import Any, Unpack
+
+from sealring.jwt.compact import read_claims, read_header, read_payload, split
+from sealring.jwt.keys import Key
+from sealring.jwt.values import Peeked, Signed, Token
+from sealring.jwt.verifier import Keys, PolicyOptions, Verifier, allowed_algorithms, as_keys, check_signature, find_keys
+
+
+def verify(token: str, key_or_keys: Keys, *, now: float | None = None, **options: Unpack[PolicyOptions]) -> Token:
+    """Return the verified Token or raise a `TokenError` that says why not.
+
+    Args:
+        token: the compact text.
+        key_or_keys: a Key, a KeySet, or a function from the header to a Key.
+        now: seconds since 1970; the clock when left out.
+        options: the policy, see `PolicyOptions`; `exp` is required unless `require=()`.
+
+    Raises `TypeError` or `ValueError` for a wrong option. Source: RFC 7519 §7.2, RFC 8725.
+
+    >>> from sealring import jwt
+    >>> key = jwt.Key.generate("HS256")
+    >>> token = jwt.sign({"sub": "42"}, key, expires_in=60, now=1_700_000_000)
+    >>> jwt.verify(token, key, now=1_700_000_059).claims["sub"]
+    '42'
+    """
+    return Verifier(key_or_keys, cache_size=0, **options).verify(token, now)
+
+
+async def verify_async(
+    token: str,
+    resolve: Callable[[dict[str, Any]], Awaitable[Key]],
+    *,
+    now: float | None = None,
+    **options: Unpack[PolicyOptions],
+) -> Token:
+    """`verify` with a resolver that has to wait for its key. Not for the hot path: it asks for every token.
+
+    The resolver gets the unverified header of a well-formed token and returns a Key.
+    """
+    allowed = allowed_algorithms(options.get("algorithms"))
+    header = read_header(split(token)[0])
+    if allowed is not None and header["alg"] not in allowed:
+        find_keys(header, as_keys(_nothing), allowed)
+    key = await resolve(header)
+    return verify(token, lambda _: key, now=now, **options)
+
+
+def verify_signature(token: str, key_or_keys: Keys, *, algorithms: Collection[str] | None = None) -> Signed:
+    """Return header and payload of a compact JWS over any bytes; raises a `TokenError`.
+
+    No claim, no date and no `typ` is looked at (RFC 7515 §5.2).
+
+    >>> from sealring import jwt
+    >>> key = jwt.Key.generate("ES256")
+    >>> jwt.verify_signature(jwt.sign({}, key, issued_at=False), key).payload
+    b'{}'
+    """
+    header_text, payload, signature, signing_input = split(token)
+    header = read_header(header_text)
+    check_signature(find_keys(header, as_keys(key_or_keys), allowed_algorithms(algorithms)), signing_input, signature)
+    return Signed(header, read_payload(payload))
+
+
+def peek(token: str) -> Peeked:
+    """Return what a token says of itself, NOT VERIFIED; raises `TooLarge`, `Malformed` or `CriticalHeader`.
+
+    For logs and tools. Whatever depends on a token uses `verify`.
+
+    >>> from sealring import jwt
+    >>> jwt.peek(jwt.sign({"sub": "42"}, jwt.Key.generate("HS256"))).claims["sub"]
+    '42'
+    """
+    header, payload, _, _ = split(token)
+    return Peeked(read_header(header), read_claims(read_payload(payload)))
+
+
+def _nothing(_: dict[str, Any]) -> Key:
+    raise NotImplementedError
