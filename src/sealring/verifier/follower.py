@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from typing import Literal
 
 from sealring import jwt
-from sealring.errors import SealringError, Stale, Unavailable
+from sealring.errors import SealringError, Unavailable
 from sealring.revocation.entry import Entry, entry_digest
 from sealring.revocation.view import RevocationView
 from sealring.store.records import FeedPage
@@ -73,6 +73,7 @@ class Follower:
         self._forget_at = 0
         self._task: asyncio.Task[None] | None = None
         self._hurry = asyncio.Event()
+        self.retry_after = max(1, round(poll_interval))
         self._said_stale = False
 
     @property
@@ -85,14 +86,10 @@ class Follower:
         """The number of the last revocation followed; None before the first load."""
         return self._cursor
 
-    def require_fresh(self) -> None:
-        """Pass when this node may answer.
-
-        Raises:
-            Stale: it has not heard for longer than the bound.
-        """
-        if self._clock.steady() > self.fresh_until:
-            raise Stale(max(1, round(self._poll_interval)))
+    @property
+    def is_fresh(self) -> bool:
+        """Whether this node may answer."""
+        return self._clock.steady() <= self.fresh_until
 
     def apply(self, entries: Sequence[Entry]) -> None:
         """Put revocations in force here at once: this node has just committed them (I2). The cursor stays."""
@@ -217,7 +214,7 @@ class Follower:
 
     def _say_freshness(self) -> None:
         """One log line when the node goes stale, one when it is fresh again."""
-        stale = self._clock.steady() > self.fresh_until
+        stale = not self.is_fresh
         if stale and not self._said_stale:
             log.error("stale: every check answers 503 until the source answers", extra={"bound": self._max_staleness})
         elif not stale and self._said_stale:

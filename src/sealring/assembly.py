@@ -1,0 +1,289 @@
+"""`Sealring`: both halves put together for one application, and nothing else.
+
+Building one opens nothing and reads no file but the settings; the store opens with `lifespan`, or on
+the first use where a framework runs no lifespan for a mounted application.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Self
+
+from sealring import jwt
+from sealring.errors import SealringError, StoreUnavailable
+from sealring.issuer.access_tokens import AccessTokenIssuer
+from sealring.issuer.accounts import AccountPolicy, Accounts
+from sealring.issuer.hashing import PasswordHasher
+from sealring.issuer.issuer import Issuer
+from sealring.issuer.key_life import KeyPolicy
+from sealring.issuer.keys import SigningKeys
+from sealring.issuer.origin import Origin
+from sealring.issuer.root_secret import RootSecret, Sealer
+from sealring.issuer.sessions import GrantFor, Issued, SessionPolicy, Sessions
+from sealring.issuer.throttle import DeviceLanes
+from sealring.sessions.csrf import CsrfTokens
+from sealring.sessions.refresh_token import RefreshTokenCodec
+from sealring.settings import LEEWAY_SECONDS, Settings, load_settings
+from sealring.store import open_store
+from sealring.store.protocol import Store
+from sealring.verifier.clock import Clock, SystemClock
+from sealring.verifier.follower import Follower
+from sealring.verifier.principal import Principal
+from sealring.verifier.source import StoreSource
+from sealring.verifier.verifier import Verifier
+
+log = logging.getLogger("sealring")
+
+JWKS_MAX_AGE_SECONDS = 300
+HOUSEKEEPING_SECONDS = 60
+AUDIT_SECONDS = 400 * 86_400
+"""How long audit lines are kept."""
+
+
+class Sealring:
+    """The issuer of an application, with its verifier inside.
+
+    Args:
+        settings: what `load_settings` gave; or give single settings by name.
+        store: another store than `database_url` names.
+        clock: another clock than the machine's.
+        grant_for: asked at each refresh what the session's subject may do now.
+        given: settings by name, as in `Sealring(secret=…, issuer=…)`.
+
+    Raises:
+        ConfigurationError: a setting is missing or unfit.
+    """
+
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        *,
+        store: Store | None = None,
+        clock: Clock | None = None,
+        grant_for: GrantFor | None = None,
+        **given: Any,
+    ) -> None:
+        self.settings = settings = load_settings(**given) if settings is None else settings
+        secret = RootSecret.parse(settings.secret.get_secret_value())
+        self._clock = clock = SystemClock(LEEWAY_SECONDS) if clock is None else clock
+        self.store = store = open_store(settings.database_url.get_secret_value()) if store is None else store
+        self.csrf_tokens = CsrfTokens(secret.derive("csrf token"))
+        keys = SigningKeys(
+            store,
+            Sealer(secret.derive("signing keys at rest")),
+            _key_policy(settings),
+            clock=clock.now_ms,
+        )
+
+        async def load_keys() -> jwt.KeySet:
+            await keys.load()
+            return keys.verifying()
+
+        self.follower = Follower(
+            StoreSource(store, load_keys),
+            on_keys=lambda key_set: self.verifier.use_keys(key_set),
+            clock=clock,
+            max_staleness=settings.max_staleness,
+            poll_interval=settings.poll_interval,
+            leeway=LEEWAY_SECONDS,
+        )
+        self.verifier = Verifier(
+            issuer=settings.issuer,
+            audience=settings.audience_or_issuer,
+            max_lifetime=settings.access_ttl,
+            leeway=LEEWAY_SECONDS,
+            clock=clock,
+            follower=self.follower,
+        )
+        self.issuer = _issuer(settings, secret, store, keys, self.follower, clock, grant_for)
+        self._opening = asyncio.Lock()
+        self._housekeeping: asyncio.Task[None] | None = None
+
+    @classmethod
+    def from_env(cls) -> Self:
+        """From the environment and `.env` alone."""
+        return cls()
+
+    # life
+
+    async def open(self) -> None:
+        """Open the store, make sure that a key can sign, load all revocations; once, whoever calls first.
+
+        Raises:
+            ConfigurationError: the store cannot be used.
+            StoreUnavailable: it cannot be reached now.
+        """
+        async with self._opening:
+            if self._housekeeping is not None:
+                return
+            await self.store.open()
+            await self.issuer.keys.load()
+            await self.follower.start()
+            self._housekeeping = asyncio.create_task(self._keep_house(), name="sealring housekeeping")
+
+    async def close(self) -> None:
+        """Stop following, close the store."""
+        async with self._opening:
+            if self._housekeeping is None:
+                return
+            self._housekeeping.cancel()
+            await asyncio.gather(self._housekeeping, return_exceptions=True)
+            self._housekeeping = None
+            await self.follower.stop()
+            await self.issuer.accounts.close()
+            await self.store.close()
+
+    @asynccontextmanager
+    async def lifespan(self, app: Any = None) -> AsyncIterator[None]:  # noqa: ARG002 - ASGI frameworks pass the app
+        """Open before the first request and close after the last: `FastAPI(lifespan=auth.lifespan)`."""
+        await self.open()
+        try:
+            yield
+        finally:
+            await self.close()
+
+    # checking
+
+    def verify(self, token: str) -> Principal:
+        """Who the bearer of this access token is; no I/O.
+
+        Raises:
+            TokenError: why not.
+        """
+        return self.verifier.verify(token)
+
+    # for applications with users of their own
+
+    async def start_session(
+        self,
+        subject: str,
+        *,
+        scopes: Sequence[str] = (),
+        claims: Mapping[str, Any] | None = None,
+        client_id: str = "",
+        address: str = "",
+        user_agent: str = "",
+    ) -> Issued:
+        """Start a session for a user whom the application has just authenticated.
+
+        Args:
+            subject: the user's id, `sub`.
+            scopes: what the session may do.
+            claims: added to each access token of the session.
+            client_id: the OAuth client; ours when left out.
+            address: where the request came from.
+            user_agent: what it came with.
+        """
+        await self.open()
+        issued = await self.issuer.sessions.start(
+            subject,
+            scopes=scopes,
+            claims=claims,
+            client_id=client_id or self.issuer.client_id,
+            origin=Origin(address, user_agent),
+        )
+        if issued is None:
+            raise StoreUnavailable("the session could not be started")
+        return issued
+
+    async def refresh_session(self, refresh_token: str, *, address: str = "") -> Issued:
+        """Trade a refresh token for the next one and a fresh access token.
+
+        Raises:
+            RefreshRefused: the subclass says why.
+        """
+        await self.open()
+        return await self.issuer.refresh(refresh_token, origin=Origin(address))
+
+    async def revoke_session(self, session_id: str) -> bool:
+        """End one session on every node; true when there was a live one."""
+        await self.open()
+        return await self.issuer.sessions.end(session_id, cause="ended_by_operator")
+
+    async def revoke_subject(self, subject: str) -> None:
+        """End every session of a subject on every node."""
+        await self.open()
+        await self.issuer.sessions.end_subject(subject)
+
+    async def refresh_claims(self, subject: str) -> None:
+        """Make the subject's access tokens stale: the next refresh brings new claims, nobody is logged out."""
+        await self.open()
+        await self.issuer.sessions.refresh_claims(subject)
+
+    async def _keep_house(self) -> None:
+        while True:
+            await asyncio.sleep(HOUSEKEEPING_SECONDS)
+            try:
+                await self.issuer.keys.load()
+                self.verifier.use_keys(self.issuer.keys.verifying())
+                await self.store.purge(now=self._clock.now_ms() // 1000, audit_seconds=AUDIT_SECONDS)
+            except SealringError as error:
+                log.warning("housekeeping put off", extra={"sealring": {"cause": error.code}})
+
+
+def _key_policy(settings: Settings) -> KeyPolicy:
+    return KeyPolicy(
+        algorithm=settings.algorithm,
+        rotation_seconds=settings.key_rotation,
+        lead_seconds=JWKS_MAX_AGE_SECONDS + round(settings.max_staleness) + LEEWAY_SECONDS,
+        token_seconds=settings.retain_seconds,
+    )
+
+
+def _issuer(  # noqa: PLR0917 - the parts, in the order in which they were made
+    settings: Settings,
+    secret: RootSecret,
+    store: Store,
+    keys: SigningKeys,
+    follower: Follower,
+    clock: Clock,
+    grant_for: GrantFor | None,
+) -> Issuer:
+    sessions = Sessions(
+        store,
+        refresh_tokens=RefreshTokenCodec(secret.derive("refresh token")),
+        access_tokens=AccessTokenIssuer(
+            issuer=settings.issuer,
+            audience=settings.audience_or_issuer,
+            ttl_seconds=settings.access_ttl,
+            signing_key=keys.signing,
+        ),
+        policy=SessionPolicy(
+            idle_seconds=settings.session_idle,
+            max_seconds=settings.session_max,
+            retry_window_ms=round(settings.retry_window * 1000),
+            retain_seconds=settings.retain_seconds,
+        ),
+        in_force=follower.apply,
+        clock=clock.now_ms,
+        grant_for=grant_for,
+    )
+    lanes = DeviceLanes(secret.derive("device lane"))
+    accounts = Accounts(
+        store,
+        PasswordHasher(),
+        clock=clock.now_ms,
+        lanes=lanes,
+        policy=AccountPolicy(
+            password_min_length=settings.password_min_length,
+            account_rate=settings.throttle_account,
+            address_rate=settings.throttle_address,
+            retain_seconds=settings.retain_seconds,
+        ),
+    )
+    return Issuer(
+        store=store,
+        accounts=accounts,
+        sessions=sessions,
+        keys=keys,
+        device_lanes=lanes,
+        address_rate=settings.throttle_address,
+        in_force=follower.apply,
+        clock=clock.now_ms,
+        client_id=settings.audience_or_issuer,
+        retain_seconds=settings.retain_seconds,
+    )

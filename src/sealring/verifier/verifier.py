@@ -1,0 +1,104 @@
+"""From a token to a principal, without I/O: what every request of every user passes through.
+
+I10 in one place: the node is fresh ∧ the token is what `jwt.Verifier` demands of an access token
+(canonical, known kid, its alg, signature, typ, iss, aud, integer dates, now within them) ∧ session,
+subject's epoch and key are live. A verified token is remembered; whether the node is fresh, the
+token in date and the session live is asked on every request, remembered or not.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sealring import jwt
+from sealring.errors import BadClaim, Revoked, Stale
+from sealring.verifier.clock import Clock
+from sealring.verifier.follower import Follower
+from sealring.verifier.principal import Principal, freeze
+
+TYPE = "at+jwt"
+REQUIRED = ("iss", "aud", "sub", "client_id", "sid", "jti", "iat", "exp", "auth_time", "epoch", "scope")
+"""RFC 9068 §2.2, and what revocation needs."""
+CACHE_SIZE = 10_000
+
+
+class Verifier:
+    """Verifies access tokens of one issuer for one audience.
+
+    Args:
+        issuer: `iss`, compared whole.
+        audience: `aud`, compared whole.
+        max_lifetime: longest time from `iat` to `exp` that is believed, seconds.
+        leeway: how far clocks may differ, seconds.
+        clock: the node's clock.
+        follower: what is dead, and how fresh that is.
+    """
+
+    def __init__(
+        self, *, issuer: str, audience: str, max_lifetime: int, leeway: int, clock: Clock, follower: Follower
+    ) -> None:
+        self.follower = follower
+        self._clock = clock
+        self._tokens = jwt.Verifier(
+            jwt.KeySet([]),
+            cache_size=CACHE_SIZE,
+            project=_principal,
+            issuer=issuer,
+            audience=audience,
+            typ=TYPE,
+            leeway=leeway,
+            require=REQUIRED,
+            integer_dates=True,
+            max_lifetime=max_lifetime + leeway,
+        )
+
+    def use_keys(self, keys: jwt.KeySet) -> None:
+        """Go on with these keys; what others let in is forgotten."""
+        self._tokens.replace_keys(keys)
+
+    def verify(self, token: str) -> Principal:
+        """Who the bearer of this token is.
+
+        Raises:
+            TokenError: why not. `Stale` is this node's fault, never the token's: answer 503.
+        """
+        steady = self._clock.steady()
+        follower = self.follower
+        if steady > follower.fresh_until:
+            raise Stale(follower.retry_after)
+        principal = self._tokens.verify(token, steady + self._clock.epoch)
+        cause = follower.view.cause(principal.session_id, principal.subject, principal.epoch, principal.kid)
+        if cause is not None:
+            raise Revoked(cause)
+        return principal
+
+
+def _principal(token: jwt.Token) -> Principal:
+    claims = token.claims
+    return Principal(
+        subject=_text(claims, "sub"),
+        session_id=_text(claims, "sid"),
+        client_id=_text(claims, "client_id"),
+        scopes=frozenset(_text(claims, "scope").split()),
+        epoch=_number(claims, "epoch"),
+        kid=token.kid or "",
+        token_id=_text(claims, "jti"),
+        issued_at=_number(claims, "iat"),
+        expires_at=_number(claims, "exp"),
+        auth_time=_number(claims, "auth_time"),
+        claims=freeze(claims),
+    )
+
+
+def _text(claims: dict[str, Any], name: str) -> str:
+    value = claims[name]
+    if not isinstance(value, str):
+        raise BadClaim(name, "a string")
+    return value
+
+
+def _number(claims: dict[str, Any], name: str) -> int:
+    value = claims[name]
+    if type(value) is not int:
+        raise BadClaim(name, "an integer")
+    return value
