@@ -1,0 +1,197 @@
+"""What a client is told of a failure: one table from error to answer.
+
+Two audiences (design D14). The client gets a constant, dull problem body (RFC 9457) with our stable
+`code`, the same bytes for every cause of a refused token, and the challenge of RFC 6750 §3 where
+one is owed. The log gets the true cause, as fields, by `report`. Nothing that a client sent is ever
+put into a header; the one thing of it that can stand in a body is the name of a wrong field.
+No error of ours is without a row: what has none of its own answers as its parent does.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from http import HTTPStatus
+from typing import Any, Literal
+
+import msgspec
+
+from sealring import errors
+from sealring.errors import SealringError
+
+REALM = "sealring"
+
+SECURITY_HEADERS: tuple[tuple[bytes, bytes], ...] = (
+    (b"cache-control", b"no-store"),  # C11; RFC 6750 §5.3
+    (b"vary", b"Authorization, Cookie"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),  # C10
+    (b"referrer-policy", b"no-referrer"),
+)
+"""On every answer of ours that is data, not a page."""
+
+Refused = Callable[[SealringError], None]
+"""Told of each refusal with its true cause: the place to count them."""
+
+_log = logging.getLogger("sealring")
+
+Challenge = Literal["none", "bare", "invalid_request", "invalid_token", "insufficient_scope"]
+
+
+class Row(msgspec.Struct, frozen=True):
+    """One answer. `detail` is a constant; with a challenge it is its description too (RFC 6750 §3 allows no quotes)."""
+
+    status: int
+    code: str
+    detail: str
+    challenge: Challenge = "none"
+
+
+ANSWERS: dict[type[SealringError], Row] = {
+    SealringError: Row(503, "unavailable", "the service cannot answer now"),
+    errors.TokenError: Row(401, "invalid_token", "the access token is not valid", "invalid_token"),
+    errors.Stale: Row(503, "stale", "this node has no fresh word of revocations; try again"),
+    errors.RefreshRefused: Row(401, "invalid_token", "the refresh token is not valid", "invalid_token"),
+    errors.SessionEnded: Row(401, "session_ended", "the session has ended; log in again", "invalid_token"),
+    errors.RefreshReused: Row(401, "refresh_reused", "an old refresh token came back; log in again", "invalid_token"),
+    errors.RefreshSuperseded: Row(409, "refresh_superseded", "another request has refreshed; use what it was given"),
+    errors.AccountRefused: Row(401, "invalid_credentials", "user name or password is wrong", "bare"),
+    errors.NameTaken: Row(409, "name_taken", "this user name is taken"),
+    errors.InvalidField: Row(422, "invalid_field", "a field is not acceptable"),
+    errors.NotFound: Row(404, "not_found", "there is no such thing here"),
+    errors.Throttled: Row(429, "throttled", "too many attempts; wait before the next"),
+    errors.Overloaded: Row(503, "overloaded", "too much is waiting; try again"),
+    errors.RequestRefused: Row(400, "invalid_request", "the request is malformed"),
+    errors.MissingCredential: Row(401, "missing_credential", "an access token is needed", "bare"),
+    errors.InvalidRequest: Row(400, "invalid_request", "the credential is malformed or sent twice", "invalid_request"),
+    errors.InsufficientScope: Row(403, "insufficient_scope", "the access token lacks a scope", "insufficient_scope"),
+    errors.CrossSite: Row(403, "csrf", "nothing proves that our own page is asking"),
+    errors.MalformedBody: Row(400, "malformed_body", "the body is not what this route reads"),
+    errors.InvalidFields: Row(422, "invalid_field", "a field is not acceptable"),
+    errors.UnsupportedMediaType: Row(415, "unsupported_media_type", "the body has another media type than this route"),
+    errors.MethodNotAllowed: Row(405, "method_not_allowed", "this route does not take this method"),
+    errors.RequestTimeout: Row(408, "request_timeout", "the body did not arrive in time"),
+    errors.BodyTooLarge: Row(413, "body_too_large", "the body is larger than this route reads"),
+    errors.TargetTooLong: Row(414, "target_too_long", "path and query are too long"),
+    errors.HeadersTooLarge: Row(431, "headers_too_large", "the header fields are too many or too large"),
+}
+
+
+class FieldProblem(msgspec.Struct, frozen=True):
+    """One member of `errors`."""
+
+    field: str
+    reason: str
+
+
+class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The body (RFC 9457 §3). `type` is "about:blank": `title` is the status's own phrase, `code` says the rest."""
+
+    title: str
+    status: int
+    detail: str
+    code: str
+    errors: tuple[FieldProblem, ...] = ()
+    type: str = msgspec.field(default_factory=lambda: "about:blank")  # a factory, so that it is always written
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """Status, header fields and body, ready for any server."""
+
+    status: int
+    headers: list[tuple[bytes, bytes]]
+    body: bytes
+
+
+def row_of(error: SealringError) -> Row:
+    """The row of an error: its own class's, or that of the nearest parent that has one."""
+    return next(ANSWERS[kind] for kind in type(error).__mro__ if kind in ANSWERS)
+
+
+def answer(error: SealringError, *, invalid_status: Literal[401, 403] = 401) -> Answer:
+    """Return what a client is told of `error`.
+
+    `invalid_status` is the status for a token that was sent and is refused: 401 (RFC 6750 §3.1), or
+    the 403 of tutorials.
+    """
+    row = row_of(error)
+    status = invalid_status if row.challenge == "invalid_token" and isinstance(error, errors.TokenError) else row.status
+    problem = Problem(
+        title=HTTPStatus(status).phrase,
+        status=status,
+        detail=row.detail,
+        code=row.code,
+        errors=_field_problems(error),
+    )
+    body = msgspec.json.encode(problem)
+    headers = [
+        (b"content-type", b"application/problem+json"),
+        (b"content-length", b"%d" % len(body)),
+        *SECURITY_HEADERS,
+    ]
+    if row.challenge != "none":
+        headers.append((b"www-authenticate", _challenge(error, row).encode("ascii")))
+    retry_after = getattr(error, "retry_after", 1)
+    if status in {429, 503}:
+        headers.append((b"retry-after", b"%d" % max(1, int(retry_after))))
+    if isinstance(error, errors.MethodNotAllowed):
+        headers.append((b"allow", ", ".join(sorted(error.allowed)).encode("ascii")))
+    if status in {408, 413}:
+        headers.append((b"connection", b"close"))  # what is left of the body is not waited for
+    return Answer(status, headers, body)
+
+
+async def send_answer(
+    reply: Answer,
+    send: Callable[[MutableMapping[str, Any]], Awaitable[None]],
+    *,
+    without_body: bool = False,
+    kind: Literal["http.response", "websocket.http.response"] = "http.response",
+) -> None:
+    """Send an answer over ASGI; `without_body` for HEAD, `kind` for a refused WebSocket handshake."""
+    await send({"type": f"{kind}.start", "status": reply.status, "headers": reply.headers})
+    await send({"type": f"{kind}.body", "body": b"" if without_body else reply.body})
+
+
+def report(error: SealringError, *, where: str, refused: Refused | None = None) -> None:
+    """Log the true cause of a refusal as fields, never in the message (log injection, D6), and count it.
+
+    `where` is a route or a path: it is escaped here. A refusal is the client's affair (INFO); what
+    is ours (503) is a warning.
+    """
+    if refused is not None:
+        refused(error)
+    level = logging.WARNING if row_of(error).status == HTTPStatus.SERVICE_UNAVAILABLE else logging.INFO
+    if _log.isEnabledFor(level):
+        cause = getattr(error, "cause", None)
+        _log.log(
+            level, "request refused", extra={"code": error.code, "cause": cause, "where": ascii(where[:200])[1:-1]}
+        )
+
+
+def _challenge(error: SealringError, row: Row) -> str:
+    parts = [f'Bearer realm="{REALM}"']
+    if row.challenge != "bare":
+        parts += [f'error="{row.challenge}"', f'error_description="{row.detail}"']
+    if isinstance(error, errors.InsufficientScope):
+        # scopes are the application's words, checked here all the same (RFC 6749 §3.3: no quote, no backslash)
+        parts.append(f'scope="{" ".join(filter(_is_scope, error.scopes))}"')
+    return ", ".join(parts)
+
+
+def _is_scope(text: str) -> bool:
+    return bool(text) and all("!" <= character <= "~" and character not in '"\\' for character in text)
+
+
+def _field_problems(error: SealringError) -> tuple[FieldProblem, ...]:
+    found: Iterable[errors.InvalidField] = ()
+    if isinstance(error, errors.InvalidFields):
+        found = error.fields
+    elif isinstance(error, errors.InvalidField):
+        found = (error,)
+    return tuple(FieldProblem(_plain(one.field), _plain(one.reason)) for one in found)
+
+
+def _plain(text: str) -> str:
+    # a client's own field name can stand here: bounded, and no lone surrogate, which JSON cannot carry
+    return text[:100].encode("utf-8", "replace").decode()
