@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Self
 
@@ -83,23 +82,17 @@ class Sealring:
             await keys.load()
             return keys.verifying()
 
-        self.follower = Follower(
-            StoreSource(store, load_keys),
-            on_keys=lambda key_set: self.verifier.use_keys(key_set),
-            clock=clock,
-            max_staleness=settings.max_staleness,
-            poll_interval=settings.poll_interval,
-            leeway=LEEWAY_SECONDS,
-        )
         self.verifier = Verifier(
+            StoreSource(store, load_keys),
             issuer=settings.issuer,
             audience=settings.audience_or_issuer,
             max_lifetime=settings.access_ttl,
             leeway=LEEWAY_SECONDS,
+            max_staleness=settings.max_staleness,
+            poll_interval=settings.poll_interval,
             clock=clock,
-            follower=self.follower,
         )
-        self.issuer = _issuer(settings, secret, store, keys, self.follower, clock, grant_for)
+        self.issuer = _issuer(settings, secret, store, keys, self.verifier.follower, clock, grant_for)
         self._opening = asyncio.Lock()
         self._housekeeping: asyncio.Task[None] | None = None
 
@@ -122,7 +115,7 @@ class Sealring:
                 return
             await self.store.open()
             await self.issuer.keys.load()
-            await self.follower.start()
+            await self.verifier.follower.start()
             self._housekeeping = asyncio.create_task(self._keep_house(), name="sealring housekeeping")
 
     async def close(self) -> None:
@@ -133,7 +126,7 @@ class Sealring:
             self._housekeeping.cancel()
             await asyncio.gather(self._housekeeping, return_exceptions=True)
             self._housekeeping = None
-            await self.follower.stop()
+            await self.verifier.follower.stop()
             await self.issuer.accounts.close()
             await self.store.close()
 
@@ -219,7 +212,6 @@ class Sealring:
             await asyncio.sleep(HOUSEKEEPING_SECONDS)
             try:
                 await self.issuer.keys.load()
-                self.verifier.use_keys(self.issuer.keys.verifying())
                 await self.store.purge(now=self._clock.now_ms() // 1000, audit_seconds=AUDIT_SECONDS)
             except SealringError as error:
                 log.warning("housekeeping put off", extra={"sealring": {"cause": error.code}})

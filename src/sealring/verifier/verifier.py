@@ -15,6 +15,7 @@ from sealring.errors import BadClaim, Revoked, Stale
 from sealring.verifier.clock import Clock
 from sealring.verifier.follower import Follower
 from sealring.verifier.principal import Principal, freeze
+from sealring.verifier.source import Source
 
 TYPE = "at+jwt"
 REQUIRED = ("iss", "aud", "sub", "client_id", "sid", "jti", "iat", "exp", "auth_time", "epoch", "scope")
@@ -26,18 +27,36 @@ class Verifier:
     """Verifies access tokens of one issuer for one audience.
 
     Args:
+        source: where keys and revocations come from.
         issuer: `iss`, compared whole.
         audience: `aud`, compared whole.
         max_lifetime: longest time from `iat` to `exp` that is believed, seconds.
         leeway: how far clocks may differ, seconds.
+        max_staleness: S, seconds: how old this node's word of revocations may be.
+        poll_interval: how often it asks for news, seconds.
         clock: the node's clock.
-        follower: what is dead, and how fresh that is.
     """
 
     def __init__(
-        self, *, issuer: str, audience: str, max_lifetime: int, leeway: int, clock: Clock, follower: Follower
+        self,
+        source: Source,
+        *,
+        issuer: str,
+        audience: str,
+        max_lifetime: int,
+        leeway: int,
+        max_staleness: float,
+        poll_interval: float,
+        clock: Clock,
     ) -> None:
-        self.follower = follower
+        self.follower = Follower(
+            source,
+            on_keys=self._use_keys,
+            clock=clock,
+            max_staleness=max_staleness,
+            poll_interval=poll_interval,
+            leeway=leeway,
+        )
         self._clock = clock
         self._tokens = jwt.Verifier(
             jwt.KeySet([]),
@@ -51,10 +70,6 @@ class Verifier:
             integer_dates=True,
             max_lifetime=max_lifetime + leeway,
         )
-
-    def use_keys(self, keys: jwt.KeySet) -> None:
-        """Go on with these keys; what others let in is forgotten."""
-        self._tokens.replace_keys(keys)
 
     def verify(self, token: str) -> Principal:
         """Who the bearer of this token is.
@@ -71,6 +86,9 @@ class Verifier:
         if cause is not None:
             raise Revoked(cause)
         return principal
+
+    def _use_keys(self, keys: jwt.KeySet) -> None:
+        self._tokens.replace_keys(keys)
 
 
 def _principal(token: jwt.Token) -> Principal:
