@@ -1,0 +1,120 @@
+"""The refresh token: which session, which generation, minted when, minted from what, and a MAC.
+
+Nothing of it is stored; the row of the session holds enough to know its own (design D5). The text
+is a fixed prefix, which secret scanners can look for, and base64url of fixed-width fields, so that
+no two texts say the same and no length can be lied about. The MAC is full HMAC-SHA256 (RFC 2104)
+over a label of this use and the fields, and is checked before anything is believed: whoever has no
+key reaches no store, and every refusal is the same error (R9, R10).
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from sealring.errors import InvalidRefreshToken
+from sealring.jwt.base64url import NotCanonical, decode, encode
+
+PREFIX: Final = "sealring_rt1_"
+"""Begins every refresh token: kind and version of the layout."""
+
+# the label keeps a MAC of this use from being one of another, should a key ever be shared by mistake
+_LABEL: Final = b"sealring refresh token 1\x00"
+_ID_BYTES: Final = 16
+_NUMBER_BYTES: Final = 6
+_BODY_BYTES: Final = _ID_BYTES + 3 * _NUMBER_BYTES
+_MAC_BYTES: Final = 32
+# 66 bytes are 88 characters with no bit left over, so that text and bytes correspond one to one
+_LENGTH: Final = len(PREFIX) + (_BODY_BYTES + _MAC_BYTES) // 3 * 4
+_KEY_BYTES: Final = 32
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshToken:
+    """What a refresh token says. Two tokens are the same token exactly when they are equal."""
+
+    session_id: str
+    """`sid`: 16 bytes as 22 characters of base64url."""
+    generation: int
+    """g: 0 for the token of the log-in, and one more than its parent for every other."""
+    minted_ms: int
+    """When it was minted, by the minting node's clock; told apart by equality only, never ordered."""
+    parent_minted_ms: int | None
+    """Mint time of the token that it was minted from; none for generation 0."""
+
+
+class RefreshTokenCodec:
+    """Turns refresh tokens into text and back, under one or more keys.
+
+    Args:
+        keys: the first seals, all open (R13): at least one, each of 32 bytes or more.
+
+    >>> codec = RefreshTokenCodec([b"a key of at least 32 bytes, please"])
+    >>> first = RefreshToken("c2VhbHJpbmctc2Vzc2lvbg", 0, 1_700_000_000_000, None)
+    >>> text = codec.seal(first)
+    >>> text[:13], len(text), codec.open(text) == first
+    ('sealring_rt1_', 101, True)
+    """
+
+    __slots__ = ("_keys",)
+
+    def __init__(self, keys: Sequence[bytes]) -> None:
+        if not keys or any(len(key) < _KEY_BYTES for key in keys):
+            raise ValueError(f"keys must be one or more byte strings of at least {_KEY_BYTES} bytes")
+        self._keys = tuple(keys)
+
+    def seal(self, token: RefreshToken) -> str:
+        """Return the text of the token, under the first key.
+
+        Raises:
+            ValueError: a field does not fit, or only one of generation 0 and no parent is so.
+        """
+        if (token.generation == 0) != (token.parent_minted_ms is None):
+            raise ValueError("generation 0, and no other, has no parent")
+        session = decode(token.session_id)
+        if len(session) != _ID_BYTES:
+            raise ValueError(f"session_id must be {_ID_BYTES} bytes in base64url")
+        try:
+            body = session + b"".join(
+                number.to_bytes(_NUMBER_BYTES, "big")
+                for number in (token.generation, token.minted_ms, token.parent_minted_ms or 0)
+            )
+        except OverflowError as error:
+            raise ValueError("generation and times must be within 0 and 2**48 - 1") from error
+        return PREFIX + encode(body + _mac(self._keys[0], body))
+
+    def open(self, text: object) -> RefreshToken:
+        """Return the token that `text` is.
+
+        Raises:
+            InvalidRefreshToken: it is anything but the text of a token sealed under one of the keys.
+        """
+        # the shape is no secret, so refusing it early tells nothing
+        if not isinstance(text, str) or len(text) != _LENGTH or not text.isascii() or not text.startswith(PREFIX):
+            raise InvalidRefreshToken("not a refresh token")
+        try:
+            data = decode(text[len(PREFIX) :])
+        except NotCanonical as error:
+            raise InvalidRefreshToken("not a refresh token") from error
+        body, mac = data[:_BODY_BYTES], data[_BODY_BYTES:]
+        genuine = False
+        for key in self._keys:
+            # every key is tried, so that the time does not tell which one fits
+            genuine |= hmac.compare_digest(_mac(key, body), mac)
+        if not genuine:
+            raise InvalidRefreshToken("not a refresh token")
+        generation, minted_ms, parent_minted_ms = (
+            int.from_bytes(body[at : at + _NUMBER_BYTES], "big") for at in range(_ID_BYTES, _BODY_BYTES, _NUMBER_BYTES)
+        )
+        return RefreshToken(
+            session_id=encode(body[:_ID_BYTES]),
+            generation=generation,
+            minted_ms=minted_ms,
+            parent_minted_ms=parent_minted_ms if generation else None,
+        )
+
+
+def _mac(key: bytes, body: bytes) -> bytes:
+    return hmac.digest(key, _LABEL + body, "sha256")

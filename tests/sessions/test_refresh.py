@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from sealring.sessions.refresh import (
+    TABLE,
+    Decision,
+    Mint,
+    Over,
+    Relation,
+    Repeat,
+    Reused,
+    Superseded,
+    decide_refresh,
+    relation_of,
+)
+from sealring.sessions.refresh_token import RefreshToken
+from sealring.sessions.session import Session
+
+SID = "c2VhbHJpbmctc2Vzc2lvbg"
+G = 10_000
+MINTED, PARENT_MINTED, CONFIRMED, CHILD_MINTED = 5_000_000, 4_000_000, 6_000_000, 6_000_500
+SESSION = Session(
+    id=SID,
+    subject="42",
+    client_id="web",
+    scopes=("orders:read",),
+    created_at=0,
+    auth_time=0,
+    last_seen_at=6_000,
+    idle_seconds=10_000,
+    expires_at=50_000,
+    generation=7,
+    minted_ms=MINTED,
+    parent_minted_ms=PARENT_MINTED,
+    confirmed_ms=CONFIRMED,
+    child_minted_ms=CHILD_MINTED,
+)
+OWN = RefreshToken(SID, 7, MINTED, PARENT_MINTED)
+CHILD = RefreshToken(SID, 8, CHILD_MINTED, MINTED)
+EARLIER_CHILD = RefreshToken(SID, 8, CHILD_MINTED - 60_000, MINTED)
+PARENT = RefreshToken(SID, 6, PARENT_MINTED, 3_000_000)
+SIBLING = RefreshToken(SID, 7, MINTED + 1, PARENT_MINTED)
+CHILD_OF_SIBLING = RefreshToken(SID, 8, CHILD_MINTED, MINTED + 1)
+GRANDPARENT = RefreshToken(SID, 5, 3_000_000, 2_000_000)
+UNCLE = RefreshToken(SID, 6, PARENT_MINTED + 1, 3_000_000)
+GRANDCHILD = RefreshToken(SID, 9, CHILD_MINTED, CHILD_MINTED)
+
+
+def ask(token: RefreshToken, *, now_ms: int, session: Session = SESSION, window_ms: int = G) -> Decision:
+    return decide_refresh(session, token, now_ms=now_ms, retry_window_ms=window_ms)
+
+
+@pytest.mark.parametrize(
+    ("token", "relation"),
+    [
+        (OWN, "confirmed"),
+        (CHILD, "child"),
+        (EARLIER_CHILD, "child"),
+        (PARENT, "parent"),
+        (SIBLING, "stranger"),
+        (CHILD_OF_SIBLING, "stranger"),
+        (GRANDPARENT, "stranger"),
+        (UNCLE, "stranger"),
+        (GRANDCHILD, "stranger"),
+        (replace(OWN, parent_minted_ms=PARENT_MINTED + 1), "stranger"),
+    ],
+)
+def test_relation_of_a_token_to_the_row(token: RefreshToken, relation: Relation) -> None:
+    assert relation_of(token, SESSION) == relation
+
+
+def test_table_covers_every_relation() -> None:
+    assert set(TABLE) == {"confirmed", "child", "parent", "stranger"}
+
+
+@pytest.mark.parametrize("late_ms", [0, 1, G - 1, -1, -(G - 1)])
+def test_confirmed_within_the_window_repeats_the_child_without_a_write(late_ms: int) -> None:
+    assert ask(OWN, now_ms=CHILD_MINTED + late_ms) == Repeat(CHILD)
+
+
+@pytest.mark.parametrize("late_ms", [G, G + 1, 3_600_000, -G, -500_000])
+def test_confirmed_outside_the_window_mints_a_fresh_child(late_ms: int) -> None:
+    now_ms = CHILD_MINTED + late_ms
+    after = replace(SESSION, child_minted_ms=now_ms, last_seen_at=now_ms // 1000)
+    assert ask(OWN, now_ms=now_ms) == Mint(RefreshToken(SID, 8, now_ms, MINTED), after)
+
+
+def test_confirmed_without_a_child_mints_one() -> None:
+    first = replace(SESSION, generation=0, parent_minted_ms=None, child_minted_ms=None)
+    now_ms = CONFIRMED + 3
+    after = replace(first, child_minted_ms=now_ms, last_seen_at=now_ms // 1000)
+    assert ask(RefreshToken(SID, 0, MINTED, None), session=first, now_ms=now_ms) == Mint(
+        RefreshToken(SID, 1, now_ms, MINTED), after
+    )
+
+
+@pytest.mark.parametrize("token", [CHILD, EARLIER_CHILD])
+@pytest.mark.parametrize("now_ms", [CHILD_MINTED, CHILD_MINTED + 1_000_000, CHILD_MINTED - 1_000_000])
+@pytest.mark.parametrize("window_ms", [0, G])
+def test_child_is_confirmed_by_its_first_use_whenever_that_is(token: RefreshToken, now_ms: int, window_ms: int) -> None:
+    after = replace(
+        SESSION,
+        generation=8,
+        minted_ms=token.minted_ms,
+        parent_minted_ms=MINTED,
+        confirmed_ms=now_ms,
+        child_minted_ms=now_ms,
+        last_seen_at=now_ms // 1000,
+    )
+    assert ask(token, now_ms=now_ms, window_ms=window_ms) == Mint(RefreshToken(SID, 9, now_ms, token.minted_ms), after)
+
+
+@pytest.mark.parametrize("late_ms", [0, G - 1, -(G - 1)])
+def test_parent_within_the_window_is_superseded(late_ms: int) -> None:
+    assert ask(PARENT, now_ms=CONFIRMED + late_ms) == Superseded()
+
+
+@pytest.mark.parametrize("late_ms", [G, 3_600_000, -G])
+def test_parent_outside_the_window_is_reuse(late_ms: int) -> None:
+    assert ask(PARENT, now_ms=CONFIRMED + late_ms) == Reused()
+
+
+@pytest.mark.parametrize("token", [SIBLING, CHILD_OF_SIBLING, GRANDPARENT, UNCLE, GRANDCHILD])
+def test_strangers_are_reuse_at_any_time(token: RefreshToken) -> None:
+    assert ask(token, now_ms=CONFIRMED) == Reused()
+    assert ask(token, now_ms=CONFIRMED + 1_000_000) == Reused()
+
+
+def test_sibling_dies_at_once_when_the_other_is_used() -> None:
+    decision = ask(CHILD, now_ms=CHILD_MINTED)
+    assert isinstance(decision, Mint)
+    assert ask(EARLIER_CHILD, session=decision.after, now_ms=CHILD_MINTED) == Reused()
+
+
+def test_strict_mode_never_gives_one_child_twice() -> None:
+    decision = ask(OWN, now_ms=CHILD_MINTED, window_ms=0)
+    assert isinstance(decision, Mint)
+    assert decision.child == RefreshToken(SID, 8, CHILD_MINTED + 1, MINTED)
+    assert decision.after.child_minted_ms == CHILD_MINTED + 1
+
+
+def test_strict_mode_has_no_superseded() -> None:
+    assert ask(PARENT, now_ms=CONFIRMED, window_ms=0) == Reused()
+
+
+def test_loser_of_the_swap_is_told_the_winners_child() -> None:
+    won = ask(CHILD, now_ms=CHILD_MINTED + 100)
+    assert isinstance(won, Mint)
+    assert ask(CHILD, session=won.after, now_ms=CHILD_MINTED + 90) == Repeat(won.child)
+
+
+def test_ended_session_refuses_even_its_own_token() -> None:
+    ended = replace(SESSION, ended_at=6_000, ended_by="logout")
+    assert ask(OWN, session=ended, now_ms=CHILD_MINTED) == Over("ended")
+    assert ask(GRANDPARENT, session=ended, now_ms=CHILD_MINTED) == Over("ended")
+
+
+def test_limits_come_before_the_table() -> None:
+    assert ask(OWN, now_ms=16_000_000 - 1) != Over("idle")
+    assert ask(OWN, now_ms=16_000_000) == Over("idle")
+    assert ask(GRANDPARENT, now_ms=50_000_000) == Over("absolute")
+
+
+def test_token_of_another_session_is_the_callers_mistake() -> None:
+    with pytest.raises(ValueError, match="of this session"):
+        ask(replace(OWN, session_id="YW5vdGhlciBzZXNzaW9uLg"), now_ms=CHILD_MINTED)
