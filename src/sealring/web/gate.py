@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from sealring.errors import MissingCredential, SealringError
+from sealring.errors import InsufficientScope, MissingCredential, SealringError
 from sealring.verifier.principal import Principal
 from sealring.web.credentials import find_credential
 from sealring.web.fetch_metadata import SAFE_METHODS, MatchesCsrf, check_cookie_use, origin_of
@@ -40,15 +40,19 @@ class Finding(msgspec.Struct, frozen=True):
         """The token's scopes and Starlette's word "authenticated"; nothing for an anonymous user."""
         return frozenset() if self.principal is None else self.principal.scopes | _AUTHENTICATED
 
-    def require(self) -> Principal:
-        """Return the principal.
+    def require(self, *scopes: str) -> Principal:
+        """Return the principal, who has all of `scopes`.
 
         Raises:
-            SealringError: the refusal; `MissingCredential` when no credential was sent.
+            SealringError: the refusal; `MissingCredential` when no credential was sent;
+                `InsufficientScope` when the token lacks one of the scopes.
         """
-        if self.principal is None:
+        principal = self.principal
+        if principal is None:
             raise self.refusal or MissingCredential("no credential was sent")
-        return self.principal
+        if scopes and not principal.scopes.issuperset(scopes):
+            raise InsufficientScope(scopes)
+        return principal
 
 
 class Gate:

@@ -163,10 +163,8 @@ def report(error: SealringError, *, where: str, refused: Refused | None = None) 
         refused(error)
     level = logging.WARNING if row_of(error).status == HTTPStatus.SERVICE_UNAVAILABLE else logging.INFO
     if _log.isEnabledFor(level):
-        cause = getattr(error, "cause", None)
-        _log.log(
-            level, "request refused", extra={"code": error.code, "cause": cause, "where": ascii(where[:200])[1:-1]}
-        )
+        fields = {"code": error.code, "cause": getattr(error, "cause", None), "where": ascii(where[:200])[1:-1]}
+        _log.log(level, "request refused", extra={"sealring": fields})
 
 
 def _challenge(error: SealringError, row: Row) -> str:

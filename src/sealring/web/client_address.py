@@ -1,0 +1,67 @@
+"""The address that a request came from: the peer, or what proxies that we trust say.
+
+`X-Forwarded-For` is read from the right: each trusted proxy vouches for the hop that it wrote, the
+first hop that is not one of ours is the client, and what stands further left is the client's own
+invention. A hop that is no address spoils the field and the peer counts (U10, C12,
+CVE-2024-47070): a request never goes without an address because somebody garbled it. Run the server
+without a proxy reading of its own (uvicorn: `--no-proxy-headers`), or it decides before us.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from typing import Any
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+
+MAX_HOPS = 16
+"""More proxies than anybody stands behind; the rest of a longer list is not read."""
+_MAX_HOP_BYTES = 64
+
+
+def client_address(scope: Mapping[str, Any], trusted_proxies: Sequence[Network] = ()) -> str:
+    """Return the client's address in its plain form; empty for a peer without one (a Unix socket).
+
+    >>> from ipaddress import ip_network
+    >>> scope = {"client": ("10.0.0.9", 1), "headers": [(b"x-forwarded-for", b"6.6.6.6, 203.0.113.7, 10.0.0.2")]}
+    >>> client_address(scope, [ip_network("10.0.0.0/8")])
+    '203.0.113.7'
+    """
+    peer_name = scope["client"][0] if scope.get("client") else ""
+    peer = _parse(peer_name)
+    if peer is None:
+        return ""
+    if not trusted_proxies or not _is_trusted(peer, trusted_proxies):
+        return str(peer)
+    fields = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
+    address = peer
+    for hop in reversed(b",".join(fields).rsplit(b",", MAX_HOPS)[-MAX_HOPS:] if fields else []):
+        found = _parse(hop.strip(b" \t").decode("latin-1")) if len(hop) <= _MAX_HOP_BYTES else None
+        if found is None:
+            return str(peer)
+        address = found
+        if not _is_trusted(found, trusted_proxies):
+            break
+    return str(address)
+
+
+def _parse(text: str) -> Address | None:
+    if text.startswith("["):  # "[2001:db8::1]:4711", as some proxies write it
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:  # "192.0.2.1:4711"
+        text = text.partition(":")[0]
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return None
+    if isinstance(address, IPv6Address):
+        if address.scope_id is not None:
+            return None
+        return address.ipv4_mapped or address  # a dual-stack listener's form of an IPv4 peer
+    return address
+
+
+def _is_trusted(address: Address, networks: Sequence[Network]) -> bool:
+    return any(address in network for network in networks)

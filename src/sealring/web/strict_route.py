@@ -1,0 +1,104 @@
+"""A FastAPI route that reads and answers as our contract says, in whatever application it is included.
+
+An included router cannot install exception handlers in its host, so the route turns every refusal
+(ours or pydantic's) into problem details by itself. Bodies reach FastAPI only through
+`body.py`: bounded, timed, strict JSON under its one media type; the form parsers are out of reach.
+Every answer carries the security headers unless the endpoint set its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any, NoReturn
+
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from sealring.errors import (
+    InvalidField,
+    InvalidFields,
+    MethodNotAllowed,
+    SealringError,
+    UnsupportedMediaType,
+)
+from sealring.web.body import read_json
+from sealring.web.problems import SECURITY_HEADERS, Refused, answer, report
+
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+class StrictRoute(APIRoute):
+    """`APIRouter(route_class=StrictRoute)`; a subclass may set `refused` to count refusals."""
+
+    refused: Refused | None = None
+
+    def get_route_handler(self) -> Handler:
+        """The route's handler (FastAPI's hook), fenced."""
+        inner = super().get_route_handler()
+        refused = type(self).refused
+
+        async def handle(request: Request) -> Response:
+            try:
+                response = await inner(await _StrictRequest.read(request, wanted=self.body_field is not None))
+            except RequestValidationError as failure:
+                error: SealringError = InvalidFields(tuple(map(_invalid_field, failure.errors())))
+            except SealringError as failure:
+                error = failure
+            else:
+                for name, value in SECURITY_HEADERS:
+                    response.headers.setdefault(name.decode(), value.decode())
+                return response
+            report(error, where=self.path, refused=refused)
+            return problem_response(error)
+
+        return handle
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Starlette's hook: another method than the route's gets our 405, not the host's."""
+        if self.methods and scope["method"] not in self.methods:
+            error = MethodNotAllowed(tuple(self.methods))
+            await problem_response(error)(scope, receive, send)
+        else:
+            await super().handle(scope, receive, send)
+
+
+def problem_response(error: SealringError) -> Response:
+    """What a client is told of `error`, as a Starlette response."""
+    reply = answer(error)
+    response = Response(reply.body, reply.status)
+    response.raw_headers = reply.headers
+    return response
+
+
+class _StrictRequest(Request):
+    """A request whose body has been read and judged before FastAPI sees it."""
+
+    _text: bytes
+    _object: dict[str, Any] | None
+
+    @classmethod
+    async def read(cls, request: Request, *, wanted: bool) -> Request:
+        if not wanted:
+            return request
+        strict = cls(request.scope, request.receive)
+        strict._text, strict._object = await read_json(request.scope["headers"], request.receive)
+        return strict
+
+    async def body(self) -> bytes:
+        return self._text
+
+    async def json(self) -> Any:
+        return self._object
+
+    def form(self, **_: Any) -> NoReturn:
+        raise UnsupportedMediaType("no form is read here")
+
+
+def _invalid_field(failure: dict[str, Any]) -> InvalidField:
+    # what the client sent (pydantic's `input`) never goes back: it may be a password
+    location = [str(part) for part in failure["loc"][1:]]  # the first says "body", "query", "path"
+    reason = str(failure["msg"]).removeprefix("Value error, ").rstrip(".")
+    return InvalidField(".".join(location) or "body", reason[:1].lower() + reason[1:])
