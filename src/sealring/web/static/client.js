@@ -336,8 +336,12 @@ export class Client {
     };
     document.addEventListener("visibilitychange", again);
     addEventListener("online", again);
-    // A page out of the back/forward cache has heard nothing while it lay there.
-    addEventListener("pageshow", ({ persisted }) => persisted && void this.check().catch(() => {}));
+    addEventListener("pageshow", ({ persisted }) => {
+      if (!persisted) return;
+      // Out of the back/forward cache, where it heard of no log-out: nobody until the server says so.
+      this.#become({ status: "unknown", user: null });
+      void this.check().catch(() => {});
+    });
     return true;
   }
 

@@ -1,0 +1,67 @@
+// @ts-check
+/**
+ * Where this user is signed in, and the buttons that end it there.
+ */
+
+import { fetch, Problem } from "/auth/client.js";
+import { ago, date, setTime } from "./clock.js";
+import { say, sentence } from "./notice.js";
+import { find, Panel, stamp } from "./panel.js";
+
+/** @typedef {{id: string, device: string, address: string, created_at: number, last_seen_at: number, expires_at: number, current: boolean}} Session */
+
+const section = find(document, "#sessions", HTMLElement);
+const title = find(section, "h2", HTMLElement);
+const endOthers = find(section, "#end-others", HTMLButtonElement);
+
+/** Ends what `path` names, then shows what is left. @param {HTMLButtonElement} button @param {string} path @param {string} done */
+async function end(button, path, done) {
+  button.disabled = true;
+  try {
+    const answer = await fetch(path, { method: "DELETE" });
+    // Not there any more is what was wanted.
+    if (answer.ok || answer.status === 404) say(done);
+    else if (answer.status !== 401) say(sentence((await Problem.of(answer)).message));
+    await sessions.load();
+    title.focus(); // the button that had the focus is gone
+  } catch {
+    say("The service cannot be reached: nothing was ended. Try again.");
+  } finally {
+    button.disabled = false;
+  }
+}
+
+/** @param {Session} session */
+function row(session) {
+  const li = stamp("session-row");
+  const device = session.device || "Unknown device";
+  find(li, ".device", HTMLElement).textContent = device;
+  find(li, ".address", HTMLElement).textContent = session.address || "an unknown address";
+  setTime(find(li, ".seen", HTMLTimeElement), session.last_seen_at, ago);
+  setTime(find(li, ".created", HTMLTimeElement), session.created_at, ago);
+  setTime(find(li, ".ends", HTMLTimeElement), session.expires_at, date);
+  const button = find(li, ".end", HTMLButtonElement);
+  if (session.current) {
+    find(li, ".badge", HTMLElement).hidden = false;
+    button.remove(); // "Sign out" ends this one
+  } else {
+    button.ariaLabel = `End this one: ${device}, ${session.address}`;
+    button.onclick = () => end(button, `/auth/sessions/${encodeURIComponent(session.id)}`, `Ended: ${device}.`);
+  }
+  return li;
+}
+
+/** This one first, then by when they were last seen. @param {Session} a @param {Session} b */
+const order = (a, b) => Number(b.current) - Number(a.current) || b.last_seen_at - a.last_seen_at;
+
+endOthers.onclick = () => end(endOthers, "/auth/sessions?keep=current", "All other sessions are ended.");
+
+export const sessions = new Panel(
+  section,
+  "/auth/sessions",
+  (/** @type {{sessions: Session[]}} */ body) => {
+    endOthers.hidden = !body.sessions.some((session) => !session.current);
+    return body.sessions.toSorted(order).map(row);
+  },
+  "No sessions.",
+);
