@@ -33,6 +33,15 @@ Checker: TypeAlias = Callable[[bytes, str], bool]
 
 _Given = TypeVar("_Given")
 
+_RSA = (rsa.RSAPrivateKey, rsa.RSAPublicKey)
+_EC = (ec.EllipticCurvePrivateKey, ec.EllipticCurvePublicKey)
+_OKP = (ed25519.Ed25519PrivateKey, ed25519.Ed25519PublicKey)
+_KINDS: dict[str, tuple[tuple[type, ...], str]] = {
+    "oct": ((bytes,), "a secret"),
+    "RSA": (_RSA, "an RSA key"),
+    "EC": (_EC, "an elliptic curve key"),
+    "OKP": (_OKP, "an Ed25519 key"),
+}
 _RSA_BITS_LEAST = 2048  # RFC 7518 §3.3
 _RSA_BITS_MOST = 16384  # a check grows with the square of this: a hostile JWKS must not choose it
 
@@ -51,25 +60,15 @@ class Algorithm:
 
     def require_fit(self, material: Material) -> None:
         """Raise `KeyRefused` unless `material` is a key that this algorithm may use (RFC 8725 §3.5)."""
-        match self.kty:
-            case "oct":
-                if not isinstance(material, bytes) or self.digest is None:
-                    raise KeyRefused(f"{self.name} needs a secret")
-                if len(material) < self.digest.digest_size:  # RFC 7518 §3.2
-                    raise KeyRefused(f"{self.name} needs a secret of at least {self.digest.digest_size} bytes")
-            case "RSA":
-                if not isinstance(material, rsa.RSAPrivateKey | rsa.RSAPublicKey):
-                    raise KeyRefused(f"{self.name} needs an RSA key")
-                if not _RSA_BITS_LEAST <= material.key_size <= _RSA_BITS_MOST:
-                    raise KeyRefused(f"{self.name} needs an RSA key of {_RSA_BITS_LEAST} to {_RSA_BITS_MOST} bits")
-            case "EC":
-                if not isinstance(material, ec.EllipticCurvePrivateKey | ec.EllipticCurvePublicKey):
-                    raise KeyRefused(f"{self.name} needs an elliptic curve key")
-                if self.curve is None or not isinstance(material.curve, self.curve):
-                    raise KeyRefused(f"{self.name} needs a key on the curve {self.crv}")
-            case "OKP":
-                if not isinstance(material, ed25519.Ed25519PrivateKey | ed25519.Ed25519PublicKey):
-                    raise KeyRefused(f"{self.name} needs an Ed25519 key")
+        kinds, words = _KINDS[self.kty]
+        if not isinstance(material, kinds):
+            raise KeyRefused(f"{self.name} needs {words}")
+        if isinstance(material, bytes) and self.digest and len(material) < self.digest.digest_size:  # RFC 7518 §3.2
+            raise KeyRefused(f"{self.name} needs a secret of at least {self.digest.digest_size} bytes")
+        if isinstance(material, _RSA) and not _RSA_BITS_LEAST <= material.key_size <= _RSA_BITS_MOST:
+            raise KeyRefused(f"{self.name} needs an RSA key of {_RSA_BITS_LEAST} to {_RSA_BITS_MOST} bits")
+        if self.curve and isinstance(material, _EC) and not isinstance(material.curve, self.curve):
+            raise KeyRefused(f"{self.name} needs a key on the curve {self.crv}")
 
     def signer(self, material: PrivateMaterial) -> Signer:
         """Return the closure that signs with fitting private material."""
@@ -126,7 +125,7 @@ ALGORITHMS: dict[str, Algorithm] = {
 }
 
 
-def algorithm(name: str) -> Algorithm:
+def algorithm(name: object) -> Algorithm:
     """Return the row named so; `ValueError` lists the names when there is none."""
     row = ALGORITHMS.get(name) if isinstance(name, str) else None
     if row is None:

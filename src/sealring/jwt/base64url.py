@@ -10,8 +10,11 @@ from __future__ import annotations
 from pybase64 import b64decode, b64encode_as_string
 
 _ALPHABET = b"-_"
-# by length modulo 4; a remainder of one character cannot be, and the text below makes decoding fail
-_PADDING = ("", "*", "==", "=")
+_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+_PADDING = ("", "", "==", "=")
+# by length modulo 4, the characters that may stand last: all, none (such a text cannot be), those whose
+# four low bits are zero, those whose two low bits are zero. "=" is never among them
+_LAST = (_CHARACTERS, "", _CHARACTERS[::16], _CHARACTERS[::4])
 
 
 class NotCanonical(ValueError):
@@ -25,13 +28,11 @@ def encode(data: bytes) -> str:
 
 def decode(text: str) -> bytes:
     """Return the bytes of `text`; `NotCanonical` unless `encode` gives the same text back."""
-    padding = _PADDING[len(text) & 3]
-    padded = text + padding
-    try:
-        data = b64decode(padded, _ALPHABET, validate=True)
-    except ValueError as error:
-        raise NotCanonical("not base64url") from error
-    # covers the other alphabet, which the decoder lets through, and stray bits at the end
-    if b64encode_as_string(data, _ALPHABET) != padded:
+    remainder = len(text) & 3
+    # the decoder lets the other alphabet through, and stray bits at the end
+    if text[-1:] not in _LAST[remainder] or remainder == 1 or "+" in text or "/" in text:
         raise NotCanonical("not canonical base64url")
-    return data
+    try:
+        return b64decode(text + _PADDING[remainder], _ALPHABET, validate=True)
+    except ValueError:
+        raise NotCanonical("not canonical base64url") from None

@@ -12,15 +12,14 @@ from typing import Any
 
 from sealring.errors import CriticalHeader, Malformed, TooLarge
 from sealring.jwt.base64url import NotCanonical, decode
-from sealring.jwt.strict_json import BadJSON, decode_object
+from sealring.jwt.strict_json import BadJSON, read_object
 
 MAX_TOKEN_CHARS = 8192  # what HTTP servers allow for all headers together; ours are some 500
 
 
 def split(token: str) -> tuple[str, str, str, str]:
     """Return header, payload, signature and signing input as text; raises `TooLarge` or `Malformed`."""
-    if not isinstance(token, str):
-        raise Malformed("a token must be text")
+    _require_text(token)
     if len(token) > MAX_TOKEN_CHARS:
         raise TooLarge(f"a token has at most {MAX_TOKEN_CHARS} characters")
     if not token.isascii() or token.count(".") != 2:  # noqa: PLR2004  # header.payload.signature
@@ -32,10 +31,10 @@ def split(token: str) -> tuple[str, str, str, str]:
     return header, payload, signature, signing_input
 
 
-def read_header(text: str) -> dict[str, Any]:
-    """Return the header of which `text` is the base64url; raises `Malformed` or `CriticalHeader`."""
+def read_header(text: str) -> tuple[dict[str, Any], bool]:
+    """Return the header of which `text` is the base64url, and whether it is flat; `Malformed`, `CriticalHeader`."""
     try:
-        header = decode_object(decode(text))
+        header, flat = read_object(decode(text))
     except (NotCanonical, BadJSON) as error:
         raise Malformed(f"header: {error}") from None
     if "crit" in header or "b64" in header:
@@ -45,7 +44,7 @@ def read_header(text: str) -> dict[str, Any]:
             raise Malformed(f"header {name!r} must be a string")
     if "alg" not in header:
         raise Malformed("header 'alg' is missing")
-    return header
+    return header, flat
 
 
 def read_payload(text: str) -> bytes:
@@ -56,9 +55,14 @@ def read_payload(text: str) -> bytes:
         raise Malformed(f"payload: {error}") from None
 
 
-def read_claims(payload: bytes) -> dict[str, Any]:
-    """Return the claim set of a payload; raises `Malformed`."""
+def read_claims(text: str) -> tuple[dict[str, Any], bool]:
+    """Return the claim set of which `text` is the base64url, and whether it is flat; raises `Malformed`."""
     try:
-        return decode_object(payload)
-    except BadJSON as error:
+        return read_object(decode(text))
+    except (NotCanonical, BadJSON) as error:
         raise Malformed(f"payload: {error}") from None
+
+
+def _require_text(token: object) -> None:
+    if not isinstance(token, str):
+        raise Malformed("a token must be text")

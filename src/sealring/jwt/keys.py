@@ -8,10 +8,8 @@ JWK of type `oct`, and both refuse what is a key of another kind. Neither `repr`
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
-from cryptography.exceptions import UnsupportedAlgorithm as UnsupportedByLibrary
-from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -37,18 +35,20 @@ class Key:
 
     __slots__ = ("_material", "alg", "check", "header_texts", "is_private", "kid", "named", "sign", "thumbprint")
 
-    alg: Final[str]
-    kid: Final[str]
-    named: Final[bool]
-    is_private: Final[bool]
-    thumbprint: Final[str]
-    sign: Final[Signer | None]
-    check: Final[Checker]
+    alg: str
+    kid: str
+    named: bool
+    is_private: bool
+    thumbprint: str
+    sign: Signer | None
+    check: Checker
+    header_texts: dict[str | None, str]
+    _material: Material
 
     def __init__(self, row: Algorithm, material: Material, kid: str | None, *, named: bool | None = None) -> None:
         """Not for callers: use `generate`, `from_secret`, `from_pem`, `from_der` or `from_jwk`."""
-        if kid is not None and (not isinstance(kid, str) or not kid):
-            raise TypeError("kid must be text, not empty")
+        if kid is not None:
+            _require_text("kid", kid)
         row.require_fit(material)
         put = object.__setattr__
         public: PublicMaterial = public_half(material)
@@ -119,17 +119,13 @@ class Key:
         Raises `KeyRefused` when it is shorter than the hash (RFC 7518 §3.2), and when it is a key of
         another kind in any guise: PEM, DER, SSH, JWK, a certificate, also encoded.
 
-        >>> Key.from_secret(b"\\x8f" * 32, "HS256").is_private
+        >>> Key.from_secret(bytes(range(32)), "HS256").is_private
         True
         """
         row = algorithm(alg)
-        if isinstance(secret, str):
-            secret = secret.encode()
-        if not isinstance(secret, bytes):
-            raise TypeError("a secret must be bytes or text")
         if row.kty != "oct":
             raise KeyRefused(f"{alg} takes no secret")
-        return cls(row, _plain_secret(secret), kid)
+        return cls(row, _plain_secret(_octets("a secret", secret)), kid)
 
     @classmethod
     def from_pem(
@@ -140,19 +136,16 @@ class Key:
         `password` opens an encrypted private key. Raises `KeyRefused` when the text is no such key, the
         password is wrong, missing or needless, or the key is not one for `alg`.
         """
-        data = _octets(pem, "PEM")
-        if b"PRIVATE KEY" in data:
-            return cls._load(alg, kid, serialization.load_pem_private_key, data, _password(password))
-        return cls._load(alg, kid, serialization.load_pem_public_key, data)
+        from sealring.jwt.pem import read_pem  # noqa: PLC0415  # 12 ms of imports that a service with a JWKS never needs
+
+        return cls(algorithm(alg), read_pem(_octets("PEM", pem), _password(password)), kid)
 
     @classmethod
     def from_der(cls, der: bytes, alg: str, *, password: bytes | str | None = None, kid: str | None = None) -> Key:
         """Read a private or public key from DER; as `from_pem`."""
-        data = _octets(der, "DER")
-        try:
-            return cls._load(alg, kid, serialization.load_der_public_key, data)
-        except KeyRefused:
-            return cls._load(alg, kid, serialization.load_der_private_key, data, _password(password))
+        from sealring.jwt.pem import read_der  # noqa: PLC0415  # as in from_pem
+
+        return cls(algorithm(alg), read_der(_octets("DER", der), _password(password)), kid)
 
     @classmethod
     def from_jwk(cls, jwk: Mapping[str, Any], alg: str | None = None, *, kid: str | None = None) -> Key:
@@ -161,8 +154,7 @@ class Key:
         A curve implies its algorithm; an RSA or `oct` key without `alg` needs the argument. `use` other
         than `sig`, or `key_ops` without `verify` and `sign`, is refused (RFC 7517 §4.2, §4.3).
         """
-        if not isinstance(jwk, Mapping):
-            raise TypeError("a JWK must be a mapping")
+        _require_mapping(jwk)
         _require_signing_use(jwk)
         material = read_material(jwk)
         row = algorithm(_agreed(jwk, "alg", alg) or _implied_algorithm(material))
@@ -189,31 +181,13 @@ class Key:
 
     def to_pem(self, *, private: bool = False, password: bytes | str | None = None) -> bytes:
         """Return PEM: SubjectPublicKeyInfo, or with `private=True` PKCS #8, encrypted when a password is given."""
-        material = self._material
-        if isinstance(material, bytes):
-            raise ValueError("a secret has no PEM form")
-        if not private:
-            if password is not None:
-                raise ValueError("a public key is not encrypted")
-            return public_half(material).public_bytes(  # type: ignore[union-attr]  # bytes are gone
-                serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-            )
-        if not isinstance(material, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey):
-            raise ValueError("a public key has no private form")
-        secret = _password(password)
-        lock = serialization.BestAvailableEncryption(secret) if secret else serialization.NoEncryption()
-        return material.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, lock)
+        from sealring.jwt.pem import write_private_pem, write_public_pem  # noqa: PLC0415  # as in from_pem
 
-    @classmethod
-    def _load(cls, alg: str, kid: str | None, load: Any, *arguments: Any) -> Key:
-        row = algorithm(alg)
-        if row.kty == "oct":
-            raise KeyRefused(f"{alg} needs a secret")
-        try:
-            material = load(*arguments)
-        except (ValueError, TypeError, UnsupportedByLibrary):  # TypeError: a password missing or needless
-            raise KeyRefused("no readable key of a supported kind, or its password is wrong or missing") from None
-        return cls(row, material, kid)
+        if private:
+            return write_private_pem(self._material, _password(password))
+        if password is not None:
+            raise ValueError("a public key is not encrypted")
+        return write_public_pem(self._material)
 
 
 def _plain_secret(secret: bytes) -> bytes:
@@ -223,16 +197,26 @@ def _plain_secret(secret: bytes) -> bytes:
     return secret
 
 
-def _octets(data: bytes | str, what: str) -> bytes:
+def _octets(what: str, data: object) -> bytes:
     if isinstance(data, str):
-        data = data.encode()
-    if not isinstance(data, bytes):
-        raise TypeError(f"{what} must be bytes or text")
-    return data
+        return data.encode()
+    if isinstance(data, bytes):
+        return data
+    raise TypeError(f"{what} must be bytes or text")
 
 
 def _password(password: bytes | str | None) -> bytes | None:
-    return None if password is None else _octets(password, "a password")
+    return None if password is None else _octets("a password", password)
+
+
+def _require_mapping(jwk: object) -> None:
+    if not isinstance(jwk, Mapping):
+        raise TypeError("a JWK must be a mapping")
+
+
+def _require_text(what: str, value: object) -> None:
+    if not isinstance(value, str) or not value:
+        raise TypeError(f"{what} must be text, not empty")
 
 
 def _agreed(jwk: Mapping[str, Any], member: str, argument: str | None) -> str | None:

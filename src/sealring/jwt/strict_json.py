@@ -36,6 +36,27 @@ def decode(data: bytes) -> Any:
     >>> decode(b'{"a":[1,null]}')
     {'a': [1, None]}
     """
+    return _read(data)[0]
+
+
+def decode_object(data: bytes) -> dict[str, Any]:
+    """Return the JSON object that `data` is; `BadJSON` when it is anything else.
+
+    >>> decode_object(b'{"sub":"42"}')
+    {'sub': '42'}
+    """
+    return read_object(data)[0]
+
+
+def read_object(data: bytes) -> tuple[dict[str, Any], bool]:
+    """As `decode_object`, and whether no object or list is within: then a shallow copy shares nothing."""
+    read = _read(data)
+    if type(read[0]) is not dict:
+        raise BadJSON("not a JSON object")
+    return read
+
+
+def _read(data: bytes) -> tuple[Any, bool]:
     try:
         value = _decode(data)
         same = _encode(value) == data
@@ -45,22 +66,10 @@ def decode(data: bytes) -> Any:
         raise BadJSON("nested too deeply") from None
     except ValueError:  # sys.set_int_max_str_digits, when an application lowers it
         raise BadJSON("an integer is too long") from None
-    if same and _OPEN_LIST not in data and data.find(b"{", 1) < 0:
-        return value
-    _check_shape(data, value, unique=same)
-    return value
-
-
-def decode_object(data: bytes) -> dict[str, Any]:
-    """Return the JSON object that `data` is; `BadJSON` when it is anything else.
-
-    >>> decode_object(b'{"sub":"42"}')
-    {'sub': '42'}
-    """
-    value = decode(data)
-    if type(value) is not dict:
-        raise BadJSON("not a JSON object")
-    return value
+    flat = _OPEN_LIST not in data and data.find(_OPEN_OBJECT, 1) < 0
+    if not (same and flat):
+        _check_shape(data, value, unique=same)
+    return value, flat
 
 
 def _check_shape(data: bytes, value: Any, *, unique: bool) -> None:
@@ -74,16 +83,11 @@ def _check_shape(data: bytes, value: Any, *, unique: bool) -> None:
 
 
 def _check_depth(value: Any, left: int) -> None:
-    if isinstance(value, dict):
-        children = value.values()
-    elif isinstance(value, list):
-        children = value
-    else:
-        return
-    if left == 0:
-        raise BadJSON("nested too deeply")
-    for child in children:
-        _check_depth(child, left - 1)
+    if isinstance(value, dict | list):
+        if left == 0:
+            raise BadJSON("nested too deeply")
+        for child in value.values() if isinstance(value, dict) else value:
+            _check_depth(child, left - 1)
 
 
 def _members(value: Any) -> int:

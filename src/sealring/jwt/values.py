@@ -41,3 +41,12 @@ class Peeked(Struct, frozen=True):
 
     header: dict[str, Any]
     claims: dict[str, Any]
+
+
+def fresh(value: Any) -> Any:
+    """Return a copy of JSON that shares nothing that can change."""
+    if type(value) is dict:
+        return {name: fresh(item) for name, item in value.items()}
+    if type(value) is list:
+        return [fresh(item) for item in value]
+    return value

@@ -11,23 +11,21 @@ its keys: the policy and the keys that let it in are the ones that it is remembe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, Generic, TypeAlias, TypedDict, TypeVar, Unpack, overload
 
-from sealring.errors import BadSignature, Malformed, UnknownKey, UnsupportedAlgorithm, WrongType
-from sealring.jwt.algorithms import ALGORITHMS
-from sealring.jwt.base64url import NotCanonical, decode
-from sealring.jwt.claims import Duration, Names, claim_policy, compile_claims, refuse_dates
+from sealring.errors import Malformed, WrongType
+from sealring.jwt.claims import ClaimPolicy, Duration, Judge, Names, claim_policy, compile_claims, refuse_dates
 from sealring.jwt.clock import time
-from sealring.jwt.compact import read_claims, read_header, read_payload, split
-from sealring.jwt.key_set import KeySet, LoneKey
+from sealring.jwt.compact import MAX_TOKEN_CHARS, read_claims, read_header, split
+from sealring.jwt.key_set import KeySet
 from sealring.jwt.keys import Key
-from sealring.jwt.values import Token
+from sealring.jwt.selection import Keys, Resolver, allowed_algorithms, as_keys, check_signature, find_keys
+from sealring.jwt.values import Token, fresh
 
 T = TypeVar("T")
-Resolver: TypeAlias = Callable[[dict[str, Any]], Key]
-Keys: TypeAlias = "Key | KeySet | Resolver"
-_Entry: TypeAlias = "tuple[float, float, Any, Key, dict[str, Any]]"  # since, until, result, its key, its header
+_Met: TypeAlias = "tuple[dict[str, Any], bool, tuple[Key, ...]]"  # a header, whether it is flat, the keys to try
+_Entry: TypeAlias = "tuple[float, float, Any, bool, Key, dict[str, Any]]"  # since, until, result, flat, key, header
 
 _HEADERS_KEPT = 256  # only headers of verified tokens are kept: an issuer has a handful
 
@@ -72,11 +70,12 @@ class PolicyOptions(TypedDict, total=False):
 class _Generation:
     """What is only true under one set of keys: headers met, and tokens verified, in a young and an old half."""
 
-    __slots__ = ("headers", "keys", "old", "young")
+    __slots__ = ("headers", "keys", "old", "resolve", "young")
 
     def __init__(self, keys: KeySet | Resolver) -> None:
         self.keys = keys
-        self.headers: dict[str, tuple[dict[str, Any], tuple[Key, ...]]] = {}
+        self.resolve = None if isinstance(keys, KeySet) else keys
+        self.headers: dict[str, _Met] = {}
         self.young: dict[str, _Entry] = {}
         self.old: dict[str, _Entry] = {}
 
@@ -162,141 +161,95 @@ class Verifier(Generic[T]):
             now = time()
         generation = self._generation
         try:
-            entry = generation.young.get(token) or generation.old.get(token)
-        except TypeError:  # unhashable, so no text
+            # A dictionary compares text in no constant time, yet only with a token of the same 64-bit SipHash
+            # under a key of this process: who can find such a pair has no use for timing.
+            entry = generation.young.get(token)
+        except TypeError:
             raise Malformed("a token must be text") from None
-        if entry is not None and entry[0] <= now < entry[1] and self._still(entry, generation):
-            value: Any = entry[2] if self._project is not None else _fresh_token(entry[2])
-            if token not in generation.young:
-                self._remember(generation, token, entry)
+        if entry is None and generation.old:
+            entry = self._recall(generation, token)
+        if (
+            entry is not None
+            and entry[0] <= now < entry[1]
+            and (generation.resolve is None or _still(entry, generation))
+        ):
+            value = entry[2]
+            if self._project is None:
+                value = Token(value.claims.copy(), value.header.copy()) if entry[3] else _copy(value)
         else:
             value = self._verify(token, now, generation)
         if self._check is not None:
             self._check(value)
         return value  # type: ignore[no-any-return]  # T, by the constructor's overloads
 
-    def _still(self, entry: _Entry, generation: _Generation) -> bool:
-        """Tell whether a key resolver, if that is what the keys are, still answers with the same key."""
-        return isinstance(generation.keys, KeySet) or generation.keys(dict(entry[4])) == entry[3]
-
     def _verify(self, token: str, now: float, generation: _Generation) -> Any:
-        if not (isinstance(now, int | float) and now - now == 0):
-            raise TypeError("now must be a finite number of seconds since 1970")
-        header_text, payload_text, signature, signing_input = split(token)
-        known = generation.headers.get(header_text)
-        if known is None:
-            header = read_header(header_text)
-            found = find_keys(header, generation.keys, self._algorithms)
-        else:
-            header, found = known
-        key = check_signature(found, signing_input, signature)
-        if known is None:
-            self._accept_header(header)
-            if isinstance(generation.keys, KeySet) and len(generation.headers) < _HEADERS_KEPT:
-                generation.headers[header_text] = (header, found)
-        payload = read_payload(payload_text)
-        claims = read_claims(payload)
+        if now - now != 0:
+            raise ValueError("now must be a finite number of seconds since 1970")
+        if type(token) is not str or len(token) > MAX_TOKEN_CHARS or not token.isascii():
+            split(token)
+        signing_input, _, signature = token.rpartition(".")
+        header_text, _, payload_text = signing_input.partition(".")
+        met = generation.headers.get(header_text)
+        if met is None:
+            met = self._meet(token, generation)
+        header, flat_header, keys = met
+        key = check_signature(keys, signing_input, signature)
+        if header_text not in generation.headers:
+            self._accept(header)
+            if generation.resolve is None and len(generation.headers) < _HEADERS_KEPT:
+                generation.headers[header_text] = met
+        claims, flat = read_claims(payload_text)
         since, until = self._judge(claims)
         if not since <= now < until:
             raise refuse_dates(claims, self._policy, now)
-        value: Any = Token(claims, fresh(header))
+        flat = flat and flat_header
+        value: Any = Token(claims, header.copy() if flat_header else fresh(header))
+        kept: Any
         if self._project is not None:
-            value = self._project(value)
+            value = kept = self._project(value)
+        elif self._cache_half:
+            kept = Token(claims.copy() if flat else fresh(claims), header)
         if self._cache_half:
-            kept = value if self._project is not None else _fresh_token(value)
-            self._remember(generation, token, (since, until, kept, key, header))
+            self._remember(generation, token, (since, until, kept, flat, key, header))
         return value
 
-    def _accept_header(self, header: dict[str, Any]) -> None:
-        if self._typ is not None:
-            typ = header.get("typ", "")
-            if not typ.isascii() or _media_type(typ) != self._typ:
-                raise WrongType("header 'typ' is not the kind of token wanted")
+    def _meet(self, token: str, generation: _Generation) -> _Met:
+        """Read a header for the first time."""
+        header_text, _, _, _ = split(token)
+        header, flat = read_header(header_text)
+        return header, flat, find_keys(header, generation.keys, self._algorithms)
+
+    def _accept(self, header: dict[str, Any]) -> None:
+        """Judge the header of a token whose signature is good."""
+        if self._typ is not None and _media_type(header.get("typ", "")) != self._typ:
+            raise WrongType("header 'typ' is not the kind of token wanted")
         if "zip" in header or "cty" in header:
             raise Malformed("a header with 'zip' or 'cty' has no claims for a payload")
 
     def _remember(self, generation: _Generation, token: str, entry: _Entry) -> None:
         # two halves instead of an order: a full young half becomes the old one, whose tokens return when met.
-        # Threads may race here; all that can be lost is something remembered
+        # threads may race here; all that can be lost is something remembered
         if len(generation.young) >= self._cache_half:
             generation.old, generation.young = generation.young, {}
         generation.young[token] = entry
 
-
-def as_keys(keys: Keys) -> KeySet | Resolver:
-    """Return what keys are chosen from; `TypeError` for anything but a Key, a KeySet or a resolver."""
-    if isinstance(keys, Key):
-        return LoneKey(keys)
-    if isinstance(keys, KeySet) or (callable(keys) and not isinstance(keys, type)):
-        return keys
-    raise TypeError("keys must be a Key, a KeySet, or a function from the header to a Key")
+    def _recall(self, generation: _Generation, token: str) -> _Entry | None:
+        entry = generation.old.get(token)
+        if entry is not None:
+            self._remember(generation, token, entry)
+        return entry
 
 
-def allowed_algorithms(names: Collection[str] | None) -> frozenset[str] | None:
-    """Return the algorithms that a caller allows, None for all that the keys are bound to."""
-    if names is None:
-        return None
-    if isinstance(names, str) or not isinstance(names, Collection):
-        raise TypeError("algorithms must be a list of names")
-    unknown = [name for name in names if name not in ALGORITHMS and name != "none"]
-    if unknown:
-        raise ValueError(f"algorithms must be among {', '.join(ALGORITHMS)}")
-    return frozenset(names) - {"none"}
+def _still(entry: _Entry, generation: _Generation) -> bool:
+    """Tell whether a key resolver answers with the key that let this token in."""
+    return generation.resolve is not None and generation.resolve(fresh(entry[5])) == entry[4]
 
 
-def find_keys(header: Mapping[str, Any], keys: KeySet | Resolver, allowed: frozenset[str] | None) -> tuple[Key, ...]:
-    """Return the keys to try for a token with this header, at least one; raises why there is none.
-
-    A key decides its algorithm; the header has to agree (RFC 8725 §3.1).
-    """
-    alg, kid = header["alg"], header.get("kid")
-    if alg not in ALGORITHMS or (allowed is not None and alg not in allowed):
-        raise UnsupportedAlgorithm("header 'alg' is not allowed here")
-    algs = frozenset({alg, "Ed25519"} if alg == "EdDSA" and allowed is not None else {alg})
-    if not isinstance(keys, KeySet):
-        key = keys(fresh(dict(header)))
-        if key is None:
-            raise UnknownKey("no key of ours answers to this header")
-        if not isinstance(key, Key):
-            raise TypeError("the key resolver must return a Key")
-        found: tuple[Key, ...] = (key,) if key.alg in algs else ()
-        ours = found
-    else:
-        found = keys.candidates(kid, algs)
-        ours = () if keys.algorithms.isdisjoint(algs) or (kid is not None and keys.get(kid)) else (*keys,)
-    if not found and not ours:
-        raise UnsupportedAlgorithm("header 'alg' is not the algorithm of the key")
-    if not found:
-        raise UnknownKey("no key of ours answers to this header")
-    return found
-
-
-def check_signature(keys: tuple[Key, ...], signing_input: str, signature: str) -> Key:
-    """Return the key that the signature fits; raises `BadSignature`, or `Malformed` when it is no base64url."""
-    data = signing_input.encode()
-    for key in keys:
-        if key.check(data, signature):
-            return key
-    try:
-        decode(signature)
-    except NotCanonical as error:
-        raise Malformed(f"signature: {error}") from None
-    raise BadSignature("the signature does not fit")
-
-
-def fresh(value: Any) -> Any:
-    """Return a copy of JSON that shares nothing that can change."""
-    if type(value) is dict:
-        return {name: fresh(item) for name, item in value.items()}
-    if type(value) is list:
-        return [fresh(item) for item in value]
-    return value
-
-
-def _fresh_token(token: Token) -> Token:
+def _copy(token: Token) -> Token:
     return Token(fresh(token.claims), fresh(token.header))
 
 
 def _media_type(typ: str) -> str:
     """Return `typ` in lower case without the prefix that RFC 7515 §4.1.9 lets one leave out."""
-    return typ.lower().removeprefix("application/")
+    # ASCII only: the Kelvin sign, too, has k for its lower case
+    return typ.lower().removeprefix("application/") if typ.isascii() else ""

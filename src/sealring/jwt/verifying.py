@@ -11,8 +11,9 @@ from typing import Any, Unpack
 
 from sealring.jwt.compact import read_claims, read_header, read_payload, split
 from sealring.jwt.keys import Key
+from sealring.jwt.selection import Keys, allowed_algorithms, as_keys, check_signature, find_keys, require_allowed
 from sealring.jwt.values import Peeked, Signed, Token
-from sealring.jwt.verifier import Keys, PolicyOptions, Verifier, allowed_algorithms, as_keys, check_signature, find_keys
+from sealring.jwt.verifier import PolicyOptions, Verifier
 
 
 def verify(token: str, key_or_keys: Keys, *, now: float | None = None, **options: Unpack[PolicyOptions]) -> Token:
@@ -46,10 +47,8 @@ async def verify_async(
 
     The resolver gets the unverified header of a well-formed token and returns a Key.
     """
-    allowed = allowed_algorithms(options.get("algorithms"))
-    header = read_header(split(token)[0])
-    if allowed is not None and header["alg"] not in allowed:
-        find_keys(header, as_keys(_nothing), allowed)
+    header, _ = read_header(split(token)[0])
+    require_allowed(header, allowed_algorithms(options.get("algorithms")))
     key = await resolve(header)
     return verify(token, lambda _: key, now=now, **options)
 
@@ -65,7 +64,7 @@ def verify_signature(token: str, key_or_keys: Keys, *, algorithms: Collection[st
     b'{}'
     """
     header_text, payload, signature, signing_input = split(token)
-    header = read_header(header_text)
+    header, _ = read_header(header_text)
     check_signature(find_keys(header, as_keys(key_or_keys), allowed_algorithms(algorithms)), signing_input, signature)
     return Signed(header, read_payload(payload))
 
@@ -80,8 +79,4 @@ def peek(token: str) -> Peeked:
     '42'
     """
     header, payload, _, _ = split(token)
-    return Peeked(read_header(header), read_claims(read_payload(payload)))
-
-
-def _nothing(_: dict[str, Any]) -> Key:
-    raise NotImplementedError
+    return Peeked(read_header(header)[0], read_claims(payload)[0])

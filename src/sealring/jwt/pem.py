@@ -1,0 +1,67 @@
+"""PEM and DER (RFC 7468, RFC 5208, RFC 5280 §4.1): text of keys to key material and back.
+
+Its own module because the library's serialization brings SSH and much else along, which a service
+that gets its keys as JWK never needs. Certificates are not read: their dates and purposes would have to
+be honoured, and are not this layer's business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_der_private_key,
+    load_der_public_key,
+    load_pem_private_key,
+    load_pem_public_key,
+)
+
+from sealring.errors import KeyRefused
+from sealring.jwt.algorithms import Material, public_half
+
+
+def read_pem(data: bytes, password: bytes | None) -> Material:
+    """Return the key in PEM text; raises `KeyRefused`."""
+    if b"PRIVATE KEY" in data:
+        return _load(load_pem_private_key, data, password)
+    return _load(load_pem_public_key, data)
+
+
+def read_der(data: bytes, password: bytes | None) -> Material:
+    """Return the key in DER bytes; raises `KeyRefused`."""
+    try:
+        return _load(load_der_public_key, data)
+    except KeyRefused:
+        return _load(load_der_private_key, data, password)
+
+
+def write_public_pem(material: Material) -> bytes:
+    """Return SubjectPublicKeyInfo as PEM."""
+    key = public_half(material)
+    if isinstance(key, bytes):
+        raise ValueError("a secret has no PEM form")  # noqa: TRY004  # the right type, the wrong kind
+    return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+
+
+def write_private_pem(material: Material, password: bytes | None) -> bytes:
+    """Return PKCS #8 as PEM, encrypted when there is a password."""
+    if not isinstance(material, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey):
+        raise ValueError("only a private key has a private PEM form")  # noqa: TRY004  # as above
+    lock = BestAvailableEncryption(password) if password else NoEncryption()
+    return material.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, lock)
+
+
+def _load(load: Callable[..., Any], *arguments: bytes | None) -> Material:
+    try:
+        key = load(*arguments)
+    except (ValueError, TypeError, UnsupportedAlgorithm):  # TypeError: a password missing or needless
+        raise KeyRefused("no readable key of a supported kind, or its password is wrong or missing") from None
+    return key  # type: ignore[no-any-return]  # whatever kind it is, the algorithm's require_fit decides

@@ -1,0 +1,90 @@
+"""From a header to the keys that may check its token, and from there to the key that did.
+
+A key decides its algorithm and the header has to agree (RFC 8725 §3.1): a public key is never offered to an
+HMAC, a key of one name never stands in for another. An unknown `kid` costs a dictionary look-up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import Any, TypeAlias
+
+from sealring.errors import BadSignature, Malformed, UnknownKey, UnsupportedAlgorithm
+from sealring.jwt.algorithms import ALGORITHMS
+from sealring.jwt.base64url import NotCanonical, decode
+from sealring.jwt.key_set import KeySet, LoneKey
+from sealring.jwt.keys import Key
+from sealring.jwt.values import fresh
+
+Resolver: TypeAlias = Callable[[dict[str, Any]], Key | None]
+Keys: TypeAlias = Key | KeySet | Resolver
+
+
+def as_keys(keys: object) -> KeySet | Resolver:
+    """Return what keys are chosen from; `TypeError` for anything but a Key, a KeySet or a resolver."""
+    if isinstance(keys, Key):
+        return LoneKey(keys)
+    if isinstance(keys, KeySet):
+        return keys
+    if callable(keys) and not isinstance(keys, type):
+        return keys
+    raise TypeError("keys must be a Key, a KeySet, or a function from the header to a Key")
+
+
+def allowed_algorithms(names: Collection[str] | None) -> frozenset[str] | None:
+    """Return the algorithms that a caller allows, None for all that the keys are bound to."""
+    if names is None:
+        return None
+    if isinstance(names, str):
+        raise TypeError("algorithms must be a list of names")
+    allowed = frozenset(names) - {"none"}
+    if not allowed.issubset(ALGORITHMS):
+        raise ValueError(f"algorithms must be among {', '.join(ALGORITHMS)}")
+    return allowed
+
+
+def require_allowed(header: dict[str, Any], allowed: frozenset[str] | None) -> None:
+    """Raise `UnsupportedAlgorithm` unless `alg` is in the table and allowed here."""
+    alg = header["alg"]
+    if alg not in ALGORITHMS or (allowed is not None and alg not in allowed):
+        raise UnsupportedAlgorithm("header 'alg' is not allowed here")
+
+
+def find_keys(header: dict[str, Any], keys: KeySet | Resolver, allowed: frozenset[str] | None) -> tuple[Key, ...]:
+    """Return the keys to try for a token with this header, at least one; raises why there is none."""
+    require_allowed(header, allowed)
+    alg, kid = header["alg"], header.get("kid")
+    # the old name of Ed25519 is for those who ask for it
+    algs = frozenset({alg, "Ed25519"} if alg == "EdDSA" and allowed is not None else {alg})
+    if not isinstance(keys, KeySet):
+        return (_resolved(keys, header, algs),)
+    found = keys.candidates(kid, algs)
+    if found:
+        return found
+    if keys.algorithms.isdisjoint(algs) or (kid is not None and keys.get(kid) is not None):
+        raise UnsupportedAlgorithm("header 'alg' is not the algorithm of the key")
+    raise UnknownKey("no key of ours answers to this header")
+
+
+def check_signature(keys: tuple[Key, ...], signing_input: str, signature: str) -> Key:
+    """Return the key that the signature fits; raises `BadSignature`, or `Malformed` when it is no base64url."""
+    data = signing_input.encode()
+    for key in keys:
+        if key.check(data, signature):
+            return key
+    try:
+        decode(signature)
+    except NotCanonical as error:
+        raise Malformed(f"signature: {error}") from None
+    raise BadSignature("the signature does not fit")
+
+
+def _resolved(resolve: Resolver, header: dict[str, Any], algs: frozenset[str]) -> Key:
+    key: object = resolve(fresh(header))
+    if key is None:
+        raise UnknownKey("no key of ours answers to this header")
+    if not isinstance(key, Key):
+        raise TypeError("a key resolver must return a Key, or None")
+    if key.alg not in algs:
+        raise UnsupportedAlgorithm("header 'alg' is not the algorithm of the key")
+    return key
