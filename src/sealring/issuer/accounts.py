@@ -1,0 +1,339 @@
+"""Accounts: register, prove a password, change it; and what an operator may do to one.
+
+Whoever fails to prove a password learns nothing else: unknown name, wrong password, disabled account and
+account without a password take the same steps, the same number of hashes and the same error (U1, U2, I11);
+the audit log alone has the true cause. What is written is written by compare-and-swap on the hash that
+was proved, so no race brings an old password back (U14, I7).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+
+from sealring.errors import InvalidField, NameTaken, NoSuchAccount, WrongCredentials
+from sealring.issuer.account_policy import AccountPolicy, draft_account
+from sealring.issuer.attempts import Attempts
+from sealring.issuer.hashing import HashingSlot, PasswordHasher
+from sealring.issuer.names import canonical_name, check_email, lenient_name
+from sealring.issuer.origin import Origin
+from sealring.issuer.passwords import normalise_password
+from sealring.issuer.throttle import DeviceLanes
+from sealring.revocation.entry import Entry
+from sealring.store.protocol import Store
+from sealring.store.records import (
+    Account,
+    AccountChange,
+    AccountStatus,
+    Deletion,
+    Event,
+    EventKind,
+    PasswordChange,
+    ScopesChange,
+    StatusChange,
+)
+
+__all__ = ["AccountPolicy", "Accounts"]
+
+LOST_SWAPS = 3
+"""Tries of a change that a rehash, or another change, may overtake; each loss is somebody's success."""
+NO_NAME = ""
+"""No account has it: looked up for names that no account can have, so that those take the same steps."""
+OPERATOR = Origin("")
+
+
+class Accounts:
+    """All accounts of this issuer.
+
+    Args:
+        store: where they live.
+        hasher: hashes their passwords.
+        clock: Unix milliseconds.
+        lanes: names the lanes of their throttle, and knows a browser again.
+        policy: what is asked of them.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        hasher: PasswordHasher,
+        *,
+        clock: Callable[[], int],
+        lanes: DeviceLanes,
+        policy: AccountPolicy,
+    ) -> None:
+        self._store = store
+        self._hasher = hasher
+        self._clock = clock
+        self._lanes = lanes
+        self._policy = policy
+        self._attempts = Attempts(
+            store,
+            hasher,
+            clock=clock,
+            account_rate=policy.account_rate,
+            address_rate=policy.address_rate,
+            answer_grid_ms=policy.answer_grid_ms,
+        )
+
+    async def close(self) -> None:
+        """Finish the hash that runs, drop those that wait."""
+        await asyncio.to_thread(self._hasher.close)
+
+    # by the user
+
+    async def register(self, username: str, password: str, email: str | None, origin: Origin) -> Account:
+        """Make an account.
+
+        The e-mail address is what the user says it is: kept and shown to them, never reserved. Nobody has proved to
+        read mail there, so it can neither keep its true owner from registering it nor be found out by trying: an
+        address known to us and one unknown take the same steps to the same answer (U3). It becomes unique, and good
+        for mail, when a later step proves it, or an operator vouches for it (`create`).
+
+        Returns:
+            The account; its hash is that of this password, so that a session can be started right away.
+
+        Raises:
+            InvalidField: `username`, `password` or `email` cannot be accepted.
+            NameTaken: user names are public.
+            Throttled, Overloaded: try again later.
+        """
+        account = draft_account(username, email, scopes=self._policy.new_account_scopes, now=self._clock() // 1000)
+        form = self._policy.check_password(password, account)
+        async with self._attempts.registration(origin) as slot:
+            account = replace(account, password_hash=await slot.hash(form))
+            try:
+                await self._store.create_account(
+                    account, self._event("account_created", account, origin, cause="registered")
+                )
+            except NameTaken:
+                await self._attempts.charge(origin)
+                raise
+        return account
+
+    async def authenticate(self, username: str, password: str, origin: Origin) -> Account:
+        """Prove a password.
+
+        Returns:
+            The account with the hash that was proved: the guard of the session to start (U13).
+
+        Raises:
+            WrongCredentials: unknown, wrong, disabled, without a password, or no possible name or password.
+            Throttled, Overloaded: try again later.
+        """
+        name = lenient_name(username)
+        form = normalise_password(password)
+        lane = self._lane(username if name is None else name, origin)
+        async with self._attempts.attempt(lane, origin) as attempt:
+            account = await self._store.find_account(canonical_name=NO_NAME if name is None else name)
+            proved = await attempt.slot.verify(None if account is None else account.password_hash, form)
+            if account is not None and form is not None and proved and account.status == "active":
+                current = await self._rehash(attempt.slot, account, form)
+                if current is not None:
+                    await self._attempts.succeed(attempt, subject=current.id)
+                    return current
+            subject = "" if account is None else account.id
+            await self._attempts.fail(origin, subject=subject, cause=_cause(account, form, proved=proved))
+            raise WrongCredentials
+
+    async def change_password(
+        self, account_id: str, current: str, new: str, *, keep_session: str | None, origin: Origin
+    ) -> tuple[Entry, ...]:
+        """Replace a password by proving the old one; all sessions end but `keep_session` (I7).
+
+        Counted in a lane of the account's own: whoever holds a stolen session may not guess at length,
+        and no stranger's failures keep the user from changing it.
+
+        Returns:
+            The revocations, to be in force before the answer.
+
+        Raises:
+            InvalidField: `new` cannot be accepted.
+            WrongCredentials: `current` is wrong, or the account is gone or disabled.
+            Throttled, Overloaded: try again later.
+        """
+        account = await self._store.find_account(id=account_id)
+        try:
+            new_form = self._policy.check_password(new, account)
+        except InvalidField as refused:
+            raise InvalidField("new", refused.reason) from None
+        form = normalise_password(current)
+        async with self._attempts.attempt(f"password change of {account_id}", origin) as attempt:
+            for _ in range(LOST_SWAPS):
+                account = await self._store.find_account(id=account_id)
+                proved = await attempt.slot.verify(None if account is None else account.password_hash, form)
+                if account is None or not proved or account.status != "active":
+                    break
+                entries = await self._change(
+                    account_id,
+                    PasswordChange(
+                        old_hash=account.password_hash,
+                        new_hash=await attempt.slot.hash(new_form),
+                        keep_session=keep_session,
+                    ),
+                    self._event("password_changed", account, origin, cause="changed by user"),
+                )
+                if entries is not None:
+                    return entries
+            await self._attempts.fail(origin, subject=account_id, cause="wrong current password")
+            raise WrongCredentials
+
+    # by the operator
+
+    async def create(
+        self, username: str, password: str | None, *, email: str | None = None, scopes: tuple[str, ...] = ()
+    ) -> Account:
+        """Make an account by the operator's word, who vouches for the e-mail address: it is reserved.
+
+        Raises:
+            InvalidField: a field cannot be accepted, or `email` is another account's.
+            NameTaken: the name is.
+        """
+        account = draft_account(username, email, scopes=scopes, now=self._clock() // 1000)
+        if password is not None:
+            form = self._policy.check_password(password, account)
+            account = replace(account, password_hash=await self._hash(form))
+        if account.email is not None:
+            account = replace(account, canonical_email=check_email(account.email)[1])
+        event = self._event("account_created", account, OPERATOR, cause="created by operator")
+        await self._store.create_account(account, event)
+        return account
+
+    async def find(self, username: str) -> Account:
+        """The account of that name.
+
+        Raises:
+            NoSuchAccount: there is none.
+        """
+        name = lenient_name(username)
+        account = None if name is None else await self._store.find_account(canonical_name=name)
+        if account is None:
+            raise NoSuchAccount("no account has this name")
+        return account
+
+    async def list(self, *, after: str = "", limit: int = 1000) -> list[Account]:
+        """Accounts by canonical name, those after that one."""
+        return await self._store.list_accounts(after=canonical_name(after), limit=limit)
+
+    async def set_password(self, account_id: str, new: str) -> tuple[Entry, ...]:
+        """Replace a password without proof; all sessions end, and the account's throttle opens.
+
+        Raises:
+            InvalidField: `password` cannot be accepted.
+            NoSuchAccount: there is none.
+        """
+        account = await self._find_by_id(account_id)
+        new_hash = await self._hash(self._policy.check_password(new, account))
+        for _ in range(LOST_SWAPS):
+            change = PasswordChange(old_hash=account.password_hash, new_hash=new_hash)
+            event = self._event("password_changed", account, OPERATOR, cause="set by operator")
+            entries = await self._change(account_id, change, event)
+            if entries is not None:
+                await self._lift(account)
+                return entries
+            account = await self._find_by_id(account_id)
+        raise RuntimeError("the account changes faster than it can be changed")
+
+    async def set_scopes(self, account_id: str, scopes: tuple[str, ...]) -> tuple[Entry, ...]:
+        """Give other scopes: sessions go on, and get them at their next refresh.
+
+        Raises:
+            NoSuchAccount: there is none.
+        """
+        return await self._change_by_operator(account_id, ScopesChange(scopes=scopes), "scopes_changed")
+
+    async def disable(self, account_id: str) -> tuple[Entry, ...]:
+        """End all sessions and start no more.
+
+        Raises:
+            NoSuchAccount: there is none.
+        """
+        return await self._set_status(account_id, "disabled", "account_disabled")
+
+    async def enable(self, account_id: str) -> tuple[Entry, ...]:
+        """Let a disabled account log in again, and open its throttle; no ended session comes back.
+
+        Raises:
+            NoSuchAccount: there is none.
+        """
+        entries = await self._set_status(account_id, "active", "account_enabled")
+        await self._lift(await self._find_by_id(account_id))
+        return entries
+
+    async def delete(self, account_id: str) -> tuple[Entry, ...]:
+        """Remove the account and end its sessions; its id is never used again (J17).
+
+        Raises:
+            NoSuchAccount: there is none.
+        """
+        return await self._change_by_operator(account_id, Deletion(), "account_deleted")
+
+    # steps
+
+    def _lane(self, name: str, origin: Origin) -> str:
+        return self._lanes.lane(origin.device_lane, name) or self._lanes.stranger_lane(name)
+
+    async def _rehash(self, slot: HashingSlot, account: Account, form: str) -> Account | None:
+        """Bring a proved hash to the current profile, if it still is the account's (U14).
+
+        Returns:
+            The account with the hash that stands and was proved; None when the password was changed meanwhile.
+        """
+        stored = account.password_hash
+        if stored is None or not self._hasher.needs_rehash(stored):
+            return account
+        new_hash = await slot.hash(form)
+        change = PasswordChange(old_hash=stored, new_hash=new_hash, ends_sessions=False)
+        event = self._event("password_changed", account, OPERATOR, cause="rehashed at log-in")
+        if await self._change(account.id, change, event) is not None:
+            return replace(account, password_hash=new_hash)
+        # lost to another log-in's rehash, which is no reason to refuse this one, or to a change, which is
+        again = await self._store.find_account(id=account.id)
+        if again is None or again.status != "active" or not await slot.verify(again.password_hash, form):
+            return None
+        return again
+
+    async def _hash(self, form: str) -> str:
+        async with self._hasher.slot() as slot:
+            return await slot.hash(form)
+
+    async def _find_by_id(self, account_id: str) -> Account:
+        account = await self._store.find_account(id=account_id)
+        if account is None:
+            raise NoSuchAccount("no account has this id")
+        return account
+
+    async def _lift(self, account: Account) -> None:
+        await self._attempts.lift(self._lanes.stranger_lane(account.canonical_name), subject=account.id)
+
+    async def _set_status(self, account_id: str, status: AccountStatus, kind: EventKind) -> tuple[Entry, ...]:
+        return await self._change_by_operator(account_id, StatusChange(status=status), kind)
+
+    async def _change_by_operator(self, account_id: str, change: AccountChange, kind: EventKind) -> tuple[Entry, ...]:
+        event = Event(kind=kind, at_ms=self._clock(), subject=account_id, cause="by operator")
+        entries = await self._change(account_id, change, event)
+        if entries is None:
+            raise NoSuchAccount("no account has this id")
+        return entries
+
+    async def _change(self, account_id: str, change: AccountChange, event: Event) -> tuple[Entry, ...] | None:
+        return await self._store.change_account(
+            account_id, change, event, now=self._clock() // 1000, retain_seconds=self._policy.retain_seconds
+        )
+
+    def _event(self, kind: EventKind, account: Account, origin: Origin, *, cause: str) -> Event:
+        return Event(kind=kind, at_ms=self._clock(), subject=account.id, address=origin.address, cause=cause)
+
+
+def _cause(account: Account | None, form: str | None, *, proved: bool) -> str:
+    """The true cause of a failure, for the audit log alone; never the name typed, which may be a password."""
+    if account is None:
+        return "unknown name"
+    if account.status != "active":
+        return "account is disabled"
+    if account.password_hash is None:
+        return "account has no password"
+    if form is None:
+        return "impossible password"
+    return "password changed meanwhile" if proved else "wrong password"

@@ -1,0 +1,211 @@
+"""User names and e-mail addresses: what is shown, and what is unique.
+
+A name has two forms: as the user wrote it (NFC), and the canonical form, NFKC(casefold(NFKC(x))),
+which alone is compared and is its own canonical form over all code points (U4). Whatever a reader cannot
+see, or whatever this Unicode version does not know and a later one might fold otherwise, is refused
+(U5). Letters of Latin, Cyrillic and Greek do not stand together in one name: no language writes
+them so, and imitation does (UTS #39 §5.2). Everything is judged *after* normalising (U6), and
+length before it, because normalising a long run of combining marks takes quadratic time.
+"""
+
+from __future__ import annotations
+
+from unicodedata import category, name, normalize
+
+from sealring.errors import InvalidField
+
+MAX_NAME = 64
+"""Code points, as written and in canonical form."""
+MAX_RAW_NAME = 256
+"""Code points before normalising: NFC never makes a name of 64 out of more (four become one at most)."""
+
+MAX_EMAIL = 254
+"""Octets of an address that SMTP can carry (RFC 5321 §4.5.3.1.3, less the angle brackets)."""
+MAX_LOCAL_PART = 64
+MAX_DOMAIN_LABEL = 63
+
+_MARKS_IN_A_ROW = 4
+"""Combining marks in a row from which on they are noise: Vietnamese and Hebrew need two or three."""
+
+_REFUSED = {
+    "Cc": "a control character",
+    "Cf": "an invisible character",
+    "Cs": "half of a surrogate pair",
+    "Co": "a private character",
+    "Cn": "an unassigned character",
+    "Zl": "a line separator",
+    "Zp": "a paragraph separator",
+}
+_BLANK = frozenset(
+    map(
+        chr,
+        [
+            0x034F,  # combining grapheme joiner
+            *(0x115F, 0x1160, 0x3164, 0xFFA0),  # Hangul fillers, letters by category
+            *(0x17B4, 0x17B5),  # Khmer inherent vowels
+            *range(0x180B, 0x1810),  # Mongolian variation selectors
+            0x1680,  # Ogham space mark, the one space that NFKC leaves
+            0x2800,  # Braille pattern blank
+            *range(0xFE00, 0xFE10),  # variation selectors
+            0x1D159,  # musical symbol null notehead
+            *range(0xE0100, 0xE01F0),  # variation selectors supplement
+        ],
+    )
+)
+"""Draws nothing, though the category says letter, mark or symbol (Default_Ignorable_Code_Point and three more)."""
+
+_SCRIPTS = ("LATIN", "CYRILLIC", "GREEK")
+_DRAWN_LIKE_LATIN = frozenset(
+    "\u0430\u0441\u0435\u043e\u0440\u0445\u0443"  # a c e o p x y
+    "\u0456\u0458\u0455\u0501\u04bb\u04cf\u051b\u051d"  # i j s d h l q w
+    "\u03b1\u03b9\u03ba\u03bd\u03bf\u03c1\u03c4\u03c5\u03c7\u03f3"  # a i k v o p t u x j
+)
+"""Cyrillic and Greek small letters that look Latin; a name of nothing else is worth a line in the log."""
+
+_ATEXT = frozenset("!#$%&'*+-/=?^_`{|}~")
+"""What RFC 5322 §3.2.3 lets an atom hold beside letters and digits."""
+
+
+def canonical_name(text: str) -> str:
+    r"""The form under which a name is found: NFKC, casefold, NFKC; its own canonical form.
+
+    Promises nothing about the text being a good name; call `check_name` for that. The caller bounds the length.
+
+    >>> canonical_name("STRASSE") == canonical_name("straße"), canonical_name("\ufb01sh")
+    (True, 'fish')
+    """
+    return normalize("NFKC", normalize("NFKC", text).casefold())
+
+
+def lenient_name(text: str) -> str | None:
+    """The canonical form of whatever was typed at log-in; None when no account can have such a name."""
+    try:
+        return check_name(text)[1]
+    except InvalidField:
+        return None
+
+
+def check_name(text: str) -> tuple[str, str]:
+    r"""Accept a new user name.
+
+    Args:
+        text: as the user typed it.
+
+    Returns:
+        The name to show (NFC) and its canonical form.
+
+    Raises:
+        InvalidField: `username`, with the reason in words for the user.
+
+    >>> check_name("Jos\u0065\u0301")
+    ('José', 'josé')
+    """
+    if not text:
+        raise InvalidField("username", "must not be empty")
+    if len(text) > MAX_RAW_NAME:
+        raise InvalidField("username", f"must be at most {MAX_NAME} characters")
+    _refuse_unseen("username", text)
+    shown = normalize("NFC", text)
+    canonical = canonical_name(text)
+    _refuse_unseen("username", canonical)
+    if len(shown) > MAX_NAME or len(canonical) > MAX_NAME:
+        raise InvalidField("username", f"must be at most {MAX_NAME} characters")
+    if canonical != canonical.strip():
+        raise InvalidField("username", "must not begin or end with a space")
+    if "  " in canonical:
+        raise InvalidField("username", "must not have two spaces in a row")
+    if not any(category(letter)[0] in "LN" for letter in canonical):
+        raise InvalidField("username", "must have a letter or a digit")
+    _refuse_stacked_marks(canonical)
+    if len(scripts := _scripts(canonical)) > 1:
+        raise InvalidField("username", f"must not mix {' and '.join(word.capitalize() for word in scripts)} letters")
+    return shown, canonical
+
+
+def drawn_like_latin(canonical: str) -> bool:
+    r"""Whether a Cyrillic or Greek name could pass for a Latin one: every letter has a Latin twin.
+
+    Such names are real (the Russian for dew, the first name Ana), so they are allowed and logged.
+
+    >>> drawn_like_latin("\u0441\u043e\u0440"), drawn_like_latin("иван"), drawn_like_latin("cop")
+    (True, False, False)
+    """
+    letters = [letter for letter in canonical if category(letter)[0] == "L"]
+    return bool(letters) and all(letter in _DRAWN_LIKE_LATIN for letter in letters)
+
+
+def check_email(text: str) -> tuple[str, str]:
+    """Accept an e-mail address: what mail systems deliver to, not all that RFC 5322 can write.
+
+    One `@`; dot-separated atoms before it (RFC 5321 §4.1.2 Dot-string; letters of any script, RFC 6531); a
+    domain of two labels or more after it. No quoted local part, no comment, no address literal: nobody's mailbox needs
+    them, and each has fooled a parser that the mail later met. Whether the mailbox exists only a mail sent there
+    can tell. Judged in NFKC, which is also what is kept and would be written to, so that no full-width
+    U+FF20 becomes a second address after the check (U6, Auth.js GHSA-7rqj).
+
+    Returns:
+        The address to write to (NFKC), and its canonical form (casefolded too), by which addresses are compared.
+
+    Raises:
+        InvalidField: `email`.
+
+    >>> check_email("Ann@Example.COM")
+    ('Ann@Example.COM', 'ann@example.com')
+    """
+    if len(text) > MAX_EMAIL:
+        raise InvalidField("email", f"must be at most {MAX_EMAIL} characters")
+    _refuse_unseen("email", text)
+    address = normalize("NFKC", text)
+    canonical = canonical_name(text)
+    for form in (address, canonical):
+        _refuse_unseen("email", form)
+        local_part, at, domain = form.partition("@")
+        labels = domain.split(".")
+        if (
+            not at
+            or len(form.encode()) > MAX_EMAIL
+            or len(local_part.encode()) > MAX_LOCAL_PART
+            or not all(_written_with(atom, _ATEXT) for atom in local_part.split("."))
+            or len(labels) < 2  # noqa: PLR2004 - a host of one label takes no mail from outside
+            or labels[-1].isdecimal()
+            or not all(map(_is_domain_label, labels))
+        ):
+            raise InvalidField("email", "must be an e-mail address such as ann@example.com")
+    return address, canonical
+
+
+def _is_domain_label(label: str) -> bool:
+    return (
+        len(label.encode()) <= MAX_DOMAIN_LABEL
+        and _written_with(label, frozenset("-"))
+        and not label.startswith("-")
+        and not label.endswith("-")
+    )
+
+
+def _written_with(text: str, others: frozenset[str]) -> bool:
+    """Letters, marks and digits of any script, and these; nothing that IDNA might still read as a dot (U+3002)."""
+    return bool(text) and all(letter in others or category(letter)[0] in "LMN" for letter in text)
+
+
+def _refuse_unseen(field: str, text: str) -> None:
+    for letter in text:
+        kind = category(letter)
+        if reason := _REFUSED.get(kind) or ("an invisible character" if letter in _BLANK else None):
+            raise InvalidField(field, f"must not hold {reason} (U+{ord(letter):04X})")
+
+
+def _refuse_stacked_marks(canonical: str) -> None:
+    run = 0
+    for place, letter in enumerate(canonical):
+        run = run + 1 if category(letter)[0] == "M" else 0
+        if run and place == 0:
+            raise InvalidField("username", "must not begin with a combining mark")
+        if run >= _MARKS_IN_A_ROW:
+            raise InvalidField("username", "must not stack combining marks")
+
+
+def _scripts(canonical: str) -> list[str]:
+    """Which of the three look-alike scripts the letters belong to; a Unicode name begins with its script."""
+    first_words = {name(letter, "").split(" ", 1)[0] for letter in canonical if category(letter)[0] == "L"}
+    return [script for script in _SCRIPTS if script in first_words]
