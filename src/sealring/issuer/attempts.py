@@ -10,6 +10,7 @@ own place, so that what differs by a few milliseconds inside does not show outsi
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -91,7 +92,7 @@ class Attempts:
                     raise Throttled(wait)
                 yield Attempt(slot=slot, lanes=lanes, address_lane=address, origin=origin)
         except WrongCredentials:
-            await asyncio.sleep(-(loop.time() - began) % self._answer_grid_seconds)
+            await asyncio.sleep(_until_grid(loop.time() - began, self._answer_grid_seconds))
             raise
 
     @asynccontextmanager
@@ -153,6 +154,15 @@ class Attempts:
 
     def _event(self, kind: EventKind, origin: Origin, *, subject: str = "", cause: str) -> Event:
         return Event(kind=kind, at_ms=self._clock(), subject=subject, address=origin.address, cause=cause)
+
+
+def _until_grid(elapsed_seconds: float, grid_seconds: float) -> float:
+    """Seconds to the next multiple of the grid, and a random part of a millisecond.
+
+    Event loops wait whole milliseconds. Without that random part the fraction of a millisecond that the attempt took
+    would come through the rounding unchanged; with it, the mean does not depend on it.
+    """
+    return -elapsed_seconds % grid_seconds + secrets.randbelow(1000) / 1_000_000
 
 
 def _refuse(wait: int) -> None:

@@ -15,8 +15,7 @@ import os
 import re
 import sys
 import threading
-from binascii import Error as Base64Error
-from binascii import a2b_base64
+from binascii import a2b_base64, b2a_base64
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
@@ -102,10 +101,17 @@ def read_phc(text: str) -> StoredHash | None:
         return None
     try:
         profile = Argon2Profile(int(shape[1]), int(shape[2]), int(shape[3]))
-        salt, digest = (a2b_base64(part + "=" * (-len(part) % 4), strict_mode=True) for part in (shape[4], shape[5]))
-    except (ValueError, Base64Error):
+        salt, digest = _from_base64(shape[4]), _from_base64(shape[5])
+    except ValueError:
         return None
     return StoredHash(profile, salt, digest)
+
+
+def _from_base64(text: str) -> bytes:
+    raw = a2b_base64(text + "=" * (-len(text) % 4))
+    if b2a_base64(raw, newline=False).rstrip(b"=") != text.encode():
+        raise ValueError("base64 has bits left over")
+    return raw
 
 
 class HashingSlot:

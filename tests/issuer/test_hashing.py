@@ -1,0 +1,223 @@
+"""Argon2id in a bounded pool: right answers, bounded costs, bounded waiting, lowest priority."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import threading
+from base64 import b64encode
+
+import argon2
+import pytest
+
+from sealring.errors import Overloaded
+from sealring.issuer.hashing import (
+    MIB,
+    OWASP_2024,
+    Argon2Profile,
+    HashingSlot,
+    PasswordHasher,
+    read_phc,
+)
+
+CHEAP = Argon2Profile(memory_kib=64, passes=1)
+
+
+def phc(m: str = "64", t: str = "1", p: str = "1", *, kind: str = "argon2id", version: str = "19") -> str:
+    salt, digest = (b64encode(bytes(n)).decode().rstrip("=") for n in (16, 32))
+    return f"${kind}$v={version}$m={m},t={t},p={p}${salt}${digest}"
+
+
+def test_owasp_profile_is_the_one_that_owasp_names() -> None:
+    assert (OWASP_2024.memory_kib, OWASP_2024.passes, OWASP_2024.lanes) == (19456, 2, 1)
+
+
+def test_a_hash_verifies_and_another_password_does_not() -> None:
+    hasher = PasswordHasher(profile=CHEAP)
+    stored = hasher.hash_now("correct horse")
+    assert stored.startswith("$argon2id$v=19$m=64,t=1,p=1$")
+    assert hasher.verify_now(stored, "correct horse")
+    assert not hasher.verify_now(stored, "correct horsf")
+    assert not hasher.verify_now(stored, "")
+    assert hasher.hash_now("correct horse") != stored
+
+
+def test_argon2_cffi_agrees() -> None:
+    theirs = argon2.PasswordHasher(time_cost=2, memory_cost=128, parallelism=2)
+    ours = PasswordHasher(profile=CHEAP)
+    assert ours.verify_now(theirs.hash("pässword"), "pässword")
+    assert theirs.verify(ours.hash_now("pässword"), "pässword")
+
+
+def test_none_never_matches_and_costs_one_hash() -> None:
+    hasher = PasswordHasher(profile=CHEAP)
+    stored = hasher.hash_now("x")
+    for against, password in ((None, "x"), (None, None), (stored, None), (None, ""), ("$argon2id$nonsense", "x")):
+        before = hasher.computed
+        assert not hasher.verify_now(against, password)
+        assert hasher.computed == before + 1
+
+
+def test_empty_password_matches_only_its_own_hash() -> None:
+    hasher = PasswordHasher(profile=CHEAP)
+    assert hasher.verify_now(hasher.hash_now(""), "")
+    assert not hasher.verify_now(hasher.hash_now(""), None)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        phc(m=str(8 * 1024 * MIB)),  # 8 GiB: 34.7 s in Kratos
+        phc(m=str(64 * MIB + 1)),
+        phc(t="1000000"),
+        phc(m=str(64 * MIB), t="5"),
+        phc(m="64", t="9999"),
+        phc(p="5"),
+        phc(m="7"),
+        phc(m="0"),
+        phc(m="064"),
+        phc(m="+64"),
+        phc(m="\u0666\u0664"),
+        phc(kind="argon2i"),
+        phc(kind="argon2d"),
+        phc(version="16"),
+        phc() + "\n",
+        phc() + "$",
+        " " + phc(),
+        phc().replace("$v=19", ""),
+        phc().replace(",p=1", ",p=1,keyid=AAAA"),
+        phc()[:-1] + "B",  # bits that base64 leaves over
+        phc()[:60],
+        "$2b$12$abcdefghijklmnopqrstuu5Mj2uV2F5yUeYm4jv0bM1c8M0jM2yW.",
+        "plain text",
+        "",
+    ],
+)
+def test_a_stored_hash_out_of_bounds_is_none(text: str) -> None:
+    assert read_phc(phc()) is not None
+    assert read_phc(text) is None
+
+
+def test_what_is_read_prints_back() -> None:
+    stored = read_phc(phc("65536", "3", "4"))
+    assert stored is not None
+    assert (stored.profile, len(stored.salt), len(stored.digest)) == (Argon2Profile(65536, 3, 4), 16, 32)
+
+
+def test_other_costs_want_a_rehash() -> None:
+    hasher = PasswordHasher(profile=CHEAP)
+    assert not hasher.needs_rehash(hasher.hash_now("x"))
+    assert hasher.needs_rehash(phc("128"))
+    assert hasher.needs_rehash(phc("32"))
+    assert hasher.needs_rehash(phc(t="2"))
+
+
+@pytest.mark.parametrize(
+    ("memory_kib", "passes", "lanes"), [(7, 1, 1), (8, 0, 1), (8, 1, 0), (31, 1, 4), (65537, 1, 1), (65536, 5, 1)]
+)
+def test_a_profile_is_checked_when_it_is_made(memory_kib: int, passes: int, lanes: int) -> None:
+    with pytest.raises(ValueError, match=r"argon2|costs"):
+        Argon2Profile(memory_kib, passes, lanes)
+
+
+@pytest.mark.parametrize(("budget_mib", "threads"), [(64, 1), (83, 2), (102, 3), (256, 11)])
+def test_threads_fit_into_the_memory_budget(budget_mib: int, threads: int) -> None:
+    hasher = PasswordHasher(memory_budget_bytes=budget_mib * 2**20, threads=64)
+    assert hasher.threads == threads
+    # all threads at the current profile but one at the largest that a stored hash may have
+    assert (threads - 1) * 19 + 64 <= budget_mib
+
+
+def test_a_budget_below_one_hash_is_refused() -> None:
+    with pytest.raises(ValueError, match="64 MiB at least"):
+        PasswordHasher(memory_budget_bytes=63 * 2**20)
+
+
+def test_places_are_bounded_and_the_queue_too() -> None:
+    async def scenario() -> None:
+        hasher = PasswordHasher(profile=CHEAP, threads=2, max_waiting=3)
+        leave = asyncio.Event()
+        inside: list[HashingSlot] = []
+
+        async def hold() -> None:
+            async with hasher.slot() as slot:
+                inside.append(slot)
+                await leave.wait()
+
+        tasks = [asyncio.create_task(hold()) for _ in range(hasher.places + 3)]
+        await asyncio.sleep(0)
+        assert len(inside) == hasher.places == 4
+        assert hasher.waiting == 3
+        with pytest.raises(Overloaded) as refused:
+            async with hasher.slot():
+                pass
+        assert refused.value.retry_after >= 1
+        leave.set()
+        await asyncio.gather(*tasks)
+        assert len(inside) == 7
+        assert hasher.waiting == 0
+        async with hasher.slot() as slot:
+            assert await slot.verify(await slot.hash("x"), "x")
+        hasher.close()
+
+    asyncio.run(scenario())
+
+
+def test_one_share_leaves_places_to_others() -> None:
+    async def scenario() -> None:
+        hasher = PasswordHasher(profile=CHEAP, threads=2)
+        leave = asyncio.Event()
+        inside: list[str] = []
+
+        async def hold(share: str) -> None:
+            async with hasher.slot(share=share, share_width=2):
+                inside.append(share)
+                await leave.wait()
+
+        tasks = [asyncio.create_task(hold("loud")) for _ in range(10)]
+        await asyncio.sleep(0)
+        tasks += [asyncio.create_task(hold("quiet"))]
+        await asyncio.sleep(0)
+        assert sorted(inside) == ["loud", "loud", "quiet"]
+        leave.set()
+        await asyncio.gather(*tasks)
+        assert len(inside) == 11
+        assert hasher._shares == {}
+
+    asyncio.run(scenario())
+
+
+def test_who_gives_up_waiting_leaves_no_trace() -> None:
+    async def scenario() -> None:
+        hasher = PasswordHasher(profile=CHEAP, threads=1)
+        leave = asyncio.Event()
+
+        async def hold() -> None:
+            async with hasher.slot(share="one", share_width=1):
+                await leave.wait()
+
+        tasks = [asyncio.create_task(hold()) for _ in range(5)]
+        await asyncio.sleep(0)
+        assert hasher.waiting == 4
+        for task in tasks[1:]:
+            task.cancel()
+        await asyncio.gather(*tasks[1:], return_exceptions=True)
+        assert hasher.waiting == 0
+        leave.set()
+        await tasks[0]
+        assert hasher._shares == {}
+        async with hasher.slot() as slot:
+            assert not await slot.verify(None, "x")
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have a priority of their own on Linux only")
+def test_hashing_threads_give_way() -> None:
+    async def scenario() -> None:
+        hasher = PasswordHasher(profile=CHEAP)
+        assert await hasher.run(lambda: os.getpriority(os.PRIO_PROCESS, threading.get_native_id())) == 19
+        assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) < 19
+
+    asyncio.run(scenario())
