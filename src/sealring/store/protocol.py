@@ -32,6 +32,10 @@ from sealring.store.records import (
     StartedSession,
 )
 
+FINISHED_SESSION_SECONDS = 86_400
+"""How long `purge` keeps the row of a session that has ended or is past a limit: for a day a late refresh still hears
+why, and no clock that runs ahead makes a live session vanish."""
+
 
 class Store(Protocol):
     """Where sessions, accounts, keys and revocations live."""
@@ -51,6 +55,8 @@ class Store(Protocol):
 
     async def create_account(self, account: Account, event: Event) -> None:
         """Add an account.
+
+        Its id must never have been a subject before, deleted accounts included (J17): else `ValueError`.
 
         Raises:
             NameTaken: `canonical_name` is taken.
@@ -87,7 +93,9 @@ class Store(Protocol):
         replaces: str | None,
         retain_seconds: int,
     ) -> StartedSession | None:
-        """Insert a session; end the live one that it replaces and the oldest of the subject beyond `cap`.
+        """Insert a session; end the one that it replaces and the subject's oldest live ones beyond `cap`.
+
+        Each session that is ended gets a line `session_ended` in the audit log, before `event`.
 
         Args:
             session: the new row.
@@ -108,6 +116,9 @@ class Store(Protocol):
     async def advance_session(self, before: Session, after: Session) -> bool:
         """Compare-and-swap: put `after` in the row if it still is `before` (confirmed pair, last child, not ended).
 
+        Only what a refresh moves is put: the token's pair, parent and child, `last_seen_at`, scopes, claims, device
+        and address. No refresh changes whose session it is, its limits or its end.
+
         Returns:
             Whether it was swapped. Concurrent calls may share one commit.
         """
@@ -118,8 +129,9 @@ class Store(Protocol):
     async def revoke(self, revocation: Revocation, event: Event, *, now: int, retain_seconds: int) -> tuple[Entry, ...]:
         """Carry out a revocation in one transaction.
 
-        `EndSession` of a session that is not live or not the subject's, or whose row has moved, does nothing
-        and returns nothing. `EndSubject` without `keep` and `StaleSubject` give one entry, whatever the number of
+        `EndSession` of a session that has ended or is not the subject's, or whose row has moved, does nothing and
+        returns nothing; one that is merely past a limit is ended, for its last access token may outlive it.
+        `EndSubject` without `keep` and `StaleSubject` give one entry, whatever the number of
         sessions; with `keep` too (the kept session's tokens become stale).
         """
 

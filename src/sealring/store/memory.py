@@ -1,0 +1,316 @@
+"""The model: what every store must do, in plain dictionaries.
+
+Nothing here awaits, so each method is one atomic step of the event loop; nothing outlives the process. Tests use it
+where no database is wanted, and the contract suite holds the other stores to it.
+"""
+
+# ruff: noqa: D102
+# what each method promises stands once, in the protocol
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import assert_never
+
+from sealring.errors import InvalidField, NameTaken
+from sealring.revocation.entry import Entry
+from sealring.sessions.session import EndCause, Session
+from sealring.store.lanes import MICROSECONDS, count, horizon_us, wait_seconds
+from sealring.store.ledger import digest_of, draft_entry, is_complete, number_entries, session_ended
+from sealring.store.protocol import FINISHED_SESSION_SECONDS, Store
+from sealring.store.records import (
+    Account,
+    AccountChange,
+    Deletion,
+    EndSession,
+    EndSubject,
+    Event,
+    FeedPage,
+    KeyRing,
+    Lane,
+    LoginGuard,
+    PasswordChange,
+    Revocation,
+    ScopesChange,
+    SessionRecord,
+    SigningKey,
+    StaleSubject,
+    StartedSession,
+    StatusChange,
+)
+from sealring.store.rows import MOVING_NAMES
+
+
+def _clock() -> int:
+    return time.time_ns() // 1_000_000
+
+
+class MemoryStore(Store):
+    """A store that forgets everything when its process ends.
+
+    Args:
+        clock: the store's own clock, in Unix milliseconds.
+    """
+
+    def __init__(self, clock: Callable[[], int] = _clock) -> None:
+        self._clock = clock
+        self._incarnation = secrets.token_urlsafe(16)
+        self._accounts: dict[str, Account] = {}
+        self._epochs: dict[str, int] = {}
+        self._sessions: dict[str, Session] = {}
+        self._lanes: dict[str, int] = {}
+        self._ring = KeyRing(0, ())
+        self._entries: list[Entry] = []
+        self._head = 0
+        self._digest = 0
+        self._events: list[Event] = []
+        self._last_event = 0
+
+    async def open(self) -> None:
+        """Nothing is to be opened."""
+
+    async def close(self) -> None:
+        """Nothing is to be closed."""
+
+    # accounts
+
+    async def create_account(self, account: Account, event: Event) -> None:
+        if account.id in self._epochs:
+            raise ValueError("a subject is never used again")
+        for other in self._accounts.values():
+            if other.canonical_name == account.canonical_name:
+                raise NameTaken
+        for other in self._accounts.values():
+            if account.canonical_email is not None and other.canonical_email == account.canonical_email:
+                raise InvalidField("email", "is taken")
+        self._accounts[account.id] = account
+        self._epochs[account.id] = account.epoch
+        self._append([], event)
+
+    async def find_account(self, *, canonical_name: str | None = None, id: str | None = None) -> Account | None:
+        for account in self._accounts.values():
+            if account.canonical_name == canonical_name or account.id == id:
+                return self._with_epoch(account)
+        return None
+
+    async def list_accounts(self, *, after: str = "", limit: int = 1000) -> list[Account]:
+        names = sorted((account.canonical_name, account.id) for account in self._accounts.values())
+        return [self._with_epoch(self._accounts[own_id]) for name, own_id in names if name > after][:limit]
+
+    async def change_account(
+        self, id: str, change: AccountChange, event: Event, *, now: int, retain_seconds: int
+    ) -> tuple[Entry, ...] | None:
+        account = self._accounts.get(id)
+        if account is None:
+            return None
+        expires_at = now + retain_seconds
+        drafts: list[Entry] = []
+        match change:
+            case PasswordChange():
+                if account.password_hash != change.old_hash:
+                    return None
+                self._accounts[id] = replace(account, password_hash=change.new_hash)
+                if change.ends_sessions:
+                    drafts = [self._end_subject(id, "subject_revoked", change.keep_session, now, expires_at)]
+            case StatusChange():
+                self._accounts[id] = replace(account, status=change.status)
+                if change.status == "disabled":
+                    drafts = [self._end_subject(id, "subject_revoked", None, now, expires_at)]
+            case ScopesChange():
+                self._accounts[id] = replace(account, scopes=change.scopes)
+                drafts = [self._raise_epoch(id, expires_at)]
+            case Deletion():
+                del self._accounts[id]
+                drafts = [self._end_subject(id, "subject_revoked", None, now, expires_at)]
+            case _:
+                assert_never(change)
+        return self._append(drafts, event)
+
+    # sessions
+
+    async def start_session(
+        self,
+        session: Session,
+        event: Event,
+        *,
+        guard: LoginGuard | None,
+        cap: int,
+        replaces: str | None,
+        retain_seconds: int,
+    ) -> StartedSession | None:
+        account = self._accounts.get(session.subject)
+        if guard is not None and (
+            account is None or account.status != "active" or account.password_hash != guard.password_hash
+        ):
+            return None
+        now = session.created_at
+        ended: list[tuple[Session, EndCause]] = []
+        replaced = None if replaces is None else self._sessions.get(replaces)
+        if replaced is not None and replaced.ended_at is None:
+            ended.append((replaced, "replaced"))
+        others = [other for other in self._live(session.subject, now) if other is not replaced]
+        ended += [(other, "over_cap") for other in others[max(0, cap - 1) :]]
+        self._sessions[session.id] = session
+        for other, cause in ended:
+            self._sessions[other.id] = replace(other, ended_at=now, ended_by=cause)
+        entries = self._append(
+            [draft_entry("session", other.id, expires_at=now + retain_seconds) for other, _ in ended],
+            *(session_ended(event, session=other.id, subject=other.subject, cause=cause) for other, cause in ended),
+            event,
+        )
+        return StartedSession(self._epochs.get(session.subject, 0), entries)
+
+    async def read_session(self, id: str) -> SessionRecord | None:
+        session = self._sessions.get(id)
+        if session is None:
+            return None
+        account = self._accounts.get(session.subject)
+        epoch = self._epochs.get(session.subject, 0)
+        return SessionRecord(session, epoch, None if account is None else self._with_epoch(account))
+
+    async def advance_session(self, before: Session, after: Session) -> bool:
+        if not self._unmoved(before):
+            return False
+        moved = {name: getattr(after, name) for name in MOVING_NAMES}
+        self._sessions[before.id] = replace(self._sessions[before.id], **moved)
+        return True
+
+    async def list_sessions(self, subject: str | None, *, now: int, limit: int = 1000) -> list[Session]:
+        return self._live(subject, now)[:limit]
+
+    async def revoke(self, revocation: Revocation, event: Event, *, now: int, retain_seconds: int) -> tuple[Entry, ...]:
+        expires_at = now + retain_seconds
+        match revocation:
+            case EndSession():
+                session = self._sessions.get(revocation.id)
+                if (
+                    session is None
+                    or session.ended_at is not None
+                    or revocation.subject not in {None, session.subject}
+                    or (revocation.unmoved is not None and not self._unmoved(revocation.unmoved))
+                ):
+                    return ()
+                self._sessions[session.id] = replace(session, ended_at=now, ended_by=revocation.cause)
+                draft = draft_entry("session", session.id, expires_at=expires_at)
+            case EndSubject():
+                draft = self._end_subject(revocation.subject, revocation.cause, revocation.keep, now, expires_at)
+            case StaleSubject():
+                draft = self._raise_epoch(revocation.subject, expires_at)
+            case _:
+                assert_never(revocation)
+        return self._append([draft], event)
+
+    # throttling
+
+    async def count_attempt(self, lanes: Sequence[Lane], *, now: int) -> int:
+        if not lanes:
+            return 0
+        horizon = horizon_us(lanes, now)
+        counted = {lane.key: count(self._lanes.get(lane.key, 0), lane, now=now, horizon_us=horizon) for lane in lanes}
+        wait = max(wait_seconds(counted[lane.key], lane, now=now) for lane in lanes)
+        if wait == 0:
+            self._lanes.update(counted)
+        return wait
+
+    async def settle_attempt(self, succeeded: Sequence[Lane], event: Event) -> None:
+        for lane in succeeded:
+            self._lanes.pop(lane.key, None)
+        self._append([], event)
+
+    # keys
+
+    async def read_keys(self) -> KeyRing:
+        return self._ring
+
+    async def write_keys(
+        self,
+        version: int,
+        keys: Sequence[SigningKey],
+        event: Event,
+        *,
+        revoked_kid: str | None = None,
+        now: int,
+        retain_seconds: int,
+    ) -> tuple[Entry, ...] | None:
+        if version != self._ring.version:
+            return None
+        self._ring = KeyRing(version + 1, tuple(sorted(keys, key=lambda key: (key.published_at, key.kid))))
+        drafts = [] if revoked_kid is None else [draft_entry("key", revoked_kid, expires_at=now + retain_seconds)]
+        return self._append(drafts, event)
+
+    # the feed, the audit log, housekeeping
+
+    async def load_feed(self, after: int | None) -> FeedPage:
+        entries = tuple(entry for entry in self._entries if after is None or entry.number > after)
+        return FeedPage(
+            incarnation=self._incarnation,
+            head=self._head,
+            complete=is_complete(after, self._head, entries),
+            entries=entries,
+            digest=self._digest,
+            keys_version=self._ring.version,
+            time_ms=self._clock(),
+        )
+
+    async def read_events(self, *, after: int = 0, limit: int = 1000) -> list[Event]:
+        return [event for event in self._events if event.number > after][:limit]
+
+    async def purge(self, *, now: int, audit_seconds: int) -> None:
+        self._entries = [entry for entry in self._entries if entry.expires_at >= now]
+        self._events = [event for event in self._events if event.at_ms >= (now - audit_seconds) * 1000]
+        self._lanes = {key: empty_at for key, empty_at in self._lanes.items() if empty_at > now * MICROSECONDS}
+        long_ago = now - FINISHED_SESSION_SECONDS
+        self._sessions = {
+            session.id: session
+            for session in self._sessions.values()
+            if _within_limits(session, long_ago) and (session.ended_at is None or session.ended_at > long_ago)
+        }
+
+    # steps
+
+    def _with_epoch(self, account: Account) -> Account:
+        return replace(account, epoch=self._epochs[account.id])
+
+    def _live(self, subject: str | None, now: int) -> list[Session]:
+        live = (
+            session
+            for session in self._sessions.values()
+            if subject in {None, session.subject} and session.ended_at is None and _within_limits(session, now)
+        )
+        return sorted(live, key=lambda session: (session.created_at, session.id), reverse=True)
+
+    def _unmoved(self, before: Session) -> bool:
+        row = self._sessions.get(before.id)
+        return (
+            row is not None
+            and row.ended_at is None
+            and (row.generation, row.minted_ms, row.child_minted_ms)
+            == (before.generation, before.minted_ms, before.child_minted_ms)
+        )
+
+    def _raise_epoch(self, subject: str, expires_at: int) -> Entry:
+        epoch = self._epochs[subject] = self._epochs.get(subject, 0) + 1
+        return draft_entry("subject", subject, epoch=epoch, expires_at=expires_at)
+
+    def _end_subject(self, subject: str, cause: EndCause, keep: str | None, now: int, expires_at: int) -> Entry:
+        for session in self._sessions.values():
+            if session.subject == subject and session.ended_at is None and session.id != keep:
+                self._sessions[session.id] = replace(session, ended_at=now, ended_by=cause)
+        return self._raise_epoch(subject, expires_at)
+
+    def _append(self, drafts: Sequence[Entry], *events: Event) -> tuple[Entry, ...]:
+        entries = number_entries(drafts, self._head)
+        self._entries += entries
+        self._head += len(entries)
+        self._digest ^= digest_of(entries)
+        for event in events:
+            self._last_event += 1
+            self._events.append(replace(event, number=self._last_event))
+        return entries
+
+
+def _within_limits(session: Session, now: int) -> bool:
+    return now < session.expires_at and now < session.last_seen_at + session.idle_seconds

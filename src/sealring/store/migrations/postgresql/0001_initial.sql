@@ -1,0 +1,106 @@
+-- Sealring's tables, number 1. The same numbers stand in ../sqlite.
+-- Times are Unix seconds, or Unix milliseconds where the name ends in _ms. Scopes, claims and details are JSON text.
+-- Text compares byte by byte (COLLATE "C"): the same order on every machine, whatever its locale or its libc (T3).
+--
+-- Least privilege (F13): let `sealring migrate` run as the owner of these tables, and the servers as a role that can
+-- neither rewrite the audit log nor rewrite a revocation:
+--   GRANT SELECT, INSERT, UPDATE, DELETE ON accounts, sessions, signing_keys, lanes TO sealring_server;
+--   GRANT SELECT, INSERT, UPDATE ON subjects TO sealring_server;
+--   GRANT SELECT, UPDATE ON store TO sealring_server;
+--   GRANT SELECT, INSERT ON revocations, events TO sealring_server;
+--   GRANT SELECT ON schema_version TO sealring_server;
+-- Forgetting what has expired then needs the owner: `sealring purge`, or DELETE ON revocations, events for the servers.
+
+-- One row: this life of the store, and the counters that every revocation and every audit line take their number from.
+CREATE TABLE store (
+  one INTEGER PRIMARY KEY CHECK (one = 1),
+  incarnation TEXT NOT NULL,
+  head BIGINT NOT NULL DEFAULT 0,
+  digest BIGINT NOT NULL DEFAULT 0,
+  last_event BIGINT NOT NULL DEFAULT 0,
+  keys_version BIGINT NOT NULL DEFAULT 0
+) WITH (fillfactor = 10);
+INSERT INTO store (one, incarnation) VALUES (1, replace(gen_random_uuid()::TEXT, '-', ''));
+
+-- Everybody who ever had an account, a session or an epoch. Rows are never removed: a subject is never used again, and
+-- every transaction that concerns all sessions of a subject locks this row first.
+CREATE TABLE subjects (
+  subject TEXT COLLATE "C" PRIMARY KEY,
+  epoch BIGINT NOT NULL
+) WITH (fillfactor = 80);
+
+CREATE TABLE accounts (
+  id TEXT COLLATE "C" PRIMARY KEY REFERENCES subjects (subject),
+  name TEXT NOT NULL,
+  canonical_name TEXT COLLATE "C" NOT NULL CONSTRAINT accounts_canonical_name UNIQUE,
+  email TEXT,
+  canonical_email TEXT COLLATE "C" CONSTRAINT accounts_canonical_email UNIQUE,
+  password_hash TEXT,
+  scopes TEXT NOT NULL,
+  status TEXT NOT NULL CHECK (status IN ('active', 'disabled')),
+  created_at BIGINT NOT NULL
+);
+
+-- One row per session, whatever the number of its refreshes. No foreign key: a refresh must not lock the subject, and
+-- housekeeping may remove a session at any moment. A refresh touches no indexed column and finds room in its page.
+CREATE TABLE sessions (
+  id TEXT COLLATE "C" PRIMARY KEY,
+  subject TEXT COLLATE "C" NOT NULL,
+  client_id TEXT NOT NULL,
+  scopes TEXT NOT NULL,
+  claims TEXT NOT NULL,
+  device TEXT NOT NULL,
+  address TEXT NOT NULL,
+  created_at BIGINT NOT NULL,
+  auth_time BIGINT NOT NULL,
+  last_seen_at BIGINT NOT NULL,
+  idle_seconds BIGINT NOT NULL,
+  expires_at BIGINT NOT NULL,
+  generation BIGINT NOT NULL,
+  minted_ms BIGINT NOT NULL,
+  parent_minted_ms BIGINT,
+  confirmed_ms BIGINT NOT NULL,
+  child_minted_ms BIGINT,
+  ended_at BIGINT,
+  ended_by TEXT
+) WITH (fillfactor = 75);
+CREATE INDEX sessions_by_subject ON sessions (subject) WHERE ended_at IS NULL;
+
+CREATE TABLE signing_keys (
+  kid TEXT COLLATE "C" PRIMARY KEY,
+  alg TEXT NOT NULL,
+  public_jwk TEXT,
+  sealed BYTEA NOT NULL,
+  published_at BIGINT NOT NULL,
+  signs_from BIGINT NOT NULL,
+  verifies_until BIGINT,
+  revoked_at BIGINT
+);
+
+-- The feed. Numbers are gapless as given; expired entries are forgotten.
+CREATE TABLE revocations (
+  number BIGINT PRIMARY KEY,
+  id TEXT NOT NULL,
+  kind TEXT NOT NULL CHECK (kind IN ('session', 'subject', 'key')),
+  target TEXT NOT NULL,
+  epoch BIGINT NOT NULL,
+  expires_at BIGINT NOT NULL
+);
+CREATE INDEX revocations_by_end ON revocations (expires_at);
+
+-- Attempts: when the lane will be empty again (see sealring/store/lanes.py).
+CREATE TABLE lanes (
+  lane BYTEA PRIMARY KEY,
+  empty_at_us BIGINT NOT NULL
+) WITH (fillfactor = 70);
+
+CREATE TABLE events (
+  number BIGINT PRIMARY KEY,
+  kind TEXT NOT NULL,
+  at_ms BIGINT NOT NULL,
+  subject TEXT NOT NULL,
+  session TEXT NOT NULL,
+  address TEXT NOT NULL,
+  cause TEXT NOT NULL,
+  detail TEXT NOT NULL
+);

@@ -1,0 +1,95 @@
+-- Sealring's tables, number 1. The same numbers stand in ../postgresql.
+-- Times are Unix seconds, or Unix milliseconds where the name ends in _ms. Scopes, claims and details are JSON text.
+
+-- One row: this life of the store, and the counters that every revocation and every audit line take their number from.
+CREATE TABLE store (
+  one INTEGER PRIMARY KEY CHECK (one = 1),
+  incarnation TEXT NOT NULL,
+  head INTEGER NOT NULL DEFAULT 0,
+  digest INTEGER NOT NULL DEFAULT 0,
+  last_event INTEGER NOT NULL DEFAULT 0,
+  keys_version INTEGER NOT NULL DEFAULT 0
+) STRICT;
+INSERT INTO store (one, incarnation) VALUES (1, lower(hex(randomblob(16))));
+
+-- Everybody who ever had an account or an epoch. Rows are never removed: a subject is never used again.
+CREATE TABLE subjects (
+  subject TEXT PRIMARY KEY,
+  epoch INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE accounts (
+  id TEXT PRIMARY KEY REFERENCES subjects (subject),
+  name TEXT NOT NULL,
+  canonical_name TEXT NOT NULL UNIQUE,
+  email TEXT,
+  canonical_email TEXT UNIQUE,
+  password_hash TEXT,
+  scopes TEXT NOT NULL,
+  status TEXT NOT NULL CHECK (status IN ('active', 'disabled')),
+  created_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- One row per session, whatever the number of its refreshes. No foreign key: subjects of an application with users of
+-- its own have no row until their epoch is first raised, and housekeeping may remove a session at any moment.
+CREATE TABLE sessions (
+  id TEXT PRIMARY KEY,
+  subject TEXT NOT NULL,
+  client_id TEXT NOT NULL,
+  scopes TEXT NOT NULL,
+  claims TEXT NOT NULL,
+  device TEXT NOT NULL,
+  address TEXT NOT NULL,
+  created_at INTEGER NOT NULL,
+  auth_time INTEGER NOT NULL,
+  last_seen_at INTEGER NOT NULL,
+  idle_seconds INTEGER NOT NULL,
+  expires_at INTEGER NOT NULL,
+  generation INTEGER NOT NULL,
+  minted_ms INTEGER NOT NULL,
+  parent_minted_ms INTEGER,
+  confirmed_ms INTEGER NOT NULL,
+  child_minted_ms INTEGER,
+  ended_at INTEGER,
+  ended_by TEXT
+) STRICT, WITHOUT ROWID;
+CREATE INDEX sessions_by_subject ON sessions (subject) WHERE ended_at IS NULL;
+
+CREATE TABLE signing_keys (
+  kid TEXT PRIMARY KEY,
+  alg TEXT NOT NULL,
+  public_jwk TEXT,
+  sealed BLOB NOT NULL,
+  published_at INTEGER NOT NULL,
+  signs_from INTEGER NOT NULL,
+  verifies_until INTEGER,
+  revoked_at INTEGER
+) STRICT, WITHOUT ROWID;
+
+-- The feed. Numbers are gapless as given; expired entries are forgotten.
+CREATE TABLE revocations (
+  number INTEGER PRIMARY KEY,
+  id TEXT NOT NULL,
+  kind TEXT NOT NULL CHECK (kind IN ('session', 'subject', 'key')),
+  target TEXT NOT NULL,
+  epoch INTEGER NOT NULL,
+  expires_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX revocations_by_end ON revocations (expires_at);
+
+-- Attempts: when the lane will be empty again (see sealring/store/lanes.py).
+CREATE TABLE lanes (
+  lane BLOB PRIMARY KEY,
+  empty_at_us INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE events (
+  number INTEGER PRIMARY KEY,
+  kind TEXT NOT NULL,
+  at_ms INTEGER NOT NULL,
+  subject TEXT NOT NULL,
+  session TEXT NOT NULL,
+  address TEXT NOT NULL,
+  cause TEXT NOT NULL,
+  detail TEXT NOT NULL
+) STRICT;

@@ -1,0 +1,89 @@
+"""Accounts in SQLite. Every function runs inside the writer's transaction, or reads by one statement."""
+
+# ruff: noqa: S608
+# only column names and conditions of our own are put into statements; every value is a parameter
+
+from __future__ import annotations
+
+import sqlite3
+from typing import assert_never
+
+from sealring.errors import InvalidField, NameTaken
+from sealring.revocation.entry import Entry
+from sealring.store.records import (
+    Account,
+    AccountChange,
+    Deletion,
+    Event,
+    PasswordChange,
+    ScopesChange,
+    StatusChange,
+)
+from sealring.store.rows import (
+    ACCOUNT_COLUMNS,
+    ACCOUNT_COLUMNS_OF_A,
+    read_account,
+    write_account,
+    write_scopes,
+)
+from sealring.store.sqlite.ledger import append, end_subject, raise_epoch
+
+_SELECT = f"SELECT {ACCOUNT_COLUMNS_OF_A}, s.epoch FROM accounts AS a JOIN subjects AS s ON s.subject = a.id"
+
+
+def create(db: sqlite3.Connection, account: Account, event: Event) -> None:
+    """Add an account and its subject."""
+    if db.execute("SELECT 1 FROM subjects WHERE subject = ?", (account.id,)).fetchone():
+        raise ValueError("a subject is never used again")
+    if db.execute("SELECT 1 FROM accounts WHERE canonical_name = ?", (account.canonical_name,)).fetchone():
+        raise NameTaken
+    if db.execute("SELECT 1 FROM accounts WHERE canonical_email = ?", (account.canonical_email,)).fetchone():
+        raise InvalidField("email", "is taken")
+    db.execute("INSERT INTO subjects (subject, epoch) VALUES (?, ?)", (account.id, account.epoch))
+    db.execute(f"INSERT INTO accounts ({ACCOUNT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", write_account(account))
+    append(db, (), event)
+
+
+def find(db: sqlite3.Connection, canonical_name: str | None, id: str | None) -> Account | None:
+    """The account of that name or id."""
+    column, value = ("a.id", id) if canonical_name is None else ("a.canonical_name", canonical_name)
+    row = db.execute(f"{_SELECT} WHERE {column} = ?", (value,)).fetchone()
+    return None if row is None else read_account(row)
+
+
+def list_after(db: sqlite3.Connection, after: str, limit: int) -> list[Account]:
+    """Accounts by canonical name."""
+    rows = db.execute(f"{_SELECT} WHERE a.canonical_name > ? ORDER BY a.canonical_name LIMIT ?", (after, limit))
+    return [read_account(row) for row in rows]
+
+
+def change(
+    db: sqlite3.Connection, id: str, change: AccountChange, event: Event, *, now: int, expires_at: int
+) -> tuple[Entry, ...] | None:
+    """Change an account and revoke what that makes invalid; none when it was not as the change expects."""
+    drafts: list[Entry] = []
+    match change:
+        case PasswordChange():
+            changed = db.execute(
+                "UPDATE accounts SET password_hash = ? WHERE id = ? AND password_hash IS ?",
+                (change.new_hash, id, change.old_hash),
+            )
+            ends, keep = change.ends_sessions, change.keep_session
+        case StatusChange():
+            changed = db.execute("UPDATE accounts SET status = ? WHERE id = ?", (change.status, id))
+            ends, keep = change.status == "disabled", None
+        case ScopesChange():
+            changed = db.execute("UPDATE accounts SET scopes = ? WHERE id = ?", (write_scopes(change.scopes), id))
+            ends, keep = False, None
+        case Deletion():
+            changed = db.execute("DELETE FROM accounts WHERE id = ?", (id,))
+            ends, keep = True, None
+        case _:
+            assert_never(change)
+    if changed.rowcount == 0:
+        return None
+    if ends:
+        drafts.append(end_subject(db, id, "subject_revoked", keep=keep, now=now, expires_at=expires_at))
+    elif isinstance(change, ScopesChange):
+        drafts.append(raise_epoch(db, id, expires_at))
+    return append(db, drafts, event)

@@ -1,0 +1,227 @@
+"""What the database's thread does with the jobs in its queue: reads at once, writes many to a commit.
+
+Each write runs in a savepoint of one BEGIN IMMEDIATE transaction, and none hears of success before COMMIT has returned
+with synchronous=FULL (P2). A write that raises rolls back alone; an error of the file fails the whole group, and the
+next group starts anew, on a fresh connection if need be (P3). Reads go on while the group waits for its turn.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sqlite3
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any, Literal
+
+from sealring.errors import StoreUnavailable
+from sealring.store.sqlite.file import PASSING, connect, make_file, opening_error, result_code
+from sealring.store.sqlite.turnstile import Turnstile
+
+GROUP_LIMIT = 256
+"""Writes in one commit: a few milliseconds, so that other processes are not kept waiting."""
+BUDGET_SECONDS = 5.0
+"""How long a group waits for its turn and for SQLite's lock together."""
+FIRST_PAUSE_SECONDS = 0.000_05
+LAST_PAUSE_SECONDS = 0.000_5
+"""Between two tries at the turnstile: about as long as others hold it, so that no turn is slept through."""
+MISTAKES = frozenset({sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_RANGE})
+"""Result codes that speak of the statement, not of the file: they concern one write only."""
+
+
+@dataclass(slots=True)
+class Job:
+    """One question to the database, and the coroutine that waits for its answer."""
+
+    kind: Literal["read", "write", "close"]
+    work: Callable[[sqlite3.Connection], Any]
+    loop: asyncio.AbstractEventLoop
+    future: asyncio.Future[Any]
+    result: Any = None
+    error: Exception | None = None
+
+    def run(self, db: sqlite3.Connection) -> None:
+        """Do the work and keep what came of it."""
+        try:
+            self.result = self.work(db)
+        except Exception as error:  # noqa: BLE001 - what the work raises belongs to whoever asked
+            self.error = error
+
+    def fail(self, cause: Exception) -> None:
+        """Answer that the file could not be used."""
+        self.error = StoreUnavailable(f"the database file cannot be used now: {cause}")
+        self.error.__cause__ = cause
+
+    def resolve(self) -> None:
+        """On the event loop: hand over the answer, unless the caller has gone."""
+        if self.future.done():
+            return
+        if self.error is not None:
+            self.future.set_exception(self.error)
+        else:
+            self.future.set_result(self.result)
+
+
+class GroupCommit:
+    """The connection, its place in the turnstile, and the writes that wait. Lives on one thread.
+
+    Args:
+        path: the database file, made if there is none.
+        queue: where jobs come from.
+
+    Raises:
+        ConfigurationError: the place cannot be used.
+    """
+
+    def __init__(self, path: Path, queue: SimpleQueue[Job]) -> None:
+        make_file(path)
+        self._path = path
+        self._queue = queue
+        self._turnstile = Turnstile(path)
+        self._db: sqlite3.Connection | None = None
+        self._writes: deque[Job] = deque()
+        self._closing: list[Job] = []
+
+    def open(self, opening: Job) -> None:
+        """Run the first job, which brings the schema to its version."""
+        self._commit([opening])
+        if isinstance(opening.error, sqlite3.Error):
+            opening.error = opening_error(self._path, opening.error)
+
+    def serve(self) -> None:
+        """Answer jobs until one asks to close."""
+        while not self._closing:
+            self._take(wait=True)
+            while self._writes:
+                self._commit([self._writes.popleft() for _ in range(min(GROUP_LIMIT, len(self._writes)))])
+
+    def close(self) -> None:
+        """Close the file, in the turnstile, for whoever closes last checkpoints.
+
+        When no turn is to be had, somebody else has the file open, and closing does no more than let go.
+        """
+        with contextlib.suppress(sqlite3.Error):
+            self._await_turn(time.monotonic() + BUDGET_SECONDS)
+        if self._db is not None:
+            self._db.close()
+        self._turnstile.close()
+        deliver(self._closing)
+
+    def _take(self, *, wait: bool) -> None:
+        jobs = [self._queue.get()] if wait else []
+        jobs += drain(self._queue)
+        answered: list[Job] = []
+        for job in jobs:
+            if job.kind == "write":
+                self._writes.append(job)
+            elif job.kind == "close":
+                self._closing.append(job)
+            else:
+                self._read(job)
+                answered.append(job)
+        deliver(answered)
+
+    def _read(self, job: Job) -> None:
+        if self._db is None:
+            job.fail(sqlite3.OperationalError("it is being opened again"))
+            return
+        job.run(self._db)
+        if isinstance(job.error, sqlite3.Error):
+            job.fail(job.error)
+        if self._db.in_transaction:
+            with contextlib.suppress(sqlite3.Error):
+                self._db.execute("ROLLBACK")
+
+    def _commit(self, group: list[Job]) -> None:
+        group = [job for job in group if not job.future.cancelled()]
+        deadline = time.monotonic() + BUDGET_SECONDS
+        try:
+            self._await_turn(deadline)
+            db = self._connection()
+            self._begin(db, deadline)
+            for job in group:
+                self._in_savepoint(db, job)
+            db.execute("COMMIT")
+        except (sqlite3.Error, StoreUnavailable) as error:
+            self._abandon(error)
+            for job in group:
+                job.fail(error)
+        except Exception as error:  # noqa: BLE001 - a place that cannot be used: those who wait must hear of it
+            for job in group:
+                job.error = error
+        finally:
+            self._turnstile.leave()
+        deliver(group)
+
+    def _await_turn(self, deadline: float) -> None:
+        pause = FIRST_PAUSE_SECONDS
+        while not self._turnstile.step():
+            if time.monotonic() > deadline:
+                raise sqlite3.OperationalError("another process holds it for too long")
+            self._take(wait=False)
+            time.sleep(pause)
+            pause = min(2 * pause, LAST_PAUSE_SECONDS)
+
+    def _connection(self) -> sqlite3.Connection:
+        if self._db is None:
+            self._db = connect(self._path)
+        return self._db
+
+    def _begin(self, db: sqlite3.Connection, deadline: float) -> None:
+        while True:
+            try:
+                db.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                if result_code(error) != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                    raise
+                self._take(wait=False)
+            else:
+                return
+
+    def _in_savepoint(self, db: sqlite3.Connection, job: Job) -> None:
+        db.execute("SAVEPOINT job")
+        job.run(db)
+        if job.error is not None:
+            if isinstance(job.error, sqlite3.Error) and result_code(job.error) not in MISTAKES:
+                raise job.error
+            db.execute("ROLLBACK TO job")
+        db.execute("RELEASE job")
+
+    def _abandon(self, error: Exception) -> None:
+        """Undo what the group did; after an error that will not pass by itself, start from a fresh connection."""
+        if self._db is None:
+            return
+        with contextlib.suppress(sqlite3.Error):
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+        if not isinstance(error, sqlite3.Error) or result_code(error) not in PASSING | {0}:
+            self._db.close()
+            self._db = None
+
+
+def drain(queue: SimpleQueue[Job]) -> list[Job]:
+    """All that waits now."""
+    jobs = []
+    with contextlib.suppress(Empty):
+        for _ in range(queue.qsize()):
+            jobs.append(queue.get_nowait())  # noqa: PERF401 - the suppressed exception keeps what was taken
+    return jobs
+
+
+def deliver(jobs: Iterable[Job]) -> None:
+    """Wake the callers, one call to each event loop; a loop that has ended has no callers left."""
+    loops: dict[asyncio.AbstractEventLoop, list[Job]] = {}
+    for job in jobs:
+        loops.setdefault(job.loop, []).append(job)
+    for loop, batch in loops.items():
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(_resolve, batch)
+
+
+def _resolve(batch: list[Job]) -> None:
+    for job in batch:
+        job.resolve()

@@ -1,0 +1,33 @@
+"""Attempt lanes in SQLite. Every function runs inside the writer's transaction: nobody counts in between (U9)."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+from sealring.store.lanes import count, horizon_us, lane_digest, wait_seconds
+from sealring.store.records import Lane
+
+
+def count_attempt(db: sqlite3.Connection, lanes: Sequence[Lane], now: int) -> int:
+    """Count in every lane, or in none and say how long the fullest one stays full."""
+    horizon = horizon_us(lanes, now)
+    counted: dict[bytes, int] = {}
+    wait = 0
+    for lane in lanes:
+        key = lane_digest(lane.key)
+        row = db.execute("SELECT empty_at_us FROM lanes WHERE lane = ?", (key,)).fetchone()
+        counted[key] = count(0 if row is None else row[0], lane, now=now, horizon_us=horizon)
+        wait = max(wait, wait_seconds(counted[key], lane, now=now))
+    if wait == 0:
+        db.executemany(
+            "INSERT INTO lanes (lane, empty_at_us) VALUES (?, ?)"
+            " ON CONFLICT (lane) DO UPDATE SET empty_at_us = excluded.empty_at_us",
+            counted.items(),
+        )
+    return wait
+
+
+def clear(db: sqlite3.Connection, lanes: Sequence[Lane]) -> None:
+    """Empty these lanes."""
+    db.executemany("DELETE FROM lanes WHERE lane = ?", [(lane_digest(lane.key),) for lane in lanes])

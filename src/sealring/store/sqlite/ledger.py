@@ -1,0 +1,99 @@
+"""Subjects, the feed and the audit log in SQLite. Every function runs inside the writer's transaction."""
+
+# ruff: noqa: S608
+# only column names and conditions of our own are put into statements; every value is a parameter
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Any
+
+from sealring.revocation.entry import Entry
+from sealring.sessions.session import EndCause
+from sealring.store.ledger import digest_of, draft_entry, is_complete, number_entries
+from sealring.store.records import Event, FeedPage
+from sealring.store.rows import ENTRY_COLUMNS, EVENT_COLUMNS, read_entry, read_event, write_event
+
+
+def append(db: sqlite3.Connection, drafts: Sequence[Entry], *events: Event) -> tuple[Entry, ...]:
+    """Number entries and audit lines by the counter row, and write them. The end of every transaction that has any."""
+    # a ^ b is (a | b) - (a & b); SQLite has no XOR
+    head, last_event = db.execute(
+        "UPDATE store SET head = head + :entries, last_event = last_event + :events,"
+        " digest = (digest | :digest) - (digest & :digest) RETURNING head, last_event",
+        {"entries": len(drafts), "events": len(events), "digest": digest_of(drafts)},
+    ).fetchone()
+    entries = number_entries(drafts, head - len(drafts))
+    db.executemany(
+        f"INSERT INTO revocations ({ENTRY_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)",
+        [(entry.number, entry.id, entry.kind, entry.target, entry.epoch, entry.expires_at) for entry in entries],
+    )
+    first = last_event - len(events) + 1
+    db.executemany(
+        f"INSERT INTO events ({EVENT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        [(number, *write_event(event)) for number, event in enumerate(events, start=first)],
+    )
+    return entries
+
+
+def epoch_of(db: sqlite3.Connection, subject: str) -> int:
+    """The subject's epoch; 0 for one whose epoch was never raised."""
+    row: tuple[int] | None = db.execute("SELECT epoch FROM subjects WHERE subject = ?", (subject,)).fetchone()
+    return 0 if row is None else row[0]
+
+
+def raise_epoch(db: sqlite3.Connection, subject: str, expires_at: int) -> Entry:
+    """Raise the epoch, and the entry that says so."""
+    (epoch,) = db.execute(
+        "INSERT INTO subjects (subject, epoch) VALUES (?, 1)"
+        " ON CONFLICT (subject) DO UPDATE SET epoch = epoch + 1 RETURNING epoch",
+        (subject,),
+    ).fetchone()
+    return draft_entry("subject", subject, epoch=epoch, expires_at=expires_at)
+
+
+def end_subject(
+    db: sqlite3.Connection, subject: str, cause: EndCause, *, keep: str | None, now: int, expires_at: int
+) -> Entry:
+    """Raise the epoch and end the subject's sessions, all but `keep`."""
+    db.execute(
+        "UPDATE sessions SET ended_at = ?, ended_by = ? WHERE subject = ? AND ended_at IS NULL AND id IS NOT ?",
+        (now, cause, subject, keep),
+    )
+    return raise_epoch(db, subject, expires_at)
+
+
+def load_feed(db: sqlite3.Connection, after: int | None, time_ms: int) -> FeedPage:
+    """A page of the feed with its head, from one snapshot."""
+    db.execute("BEGIN")
+    incarnation, head, digest, keys_version = db.execute(
+        "SELECT incarnation, head, digest, keys_version FROM store"
+    ).fetchone()
+    entries = tuple(
+        map(
+            read_entry,
+            db.execute(
+                f"SELECT {ENTRY_COLUMNS} FROM revocations WHERE number > ? ORDER BY number",
+                (-1 if after is None else after,),
+            ),
+        )
+    )
+    db.execute("COMMIT")
+    return FeedPage(
+        incarnation=incarnation,
+        head=head,
+        complete=is_complete(after, head, entries),
+        entries=entries,
+        digest=digest,
+        keys_version=keys_version,
+        time_ms=time_ms,
+    )
+
+
+def read_events(db: sqlite3.Connection, after: int, limit: int) -> list[Event]:
+    """Audit lines in order."""
+    rows: Any = db.execute(
+        f"SELECT {EVENT_COLUMNS} FROM events WHERE number > ? ORDER BY number LIMIT ?", (after, limit)
+    )
+    return [read_event(row) for row in rows]

@@ -1,0 +1,155 @@
+"""Sessions in SQLite. Every function runs inside the writer's transaction, or reads by one statement."""
+
+# ruff: noqa: S608
+# only column names and conditions of our own are put into statements; every value is a parameter
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from typing import assert_never
+
+from sealring.revocation.entry import Entry
+from sealring.sessions.session import EndCause, Session
+from sealring.store.ledger import draft_entry, session_ended
+from sealring.store.records import (
+    EndSession,
+    EndSubject,
+    Event,
+    LoginGuard,
+    Revocation,
+    SessionRecord,
+    StaleSubject,
+    StartedSession,
+)
+from sealring.store.rows import (
+    ACCOUNT_COLUMNS_OF_A,
+    MOVING_NAMES,
+    SESSION_COLUMNS,
+    SESSION_COLUMNS_OF_S,
+    SESSION_NAMES,
+    Row,
+    read_session,
+    read_session_record,
+    write_moving,
+    write_session,
+)
+from sealring.store.sqlite.ledger import append, end_subject, epoch_of, raise_epoch
+
+_LIVE = "ended_at IS NULL AND expires_at > :now AND last_seen_at + idle_seconds > :now"
+_UNMOVED = "id = ? AND generation = ? AND minted_ms = ? AND child_minted_ms IS ? AND ended_at IS NULL"
+_ADVANCE = f"UPDATE sessions SET {', '.join(f'{name} = ?' for name in MOVING_NAMES)} WHERE {_UNMOVED}"
+_INSERT = f"INSERT INTO sessions ({SESSION_COLUMNS}) VALUES ({', '.join('?' for _ in SESSION_NAMES)})"
+
+
+def _unmoved(session: Session) -> Row:
+    return session.id, session.generation, session.minted_ms, session.child_minted_ms
+
+
+def start(
+    db: sqlite3.Connection,
+    session: Session,
+    event: Event,
+    *,
+    guard: LoginGuard | None,
+    cap: int,
+    replaces: str | None,
+    retain_seconds: int,
+) -> StartedSession | None:
+    """Insert a session, and end what it replaces and what is one too many."""
+    if (
+        guard is not None
+        and not db.execute(
+            "SELECT 1 FROM accounts WHERE id = ? AND status = 'active' AND password_hash IS ?",
+            (session.subject, guard.password_hash),
+        ).fetchone()
+    ):
+        return None
+    now = session.created_at
+    ended = _end(db, "id = :replaces", "replaced", {"replaces": replaces, "now": now})
+    ended += _end(
+        db,
+        f"id IN (SELECT id FROM sessions WHERE subject = :subject AND {_LIVE}"
+        " ORDER BY created_at DESC, id DESC LIMIT -1 OFFSET :others)",
+        "over_cap",
+        {"subject": session.subject, "others": max(0, cap - 1), "now": now},
+    )
+    db.execute(_INSERT, write_session(session))
+    entries = append(
+        db,
+        [draft_entry("session", sid, expires_at=now + retain_seconds) for sid, _, _ in ended],
+        *(session_ended(event, session=sid, subject=subject, cause=cause) for sid, subject, cause in ended),
+        event,
+    )
+    return StartedSession(epoch_of(db, session.subject), entries)
+
+
+def _end(
+    db: sqlite3.Connection, which: str, cause: EndCause, values: dict[str, object]
+) -> list[tuple[str, str, EndCause]]:
+    rows = db.execute(
+        f"UPDATE sessions SET ended_at = :now, ended_by = :cause WHERE ended_at IS NULL AND {which}"
+        " RETURNING id, subject",
+        {**values, "cause": cause},
+    ).fetchall()
+    return [(sid, subject, cause) for sid, subject in rows]
+
+
+def read(db: sqlite3.Connection, id: str) -> SessionRecord | None:
+    """The session with its account and epoch, by one statement."""
+    row = db.execute(
+        f"SELECT {SESSION_COLUMNS_OF_S}, {ACCOUNT_COLUMNS_OF_A}, coalesce(u.epoch, 0) FROM sessions AS s"
+        " LEFT JOIN accounts AS a ON a.id = s.subject LEFT JOIN subjects AS u ON u.subject = s.subject WHERE s.id = ?",
+        (id,),
+    ).fetchone()
+    return None if row is None else read_session_record(row)
+
+
+def advance(db: sqlite3.Connection, before: Session, after: Session) -> bool:
+    """Compare-and-swap."""
+    return db.execute(_ADVANCE, (*write_moving(after), *_unmoved(before))).rowcount == 1
+
+
+def list_live(db: sqlite3.Connection, subject: str | None, now: int, limit: int) -> list[Session]:
+    """Live sessions, newest first."""
+    whose = "" if subject is None else "subject = :subject AND "
+    rows = db.execute(
+        f"SELECT {SESSION_COLUMNS} FROM sessions WHERE {whose}{_LIVE} ORDER BY created_at DESC, id DESC LIMIT :limit",
+        {"subject": subject, "now": now, "limit": limit},
+    )
+    return [read_session(row) for row in rows]
+
+
+def revoke(
+    db: sqlite3.Connection, revocation: Revocation, event: Event, *, now: int, expires_at: int
+) -> tuple[Entry, ...]:
+    """Carry out a revocation."""
+    drafts: Sequence[Entry]
+    match revocation:
+        case EndSession():
+            drafts = _end_one(db, revocation, now, expires_at)
+            if not drafts:
+                return ()
+        case EndSubject():
+            drafts = [
+                end_subject(
+                    db, revocation.subject, revocation.cause, keep=revocation.keep, now=now, expires_at=expires_at
+                )
+            ]
+        case StaleSubject():
+            drafts = [raise_epoch(db, revocation.subject, expires_at)]
+        case _:
+            assert_never(revocation)
+    return append(db, drafts, event)
+
+
+def _end_one(db: sqlite3.Connection, revocation: EndSession, now: int, expires_at: int) -> list[Entry]:
+    where, values = "id = ? AND ended_at IS NULL", [revocation.id]
+    if revocation.unmoved is not None:
+        where, values = f"id = ? AND {_UNMOVED}", [revocation.id, *_unmoved(revocation.unmoved)]
+    if revocation.subject is not None:
+        where, values = f"{where} AND subject = ?", [*values, revocation.subject]
+    ended = db.execute(
+        f"UPDATE sessions SET ended_at = ?, ended_by = ? WHERE {where}", (now, revocation.cause, *values)
+    )
+    return [draft_entry("session", revocation.id, expires_at=expires_at)] if ended.rowcount else []

@@ -1,0 +1,184 @@
+"""`Store` over one SQLite file: each method is one job for the writer, and the SQL stands in the files beside."""
+
+# ruff: noqa: D102
+# what each method promises stands once, in the protocol
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+from sealring.revocation.entry import Entry
+from sealring.sessions.session import Session
+from sealring.store.ledger import draft_entry
+from sealring.store.protocol import Store
+from sealring.store.records import (
+    Account,
+    AccountChange,
+    Event,
+    FeedPage,
+    KeyRing,
+    Lane,
+    LoginGuard,
+    Revocation,
+    SessionRecord,
+    SigningKey,
+    StartedSession,
+)
+from sealring.store.rows import names_something, storable
+from sealring.store.schema import pending_migrations
+from sealring.store.sqlite import accounts, ledger, purge, sessions
+from sealring.store.sqlite import keys as signing_keys
+from sealring.store.sqlite import lanes as attempt_lanes
+from sealring.store.sqlite.writer import SqliteWriter
+
+
+def _clock() -> int:
+    return time.time_ns() // 1_000_000
+
+
+class SqliteStore(Store):
+    """A store in one SQLite file, for any number of processes on one machine.
+
+    Args:
+        path: the file; `open` makes it, readable by its owner only. Its folder must exist.
+        clock: the store's own clock, in Unix milliseconds.
+    """
+
+    def __init__(self, path: str | Path, clock: Callable[[], int] = _clock) -> None:
+        self.writer = SqliteWriter(Path(path))
+        self._clock = clock
+
+    async def open(self) -> None:
+        await self.writer.open(_migrate)
+
+    async def close(self) -> None:
+        await self.writer.close()
+
+    # accounts
+
+    async def create_account(self, account: Account, event: Event) -> None:
+        await self.writer.write(lambda db: accounts.create(db, account, event))
+
+    async def find_account(self, *, canonical_name: str | None = None, id: str | None = None) -> Account | None:
+        if not storable(canonical_name, id):
+            return None
+        return await self.writer.read(lambda db: accounts.find(db, canonical_name, id))
+
+    async def list_accounts(self, *, after: str = "", limit: int = 1000) -> list[Account]:
+        return await self.writer.read(lambda db: accounts.list_after(db, after, limit))
+
+    async def change_account(
+        self, id: str, change: AccountChange, event: Event, *, now: int, retain_seconds: int
+    ) -> tuple[Entry, ...] | None:
+        expires_at = now + retain_seconds
+        return await self.writer.write(
+            lambda db: accounts.change(db, id, change, event, now=now, expires_at=expires_at)
+        )
+
+    # sessions
+
+    async def start_session(
+        self,
+        session: Session,
+        event: Event,
+        *,
+        guard: LoginGuard | None,
+        cap: int,
+        replaces: str | None,
+        retain_seconds: int,
+    ) -> StartedSession | None:
+        return await self.writer.write(
+            lambda db: sessions.start(
+                db, session, event, guard=guard, cap=cap, replaces=replaces, retain_seconds=retain_seconds
+            )
+        )
+
+    async def read_session(self, id: str) -> SessionRecord | None:
+        if not storable(id):
+            return None
+        return await self.writer.read(lambda db: sessions.read(db, id))
+
+    async def advance_session(self, before: Session, after: Session) -> bool:
+        return await self.writer.write(lambda db: sessions.advance(db, before, after))
+
+    async def list_sessions(self, subject: str | None, *, now: int, limit: int = 1000) -> list[Session]:
+        return await self.writer.read(lambda db: sessions.list_live(db, subject, now, limit))
+
+    async def revoke(self, revocation: Revocation, event: Event, *, now: int, retain_seconds: int) -> tuple[Entry, ...]:
+        if not names_something(revocation):
+            return ()
+        expires_at = now + retain_seconds
+        return await self.writer.write(
+            lambda db: sessions.revoke(db, revocation, event, now=now, expires_at=expires_at)
+        )
+
+    # throttling
+
+    async def count_attempt(self, lanes: Sequence[Lane], *, now: int) -> int:
+        if not lanes:
+            return 0
+        return await self.writer.write(lambda db: attempt_lanes.count_attempt(db, lanes, now))
+
+    async def settle_attempt(self, succeeded: Sequence[Lane], event: Event) -> None:
+        def settle(db: sqlite3.Connection) -> None:
+            attempt_lanes.clear(db, succeeded)
+            ledger.append(db, (), event)
+
+        await self.writer.write(settle)
+
+    # keys
+
+    async def read_keys(self) -> KeyRing:
+        return await self.writer.read(signing_keys.read_ring)
+
+    async def write_keys(
+        self,
+        version: int,
+        keys: Sequence[SigningKey],
+        event: Event,
+        *,
+        revoked_kid: str | None = None,
+        now: int,
+        retain_seconds: int,
+    ) -> tuple[Entry, ...] | None:
+        drafts = [] if revoked_kid is None else [draft_entry("key", revoked_kid, expires_at=now + retain_seconds)]
+
+        def write(db: sqlite3.Connection) -> tuple[Entry, ...] | None:
+            return ledger.append(db, drafts, event) if signing_keys.write_ring(db, version, keys) else None
+
+        return await self.writer.write(write)
+
+    # the feed, the audit log, housekeeping
+
+    async def load_feed(self, after: int | None) -> FeedPage:
+        return await self.writer.read(lambda db: ledger.load_feed(db, after, self._clock()))
+
+    async def read_events(self, *, after: int = 0, limit: int = 1000) -> list[Event]:
+        return await self.writer.read(lambda db: ledger.read_events(db, after, limit))
+
+    async def purge(self, *, now: int, audit_seconds: int) -> None:
+        while await self.writer.write(lambda db: purge.purge_revocations(db, now)):
+            pass
+        while await self.writer.write(lambda db: purge.purge_events(db, now - audit_seconds)):
+            pass
+        session: str | None = ""
+        while session is not None:
+            session = await self.writer.write(partial(purge.purge_sessions, after=session, now=now))
+        lane: bytes | None = b""
+        while lane is not None:
+            lane = await self.writer.write(partial(purge.purge_lanes, after=lane, now=now))
+
+
+def _migrate(db: sqlite3.Connection) -> None:
+    db.execute("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL) STRICT")
+    row = db.execute("SELECT version FROM schema_version").fetchone()
+    if row is None:
+        db.execute("INSERT INTO schema_version (version) VALUES (0)")
+    for step in pending_migrations("sqlite", 0 if row is None else row[0]):
+        for statement in step.statements:
+            db.execute(statement)
+        db.execute("UPDATE schema_version SET version = ?", (step.number,))

@@ -1,0 +1,58 @@
+"""Values for tests of stores: accounts, sessions, events, with what does not matter filled in."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+from sealring.sessions.session import Session
+from sealring.store.records import Account, Event, EventKind, SigningKey
+
+NOW = 1_800_000_000
+RETAIN = 1805
+
+
+def an_account(canonical_name: str = "ada", **fields: Any) -> Account:
+    values: dict[str, Any] = {
+        "id": secrets.token_urlsafe(16),
+        "name": canonical_name,
+        "canonical_name": canonical_name,
+        "password_hash": "$argon2id$one",
+        "created_at": NOW,
+    }
+    return Account(**(values | fields))
+
+
+def a_session(subject: str = "42", **fields: Any) -> Session:
+    created_at: int = fields.get("created_at", NOW)
+    values: dict[str, Any] = {
+        "id": secrets.token_urlsafe(16),
+        "subject": subject,
+        "client_id": "web",
+        "scopes": ("orders:read", "orders:write"),
+        "created_at": created_at,
+        "auth_time": created_at,
+        "last_seen_at": created_at,
+        "idle_seconds": 14 * 86_400,
+        "expires_at": created_at + 90 * 86_400,
+        "minted_ms": created_at * 1000,
+        "confirmed_ms": created_at * 1000,
+    }
+    return Session(**(values | fields))
+
+
+def an_event(kind: EventKind = "login", **fields: Any) -> Event:
+    values: dict[str, Any] = {"kind": kind, "at_ms": NOW * 1000}
+    return Event(**(values | fields))
+
+
+def a_key(kid: str = "k1", **fields: Any) -> SigningKey:
+    values: dict[str, Any] = {
+        "kid": kid,
+        "alg": "ES256",
+        "public_jwk": '{"kty":"EC"}',
+        "sealed": b"\x00\xff sealed",
+        "published_at": NOW,
+        "signs_from": NOW,
+    }
+    return SigningKey(**(values | fields))
