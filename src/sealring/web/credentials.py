@@ -61,8 +61,8 @@ def find_credential(headers: Headers, access_cookie: bytes | None) -> Credential
         if cookie is not None:
             if bearer is not None:
                 raise InvalidRequest("a bearer token and a cookie at once")
-            return Credential(str(cookie, "ascii"), True)  # noqa: FBT003 - the struct's two fields, on the hot path
-    return None if bearer is None else Credential(bearer, False)  # noqa: FBT003 - as above
+            return Credential(str(cookie, "ascii"), from_cookie=True)
+    return None if bearer is None else Credential(bearer, from_cookie=False)
 
 
 def _bearer_token(value: bytes) -> str | None:
