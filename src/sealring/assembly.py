@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Self
+from typing import Any, Literal, Self
+
+from fastapi import APIRouter
 
 from sealring import jwt
 from sealring.errors import SealringError, StoreUnavailable
 from sealring.issuer.access_tokens import AccessTokenIssuer
 from sealring.issuer.accounts import AccountPolicy, Accounts
 from sealring.issuer.hashing import PasswordHasher
-from sealring.issuer.issuer import Issuer
+from sealring.issuer.issuer import Issuer, LoggedIn
 from sealring.issuer.key_life import KeyPolicy
 from sealring.issuer.keys import SigningKeys
 from sealring.issuer.origin import Origin
@@ -34,6 +36,11 @@ from sealring.verifier.follower import Follower
 from sealring.verifier.principal import Principal
 from sealring.verifier.source import StoreSource
 from sealring.verifier.verifier import Verifier
+from sealring.web.cookies import CookiePolicy
+from sealring.web.fetch_metadata import origin_of
+from sealring.web.gate import Gate
+from sealring.web.middleware import App, SessionMiddleware
+from sealring.web.routes import AuthSite, auth_router
 
 log = logging.getLogger("sealring")
 
@@ -68,7 +75,7 @@ class Sealring:
     ) -> None:
         self.settings = settings = load_settings(**given) if settings is None else settings
         secret = RootSecret.parse(settings.secret.get_secret_value())
-        self._clock = clock = SystemClock(LEEWAY_SECONDS) if clock is None else clock
+        self.clock = clock = SystemClock(LEEWAY_SECONDS) if clock is None else clock
         self.store = store = open_store(settings.database_url.get_secret_value()) if store is None else store
         self.csrf_tokens = CsrfTokens(secret.derive("csrf token"))
         keys = SigningKeys(
@@ -92,6 +99,12 @@ class Sealring:
             poll_interval=settings.poll_interval,
             clock=clock,
         )
+        self.gate = Gate(
+            self.verifier.verify,
+            access_cookie=CookiePolicy(secure=settings.secure_cookies, auth_path="/").names.access,
+            origins=[settings.issuer],
+            matches_csrf=self.csrf_tokens.matches,
+        )
         self.issuer = _issuer(settings, secret, store, keys, self.verifier.follower, clock, grant_for)
         self._opening = asyncio.Lock()
         self._housekeeping: asyncio.Task[None] | None = None
@@ -103,6 +116,9 @@ class Sealring:
 
     # life
 
+    def _is_open(self) -> bool:
+        return self._housekeeping is not None
+
     async def open(self) -> None:
         """Open the store, make sure that a key can sign, load all revocations; once, whoever calls first.
 
@@ -110,8 +126,10 @@ class Sealring:
             ConfigurationError: the store cannot be used.
             StoreUnavailable: it cannot be reached now.
         """
+        if self._is_open():
+            return
         async with self._opening:
-            if self._housekeeping is not None:
+            if self._is_open():
                 return
             await self.store.open()
             await self.issuer.keys.load()
@@ -148,6 +166,65 @@ class Sealring:
             TokenError: why not.
         """
         return self.verifier.verify(token)
+
+    # for applications
+
+    def middleware(
+        self, app: App, *, protect: Iterable[str] = (), invalid_status: Literal[401, 403] = 401
+    ) -> SessionMiddleware:
+        """The raw ASGI middleware, as `app.add_middleware(auth.middleware)` wants it.
+
+        Args:
+            app: what it stands in front of.
+            protect: path prefixes that it guards by itself; without any it refuses nothing.
+            invalid_status: the answer to a bad token there: 401 (RFC 6750 §3.1), or the 403 of tutorials.
+        """
+        return SessionMiddleware(app, gate=self.gate, protect=protect, invalid_status=invalid_status)
+
+    def router(self, prefix: str = "/auth") -> APIRouter:
+        """The auth routes.
+
+        Args:
+            prefix: where they hang; the refresh cookie is sent there and nowhere else. Give the same to
+                `include_router`.
+        """
+        settings = self.settings
+        return auth_router(
+            AuthSite(
+                issuer=self.issuer,
+                verifier=self.verifier,
+                gate=self.gate,
+                cookies=CookiePolicy(secure=settings.secure_cookies, auth_path=prefix),
+                csrf_tokens=self.csrf_tokens,
+                origins=frozenset({origin_of(settings.issuer)}),
+                trusted_proxies=settings.trusted_proxies,
+                open=self.open,
+                jwks_max_age=JWKS_MAX_AGE_SECONDS,
+            )
+        )
+
+    # accounts of ours, from an application's own routes
+
+    async def register(
+        self, username: str, password: str, *, email: str | None = None, address: str = "", user_agent: str = ""
+    ) -> LoggedIn:
+        """Make an account and start its first session.
+
+        Raises:
+            InvalidField, NameTaken, Throttled, Overloaded: why not.
+        """
+        await self.open()
+        origin = Origin(address, user_agent)
+        return await self.issuer.register(username, password, email=email, origin=origin, replaces=None)
+
+    async def log_in(self, username: str, password: str, *, address: str = "", user_agent: str = "") -> LoggedIn:
+        """Check a password and start a session.
+
+        Raises:
+            WrongCredentials, Throttled, Overloaded: why not.
+        """
+        await self.open()
+        return await self.issuer.log_in(username, password, origin=Origin(address, user_agent), replaces=None)
 
     # for applications with users of their own
 
@@ -212,7 +289,7 @@ class Sealring:
             await asyncio.sleep(HOUSEKEEPING_SECONDS)
             try:
                 await self.issuer.keys.load()
-                await self.store.purge(now=self._clock.now_ms() // 1000, audit_seconds=AUDIT_SECONDS)
+                await self.store.purge(now=self.clock.now_ms() // 1000, audit_seconds=AUDIT_SECONDS)
             except SealringError as error:
                 log.warning("housekeeping put off", extra={"sealring": {"cause": error.code}})
 

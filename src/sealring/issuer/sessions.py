@@ -216,7 +216,7 @@ class Sessions:
                     assert_never(decision)
         raise StoreUnavailable("the session moves faster than it can be read")
 
-    async def session_of(self, text: str) -> str:
+    def session_of(self, text: str) -> str:
         """The sid of a refresh token, for logging out with nothing else in hand.
 
         Raises:

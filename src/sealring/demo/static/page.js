@@ -74,6 +74,7 @@ function turn(state, from) {
   find(password.form, "[name=username]", HTMLInputElement).value = state.user?.username ?? "";
   choose();
   if (isIn) {
+    if (location.hash === "#sign-up") history.replaceState(null, "", location.pathname); // the next face is "sign in"
     for (const panel of panels) void panel.load();
     if (from === "signed-out") find(document, "#orders-title", HTMLElement).focus();
   } else if (from === "signed-in" && state.status === "signed-out") {
@@ -107,8 +108,6 @@ signOut.onclick = async () => {
   leaving = true;
   try {
     await logout();
-    history.replaceState(null, "", "/");
-    choose();
   } catch (error) {
     say(`You are still signed in. ${error instanceof Problem ? sentence(error.message) : "The service cannot be reached; try again."}`);
   } finally {

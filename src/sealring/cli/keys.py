@@ -1,0 +1,96 @@
+"""`sealring keys …`: the signing keys of this issuer, and key pairs for anybody."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sealring import jwt
+from sealring.assembly import Sealring
+from sealring.cli.output import as_json, print_rows
+from sealring.cli.workplace import with_issuer
+from sealring.errors import ConfigurationError
+from sealring.jwt.algorithms import ALGORITHMS
+
+
+@click.group()
+def keys() -> None:
+    """Signing keys: list, rotate, revoke, reencrypt; and generate, for a pair of your own."""
+
+
+@keys.command("list")
+@as_json
+def list_keys(as_json: bool) -> None:
+    """The ring: published, signing, retired, revoked."""
+
+    async def work(auth: Sealring) -> list[dict[str, Any]]:
+        await auth.issuer.keys.load()
+        return auth.issuer.keys.listing()
+
+    print_rows(with_issuer(work), json_wanted=as_json, empty="no keys yet")
+
+
+@keys.command()
+def rotate() -> None:
+    """Let the standby sign as soon as every verifier must know it."""
+
+    async def work(auth: Sealring) -> tuple[str, int]:
+        key = await auth.issuer.keys.rotate()
+        return key.kid, key.signs_from - auth.clock.now_ms() // 1000
+
+    kid, wait = with_issuer(work)
+    click.echo(f"{kid} signs " + (f"in {wait} seconds" if wait > 0 else "from now"))
+
+
+@keys.command()
+@click.argument("kid")
+@click.confirmation_option(prompt="Every token of this key dies. Revoke it?")
+def revoke(kid: str) -> None:
+    """Kill a compromised key; the standby signs from now."""
+    with_issuer(lambda auth: auth.issuer.revoke_key(kid))
+    click.echo(f"revoked {kid}")
+
+
+@keys.command()
+def reencrypt() -> None:
+    """Seal again, under the first secret, every key that an older one sealed."""
+    number = with_issuer(lambda auth: auth.issuer.keys.reseal())
+    click.echo(f"{number} sealed again under the first secret")
+
+
+@keys.command()
+@click.argument("algorithm", type=click.Choice(list(ALGORITHMS)), default="ES256")
+@click.option("--format", "form", type=click.Choice(["pem", "jwk"]), default="jwk", show_default=True)
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Write the private key there (mode 600), print the public one."
+)
+def generate(algorithm: str, form: str, out: Path | None) -> None:
+    """Make a key of your own: PEM or JWK."""
+    key = jwt.Key.generate(algorithm)
+    if form == "pem" and algorithm.startswith("HS"):
+        raise click.UsageError("a secret has no PEM form; use --format jwk")
+    private = key.to_pem(private=True).decode() if form == "pem" else json.dumps(key.to_jwk(private=True))
+    if out is None:
+        click.echo(private.rstrip())
+        return
+    write_private(out, private)
+    if not algorithm.startswith("HS"):
+        click.echo((key.to_pem().decode() if form == "pem" else json.dumps(key.to_jwk())).rstrip())
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a new file that its owner alone can read.
+
+    Raises:
+        ConfigurationError: it exists, or cannot be written.
+    """
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except OSError as error:
+        raise ConfigurationError(f"cannot write {path}: {error.strerror}") from None
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text.rstrip() + "\n")

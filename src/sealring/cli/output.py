@@ -1,0 +1,57 @@
+"""What commands print: tables for people, JSON for programs, errors with hints."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+
+
+def say_error(message: str, hint: str | None, code: int) -> int:
+    """Print an error to stderr, on one line whatever it holds; returns the exit code."""
+    click.echo(f"sealring: error: {one_line(message)}", err=True)
+    if hint:
+        click.echo(f"hint: {one_line(hint)}", err=True)
+    return code
+
+
+def one_line(text: str) -> str:
+    """The text without line breaks or terminal control."""
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
+
+
+def print_rows(rows: Sequence[Mapping[str, Any]], *, json_wanted: bool, empty: str) -> None:
+    """Print a listing; columns are the members of the first row, and names ending in `_at` are times."""
+    if json_wanted:
+        click.echo(json.dumps([dict(row) for row in rows], ensure_ascii=False, indent=2))
+        return
+    if not rows:
+        click.echo(empty)
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in rows[0]:
+        table.add_column(name.removesuffix("_at").replace("_", " "))
+    for row in rows:
+        table.add_row(*(Text(one_line(cell(name, value))) for name, value in row.items()))
+    Console(soft_wrap=True).print(table)
+
+
+def cell(name: str, value: Any) -> str:
+    """One value as people read it."""
+    if value is None:
+        return ""
+    if name.endswith(("_at", "_from", "_until")) and isinstance(value, int):
+        return datetime.fromtimestamp(value, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    if isinstance(value, list | tuple):
+        return " ".join(map(str, value))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)

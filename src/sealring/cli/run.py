@@ -1,0 +1,58 @@
+"""One place where every command starts, and where every failure becomes a line and an exit code."""
+
+from __future__ import annotations
+
+import sqlite3
+import sys
+from collections.abc import Sequence
+
+import click
+
+from sealring.cli.audit import audit
+from sealring.cli.keys import keys
+from sealring.cli.output import say_error
+from sealring.cli.serve import serve
+from sealring.cli.sessions import sessions
+from sealring.cli.setup import check, init, migrate, secret, version
+from sealring.cli.token import token
+from sealring.cli.users import users
+from sealring.errors import ConfigurationError, SealringError
+
+FAILED = 1
+INTERRUPTED = 130
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def sealring() -> None:
+    """JWT sessions: checked locally in microseconds, revoked everywhere within seconds."""
+
+
+for command in (serve, init, secret, migrate, check, users, sessions, keys, token, audit, version):
+    sealring.add_command(command)
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code."""
+    try:
+        result = sealring.main(args=arguments, prog_name="sealring", standalone_mode=False)
+    except BrokenPipeError:
+        sys.stderr.close()  # whoever read us has gone: nothing is left to say, nor anybody to say it to
+        return FAILED
+    except (click.Abort, KeyboardInterrupt):
+        return say_error("interrupted", None, INTERRUPTED)
+    except click.ClickException as error:
+        return say_error(error.format_message(), hint_of(error), error.exit_code)
+    except SealringError as error:
+        return say_error(str(error), hint_of(error), FAILED)
+    except (OSError, sqlite3.Error) as error:
+        return say_error(str(error), None, FAILED)
+    return result if isinstance(result, int) else 0
+
+
+def hint_of(error: Exception) -> str | None:
+    """How to mend it, where we know."""
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        return f"see `{error.ctx.command_path} --help`"
+    if isinstance(error, ConfigurationError):
+        return error.hint
+    return None

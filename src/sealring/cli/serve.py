@@ -1,0 +1,106 @@
+"""`sealring serve`: the demo, from nothing to a page in one command."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sealring.cli.setup import DOTENV, write_dotenv
+from sealring.errors import ConfigurationError
+from sealring.settings import Settings, is_loopback, load_settings
+
+BACKLOG = 2048
+GRACE_SECONDS = 10
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one.")
+@click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 64), help="Processes.")
+def serve(host: str, port: int, workers: int) -> None:
+    """Serve the demo: page, auth service, orders API."""
+    listener = listen(host, port)
+    port = listener.getsockname()[1]
+    settings = settings_for(host, port)
+    asyncio.run(open_once(settings))
+    url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    click.echo(f"Sealring is at {url} : open it, sign up, look around")
+    click.echo(f"its API is described at {url}/docs ; Ctrl-C stops it")
+    run(listener, workers)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A bound socket, before anything is written: a taken port leaves no trace.
+
+    Raises:
+        ConfigurationError: taken, not ours to take, or no such address.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(BACKLOG)
+    except OSError as error:
+        raise ConfigurationError(
+            f"cannot listen on {host} port {port}: {error.strerror}", "another program may have it; try --port 8001"
+        ) from None
+    listener.set_inheritable(True)
+    return listener
+
+
+def settings_for(host: str, port: int) -> Settings:
+    """The settings, with a first secret written on loopback and the issuer named after where we listen."""
+    settings = load_settings()
+    if not settings.secret.get_secret_value() and is_loopback(host) and not DOTENV.exists():
+        write_dotenv()
+        click.echo(f"wrote {Path.cwd() / DOTENV} with a fresh secret: keep it, and keep it to yourself")
+        settings = load_settings()
+    if "issuer" not in settings.model_fields_set:
+        # workers read the environment again, so they must find it there
+        os.environ["SEALRING_ISSUER"] = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        settings = load_settings()
+    return settings
+
+
+async def open_once(settings: Settings) -> None:
+    """Open the store and find a signing key, so that what is wrong is said before anybody connects."""
+    from sealring.assembly import Sealring  # noqa: PLC0415 - the other commands start without FastAPI
+
+    auth = Sealring(settings)
+    await auth.store.open()
+    try:
+        await auth.issuer.keys.load()
+        auth.issuer.keys.signing()
+    finally:
+        await auth.store.close()
+
+
+def run(listener: socket.socket, workers: int) -> None:
+    """Serve on the socket until told to stop."""
+    import uvicorn  # noqa: PLC0415 - as above
+    from uvicorn.supervisors import Multiprocess  # noqa: PLC0415 - as above
+
+    from sealring.cli.logs import LOGGING  # noqa: PLC0415 - as above
+
+    options: dict[str, Any] = {
+        "factory": True,
+        "log_config": LOGGING,
+        "access_log": False,
+        "server_header": False,
+        "proxy_headers": False,  # client_address reads the proxies that the settings trust, and only those
+        "lifespan": "on",
+        "ws": "none",
+        "timeout_graceful_shutdown": GRACE_SECONDS,
+        "workers": workers,
+    }
+    config = uvicorn.Config("sealring.demo:create_app", **options)
+    if workers == 1:
+        uvicorn.Server(config).run(sockets=[listener])
+    else:
+        Multiprocess(config, sockets=[listener]).run()

@@ -1,0 +1,79 @@
+"""`sealring sessions …`: what the person on call needs at 3 a.m."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from sealring.assembly import Sealring
+from sealring.cli.output import as_json, print_rows
+from sealring.cli.workplace import with_issuer
+from sealring.errors import NotFound
+
+
+@click.group()
+def sessions() -> None:
+    """Sessions: list, revoke, revoke-user. In force on every node within the staleness bound."""
+
+
+@sessions.command("list")
+@click.option("--user", "username", help="Of this account only.")
+@click.option("--subject", help="Of this subject only (applications with users of their own).")
+@as_json
+def list_sessions(username: str | None, subject: str | None, as_json: bool) -> None:
+    """Live sessions, newest first."""
+
+    async def work(auth: Sealring) -> list[dict[str, Any]]:
+        return [
+            {
+                "id": session.id,
+                "subject": session.subject,
+                "device": session.device,
+                "address": session.address,
+                "created_at": session.created_at,
+                "last_seen_at": session.last_seen_at,
+                "expires_at": session.expires_at,
+            }
+            for session in await auth.issuer.sessions.list(await subject_of(auth, username, subject))
+        ]
+
+    print_rows(with_issuer(work), json_wanted=as_json, empty="no live sessions")
+
+
+@sessions.command()
+@click.argument("session_id")
+def revoke(session_id: str) -> None:
+    """End one session."""
+
+    async def work(auth: Sealring) -> None:
+        if not await auth.issuer.sessions.end(session_id, cause="ended_by_operator"):
+            raise NotFound("no live session has this id")
+
+    with_issuer(work)
+    click.echo(f"ended session {session_id}")
+
+
+@sessions.command("revoke-user")
+@click.argument("username", required=False)
+@click.option("--subject", help="By subject (applications with users of their own).")
+def revoke_user(username: str | None, subject: str | None) -> None:
+    """End every session of a user."""
+    if (username is None) == (subject is None):
+        raise click.UsageError("give a user name or --subject")
+
+    async def work(auth: Sealring) -> None:
+        found = await subject_of(auth, username, subject)
+        await auth.issuer.sessions.end_subject(found or "", cause="ended_by_operator")
+
+    with_issuer(work)
+    click.echo(f"ended every session of {username or subject}")
+
+
+async def subject_of(auth: Sealring, username: str | None, subject: str | None) -> str | None:
+    """The subject that the options name.
+
+    Raises:
+        NoSuchAccount: no account has this name.
+    """
+    return subject if username is None else (await auth.issuer.accounts.find(username)).id

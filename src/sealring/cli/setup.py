@@ -1,0 +1,94 @@
+"""Setting up: `init`, `secret`, `migrate`, `check`, `version`."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+from importlib.metadata import version as installed_version
+from pathlib import Path
+
+import click
+
+from sealring.cli.workplace import with_issuer
+from sealring.errors import ConfigurationError
+
+DOTENV = Path(".env")
+SECRET_BYTES = 64
+DOTENV_TEXT = """\
+# The root secret of Sealring. Whoever has it can be anybody: keep it out of version control.
+SEALRING_SECRET={secret}
+"""
+
+
+def fresh_secret() -> str:
+    """64 random bytes as hex, as in the tutorial."""
+    return secrets.token_hex(SECRET_BYTES)
+
+
+def write_dotenv(path: Path = DOTENV) -> None:
+    """Write `.env` with a fresh secret, readable by its owner alone; never over an existing file.
+
+    Raises:
+        ConfigurationError: it exists, or the folder cannot be written.
+    """
+    text = DOTENV_TEXT.format(secret=fresh_secret())
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        raise ConfigurationError(
+            f"{path} exists and is left as it is",
+            "to add a secret to it: echo SEALRING_SECRET=$(sealring secret) >> .env",
+        ) from None
+    except OSError as error:
+        raise ConfigurationError(
+            f"cannot write {path}: {error.strerror}", "run it in a folder that you may write"
+        ) from None
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+@click.command()
+def init() -> None:
+    """Write .env with a fresh secret (mode 600); never over an existing file."""
+    write_dotenv()
+    click.echo("wrote .env with a fresh 64-byte secret")
+
+
+@click.command()
+def secret() -> None:
+    """Print a fresh secret for SEALRING_SECRET."""
+    click.echo(fresh_secret())
+
+
+@click.command()
+def migrate() -> None:
+    """Bring the store's schema to this version; safe to run again, and from several machines at once."""
+
+    async def nothing_more(_: object) -> None:
+        await asyncio.sleep(0)
+
+    with_issuer(nothing_more)
+    click.echo("the schema is up to date")
+
+
+@click.command()
+def version() -> None:
+    """Print the version."""
+    click.echo(f"sealring {installed_version('sealring')}")
+
+
+@click.command()
+def check() -> None:
+    """Look at configuration, store, clock and cookies: what is wrong, and how to mend it."""
+    from sealring.cli.examine import examine  # noqa: PLC0415 - the other commands need none of it
+
+    findings = examine()
+    for finding in findings:
+        click.echo(f"{'ok   ' if finding.good else 'WRONG'} {finding.subject}: {finding.words}")
+        if finding.hint:
+            click.echo(f"      hint: {finding.hint}")
+    if not all(finding.good for finding in findings):
+        raise click.exceptions.Exit(1)

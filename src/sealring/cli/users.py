@@ -1,0 +1,129 @@
+"""`sealring users …`: accounts, for the operator."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sealring.assembly import Sealring
+from sealring.cli.output import as_json, print_rows
+from sealring.cli.workplace import with_issuer
+from sealring.issuer.accounts import Accounts
+from sealring.issuer.sessions import check_scopes
+
+password_file = click.option(
+    "--password-file",
+    type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path),
+    help="Read it there; - is stdin.",
+)
+
+
+def read_password(file: Path | None) -> str:
+    """From the file's first line, from stdin for "-", or from a prompt, twice."""
+    if file is None:
+        return str(click.prompt("Password", hide_input=True, confirmation_prompt=True))
+    stream = sys.stdin if str(file) == "-" else file.open(encoding="utf-8")
+    with stream:
+        return stream.readline().rstrip("\r\n")
+
+
+@click.group()
+def users() -> None:
+    """Accounts: list, create, disable, enable, delete, set-password, scopes."""
+
+
+@users.command("list")
+@as_json
+def list_users(as_json: bool) -> None:
+    """All accounts."""
+
+    async def work(auth: Sealring) -> list[dict[str, Any]]:
+        return [
+            {
+                "username": account.name,
+                "id": account.id,
+                "email": account.email,
+                "status": account.status,
+                "scopes": list(account.scopes),
+                "created_at": account.created_at,
+            }
+            for account in await auth.issuer.accounts.list()
+        ]
+
+    print_rows(with_issuer(work), json_wanted=as_json, empty="no accounts yet")
+
+
+@users.command()
+@click.argument("username")
+@click.option("--email")
+@password_file
+def create(username: str, email: str | None, password_file: Path | None) -> None:
+    """Make an account."""
+    password = read_password(password_file)
+
+    async def work(auth: Sealring) -> str:
+        return (await auth.issuer.accounts.create(username, password, email=email)).id
+
+    click.echo(f"created {username} with id {with_issuer(work)}")
+
+
+@users.command()
+@click.argument("username")
+def disable(username: str) -> None:
+    """Refuse log-ins and end every session, everywhere."""
+    change(username, lambda accounts, found: accounts.disable(found))
+    click.echo(f"disabled {username}; every session ended")
+
+
+@users.command()
+@click.argument("username")
+def enable(username: str) -> None:
+    """Allow log-ins again."""
+    change(username, lambda accounts, found: accounts.enable(found))
+    click.echo(f"enabled {username}")
+
+
+@users.command()
+@click.argument("username")
+@click.confirmation_option(prompt="Delete this account for good?")
+def delete(username: str) -> None:
+    """Remove an account for good; every session ends."""
+    change(username, lambda accounts, found: accounts.delete(found))
+    click.echo(f"deleted {username}; every session ended")
+
+
+@users.command("set-password")
+@click.argument("username")
+@password_file
+def set_password(username: str, password_file: Path | None) -> None:
+    """Replace a password; every session ends."""
+    password = read_password(password_file)
+    change(username, lambda accounts, found: accounts.set_password(found, password))
+    click.echo(f"new password for {username}; every session ended")
+
+
+@users.command()
+@click.argument("username")
+@click.argument("scope", nargs=-1)
+def scopes(username: str, scope: tuple[str, ...]) -> None:
+    """Set the scopes, all of them; none are listed to take all away. In force within seconds, nobody is logged out."""
+    try:
+        check_scopes(scope)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+    change(username, lambda accounts, found: accounts.set_scopes(found, scope))
+    click.echo(f"scopes of {username}: {' '.join(scope) or 'none'}")
+
+
+def change(username: str, work: Callable[[Accounts, str], Awaitable[object]]) -> None:
+    """Find the account of that name and change it by its id."""
+
+    async def find_and_work(auth: Sealring) -> None:
+        account = await auth.issuer.accounts.find(username)
+        await work(auth.issuer.accounts, account.id)
+
+    with_issuer(find_and_work)

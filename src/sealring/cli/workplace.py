@@ -1,0 +1,33 @@
+"""The issuer as a command needs it: the store open, nothing followed, closed again at the end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+from sealring.assembly import Sealring
+
+T = TypeVar("T")
+
+
+def with_issuer(work: Callable[[Sealring], Awaitable[T]]) -> T:
+    """Run `work` over the store that the settings name. A server beside us follows within its poll interval."""
+
+    async def run() -> T:
+        async with _opened() as auth:
+            return await work(auth)
+
+    return asyncio.run(run())
+
+
+@asynccontextmanager
+async def _opened() -> AsyncIterator[Sealring]:
+    auth = Sealring()
+    await auth.store.open()
+    try:
+        yield auth
+    finally:
+        await auth.issuer.accounts.close()
+        await auth.store.close()

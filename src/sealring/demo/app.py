@@ -1,0 +1,116 @@
+"""The demo application: the tutorial's two routes, the auth routes, the page, and their documentation.
+
+It is also the example to copy from: everything that an application needs of Sealring stands in
+`create_app`, and the rest of this folder is what any application has of its own.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, FastAPI, Request, Security
+from pydantic import BaseModel, ConfigDict, Field
+
+from sealring.assembly import Sealring
+from sealring.demo.orders import Order, Orders
+from sealring.demo.page import Page
+from sealring.errors import ConfigurationError
+from sealring.frameworks.fastapi import guard
+from sealring.settings import Settings, load_settings
+from sealring.store.sqlite import SqliteStore
+from sealring.verifier.principal import Principal
+from sealring.web.client_address import client_address
+from sealring.web.health import HealthRoutes
+from sealring.web.limits import HeadLimits
+from sealring.web.strict_route import StrictRoute
+
+
+class NewUser(BaseModel):
+    """`POST /api/createNewUser`, as in the tutorial."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", hide_input_in_errors=True)
+    username: str
+    password: str = Field(repr=False)
+
+
+class CreatedUser(BaseModel):
+    """The new account and its tokens."""
+
+    token: str = Field(repr=False)
+    access_token: str = Field(repr=False)
+    token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 - the type's name
+    expires_in: int
+    refresh_token: str = Field(repr=False)
+    id: str
+    username: str
+
+
+class OrderList(BaseModel):
+    """The orders of whoever asks."""
+
+    orders: list[Order]
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The whole demo as one ASGI application.
+
+    Args:
+        settings: read from the environment when left out.
+    """
+    settings = load_settings() if settings is None else settings
+    auth = Sealring(settings)
+    if not isinstance(auth.store, SqliteStore):
+        raise ConfigurationError(
+            "the demo keeps its orders in SQLite", "let SEALRING_DATABASE_URL be sqlite:///sealring.db"
+        )
+    orders = Orders(auth.store.writer)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with auth.lifespan(app):
+            await orders.open()
+            yield
+
+    app = FastAPI(
+        title="Sealring demo", version="1", lifespan=lifespan, docs_url=None, redoc_url=None, redirect_slashes=False
+    )
+    app.include_router(auth.router(prefix="/auth"), prefix="/auth")
+    app.include_router(tutorial_routes(auth, orders), prefix="/api")
+    app.include_router(HealthRoutes(auth.verifier).router, include_in_schema=False)
+    app.include_router(Page(app).router, include_in_schema=False)
+    # As in the tutorial: no token is 401, a bad one 403. The library's own default is RFC 6750's 401.
+    app.add_middleware(auth.middleware, protect=["/api/userOrders"], invalid_status=403)
+    app.add_middleware(HeadLimits)
+    return app
+
+
+def tutorial_routes(auth: Sealring, orders: Orders) -> APIRouter:
+    """The two routes of the tutorial that this system starts from."""
+    router = APIRouter(route_class=StrictRoute, tags=["orders"])
+    user = Annotated[Principal, Security(guard(auth, token_url="auth/token"))]
+
+    @router.post("/createNewUser", status_code=201)
+    async def create_new_user(body: NewUser, request: Request) -> CreatedUser:
+        """Make an account; `token` is the tutorial's own name for the access token."""
+        logged_in = await auth.register(
+            body.username,
+            body.password,
+            address=client_address(request.scope, auth.settings.trusted_proxies),
+            user_agent=request.headers.get("user-agent", ""),
+        )
+        issued = logged_in.issued
+        return CreatedUser(
+            token=issued.access_token.text,
+            access_token=issued.access_token.text,
+            expires_in=auth.settings.access_ttl,
+            refresh_token=issued.refresh_token,
+            id=logged_in.account.id,
+            username=logged_in.account.name,
+        )
+
+    @router.get("/userOrders")
+    async def user_orders(user: user) -> OrderList:
+        """The orders of the token's own subject, and of nobody else."""
+        return OrderList(orders=await orders.of(user.subject))
+
+    return router

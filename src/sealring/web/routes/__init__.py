@@ -1,0 +1,24 @@
+"""The auth routes, as one FastAPI router that hangs under any prefix."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Depends
+
+from sealring.web.routes.account import AccountRoutes
+from sealring.web.routes.log_in import LogInRoutes
+from sealring.web.routes.published import PublishedRoutes
+from sealring.web.routes.site import AuthSite
+
+__all__ = ["AuthSite", "auth_router"]
+
+
+def auth_router(site: AuthSite) -> APIRouter:
+    """All routes of contract §4 that hang under the auth prefix."""
+
+    async def prepare() -> None:
+        await site.open()
+
+    router = APIRouter(tags=["auth"])
+    for routes in (LogInRoutes(site), AccountRoutes(site), PublishedRoutes(site)):
+        router.include_router(routes.router, dependencies=[Depends(prepare)])
+    return router

@@ -1,0 +1,88 @@
+"""A user's own account: who am I, my sessions, my password."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from fastapi import APIRouter, Request, Response
+
+from sealring.errors import Revoked
+from sealring.web.routes.site import AuthSite
+from sealring.web.routes.wire import ManySessions, Me, OneSession, PasswordChange, ProblemDetails
+from sealring.web.strict_route import StrictRoute
+
+
+GUARDED: dict[str, Any] = {
+    "responses": {"4XX": {"model": ProblemDetails}, 503: {"model": ProblemDetails}},
+    "openapi_extra": {"security": [{"sealring": []}]},  # the scheme that frameworks.fastapi describes
+}
+
+
+class AccountRoutes:
+    """The routes behind a log-in. Each serves the caller's own things only; another's id is a 404 (ASVS 8.2.2)."""
+
+    def __init__(self, site: AuthSite) -> None:
+        self._site = site
+        self.router = router = APIRouter(route_class=StrictRoute)
+        router.get("/me", response_model_exclude_none=True, **GUARDED)(self.me)
+        router.get("/sessions", **GUARDED)(self.sessions)
+        router.delete("/sessions/{session_id}", status_code=204, **GUARDED)(self.end_session)
+        router.delete("/sessions", status_code=204, **GUARDED)(self.end_sessions)
+        router.post("/password", status_code=204, **GUARDED)(self.change_password)
+
+    async def me(self, request: Request) -> Me:
+        """The caller, the session and the claims of the access token; with cookies, a CSRF token too."""
+        site = self._site
+        caller = site.caller(request)
+        session = await site.issuer.sessions.read(caller.session_id)
+        if session is None:
+            raise Revoked("session")
+        account = await site.issuer.store.find_account(id=caller.subject)
+        credential = site.credential(request)
+        by_cookie = credential is not None and credential.from_cookie
+        return Me(
+            id=caller.subject,
+            username=account.name if account else None,
+            email=account.email if account else None,
+            scopes=sorted(caller.scopes),
+            session=OneSession.of(session, current=caller.session_id),
+            claims=dict(caller.claims),
+            expires_in=caller.expires_at - site.issuer.clock() // 1000,
+            csrf_token=site.csrf_tokens.token(session.id) if by_cookie else None,
+        )
+
+    async def sessions(self, request: Request) -> ManySessions:
+        """The caller's live sessions, newest first."""
+        caller = self._site.caller(request)
+        found = await self._site.issuer.sessions.list(caller.subject)
+        return ManySessions(sessions=[OneSession.of(session, current=caller.session_id) for session in found])
+
+    async def end_session(self, session_id: str, request: Request, response: Response) -> None:
+        """End one of the caller's sessions, everywhere."""
+        caller = self._site.caller(request)
+        await self._site.issuer.end_session(session_id, subject=caller.subject, origin=self._site.origin(request))
+        if session_id == caller.session_id:
+            response.raw_headers.extend(self._site.cookies.clear())
+
+    async def end_sessions(self, request: Request, response: Response, keep: Literal["current"] | None = None) -> None:
+        """End all of the caller's sessions, or all but this one."""
+        caller = self._site.caller(request)
+        await self._site.issuer.sessions.end_subject(
+            caller.subject,
+            cause="ended_by_user",
+            keep=caller.session_id if keep else None,
+            address=self._site.origin(request).address,
+        )
+        if not keep:
+            response.raw_headers.extend(self._site.cookies.clear())
+
+    async def change_password(self, body: PasswordChange, request: Request) -> None:
+        """Replace the password; all other sessions end."""
+        caller = self._site.caller(request)
+        await self._site.issuer.change_password(
+            caller.subject,
+            body.current,
+            body.new,
+            keep_session=caller.session_id,
+            origin=self._site.origin(request),
+        )

@@ -1,0 +1,188 @@
+"""Coming and going: register, log in, refresh, log out, in JSON; and RFC 6749's token endpoint."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
+
+from sealring.errors import (
+    AccountRefused,
+    InvalidRefreshToken,
+    InvalidRequest,
+    MalformedBody,
+    MissingCredential,
+    RefreshRefused,
+    RefreshSuperseded,
+    SealringError,
+)
+from sealring.issuer.issuer import LoggedIn
+from sealring.web.body import read_form
+from sealring.web.fetch_metadata import check_cookie_use
+from sealring.web.problems import report
+from sealring.web.routes.site import AuthSite
+from sealring.web.routes.wire import Delivery, LogIn, ProblemDetails, Refresh, Registration, Tokens, User
+from sealring.web.strict_route import StrictRoute, problem_response
+
+TOKEN_FORM: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/x-www-form-urlencoded": {
+                "schema": {
+                    "type": "object",
+                    "required": ["grant_type"],
+                    "properties": {
+                        "grant_type": {"type": "string", "enum": ["password", "refresh_token"]},
+                        "username": {"type": "string"},
+                        "password": {"type": "string", "format": "password"},
+                        "refresh_token": {"type": "string"},
+                        "scope": {"type": "string"},
+                        "client_id": {"type": "string"},
+                        "client_secret": {"type": "string"},
+                    },
+                }
+            }
+        },
+    }
+}
+
+
+class LogInRoutes:
+    """The routes by which a session begins, goes on and ends."""
+
+    def __init__(self, site: AuthSite) -> None:
+        self._site = site
+        self.router = router = APIRouter(route_class=StrictRoute)
+        refused: dict[int | str, dict[str, Any]] = {"4XX": {"model": ProblemDetails}, 503: {"model": ProblemDetails}}
+        router.post("/register", status_code=201, responses=refused, response_model_exclude_none=True)(self.register)
+        router.post("/login", responses=refused, response_model_exclude_none=True)(self.log_in)
+        router.post("/refresh", responses=refused, response_model_exclude_none=True)(self.refresh)
+        router.post("/logout", status_code=204, responses=refused)(self.log_out)
+        router.post("/token", openapi_extra=TOKEN_FORM)(self.token)
+
+    async def register(self, body: Registration, request: Request, response: Response) -> Tokens:
+        """Make an account and log it in."""
+        self._site.refuse_foreign_page(request)
+        logged_in = await self._site.issuer.register(
+            body.username,
+            body.password,
+            email=body.email,
+            origin=self._site.origin(request),
+            replaces=self._replaced(request, body.delivery),
+        )
+        return self._welcome(response, logged_in, body.delivery)
+
+    async def log_in(self, body: LogIn, request: Request, response: Response) -> Tokens:
+        """Check a password and start a session."""
+        self._site.refuse_foreign_page(request)
+        logged_in = await self._site.issuer.log_in(
+            body.username,
+            body.password,
+            origin=self._site.origin(request),
+            replaces=self._replaced(request, body.delivery),
+        )
+        return self._welcome(response, logged_in, body.delivery)
+
+    async def refresh(self, request: Request, response: Response, body: Refresh | None = None) -> Any:
+        """Trade a refresh token for the next one and a fresh access token: from the body, or from the cookie."""
+        site = self._site
+        cookie = site.refresh_cookie(request)
+        if body is not None:
+            if cookie is not None:
+                raise InvalidRequest("a refresh token in the body and one in a cookie")
+            site.refuse_foreign_page(request)
+            issued = await site.issuer.refresh(body.refresh_token, origin=site.origin(request))
+            return site.deliver(response, issued, "body")
+        if cookie is None:
+            site.refuse_foreign_page(request)
+            raise MissingCredential("no refresh token")
+        try:
+            self._check_cookie_use(request, site.issuer.sessions.session_of(cookie))
+            issued = await site.issuer.refresh(cookie, origin=site.origin(request))
+        except RefreshSuperseded:
+            raise  # the cookies are newer already: leave them
+        except RefreshRefused as error:
+            return self._refuse_and_clear(request, error)
+        return site.deliver(response, issued, "cookie")
+
+    async def log_out(self, request: Request, response: Response, body: Refresh | None = None) -> Any:
+        """End the session everywhere and clear the cookies; either token is enough."""
+        site = self._site
+        cookie = site.refresh_cookie(request)
+        if body is not None:
+            site.refuse_foreign_page(request)
+            session_id = site.issuer.sessions.session_of(body.refresh_token)
+        elif cookie is not None and (found := self._session_of(cookie)) is not None:
+            self._check_cookie_use(request, found)
+            session_id = found
+        else:
+            site.refuse_foreign_page(request)
+            session_id = site.caller(request).session_id
+        await site.issuer.log_out(session_id, origin=site.origin(request))
+        response.raw_headers.extend(site.cookies.clear())
+        response.headers["clear-site-data"] = '"cache"'
+        return None
+
+    async def token(self, request: Request) -> JSONResponse:
+        """The OAuth 2.0 token endpoint: grants `password` and `refresh_token` (RFC 6749 §4.3, §6)."""
+        site = self._site
+        site.refuse_foreign_page(request)
+        try:
+            form = await read_form(request.scope["headers"], request.receive)
+            match form.get("grant_type"):
+                case "password":
+                    logged_in = await site.issuer.log_in(
+                        _member(form, "username"), _member(form, "password"), origin=site.origin(request), replaces=None
+                    )
+                    issued = logged_in.issued
+                case "refresh_token":
+                    issued = await site.issuer.refresh(_member(form, "refresh_token"), origin=site.origin(request))
+                case None:
+                    return _oauth_error(400, "invalid_request", "grant_type is missing")
+                case _:
+                    return _oauth_error(400, "unsupported_grant_type", "password and refresh_token are served")
+        except MalformedBody:
+            return _oauth_error(400, "invalid_request", "a parameter is missing, repeated or malformed")
+        except (AccountRefused, RefreshRefused) as error:
+            report(error, where="/token")
+            return _oauth_error(400, "invalid_grant", "the credentials or the refresh token are not valid")
+        tokens = site.deliver(Response(), issued, "body")
+        return JSONResponse(tokens.model_dump(exclude_none=True))
+
+    def _welcome(self, response: Response, logged_in: LoggedIn, delivery: Delivery) -> Tokens:
+        if delivery == "cookie":
+            response.raw_headers.append(self._site.cookies.set_device(logged_in.device))
+        return self._site.deliver(response, logged_in.issued, delivery, user=User.of(logged_in.account))
+
+    def _replaced(self, request: Request, delivery: Delivery) -> str | None:
+        """The session that this browser held: it ends, so that no planted cookie outlives a log-in (C1)."""
+        cookie = self._site.refresh_cookie(request) if delivery == "cookie" else None
+        return None if cookie is None else self._session_of(cookie)
+
+    def _session_of(self, cookie: str) -> str | None:
+        try:
+            return self._site.issuer.sessions.session_of(cookie)
+        except InvalidRefreshToken:
+            return None
+
+    def _check_cookie_use(self, request: Request, session_id: str) -> None:
+        check_cookie_use(request.scope["headers"], self._site.origins, session_id, self._site.csrf_tokens.matches)
+
+    def _refuse_and_clear(self, request: Request, error: SealringError) -> Response:
+        report(error, where=request.scope["path"])
+        response = problem_response(error)
+        response.raw_headers.extend(self._site.cookies.clear())
+        return response
+
+
+def _member(form: dict[str, str], name: str) -> str:
+    if name not in form:
+        raise MalformedBody(f"parameter {name} is missing")
+    return form[name]
+
+
+def _oauth_error(status: int, error: str, description: str) -> JSONResponse:
+    """RFC 6749 §5.2."""
+    return JSONResponse({"error": error, "error_description": description}, status)

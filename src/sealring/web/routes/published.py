@@ -1,0 +1,41 @@
+"""What anybody may read: the public keys, and the browser client."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from importlib.resources import files
+
+import msgspec
+from fastapi import APIRouter, Request, Response
+
+from sealring.web.routes.site import AuthSite
+from sealring.web.strict_route import StrictRoute
+
+CLIENT = files("sealring.web") / "static" / "client.js"
+
+
+class PublishedRoutes:
+    """JWK Set (RFC 7517 §5) and client, both with ETag and an honest Cache-Control."""
+
+    def __init__(self, site: AuthSite) -> None:
+        self._site = site
+        self.router = router = APIRouter(route_class=StrictRoute)
+        router.get("/.well-known/jwks.json", response_class=Response)(self.jwks)
+        router.get("/client.js", response_class=Response, include_in_schema=False)(self.client)
+
+    async def jwks(self, request: Request) -> Response:
+        """The keys that verify our tokens. A verifier may keep them for max-age: no key signs sooner than that."""
+        body = msgspec.json.encode(self._site.issuer.keys.jwks())
+        return _cached(request, body, "application/jwk-set+json", f"public, max-age={self._site.jwks_max_age}")
+
+    async def client(self, request: Request) -> Response:
+        """The browser client: one ES module."""
+        return _cached(request, CLIENT.read_bytes(), "text/javascript; charset=utf-8", "no-cache")
+
+
+def _cached(request: Request, body: bytes, media_type: str, cache_control: str) -> Response:
+    etag = f'"{sha256(body).hexdigest()[:32]}"'
+    headers = {"etag": etag, "cache-control": cache_control, "x-content-type-options": "nosniff"}
+    if request.headers.get("if-none-match") == etag:
+        return Response(status_code=304, headers=headers)
+    return Response(body, media_type=media_type, headers=headers)

@@ -1,0 +1,103 @@
+"""What all auth routes stand on: the two halves, the cookies, and who our own pages are."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from fastapi import Request, Response
+
+from sealring.issuer.issuer import Issuer
+from sealring.issuer.origin import Origin
+from sealring.issuer.sessions import Issued
+from sealring.sessions.csrf import CsrfTokens
+from sealring.verifier.principal import Principal
+from sealring.verifier.verifier import Verifier
+from sealring.web.client_address import Network, client_address
+from sealring.web.cookies import CookiePolicy, read_cookie
+from sealring.web.credentials import Credential, find_credential
+from sealring.web.fetch_metadata import check_no_foreign_page
+from sealring.web.gate import Gate
+from sealring.web.routes.wire import Delivery, Tokens, User
+
+MAX_USER_AGENT = 512
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthSite:
+    """One mounted set of auth routes."""
+
+    issuer: Issuer
+    verifier: Verifier
+    gate: Gate
+    cookies: CookiePolicy
+    csrf_tokens: CsrfTokens
+    origins: frozenset[bytes]
+    """Where our own pages come from."""
+    trusted_proxies: tuple[Network, ...]
+    open: Callable[[], Awaitable[None]]
+    """Opens the store on the first request where no lifespan did."""
+    jwks_max_age: int
+
+    def caller(self, request: Request) -> Principal:
+        """Who is asking.
+
+        Raises:
+            SealringError: nobody whom we know.
+        """
+        return self.gate.examine(request.scope).require()
+
+    def credential(self, request: Request) -> Credential | None:
+        """The access token that came, unverified."""
+        return find_credential(request.scope["headers"], self.cookies.names.access)
+
+    def refuse_foreign_page(self, request: Request) -> None:
+        """Refuse what another site's page sends, cookies or none (C2).
+
+        Raises:
+            CrossSite: the browser says so.
+        """
+        check_no_foreign_page(request.scope["headers"], self.origins)
+
+    def refresh_cookie(self, request: Request) -> str | None:
+        """The refresh token in the cookie."""
+        return self._cookie(request, self.cookies.names.refresh)
+
+    def origin(self, request: Request) -> Origin:
+        """Where the request came from."""
+        headers = request.scope["headers"]
+        agent = next((value for name, value in headers if name == b"user-agent"), b"")
+        return Origin(
+            address=client_address(request.scope, self.trusted_proxies),
+            user_agent=agent[:MAX_USER_AGENT].decode("latin-1"),
+            device_lane=self._cookie(request, self.cookies.names.device),
+        )
+
+    def deliver(self, response: Response, issued: Issued, delivery: Delivery, *, user: User | None = None) -> Tokens:
+        """The tokens in the body, or in cookies that no script can read (D10)."""
+        now = self.issuer.clock() // 1000
+        expires_in = issued.access_token.expires_at - now
+        refresh_expires_in = issued.refresh_expires_at - now
+        if delivery == "body":
+            return Tokens(
+                access_token=issued.access_token.text,
+                token_type="Bearer",  # noqa: S106 - the type's name (RFC 6750 §4)
+                expires_in=expires_in,
+                refresh_token=issued.refresh_token,
+                refresh_expires_in=refresh_expires_in,
+                scope=" ".join(issued.scopes),
+                user=user,
+            )
+        response.raw_headers.append(self.cookies.set_access(issued.access_token.text, expires_in))
+        response.raw_headers.append(self.cookies.set_refresh(issued.refresh_token, refresh_expires_in))
+        return Tokens(
+            expires_in=expires_in,
+            refresh_expires_in=refresh_expires_in,
+            csrf_token=self.csrf_tokens.token(issued.session.id),
+            scope=" ".join(issued.scopes),
+            user=user,
+        )
+
+    def _cookie(self, request: Request, name: bytes) -> str | None:
+        value = read_cookie(request.scope["headers"], name)
+        return None if value is None else value.decode("ascii")
