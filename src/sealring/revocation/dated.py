@@ -1,0 +1,68 @@
+"""Dead targets by their text, and when each may be forgotten: exact, for some hundred thousand of them.
+
+Targets that may be forgotten at about the same time form a generation, so that nothing is searched
+for what has expired, and a generation is forgotten piece by piece, so that nobody waits for it. An
+entry that is added again keeps the higher epoch and the later time.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Final
+
+GENERATION_SECONDS: Final = 60
+"""Targets are kept at most this much longer than asked."""
+
+FORGOTTEN_AT_ONCE: Final = 8_192
+"""About two milliseconds of work."""
+
+
+class DatedTargets:
+    """A growing and ageing set of targets, each with an epoch.
+
+    One writer; any number of threads may read `marks` meanwhile.
+    """
+
+    __slots__ = ("_expired", "_generations", "_last_mark", "marks")
+
+    def __init__(self) -> None:
+        self.marks: dict[str, tuple[int, int]] = {}
+        """Target → (epoch, generation). Always this same object, so that it may be held on to."""
+        self._generations: dict[int, list[str]] = {}
+        self._expired: deque[tuple[int, list[str]]] = deque()
+        # most entries share epoch 0 and the newest generation, and then one tuple
+        self._last_mark = (0, 0)
+
+    def add(self, target: str, epoch: int, expires_at: int) -> None:
+        """Remember the target at least until `expires_at` (Unix seconds)."""
+        generation = -(-expires_at // GENERATION_SECONDS)
+        known = self.marks.get(target)
+        if known is not None:
+            epoch = max(epoch, known[0])
+            if known[1] >= generation:
+                self.marks[target] = (epoch, known[1])
+                return
+        mark = (epoch, generation)
+        if mark == self._last_mark:
+            mark = self._last_mark
+        self._last_mark = mark
+        self.marks[target] = mark
+        self._generations.setdefault(generation, []).append(target)
+
+    def forget(self, now: int) -> None:
+        """Forget what has expired at `now` (Unix seconds), a bounded number at a time."""
+        passed = now // GENERATION_SECONDS
+        for generation in [generation for generation in self._generations if generation <= passed]:
+            self._expired.append((generation, self._generations.pop(generation)))
+        left = FORGOTTEN_AT_ONCE
+        while self._expired and left > 0:
+            generation, targets = self._expired[0]
+            for target in targets[-left:]:
+                mark = self.marks.get(target)
+                # a target that was added again meanwhile lives on in its later generation
+                if mark is not None and mark[1] <= generation:
+                    del self.marks[target]
+            left, done = left - len(targets), left
+            del targets[-done:]
+            if not targets:
+                self._expired.popleft()

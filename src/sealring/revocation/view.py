@@ -1,0 +1,106 @@
+"""What is dead, as every request asks it: no I/O, no lock, no clock.
+
+Sessions, subjects and keys are kept apart (design D6). Up to `EXACT_SESSIONS` dead sessions stand by
+their text, as an ordinary node needs; from there on, where that begins to save memory, they are
+packed. Adding is idempotent and order does not matter (F3): nothing that is dead comes back, an
+epoch only rises, and an entry goes only when every token that it can concern has expired.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final, Literal, assert_never
+
+from sealring.revocation.dated import DatedTargets
+from sealring.revocation.entry import Entry
+from sealring.revocation.packed import FILTER_MASK, PackedSessions
+
+EXACT_SESSIONS: Final = 1 << 18
+"""With text and table about 30 MB: as much as the filter that packing begins with."""
+
+RevokedBy = Literal["session", "subject", "key"]
+
+
+class RevocationView:
+    """All live revocations. One thread writes (`add`, `forget`); any number may ask meanwhile.
+
+    >>> view = RevocationView()
+    >>> view.add([Entry(1, "random", "subject", "42", epoch=3, expires_at=2_000)])
+    >>> view.cause("sid", "42", 2, "kid"), view.cause("sid", "42", 3, "kid")
+    ('subject', None)
+    """
+
+    __slots__ = ("_exact", "_keys", "_packed", "_sessions", "_subject_marks", "_subjects", "_vanished")
+
+    def __init__(self) -> None:
+        self._exact = DatedTargets()
+        self._subjects = DatedTargets()
+        self._vanished = DatedTargets()
+        # read on every request, so without a step in between
+        self._sessions = self._exact.marks
+        self._subject_marks = self._subjects.marks
+        self._keys = self._vanished.marks
+        self._packed: PackedSessions | None = None
+
+    def __len__(self) -> int:
+        """Entries held."""
+        packed = self._packed
+        return len(self._sessions) + len(self._subject_marks) + len(self._keys) + (0 if packed is None else len(packed))
+
+    def cause(self, session_id: str, subject: str, epoch: int, kid: str) -> RevokedBy | None:
+        """Return which revocation covers an access token with these claims; none when it is live.
+
+        Args:
+            session_id: `sid`.
+            subject: `sub`.
+            epoch: the token's `epoch`.
+            kid: the key that signed it.
+        """
+        # each test for emptiness spares the ordinary request a hash look-up
+        if self._sessions and session_id in self._sessions:
+            return "session"
+        packed = self._packed
+        if packed is not None:
+            hashed = hash(session_id)
+            flags = packed.filter[hashed & FILTER_MASK]
+            if flags and packed.holds(hashed, flags):
+                return "session"
+        if self._subject_marks:
+            mark = self._subject_marks.get(subject)
+            if mark is not None and epoch < mark[0]:
+                return "subject"
+        if self._keys and kid in self._keys:
+            return "key"
+        return None
+
+    def add(self, entries: Iterable[Entry]) -> None:
+        """Put revocations in force, at about a microsecond each: feed a long page in pieces."""
+        for entry in entries:
+            match entry.kind:
+                case "session":
+                    self._add_session(entry.target, entry.expires_at)
+                case "subject":
+                    self._subjects.add(entry.target, entry.epoch, entry.expires_at)
+                case "key":
+                    self._vanished.add(entry.target, 0, entry.expires_at)
+                case _:
+                    assert_never(entry.kind)
+
+    def forget(self, now: int) -> None:
+        """Let go of entries that have expired at `now` (Unix seconds), a few milliseconds' worth: call it often."""
+        self._exact.forget(now)
+        self._subjects.forget(now)
+        self._vanished.forget(now)
+        if self._packed is not None:
+            self._packed.forget(now)
+            if not self._packed:
+                self._packed = None
+
+    def _add_session(self, session_id: str, expires_at: int) -> None:
+        # what stands by its text stays so, also when it comes again
+        if len(self._sessions) < EXACT_SESSIONS or session_id in self._sessions:
+            self._exact.add(session_id, 0, expires_at)
+            return
+        if self._packed is None:
+            self._packed = PackedSessions()
+        self._packed.add(session_id, expires_at)

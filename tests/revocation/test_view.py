@@ -1,0 +1,261 @@
+from __future__ import annotations
+
+import threading
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from sealring.revocation import dated, packed, view
+from sealring.revocation.entry import Entry, EntryKind
+from sealring.revocation.packed import PackedSessions
+from sealring.revocation.view import RevocationView
+
+NOW = 1_000_000
+FAR = NOW + 10_000
+
+
+def entry(kind: EntryKind, target: str, *, epoch: int = 0, expires_at: int = FAR) -> Entry:
+    return Entry(1, "random", kind, target, epoch, expires_at)
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sizes at which a test reaches every branch."""
+    monkeypatch.setattr(view, "EXACT_SESSIONS", 4)
+    shrink_packed(monkeypatch)
+
+
+def shrink_packed(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {
+        "FILTER_SLOTS": 64,
+        "FILTER_MASK": 63,
+        "_SMALLEST_SEGMENT": 4,
+        "_LARGEST_SEGMENT": 8,
+        "_SWEPT_AT_ONCE": 16,
+    }.items():
+        monkeypatch.setattr(packed, name, value)
+    monkeypatch.setattr(view, "FILTER_MASK", 63)
+    monkeypatch.setattr(dated, "FORGOTTEN_AT_ONCE", 3)
+
+
+def is_packed(revocations: RevocationView) -> bool:
+    return revocations._packed is not None
+
+
+@pytest.mark.parametrize(
+    ("given_entry", "cause"),
+    [
+        (entry("session", "sid"), "session"),
+        (entry("session", "other"), None),
+        (entry("subject", "42", epoch=7), None),
+        (entry("subject", "42", epoch=8), "subject"),
+        (entry("subject", "43", epoch=8), None),
+        (entry("key", "kid"), "key"),
+        (entry("key", "sid"), None),
+        (entry("session", "42"), None),
+        (entry("subject", "sid", epoch=8), None),
+    ],
+)
+def test_each_kind_covers_what_it_names_and_nothing_else(given_entry: Entry, cause: str | None) -> None:
+    revocations = RevocationView()
+    assert revocations.cause("sid", "42", 7, "kid") is None
+    revocations.add([given_entry])
+    assert revocations.cause("sid", "42", 7, "kid") == cause
+
+
+def test_epoch_never_goes_back() -> None:
+    revocations = RevocationView()
+    revocations.add([entry("subject", "42", epoch=9), entry("subject", "42", epoch=3)])
+    assert revocations.cause("sid", "42", 8, "kid") == "subject"
+    assert revocations.cause("sid", "42", 9, "kid") is None
+
+
+def test_f3_adding_twice_and_in_any_order_changes_nothing() -> None:
+    entries = [entry("session", "a"), entry("subject", "42", epoch=2), entry("session", "b"), entry("key", "k")]
+    revocations = RevocationView()
+    revocations.add(entries)
+    revocations.add(reversed(entries))
+    assert len(revocations) == 4
+
+
+def test_entry_outlives_every_token_it_can_concern() -> None:
+    revocations = RevocationView()
+    revocations.add([entry("session", "sid", expires_at=NOW)])
+    revocations.forget(NOW - 1)
+    assert revocations.cause("sid", "42", 0, "kid") == "session"
+    revocations.forget(NOW + dated.GENERATION_SECONDS)
+    assert revocations.cause("sid", "42", 0, "kid") is None
+    assert len(revocations) == 0
+
+
+def test_entry_added_again_with_a_later_end_is_kept_until_then() -> None:
+    revocations = RevocationView()
+    revocations.add([entry("subject", "42", epoch=1, expires_at=NOW), entry("subject", "42", epoch=2)])
+    revocations.forget(FAR - 1)
+    assert revocations.cause("sid", "42", 1, "kid") == "subject"
+
+
+@pytest.mark.usefixtures("small")
+def test_forgetting_takes_a_bounded_step_at_a_time() -> None:
+    revocations = RevocationView()
+    revocations.add(entry("subject", str(number), epoch=1, expires_at=NOW) for number in range(10))
+    held = []
+    for _ in range(4):
+        revocations.forget(FAR)
+        held.append(len(revocations))
+    assert held == [7, 4, 1, 0]
+
+
+@pytest.mark.usefixtures("small")
+def test_packing_begins_when_the_exact_part_is_full_and_ends_when_all_is_forgotten() -> None:
+    revocations = RevocationView()
+    sids = [f"sid-{number}" for number in range(100)]
+    for number, sid in enumerate(sids):
+        revocations.add([entry("session", sid, expires_at=NOW + number * 100)])
+    assert all(revocations.cause(sid, "42", 0, "kid") == "session" for sid in sids)
+    assert is_packed(revocations)
+    for number, sid in enumerate(sids):
+        # never early, and a segment at the latest after its newest entry
+        revocations.forget(NOW + number * 100)
+        later = sids[number + 1 :]
+        assert all(revocations.cause(other, "42", 0, "kid") == "session" for other in later), sid
+    for _ in range(10):
+        revocations.forget(NOW + 200_000)
+    assert not is_packed(revocations)
+    assert len(revocations) == 0
+    assert not any(revocations.cause(sid, "42", 0, "kid") for sid in sids)
+
+
+def test_sweeping_leaves_the_bits_of_live_segments(monkeypatch: pytest.MonkeyPatch) -> None:
+    shrink_packed(monkeypatch)
+    sessions = PackedSessions()
+    # 4, 4, 8, 8, ...: more segments than bits, so that some share one
+    sids = [f"sid-{number}" for number in range(80)]
+    for number, sid in enumerate(sids):
+        sessions.add(sid, NOW + number)
+    segments = len(sessions._segments)
+    assert segments > 8
+    for gone in range(0, 80, 5):
+        sessions.forget(NOW + gone)
+        sessions.add(f"new-{gone}", NOW + 80 + gone)
+        for sid in sids[gone + 1 :]:
+            assert sessions.holds(hash(sid), sessions.filter[hash(sid) & 63])
+    for _ in range(8):
+        sessions.forget(NOW + 200)
+    assert len(sessions) == 0
+    assert sessions._stale_bits == 0
+    assert not any(sessions.filter)
+
+
+def test_nothing_is_lost_while_others_ask() -> None:
+    sessions = PackedSessions()
+    done = threading.Event()
+    lost: list[str] = []
+    known = 0
+    sids = [f"sid-{number}" for number in range(40_000)]
+
+    def ask() -> None:
+        asked = 0
+        while not done.is_set():
+            if limit := known:
+                asked += 7_919
+                sid = sids[asked % limit]
+                hashed = hash(sid)
+                if not sessions.holds(hashed, sessions.filter[hashed & packed.FILTER_MASK]):
+                    lost.append(sid)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    for number, sid in enumerate(sids):
+        sessions.add(sid, NOW + number // 40)
+        known = number + 1
+    done.set()
+    asking.join()
+    assert not lost
+
+
+def test_tables_take_few_bytes_an_entry() -> None:
+    sessions = PackedSessions()
+    for number in range(300_000):
+        sessions.add(f"sid-{number}", NOW)
+    tables = sessions.nbytes - packed.FILTER_SLOTS
+    assert tables / len(sessions) <= 16
+    live = sum(1 for number in range(50_000) if sessions.holds(hash(f"live-{number}"), 255))
+    assert live == 0
+
+
+class ViewAgainstModel(RuleBasedStateMachine):
+    """The view says what a plain dictionary of the same entries says, whatever comes in whatever order."""
+
+    @initialize()
+    def start(self) -> None:
+        self.patch = pytest.MonkeyPatch()
+        self.patch.setattr(view, "EXACT_SESSIONS", 3)
+        shrink_packed(self.patch)
+        self.view = RevocationView()
+        self.entries: list[Entry] = []
+        self.now = NOW
+
+    @rule(
+        kind=st.sampled_from(["session", "subject", "key"]),
+        number=st.integers(0, 40),
+        epoch=st.integers(1, 5),
+        life=st.integers(0, 1_000),
+    )
+    def revoke(self, kind: EntryKind, number: int, epoch: int, life: int) -> None:
+        new = entry(kind, f"t{number}", epoch=epoch if kind == "subject" else 0, expires_at=self.now + life)
+        self.entries.append(new)
+        self.view.add([new])
+
+    @rule(number=st.integers(0, 10**6))
+    def repeat(self, number: int) -> None:
+        if self.entries:
+            self.view.add([self.entries[number % len(self.entries)]])
+
+    @rule(seconds=st.integers(0, 2_000))
+    def pass_time(self, seconds: int) -> None:
+        self.now += seconds
+        self.view.forget(self.now)
+
+    @invariant()
+    def nothing_live_is_missing_and_nothing_unknown_is_dead(self) -> None:
+        if not hasattr(self, "entries"):
+            return
+        for number in range(42):
+            target = f"t{number}"
+            for epoch in (0, 3):
+                for cause, ids in (
+                    ("session", (target, "-", epoch, "-")),
+                    ("subject", ("-", target, epoch, "-")),
+                    ("key", ("-", "-", epoch, target)),
+                ):
+                    covering = [
+                        known
+                        for known in self.entries
+                        if known.kind == cause
+                        and known.target == target
+                        and (known.kind != "subject" or epoch < known.epoch)
+                    ]
+                    said = self.view.cause(*ids)
+                    if any(known.expires_at > self.now for known in covering):
+                        assert said == cause
+                    elif not covering:
+                        assert said is None
+
+    def teardown(self) -> None:
+        if hasattr(self, "patch"):
+            self.patch.undo()
+
+
+TestViewAgainstModel = ViewAgainstModel.TestCase
+TestViewAgainstModel.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)
+
+
+@given(st.lists(st.text(min_size=1), unique=True, min_size=1, max_size=50))
+def test_any_text_can_be_a_subject(subjects: list[str]) -> None:
+    revocations = RevocationView()
+    revocations.add(entry("subject", subject, epoch=1) for subject in subjects[1:])
+    assert all(revocations.cause("sid", subject, 0, "kid") == "subject" for subject in subjects[1:])
+    assert revocations.cause("sid", subjects[0], 0, "kid") is None
