@@ -102,11 +102,13 @@ def bring_forward(ring: Sequence[SigningKey], policy: KeyPolicy, now: int) -> tu
 
 def strike(ring: Sequence[SigningKey], kid: str, policy: KeyPolicy, now: int) -> tuple[SigningKey, ...]:
     """Revoke one key; when it was the signing one, the standby signs from now."""
-    struck = tuple(
-        replace(key, revoked_at=now, verifies_until=now + policy.token_seconds) if key.kid == kid else key
+    signing, standby = signing_key(ring, now), standby_key(ring, now)
+    succeeds = standby.kid if standby is not None and signing is not None and signing.kid == kid else None
+    return tuple(
+        replace(key, revoked_at=now, verifies_until=now + policy.token_seconds)
+        if key.kid == kid
+        else replace(key, signs_from=now)
+        if key.kid == succeeds
+        else key
         for key in ring
     )
-    standby = standby_key(struck, now)
-    if signing_key(struck, now) is None and standby is not None:
-        return tuple(replace(key, signs_from=now) if key.kid == standby.kid else key for key in struck)
-    return struck

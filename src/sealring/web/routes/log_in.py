@@ -107,7 +107,7 @@ class LogInRoutes:
             return self._refuse_and_clear(request, error)
         return site.deliver(response, issued, "cookie")
 
-    async def log_out(self, request: Request, response: Response, body: Refresh | None = None) -> Any:
+    async def log_out(self, request: Request, response: Response, body: Refresh | None = None) -> None:
         """End the session everywhere and clear the cookies; either token is enough."""
         site = self._site
         cookie = site.refresh_cookie(request)
@@ -122,8 +122,7 @@ class LogInRoutes:
             session_id = site.caller(request).session_id
         await site.issuer.log_out(session_id, origin=site.origin(request))
         response.raw_headers.extend(site.cookies.clear())
-        response.headers["clear-site-data"] = '"cache"'
-        return None
+        response.headers["clear-site-data"] = '"cache"'  # the back button finds nothing (C11)
 
     async def token(self, request: Request) -> JSONResponse:
         """The OAuth 2.0 token endpoint: grants `password` and `refresh_token` (RFC 6749 §4.3, §6)."""
