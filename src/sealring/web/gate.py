@@ -92,7 +92,7 @@ class Gate:
             if credential is None:
                 return self._nothing
             principal = self.verify(credential.token)
-            if credential.from_cookie and scope.get("method") not in SAFE_METHODS:
+            if credential.from_cookie and (scope["type"] != "http" or scope["method"] not in SAFE_METHODS):
                 check_cookie_use(scope["headers"], self._origins, principal.session_id, self._matches_csrf)
         except SealringError as error:
             report(error, where=scope["path"], refused=self._refused)
