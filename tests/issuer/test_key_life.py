@@ -102,11 +102,12 @@ def test_i12_no_key_signs_before_it_was_published_long_enough(steps: list[int], 
         if act == "rotate":
             ring = tidy(bring_forward(ring, POLICY, now), POLICY, now)
         elif act == "strike" and (current := signing_key(ring, now)) is not None:
-            promoted |= {one.kid for one in [standby_key(ring, now)] if one is not None}
             ring = tidy(strike(ring, current.kid, POLICY, now), POLICY, now)
         ring = grow(grow(ring, now, name=f"{number}a"), now, name=f"{number}b")
         current = signing_key(ring, now)
         assert current is not None
+        if act == "strike":
+            promoted.add(current.kid)
         assert current.kid in promoted or current.signs_from - current.published_at >= POLICY.lead_seconds
         assert standby_key(ring, now) is not None
         for one in ring:  # what still verifies outlives the last token it can have signed

@@ -13,7 +13,7 @@ meeting an unknown kid (K2).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal
@@ -60,6 +60,11 @@ def standby_key(ring: Sequence[SigningKey], now: int) -> SigningKey | None:
     return min(coming, key=lambda key: (key.signs_from, key.kid), default=None)
 
 
+def in_order(keys: Iterable[SigningKey]) -> tuple[SigningKey, ...]:
+    """Keys in the order in which they sign."""
+    return tuple(sorted(keys, key=lambda key: (key.signs_from, key.kid)))
+
+
 def standby_start(ring: Sequence[SigningKey], policy: KeyPolicy, now: int) -> int | None:
     """When a key to be published now should begin to sign; None when no new key is needed.
 
@@ -83,12 +88,10 @@ def tidy(ring: Sequence[SigningKey], policy: KeyPolicy, now: int) -> tuple[Signi
         if not (key.verifies_until is not None and now >= key.verifies_until)
         and not (key.alg != policy.algorithm and key.signs_from > now)
     ]
-    in_order = sorted(kept, key=lambda key: (key.signs_from, key.kid))
-    alive = [key for key in in_order if key.revoked_at is None]
+    ring = in_order(kept)
+    alive = [key for key in ring if key.revoked_at is None]
     ends = {key.kid: successor.signs_from + policy.token_seconds for key, successor in pairwise(alive)}
-    return tuple(
-        key if key.revoked_at is not None else replace(key, verifies_until=ends.get(key.kid)) for key in in_order
-    )
+    return tuple(key if key.revoked_at is not None else replace(key, verifies_until=ends.get(key.kid)) for key in ring)
 
 
 def bring_forward(ring: Sequence[SigningKey], policy: KeyPolicy, now: int) -> tuple[SigningKey, ...]:

@@ -19,6 +19,7 @@ from sealring.errors import NotFound, StoreUnavailable
 from sealring.issuer.key_life import (
     KeyPolicy,
     bring_forward,
+    in_order,
     key_state,
     signing_key,
     standby_key,
@@ -186,7 +187,7 @@ class SigningKeys:
         ]
 
     def _take(self, ring: KeyRing) -> None:
-        self._ring = ring
+        self._ring = KeyRing(ring.version, in_order(ring.keys))
         kids = {key.kid for key in ring.keys}
         self._opened = {kid: key for kid, key in self._opened.items() if kid in kids}
 
