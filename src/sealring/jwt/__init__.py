@@ -9,9 +9,10 @@ from __future__ import annotations
 from sealring.jwt.durations import parse_duration
 from sealring.jwt.key_set import KeySet
 from sealring.jwt.keys import Key
+from sealring.jwt.policy import PolicyOptions
 from sealring.jwt.signing import sign
 from sealring.jwt.values import Peeked, Signed, Token
-from sealring.jwt.verifier import PolicyOptions, Verifier
+from sealring.jwt.verifier import Verifier
 from sealring.jwt.verifying import peek, verify, verify_async, verify_signature
 
 __all__ = [

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from typing import Any, TypeAlias
 
-from sealring.errors import BadSignature, Malformed, UnknownKey, UnsupportedAlgorithm
+from sealring.errors import BadSignature, Malformed, TokenError, UnknownKey, UnsupportedAlgorithm
 from sealring.jwt.algorithms import ALGORITHMS
 from sealring.jwt.base64url import NotCanonical, decode
 from sealring.jwt.key_set import KeySet, LoneKey
@@ -66,17 +66,15 @@ def find_keys(header: dict[str, Any], keys: KeySet | Resolver, allowed: frozense
     raise UnknownKey("no key of ours answers to this header")
 
 
-def check_signature(keys: tuple[Key, ...], signing_input: str, signature: str) -> Key:
-    """Return the key that the signature fits; raises `BadSignature`, or `Malformed` when it is no base64url."""
-    data = signing_input.encode()
-    for key in keys:
-        if key.check(data, signature):
-            return key
+def signature_error(token: str, signature: str) -> TokenError:
+    """Return the error for a signature that no key fits: `BadSignature`, or `Malformed` when it is none."""
+    if token.count(".") != 2:  # noqa: PLR2004  # header.payload.signature
+        return Malformed("a token is three base64url parts with two dots")
     try:
         decode(signature)
     except NotCanonical as error:
-        raise Malformed(f"signature: {error}") from None
-    raise BadSignature("the signature does not fit")
+        return Malformed(f"signature: {error}")
+    return BadSignature("the signature does not fit")
 
 
 def _resolved(resolve: Resolver, header: dict[str, Any], algs: frozenset[str]) -> Key:

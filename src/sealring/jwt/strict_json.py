@@ -22,8 +22,10 @@ MAX_DEPTH = 32  # a claim set is flat; a JWKS is 3 deep
 _OPEN_LIST, _OPEN_OBJECT = 0x5B, 0x7B
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
 
-_decode = Decoder().decode
-_encode = Encoder().encode
+_parse = Decoder().decode
+# for callers who settle duplicates by themselves: an object that holds no object and no list, or ValueError
+parse_flat = Decoder(dict[str, str | int | float | bool | None]).decode
+write = Encoder().encode
 
 
 class BadJSON(ValueError):
@@ -56,17 +58,22 @@ def read_object(data: bytes) -> tuple[dict[str, Any], bool]:
     return read
 
 
+def _is_flat(data: bytes) -> bool:
+    """Tell whether there is no list and no object within JSON text; brackets in strings count as such."""
+    return _OPEN_LIST not in data and data.find(_OPEN_OBJECT, 1) < 0
+
+
 def _read(data: bytes) -> tuple[Any, bool]:
     try:
-        value = _decode(data)
-        same = _encode(value) == data
+        value = _parse(data)
+        same = write(value) == data
     except (DecodeError, UnicodeDecodeError):
         raise BadJSON("not strict JSON") from None
     except RecursionError:
         raise BadJSON("nested too deeply") from None
     except ValueError:  # sys.set_int_max_str_digits, when an application lowers it
         raise BadJSON("an integer is too long") from None
-    flat = _OPEN_LIST not in data and data.find(_OPEN_OBJECT, 1) < 0
+    flat = _is_flat(data)
     if not (same and flat):
         _check_shape(data, value, unique=same)
     return value, flat

@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Collection
 from typing import Any, Unpack
 
+from sealring.jwt.clock import time
 from sealring.jwt.compact import read_claims, read_header, read_payload, split
 from sealring.jwt.keys import Key
-from sealring.jwt.selection import Keys, allowed_algorithms, as_keys, check_signature, find_keys, require_allowed
+from sealring.jwt.policy import PolicyOptions, compile_policy
+from sealring.jwt.selection import Keys, allowed_algorithms, as_keys, find_keys, require_allowed, signature_error
 from sealring.jwt.values import Peeked, Signed, Token
-from sealring.jwt.verifier import PolicyOptions, Verifier
+from sealring.jwt.verification import compile_verification
 
 
 def verify(token: str, key_or_keys: Keys, *, now: float | None = None, **options: Unpack[PolicyOptions]) -> Token:
@@ -33,7 +35,8 @@ def verify(token: str, key_or_keys: Keys, *, now: float | None = None, **options
     >>> jwt.verify(token, key, now=1_700_000_059).claims["sub"]
     '42'
     """
-    return Verifier(key_or_keys, cache_size=0, **options).verify(token, now)
+    verify_anew = compile_verification(as_keys(key_or_keys), compile_policy(options))
+    return verify_anew(token, time() if now is None else now)[2]
 
 
 async def verify_async(
@@ -65,7 +68,9 @@ def verify_signature(token: str, key_or_keys: Keys, *, algorithms: Collection[st
     """
     header_text, payload, signature, signing_input = split(token)
     header, _ = read_header(header_text)
-    check_signature(find_keys(header, as_keys(key_or_keys), allowed_algorithms(algorithms)), signing_input, signature)
+    keys = find_keys(header, as_keys(key_or_keys), allowed_algorithms(algorithms))
+    if not any(key.check(signing_input.encode(), signature) for key in keys):
+        raise signature_error(token, signature)
     return Signed(header, read_payload(payload))
 
 

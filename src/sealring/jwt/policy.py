@@ -1,0 +1,95 @@
+"""A policy: everything about a verification but the keys and the time, checked and compiled when it is built.
+
+An unknown option is an error, and so is one of the wrong type: a policy that was mistyped must not become
+one that checks less. Compiled policies are shared between callers who ask for the same; they
+hold no key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, TypedDict, Unpack
+
+from sealring.jwt.claims import ClaimRules, Duration, Judge, Names, claim_rules, compile_claims
+from sealring.jwt.selection import allowed_algorithms
+
+
+class PolicyOptions(TypedDict, total=False):
+    """The options of a policy; `verify` and `Verifier` take them alike. All are optional.
+
+    Attributes:
+        algorithms: names that are allowed; without it, what the keys are bound to. `"EdDSA"` here lets
+            Ed25519 keys check tokens under that older name. `"none"` may stand here and allows nothing.
+        audience: text, compiled pattern (must match whole) or a list of these, of which `aud` must name one.
+        issuer: the same for `iss`.
+        subject: what `sub` must be.
+        token_id: what `jti` must be.
+        nonce: what `nonce` must be.
+        typ: what the header's `typ` must be, `application/` implied, letter case ignored (RFC 8725 §3.11).
+        max_age: longest time since `iat`, which must then be there and not in the future; seconds or `"30m"`.
+        leeway: allowance for clocks that differ, on every date; seconds or text.
+        require: claims that must be there and not null.
+        ignore_expiration: do not compare `exp`.
+        ignore_not_before: do not compare `nbf`.
+        integer_dates: dates must be integers from 0 to 2**53 - 1, as RFC 9068 access tokens write them.
+        max_lifetime: longest time from `iat` to `exp`, both of which must be there; `iat` not in the future.
+    """
+
+    algorithms: Collection[str] | None
+    audience: Names | None
+    issuer: Names | None
+    subject: str | None
+    token_id: str | None
+    nonce: str | None
+    typ: str | None
+    max_age: Duration | None
+    leeway: Duration
+    require: Iterable[str]
+    ignore_expiration: bool
+    ignore_not_before: bool
+    integer_dates: bool
+    max_lifetime: Duration | None
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A compiled policy. `judge` says when claims hold, `rules` and `refuse_dates` why they do not."""
+
+    algorithms: frozenset[str] | None
+    typ: str | None
+    rules: ClaimRules
+    judge: Judge
+
+    def wants_type(self, typ: str) -> bool:
+        """Tell whether a token whose header has this `typ` (empty when it has none) is of the kind wanted."""
+        return self.typ is None or media_type(typ) == self.typ
+
+
+def compile_policy(options: PolicyOptions) -> Policy:
+    """Return the policy that the options ask for; raises `TypeError` or `ValueError` for a wrong one."""
+    frozen = {name: tuple(value) if isinstance(value, list) else value for name, value in options.items()}
+    try:
+        return _compile(**frozen)
+    except TypeError:  # an option that cannot be hashed: right or wrong, the uncached way says which
+        return _compile.__wrapped__(**frozen)
+
+
+def media_type(typ: str) -> str:
+    """Return `typ` in lower case without the prefix that RFC 7515 §4.1.9 lets one leave out."""
+    # ASCII only: the Kelvin sign, too, has k for its lower case
+    return typ.lower().removeprefix("application/") if typ.isascii() else ""
+
+
+@lru_cache(maxsize=256, typed=True)
+def _compile(*, algorithms: Collection[str] | None = None, typ: object = None, **options: Any) -> Policy:
+    if typ is not None and not (isinstance(typ, str) and media_type(typ)):
+        raise TypeError("typ must be ASCII text, not empty")
+    rules = claim_rules(**options)
+    return Policy(
+        algorithms=allowed_algorithms(algorithms),
+        typ=None if typ is None else media_type(typ),
+        rules=rules,
+        judge=compile_claims(rules),
+    )

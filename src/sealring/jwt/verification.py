@@ -1,0 +1,75 @@
+"""One verification, in order: size, shape, header, algorithm, key, signature, `typ`, payload, claims, dates.
+
+So errors of the signature come before errors of the claims, and nothing of an unsigned payload is ever
+parsed. A set of keys and a policy compile into one closure that looks no option up. It
+remembers the headers that it met by their exact text, of which an issuer writes a handful, and only
+those of tokens whose signature was good, so that nobody else can fill its memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+from sealring.errors import Malformed, WrongType
+from sealring.jwt.claims import refuse_dates
+from sealring.jwt.compact import MAX_TOKEN_CHARS, read_claims, read_header, split
+from sealring.jwt.key_set import KeySet
+from sealring.jwt.keys import Key
+from sealring.jwt.policy import Policy
+from sealring.jwt.selection import Resolver, find_keys, signature_error
+from sealring.jwt.values import Token, fresh
+
+Verified: TypeAlias = "tuple[float, float, Token, bool, Key]"
+"""Since when and until when it holds, the token, whether its dictionaries are flat, and the key that let it in."""
+
+VerifyAnew: TypeAlias = Callable[[str, float], Verified]
+_Met: TypeAlias = "tuple[dict[str, Any], bool, tuple[Key, ...]]"  # a header, whether it is flat, the keys to try
+
+_HEADERS_KEPT = 256
+
+
+def compile_verification(keys: KeySet | Resolver, policy: Policy) -> VerifyAnew:
+    """Return the function that verifies a token under `keys` and `policy` at a time; it raises a `TokenError`."""
+    headers: dict[str, _Met] = {}
+    keeps_headers = isinstance(keys, KeySet)  # a resolver is asked every time
+    judge = policy.judge
+
+    def meet(token: str) -> _Met:
+        header, flat = read_header(split(token)[0])
+        return header, flat, find_keys(header, keys, policy.algorithms)
+
+    def accept(header_text: str, met: _Met) -> None:
+        """Judge the header of a token whose signature is good."""
+        header = met[0]
+        if not policy.wants_type(header.get("typ", "")):
+            raise WrongType("header 'typ' is not the kind of token wanted")
+        if "zip" in header or "cty" in header:
+            raise Malformed("a header with 'zip' or 'cty' has no claims for a payload")
+        if keeps_headers and len(headers) < _HEADERS_KEPT:
+            headers[header_text] = met
+
+    def verify_anew(token: str, now: float) -> Verified:
+        if type(token) is not str or len(token) > MAX_TOKEN_CHARS or not token.isascii():
+            split(token)
+        signing_input, _, signature = token.rpartition(".")
+        header_text, _, payload_text = signing_input.partition(".")
+        known = headers.get(header_text)
+        met = known or meet(token)
+        header, flat_header, candidates = met
+        data = signing_input.encode()
+        for key in candidates:
+            if key.check(data, signature):
+                break
+        else:
+            raise signature_error(token, signature)
+        if known is None:
+            accept(header_text, met)
+        claims, flat = read_claims(payload_text)
+        since, until = judge(claims)
+        if not since <= now < until:
+            raise refuse_dates(claims, policy.rules, now)
+        value = Token(claims, header.copy() if flat_header else fresh(header))
+        return since, until, value, flat and flat_header, key
+
+    return verify_anew
