@@ -9,6 +9,7 @@ key stays retired.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from sealring.errors import KeyRefused
@@ -43,15 +44,10 @@ class KeySet:
 
         An RSA member without `alg` counts as RS256. Raises `KeyRefused` when no member is left.
         """
-        members = jwks.get("keys") if isinstance(jwks, Mapping) else None
-        if not isinstance(members, list):
-            raise KeyRefused("a JWK Set is an object with a list 'keys'")
         keys = []
-        for member in members:
-            try:
+        for member in _members(jwks):
+            with suppress(ValueError, TypeError):  # one strange key must not cost all the others
                 keys.append(_read_member(member))
-            except (KeyRefused, ValueError, TypeError):  # one strange key must not cost all the others
-                continue
         if not keys:
             raise KeyRefused("the JWK Set has no usable key")
         return cls(keys)
@@ -78,6 +74,13 @@ class KeySet:
 
     def __repr__(self) -> str:
         return f"KeySet({list(self._keys)!r})"
+
+
+def _members(jwks: object) -> list[Any]:
+    members = jwks.get("keys") if isinstance(jwks, Mapping) else None
+    if not isinstance(members, list):
+        raise KeyRefused("a JWK Set is an object with a list 'keys'")
+    return members
 
 
 def _read_member(member: Any) -> Key:

@@ -165,7 +165,7 @@ class Key:
     def public(self) -> Key:
         """Return the public half; a secret has none and raises `ValueError`."""
         if isinstance(self._material, bytes):
-            raise ValueError("a secret has no public half")
+            raise ValueError("a secret has no public half")  # noqa: TRY004  # the right type, the wrong kind
         return Key(algorithm(self.alg), public_half(self._material), self.kid, named=self.named)
 
     def to_jwk(self, *, private: bool = False) -> dict[str, str]:

@@ -14,6 +14,7 @@ import re
 from binascii import Error as BinasciiError
 from binascii import a2b_base64, unhexlify
 from collections.abc import Iterator
+from contextlib import suppress
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -52,14 +53,10 @@ def _readings(data: bytes, left: int) -> Iterator[bytes]:
     text = _SPACE.sub(b"", data.replace(b"\0", b"")).strip(b"\"'")
     if _BASE64_TEXT.fullmatch(text):
         body = text.rstrip(b"=").translate(bytes.maketrans(b"-_", b"+/"))
-        try:
+        with suppress(BinasciiError):
             yield from _readings(a2b_base64(body + b"=" * (-len(body) % 4)), left - 1)
-        except BinasciiError:
-            pass
-        try:
+        with suppress(BinasciiError):
             yield from _readings(unhexlify(text), left - 1)
-        except BinasciiError:
-            pass
 
 
 def _is_json(data: bytes) -> bool:

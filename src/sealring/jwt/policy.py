@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, TypedDict, Unpack
+from typing import Any, TypedDict
 
 from sealring.jwt.claims import ClaimRules, Duration, Judge, Names, claim_rules, compile_claims
 from sealring.jwt.selection import allowed_algorithms

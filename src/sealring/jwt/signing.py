@@ -14,8 +14,9 @@ from typing import Any
 from msgspec.json import Encoder
 
 from sealring.errors import BadClaim
+from sealring.jwt.algorithms import Signer
 from sealring.jwt.base64url import encode
-from sealring.jwt.claims import Duration, require_claim_types
+from sealring.jwt.claims import DATE_LIMIT, Duration, require_claim_types
 from sealring.jwt.clock import time
 from sealring.jwt.compact import MAX_TOKEN_CHARS
 from sealring.jwt.durations import parse_duration
@@ -24,11 +25,17 @@ from sealring.jwt.keys import Key
 _write = Encoder().encode
 _PLAIN = frozenset({str, int, bool, type(None)})
 _NAME = frozenset({str})
-_REGISTERED = frozenset({"iss", "sub", "aud", "exp", "nbf", "iat", "jti"})
+_DATES = frozenset({"exp", "nbf", "iat"})
+# what needs no second look: nothing for dates, text for the other registered claims, anything plain elsewhere
+_PLAIN_FOR: dict[str, frozenset[type]] = {
+    **dict.fromkeys(_DATES, frozenset[type]()),
+    **dict.fromkeys(("iss", "sub", "aud", "jti"), _NAME),
+}
+_FIXED = frozenset({"alg", "crit", "b64"})
 _HEADERS_KEPT = 16  # per key; one per typ, and a key signs few types
 
 
-def sign(  # noqa: PLR0913  # the options of jsonwebtoken
+def sign(
     claims: Mapping[str, Any],
     key: Key,
     *,
@@ -66,33 +73,45 @@ def sign(  # noqa: PLR0913  # the options of jsonwebtoken
     >>> token.count(".")
     2
     """
-    if not isinstance(key, Key):
-        raise TypeError("sign needs a Key: Key.from_secret, Key.from_pem, Key.from_jwk")
-    signer = key.sign
-    if signer is None:
-        raise ValueError("a public key cannot sign")
-    if not isinstance(claims, Mapping):
-        raise TypeError("claims must be a mapping")
-    body = dict(claims)
+    signer = _signer(key)
+    body = _body(claims)
     if now is None:
         now = time()
-    for name, value in (("aud", audience), ("iss", issuer), ("sub", subject), ("jti", token_id)):
-        if value is not None:
-            _add(body, name, value)
+    if audience is not None:
+        _add(body, "aud", audience)
+    if issuer is not None:
+        _add(body, "iss", issuer)
+    if subject is not None:
+        _add(body, "sub", subject)
+    if token_id is not None:
+        _add(body, "jti", token_id)
     if issued_at and "iat" not in body:
         body["iat"] = int(now)
-    if expires_in is not None or not_before is not None:
-        start = body.get("iat", int(now))
-        if expires_in is not None:
-            _add(body, "exp", _moment(start, "expires_in", expires_in))
-        if not_before is not None:
-            _add(body, "nbf", _moment(start, "not_before", not_before))
+    if expires_in is not None:
+        _add(body, "exp", _moment(body, now, "expires_in", expires_in))
+    if not_before is not None:
+        _add(body, "nbf", _moment(body, now, "not_before", not_before))
     _require_writable(body)
-    signing_input = f"{_header_text(key, typ, header)}.{encode(_write(body))}"
+    head = key.header_texts.get(typ) if header is None else None
+    signing_input = f"{head or _header_text(key, typ, header)}.{encode(_write(body))}"
     token = f"{signing_input}.{encode(signer(signing_input.encode()))}"
     if len(token) > MAX_TOKEN_CHARS:
         raise ValueError(f"the token would have more than {MAX_TOKEN_CHARS} characters")
     return token
+
+
+def _signer(key: object) -> Signer:
+    if not isinstance(key, Key):
+        raise TypeError("sign needs a Key: Key.from_secret, Key.from_pem, Key.from_jwk")
+    if key.sign is None:
+        raise ValueError("a public key cannot sign")
+    return key.sign
+
+
+def _body(claims: object) -> dict[str, Any]:
+    if type(claims) is not dict and not isinstance(claims, Mapping):
+        raise TypeError("claims must be a mapping")
+    return dict(claims)
 
 
 def _add(body: dict[str, Any], name: str, value: Any) -> None:
@@ -101,23 +120,34 @@ def _add(body: dict[str, Any], name: str, value: Any) -> None:
     body[name] = value
 
 
-def _moment(start: Any, option: str, duration: Duration) -> int | float:
+def _moment(body: dict[str, Any], now: float, option: str, duration: Duration) -> int:
+    start = body.get("iat", int(now))
+    _require_registered("iat", start)
     seconds = parse_duration(duration)
-    if not isinstance(duration, str) and not isinstance(seconds, int):
+    if isinstance(duration, float) and seconds != duration // 1:
         raise ValueError(f"{option} must be a whole number of seconds, or text")
-    if type(start) not in (int, float):
-        raise TypeError("claim 'iat' must be a number")
-    return floor(start + seconds)
+    moment: int = floor(start + seconds)
+    return moment
 
 
 def _require_writable(body: dict[str, Any]) -> None:
-    if not _NAME.issuperset(map(type, body)):
-        raise TypeError("claim names must be strings")
-    if not _PLAIN.issuperset(map(type, body.values())):
-        for name, value in body.items():
+    """Raise unless `verify` would accept such claims: at once what is plain, the rest one by one."""
+    for name, value in body.items():
+        if type(value) in _PLAIN_FOR.get(name, _PLAIN) and type(name) is str:
+            continue
+        if type(name) is not str:
+            raise TypeError("claim names must be strings")
+        if name in _DATES:
+            if type(value) is not int or not -DATE_LIMIT < value < DATE_LIMIT:
+                _require_registered(name, value)
+        else:
             _require_json(name, value)
+            _require_registered(name, value)
+
+
+def _require_registered(name: str, value: Any) -> None:
     try:
-        require_claim_types(body)
+        require_claim_types({name: value})
     except BadClaim as error:  # a refusal is for tokens; here it is the caller's mistake
         raise TypeError(str(error)) from None
 
@@ -137,28 +167,21 @@ def _require_json(where: str, value: Any) -> None:
             raise TypeError(f"claim {where!r} holds a name that is no string")
         for item in value.values():
             _require_json(where, item)
-    elif not isinstance(value, str | int | float):
+    elif type(value) is not str:
         raise TypeError(f"claim {where!r} holds a value that is not JSON")
 
 
 def _header_text(key: Key, typ: str | None, header: Mapping[str, Any] | None) -> str:
-    if header is None:
-        text = key.header_texts.get(typ)
-        if text is not None:
-            return text
-    if typ is not None and not isinstance(typ, str):
-        raise TypeError("typ must be text")
-    fields: dict[str, Any] = {"alg": key.alg, "kid": key.kid, "typ": typ}
-    if typ is None:
-        del fields["typ"]
+    fields: dict[str, Any] = {"alg": key.alg, "kid": key.kid}
+    if typ is not None:
+        fields["typ"] = typ
     if header is not None:
-        for name in ("alg", "crit", "b64"):
-            if name in header:
-                raise ValueError(f"header {name!r} cannot be set")
+        if not _FIXED.isdisjoint(header):
+            raise ValueError("header 'alg', 'crit' and 'b64' cannot be set")
         fields |= header
-        if not all(isinstance(fields.get(name, ""), str) for name in ("kid", "typ")):
-            raise TypeError("header 'kid' and 'typ' must be text")
-        _require_json("header", fields)
+    if type(fields["kid"]) is not str or type(fields.get("typ", "")) is not str:
+        raise TypeError("header 'kid' and 'typ' must be text")
+    _require_json("header", fields)
     text = encode(_write(fields))
     if header is None and len(key.header_texts) < _HEADERS_KEPT:
         key.header_texts[typ] = text

@@ -35,27 +35,13 @@ def compile_verification(keys: KeySet | Resolver, policy: Policy) -> VerifyAnew:
     keeps_headers = isinstance(keys, KeySet)  # a resolver is asked every time
     judge = policy.judge
 
-    def meet(token: str) -> _Met:
-        header, flat = read_header(split(token)[0])
-        return header, flat, find_keys(header, keys, policy.algorithms)
-
-    def accept(header_text: str, met: _Met) -> None:
-        """Judge the header of a token whose signature is good."""
-        header = met[0]
-        if not policy.wants_type(header.get("typ", "")):
-            raise WrongType("header 'typ' is not the kind of token wanted")
-        if "zip" in header or "cty" in header:
-            raise Malformed("a header with 'zip' or 'cty' has no claims for a payload")
-        if keeps_headers and len(headers) < _HEADERS_KEPT:
-            headers[header_text] = met
-
     def verify_anew(token: str, now: float) -> Verified:
         if type(token) is not str or len(token) > MAX_TOKEN_CHARS or not token.isascii():
             split(token)
         signing_input, _, signature = token.rpartition(".")
         header_text, _, payload_text = signing_input.partition(".")
         known = headers.get(header_text)
-        met = known or meet(token)
+        met = known or _meet(token, keys, policy)
         header, flat_header, candidates = met
         data = signing_input.encode()
         for key in candidates:
@@ -64,7 +50,9 @@ def compile_verification(keys: KeySet | Resolver, policy: Policy) -> VerifyAnew:
         else:
             raise signature_error(token, signature)
         if known is None:
-            accept(header_text, met)
+            _accept(header, policy)
+            if keeps_headers and len(headers) < _HEADERS_KEPT:
+                headers[header_text] = met
         claims, flat = read_claims(payload_text)
         since, until = judge(claims)
         if not since <= now < until:
@@ -73,3 +61,16 @@ def compile_verification(keys: KeySet | Resolver, policy: Policy) -> VerifyAnew:
         return since, until, value, flat and flat_header, key
 
     return verify_anew
+
+
+def _meet(token: str, keys: KeySet | Resolver, policy: Policy) -> _Met:
+    header, flat = read_header(split(token)[0])
+    return header, flat, find_keys(header, keys, policy.algorithms)
+
+
+def _accept(header: dict[str, Any], policy: Policy) -> None:
+    """Judge the header of a token whose signature is good."""
+    if not policy.wants_type(header.get("typ", "")):
+        raise WrongType("header 'typ' is not the kind of token wanted")
+    if "zip" in header or "cty" in header:
+        raise Malformed("a header with 'zip' or 'cty' has no claims for a payload")
