@@ -204,12 +204,12 @@ class Follower:
 
     async def _follow(self) -> None:
         while True:
-            self._hurry.clear()
             try:
                 async with asyncio.timeout(self._poll_interval):
                     await self._hurry.wait()
             except TimeoutError:
                 pass
+            self._hurry.clear()
             await self.poll()
 
     def _say_freshness(self) -> None:

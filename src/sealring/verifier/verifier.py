@@ -68,7 +68,7 @@ class Verifier:
             leeway=leeway,
             require=REQUIRED,
             integer_dates=True,
-            max_lifetime=max_lifetime + leeway,
+            max_lifetime=max_lifetime,
         )
 
     def verify(self, token: str) -> Principal:

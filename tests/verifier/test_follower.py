@@ -1,0 +1,299 @@
+"""A node's word of revocations: what it takes in, how fresh it is, and when it begins anew."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from sealring import jwt
+from sealring.errors import StoreUnavailable
+from sealring.revocation.entry import Entry, entry_digest
+from sealring.store.records import FeedPage
+from sealring.verifier.follower import Follower
+from tests.clocks import FrozenClock
+
+pytestmark = pytest.mark.anyio
+
+LEEWAY = 5
+
+
+def dead(number: int, target: str = "", *, id: str = "", kind: str = "session", epoch: int = 0) -> Entry:
+    return Entry(number, id or f"entry-{number}", kind, target or f"sid-{number}", epoch, 2**40)  # type: ignore[arg-type]
+
+
+class Feed:
+    """A source that is a plain list: what a store would answer, and nothing else."""
+
+    def __init__(self, clock: FrozenClock) -> None:
+        self.clock = clock
+        self.entries: list[Entry] = []
+        self.incarnation = "first life"
+        self.keys_version = 1
+        self.asked: list[int | None] = []
+        self.broken = False
+        self.ahead_ms = 0
+        self.forgotten = 0
+        self.while_answering: Callable[[], None] = lambda: None
+
+    async def load(self, after: int | None) -> FeedPage:
+        self.asked.append(after)
+        if self.broken:
+            raise StoreUnavailable("no way to the store")
+        page = self.page(after)
+        self.while_answering()
+        await asyncio.sleep(0)
+        return page
+
+    def page(self, after: int | None) -> FeedPage:
+        head = self.entries[-1].number if self.entries else 0
+        kept = [entry for entry in self.entries if entry.number > self.forgotten]
+        wanted = tuple(entry for entry in kept if after is None or entry.number > after)
+        digest = 0
+        for entry in self.entries:
+            digest ^= entry_digest(entry.id)
+        complete = after is None or len(wanted) == head - after
+        return FeedPage(
+            incarnation=self.incarnation,
+            head=head,
+            complete=complete,
+            entries=wanted,
+            digest=digest,
+            keys_version=self.keys_version,
+            time_ms=self.clock.now_ms() + self.ahead_ms,
+        )
+
+    async def keys(self) -> jwt.KeySet:
+        return jwt.KeySet([])
+
+
+class Node:
+    def __init__(self) -> None:
+        self.clock = FrozenClock()
+        self.feed = Feed(self.clock)
+        self.key_sets: list[jwt.KeySet] = []
+        self.follower = Follower(
+            self.feed,
+            on_keys=self.key_sets.append,
+            clock=self.clock,
+            max_staleness=5,
+            poll_interval=0.5,
+            leeway=LEEWAY,
+        )
+
+    def is_fresh(self) -> bool:
+        return self.follower.is_fresh
+
+    def refuses(self, session: str, subject: str = "somebody", epoch: int = 0, kid: str = "kid") -> str | None:
+        return self.follower.view.cause(session, subject, epoch, kid)
+
+
+@pytest.fixture
+def node() -> Node:
+    return Node()
+
+
+async def test_f10_a_new_node_is_stale_until_its_first_full_load(node: Node) -> None:
+    assert not node.is_fresh()
+    node.feed.broken = True
+    assert not await node.follower.poll()
+    assert not node.is_fresh()
+    node.feed.broken = False
+    node.feed.entries = [dead(1)]
+    assert await node.follower.poll()
+    assert node.is_fresh()
+    assert node.refuses("sid-1") == "session"
+
+
+async def test_only_what_came_after_the_cursor_is_asked_for(node: Node) -> None:
+    node.feed.entries = [dead(1), dead(2)]
+    await node.follower.poll()
+    node.feed.entries.append(dead(3))
+    await node.follower.poll()
+    await node.follower.poll()
+    assert node.feed.asked == [None, 2, 3]
+    assert node.follower.cursor == 3
+    assert node.refuses("sid-3") == "session"
+
+
+async def test_each_kind_of_entry_is_in_force(node: Node) -> None:
+    node.feed.entries = [dead(1, "s"), dead(2, "u", kind="subject", epoch=3), dead(3, "k", kind="key")]
+    await node.follower.poll()
+    assert node.refuses("s") == "session"
+    assert node.refuses("other", "u", 2) == "subject"
+    assert node.refuses("other", "u", 3) is None
+    assert node.refuses("other", kid="k") == "key"
+
+
+async def test_f5_freshness_counts_from_the_start_of_the_poll(node: Node) -> None:
+    """What is committed while the source answers may not be in the answer."""
+    node.feed.while_answering = lambda: node.clock.pass_seconds(3)
+    await node.follower.poll()
+    node.clock.pass_seconds(2)
+    assert node.is_fresh()
+    node.clock.pass_seconds(0.001)
+    assert not node.is_fresh()
+
+
+async def test_f4_a_cut_off_node_goes_stale_and_heals_without_a_restart(node: Node) -> None:
+    await node.follower.poll()
+    node.feed.broken = True
+    node.feed.entries = [dead(1)]
+    node.clock.pass_seconds(5)
+    await node.follower.poll()
+    assert node.is_fresh()  # the bound itself is still within the promise
+    node.clock.pass_seconds(0.1)
+    assert not node.is_fresh()
+    node.feed.broken = False
+    await node.follower.poll()
+    assert node.is_fresh()
+    assert node.refuses("sid-1") == "session"
+
+
+async def test_f6_a_suspended_machine_wakes_up_stale(node: Node) -> None:
+    await node.follower.poll()
+    node.clock.pass_seconds(60)
+    assert not node.is_fresh()
+
+
+async def test_t2_a_wall_clock_that_steps_does_not_move_freshness(node: Node) -> None:
+    await node.follower.poll()
+    node.clock.step(-3600)
+    assert node.is_fresh()
+    node.clock.pass_seconds(5.1)
+    assert not node.is_fresh()
+
+
+@pytest.mark.parametrize(("ahead_ms", "good"), [(4999, True), (-4999, True), (5001, False), (-5001, False)])
+async def test_t1_a_clock_that_disagrees_beyond_the_leeway_stops_the_node(
+    node: Node, ahead_ms: int, *, good: bool
+) -> None:
+    node.feed.ahead_ms = ahead_ms
+    assert await node.follower.poll() is good
+    assert node.is_fresh() is good
+
+
+async def test_f7_a_store_that_went_back_and_used_a_number_again_is_loaded_anew(node: Node) -> None:
+    node.feed.entries = [dead(number) for number in range(1, 6)]
+    await node.follower.poll()
+    node.feed.entries = [dead(1), dead(2), dead(3), dead(4, "other", id="another life's 4"), dead(5), dead(6)]
+    await node.follower.poll()
+    assert node.follower.reloads == {"first load": 1, "digest": 1}
+    assert node.refuses("other") == "session"
+    assert node.refuses("sid-4") is None
+    assert node.follower.cursor == 6
+
+
+async def test_f7_a_head_that_went_back_is_loaded_anew(node: Node) -> None:
+    node.feed.entries = [dead(number) for number in range(1, 6)]
+    await node.follower.poll()
+    del node.feed.entries[3:]
+    await node.follower.poll()
+    assert node.follower.reloads == {"first load": 1, "went back": 1}
+    assert node.follower.cursor == 3
+
+
+async def test_f7_the_same_head_with_another_last_entry_is_noticed(node: Node) -> None:
+    node.feed.entries = [dead(1), dead(2)]
+    await node.follower.poll()
+    node.feed.entries[1] = dead(2, "other", id="another life's 2")
+    await node.follower.poll()
+    assert node.follower.reloads["digest"] == 1
+    assert node.refuses("other") == "session"
+
+
+async def test_p7_another_incarnation_is_loaded_anew_with_its_keys(node: Node) -> None:
+    await node.follower.poll()
+    node.feed.incarnation = "restored"
+    await node.follower.poll()
+    assert node.follower.reloads == {"first load": 1, "incarnation": 1}
+    assert len(node.key_sets) == 2
+
+
+async def test_f9_a_node_away_for_longer_than_the_retention_takes_the_snapshot(node: Node) -> None:
+    await node.follower.poll()
+    node.feed.entries = [dead(number) for number in range(1, 9)]
+    node.feed.forgotten = 4
+    await node.follower.poll()
+    assert node.follower.reloads == {"first load": 1, "forgotten": 1}
+    assert node.refuses("sid-8") == "session"
+
+
+async def test_f14_an_entry_that_was_skipped_is_found_by_the_digest(node: Node) -> None:
+    await node.follower.poll()
+    node.feed.entries = [dead(1), dead(2)]
+    honest = node.feed.page
+    node.feed.page = lambda after: replace(honest(after), entries=honest(after).entries[1:])  # type: ignore[method-assign]
+    await node.follower.poll()
+    assert node.follower.reloads["digest"] == 1
+
+
+async def test_i2_what_is_applied_here_is_in_force_before_any_poll(node: Node) -> None:
+    await node.follower.poll()
+    node.follower.apply([dead(1)])
+    assert node.refuses("sid-1") == "session"
+    assert node.follower.cursor == 0
+
+
+async def test_i2_what_is_applied_during_a_reload_survives_it(node: Node) -> None:
+    await node.follower.poll()
+    node.feed.incarnation = "restored"
+    node.feed.while_answering = lambda: node.follower.apply([dead(1)])
+    await node.follower.poll()
+    assert node.refuses("sid-1") == "session"
+
+
+async def test_f3_pages_that_repeat_are_harmless(node: Node) -> None:
+    node.feed.entries = [dead(1)]
+    node.follower.apply([dead(1)])
+    await node.follower.poll()
+    node.follower.apply([dead(1)])
+    await node.follower.poll()
+    assert node.refuses("sid-1") == "session"
+    assert node.follower.reloads == {"first load": 1}
+
+
+async def test_keys_are_asked_for_when_their_version_moved_and_only_then(node: Node) -> None:
+    await node.follower.poll()
+    await node.follower.poll()
+    assert len(node.key_sets) == 1
+    node.feed.keys_version = 2
+    await node.follower.poll()
+    assert len(node.key_sets) == 2
+
+
+async def test_f5_a_source_that_hangs_is_given_up(node: Node) -> None:
+    follower = Follower(
+        node.feed,
+        on_keys=node.key_sets.append,
+        clock=node.clock,
+        max_staleness=0.05,
+        poll_interval=0.01,
+        leeway=LEEWAY,
+    )
+
+    async def hang(_: int | None) -> FeedPage:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    node.feed.load = hang  # type: ignore[method-assign,assignment]
+    assert not await follower.poll()
+    assert not follower.is_fresh
+
+
+async def test_the_loop_polls_and_a_hint_hurries_it(node: Node) -> None:
+    node.follower = Follower(
+        node.feed, on_keys=node.key_sets.append, clock=node.clock, max_staleness=5, poll_interval=600, leeway=LEEWAY
+    )
+    await node.follower.start()
+    try:
+        node.feed.entries = [dead(1)]
+        node.follower.hurry()
+        async with asyncio.timeout(5):
+            while node.refuses("sid-1") is None:  # noqa: ASYNC110 - the follower is a task beside us
+                await asyncio.sleep(0)
+    finally:
+        await node.follower.stop()
+    assert node.feed.asked == [None, 0]

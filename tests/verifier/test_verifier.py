@@ -1,0 +1,197 @@
+"""I10: a token is accepted when everything holds, and refused when any one thing does not."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from sealring import errors, jwt
+from sealring.errors import TokenError
+from sealring.revocation.entry import Entry
+from sealring.store.records import FeedPage
+from sealring.verifier.principal import Principal
+from sealring.verifier.verifier import Verifier
+from tests.clocks import START, FrozenClock
+
+ISSUER = "https://auth.example.com"
+TTL = 1800
+LEEWAY = 5
+KEY = jwt.Key.generate("ES256")
+OTHER_KEY = jwt.Key.generate("ES256")
+
+
+class Still:
+    """A source with no revocations and one key."""
+
+    def __init__(self, clock: FrozenClock) -> None:
+        self._clock = clock
+
+    async def load(self, after: int | None) -> FeedPage:  # noqa: ARG002 - the protocol's
+        return FeedPage(
+            incarnation="i",
+            head=0,
+            digest=0,
+            complete=True,
+            entries=(),
+            keys_version=1,
+            time_ms=self._clock.now_ms(),
+        )
+
+    async def keys(self) -> jwt.KeySet:
+        return jwt.KeySet([KEY.public()])
+
+
+class Node:
+    def __init__(self) -> None:
+        self.clock = FrozenClock()
+        self.verifier = Verifier(
+            Still(self.clock),
+            issuer=ISSUER,
+            audience="orders",
+            max_lifetime=TTL,
+            leeway=LEEWAY,
+            max_staleness=5,
+            poll_interval=0.5,
+            clock=self.clock,
+        )
+        self.poll()
+
+    def poll(self) -> None:
+        asyncio.run(self.verifier.follower.poll())
+
+
+@pytest.fixture
+def node() -> Node:
+    return Node()
+
+
+def claims(**other: Any) -> dict[str, Any]:
+    whole = {
+        "iss": ISSUER,
+        "aud": "orders",
+        "sub": "42",
+        "client_id": "page",
+        "sid": "s" * 22,
+        "jti": "j" * 22,
+        "iat": START,
+        "exp": START + TTL,
+        "auth_time": START,
+        "epoch": 2,
+        "scope": "orders:read orders:write",
+    } | other
+    return {name: value for name, value in whole.items() if value is not None}
+
+
+def signed(key: jwt.Key = KEY, typ: str = "at+jwt", **other: Any) -> str:
+    return jwt.sign(claims(**other), key, typ=typ, issued_at=False, now=START)
+
+
+def test_a_good_token_is_its_principal(node: Node) -> None:
+    principal = node.verifier.verify(signed(roles=["admin", {"of": "orders"}]))
+    assert principal.subject == "42"
+    assert principal.session_id == "s" * 22
+    assert principal.scopes == {"orders:read", "orders:write"}
+    assert principal.epoch == 2
+    assert principal.kid == KEY.kid
+    assert principal.expires_at == START + TTL
+    assert principal.claims["roles"] == ("admin", {"of": "orders"})
+
+
+def test_a_principal_cannot_be_changed_and_is_shared(node: Node) -> None:
+    token = signed(roles={"of": ["orders"]})
+    first = node.verifier.verify(token)
+    with pytest.raises(AttributeError):
+        first.subject = "root"  # type: ignore[misc]
+    with pytest.raises(TypeError):
+        first.claims["sub"] = "root"  # type: ignore[index]
+    with pytest.raises(TypeError):
+        first.claims["roles"]["of"] = ()
+    assert node.verifier.verify(token) is first
+
+
+REFUSALS: list[tuple[str, dict[str, Any], type[TokenError]]] = [
+    (
+        "another key under our kid",
+        {"key": jwt.Key.from_jwk(OTHER_KEY.to_jwk(private=True) | {"kid": KEY.kid})},
+        errors.BadSignature,
+    ),
+    ("an unknown kid", {"key": OTHER_KEY}, errors.UnknownKey),
+    ("no typ of an access token", {"typ": "JWT"}, errors.WrongType),
+    ("a refresh token's typ", {"typ": "refresh+jwt"}, errors.WrongType),
+    ("another issuer", {"iss": ISSUER + "/"}, errors.WrongIssuer),
+    ("another audience", {"aud": "billing"}, errors.WrongAudience),
+    ("expired beyond the leeway", {"iat": START - TTL - LEEWAY, "exp": START - LEEWAY}, errors.Expired),
+    ("not yet valid", {"nbf": START + LEEWAY + 1}, errors.NotYetValid),
+    ("issued in the future", {"iat": START + LEEWAY + 1}, errors.NotYetValid),
+    ("living longer than we let any live", {"exp": START + TTL + LEEWAY + 1}, errors.TokenError),
+    ("a date that is no integer", {"exp": START + 1.5}, errors.BadClaim),
+    ("an epoch that is a bool", {"epoch": True}, errors.BadClaim),
+    ("an epoch that is text", {"epoch": "2"}, errors.BadClaim),
+    ("a sid that is a number", {"sid": 7}, errors.BadClaim),
+    ("a scope that is a list", {"scope": ["a"]}, errors.BadClaim),
+    ("an auth_time that is text", {"auth_time": "now"}, errors.BadClaim),
+    *[(f"no {name}", {name: None}, errors.MissingClaim) for name in claims()],
+]
+
+
+@pytest.mark.parametrize(("other", "error"), [row[1:] for row in REFUSALS], ids=[row[0] for row in REFUSALS])
+def test_i10_each_condition_alone_refuses(node: Node, other: dict[str, Any], error: type[TokenError]) -> None:
+    with pytest.raises(error):
+        node.verifier.verify(signed(**other))
+
+
+@pytest.mark.parametrize("remembered", [False, True])
+@pytest.mark.parametrize(
+    ("entry", "cause"),
+    [
+        (Entry(1, "a", "session", "s" * 22, 0, 2**40), "session"),
+        (Entry(1, "a", "subject", "42", 3, 2**40), "subject"),
+        (Entry(1, "a", "key", KEY.kid, 0, 2**40), "key"),
+    ],
+)
+def test_i10_what_is_dead_is_refused_remembered_or_not(
+    node: Node, entry: Entry, cause: str, *, remembered: bool
+) -> None:
+    token = signed()
+    if remembered:
+        node.verifier.verify(token)
+    node.verifier.follower.apply([entry])
+    with pytest.raises(errors.Revoked) as refusal:
+        node.verifier.verify(token)
+    assert refusal.value.cause == cause
+
+
+def test_i10_an_epoch_that_is_current_lives(node: Node) -> None:
+    node.verifier.follower.apply([Entry(1, "a", "subject", "42", 2, 2**40)])
+    assert node.verifier.verify(signed()).epoch == 2
+
+
+@pytest.mark.parametrize("token", ["", "x", signed()], ids=["empty", "junk", "good"])
+def test_i1_a_stale_node_accepts_nothing_and_says_that_it_is_its_own_fault(node: Node, token: str) -> None:
+    node.clock.pass_seconds(5.001)
+    with pytest.raises(errors.Stale):
+        node.verifier.verify(token)
+    node.poll()
+    assert isinstance(node.verifier.verify(signed()), Principal)
+
+
+def test_t4_a_token_lives_until_exp_and_the_leeway_remembered_or_not(node: Node) -> None:
+    token = signed()
+    node.verifier.verify(token)
+    node.clock.pass_seconds(TTL + LEEWAY - 0.001)
+    node.poll()
+    node.verifier.verify(token)
+    node.clock.pass_seconds(0.001)
+    node.poll()
+    with pytest.raises(errors.Expired):
+        node.verifier.verify(token)
+
+
+def test_k2_a_key_that_left_the_set_takes_its_remembered_tokens_along(node: Node) -> None:
+    token = signed()
+    node.verifier.verify(token)
+    node.verifier._use_keys(jwt.KeySet([OTHER_KEY.public()]))
+    with pytest.raises(errors.UnknownKey):
+        node.verifier.verify(token)
