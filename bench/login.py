@@ -1,0 +1,178 @@
+"""Log-ins: how near to the bare Argon2 rate, and how little a flood of them costs verification (I14).
+
+Everything is a ratio of two rates measured in turns within this run. `scripts/bench login [seconds]`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+import statistics
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from pathlib import Path
+from secrets import token_bytes
+
+from argon2.low_level import Type, hash_secret_raw
+
+from sealring import jwt
+from sealring.errors import SealringError
+from sealring.issuer.accounts import AccountPolicy, Accounts
+from sealring.issuer.hashing import OWASP_2024, PasswordHasher
+from sealring.issuer.origin import Origin
+from sealring.issuer.throttle import DeviceLanes, Rate
+from sealring.store.memory import MemoryStore
+from sealring.store.protocol import Store
+from sealring.store.sqlite import SqliteStore
+
+PASSWORD = "correct horse fine staple"
+ACCOUNTS = 50
+CLIENTS = 24
+ROUNDS = 5
+FLOOD = 10
+"""Times the log-ins that the machine can hash."""
+NO_LIMIT = Rate(1_000_000, 1)
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+@asynccontextmanager
+async def accounts_over(store: Store) -> AsyncIterator[Accounts]:
+    """Fifty accounts, and no throttle: the question is what hashing costs."""
+    await store.open()
+    accounts = Accounts(
+        store,
+        PasswordHasher(),
+        clock=now_ms,
+        lanes=DeviceLanes([token_bytes(32)]),
+        policy=AccountPolicy(retain_seconds=1805, account_rate=NO_LIMIT, address_rate=NO_LIMIT),
+    )
+    for number in range(ACCOUNTS):
+        await accounts.register(f"user{number}", PASSWORD, None, Origin("192.0.2.1"))
+    yield accounts
+    await accounts.close()
+    await store.close()
+
+
+async def rate_of(work: Callable[[int], Awaitable[object]], seconds: float) -> float:
+    """Calls per second by a fixed number of clients, each at its next call when its last is done."""
+    done = 0
+    end = time.perf_counter() + seconds
+
+    async def client(number: int) -> None:
+        nonlocal done
+        while time.perf_counter() < end:
+            await work(number)
+            done += 1
+
+    began = time.perf_counter()
+    await asyncio.gather(*(client(number) for number in range(CLIENTS)))
+    return done / (time.perf_counter() - began)
+
+
+def bare_hash() -> bytes:
+    profile = OWASP_2024
+    return hash_secret_raw(
+        PASSWORD.encode(), token_bytes(16), profile.passes, profile.memory_kib, profile.lanes, 32, Type.ID
+    )
+
+
+async def log_ins_against_bare_hashes(name: str, store: Store, seconds: float) -> None:
+    async with accounts_over(store) as accounts:
+        threads = PasswordHasher().threads
+        loop = asyncio.get_running_loop()
+        ratios, log_in_rates = [], []
+        with ThreadPoolExecutor(threads) as pool:
+            for _ in range(ROUNDS):
+                bare = await rate_of(lambda _: loop.run_in_executor(pool, bare_hash), seconds)
+                log_ins = await rate_of(
+                    lambda number: accounts.authenticate(f"user{number % ACCOUNTS}", PASSWORD, Origin("192.0.2.1")),
+                    seconds,
+                )
+                ratios.append(log_ins / bare)
+                log_in_rates.append(log_ins)
+    print(f"log-ins/s, {name}: {statistics.median(log_in_rates):.1f}")
+    print(f"log-ins/s, {name}, against bare Argon2id on {threads} threads: {statistics.median(ratios):.3f}")
+
+
+async def verifications(verify: Callable[[], object], seconds: float) -> float:
+    """Verifications per second on the event loop, which may turn to others after each."""
+    done = 0
+    began = time.perf_counter()
+    end = began + seconds
+    while time.perf_counter() < end:
+        verify()
+        done += 1
+        await asyncio.sleep(0)
+    return done / (time.perf_counter() - began)
+
+
+@asynccontextmanager
+async def flood(accounts: Accounts, rate: float) -> AsyncIterator[Counter[str]]:
+    """Log-ins that arrive at that rate, whatever becomes of those before them."""
+    outcomes: Counter[str] = Counter()
+    tasks: set[asyncio.Task[None]] = set()
+
+    async def one(number: int) -> None:
+        try:
+            await accounts.authenticate(f"user{number % ACCOUNTS}", "wrong wrong wrong wrong", Origin("192.0.2.1"))
+        except SealringError as refused:
+            outcomes[type(refused).__name__] += 1
+
+    async def arrive() -> None:
+        began, number = time.perf_counter(), 0
+        while True:
+            while number < (time.perf_counter() - began) * rate:
+                task = asyncio.create_task(one(number))
+                tasks.add(task)
+                task.add_done_callback(tasks.discard)
+                number += 1
+            await asyncio.sleep(0.002)
+
+    arrivals = asyncio.create_task(arrive())
+    yield outcomes
+    arrivals.cancel()
+    await asyncio.gather(arrivals, *tasks, return_exceptions=True)
+
+
+async def verification_under_flood(store: Store, seconds: float) -> None:
+    key = jwt.Key.generate("ES256")
+    token = jwt.sign({"sub": "42"}, key, issuer="https://auth.example.com", expires_in="30m")
+    verifier = jwt.Verifier(key.public(), issuer="https://auth.example.com", cache_size=0)
+    async with accounts_over(store) as accounts:
+        loop = asyncio.get_running_loop()
+        with ThreadPoolExecutor(PasswordHasher().threads) as pool:
+            hashes = await rate_of(lambda _: loop.run_in_executor(pool, bare_hash), seconds)
+        outcomes: Counter[str] = Counter()
+        alone, ratios = 0.0, []
+        for _ in range(ROUNDS):
+            alone = await verifications(lambda: verifier.verify(token), seconds)
+            async with flood(accounts, FLOOD * hashes) as round_outcomes:
+                flooded = await verifications(lambda: verifier.verify(token), seconds)
+            outcomes += round_outcomes
+            ratios.append(flooded / alone)
+    print(f"ES256 verifications/s alone: {alone:.0f}")
+    print(f"verification under {FLOOD} x {hashes:.0f} log-ins/s, against alone: {statistics.median(ratios):.3f}")
+    print(f"what became of the log-ins: {dict(outcomes)}")
+
+
+def main() -> None:
+    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 3.0
+    asyncio.run(log_ins_against_bare_hashes("in memory", MemoryStore(), seconds))
+    with tempfile.TemporaryDirectory() as folder:
+        asyncio.run(log_ins_against_bare_hashes("SQLite", SqliteStore(Path(folder) / "a.db"), seconds))
+    asyncio.run(verification_under_flood(MemoryStore(), seconds))
+    with tempfile.TemporaryDirectory() as folder:
+        asyncio.run(verification_under_flood(SqliteStore(Path(folder) / "b.db"), seconds))
+    print(f"peak resident: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB")
+
+
+if __name__ == "__main__":
+    main()

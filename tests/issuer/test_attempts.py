@@ -1,0 +1,125 @@
+"""One attempt: in what order it is bounded, counted and answered."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sealring.errors import Overloaded, Throttled, WrongCredentials
+from sealring.issuer.attempts import Attempts, _until_grid
+from sealring.issuer.hashing import Argon2Profile, PasswordHasher
+from sealring.issuer.origin import Origin
+from sealring.issuer.throttle import Rate
+from sealring.store.memory import MemoryStore
+
+HOME = Origin("192.0.2.1")
+
+
+def attempts_over(store: MemoryStore, hasher: PasswordHasher) -> Attempts:
+    return Attempts(
+        store,
+        hasher,
+        clock=lambda: 1_800_000_000_000,
+        account_rate=Rate(4, 300),
+        address_rate=Rate(100, 60),
+        answer_grid_ms=1,
+    )
+
+
+@given(st.floats(0, 10), st.sampled_from([0.001, 0.05, 0.5]))
+def test_failures_end_on_the_grid_and_within_a_millisecond_after(elapsed: float, grid: float) -> None:
+    end = elapsed + _until_grid(elapsed, grid)
+    assert end >= elapsed
+    steps = round((end - 0.0005) / grid)
+    assert steps * grid - 1e-9 <= end < steps * grid + 0.001 + 1e-9
+
+
+def test_an_attempt_is_counted_only_once_it_has_its_place() -> None:
+    async def scenario() -> None:
+        store = MemoryStore()
+        hasher = PasswordHasher(profile=Argon2Profile(64, 1), threads=1, max_waiting=1)
+        attempts = attempts_over(store, hasher)
+        leave = asyncio.Event()
+        inside = 0
+
+        async def hold(lane: str) -> None:
+            nonlocal inside
+            async with attempts.attempt(lane, HOME):
+                inside += 1
+                await leave.wait()
+
+        tasks = [asyncio.create_task(hold(lane)) for lane in ("a", "b", "c")]
+        await asyncio.sleep(0)
+        assert (inside, hasher.waiting) == (2, 1)
+        with pytest.raises(Overloaded):
+            async with attempts.attempt("d", HOME):
+                pass
+        assert {lane.split()[0] for lane in store._lanes} == {"a", "b"}
+        leave.set()
+        await asyncio.gather(*tasks)
+
+    asyncio.run(scenario())
+
+
+def test_one_account_holds_a_quarter_of_its_lane_at_most() -> None:
+    async def scenario() -> None:
+        hasher = PasswordHasher(profile=Argon2Profile(64, 1), threads=4)
+        attempts = attempts_over(MemoryStore(), hasher)
+        inside: list[int] = []
+
+        async def one() -> None:
+            async with attempts.attempt("a", HOME) as attempt:
+                inside.append(hasher.places - hasher._places._value)
+                await asyncio.sleep(0)
+                await attempts.succeed(attempt, subject="a")
+
+        await asyncio.gather(*(one() for _ in range(20)))
+        assert inside == [1] * 20
+
+    asyncio.run(scenario())
+
+
+def test_what_fails_pays_and_what_breaks_does_not() -> None:
+    async def scenario() -> None:
+        store = MemoryStore()
+        attempts = attempts_over(store, PasswordHasher(profile=Argon2Profile(64, 1)))
+
+        async def breaks() -> None:
+            async with attempts.attempt("a", HOME):
+                raise ZeroDivisionError
+
+        async def fails() -> None:
+            async with attempts.attempt("a", HOME):
+                await attempts.fail(HOME, subject="", cause="wrong password")
+                raise WrongCredentials
+
+        with pytest.raises(ZeroDivisionError):
+            await breaks()
+        assert not any("192.0.2.1" in lane for lane in store._lanes)
+        with pytest.raises(WrongCredentials):
+            await fails()
+        assert any("192.0.2.1" in lane for lane in store._lanes)
+
+    asyncio.run(scenario())
+
+
+def test_lifting_opens_the_lane() -> None:
+    async def scenario() -> None:
+        store = MemoryStore()
+        hasher = PasswordHasher(profile=Argon2Profile(64, 1))
+        attempts = attempts_over(store, hasher)
+        for _ in range(4):
+            async with attempts.attempt("a", HOME):
+                pass
+        with pytest.raises(Throttled):
+            async with attempts.attempt("a", HOME):
+                pass
+        await attempts.lift("a", subject="id")
+        async with attempts_over(store, hasher).attempt("a", HOME):  # another node, which remembers nothing
+            pass
+        assert [event.cause for event in await store.read_events()] == ["account lane is full", "lifted by operator"]
+
+    asyncio.run(scenario())
