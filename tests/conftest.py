@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
 from sealring.store.memory import MemoryStore
+from sealring.store.postgres import PostgresStore
 from sealring.store.protocol import Store
 from sealring.store.sqlite import SqliteStore
+from tests.store.postgres_cluster import Cluster, shared_cluster
 
 
 @pytest.fixture
@@ -18,10 +20,33 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(scope="session")
+def postgres_cluster(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[Cluster]:
+    """One PostgreSQL for the whole run; tests that stop it take `own_cluster` instead."""
+    own = tmp_path_factory.getbasetemp()
+    with shared_cluster(own if worker_id == "master" else own.parent) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def postgres_dsn(postgres_cluster: Cluster) -> Iterator[str]:
+    """The DSN of an empty database. Tests that ask for it carry the marker `postgres`."""
+    dsn = postgres_cluster.create_database()
+    yield dsn
+    postgres_cluster.drop_database(dsn)
+
+
+@pytest.fixture(params=["memory", "sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
     """An empty, open store of each kind."""
-    opened: Store = MemoryStore() if request.param == "memory" else SqliteStore(tmp_path / "sealring.db")
+    opened: Store
+    match request.param:
+        case "memory":
+            opened = MemoryStore()
+        case "sqlite":
+            opened = SqliteStore(tmp_path / "sealring.db")
+        case _:
+            opened = PostgresStore(request.getfixturevalue("postgres_dsn"))
     await opened.open()
     yield opened
     await opened.close()

@@ -7,7 +7,6 @@ import shutil
 from pathlib import Path
 
 import pytest
-from tests.store.samples import NOW, RETAIN, an_account, an_event
 
 from sealring.errors import NameTaken
 from sealring.revocation.entry import Entry, entry_digest
@@ -15,6 +14,7 @@ from sealring.store.ledger import digest_of
 from sealring.store.protocol import Store
 from sealring.store.records import FeedPage, StaleSubject
 from sealring.store.sqlite import SqliteStore
+from tests.store.samples import NOW, RETAIN, an_account, an_event
 
 pytestmark = pytest.mark.anyio
 

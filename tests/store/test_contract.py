@@ -6,7 +6,6 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from tests.store.samples import NOW, RETAIN, a_key, a_session, an_account, an_event
 
 from sealring.errors import InvalidField, NameTaken
 from sealring.revocation.entry import Entry
@@ -25,6 +24,7 @@ from sealring.store.records import (
     StartedSession,
     StatusChange,
 )
+from tests.store.samples import NOW, RETAIN, a_key, a_session, an_account, an_event
 
 pytestmark = pytest.mark.anyio
 
@@ -623,8 +623,10 @@ async def test_purge_forgets_idle_lanes_only(store: Store) -> None:
 
 
 async def test_purge_works_through_more_rows_than_one_piece(store: Store) -> None:
-    await asyncio.gather(*(start(store, a_session(str(number))) for number in range(1200)))
-    await asyncio.gather(*(revoke(store, StaleSubject(subject=str(number))) for number in range(1200)))
+    for piece in range(0, 1200, 100):
+        subjects = [str(number) for number in range(piece, piece + 100)]
+        await asyncio.gather(*(start(store, a_session(subject)) for subject in subjects))
+        await asyncio.gather(*(revoke(store, StaleSubject(subject=subject)) for subject in subjects))
     live = a_session("live", created_at=NOW + 100 * 86_400)
     await start(store, live)
     await store.purge(now=NOW + 100 * 86_400, audit_seconds=0)

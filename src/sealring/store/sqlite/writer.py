@@ -28,6 +28,9 @@ Work = Callable[[sqlite3.Connection], T]
 QUEUE_LIMIT = 4096
 """Under a second of writes on an ordinary disk; what comes on top is told to try again."""
 
+ANSWER_SECONDS = 10.0
+"""How long a caller waits: for a group under way and one's own, each within its budget. A disk may hang for longer."""
+
 
 class SqliteWriter:
     """The way to one SQLite file: reads and grouped writes, from any event loop.
@@ -107,7 +110,11 @@ class SqliteWriter:
             if self._queue.qsize() >= QUEUE_LIMIT and kind != "close":
                 raise Overloaded("too much is waiting for the database file")
             self._queue.put(job)
-        answer: T = await job.future
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                answer: T = await job.future
+        except TimeoutError as error:
+            raise StoreUnavailable("the database file does not answer") from error
         return answer
 
     def _run(self, opening: Job) -> None:

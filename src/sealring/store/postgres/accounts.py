@@ -1,0 +1,108 @@
+"""Accounts in PostgreSQL. Every writing function runs inside a transaction; every reading one is a statement."""
+
+# ruff: noqa: S608
+# only column names and conditions of our own are put into statements; every value is a parameter
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from psycopg.errors import UniqueViolation
+
+from sealring.errors import InvalidField, NameTaken
+from sealring.revocation.entry import Entry
+from sealring.store.postgres.database import Connection, Undo
+from sealring.store.postgres.ledger import append, end_subject, lock_subject, raise_epoch
+from sealring.store.records import (
+    Account,
+    AccountChange,
+    Deletion,
+    Event,
+    PasswordChange,
+    ScopesChange,
+    StatusChange,
+)
+from sealring.store.rows import (
+    ACCOUNT_COLUMNS,
+    ACCOUNT_COLUMNS_OF_A,
+    read_account,
+    write_account,
+    write_scopes,
+)
+
+_SELECT = f"SELECT {ACCOUNT_COLUMNS_OF_A}, s.epoch FROM accounts AS a JOIN subjects AS s ON s.subject = a.id"
+
+
+async def create(connection: Connection, account: Account, event: Event) -> None:
+    """Add an account and its subject. The unique indexes decide, so of many at once one succeeds (U3)."""
+    added = await connection.execute(
+        "INSERT INTO subjects (subject, epoch) VALUES (%s, %s) ON CONFLICT (subject) DO NOTHING",
+        (account.id, account.epoch),
+    )
+    if added.rowcount == 0:
+        raise ValueError("a subject is never used again")
+    try:
+        await connection.execute(
+            f"INSERT INTO accounts ({ACCOUNT_COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
+            write_account(account),
+        )
+    except UniqueViolation as taken:
+        if taken.diag.constraint_name == "accounts_canonical_email":
+            raise InvalidField("email", "is taken") from None
+        raise NameTaken from None
+    await append(connection, (), event)
+
+
+async def find(connection: Connection, canonical_name: str | None, id: str | None) -> Account | None:
+    """The account of that name or id."""
+    column, value = ("a.id", id) if canonical_name is None else ("a.canonical_name", canonical_name)
+    cursor = await connection.execute(f"{_SELECT} WHERE {column} = %s", (value,))
+    row = await cursor.fetchone()
+    return None if row is None else read_account(row)
+
+
+async def list_after(connection: Connection, after: str, limit: int) -> list[Account]:
+    """Accounts by canonical name."""
+    cursor = await connection.execute(
+        f"{_SELECT} WHERE a.canonical_name > %s ORDER BY a.canonical_name LIMIT %s", (after, limit)
+    )
+    return [read_account(row) for row in await cursor.fetchall()]
+
+
+async def change(
+    connection: Connection, id: str, change: AccountChange, event: Event, *, now: int, expires_at: int
+) -> tuple[Entry, ...] | None:
+    """Change an account and revoke what that makes invalid; none when it was not as the change expects.
+
+    The subject's row is locked first, as a log-in does: whichever of the two commits second sees the first (U13, I7).
+    """
+    if await lock_subject(connection, id) is None:
+        raise Undo
+    match change:
+        case PasswordChange():
+            changed = await connection.execute(
+                "UPDATE accounts SET password_hash = %s WHERE id = %s AND password_hash IS NOT DISTINCT FROM %s",
+                (change.new_hash, id, change.old_hash),
+            )
+            ends, keep = change.ends_sessions, change.keep_session
+        case StatusChange():
+            changed = await connection.execute("UPDATE accounts SET status = %s WHERE id = %s", (change.status, id))
+            ends, keep = change.status == "disabled", None
+        case ScopesChange():
+            changed = await connection.execute(
+                "UPDATE accounts SET scopes = %s WHERE id = %s", (write_scopes(change.scopes), id)
+            )
+            ends, keep = False, None
+        case Deletion():
+            changed = await connection.execute("DELETE FROM accounts WHERE id = %s", (id,))
+            ends, keep = True, None
+        case _:
+            assert_never(change)
+    if changed.rowcount == 0:
+        raise Undo
+    drafts: list[Entry] = []
+    if ends:
+        drafts.append(await end_subject(connection, id, "subject_revoked", keep=keep, now=now, expires_at=expires_at))
+    elif isinstance(change, ScopesChange):
+        drafts.append(await raise_epoch(connection, id, expires_at))
+    return await append(connection, drafts, event)

@@ -1,0 +1,230 @@
+"""Transactions on PostgreSQL: what may be tried again, what may not, and how long anything may take.
+
+Until COMMIT is sent nothing is kept, so a deadlock, a serialization failure or a lost connection before it is tried
+again on another connection, a bounded number of times (P6). A COMMIT whose answer is lost is StoreUnavailable: never
+success, and never tried again here (P5). A caller that is cancelled does not cancel a transaction: it runs to its end
+on its own, so no connection is broken or leaked (D8).
+READ COMMITTED is asked for by name: the statements rely on seeing what was committed while they waited for a lock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.errors import DeadlockDetected, SerializationFailure
+from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
+
+from sealring.errors import ConfigurationError, Overloaded, StoreUnavailable
+
+T = TypeVar("T")
+Connection = psycopg.AsyncConnection[Any]
+Work = Callable[[Connection], Awaitable[T]]
+
+ATTEMPTS = 3
+"""How often a transaction is begun at most."""
+BUDGET_SECONDS = 5.0
+"""How long one question may take, waiting for a connection and all attempts included."""
+CONNECTIONS = 8
+"""Of one process, beside those for swaps: enough for two cores' worth of waiting, few enough for many nodes."""
+WAITING_LIMIT = 1024
+"""Callers that may wait for a connection; what comes on top is told to try again."""
+
+_DEFAULTS: dict[str, Any] = {
+    "fallback_application_name": "sealring",
+    "connect_timeout": 5,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 2,
+    "tcp_user_timeout": 10_000,
+}
+"""What the DSN may override: a connection to a machine that has gone silent ends by itself (F5)."""
+_SETTINGS = f"""
+SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED;
+SET statement_timeout = {int(BUDGET_SECONDS * 1000)};
+SET idle_in_transaction_session_timeout = {int(2 * BUDGET_SECONDS * 1000)};
+SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off';
+"""
+"""Whatever the server's defaults are: an acknowledged commit is on disk (P2), and nothing holds a lock for long."""
+
+
+class Undo(Exception):
+    """Roll back, and return this."""
+
+    def __init__(self, result: Any = None) -> None:
+        super().__init__()
+        self.result = result
+
+
+class Database:
+    """A pool of connections to one PostgreSQL.
+
+    Args:
+        dsn: a libpq URL or connection string.
+
+    Raises:
+        ConfigurationError: the DSN cannot be read.
+    """
+
+    def __init__(self, dsn: str) -> None:
+        try:
+            self._conninfo = make_conninfo(**(_DEFAULTS | conninfo_to_dict(dsn)))
+        except psycopg.ProgrammingError as error:
+            raise ConfigurationError(
+                "the database URL cannot be read by libpq", hint="use postgresql://user@host:5432/database"
+            ) from error
+        self._pool: AsyncConnectionPool[Connection] | None = None
+        self._running: set[asyncio.Task[Any]] = set()
+
+    async def connect(self) -> Connection:
+        """A connection of one's own, in autocommit mode.
+
+        Raises:
+            StoreUnavailable: the server cannot be reached.
+        """
+        try:
+            connection = await psycopg.AsyncConnection.connect(self._conninfo, autocommit=True)
+            await configure(connection)
+        except psycopg.Error as error:
+            raise unavailable(error) from error
+        return connection
+
+    async def open(self) -> None:
+        """Start the pool. Connections are made when they are needed, and made again when they are lost."""
+        if self._pool is None:
+            self._pool = AsyncConnectionPool(
+                self._conninfo,
+                kwargs={"autocommit": True},
+                min_size=1,
+                max_size=CONNECTIONS,
+                max_waiting=WAITING_LIMIT,
+                timeout=BUDGET_SECONDS,
+                reconnect_timeout=1.0,
+                configure=configure,
+                check=check_alive,
+                open=False,
+            )
+            await self._pool.open()
+
+    async def close(self) -> None:
+        """Wait for what runs, then close every connection."""
+        await asyncio.gather(*self._running, return_exceptions=True)
+        if self._pool is not None:
+            pool, self._pool = self._pool, None
+            await pool.close()
+
+    async def read(self, work: Work[T], *, budget_seconds: float = BUDGET_SECONDS) -> T:
+        """What `work` reads, by one statement or in a transaction of its own making; tried again when that may help.
+
+        Raises:
+            Overloaded: too many are waiting for a connection.
+            StoreUnavailable: PostgreSQL could not answer in time.
+        """
+        return await self._within(budget_seconds, work)
+
+    async def transact(self, work: Work[T]) -> T:
+        """What `work` returns, once all that it did is committed. `Undo` or an exception rolls it back.
+
+        Raises:
+            Overloaded: too many are waiting for a connection.
+            StoreUnavailable: PostgreSQL could not do it in time; if COMMIT was sent, the outcome is not known.
+        """
+        return await self._within(BUDGET_SECONDS, lambda connection: _commit(connection, work))
+
+    async def _within(self, budget_seconds: float, work: Work[T]) -> T:
+        """Wait so long and no longer. What was begun ends by itself: nothing is torn off in the middle."""
+        loop = asyncio.get_running_loop()
+        task = loop.create_task(self._repeat(work, loop.time() + budget_seconds))
+        self._running.add(task)
+        task.add_done_callback(self._ended)
+        try:
+            async with asyncio.timeout(budget_seconds):
+                return await asyncio.shield(task)
+        except TimeoutError as error:
+            raise unavailable(error) from error
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._running.discard(task)
+        if not task.cancelled():
+            task.exception()  # looked at, so that a caller who has gone leaves no "never retrieved" behind
+
+    async def _repeat(self, work: Work[T], deadline: float) -> T:
+        if self._pool is None:
+            raise StoreUnavailable("the store is not open")
+        clock = asyncio.get_running_loop().time
+        try:
+            for _ in range(ATTEMPTS - 1):
+                try:
+                    return await self._once(self._pool, work)
+                except psycopg.Error as error:
+                    if not may_repeat(error) or clock() > deadline:
+                        raise
+            return await self._once(self._pool, work)
+        except TooManyRequests as error:
+            raise Overloaded("too many are waiting for a database connection") from error
+        except (psycopg.Error, PoolTimeout, PoolClosed) as error:
+            raise unavailable(error) from error
+
+    async def _once(self, pool: AsyncConnectionPool[Connection], work: Work[T]) -> T:
+        async with pool.connection() as connection:
+            return await work(connection)
+
+
+class CommitAnswerLostError(psycopg.OperationalError):
+    """COMMIT was sent and nothing came back."""
+
+
+async def _commit(connection: Connection, work: Work[T]) -> T:
+    try:
+        await connection.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
+        result = await work(connection)
+    except Undo as undo:
+        await connection.execute("ROLLBACK")
+        kept: T = undo.result
+        return kept
+    except BaseException:
+        if not connection.closed:
+            await connection.rollback()
+        raise
+    try:
+        await connection.execute("COMMIT")
+    except (SerializationFailure, DeadlockDetected):
+        raise
+    except psycopg.OperationalError as error:
+        raise CommitAnswerLostError from error
+    return result
+
+
+def may_repeat(error: psycopg.Error) -> bool:
+    """Whether the server is known to have kept nothing, and another try may fare better."""
+    if isinstance(error, CommitAnswerLostError):
+        return False
+    if isinstance(error, (SerializationFailure, DeadlockDetected)):
+        return True
+    # no SQLSTATE: not the server but the connection failed; class 57P: the server is going down or coming up
+    return isinstance(error, psycopg.OperationalError) and (error.sqlstate or "57P").startswith("57P")
+
+
+def unavailable(error: BaseException) -> StoreUnavailable:
+    """What the caller hears: the kind of failure, never a statement or a value."""
+    reason = (isinstance(error, psycopg.Error) and error.sqlstate) or type(error).__name__
+    return StoreUnavailable(f"the database could not be asked ({reason})")
+
+
+async def configure(connection: Connection) -> None:
+    """Settings of every connection."""
+    await connection.execute(_SETTINGS)
+
+
+async def check_alive(connection: Connection) -> None:
+    """Notice, without asking the server, that it has hung up: so a restart costs nobody an answer.
+
+    Raises:
+        OperationalError: it has.
+    """
+    connection.pgconn.consume_input()
+    if connection.pgconn.status != psycopg.pq.ConnStatus.OK:
+        raise psycopg.OperationalError("the connection is lost")

@@ -1,0 +1,46 @@
+"""Attempt lanes in PostgreSQL: one upsert, which locks the rows until all lanes are known to have room (U9)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sealring.store.lanes import MICROSECONDS, horizon_us, lane_digest, step_us, wait_seconds
+from sealring.store.postgres.database import Connection, Undo
+from sealring.store.records import Lane
+
+# the same arithmetic as lanes.count; in order of key, so that two attempts wait for each other in one direction
+_COUNT = """
+INSERT INTO lanes AS l (lane, empty_at_us)
+SELECT v.lane, %(now_us)s + v.step_us FROM unnest(%(lanes)s::BYTEA[], %(steps)s::BIGINT[]) AS v (lane, step_us)
+ORDER BY v.lane
+ON CONFLICT (lane) DO UPDATE SET empty_at_us =
+  CASE WHEN l.empty_at_us > %(horizon_us)s THEN %(now_us)s ELSE greatest(l.empty_at_us, %(now_us)s) END
+  + excluded.empty_at_us - %(now_us)s
+RETURNING lane, empty_at_us
+"""
+
+
+async def count_attempt(connection: Connection, lanes: Sequence[Lane], now: int) -> int:
+    """Count in every lane, or in none and say how long the fullest one stays full."""
+    keyed = {lane_digest(lane.key): lane for lane in lanes}
+    cursor = await connection.execute(
+        _COUNT,
+        {
+            "now_us": now * MICROSECONDS,
+            "horizon_us": horizon_us(lanes, now),
+            "lanes": list(keyed),
+            "steps": [step_us(lane) for lane in keyed.values()],
+        },
+    )
+    wait = max(wait_seconds(counted, keyed[lane], now=now) for lane, counted in await cursor.fetchall())
+    if wait:
+        raise Undo(wait)
+    return 0
+
+
+async def clear(connection: Connection, lanes: Sequence[Lane]) -> None:
+    """Empty these lanes."""
+    await connection.execute(
+        "DELETE FROM lanes WHERE lane IN (SELECT lane FROM lanes WHERE lane = ANY(%s) ORDER BY lane FOR UPDATE)",
+        ([lane_digest(lane.key) for lane in lanes],),
+    )

@@ -1,0 +1,166 @@
+"""Subjects, the feed and the audit log in PostgreSQL. Every writing function runs inside a transaction.
+
+Lock order, the same everywhere: the subject's row, then rows of sessions, then the counter row as the last statement.
+The counter row stays locked until the commit is done, so numbers are given in commit order and without gaps (D6, F1,
+F2); it is locked for one round trip and one flush, whatever the transaction did before.
+"""
+
+# ruff: noqa: S608
+# only column names and conditions of our own are put into statements; every value is a parameter
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sealring.errors import StoreUnavailable
+from sealring.revocation.entry import Entry
+from sealring.sessions.session import EndCause
+from sealring.store.ledger import digest_of, draft_entry, is_complete, number_entries
+from sealring.store.postgres.database import Connection
+from sealring.store.records import Event, FeedPage
+from sealring.store.rows import ENTRY_COLUMNS, EVENT_COLUMNS, read_entry, read_event, write_event
+
+CHANNEL = "sealring"
+"""NOTIFY carries the newest number here: a hint to poll, never the news itself (F12)."""
+
+_APPEND = f"""
+WITH counter AS (
+  UPDATE store SET head = head + %(entries)s, last_event = last_event + %(events)s, digest = digest # %(digest)s
+  RETURNING head, head - %(entries)s AS old_head, last_event - %(events)s AS old_event
+), lines AS (
+  INSERT INTO events ({EVENT_COLUMNS})
+  SELECT counter.old_event + v.place, v.kind, v.at_ms, v.subject, v.session, v.address, v.cause, v.detail
+  FROM counter, unnest(
+    %(event_kinds)s::TEXT[], %(at_ms)s::BIGINT[], %(subjects)s::TEXT[], %(sessions)s::TEXT[], %(addresses)s::TEXT[],
+    %(causes)s::TEXT[], %(details)s::TEXT[]
+  ) WITH ORDINALITY AS v (kind, at_ms, subject, session, address, cause, detail, place)
+), entries AS (
+  INSERT INTO revocations ({ENTRY_COLUMNS})
+  SELECT counter.old_head + v.place, v.id, v.kind, v.target, v.epoch, v.expires_at
+  FROM counter, unnest(
+    %(ids)s::TEXT[], %(kinds)s::TEXT[], %(targets)s::TEXT[], %(epochs)s::BIGINT[], %(expires_at)s::BIGINT[]
+  ) WITH ORDINALITY AS v (id, kind, target, epoch, expires_at, place)
+)
+SELECT head, CASE WHEN %(entries)s > 0 THEN pg_notify('{CHANNEL}', head::TEXT) END FROM counter
+"""
+
+
+async def append(connection: Connection, drafts: Sequence[Entry], *events: Event) -> tuple[Entry, ...]:
+    """Number entries and audit lines by the counter row, and write them: the last statement before COMMIT."""
+    kinds, at_ms, subjects, sessions, addresses, causes, details = zip(*map(write_event, events), strict=True)
+    cursor = await connection.execute(
+        _APPEND,
+        {
+            "entries": len(drafts),
+            "events": len(events),
+            "digest": digest_of(drafts),
+            "event_kinds": list(kinds),
+            "at_ms": list(at_ms),
+            "subjects": list(subjects),
+            "sessions": list(sessions),
+            "addresses": list(addresses),
+            "causes": list(causes),
+            "details": list(details),
+            "ids": [draft.id for draft in drafts],
+            "kinds": [draft.kind for draft in drafts],
+            "targets": [draft.target for draft in drafts],
+            "epochs": [draft.epoch for draft in drafts],
+            "expires_at": [draft.expires_at for draft in drafts],
+        },
+    )
+    row = await cursor.fetchone()
+    if row is None:
+        raise StoreUnavailable("the store has lost its counter row")
+    return number_entries(drafts, row[0] - len(drafts))
+
+
+async def lock_subject(connection: Connection, subject: str) -> int | None:
+    """Lock the subject's row and return its epoch; none when there is no such row.
+
+    FOR UPDATE and not FOR SHARE: who starts a session must also wait for another that starts one, or two would each
+    count the subject's sessions without the other's and leave more than the cap.
+    """
+    cursor = await connection.execute("SELECT epoch FROM subjects WHERE subject = %s FOR UPDATE", (subject,))
+    row = await cursor.fetchone()
+    return None if row is None else row[0]
+
+
+async def ensure_subject(connection: Connection, subject: str) -> None:
+    """Give a subject of the application's own a row, so that there is something to lock."""
+    await connection.execute(
+        "INSERT INTO subjects (subject, epoch) VALUES (%s, 0) ON CONFLICT (subject) DO NOTHING", (subject,)
+    )
+
+
+async def raise_epoch(connection: Connection, subject: str, expires_at: int) -> Entry:
+    """Raise the epoch, which locks the subject's row, and the entry that says so."""
+    cursor = await connection.execute(
+        "INSERT INTO subjects AS u (subject, epoch) VALUES (%s, 1)"
+        " ON CONFLICT (subject) DO UPDATE SET epoch = u.epoch + 1 RETURNING epoch",
+        (subject,),
+    )
+    (row,) = await cursor.fetchall()
+    return draft_entry("subject", subject, epoch=row[0], expires_at=expires_at)
+
+
+async def end_subject(
+    connection: Connection, subject: str, cause: EndCause, *, keep: str | None, now: int, expires_at: int
+) -> Entry:
+    """Raise the epoch and end the subject's sessions, all but `keep`.
+
+    The epoch first: it locks the subject, so the second statement sees every session that had started before, and
+    whoever starts one later waits and finds the raised epoch. A refresh does not lock the subject: it and this wait for
+    each other at the session's row, and whichever comes second finds what the first one left there.
+    """
+    draft = await raise_epoch(connection, subject, expires_at)
+    await connection.execute(
+        "UPDATE sessions SET ended_at = %s, ended_by = %s WHERE ended_at IS NULL AND id IN (SELECT id FROM sessions"
+        " WHERE subject = %s AND ended_at IS NULL AND id IS DISTINCT FROM %s ORDER BY id FOR UPDATE)",
+        (now, cause, subject, keep),
+    )
+    return draft
+
+
+async def load_feed(connection: Connection, after: int | None) -> FeedPage:
+    """A page of the feed with its head, from one snapshot.
+
+    Raises:
+        StoreUnavailable: this server is a standby, which may lag or have been left behind (F8).
+    """
+    async with connection.transaction():
+        await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        cursor = await connection.execute(
+            "SELECT incarnation, head, digest, keys_version, pg_is_in_recovery(),"
+            " (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT FROM store"
+        )
+        ((incarnation, head, digest, keys_version, standby, time_ms),) = await cursor.fetchall()
+        if standby:
+            raise StoreUnavailable("this PostgreSQL is a standby; the feed is read from the primary only")
+        if after is None:
+            await connection.execute(f"SET LOCAL statement_timeout = {FULL_LOAD_SECONDS * 1000}")
+        cursor = await connection.execute(
+            f"SELECT {ENTRY_COLUMNS} FROM revocations WHERE number > %s ORDER BY number",
+            (-1 if after is None else after,),
+        )
+        entries = tuple(map(read_entry, await cursor.fetchall()))
+    return FeedPage(
+        incarnation=incarnation,
+        head=head,
+        complete=is_complete(after, head, entries),
+        entries=entries,
+        digest=digest,
+        keys_version=keys_version,
+        time_ms=time_ms,
+    )
+
+
+FULL_LOAD_SECONDS = 60
+"""A million entries take seconds; a tail never does."""
+
+
+async def read_events(connection: Connection, after: int, limit: int) -> list[Event]:
+    """Audit lines in order."""
+    cursor = await connection.execute(
+        f"SELECT {EVENT_COLUMNS} FROM events WHERE number > %s ORDER BY number LIMIT %s", (after, limit)
+    )
+    return [read_event(row) for row in await cursor.fetchall()]

@@ -1,0 +1,59 @@
+"""Forgetting in PostgreSQL, some hundreds of rows to a statement of its own, so that no refresh waits for long (P9)."""
+
+from __future__ import annotations
+
+from sealring.store.lanes import MICROSECONDS
+from sealring.store.postgres.database import Connection
+from sealring.store.protocol import FINISHED_SESSION_SECONDS
+
+PIECE = 500
+"""Rows looked at in one statement."""
+
+
+async def purge_revocations(connection: Connection, now: int) -> bool:
+    """Forget a piece of what has expired; whether there may be more."""
+    deleted = await connection.execute(
+        "DELETE FROM revocations WHERE number IN (SELECT number FROM revocations WHERE expires_at < %s LIMIT %s)",
+        (now, PIECE),
+    )
+    return deleted.rowcount == PIECE
+
+
+async def purge_events(connection: Connection, before: int) -> bool:
+    """Forget a piece of the audit log's old end; whether there may be more."""
+    deleted = await connection.execute(
+        "DELETE FROM events WHERE at_ms < %s AND number IN (SELECT number FROM events ORDER BY number LIMIT %s)",
+        (before * 1000, PIECE),
+    )
+    return deleted.rowcount == PIECE
+
+
+async def purge_sessions(connection: Connection, after: str, now: int) -> str | None:
+    """Forget the finished ones of the next piece of sessions by id; the cursor for the piece after, none at the end."""
+    cursor = await connection.execute(
+        "SELECT max(id) FROM (SELECT id FROM sessions WHERE id > %s ORDER BY id LIMIT %s) AS piece", (after, PIECE)
+    )
+    ((last,),) = await cursor.fetchall()
+    if last is not None:
+        await connection.execute(
+            "DELETE FROM sessions WHERE id > %(after)s AND id <= %(last)s AND (ended_at <= %(long_ago)s"
+            " OR expires_at <= %(long_ago)s OR last_seen_at + idle_seconds <= %(long_ago)s)",
+            {"after": after, "last": last, "long_ago": now - FINISHED_SESSION_SECONDS},
+        )
+    found: str | None = last
+    return found
+
+
+async def purge_lanes(connection: Connection, after: bytes, now: int) -> bytes | None:
+    """Forget the empty ones of the next piece of lanes; the cursor for the piece after, none at the end."""
+    cursor = await connection.execute("SELECT lane FROM lanes WHERE lane > %s ORDER BY lane LIMIT %s", (after, PIECE))
+    lanes = await cursor.fetchall()
+    if not lanes:
+        return None
+    last: bytes = lanes[-1][0]
+    await connection.execute(
+        "DELETE FROM lanes WHERE lane IN (SELECT lane FROM lanes WHERE lane > %s AND lane <= %s AND empty_at_us <= %s"
+        " ORDER BY lane FOR UPDATE SKIP LOCKED)",
+        (after, last, now * MICROSECONDS),
+    )
+    return last

@@ -1,0 +1,164 @@
+"""Sessions in PostgreSQL. Every writing function runs inside a transaction; every reading one is a statement."""
+
+# ruff: noqa: S608
+# only column names and conditions of our own are put into statements; every value is a parameter
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import assert_never
+
+from sealring.revocation.entry import Entry
+from sealring.sessions.session import EndCause, Session
+from sealring.store.ledger import draft_entry, session_ended
+from sealring.store.postgres.database import Connection, Undo
+from sealring.store.postgres.ledger import append, end_subject, ensure_subject, lock_subject, raise_epoch
+from sealring.store.records import (
+    EndSession,
+    EndSubject,
+    Event,
+    LoginGuard,
+    Revocation,
+    SessionRecord,
+    StaleSubject,
+    StartedSession,
+)
+from sealring.store.rows import (
+    ACCOUNT_COLUMNS_OF_A,
+    SESSION_COLUMNS,
+    SESSION_COLUMNS_OF_S,
+    SESSION_NAMES,
+    read_session,
+    read_session_record,
+    write_session,
+)
+
+_LIVE = "ended_at IS NULL AND expires_at > %(now)s AND last_seen_at + idle_seconds > %(now)s"
+_INSERT = f"INSERT INTO sessions ({SESSION_COLUMNS}) VALUES ({', '.join('%s' for _ in SESSION_NAMES)})"
+
+
+async def start(
+    connection: Connection,
+    session: Session,
+    event: Event,
+    *,
+    guard: LoginGuard | None,
+    cap: int,
+    replaces: str | None,
+    retain_seconds: int,
+) -> StartedSession | None:
+    """Insert a session, and end what it replaces and what is one too many.
+
+    The subject's row is locked first and until the commit: a password change, a disable or an "end all" that commits
+    before is seen by the guard and in the epoch, one that commits later sees this session (U13, R5).
+    """
+    if guard is None:
+        await ensure_subject(connection, session.subject)
+    epoch = await lock_subject(connection, session.subject)
+    if epoch is None or (guard is not None and not await _holds(connection, session.subject, guard)):
+        raise Undo
+    now = session.created_at
+    ended = await _end(connection, "id = %(replaces)s", "replaced", {"replaces": replaces, "now": now})
+    ended += await _end(
+        connection,
+        f"id IN (SELECT id FROM sessions WHERE subject = %(subject)s AND {_LIVE}"
+        " ORDER BY created_at DESC, id DESC OFFSET %(others)s)",
+        "over_cap",
+        {"subject": session.subject, "others": max(0, cap - 1), "now": now},
+    )
+    await connection.execute(_INSERT, write_session(session))
+    entries = await append(
+        connection,
+        [draft_entry("session", sid, expires_at=now + retain_seconds) for sid, _, _ in ended],
+        *(session_ended(event, session=sid, subject=subject, cause=cause) for sid, subject, cause in ended),
+        event,
+    )
+    return StartedSession(epoch, entries)
+
+
+async def _holds(connection: Connection, subject: str, guard: LoginGuard) -> bool:
+    cursor = await connection.execute(
+        "SELECT 1 FROM accounts WHERE id = %s AND status = 'active' AND password_hash IS NOT DISTINCT FROM %s",
+        (subject, guard.password_hash),
+    )
+    return await cursor.fetchone() is not None
+
+
+async def _end(
+    connection: Connection, which: str, cause: EndCause, values: dict[str, object]
+) -> list[tuple[str, str, EndCause]]:
+    cursor = await connection.execute(
+        f"UPDATE sessions SET ended_at = %(now)s, ended_by = %(cause)s WHERE ended_at IS NULL AND {which}"
+        " RETURNING id, subject",
+        {**values, "cause": cause},
+    )
+    return [(sid, subject, cause) for sid, subject in await cursor.fetchall()]
+
+
+async def read(connection: Connection, id: str) -> SessionRecord | None:
+    """The session with its account and epoch, by one statement."""
+    cursor = await connection.execute(
+        f"SELECT {SESSION_COLUMNS_OF_S}, {ACCOUNT_COLUMNS_OF_A}, coalesce(u.epoch, 0) FROM sessions AS s"
+        " LEFT JOIN accounts AS a ON a.id = s.subject LEFT JOIN subjects AS u ON u.subject = s.subject WHERE s.id = %s",
+        (id,),
+    )
+    row = await cursor.fetchone()
+    return None if row is None else read_session_record(row)
+
+
+async def list_live(connection: Connection, subject: str | None, now: int, limit: int) -> list[Session]:
+    """Live sessions, newest first."""
+    whose = "" if subject is None else "subject = %(subject)s AND "
+    cursor = await connection.execute(
+        f"SELECT {SESSION_COLUMNS} FROM sessions WHERE {whose}{_LIVE}"
+        " ORDER BY created_at DESC, id DESC LIMIT %(limit)s",
+        {"subject": subject, "now": now, "limit": limit},
+    )
+    return [read_session(row) for row in await cursor.fetchall()]
+
+
+async def revoke(
+    connection: Connection, revocation: Revocation, event: Event, *, now: int, expires_at: int
+) -> tuple[Entry, ...]:
+    """Carry out a revocation.
+
+    Ending one session locks its row only: a refresh of it waits there and finds it ended, or has moved it before; and
+    which subject it belongs to never changes.
+    """
+    drafts: Sequence[Entry]
+    match revocation:
+        case EndSession():
+            drafts = await _end_one(connection, revocation, now, expires_at)
+        case EndSubject():
+            drafts = [
+                await end_subject(
+                    connection,
+                    revocation.subject,
+                    revocation.cause,
+                    keep=revocation.keep,
+                    now=now,
+                    expires_at=expires_at,
+                )
+            ]
+        case StaleSubject():
+            drafts = [await raise_epoch(connection, revocation.subject, expires_at)]
+        case _:
+            assert_never(revocation)
+    return await append(connection, drafts, event)
+
+
+async def _end_one(connection: Connection, revocation: EndSession, now: int, expires_at: int) -> list[Entry]:
+    where = "id = %s AND ended_at IS NULL"
+    values: list[str | int | None] = [revocation.id]
+    if revocation.subject is not None:
+        where, values = f"{where} AND subject = %s", [*values, revocation.subject]
+    before = revocation.unmoved
+    if before is not None:
+        where += " AND id = %s AND generation = %s AND minted_ms = %s AND child_minted_ms IS NOT DISTINCT FROM %s"
+        values += [before.id, before.generation, before.minted_ms, before.child_minted_ms]
+    ended = await connection.execute(
+        f"UPDATE sessions SET ended_at = %s, ended_by = %s WHERE {where}", (now, revocation.cause, *values)
+    )
+    if ended.rowcount == 0:
+        raise Undo(())
+    return [draft_entry("session", revocation.id, expires_at=expires_at)]

@@ -1,0 +1,211 @@
+"""`Store` over PostgreSQL (13 and newer): each method is one transaction or one statement of the files beside."""
+
+# ruff: noqa: D102
+# what each method promises stands once, in the protocol
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+import psycopg
+
+from sealring.revocation.entry import Entry
+from sealring.sessions.session import Session
+from sealring.store.ledger import draft_entry
+from sealring.store.postgres import accounts, ledger, purge, sessions
+from sealring.store.postgres import keys as signing_keys
+from sealring.store.postgres import lanes as attempt_lanes
+from sealring.store.postgres.database import BUDGET_SECONDS, Connection, Database, unavailable
+from sealring.store.postgres.swaps import Swaps
+from sealring.store.protocol import Store
+from sealring.store.records import (
+    Account,
+    AccountChange,
+    Event,
+    FeedPage,
+    KeyRing,
+    Lane,
+    LoginGuard,
+    Revocation,
+    SessionRecord,
+    SigningKey,
+    StartedSession,
+)
+from sealring.store.rows import names_something, storable
+from sealring.store.schema import pending_migrations
+
+_MIGRATION_LOCK = 0x5EA1_4196
+"""Of pg_advisory_xact_lock: two nodes that start at once must not both make the tables."""
+
+
+class PostgresStore(Store):
+    """A store in PostgreSQL, for any number of nodes.
+
+    Args:
+        dsn: a libpq URL or connection string, with TLS as libpq has it (`sslmode=verify-full`).
+
+    Raises:
+        ConfigurationError: the DSN cannot be read.
+    """
+
+    def __init__(self, dsn: str) -> None:
+        self._database = Database(dsn)
+        self._swaps = Swaps(self._database)
+
+    async def open(self) -> None:
+        connection = await self._database.connect()
+        try:
+            await _migrate(connection)
+        except psycopg.Error as error:
+            raise unavailable(error) from error
+        finally:
+            await connection.close()
+        await self._database.open()
+
+    async def close(self) -> None:
+        await self._swaps.close()
+        await self._database.close()
+
+    # accounts
+
+    async def create_account(self, account: Account, event: Event) -> None:
+        await self._database.transact(partial(accounts.create, account=account, event=event))
+
+    async def find_account(self, *, canonical_name: str | None = None, id: str | None = None) -> Account | None:
+        if not storable(canonical_name, id):
+            return None
+        return await self._database.read(partial(accounts.find, canonical_name=canonical_name, id=id))
+
+    async def list_accounts(self, *, after: str = "", limit: int = 1000) -> list[Account]:
+        return await self._database.read(partial(accounts.list_after, after=after, limit=limit))
+
+    async def change_account(
+        self, id: str, change: AccountChange, event: Event, *, now: int, retain_seconds: int
+    ) -> tuple[Entry, ...] | None:
+        return await self._database.transact(
+            partial(accounts.change, id=id, change=change, event=event, now=now, expires_at=now + retain_seconds)
+        )
+
+    # sessions
+
+    async def start_session(
+        self,
+        session: Session,
+        event: Event,
+        *,
+        guard: LoginGuard | None,
+        cap: int,
+        replaces: str | None,
+        retain_seconds: int,
+    ) -> StartedSession | None:
+        return await self._database.transact(
+            partial(
+                sessions.start,
+                session=session,
+                event=event,
+                guard=guard,
+                cap=cap,
+                replaces=replaces,
+                retain_seconds=retain_seconds,
+            )
+        )
+
+    async def read_session(self, id: str) -> SessionRecord | None:
+        if not storable(id):
+            return None
+        return await self._database.read(partial(sessions.read, id=id))
+
+    async def advance_session(self, before: Session, after: Session) -> bool:
+        return await self._swaps.swap(before, after)
+
+    async def list_sessions(self, subject: str | None, *, now: int, limit: int = 1000) -> list[Session]:
+        return await self._database.read(partial(sessions.list_live, subject=subject, now=now, limit=limit))
+
+    async def revoke(self, revocation: Revocation, event: Event, *, now: int, retain_seconds: int) -> tuple[Entry, ...]:
+        if not names_something(revocation):
+            return ()
+        return await self._database.transact(
+            partial(sessions.revoke, revocation=revocation, event=event, now=now, expires_at=now + retain_seconds)
+        )
+
+    # throttling
+
+    async def count_attempt(self, lanes: Sequence[Lane], *, now: int) -> int:
+        if not lanes:
+            return 0
+        return await self._database.transact(partial(attempt_lanes.count_attempt, lanes=lanes, now=now))
+
+    async def settle_attempt(self, succeeded: Sequence[Lane], event: Event) -> None:
+        async def settle(connection: Connection) -> None:
+            if succeeded:
+                await attempt_lanes.clear(connection, succeeded)
+            await ledger.append(connection, (), event)
+
+        await self._database.transact(settle)
+
+    # keys
+
+    async def read_keys(self) -> KeyRing:
+        return await self._database.read(signing_keys.read_ring)
+
+    async def write_keys(
+        self,
+        version: int,
+        keys: Sequence[SigningKey],
+        event: Event,
+        *,
+        revoked_kid: str | None = None,
+        now: int,
+        retain_seconds: int,
+    ) -> tuple[Entry, ...] | None:
+        drafts = [] if revoked_kid is None else [draft_entry("key", revoked_kid, expires_at=now + retain_seconds)]
+        return await self._database.transact(
+            partial(signing_keys.write_ring, version=version, keys=keys, drafts=drafts, event=event)
+        )
+
+    # the feed, the audit log, housekeeping
+
+    async def load_feed(self, after: int | None) -> FeedPage:
+        budget = ledger.FULL_LOAD_SECONDS if after is None else BUDGET_SECONDS
+        return await self._database.read(partial(ledger.load_feed, after=after), budget_seconds=budget)
+
+    async def read_events(self, *, after: int = 0, limit: int = 1000) -> list[Event]:
+        return await self._database.read(partial(ledger.read_events, after=after, limit=limit))
+
+    async def purge(self, *, now: int, audit_seconds: int) -> None:
+        while await self._database.read(partial(purge.purge_revocations, now=now)):
+            pass
+        while await self._database.read(partial(purge.purge_events, before=now - audit_seconds)):
+            pass
+        session: str | None = ""
+        while session is not None:
+            session = await self._database.read(partial(purge.purge_sessions, after=session, now=now))
+        lane: bytes | None = b""
+        while lane is not None:
+            lane = await self._database.read(partial(purge.purge_lanes, after=lane, now=now))
+
+
+async def _migrate(connection: Connection) -> None:
+    """Bring the schema to this version. A server that may make no tables only looks whether that is needed."""
+    if not pending_migrations("postgresql", await _version(connection)):
+        return
+    async with connection.transaction():
+        await connection.execute("SET LOCAL statement_timeout = 0")
+        await connection.execute("SELECT pg_advisory_xact_lock(%s)", (_MIGRATION_LOCK,))
+        steps = pending_migrations("postgresql", await _version(connection))
+        await connection.execute("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL)")
+        for step in steps:
+            for statement in step.statements:
+                await connection.execute(statement)
+        if steps:
+            await connection.execute("DELETE FROM schema_version")
+            await connection.execute("INSERT INTO schema_version (version) VALUES (%s)", (steps[-1].number,))
+
+
+async def _version(connection: Connection) -> int:
+    cursor = await connection.execute("SELECT to_regclass('schema_version') IS NOT NULL")
+    if (await cursor.fetchone()) == (False,):
+        return 0
+    row = await (await connection.execute("SELECT version FROM schema_version")).fetchone()
+    return 0 if row is None else int(row[0])

@@ -1,0 +1,161 @@
+"""A PostgreSQL of the tests' own, on a Unix socket, shared by all workers of one run; a database for each test.
+
+The first worker that asks starts the server, the last one that leaves stops it. PostgreSQL
+refuses to run as root, so root runs it as `postgres`, else as `nobody`.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pwd
+import secrets
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+import pytest
+
+FAST = ("-c fsync=off", "-c full_page_writes=off", "-c synchronous_commit=off", "-c max_connections=200")
+"""No test cuts the power."""
+
+
+def find_binaries() -> Path | None:
+    """The folder that holds initdb and postgres, or none."""
+    on_path = shutil.which("initdb")
+    if on_path is not None:
+        return Path(on_path).parent
+    installed = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[4]))
+    return installed[-1].parent if installed else None
+
+
+class Cluster:
+    """A PostgreSQL server in a folder of its own.
+
+    Args:
+        binaries: where initdb, pg_ctl and postgres are.
+        folder: where its files go; a short path, for a socket's path has 107 bytes at most.
+        settings: what is given to the server, each as `-c name=value`.
+    """
+
+    def __init__(self, binaries: Path, folder: Path, settings: Sequence[str] = FAST) -> None:
+        self.binaries = binaries
+        self.folder = folder
+        self.settings = settings
+        self.dsn = f"postgresql://postgres@/postgres?host={folder}"
+
+    def make(self) -> None:
+        """Make the files."""
+        if os.geteuid() == 0:
+            owner = self._owner()
+            os.chown(self.folder, owner.pw_uid, owner.pw_gid)
+        self._run("initdb", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync", "--no-instructions")
+
+    def start(self) -> None:
+        """Start the server and wait until it answers."""
+        options = " ".join(("-k", str(self.folder), "-c listen_addresses=''", *self.settings))
+        self._run("pg_ctl", "-w", "-t", "60", "-l", str(self.folder / "pg.log"), "-o", options, "start")
+
+    def stop(self, mode: str = "immediate") -> None:
+        """Stop the server: `smart`, `fast` or `immediate`."""
+        self._run("pg_ctl", "-w", "-m", mode, "stop")
+
+    def create_database(self) -> str:
+        """The DSN of a new, empty database."""
+        name = f"test_{secrets.token_hex(6)}"
+        with psycopg.connect(self.dsn, autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}".encode())
+        return f"postgresql://postgres@/{name}?host={self.folder}"
+
+    def drop_database(self, dsn: str) -> None:
+        """Remove a database, whoever is connected to it."""
+        name = dsn.partition("@/")[2].partition("?")[0]
+        with psycopg.connect(self.dsn, autocommit=True) as connection:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+    def _run(self, command: str, *arguments: str) -> None:
+        environment = {"PATH": os.environ.get("PATH", ""), "HOME": str(self.folder), "LC_ALL": "C.UTF-8"}
+        line = [str(self.binaries / command), "-D", str(self.folder / "data"), *arguments]
+        with (self.folder / f"{command}.out").open("ab") as output:
+            if os.geteuid() == 0:
+                owner = self._owner()
+                done = subprocess.run(
+                    line,
+                    user=owner.pw_uid,
+                    group=owner.pw_gid,
+                    extra_groups=[],
+                    cwd=self.folder,
+                    env=environment,
+                    stdout=output,
+                    stderr=output,
+                    check=False,
+                )
+            else:
+                done = subprocess.run(line, cwd=self.folder, env=environment, stdout=output, stderr=output, check=False)
+        if done.returncode != 0:
+            raise RuntimeError((self.folder / f"{command}.out").read_text())
+
+    @staticmethod
+    def _owner() -> pwd.struct_passwd:
+        try:
+            return pwd.getpwnam("postgres")
+        except KeyError:
+            return pwd.getpwnam("nobody")
+
+
+@contextmanager
+def own_cluster(settings: Sequence[str] = FAST) -> Iterator[Cluster]:
+    """A server for one test alone, which may stop and start it."""
+    with tempfile.TemporaryDirectory(prefix="sealring-pg-", ignore_cleanup_errors=True) as folder:
+        cluster = Cluster(_required_binaries(), Path(folder), settings)
+        cluster.make()
+        cluster.start()
+        try:
+            yield cluster
+        finally:
+            cluster.stop()
+
+
+@contextmanager
+def shared_cluster(notes: Path) -> Iterator[Cluster]:
+    """The server of a test run, shared by its workers.
+
+    Args:
+        notes: a folder that the workers of this run share; how many use the server, and where it is, stands there.
+    """
+    binaries = _required_binaries()
+    users = notes / "postgres-users"
+    with (notes / "postgres-lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        count, _, folder = users.read_text().partition(" ") if users.exists() else ("0", "", "")
+        if count == "0":
+            folder = tempfile.mkdtemp(prefix="sealring-pg-")
+        cluster = Cluster(binaries, Path(folder))
+        if count == "0":
+            cluster.make()
+            cluster.start()
+        users.write_text(f"{int(count) + 1} {folder}")
+        fcntl.flock(lock, fcntl.LOCK_UN)
+        try:
+            yield cluster
+        finally:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            left = int(users.read_text().partition(" ")[0]) - 1
+            users.write_text(f"{left} {folder}")
+            if left == 0:
+                cluster.stop()
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _required_binaries() -> Path:
+    binaries = find_binaries()
+    if binaries is None:
+        reason = "no PostgreSQL server here: install Debian's package postgresql"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return binaries
