@@ -1,0 +1,50 @@
+"""What stands at the door, and what opening it costs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+import sealring
+
+HEAVY = ("argon2", "click", "fastapi", "pydantic", "rich", "sqlite3", "starlette", "uvicorn")
+
+
+def test_the_door_holds_exactly_these_names() -> None:
+    assert sealring.__all__ == ["KeyRefused", "Principal", "Sealring", "SealringError", "TokenError", "Verifier"]
+    assert dir(sealring) == sealring.__all__
+    for name in sealring.__all__:
+        assert getattr(sealring, name).__name__ == name
+
+
+def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="'Selring'"):
+        _ = sealring.Selring
+
+
+@pytest.mark.parametrize(
+    "module", ["sealring", "sealring.jwt", "sealring.sessions.refresh", "sealring.revocation.view"]
+)
+def test_importing_the_light_half_imports_nothing_heavy(module: str) -> None:
+    code = f"import sys, {module}; print([name for name in {HEAVY!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_importing_opens_nothing() -> None:
+    """No file is written, no thread started, no socket made by importing everything there is."""
+    code = (
+        "import sys, threading\n"
+        "seen = []\n"
+        "def watch(event, args):\n"
+        "    if event == 'open' and isinstance(args[1], str) and set(args[1]) & set('wax+'): seen.append(args[0])\n"
+        "    if event.startswith(('socket.', 'subprocess.', 'sqlite3.connect')): seen.append(event)\n"
+        "sys.dont_write_bytecode = True\n"
+        "sys.addaudithook(watch)\n"
+        "import sealring.assembly, sealring.demo.app, sealring.cli.run\n"
+        "print(seen, threading.active_count())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[] 1"
