@@ -12,7 +12,7 @@ from typing import Any
 
 from pybase64 import b64decode, b64encode_as_string
 
-from sealring.errors import CriticalHeader, Malformed, TooLarge
+from sealring.errors import CriticalHeader, Malformed, TooLarge, UnsupportedAlgorithm
 from sealring.jwt.base64url import ALPHABET, PADDING, NotCanonical, decode
 from sealring.jwt.strict_json import BadJSON, parse_flat, read_object, write
 
@@ -28,13 +28,11 @@ def split(token: str) -> tuple[str, str, str, str]:
         raise Malformed("a token is three base64url parts with two dots")
     signing_input, _, signature = token.rpartition(".")
     header, _, payload = signing_input.partition(".")
-    if not signature:
-        raise Malformed("the token has no signature")
     return header, payload, signature, signing_input
 
 
 def read_header(text: str) -> tuple[dict[str, Any], bool]:
-    """Return the header of which `text` is the base64url, and whether it is flat; `Malformed`, `CriticalHeader`."""
+    """Return the header of which `text` is the base64url, and whether it is flat; raises a `TokenError`."""
     try:
         header, flat = read_object(decode(text))
     except (NotCanonical, BadJSON) as error:
@@ -45,7 +43,7 @@ def read_header(text: str) -> tuple[dict[str, Any], bool]:
         if name in header and not isinstance(header[name], str):
             raise Malformed(f"header {name!r} must be a string")
     if "alg" not in header:
-        raise Malformed("header 'alg' is missing")
+        raise UnsupportedAlgorithm("header 'alg' is missing")
     return header, flat
 
 

@@ -131,7 +131,7 @@ class Key:
     def from_pem(
         cls, pem: bytes | str, alg: str, *, password: bytes | str | None = None, kid: str | None = None
     ) -> Key:
-        """Read a private or public key from PEM (PKCS #8, PKCS #1, SEC 1, SubjectPublicKeyInfo; no certificate).
+        """Read a private or public key from PEM (PKCS #8, PKCS #1, SEC 1, SubjectPublicKeyInfo, a certificate's key).
 
         `password` opens an encrypted private key. Raises `KeyRefused` when the text is no such key, the
         password is wrong, missing or needless, or the key is not one for `alg`.

@@ -1,8 +1,8 @@
 """PEM and DER (RFC 7468, RFC 5208, RFC 5280 §4.1): text of keys to key material and back.
 
 Its own module because the library's serialization brings SSH and much else along, which a service
-that gets its keys as JWK never needs. Certificates are not read: their dates and purposes would have to
-be honoured, and are not this layer's business.
+that gets its keys as JWK never needs. Of a certificate only the public key is taken: whoever names the
+file trusts it, and its dates and issuer are not this layer's business.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_public_key,
 )
 
+from cryptography.x509 import load_pem_x509_certificate
+
 from sealring.errors import KeyRefused
 from sealring.jwt.algorithms import Material, public_half
 
@@ -32,6 +34,8 @@ def read_pem(data: bytes, password: bytes | None) -> Material:
     """Return the key in PEM text; raises `KeyRefused`."""
     if b"PRIVATE KEY" in data:
         return _load(load_pem_private_key, data, password)
+    if b"BEGIN CERTIFICATE" in data:
+        return _load(_public_key_of_certificate, data)
     return _load(load_pem_public_key, data)
 
 
@@ -57,6 +61,10 @@ def write_private_pem(material: Material, password: bytes | None) -> bytes:
         raise ValueError("only a private key has a private PEM form")  # noqa: TRY004  # as above
     lock = BestAvailableEncryption(password) if password else NoEncryption()
     return material.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, lock)
+
+
+def _public_key_of_certificate(data: bytes) -> Any:
+    return load_pem_x509_certificate(data).public_key()
 
 
 def _load(load: Callable[..., Any], *arguments: bytes | None) -> Material:
