@@ -188,6 +188,28 @@ def test_one_share_leaves_places_to_others() -> None:
     asyncio.run(scenario())
 
 
+def test_the_queue_of_one_share_is_bounded_too() -> None:
+    async def scenario() -> None:
+        hasher = PasswordHasher(profile=CHEAP, threads=2, max_waiting=3)
+        leave = asyncio.Event()
+
+        async def hold(share: str) -> None:
+            async with hasher.slot(share=share, share_width=1):
+                await leave.wait()
+
+        tasks = [asyncio.create_task(hold("loud")) for _ in range(4)]
+        await asyncio.sleep(0)
+        with pytest.raises(Overloaded):
+            await hold("loud")
+        tasks.append(asyncio.create_task(hold("quiet")))  # has a place, so it need not wait
+        await asyncio.sleep(0)
+        assert hasher.waiting == 3
+        leave.set()
+        await asyncio.gather(*tasks)
+
+    asyncio.run(scenario())
+
+
 def test_who_gives_up_waiting_leaves_no_trace() -> None:
     async def scenario() -> None:
         hasher = PasswordHasher(profile=CHEAP, threads=1)

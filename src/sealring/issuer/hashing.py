@@ -194,7 +194,9 @@ class PasswordHasher:
         Raises:
             Overloaded: too many wait already.
         """
-        if self.waiting >= self.max_waiting and self._places.locked():
+        shared = self._shares.get(share)
+        must_wait = self._places.locked() or (shared is not None and shared.places.locked())
+        if must_wait and self.waiting >= self.max_waiting:
             raise Overloaded("too many log-ins wait to be hashed", retry_after=2)
         async with AsyncExitStack() as held:
             self.waiting += 1
