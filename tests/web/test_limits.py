@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from sealring.errors import HeadersTooLarge, MalformedBody, RequestRefused, TargetTooLong
+from sealring.errors import HeadersTooLarge, RequestRefused, TargetTooLong
 from sealring.web.limits import MAX_FIELDS, MAX_FIELDS_BYTES, MAX_TARGET_BYTES, check_head
 
 Fields = list[tuple[bytes, bytes]]
@@ -29,10 +29,12 @@ def test_what_is_at_its_limit_passes(fields: Fields, path: str, query: bytes) ->
         ([(b"a", b"b")] * (MAX_FIELDS + 1), "/", b"", HeadersTooLarge),
         ([(b"a", b"x" * MAX_FIELDS_BYTES)], "/", b"", HeadersTooLarge),
         ([], "/" * (MAX_TARGET_BYTES - 10), b"x" * 11, TargetTooLong),
-        ([(b"content-length", b"4"), (b"transfer-encoding", b"chunked")], "/", b"", MalformedBody),
-        ([(b"content-length", b"4"), (b"content-length", b"4")], "/", b"", MalformedBody),
+        ([(b"content-length", b"4"), (b"transfer-encoding", b"chunked")], "/", b"", RequestRefused),
+        ([(b"content-length", b"4"), (b"content-length", b"4")], "/", b"", RequestRefused),
+        ([(b"host", b"a"), (b"host", b"a")], "/", b"", RequestRefused),
     ],
 )
 def test_what_is_past_it_does_not(fields: Fields, path: str, query: bytes, refusal: type[RequestRefused]) -> None:
-    with pytest.raises(refusal):
+    with pytest.raises(RequestRefused) as caught:
         check_head(fields, path, query)
+    assert type(caught.value) is refusal

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import inspect
 import logging
 import re
@@ -161,22 +162,44 @@ def test_what_is_our_own_fault_is_a_warning(caplog: pytest.LogCaptureFixture) ->
     assert caplog.records[0].levelno == logging.WARNING
 
 
-async def _collect(reply: Answer, **options: Any) -> list[Any]:
-    sent: list[Any] = []
+def sent(error: SealringError, **scope: Any) -> list[Any]:
+    messages: list[Any] = []
 
     async def send(message: Any) -> None:
-        sent.append(message)
+        messages.append(message)
 
-    await send_answer(reply, send, **options)
-    return sent
+    asyncio.run(send_answer(answer(error), {"type": "http", "method": "GET", **scope}, send))
+    return messages
 
 
-@pytest.mark.parametrize("without_body", [False, True])
-def test_an_answer_goes_out_over_asgi(without_body: bool) -> None:  # noqa: FBT001 - a table's column
-    reply = answer(errors.NotFound("x"))
-    coroutine = _collect(reply, without_body=without_body)
-    with pytest.raises(StopIteration) as done:
-        coroutine.send(None)
-    start, body = done.value.value
-    assert (start["type"], start["status"], start["headers"]) == ("http.response.start", 404, reply.headers)
-    assert body == {"type": "http.response.body", "body": b"" if without_body else reply.body}
+def test_an_answer_goes_out_over_asgi() -> None:
+    start, body = sent(errors.NotFound("x"))
+    assert (start["type"], start["status"]) == ("http.response.start", 404)
+    assert body == {"type": "http.response.body", "body": answer(errors.NotFound("x")).body}
+    assert sent(errors.NotFound("x"), method="HEAD")[1]["body"] == b""
+
+
+def test_a_websocket_is_refused_in_the_way_that_its_server_knows() -> None:
+    assert sent(errors.NotFound("x"), type="websocket") == [{"type": "websocket.close", "code": 1008}]
+    start, _ = sent(errors.NotFound("x"), type="websocket", extensions={"websocket.http.response": {}})
+    assert (start["type"], start["status"]) == ("websocket.http.response.start", 404)
+
+
+@pytest.mark.parametrize(
+    ("error", "version", "closes"),
+    [
+        (errors.BodyTooLarge("x"), "1.1", True),
+        (errors.RequestTimeout("x"), "1.0", True),
+        (errors.HeadersTooLarge("x"), "1.1", True),
+        (errors.RequestRefused("framed in two ways"), "1.1", True),
+        (errors.BodyTooLarge("x"), "2", False),
+        (errors.NotFound("x"), "1.1", False),
+    ],
+)
+def test_what_is_not_read_to_its_end_ends_the_connection(
+    error: SealringError,
+    version: str,
+    closes: bool,  # noqa: FBT001 - a table's column
+) -> None:
+    start, _ = sent(error, http_version=version)
+    assert ((b"connection", b"close") in start["headers"]) is closes

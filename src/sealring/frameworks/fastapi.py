@@ -25,10 +25,9 @@ from starlette.responses import Response
 from sealring.errors import InsufficientScope, MissingCredential, SealringError
 from sealring.verifier.principal import Principal
 from sealring.web.gate import Finding, Gate
-from sealring.web.problems import answer, row_of
+from sealring.web.problems import POLICY_VIOLATION, answer, row_of
 from sealring.web.strict_route import problem_response
 
-_POLICY_VIOLATION = 1008  # RFC 6455 §7.4.1
 _GUARDS_KEPT = 256
 
 
@@ -107,7 +106,7 @@ class _Guard(SecurityBase):
             self._gate.report(error, connection.scope)
         scope = connection.scope
         if scope["type"] == "websocket" and "websocket.http.response" not in scope.get("extensions", {}):
-            return WebSocketException(_POLICY_VIOLATION)
+            return WebSocketException(POLICY_VIOLATION)
         # Starlette looks handlers up here when the exception arrives: ours is put in unless the
         # application has its own, so that the body is problem details whatever it has installed
         handlers = scope.get("starlette.exception_handlers")

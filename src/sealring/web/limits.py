@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from sealring.errors import HeadersTooLarge, MalformedBody, RequestRefused, TargetTooLong
+from sealring.errors import HeadersTooLarge, RequestRefused, TargetTooLong
 from sealring.web.cookies import Headers
 from sealring.web.problems import Refused, answer, report, send_answer
 
@@ -50,10 +50,7 @@ class HeadLimits:
                 check_head(scope["headers"], scope["path"], scope.get("query_string", b""))
             except RequestRefused as error:
                 report(error, where=scope["path"], refused=self._refused)
-                if scope["type"] == "http":
-                    await send_answer(answer(error), send, without_body=scope["method"] == "HEAD")
-                else:
-                    await send({"type": "websocket.close", "code": 1009})  # too big (RFC 6455 §7.4.1)
+                await send_answer(answer(error), scope, send)
                 return
         await self._app(scope, receive, send)
 
@@ -64,19 +61,24 @@ def check_head(headers: Headers, path: str, query: bytes) -> None:
     Raises:
         HeadersTooLarge: too many fields, or too many bytes in them (431, RFC 6585 §5).
         TargetTooLong: path and query (414).
-        MalformedBody: a body framed in two ways (400).
+        RequestRefused: a body framed in two ways, or two hosts (400).
     """
     if len(headers) > MAX_FIELDS:
         raise HeadersTooLarge("too many header fields")
     size = 0
     framings = 0
+    hosts = 0
     for name, value in headers:
         size += len(name) + len(value)
         if name in _FRAMING:
             framings += 1
+        elif name == b"host":
+            hosts += 1
     if size > MAX_FIELDS_BYTES:
         raise HeadersTooLarge("header fields too large")
     if framings > 1:
-        raise MalformedBody("a body framed in two ways")
+        raise RequestRefused("a body framed in two ways")
+    if hosts > 1:
+        raise RequestRefused("more than one Host field")  # RFC 9112 §3.2; httptools lets it pass
     if len(path) + len(query) > MAX_TARGET_BYTES:
         raise TargetTooLong("path and query are too long")

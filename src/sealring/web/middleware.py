@@ -26,7 +26,6 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-_POLICY_VIOLATION = 1008  # RFC 6455 §7.4.1
 _PARAMETERS = re.compile(r";[^/]*")
 _SLASHES = re.compile(r"[/\\]+")
 
@@ -100,13 +99,7 @@ class SessionMiddleware:
         if error is None:
             error = MissingCredential("no credential was sent")
             self._gate.report(error, scope)
-        reply = answer(error, invalid_status=self._invalid_status)
-        if scope["type"] == "http":
-            await send_answer(reply, send, without_body=scope["method"] == "HEAD")
-        elif "websocket.http.response" in scope.get("extensions", {}):
-            await send_answer(reply, send, kind="websocket.http.response")
-        else:
-            await send({"type": "websocket.close", "code": _POLICY_VIOLATION})  # before accept: the server answers 403
+        await send_answer(answer(error, invalid_status=self._invalid_status), scope, send)
 
 
 def _plain_path(path: str) -> str:

@@ -10,7 +10,7 @@ No error of ours is without a row: what has none of its own answers as its paren
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from http import HTTPStatus
 from typing import Any, Literal
 
@@ -29,6 +29,11 @@ SECURITY_HEADERS: tuple[tuple[bytes, bytes], ...] = (
     (b"referrer-policy", b"no-referrer"),
 )
 """On every answer of ours that is data, not a page."""
+
+POLICY_VIOLATION = 1008
+"""The close code of a refused WebSocket (RFC 6455 §7.4.1)."""
+
+_FINAL = frozenset({408, 413, 414, 431})
 
 Refused = Callable[[SealringError], None]
 """Told of each refusal with its true cause: the place to count them."""
@@ -101,6 +106,8 @@ class Answer(msgspec.Struct, frozen=True):
     status: int
     headers: list[tuple[bytes, bytes]]
     body: bytes
+    final: bool = False
+    """The rest of the request is not waited for, or cannot be trusted (RFC 9112 §6.3)."""
 
 
 def row_of(error: SealringError) -> Row:
@@ -136,21 +143,27 @@ def answer(error: SealringError, *, invalid_status: Literal[401, 403] = 401) -> 
         headers.append((b"retry-after", b"%d" % max(1, int(retry_after))))
     if isinstance(error, errors.MethodNotAllowed):
         headers.append((b"allow", ", ".join(sorted(error.allowed)).encode("ascii")))
-    if status in {408, 413}:
-        headers.append((b"connection", b"close"))  # what is left of the body is not waited for
-    return Answer(status, headers, body)
+    return Answer(status, headers, body, status in _FINAL or type(error) is errors.RequestRefused)
+
+
+def must_close(reply: Answer, scope: Mapping[str, Any]) -> bool:
+    """Say whether to end the connection in a field: only HTTP/1 does (RFC 9113 §8.2.2)."""
+    return reply.final and scope.get("http_version", "1.1").startswith("1")
 
 
 async def send_answer(
-    reply: Answer,
-    send: Callable[[MutableMapping[str, Any]], Awaitable[None]],
-    *,
-    without_body: bool = False,
-    kind: Literal["http.response", "websocket.http.response"] = "http.response",
+    reply: Answer, scope: Mapping[str, Any], send: Callable[[MutableMapping[str, Any]], Awaitable[None]]
 ) -> None:
-    """Send an answer over ASGI; `without_body` for HEAD, `kind` for a refused WebSocket handshake."""
-    await send({"type": f"{kind}.start", "status": reply.status, "headers": reply.headers})
-    await send({"type": f"{kind}.body", "body": b"" if without_body else reply.body})
+    """Answer the request of this scope over ASGI: without a body to HEAD, by refusing the handshake to WebSocket."""
+    kind = "http.response"
+    if scope["type"] == "websocket":
+        if "websocket.http.response" not in scope.get("extensions", {}):
+            await send({"type": "websocket.close", "code": POLICY_VIOLATION})  # before accept: the server answers 403
+            return
+        kind = "websocket.http.response"
+    headers = [*reply.headers, (b"connection", b"close")] if must_close(reply, scope) else reply.headers
+    await send({"type": f"{kind}.start", "status": reply.status, "headers": headers})
+    await send({"type": f"{kind}.body", "body": b"" if scope.get("method") == "HEAD" else reply.body})
 
 
 def report(error: SealringError, *, where: str, refused: Refused | None = None) -> None:

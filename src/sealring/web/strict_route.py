@@ -25,7 +25,7 @@ from sealring.errors import (
     UnsupportedMediaType,
 )
 from sealring.web.body import read_json
-from sealring.web.problems import SECURITY_HEADERS, Refused, answer, report
+from sealring.web.problems import SECURITY_HEADERS, Refused, answer, must_close, report, send_answer
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -52,24 +52,25 @@ class StrictRoute(APIRoute):
                     response.headers.setdefault(name.decode(), value.decode())
                 return response
             report(error, where=self.path, refused=refused)
-            return problem_response(error)
+            return problem_response(error, request.scope)
 
         return handle
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Starlette's hook: another method than the route's gets our 405, not the host's."""
         if self.methods and scope["method"] not in self.methods:
-            error = MethodNotAllowed(tuple(self.methods))
-            await problem_response(error)(scope, receive, send)
+            await send_answer(answer(MethodNotAllowed(tuple(self.methods))), scope, send)
         else:
             await super().handle(scope, receive, send)
 
 
-def problem_response(error: SealringError) -> Response:
-    """What a client is told of `error`, as a Starlette response."""
+def problem_response(error: SealringError, scope: Scope | None = None) -> Response:
+    """What a client is told of `error`, as a Starlette response; with the scope, it may end the connection."""
     reply = answer(error)
     response = Response(reply.body, reply.status)
     response.raw_headers = reply.headers
+    if scope is not None and must_close(reply, scope):
+        response.headers["connection"] = "close"
     return response
 
 
