@@ -135,8 +135,9 @@ def test_sibling_dies_at_once_when_the_other_is_used() -> None:
     assert ask(EARLIER_CHILD, session=decision.after, now_ms=CHILD_MINTED) == Reused()
 
 
-def test_strict_mode_never_gives_one_child_twice() -> None:
-    decision = ask(OWN, now_ms=CHILD_MINTED, window_ms=0)
+@pytest.mark.parametrize("late_ms", [0, -1, -500_000])
+def test_strict_mode_never_gives_one_child_twice(late_ms: int) -> None:
+    decision = ask(OWN, now_ms=CHILD_MINTED + late_ms, window_ms=0)
     assert isinstance(decision, Mint)
     assert decision.child == RefreshToken(SID, 8, CHILD_MINTED + 1, MINTED)
     assert decision.after.child_minted_ms == CHILD_MINTED + 1

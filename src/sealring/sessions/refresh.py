@@ -103,7 +103,7 @@ def decide_refresh(session: Session, token: RefreshToken, *, now_ms: int, retry_
         case "repeat":
             return _repeat(session)
         case "mint":
-            return _mint(session, now_ms)
+            return _mint(session, now_ms, strict=retry_window_ms == 0)
         case "confirm":
             return _confirm(session, token, now_ms)
         case "supersede":
@@ -148,11 +148,13 @@ def _repeat(session: Session) -> Repeat:
     return Repeat(_child_of(session, session.child_minted_ms))
 
 
-def _mint(session: Session, now_ms: int) -> Mint:
-    # A fresh child must differ from the last one, or two holders who ask in one millisecond would be handed
-    # one token even with G = 0. Earlier siblings are not remembered: a clock set back can hit the very
-    # millisecond of one, and then the child is that sibling again, as alive as it was.
-    child_minted_ms = now_ms + 1 if now_ms == session.child_minted_ms else now_ms
+def _mint(session: Session, now_ms: int, *, strict: bool) -> Mint:
+    # With a window, a fresh child comes at least G from the last one, so the two differ; should a clock that was
+    # set back hit the very millisecond of an earlier sibling, the child is that sibling again, as alive as it was.
+    # Without one, mint times decide nothing and simply rise, so that no two askers are ever given one token.
+    child_minted_ms = now_ms
+    if strict and session.child_minted_ms is not None:
+        child_minted_ms = max(now_ms, session.child_minted_ms + 1)
     after = replace(session, child_minted_ms=child_minted_ms, last_seen_at=now_ms // 1000)
     return Mint(_child_of(after, child_minted_ms), after)
 
