@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 
 import pytest
-from tests.vectors.published import load
 
 from sealring import jwt
 from sealring.errors import KeyRefused, TokenError
 from sealring.jwt.base64url import encode
+from tests.vectors.published import load
 
 NAMES = [
     "jws/4_1.rsa_v15_signature",

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.vectors.published import FOLDER, load
 
 from sealring import jwt
 from sealring.errors import KeyRefused, TokenError
+from tests.vectors.published import FOLDER, load
 
 VERIFY = load("jsonwebtoken/verify.json")
 SIGN = load("jsonwebtoken/sign.json")

@@ -123,9 +123,6 @@ def compile_claims(rules: ClaimRules) -> Judge:
     usual_iss, usual_aud = _usual(rules.issuer), _usual(rules.audience)
 
     def judge_any(claims: Claims) -> tuple[float, float]:
-        for name in rules.require:
-            if claims.get(name, _ABSENT) is _ABSENT:
-                raise MissingClaim(name)
         interval = _interval(claims, rules)
         _require_issuer(claims.get("iss", _ABSENT), rules.issuer)
         _require_audience(claims.get("aud", _ABSENT), rules.audience)
@@ -133,6 +130,9 @@ def compile_claims(rules: ClaimRules) -> Judge:
         _require_text(claims, "jti", rules.token_id, WrongTokenId)
         if rules.nonce is not None:
             _require_text(claims, "nonce", rules.nonce, WrongNonce)
+        for name in rules.require:
+            if claims.get(name) is None:
+                raise MissingClaim(name)
         return interval
 
     def judge(claims: Claims) -> tuple[float, float]:

@@ -102,3 +102,16 @@ class LoneKey(KeySet):
         (key,) = self._keys
         fits = key.alg in algs and (kid is None or not key.named or key.kid == kid)
         return (key,) if fits else ()
+
+
+class ChosenKey(KeySet):
+    """The one key that a caller's own function chose for this very header, whatever its name."""
+
+    __slots__ = ()
+
+    def __init__(self, key: Key) -> None:
+        super().__init__([key])
+
+    def candidates(self, kid: str | None, algs: frozenset[str]) -> tuple[Key, ...]:  # noqa: ARG002  # the name is settled
+        """Return the key if its algorithm is allowed."""
+        return tuple(key for key in self._keys if key.alg in algs)

@@ -23,7 +23,6 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
     load_pem_public_key,
 )
-
 from cryptography.x509 import load_pem_x509_certificate
 
 from sealring.errors import KeyRefused

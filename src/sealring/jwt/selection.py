@@ -12,11 +12,11 @@ from typing import Any, TypeAlias
 from sealring.errors import BadSignature, Malformed, TokenError, UnknownKey, UnsupportedAlgorithm
 from sealring.jwt.algorithms import ALGORITHMS
 from sealring.jwt.base64url import NotCanonical, decode
-from sealring.jwt.key_set import KeySet, LoneKey
+from sealring.jwt.key_set import ChosenKey, KeySet, LoneKey
 from sealring.jwt.keys import Key
 from sealring.jwt.values import fresh
 
-Resolver: TypeAlias = Callable[[dict[str, Any]], Key | None]
+Resolver: TypeAlias = Callable[[dict[str, Any]], Key | KeySet | None]
 Keys: TypeAlias = Key | KeySet | Resolver
 
 
@@ -56,12 +56,11 @@ def find_keys(header: dict[str, Any], keys: KeySet | Resolver, allowed: frozense
     alg, kid = header["alg"], header.get("kid")
     # the old name of Ed25519 is for those who ask for it
     algs = frozenset({alg, "Ed25519"} if alg == "EdDSA" and allowed is not None else {alg})
-    if not isinstance(keys, KeySet):
-        return (_resolved(keys, header, algs),)
-    found = keys.candidates(kid, algs)
+    ours = keys if isinstance(keys, KeySet) else _resolved(keys, header)
+    found = ours.candidates(kid, algs)
     if found:
         return found
-    if keys.algorithms.isdisjoint(algs) or (kid is not None and keys.get(kid) is not None):
+    if ours.algorithms.isdisjoint(algs) or (kid is not None and ours.get(kid) is not None):
         raise UnsupportedAlgorithm("header 'alg' is not the algorithm of the key")
     raise UnknownKey("no key of ours answers to this header")
 
@@ -77,12 +76,12 @@ def signature_error(token: str, signature: str) -> TokenError:
     return BadSignature("the signature does not fit")
 
 
-def _resolved(resolve: Resolver, header: dict[str, Any], algs: frozenset[str]) -> Key:
-    key: object = resolve(fresh(header))
-    if key is None:
+def _resolved(resolve: Resolver, header: dict[str, Any]) -> KeySet:
+    answer: object = resolve(fresh(header))
+    if answer is None:
         raise UnknownKey("no key of ours answers to this header")
-    if not isinstance(key, Key):
-        raise TypeError("a key resolver must return a Key, or None")
-    if key.alg not in algs:
-        raise UnsupportedAlgorithm("header 'alg' is not the algorithm of the key")
-    return key
+    if isinstance(answer, Key):
+        return ChosenKey(answer)
+    if isinstance(answer, KeySet):
+        return answer
+    raise TypeError("a key resolver must return a Key, a KeySet or None")

@@ -41,7 +41,7 @@ class Verifier(Generic[T]):
     """A policy with its keys, ready to verify any number of tokens from any number of threads.
 
     Args:
-        keys: a Key, a KeySet, or a function from the header to a Key (called on every verification).
+        keys: a Key, a KeySet, or a function from the header to a Key, a KeySet or None (called on every verification).
         cache_size: how many verified tokens are remembered; 0 for none.
         project: what to make of a verified `Token`, once per remembered token. Its result is what `verify`
             returns, shared between all callers: let it be immutable. Without it, `verify` returns a
@@ -159,7 +159,10 @@ def _own(entry: _Entry) -> Token:
 
 def _still(entry: _Entry, generation: _Generation) -> bool:
     """Tell whether the key that let this token in is still the one for it: a resolver is asked again."""
-    return generation.resolve is None or generation.resolve(fresh(entry[5])) == entry[4]
+    if generation.resolve is None:
+        return True
+    answer = generation.resolve(fresh(entry[5]))
+    return entry[4] in answer if isinstance(answer, KeySet) else entry[4] == answer
 
 
 def _require_size(cache_size: object) -> None:
