@@ -13,12 +13,13 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from sealring.errors import ConfigurationError
 from sealring.issuer.throttle import Rate
 from sealring.jwt import parse_duration
+from sealring.web.fetch_metadata import origin_of
 
 PREFIX = "SEALRING_"
 LEEWAY_SECONDS = 5
@@ -31,7 +32,11 @@ def _seconds(value: Any) -> Any:
 
 Seconds = Annotated[float, BeforeValidator(_seconds)]
 WholeSeconds = Annotated[int, BeforeValidator(_seconds)]
-RateText = Annotated[Rate, BeforeValidator(lambda value: Rate.parse(value) if isinstance(value, str) else value)]
+RateText = Annotated[
+    Rate,
+    NoDecode,  # a rate is no JSON, whatever pydantic-settings thinks of dataclasses
+    BeforeValidator(lambda value: Rate.parse(value) if isinstance(value, str) else value),
+]
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -41,6 +46,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
         env_file=".env",
+        env_ignore_empty=True,  # compose files hand on unset variables as empty ones
         frozen=True,
         extra="ignore",
         arbitrary_types_allowed=True,
@@ -70,8 +76,8 @@ class Settings(BaseSettings):
     session_idle: WholeSeconds = Field(14 * 86_400, ge=1, le=400 * 86_400)
     session_max: WholeSeconds = Field(90 * 86_400, ge=1, le=400 * 86_400)
     retry_window: Seconds = Field(10.0, ge=0, le=300)
-    max_staleness: Seconds = Field(5.0, ge=0.5, le=3600)
     poll_interval: Seconds = Field(0.5, ge=0.05, le=600)
+    max_staleness: Seconds = Field(5.0, ge=0.5, le=3600)
     cookie_secure: Literal["auto", "on", "off"] = "auto"
     password_min_length: int = Field(15, ge=8, le=64)
     throttle_account: RateText = Rate(10, 300)
@@ -83,8 +89,9 @@ class Settings(BaseSettings):
     @classmethod
     def _issuer_is_a_url(cls, value: str) -> str:
         parts = urlsplit(value)
-        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
-            raise ValueError("must be an http or https URL without query or fragment (RFC 8414 §2)")
+        if parts.username is not None or parts.query or parts.fragment:
+            raise ValueError("must be an http or https URL without user, query or fragment (RFC 8414 §2)")
+        origin_of(value)
         return value
 
     @field_validator("cookie_secure", mode="before")
@@ -92,6 +99,13 @@ class Settings(BaseSettings):
     def _truth_words(cls, value: Any) -> Any:
         words = {"true": "on", "1": "on", "yes": "on", "false": "off", "0": "off", "no": "off"}
         return words.get(str(value).lower(), str(value).lower())
+
+    @field_validator("max_staleness")
+    @classmethod
+    def _poll_fits(cls, value: float, info: ValidationInfo) -> float:
+        if value <= info.data.get("poll_interval", 0):
+            raise ValueError("must be longer than SEALRING_POLL_INTERVAL, or the node is stale between two polls")
+        return value
 
     @field_validator("trusted_proxies", mode="before")
     @classmethod
@@ -154,7 +168,11 @@ def load_settings(**given: Any) -> Settings:
     known = set(Settings.model_fields)
     if unknown := sorted(set(given) - known):
         raise TypeError(f"unknown setting: {', '.join(unknown)}")
-    named = {*os.environ, *(dotenv_values(".env") if os.path.isfile(".env") else ())}  # noqa: PTH113 - no path to keep
+    try:
+        named = {*os.environ, *(dotenv_values(".env") if os.path.isfile(".env") else ())}  # noqa: PTH113 - no path to keep
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise ConfigurationError(f"cannot read .env: {reason}", "it holds lines like SEALRING_SECRET=…") from None
     strange = sorted(
         name for name in named if name.upper().startswith(PREFIX) and name[len(PREFIX) :].lower() not in known
     )
