@@ -1,0 +1,76 @@
+"""The reference pages say what there is: every setting, command, route and error code, and nothing else."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import click
+import pytest
+
+from sealring.cli.run import sealring
+from sealring.demo import create_app
+from sealring.settings import PREFIX, Settings, load_settings
+from sealring.web.problems import ANSWERS
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+
+
+def rows(page: str) -> list[list[str]]:
+    """The cells of every table row of a page, without code marks."""
+    lines = (DOCS / page).read_text().splitlines()
+    return [[cell.strip().replace("`", "") for cell in line.strip("|").split("|")] for line in lines if line[:1] == "|"]
+
+
+def test_every_setting_is_documented_with_its_default() -> None:
+    documented = {cells[0]: cells[1] for cells in rows("settings.md") if cells[0].startswith(PREFIX)}
+    assert set(documented) == {PREFIX + name.upper() for name in Settings.model_fields}
+    defaults = Settings(_env_file=None)  # type: ignore[call-arg]
+    for name, default in documented.items():
+        field = name.removeprefix(PREFIX).lower()
+        if default in {"none", "the issuer"}:
+            continue
+        given = load_settings(**{field: default})
+        assert getattr(given, field) == getattr(defaults, field), name
+
+
+def commands(group: click.Group, words: str = "sealring") -> set[str]:
+    found = set()
+    for name, command in group.commands.items():
+        found |= commands(command, f"{words} {name}") if isinstance(command, click.Group) else {f"{words} {name}"}
+    return found
+
+
+def test_every_command_is_documented() -> None:
+    documented = {cells[0] for cells in rows("commands.md") if cells[0].startswith("sealring ")}
+    assert documented == commands(sealring)
+
+
+def test_every_route_is_documented(tmp_path: Path) -> None:
+    documented = {cells[0] for cells in rows("routes.md") if cells[0].startswith(("GET", "POST", "DELETE"))}
+    settings = load_settings(
+        secret="q8W3nV6xZ1mB5kL9pR2tY7uC4eG0hJ-not-for-use", database_url=f"sqlite:///{tmp_path}/a.db"
+    )
+    paths = create_app(settings).openapi()["paths"]
+    served = {f"{method.upper()} {path}" for path, methods in paths.items() for method in methods}
+    served.add("GET /auth/client.js")  # a file, no part of the API
+    assert documented == {route for route in served if not route.split()[1].startswith("/api/")}
+
+
+def test_every_error_code_is_documented() -> None:
+    documented = {(cells[0], cells[1]) for cells in rows("routes.md") if len(cells) > 1 and cells[1].isdigit()}
+    assert documented == {(row.code, str(row.status)) for row in ANSWERS.values()}
+
+
+@pytest.mark.parametrize(
+    "page", ["README.md", "SECURITY.md", *(f"docs/{path.name}" for path in sorted(DOCS.glob("*.md")))]
+)
+def test_links_and_named_files_exist(page: str) -> None:
+    text = (ROOT / page).read_text()
+    linked = re.findall(r"\]\((?!https?:)([^)#]+)", text)
+    named = re.findall(r"`((?:tests|scripts|bench|docs|src|examples)/[\w./-]+)`", text)
+    for target in linked:
+        assert ((ROOT / page).parent / target).exists(), target
+    for target in named:
+        assert (ROOT / target).exists(), target
