@@ -18,6 +18,7 @@ from sealring import jwt
 from sealring.errors import SealringError, StoreUnavailable
 from sealring.issuer.access_tokens import AccessTokenIssuer
 from sealring.issuer.accounts import AccountPolicy, Accounts
+from sealring.issuer.announcing import OnEvent, announcing
 from sealring.issuer.hashing import PasswordHasher
 from sealring.issuer.issuer import Issuer, LoggedIn
 from sealring.issuer.key_life import KeyPolicy
@@ -58,6 +59,7 @@ class Sealring:
         store: another store than `database_url` names.
         clock: another clock than the machine's.
         grant_for: asked at each refresh what the session's subject may do now.
+        on_event: told of each audit event after it was committed here.
         given: settings by name, as in `Sealring(secret=…, issuer=…)`.
 
     Raises:
@@ -71,15 +73,17 @@ class Sealring:
         store: Store | None = None,
         clock: Clock | None = None,
         grant_for: GrantFor | None = None,
+        on_event: OnEvent | None = None,
         **given: Any,
     ) -> None:
         self.settings = settings = load_settings(**given) if settings is None else settings
         secret = RootSecret.parse(settings.secret.get_secret_value())
         self.clock = clock = SystemClock(LEEWAY_SECONDS) if clock is None else clock
         self.store = store = open_store(settings.database_url.get_secret_value()) if store is None else store
+        told = announcing(store, on_event)
         self.csrf_tokens = CsrfTokens(secret.derive("csrf token"))
         keys = SigningKeys(
-            store,
+            told,
             Sealer(secret.derive("signing keys at rest")),
             _key_policy(settings),
             clock=clock.now_ms,
@@ -105,7 +109,7 @@ class Sealring:
             origins=[settings.issuer],
             matches_csrf=self.csrf_tokens.matches,
         )
-        self.issuer = _issuer(settings, secret, store, keys, self.verifier.follower, clock, grant_for)
+        self.issuer = _issuer(settings, secret, told, keys, self.verifier.follower, clock, grant_for)
         self._opening = asyncio.Lock()
         self._housekeeping: asyncio.Task[None] | None = None
 
@@ -123,7 +127,7 @@ class Sealring:
         """Open the store, make sure that a key can sign, load all revocations; once, whoever calls first.
 
         Raises:
-            ConfigurationError: the store cannot be used.
+            ConfigurationError: the store cannot be used, or no listed secret opens its keys.
             StoreUnavailable: it cannot be reached now.
         """
         if self._is_open():
@@ -133,6 +137,7 @@ class Sealring:
                 return
             await self.store.open()
             await self.issuer.keys.load()
+            self.issuer.keys.verifying()  # a key that no listed secret opens is said now
             await self.verifier.follower.start()
             self._housekeeping = asyncio.create_task(self._keep_house(), name="sealring housekeeping")
 

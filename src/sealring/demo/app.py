@@ -6,23 +6,26 @@ It is also the example to copy from: everything that an application needs of Sea
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, FastAPI, Request, Security
+from fastapi import APIRouter, FastAPI, Request, Response, Security
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
 
 from sealring.assembly import Sealring
 from sealring.demo.orders import Order, Orders
 from sealring.demo.page import Page
-from sealring.errors import ConfigurationError
+from sealring.errors import ConfigurationError, MethodNotAllowed, NotFound
 from sealring.frameworks.fastapi import guard
 from sealring.settings import Settings, load_settings
 from sealring.store.sqlite import SqliteStore
 from sealring.verifier.principal import Principal
 from sealring.web.client_address import client_address
+from sealring.web.fetch_metadata import check_no_foreign_page, origin_of
 from sealring.web.health import HealthRoutes
 from sealring.web.limits import HeadLimits
-from sealring.web.strict_route import StrictRoute
+from sealring.web.strict_route import StrictRoute, problem_response
 
 
 class NewUser(BaseModel):
@@ -78,20 +81,31 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(tutorial_routes(auth, orders), prefix="/api")
     app.include_router(HealthRoutes(auth.verifier).router, tags=["health"])
     app.include_router(Page(app).router, include_in_schema=False)
+    app.add_exception_handler(HTTPException, answer_no_route)
     # As in the tutorial: no token is 401, a bad one 403. The library's own default is RFC 6750's 401.
     app.add_middleware(auth.middleware, protect=["/api/userOrders"], invalid_status=403)
     app.add_middleware(HeadLimits)
     return app
 
 
+async def answer_no_route(request: Request, refusal: Exception) -> Response:
+    """What no route takes is refused in the same form as by the routes (RFC 9457)."""
+    if isinstance(refusal, HTTPException) and refusal.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        allowed = (refusal.headers or {}).get("Allow", "")
+        return problem_response(MethodNotAllowed(tuple(allowed.split(", "))), request.scope)
+    return problem_response(NotFound("no such route"), request.scope)
+
+
 def tutorial_routes(auth: Sealring, orders: Orders) -> APIRouter:
     """The two routes of the tutorial that this system starts from."""
     router = APIRouter(route_class=StrictRoute, tags=["orders"])
-    user = Annotated[Principal, Security(guard(auth, token_url="auth/token"))]
+    user = Annotated[Principal, Security(guard(auth, token_url="auth/token"))]  # noqa: S106 - a path
+    origins = frozenset({origin_of(auth.settings.issuer)})
 
     @router.post("/createNewUser", status_code=201)
     async def create_new_user(body: NewUser, request: Request) -> CreatedUser:
         """Make an account; `token` is the tutorial's own name for the access token."""
+        check_no_foreign_page(request.scope["headers"], origins)
         logged_in = await auth.register(
             body.username,
             body.password,
