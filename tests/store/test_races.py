@@ -1,0 +1,313 @@
+"""Races between two processes on one real store: whichever commits second sees the first."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sealring.errors import NameTaken
+from sealring.revocation.entry import Entry
+from sealring.sessions.session import Session
+from sealring.store import open_store
+from sealring.store.protocol import Store
+from sealring.store.records import (
+    Account,
+    EndSession,
+    EndSubject,
+    KeyRing,
+    Lane,
+    LoginGuard,
+    PasswordChange,
+    StartedSession,
+    StatusChange,
+)
+from tests.store.race import Arena, Side
+from tests.store.samples import NOW, RETAIN, a_key, a_session, an_account, an_event
+
+pytestmark = pytest.mark.anyio
+
+ROUNDS = 200
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    if request.param == "postgres":
+        yield request.getfixturevalue("postgres_dsn")
+    else:
+        yield f"sqlite:///{tmp_path}/sealring.db"
+
+
+@pytest.fixture
+async def shared(url: str) -> AsyncIterator[Store]:
+    """The parent's own view of what the two processes fight over."""
+    store = open_store(url)
+    await store.open()
+    yield store
+    await store.close()
+
+
+@pytest.fixture(scope="module")
+def arena() -> Iterator[Arena]:
+    with Arena() as processes:
+        yield processes
+
+
+Race = Callable[[Side, Side, Sequence[Any]], Awaitable[list[tuple[Any, Any]]]]
+
+
+@pytest.fixture
+def race(arena: Arena, url: str) -> Race:
+    """Both sides against the store that the parent looks at, `shared`."""
+
+    async def run(left: Side, right: Side, rounds: Sequence[Any]) -> list[tuple[Any, Any]]:
+        return await asyncio.to_thread(arena.race, url, left, right, rounds)
+
+    return run
+
+
+def advanced(session: Session, mark: int) -> Session:
+    return replace(session, generation=session.generation + 1, minted_ms=mark, child_minted_ms=mark)
+
+
+async def refresh_left(store: Store, session: Session) -> bool:
+    return await store.advance_session(session, advanced(session, 1))
+
+
+async def refresh_right(store: Store, session: Session) -> bool:
+    return await store.advance_session(session, advanced(session, 2))
+
+
+async def refresh_many(store: Store, session: Session) -> list[bool]:
+    swaps = (store.advance_session(session, advanced(session, mark)) for mark in range(25))
+    return list(await asyncio.gather(*swaps))
+
+
+async def log_out(store: Store, session: Session) -> tuple[Entry, ...]:
+    end = EndSession(id=session.id, cause="logout")
+    return await store.revoke(end, an_event("session_ended"), now=NOW, retain_seconds=RETAIN)
+
+
+async def end_for_reuse(store: Store, session: Session) -> tuple[Entry, ...]:
+    end = EndSession(id=session.id, cause="reuse", unmoved=session)
+    return await store.revoke(end, an_event("refresh_reused"), now=NOW, retain_seconds=RETAIN)
+
+
+async def end_all(store: Store, session: Session) -> tuple[Entry, ...]:
+    end = EndSubject(subject=session.subject, cause="ended_by_operator")
+    return await store.revoke(end, an_event("subject_revoked"), now=NOW, retain_seconds=RETAIN)
+
+
+async def log_in_guarded(store: Store, account: Account) -> tuple[str, StartedSession | None]:
+    session = a_session(account.id)
+    started = await store.start_session(
+        session,
+        an_event(),
+        guard=LoginGuard(password_hash=account.password_hash),
+        cap=10,
+        replaces=None,
+        retain_seconds=RETAIN,
+    )
+    return session.id, started
+
+
+async def log_in_unguarded(store: Store, session: Session) -> StartedSession | None:
+    mine = replace(session, id=a_session().id)
+    return await store.start_session(mine, an_event(), guard=None, cap=1, replaces=None, retain_seconds=RETAIN)
+
+
+async def change_password(store: Store, account: Account) -> tuple[Entry, ...] | None:
+    change = PasswordChange(old_hash=account.password_hash, new_hash="$argon2id$new")
+    return await store.change_account(account.id, change, an_event(), now=NOW, retain_seconds=RETAIN)
+
+
+async def rehash(store: Store, account: Account) -> tuple[Entry, ...] | None:
+    change = PasswordChange(old_hash=account.password_hash, new_hash="$argon2id$old-rehashed", ends_sessions=False)
+    return await store.change_account(account.id, change, an_event(), now=NOW, retain_seconds=RETAIN)
+
+
+async def disable(store: Store, account: Account) -> tuple[Entry, ...] | None:
+    change = StatusChange(status="disabled")
+    return await store.change_account(account.id, change, an_event(), now=NOW, retain_seconds=RETAIN)
+
+
+async def register(store: Store, name: str) -> bool:
+    try:
+        await store.create_account(an_account(name), an_event("account_created"))
+    except NameTaken:
+        return False
+    return True
+
+
+async def create_first_key(store: Store, version: int) -> str | None:
+    key = a_key(an_account().id)
+    written = await store.write_keys(version, [key], an_event("key_published"), now=NOW, retain_seconds=RETAIN)
+    return None if written is None else key.kid
+
+
+async def attempt_fifty_times(store: Store, key: str) -> list[int]:
+    lane = Lane(key=key, limit=10, window_seconds=300)
+    return list(await asyncio.gather(*(store.count_attempt([lane], now=NOW) for _ in range(50))))
+
+
+async def started_sessions(store: Store, number: int = ROUNDS) -> list[Session]:
+    sessions = [a_session(f"subject-{place}") for place in range(number)]
+    starts = (
+        store.start_session(session, an_event(), guard=None, cap=10, replaces=None, retain_seconds=RETAIN)
+        for session in sessions
+    )
+    await asyncio.gather(*starts)
+    return sessions
+
+
+async def created_accounts(store: Store) -> list[Account]:
+    accounts = [an_account(f"user-{place}") for place in range(ROUNDS)]
+    await asyncio.gather(*(store.create_account(account, an_event("account_created")) for account in accounts))
+    return accounts
+
+
+async def row(store: Store, session: Session) -> Session:
+    record = await store.read_session(session.id)
+    assert record is not None
+    return record.session
+
+
+async def test_r1_of_two_processes_that_refresh_one_token_one_moves_the_row(race: Race, shared: Store) -> None:
+    sessions = await started_sessions(shared)
+    outcomes = await race(refresh_left, refresh_right, sessions)
+    for session, (left, right) in zip(sessions, outcomes, strict=True):
+        assert {left, right} == {True, False}
+        assert await row(shared, session) == advanced(session, 1 if left else 2)
+
+
+async def test_r1_fifty_at_once_from_two_processes_move_the_row_once(race: Race, shared: Store) -> None:
+    sessions = await started_sessions(shared, 40)
+    outcomes = await race(refresh_many, refresh_many, sessions)
+    for left, right in outcomes:
+        assert (left + right).count(True) == 1
+
+
+async def test_r5_after_a_log_out_nothing_moves(race: Race, shared: Store) -> None:
+    sessions = await started_sessions(shared)
+    outcomes = await race(refresh_left, log_out, sessions)
+    for session, (swapped, entries) in zip(sessions, outcomes, strict=True):
+        found = await row(shared, session)
+        assert found.ended_by == "logout"
+        assert len(entries) == 1
+        assert (found.generation == 1) == swapped
+
+
+async def test_r5_after_an_end_of_all_nothing_moves(race: Race, shared: Store) -> None:
+    sessions = await started_sessions(shared)
+    outcomes = await race(refresh_left, end_all, sessions)
+    for session, (swapped, entries) in zip(sessions, outcomes, strict=True):
+        found = await row(shared, session)
+        assert found.ended_by == "ended_by_operator"
+        assert [entry.epoch for entry in entries] == [1]
+        assert (found.generation == 1) == swapped
+
+
+async def test_r5_an_end_for_reuse_and_a_refresh_exclude_each_other(race: Race, shared: Store) -> None:
+    sessions = await started_sessions(shared)
+    outcomes = await race(refresh_left, end_for_reuse, sessions)
+    for session, (swapped, entries) in zip(sessions, outcomes, strict=True):
+        assert bool(entries) != swapped
+        assert ((await row(shared, session)).ended_at is None) == swapped
+
+
+async def test_r5_a_log_in_racing_an_end_of_all_is_ended_or_has_the_raised_epoch(race: Race, shared: Store) -> None:
+    sessions = [a_session(f"subject-{place}") for place in range(ROUNDS)]
+    outcomes = await race(log_in_unguarded, end_all, sessions)
+    for session, (started, _) in zip(sessions, outcomes, strict=True):
+        live = await shared.list_sessions(session.subject, now=NOW)
+        assert len(live) == started.epoch
+        assert started.epoch in {0, 1}
+
+
+async def test_r6_two_rotations_in_one_second_are_ordered_by_generation(race: Race, shared: Store) -> None:
+    first = await started_sessions(shared)
+    second = [advanced(session, session.minted_ms) for session in first]
+    for before, after in zip(first, second, strict=True):
+        assert await shared.advance_session(before, after)
+    outcomes = await race(refresh_left, refresh_left, second)
+    for before, after, (left, right) in zip(first, second, outcomes, strict=True):
+        assert {left, right} == {True, False}
+        assert not await shared.advance_session(before, after)
+        assert (await row(shared, before)).generation == 2
+
+
+async def test_u13_a_log_in_racing_a_password_change_is_refused_or_ended(race: Race, shared: Store) -> None:
+    accounts = await created_accounts(shared)
+    outcomes = await race(log_in_guarded, change_password, accounts)
+    for account, ((sid, started), entries) in zip(accounts, outcomes, strict=True):
+        assert len(entries) == 1
+        assert await shared.list_sessions(account.id, now=NOW) == []
+        record = await shared.read_session(sid)
+        assert (record is None) == (started is None)
+        assert started is None or started.epoch == 0
+
+
+async def test_u13_a_log_in_racing_a_disable_is_refused_or_ended(race: Race, shared: Store) -> None:
+    accounts = await created_accounts(shared)
+    outcomes = await race(log_in_guarded, disable, accounts)
+    for account, ((sid, started), entries) in zip(accounts, outcomes, strict=True):
+        assert len(entries) == 1
+        assert await shared.list_sessions(account.id, now=NOW) == []
+        assert ((await shared.read_session(sid)) is None) == (started is None)
+
+
+async def test_u14_a_rehash_racing_a_change_never_brings_the_old_password_back(race: Race, shared: Store) -> None:
+    accounts = await created_accounts(shared)
+    outcomes = await race(rehash, change_password, accounts)
+    for account, (rehashed, changed) in zip(accounts, outcomes, strict=True):
+        assert (rehashed is None) != (changed is None)
+        found = await shared.find_account(id=account.id)
+        assert found is not None
+        assert found.password_hash == ("$argon2id$new" if changed else "$argon2id$old-rehashed")
+
+
+async def test_u3_of_two_processes_that_register_one_name_one_succeeds(race: Race, shared: Store) -> None:
+    names = [f"user-{place}" for place in range(ROUNDS)]
+    outcomes = await race(register, register, names)
+    for pair in outcomes:
+        assert sorted(pair) == [False, True]
+    assert len(await shared.list_accounts()) == ROUNDS
+
+
+async def test_k6_two_processes_that_create_the_first_key_agree(race: Race, shared: Store) -> None:
+    version = (await shared.read_keys()).version
+    rounds = [version + place for place in range(ROUNDS)]
+    outcomes = await race(create_first_key, create_first_key, rounds)
+    for left, right in outcomes:
+        assert (left is None) != (right is None)
+    ring: KeyRing = await shared.read_keys()
+    assert [key.kid for key in ring.keys] == [outcomes[-1][0] or outcomes[-1][1]]
+
+
+async def test_u9_a_hundred_attempts_from_two_processes_pass_ten_times(race: Race, shared: Store) -> None:
+    keys = [f"lane-{place}" for place in range(20)]
+    outcomes = await race(attempt_fifty_times, attempt_fifty_times, keys)
+    assert [(left + right).count(0) for left, right in outcomes] == [10] * len(keys)
+    assert await shared.count_attempt([Lane(key=keys[0], limit=10, window_seconds=300)], now=NOW) == 30
+
+
+async def test_d2_two_log_ins_at_once_leave_one_session_at_a_cap_of_one(race: Race, shared: Store) -> None:
+    sessions = [a_session(f"subject-{place}") for place in range(ROUNDS)]
+    outcomes = await race(log_in_unguarded, log_in_unguarded, sessions)
+    for session, (left, right) in zip(sessions, outcomes, strict=True):
+        assert len(await shared.list_sessions(session.subject, now=NOW)) == 1
+        assert sorted((len(left.entries), len(right.entries))) == [0, 1]
+
+
+async def test_f1_numbers_from_two_processes_are_gapless_and_never_given_twice(race: Race, shared: Store) -> None:
+    sessions = [a_session(f"subject-{place}") for place in range(ROUNDS)]
+    outcomes = await race(end_all, end_all, sessions)
+    numbers = sorted(entry.number for pair in outcomes for entries in pair for entry in entries)
+    assert numbers == list(range(1, 2 * ROUNDS + 1))
+    page = await shared.load_feed(0)
+    assert page.complete
+    assert [entry.number for entry in page.entries] == numbers
