@@ -12,6 +12,8 @@ import logging.config
 from datetime import UTC, datetime
 from typing import Any
 
+OF_EVERY_RECORD = frozenset({*vars(logging.makeLogRecord({})), "message", "asctime", "color_message"})
+
 
 class JsonLines(logging.Formatter):
     """One record, one line; whatever it holds, escaped."""
@@ -23,6 +25,7 @@ class JsonLines(logging.Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
+            **{name: value for name, value in vars(record).items() if name not in OF_EVERY_RECORD | {"sealring"}},
             **getattr(record, "sealring", {}),
         }
         if record.exc_info:

@@ -41,10 +41,13 @@ class Page:
         self._pages = {file.name: file for file in STATIC.iterdir() if file.is_file()}
         self._app = app
         self.router = router = APIRouter()
-        router.get("/")(self.index)
-        router.get("/static/{name}")(self.static)
-        router.get("/docs")(self.docs)
-        router.get("/docs/{name}")(self.swagger)
+        for path, page in (
+            ("/", self.index),
+            ("/static/{name}", self.static),
+            ("/docs", self.docs),
+            ("/docs/{name}", self.swagger),
+        ):
+            router.api_route(path, methods=["GET", "HEAD"])(page)
 
     async def index(self) -> Response:
         """The page."""

@@ -281,6 +281,7 @@ class Sessions:
                 await self.end(record.session.id, cause="ended_by_operator")
                 raise SessionEnded("the application no longer grants this session")
             check_scopes(grant.scopes)
+            check_claims(grant.claims)  # before anything is written
             return grant
         if record.account is not None:
             return Grant(record.account.scopes, record.session.claims)

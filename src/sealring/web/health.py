@@ -20,8 +20,8 @@ class HealthRoutes:
     def __init__(self, verifier: Verifier) -> None:
         self._follower = verifier.follower
         self.router = router = APIRouter(route_class=StrictRoute)
-        router.get("/healthz")(self.alive)
-        router.get("/readyz")(self.ready)
+        router.api_route("/healthz", methods=["GET", "HEAD"])(self.alive)  # many a load balancer asks by HEAD
+        router.api_route("/readyz", methods=["GET", "HEAD"])(self.ready)
 
     async def alive(self) -> dict[str, str]:
         """The process answers."""

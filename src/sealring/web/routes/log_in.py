@@ -112,9 +112,14 @@ class LogInRoutes:
         site = self._site
         cookie = site.refresh_cookie(request)
         if body is not None:
+            if cookie is not None:
+                raise InvalidRequest("a refresh token in the body and one in a cookie")
             site.refuse_foreign_page(request)
             session_id = site.issuer.sessions.session_of(body.refresh_token)
         elif cookie is not None and (found := self._session_of(cookie)) is not None:
+            access = site.credential(request)
+            if access is not None and not access.from_cookie:  # of two sessions, one would live on behind a 204
+                raise InvalidRequest("a bearer token and a cookie at once")
             self._check_cookie_use(request, found)
             session_id = found
         else:

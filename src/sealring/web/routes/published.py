@@ -36,6 +36,7 @@ class PublishedRoutes:
 def _cached(request: Request, body: bytes, media_type: str, cache_control: str) -> Response:
     etag = f'"{sha256(body).hexdigest()[:32]}"'
     headers = {"etag": etag, "cache-control": cache_control, "x-content-type-options": "nosniff"}
-    if request.headers.get("if-none-match") == etag:
+    known = request.headers.get("if-none-match", "")
+    if etag in {each.strip().removeprefix("W/") for each in known.split(",")}:  # weak comparison (RFC 9110 §13.1.2)
         return Response(status_code=304, headers=headers)
     return Response(body, media_type=media_type, headers=headers)

@@ -1,0 +1,279 @@
+"""Servers for tests: the command line as a process of its own, and an application of ours in a thread.
+
+A process is as its users start it (SQLite, the machine's clock, full Argon2). The thread is for tests
+that move the clock or reach behind HTTP: memory store, frozen clock, cheap hashes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import contextlib
+import itertools
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx2
+import uvicorn
+from fastapi import FastAPI, Security
+
+from sealring import Sealring
+from sealring.frameworks.fastapi import guard
+from sealring.issuer.accounts import AccountPolicy, Accounts
+from sealring.issuer.hashing import Argon2Profile, PasswordHasher
+from sealring.issuer.throttle import Rate
+from sealring.store.memory import MemoryStore
+from sealring.store.protocol import Store
+from sealring.verifier.principal import Principal
+from tests.clocks import FrozenClock
+
+T = TypeVar("T")
+
+PASSWORD = "seven blue otters sing"
+OTHER_PASSWORD = "eight green herons wade"
+SECRET = "b7e151628aed2a6abf7158809cf4f3c762e7160f38b4da56a784d9045190cfef"
+SEALRING = (sys.executable, "-c", "from sealring.cli import main; main()")
+"""The console script, without asking where it was installed."""
+START_WITHIN_SECONDS = 60
+CHEAP = Argon2Profile(memory_kib=64, passes=1)
+
+_names = itertools.count(1)
+
+
+def fresh_name() -> str:
+    """A user name that no other test of this run has."""
+    return f"user{next(_names)}"
+
+
+def environment(**settings: str) -> dict[str, str]:
+    """The environment with these settings of ours and no others."""
+    kept = {name: value for name, value in os.environ.items() if not name.upper().startswith("SEALRING_")}
+    return kept | settings
+
+
+# the command line
+
+
+@dataclass
+class ServedProcess:
+    """`sealring serve` as a process of its own."""
+
+    folder: Path
+    port: int
+    process: subprocess.Popen[bytes]
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def log(self) -> str:
+        """All that it wrote to stderr so far."""
+        return (self.folder / "stderr").read_text(errors="replace")
+
+    def client(self, **options: Any) -> httpx2.Client:
+        return httpx2.Client(base_url=self.url, timeout=30, **options)
+
+    def kill(self) -> None:
+        """Kill -9, workers included."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(timeout=30)
+
+    def stop(self) -> int:
+        """Ask it to end, as a supervisor does; its exit code."""
+        self.process.terminate()
+        try:
+            return self.process.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise
+
+
+def start(folder: Path, *arguments: str, port: int = 0, **settings: str) -> ServedProcess:
+    """Serve in this folder and wait until it is ready."""
+    port = port or free_port()
+    with (folder / "stdout").open("ab") as out, (folder / "stderr").open("ab") as err:
+        process = subprocess.Popen(
+            [*SEALRING, "serve", "--port", str(port), *arguments],
+            cwd=folder,
+            env=environment(**settings),
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=err,
+            start_new_session=True,
+        )
+    served = ServedProcess(folder, port, process)
+    deadline = time.monotonic() + START_WITHIN_SECONDS
+    while not _is_ready(served.url):
+        if process.poll() is not None or time.monotonic() > deadline:
+            served.kill()
+            raise AssertionError(f"the server did not start:\n{served.log}")
+        time.sleep(0.02)
+    return served
+
+
+@cache
+def shared_demo() -> ServedProcess:
+    """One demo for all tests of this run that do not need one of their own."""
+    folder = tempfile.TemporaryDirectory(prefix="sealring-demo-")
+    served = start(Path(folder.name), SEALRING_THROTTLE_ADDRESS="100000/1m", SEALRING_PASSWORD_MIN_LENGTH="15")
+
+    def end() -> None:
+        served.kill()
+        folder.cleanup()
+
+    atexit.register(end)
+    return served
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _is_ready(url: str) -> bool:
+    try:
+        return httpx2.get(f"{url}/readyz", timeout=1, trust_env=False).status_code == 200
+    except httpx2.TransportError:
+        return False
+
+
+# in a thread
+
+
+def cheap_sealring(
+    store: Store | None = None,
+    clock: FrozenClock | None = None,
+    *,
+    account_rate: Rate = Rate(10, 300),  # noqa: B008 - a frozen value
+    grant_for: Any = None,
+    **settings: Any,
+) -> Sealring:
+    """A `Sealring` on a frozen clock, a memory store and hashes that cost nothing."""
+    clock = FrozenClock() if clock is None else clock
+    store = MemoryStore(clock.now_ms) if store is None else store
+    given: dict[str, Any] = {"secret": SECRET, "throttle_address": "100000/1m"} | settings
+    auth = Sealring(store=store, clock=clock, grant_for=grant_for, **given)
+    accounts = Accounts(
+        store,
+        PasswordHasher(profile=CHEAP),
+        clock=clock.now_ms,
+        lanes=auth.issuer.device_lanes,
+        policy=AccountPolicy(
+            retain_seconds=auth.settings.retain_seconds,
+            account_rate=account_rate,
+            address_rate=auth.settings.throttle_address,
+            answer_grid_ms=1,
+        ),
+    )
+    auth.issuer = replace(auth.issuer, accounts=accounts)
+    return auth
+
+
+@dataclass
+class ServedThread:
+    """An application of ours behind uvicorn in a thread."""
+
+    auth: Sealring
+    url: str
+    loop: asyncio.AbstractEventLoop
+
+    def client(self, **options: Any) -> httpx2.Client:
+        return httpx2.Client(base_url=self.url, timeout=30, trust_env=False, **options)
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine where the server runs."""
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(30)
+
+    def pass_seconds(self, seconds: float) -> None:
+        """Let time pass, and the node hear that nothing happened meanwhile."""
+        clock = self.auth.clock
+        assert isinstance(clock, FrozenClock)
+
+        async def work() -> None:
+            clock.pass_seconds(seconds)
+            assert await self.auth.verifier.follower.poll()
+
+        self.run(work())
+
+
+@contextmanager
+def serve_in_thread(auth: Sealring) -> Iterator[ServedThread]:
+    """Serve the auth routes under /auth, and one guarded route /orders, until the block ends."""
+    loops: list[asyncio.AbstractEventLoop] = []
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with auth.lifespan(app):
+            loops.append(asyncio.get_running_loop())
+            yield
+
+    app = FastAPI(lifespan=lifespan)
+    app.include_router(auth.router("/auth"), prefix="/auth")
+    app.add_middleware(auth.middleware)
+
+    @app.get("/orders")
+    async def orders(who: Principal = Security(guard(auth))) -> dict[str, str]:  # noqa: B008, FAST002 - `auth` is local
+        return {"subject": who.subject}
+
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="on", ws="none"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread.start()
+    deadline = time.monotonic() + START_WITHIN_SECONDS
+    while not server.started:
+        assert thread.is_alive(), "the server did not start"
+        assert time.monotonic() < deadline, "the server did not start in time"
+        time.sleep(0.005)
+    try:
+        yield ServedThread(auth, f"http://127.0.0.1:{listener.getsockname()[1]}", loops[0])
+    finally:
+        server.should_exit = True
+        thread.join(30)
+        listener.close()
+
+
+# what requests look like
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+def cookie_line(cookies: Mapping[str, str]) -> dict[str, str]:
+    """Cookies as one field, past any cookie jar."""
+    return {"Cookie": "; ".join(f"{name}={value}" for name, value in cookies.items())}
+
+
+def register(client: httpx2.Client, name: str | None = None, **fields: Any) -> Any:
+    """Make an account; the answer's body."""
+    body = {"username": name or fresh_name(), "password": PASSWORD} | fields
+    answer = client.post("/auth/register", json=body)
+    assert answer.status_code == 201, answer.text
+    return answer.json()
+
+
+def problem(answer: httpx2.Response) -> tuple[int, str]:
+    """Status and code of a refusal, which is problem details and must not be kept."""
+    assert answer.headers["content-type"] == "application/problem+json", answer.text
+    assert answer.headers["cache-control"] == "no-store"
+    body = answer.json()
+    assert body["status"] == answer.status_code
+    assert set(body) - {"errors"} == {"type", "title", "status", "detail", "code"}
+    return answer.status_code, body["code"]
