@@ -22,7 +22,9 @@ from pathlib import Path
 ROWS = [
     ("bare ASGI, middleware protects", "bare_open", "bare_guarded"),
     ("FastAPI, middleware protects", "fastapi_open", "fastapi_protected"),
+    ("FastAPI, an empty dependency (floor of the next)", "fastapi_open", "fastapi_dependency"),
     ("FastAPI, guard as a dependency", "fastapi_open", "fastapi_guarded"),
+    ("FastAPI, guard against an empty dependency", "fastapi_dependency", "fastapi_guarded"),
     ("demo: GET /api/userOrders (reads SQLite)", "orders_open", "orders_guarded"),
 ]
 CONNECTIONS = 32
@@ -93,7 +95,7 @@ def main() -> None:
     script = folder / "tokens.lua"
     script.write_text(SCRIPT % (folder / "tokens"))
     print(f"wrk -t1 -c{CONNECTIONS} -d{seconds:g}s, {rounds:g} rounds in turn, {TOKENS} tokens; medians")
-    print(f"{'':44} {'open/s':>8} {'guarded/s':>10} {'ratio':>6} {'min..max':>12} {'us/request':>10}")
+    print(f"{'':48} {'open/s':>8} {'guarded/s':>10} {'ratio':>6} {'min..max':>12} {'us/request':>10}")
     for label, open_name, guarded_name in ROWS:
         servers = [Server(open_name, folder), Server(guarded_name, folder)]
         try:
@@ -109,7 +111,7 @@ def main() -> None:
         costs = [1e6 / guarded - 1e6 / bare for bare, guarded in pairs]
         medians = [statistics.median(column) for column in zip(*pairs, strict=True)]
         print(
-            f"{label:44} {medians[0]:8.0f} {medians[1]:10.0f} {statistics.median(ratios):6.3f} "
+            f"{label:48} {medians[0]:8.0f} {medians[1]:10.0f} {statistics.median(ratios):6.3f} "
             f"{min(ratios):.2f}..{max(ratios):.2f} {statistics.median(costs):10.1f}"
         )
     shutil.rmtree(folder)

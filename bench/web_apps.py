@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Security
+from fastapi.security import SecurityScopes
+from starlette.requests import HTTPConnection
 
 from sealring import Principal, Sealring
 from sealring.demo.orders import Order, Orders
@@ -77,6 +79,20 @@ def fastapi_protected() -> Any:
 
     @app.get("/api/userOrders")
     async def orders() -> dict[str, list[str]]:
+        return {"orders": []}
+
+    return app
+
+
+def fastapi_dependency() -> Any:
+    app = FastAPI()
+
+    async def nobody(connection: HTTPConnection, security_scopes: SecurityScopes) -> str:
+        return security_scopes.scopes[0] if connection.scope else ""
+
+    @app.get("/api/userOrders")
+    async def orders(user: Annotated[str, Security(nobody, scopes=["orders:read"])]) -> dict[str, list[str]]:
+        assert user  # noqa: S101 - as in the guarded route
         return {"orders": []}
 
     return app
