@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import pytest
 from fastapi import Depends, FastAPI, Request, Security, WebSocket
+from starlette.authentication import requires
 from starlette.responses import PlainTextResponse
 
 from sealring.errors import Expired, SealringError, Stale
@@ -79,6 +80,11 @@ def application(auth: Service) -> FastAPI:
     @app.get("/open")
     async def open_(request: Request) -> dict[str, Any]:
         return {"known": request.user.is_authenticated, "scopes": sorted(request.auth.scopes)}
+
+    @app.get("/starlette")
+    @requires(["authenticated", "orders:read"])
+    async def starlettes(request: Request) -> dict[str, str]:
+        return {"subject": request.user.identity}
 
     @app.websocket("/ws")
     async def socket(websocket: WebSocket, user: Annotated[Principal, Security(guard(auth))]) -> None:
@@ -217,6 +223,8 @@ def test_starlettes_words_work_on_the_request() -> None:
     app = with_middleware(Site())
     assert reply(app, "/open", GOOD)[2] == {"known": True, "scopes": ["authenticated", "orders:read"]}
     assert reply(app, "/open", OLD)[2] == {"known": False, "scopes": []}
+    assert reply(app, "/starlette", GOOD)[2] == {"subject": "42"}
+    assert reply(app, "/starlette", OLD)[0] == 403
 
 
 def test_an_application_may_answer_a_refusal_in_its_own_way() -> None:

@@ -77,13 +77,23 @@ def test_no_credential_is_no_refusal_until_one_is_required() -> None:
         found.require()
 
 
-def test_a_bad_token_is_remembered_with_its_cause_and_counted_once() -> None:
+def test_a_bad_token_is_remembered_with_its_cause() -> None:
     counted: list[SealringError] = []
-    found = gate(counted).examine(http((b"authorization", b"Bearer " + OLD)))
+    scope = http((b"authorization", b"Bearer " + OLD))
+    found = gate(counted).examine(scope)
     assert found.principal is None
-    with pytest.raises(Expired):
+    with pytest.raises(Expired) as refusal:
         found.require()
-    assert [type(error) for error in counted] == [Expired]
+    assert not counted  # who answers tells it
+    gate(counted).report(refusal.value, scope)
+    assert counted == [refusal.value]
+
+
+def test_a_finding_is_taken_over_from_the_same_verifier_only() -> None:
+    scope = http(BEARER)
+    scope["auth"] = found = gate().examine(scope)
+    assert gate().finding(scope) is found
+    assert Gate(VERIFIER.verify).finding(scope) is not found
 
 
 def test_a_missing_scope_is_named() -> None:

@@ -3,9 +3,10 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import grimp
 import pytest
 
-from sealring.errors import Expired, Stale
+from sealring.errors import Expired, SealringError, Stale
 from sealring.verifier.principal import Principal
 from sealring.web.gate import Finding, Gate
 from sealring.web.middleware import ANONYMOUS, SessionMiddleware
@@ -167,6 +168,7 @@ def test_the_root_protects_everything() -> None:
 def test_c13_under_a_mount_both_paths_are_read() -> None:
     assert status([], "/mounted/api/me", root_path="/mounted", protect=["/api/"]) == 401
     assert status([], "/mounted/api/me", root_path="/mounted", protect=["/mounted/"]) == 401
+    assert status([], "/mounted//api/me", root_path="/mounted", protect=["/api/"]) == 401
     assert status([], "/api/me", root_path="/mounted", protect=["/api/"]) == 401  # a framework that strips (Litestar)
 
 
@@ -204,3 +206,24 @@ def test_a_wrong_option_is_the_callers_mistake(wrong: dict[str, Any]) -> None:
 
 def test_one_prefix_may_stand_alone() -> None:
     assert status([], "/api/me", protect="/api/") == 401
+
+
+def test_each_refusal_that_it_answers_is_told_once() -> None:
+    told: list[SealringError] = []
+    gate = Gate(verify, refused=told.append)
+
+    async def send(_: Any) -> None:
+        return None
+
+    for fields in ([], OLD):
+        for protect in ([], ["/"]):
+            scope = {"type": "http", "method": "GET", "path": "/x", "headers": fields}
+            asyncio.run(SessionMiddleware(Reached(), gate=gate, protect=protect)(scope, send, send))  # type: ignore[arg-type]
+    assert [error.code for error in told] == ["missing_credential", "expired"]
+
+
+def test_it_stands_without_any_framework() -> None:
+    graph = grimp.build_graph("sealring", include_external_packages=True)
+    behind = graph.find_upstream_modules("sealring.web.middleware")
+    assert "sealring.web.gate" in behind
+    assert not behind & {"fastapi", "starlette", "pydantic", "uvicorn"}

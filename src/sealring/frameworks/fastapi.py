@@ -22,9 +22,9 @@ from fastapi.security.base import SecurityBase
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
-from sealring.errors import InsufficientScope, MissingCredential, SealringError
+from sealring.errors import SealringError
 from sealring.verifier.principal import Principal
-from sealring.web.gate import Finding, Gate
+from sealring.web.gate import Gate
 from sealring.web.problems import POLICY_VIOLATION, answer, row_of
 from sealring.web.strict_route import problem_response
 
@@ -95,16 +95,9 @@ class _Guard(SecurityBase):
         self._gate = gate if isinstance(gate, Gate) else Gate(auth.verify)
         self.model: SecurityScheme = _scheme(token_url)
 
-    def _finding(self, connection: HTTPConnection) -> Finding:
-        found = connection.scope.get("auth")
-        if isinstance(found, Finding) and found.verify == self._gate.verify:
-            return found
-        return self._gate.examine(connection.scope)
-
     def _refusal(self, error: SealringError, connection: HTTPConnection) -> Exception:
-        if isinstance(error, MissingCredential | InsufficientScope):  # the gate has not seen and reported these
-            self._gate.report(error, connection.scope)
         scope = connection.scope
+        self._gate.report(error, scope)
         if scope["type"] == "websocket" and "websocket.http.response" not in scope.get("extensions", {}):
             return WebSocketException(POLICY_VIOLATION)
         # Starlette looks handlers up here when the exception arrives: ours is put in unless the
@@ -121,7 +114,7 @@ class RequiredGuard(_Guard):
     async def __call__(self, connection: HTTPConnection, security_scopes: SecurityScopes) -> Principal:
         """Called by FastAPI."""
         try:
-            return self._finding(connection).require(*security_scopes.scopes)
+            return self._gate.finding(connection.scope).require(*security_scopes.scopes)
         except SealringError as error:
             raise self._refusal(error, connection) from None
 
@@ -131,7 +124,7 @@ class OptionalGuard(_Guard):
 
     async def __call__(self, connection: HTTPConnection, security_scopes: SecurityScopes) -> Principal | None:
         """Called by FastAPI."""
-        finding = self._finding(connection)
+        finding = self._gate.finding(connection.scope)
         if finding.principal is None and finding.refusal is None:
             return None
         try:

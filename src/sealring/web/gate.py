@@ -95,11 +95,17 @@ class Gate:
             if credential.from_cookie and (scope["type"] != "http" or scope["method"] not in SAFE_METHODS):
                 check_cookie_use(scope["headers"], self._origins, principal.session_id, self._matches_csrf)
         except SealringError as error:
-            report(error, where=scope["path"], refused=self._refused)
             # the finding lives in the scope: a traceback would tie the frames to it in a cycle
             return Finding(self.verify, None, error.with_traceback(None))
         return Finding(self.verify, principal)
 
+    def finding(self, scope: Mapping[str, Any]) -> Finding:
+        """Return what the middleware has found for this request by the same verifier; else `examine`."""
+        found = scope.get("auth")
+        if isinstance(found, Finding) and found.verify == self.verify:
+            return found
+        return self.examine(scope)
+
     def report(self, error: SealringError, scope: Mapping[str, Any]) -> None:
-        """Log and count what a guard refuses beyond the finding (a missing credential or scope)."""
+        """Log and count a refusal: called by whoever answers with it, so that each is told once."""
         report(error, where=scope["path"], refused=self._refused)

@@ -95,10 +95,8 @@ class SessionMiddleware:
         return any((reading + "/").startswith(self._protect) for reading in readings)
 
     async def _refuse(self, finding: Finding, scope: Scope, send: Send) -> None:
-        error = finding.refusal
-        if error is None:
-            error = MissingCredential("no credential was sent")
-            self._gate.report(error, scope)
+        error = finding.refusal or MissingCredential("no credential was sent")
+        self._gate.report(error, scope)
         await send_answer(answer(error, invalid_status=self._invalid_status), scope, send)
 
 
