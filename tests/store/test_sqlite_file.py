@@ -1,0 +1,169 @@
+"""The SQLite file: whose it is, and what is said when it cannot be used."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+import stat
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from sealring.errors import ConfigurationError
+from sealring.store import open_store
+from sealring.store.sqlite import SqliteStore
+from tests.store.samples import an_account, an_event
+
+pytestmark = pytest.mark.anyio
+
+
+async def refusal(path: Path) -> ConfigurationError:
+    with pytest.raises(ConfigurationError) as refused:
+        await SqliteStore(path).open()
+    assert refused.value.hint
+    return refused.value
+
+
+def modes_in(folder: Path) -> dict[str, int]:
+    return {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
+
+
+async def test_the_database_is_for_its_owner_only(tmp_path: Path) -> None:
+    mask = os.umask(0)
+    try:
+        store = SqliteStore(tmp_path / "sealring.db")
+        await store.open()
+        await store.create_account(an_account(), an_event("account_created"))
+        modes = modes_in(tmp_path)
+        await store.close()
+    finally:
+        os.umask(mask)
+    assert {"sealring.db", "sealring.db-wal", "sealring.db-shm"} <= set(modes)
+    assert set(modes.values()) == {0o600}
+
+
+async def test_k7_a_missing_folder_is_said(tmp_path: Path) -> None:
+    assert "folder" in str(await refusal(tmp_path / "missing" / "sealring.db"))
+    assert modes_in(tmp_path) == {}
+
+
+async def test_a_folder_in_its_place_is_said(tmp_path: Path) -> None:
+    (tmp_path / "sealring.db").mkdir()
+    assert "cannot be written" in str(await refusal(tmp_path / "sealring.db"))
+
+
+async def test_a_file_of_another_kind_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "sealring.db"
+    path.write_text("not a database, but somebody's letter\n" * 100)
+    before = path.read_bytes()
+    assert "not an SQLite database" in str(await refusal(path))
+    assert path.read_bytes() == before
+
+
+async def test_p8_a_newer_schema_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "sealring.db"
+    store = SqliteStore(path)
+    await store.open()
+    await store.close()
+    db = sqlite3.connect(path)
+    with db:
+        db.execute("UPDATE schema_version SET version = 999")
+    db.close()
+    assert "schema 999" in str(await refusal(path))
+
+
+async def test_p8_a_migration_that_stops_half_way_leaves_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "sealring.db"
+    db = sqlite3.connect(path)
+    db.execute("CREATE TABLE lanes (in_the_way)")
+    db.commit()
+    await refusal(path)
+    tables = {row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    assert tables == {"lanes"}
+    db.execute("DROP TABLE lanes")
+    db.commit()
+    db.close()
+    store = SqliteStore(path)
+    await store.open()
+    await store.close()
+
+
+async def test_p8_many_that_open_at_once_make_one_schema(tmp_path: Path) -> None:
+    stores = [SqliteStore(tmp_path / "sealring.db") for _ in range(8)]
+    await asyncio.gather(*(store.open() for store in stores))
+    pages = [await store.load_feed(None) for store in stores]
+    assert len({page.incarnation for page in pages}) == 1
+    await asyncio.gather(*(store.close() for store in stores))
+
+
+async def test_two_stores_on_one_file_see_each_other(tmp_path: Path) -> None:
+    (tmp_path / "link.db").symlink_to(tmp_path / "sealring.db")
+    first, second = SqliteStore(tmp_path / "sealring.db"), SqliteStore(tmp_path / "link.db")
+    await first.open()
+    await second.open()
+    accounts = [an_account(f"user-{number}") for number in range(40)]
+    writes = [
+        (first, second)[number % 2].create_account(account, an_event("account_created"))
+        for number, account in enumerate(accounts)
+    ]
+    await asyncio.gather(*writes)
+    assert len(await first.list_accounts()) == len(await second.list_accounts()) == 40
+    assert [event.number for event in await second.read_events()] == list(range(1, 41))
+    await first.close()
+    await second.close()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody who may not write")
+@pytest.mark.parametrize("what", ["folder", "file"])
+def test_p3_a_place_that_may_not_be_written_is_said(tmp_path: Path, what: str) -> None:
+    tmp_path.chmod(0o755)
+    for folder in list(tmp_path.parents)[:2]:
+        folder.chmod(0o755)
+    if what == "file":
+        tmp_path.chmod(0o777)
+        (tmp_path / "sealring.db").touch(mode=0o444)
+    program = f"""
+        import asyncio, os
+        from sealring.store.sqlite import SqliteStore
+        from sealring.errors import ConfigurationError
+        os.setuid(65534)
+        try:
+            asyncio.run(SqliteStore({str(tmp_path / "sealring.db")!r}).open())
+        except ConfigurationError as error:
+            print(error, error.hint)
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, check=True)
+    assert "cannot be written: Permission denied" in done.stdout
+    assert "SEALRING_DATABASE_URL" in done.stdout
+
+
+def test_a_url_names_the_store(tmp_path: Path) -> None:
+    relative, absolute = open_store("sqlite:///sealring.db"), open_store(f"sqlite:///{tmp_path}/a.db")
+    assert isinstance(relative, SqliteStore)
+    assert isinstance(absolute, SqliteStore)
+    assert relative.writer.path == Path.cwd() / "sealring.db"
+    assert absolute.writer.path == tmp_path.resolve() / "a.db"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "sealring.db",
+        "sqlite://",
+        "sqlite:///",
+        "sqlite:///a/",
+        "sqlite:///a?b=c",
+        "mysql://u:secret@h/d",
+        ":memory:",
+    ],
+)
+def test_a_bad_url_is_refused_without_repeating_it(url: str) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        open_store(url)
+    assert refused.value.hint
+    assert "secret" not in str(refused.value)
