@@ -5,8 +5,9 @@ import json
 from typing import Annotated, Any
 
 import pytest
-from fastapi import Depends, FastAPI, Request, Security, WebSocket
+from fastapi import Depends, FastAPI, HTTPException, Request, Security, WebSocket
 from starlette.authentication import requires
+from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.responses import PlainTextResponse
 
 from sealring.errors import Expired, SealringError, Stale
@@ -227,14 +228,17 @@ def test_starlettes_words_work_on_the_request() -> None:
     assert reply(app, "/starlette", OLD)[0] == 403
 
 
-def test_an_application_may_answer_a_refusal_in_its_own_way() -> None:
+@pytest.mark.parametrize("kind", [GuardRefusal, HTTPException, StarletteHTTPException, 401])
+def test_an_application_may_answer_a_refusal_in_its_own_way(kind: Any) -> None:
     app = application(Site())
 
-    @app.exception_handler(GuardRefusal)
+    @app.exception_handler(kind)
     async def mine(_: Request, refusal: GuardRefusal) -> PlainTextResponse:
-        return PlainTextResponse(refusal.error.code, 418)
+        return PlainTextResponse(refusal.error.code, 418, refusal.headers)
 
-    assert call(app, "/me")[0]["status"] == 418
+    start, body = call(app, "/me")
+    assert (start["status"], body["body"]) == (418, b"missing_credential")
+    assert dict(start["headers"])[b"www-authenticate"] == CHALLENGES["missing_credential"]
 
 
 def test_the_same_guard_is_one_object_and_can_be_overridden() -> None:

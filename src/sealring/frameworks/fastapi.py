@@ -15,10 +15,12 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Protocol
 
+from fastapi.exception_handlers import http_exception_handler
 from fastapi.exceptions import HTTPException, WebSocketException
 from fastapi.openapi.models import HTTPBearer, OAuth2, OAuthFlowPassword, OAuthFlows, SecurityScheme
 from fastapi.security import SecurityScopes
 from fastapi.security.base import SecurityBase
+from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
@@ -46,7 +48,10 @@ class Verifying(Protocol):
 
 
 class GuardRefusal(HTTPException):
-    """A guard's refusal; `error` is the cause. An application may install a handler of its own for it."""
+    """A guard's refusal; `error` is the cause, `headers` hold the challenge.
+
+    An application's own handler for it, or for any HTTPException, comes before ours.
+    """
 
     def __init__(self, error: SealringError) -> None:
         self.error = error
@@ -100,11 +105,11 @@ class _Guard(SecurityBase):
         self._gate.report(error, scope)
         if scope["type"] == "websocket" and "websocket.http.response" not in scope.get("extensions", {}):
             return WebSocketException(POLICY_VIOLATION)
-        # Starlette looks handlers up here when the exception arrives: ours is put in unless the
-        # application has its own, so that the body is problem details whatever it has installed
-        handlers = scope.get("starlette.exception_handlers")
-        if handlers is not None:
-            handlers[0].setdefault(GuardRefusal, _answer_refusal)
+        # Starlette looks handlers up here when the exception arrives: where nobody has changed FastAPI's own
+        # answer to an HTTPException, ours is put in, so that the body is problem details
+        handlers = scope.get("starlette.exception_handlers", ({}, {}))[0]
+        if handlers.get(StarletteHTTPException) is http_exception_handler and HTTPException not in handlers:
+            handlers.setdefault(GuardRefusal, _answer_refusal)
         return GuardRefusal(error)
 
 
