@@ -66,7 +66,7 @@ def read_claims(text: str) -> tuple[dict[str, Any], bool]:
     try:
         data = b64decode(padded, ALPHABET, True)  # noqa: FBT003  # by name it costs half as much again
         claims = parse_flat(data)
-        if b64encode_as_string(write(claims), ALPHABET) == padded:
+        if b64encode_as_string(write(claims), ALPHABET) == padded and "=" not in text:
             return claims, True
     except ValueError:
         pass  # the long way says what is wrong

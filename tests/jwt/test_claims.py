@@ -1,0 +1,244 @@
+"""The claims against the policy: one table, one row per rule, each with the code of its refusal."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from sealring import jwt
+from sealring.errors import BadClaim, MissingClaim, TokenError
+from tests.jwt.forge import NOW, forge
+
+KEY = jwt.Key.generate("HS256")
+USUAL: dict[str, Any] = {"iss": "i", "aud": "a", "sub": "s", "jti": "t", "iat": NOW - 10, "exp": NOW + 10}
+POLICY: dict[str, Any] = {"issuer": "i", "audience": "a"}
+GONE = object()
+
+
+def verdict(claims: dict[str, Any], policy: dict[str, Any], now: float = NOW) -> str:
+    """Return the code of the refusal, or "accepted"; a second look at the same verifier must agree."""
+    token = forge(KEY, {name: value for name, value in claims.items() if value is not GONE})
+    verifier = jwt.Verifier(KEY, **policy)
+    answers = []
+    for _ in range(2):
+        try:
+            verifier.verify(token, now)
+        except TokenError as error:
+            answers.append(error.code)
+        else:
+            answers.append("accepted")
+    assert answers[0] == answers[1]
+    return answers[0]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"integer_dates": True}, {"require": ("exp", "jti")}, {"max_lifetime": 60}, {"max_age": 60}, {"subject": "s"}],
+)
+def test_the_usual_token_is_accepted(options: dict[str, Any]) -> None:
+    assert verdict(USUAL, POLICY | options) == "accepted"
+
+
+@pytest.mark.parametrize("name", ["exp", "nbf", "iat"])
+@pytest.mark.parametrize("value", [None, True, False, "1", "", [], [NOW + 1], {}, 2**53, -(2**53), 10**30, 1e16])
+@pytest.mark.parametrize(
+    "policy", [{}, {"integer_dates": True}, {"ignore_expiration": True, "ignore_not_before": True}, {"require": ()}]
+)
+def test_a_date_of_the_wrong_kind_is_never_absent(name: str, value: Any, policy: dict[str, Any]) -> None:
+    assert verdict(USUAL | {name: value}, POLICY | policy) == "bad_claim"
+
+
+@pytest.mark.parametrize("name", ["exp", "nbf", "iat"])
+@pytest.mark.parametrize("value", [1.5, -1, 1.0])
+def test_integer_dates_are_integers_from_zero(name: str, value: float) -> None:
+    assert verdict(USUAL | {name: value}, POLICY | {"integer_dates": True}) == "bad_claim"
+    lenient = verdict(USUAL | {name: value}, POLICY)
+    assert lenient == ("expired" if name == "exp" else "accepted")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("iss", 1),
+        ("iss", ["i"]),
+        ("iss", None),
+        ("iss", {"i": 1}),
+        ("sub", 1),
+        ("sub", None),
+        ("sub", ["s"]),
+        ("jti", 1),
+        ("jti", None),
+        ("jti", ["t"]),
+    ]
+    + [("aud", value) for value in (1, None, {"a": 1}, ["a", 1], [["a"]], True)],
+)
+@pytest.mark.parametrize("policy", [{}, POLICY, {"subject": "s", "token_id": "t", "require": ()}])
+def test_a_name_of_the_wrong_type(name: str, value: Any, policy: dict[str, Any]) -> None:
+    assert verdict(USUAL | {name: value}, policy) == "bad_claim"
+
+
+@pytest.mark.parametrize(
+    ("claims", "policy", "now", "expected"),
+    [
+        # exp: refused at exp itself (RFC 7519 §4.1.4)
+        ({"exp": NOW + 1}, {}, NOW, "accepted"),
+        ({"exp": NOW}, {}, NOW, "expired"),
+        ({"exp": NOW}, {}, NOW - 0.001, "accepted"),
+        ({"exp": NOW + 0.5}, {}, NOW, "accepted"),
+        ({"exp": NOW + 0.5}, {}, NOW + 0.5, "expired"),
+        ({"exp": NOW}, {"leeway": 2}, NOW + 1, "accepted"),
+        ({"exp": NOW}, {"leeway": "2s"}, NOW + 2, "expired"),
+        ({"exp": 0}, {"ignore_expiration": True}, NOW, "accepted"),
+        ({"exp": GONE}, {}, NOW, "missing_claim"),
+        ({"exp": GONE}, {"ignore_expiration": True}, NOW, "missing_claim"),
+        ({"exp": GONE}, {"require": ()}, NOW, "accepted"),
+        # nbf: good at nbf itself (RFC 7519 §4.1.5)
+        ({"nbf": NOW}, {}, NOW, "accepted"),
+        ({"nbf": NOW + 1}, {}, NOW, "not_yet_valid"),
+        ({"nbf": NOW + 2}, {"leeway": 2}, NOW, "accepted"),
+        ({"nbf": NOW + 3}, {"leeway": 2}, NOW, "not_yet_valid"),
+        ({"nbf": NOW + 3}, {"ignore_not_before": True}, NOW, "accepted"),
+        ({"nbf": NOW + 3, "exp": NOW}, {}, NOW, "not_yet_valid"),
+        ({"nbf": NOW + 3, "exp": NOW}, {"ignore_not_before": True}, NOW, "expired"),
+        # iat: looked at when an age or a lifetime is asked for
+        ({"iat": NOW + 100}, {}, NOW, "accepted"),
+        ({"iat": NOW - 10}, {"max_age": 10}, NOW, "too_old"),
+        ({"iat": NOW - 10}, {"max_age": "11s"}, NOW, "accepted"),
+        ({"iat": NOW - 10}, {"max_age": 10, "leeway": 1}, NOW, "accepted"),
+        ({"iat": NOW}, {"max_age": 0}, NOW, "too_old"),
+        ({"iat": NOW + 1}, {"max_age": 10}, NOW, "not_yet_valid"),
+        ({"iat": NOW + 1}, {"max_age": 10, "leeway": 1}, NOW, "accepted"),
+        ({"iat": GONE}, {"max_age": 10}, NOW, "missing_claim"),
+        ({"iat": GONE}, {"max_lifetime": 10}, NOW, "missing_claim"),
+        ({"iat": NOW - 10, "exp": NOW + 10}, {"max_lifetime": 20}, NOW, "accepted"),
+        ({"iat": NOW - 10, "exp": NOW + 11}, {"max_lifetime": 20}, NOW, "bad_claim"),
+        ({"iat": NOW - 10, "exp": NOW + 11}, {"max_lifetime": 20, "leeway": 1}, NOW, "accepted"),
+        ({"iat": NOW + 1, "exp": NOW + 11}, {"max_lifetime": 20}, NOW, "not_yet_valid"),
+        ({"iat": NOW, "exp": GONE}, {"max_lifetime": 20, "require": ()}, NOW, "missing_claim"),
+        # iss
+        ({"iss": "x"}, {"issuer": "i"}, NOW, "wrong_issuer"),
+        ({"iss": "ii"}, {"issuer": "i"}, NOW, "wrong_issuer"),
+        ({"iss": "i"}, {"issuer": "ii"}, NOW, "wrong_issuer"),
+        ({"iss": ""}, {"issuer": "i"}, NOW, "wrong_issuer"),
+        ({"iss": GONE}, {"issuer": "i"}, NOW, "wrong_issuer"),
+        ({"iss": "j"}, {"issuer": ["i", "j"]}, NOW, "accepted"),
+        ({"iss": "k"}, {"issuer": ("i", "j")}, NOW, "wrong_issuer"),
+        ({"iss": "ij"}, {"issuer": re.compile("i")}, NOW, "wrong_issuer"),
+        ({"iss": "ij"}, {"issuer": re.compile("i.")}, NOW, "accepted"),
+        ({"iss": "i\n"}, {"issuer": re.compile("^i$")}, NOW, "wrong_issuer"),
+        ({"iss": "x"}, {}, NOW, "accepted"),
+        ({"iss": GONE}, {}, NOW, "accepted"),
+        # aud
+        ({"aud": "b"}, {"audience": "a"}, NOW, "wrong_audience"),
+        ({"aud": "aa"}, {"audience": "a"}, NOW, "wrong_audience"),
+        ({"aud": ["b", "a"]}, {"audience": "a"}, NOW, "accepted"),
+        ({"aud": ["b", "c"]}, {"audience": "a"}, NOW, "wrong_audience"),
+        ({"aud": []}, {"audience": "a"}, NOW, "wrong_audience"),
+        ({"aud": ""}, {"audience": "a"}, NOW, "wrong_audience"),
+        ({"aud": GONE}, {"audience": "a"}, NOW, "wrong_audience"),
+        ({"aud": GONE}, {"audience": re.compile("undefined|None|")}, NOW, "wrong_audience"),
+        ({"aud": ["c"]}, {"audience": ["b", re.compile("[cd]")]}, NOW, "accepted"),
+        ({"aud": ["cd"]}, {"audience": ["b", re.compile("[cd]")]}, NOW, "wrong_audience"),
+        ({"aud": GONE}, {}, NOW, "accepted"),
+        ({"aud": ["x"]}, {}, NOW, "accepted"),
+        # sub, jti, nonce
+        ({"sub": "x"}, {"subject": "s"}, NOW, "wrong_subject"),
+        ({"sub": GONE}, {"subject": "s"}, NOW, "wrong_subject"),
+        ({"jti": "x"}, {"token_id": "t"}, NOW, "wrong_token_id"),
+        ({"jti": GONE}, {"token_id": "t"}, NOW, "wrong_token_id"),
+        ({"nonce": "n"}, {"nonce": "n"}, NOW, "accepted"),
+        ({"nonce": "x"}, {"nonce": "n"}, NOW, "wrong_nonce"),
+        ({"nonce": 1}, {"nonce": "n"}, NOW, "bad_claim"),
+        ({}, {"nonce": "n"}, NOW, "wrong_nonce"),
+        # require
+        ({"scope": GONE}, {"require": ("exp", "scope")}, NOW, "missing_claim"),
+        ({"scope": None}, {"require": ("exp", "scope")}, NOW, "missing_claim"),
+        ({"scope": ""}, {"require": ("exp", "scope")}, NOW, "accepted"),
+        ({"sub": GONE}, {"require": ("exp", "sub")}, NOW, "missing_claim"),
+        ({"jti": GONE, "sub": GONE, "iat": GONE}, {}, NOW, "accepted"),
+    ],
+)
+def test_rule(claims: dict[str, Any], policy: dict[str, Any], now: float, expected: str) -> None:
+    assert verdict(USUAL | claims, policy, now) == expected
+
+
+def test_the_refusal_names_the_claim() -> None:
+    with pytest.raises(MissingClaim) as missing:
+        jwt.verify(forge(KEY, {}), KEY, now=NOW)
+    assert missing.value.claim == "exp"
+    with pytest.raises(BadClaim) as bad:
+        jwt.verify(forge(KEY, {"exp": "1"}), KEY, now=NOW)
+    assert bad.value.claim == "exp"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"audience": ""},
+        {"audience": []},
+        {"audience": 1},
+        {"audience": [1]},
+        {"audience": [""]},
+        {"audience": re.compile(b"a")},
+        {"audience": ["a", None]},
+        {"audience": b"a"},
+        {"issuer": ""},
+        {"issuer": 1},
+        {"issuer": {}},
+        {"subject": ""},
+        {"subject": 1},
+        {"subject": ["s"]},
+        {"token_id": 1},
+        {"nonce": ""},
+        {"nonce": 1},
+        {"max_age": "soon"},
+        {"max_age": -1},
+        {"max_age": True},
+        {"max_lifetime": -1},
+        {"leeway": -1},
+        {"leeway": None},
+        {"leeway": float("nan")},
+        {"leeway": float("inf")},
+        {"leeway": True},
+        {"require": "exp"},
+        {"require": [1]},
+        {"require": None},
+        {"ignore_expiration": 1},
+        {"ignore_not_before": None},
+        {"integer_dates": 0},
+        {"typ": ""},
+        {"typ": 1},
+        {"typ": "é"},
+        {"typ": "application/"},
+        {"algorithms": "HS256"},
+        {"algorithms": ["HS257"]},
+        {"algorithms": [None]},
+        {"algorithms": 1},
+        {"clock_tolerance": 1},
+        {"verify": False},
+    ],
+)
+def test_wrong_options_are_mistakes_of_the_caller(options: dict[str, Any]) -> None:
+    for build in (lambda: jwt.Verifier(KEY, **options), lambda: jwt.verify(forge(KEY, USUAL), KEY, now=NOW, **options)):
+        with pytest.raises((TypeError, ValueError)):
+            build()
+
+
+def test_an_option_that_equals_a_right_one_but_is_of_another_type_is_not_taken_for_it() -> None:
+    jwt.Verifier(KEY, leeway=1)
+    with pytest.raises(TypeError):
+        jwt.Verifier(KEY, leeway=True)
+    jwt.Verifier(KEY, ignore_expiration=False)
+    with pytest.raises(TypeError):
+        jwt.Verifier(KEY, ignore_expiration=0)  # type: ignore[call-overload]
+
+
+@pytest.mark.parametrize("now", [float("nan"), float("inf")])
+def test_now_is_finite(now: float) -> None:
+    verifier = jwt.Verifier(KEY)
+    token = forge(KEY, USUAL)
+    verifier.verify(token, NOW)
+    with pytest.raises(ValueError, match="now"):
+        verifier.verify(token, now)
