@@ -13,7 +13,7 @@ from sealring.cli.keys import keys
 from sealring.cli.output import say_error
 from sealring.cli.serve import serve
 from sealring.cli.sessions import sessions
-from sealring.cli.setup import check, init, migrate, secret, version
+from sealring.cli.setup import check, init, migrate, restored, secret, version
 from sealring.cli.token import token
 from sealring.cli.users import users
 from sealring.errors import ConfigurationError, SealringError
@@ -27,7 +27,7 @@ def sealring() -> None:
     """JWT sessions: checked locally in microseconds, revoked everywhere within seconds."""
 
 
-for command in (serve, init, secret, migrate, check, users, sessions, keys, token, audit, version):
+for command in (serve, init, secret, migrate, restored, check, users, sessions, keys, token, audit, version):
     sealring.add_command(command)
 
 

@@ -1,4 +1,4 @@
-"""Setting up: `init`, `secret`, `migrate`, `check`, `version`."""
+"""Setting up: `init`, `secret`, `migrate`, `restored`, `check`, `version`."""
 
 from __future__ import annotations
 
@@ -72,6 +72,14 @@ def migrate() -> None:
 
     with_issuer(nothing_more)
     click.echo("the schema is up to date")
+
+
+@click.command()
+@click.confirmation_option(prompt="Everybody is logged out and every key is replaced. Was the store restored?")
+def restored() -> None:
+    """After a restore from a backup, before any server starts: whatever was issued before is dead."""
+    with_issuer(lambda auth: auth.issuer.begin_anew())
+    click.echo("another life of the store has begun: every session has ended, every signing key is a new one")
 
 
 @click.command()

@@ -14,12 +14,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
 from sealring.assembly import Sealring
-from sealring.demo.orders import Order, Orders
+from sealring.demo.orders import Order, Orders, orders_in
 from sealring.demo.page import Page
-from sealring.errors import ConfigurationError, MethodNotAllowed, NotFound
+from sealring.errors import MethodNotAllowed, NotFound
 from sealring.frameworks.fastapi import guard
 from sealring.settings import Settings, load_settings
-from sealring.store.sqlite import SqliteStore
 from sealring.verifier.principal import Principal
 from sealring.web.client_address import client_address
 from sealring.web.fetch_metadata import check_no_foreign_page, origin_of
@@ -62,11 +61,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """
     settings = load_settings() if settings is None else settings
     auth = Sealring(settings)
-    if not isinstance(auth.store, SqliteStore):
-        raise ConfigurationError(
-            "the demo keeps its orders in SQLite", "let SEALRING_DATABASE_URL be sqlite:///sealring.db"
-        )
-    orders = Orders(auth.store.writer)
+    orders = orders_in(auth.store)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

@@ -1,4 +1,4 @@
-"""The orders of the demo: a table of its own in the database file that the sessions live in.
+"""The orders of the demo: a table of its own in the database that the sessions live in.
 
 What a real application would have, small enough to read at one glance: rows that belong to a subject,
 and no query that could give one user another's.
@@ -6,12 +6,18 @@ and no query that could give one user another's.
 
 from __future__ import annotations
 
-import sqlite3
 import time
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import TYPE_CHECKING, Protocol
 
+from sealring.errors import ConfigurationError
+from sealring.store.protocol import Store
+from sealring.store.sqlite import SqliteStore
 from sealring.store.sqlite.writer import SqliteWriter
+
+if TYPE_CHECKING:  # psycopg is an extra
+    from sealring.store.postgres.database import Connection, Database
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS demo_orders (
@@ -22,8 +28,14 @@ CREATE TABLE IF NOT EXISTS demo_orders (
     total_cents INTEGER NOT NULL,
     ordered_at  INTEGER NOT NULL,
     PRIMARY KEY (subject, number)
-) STRICT, WITHOUT ROWID
+)
 """
+SELECT = (
+    "SELECT number, item, quantity, total_cents, ordered_at FROM demo_orders WHERE subject = %s ORDER BY number DESC"
+)
+INSERT = "INSERT INTO demo_orders VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING"
+SCHEMA_LOCK = 0x0DE1_0C4B
+"""Of pg_advisory_xact_lock."""
 
 CATALOGUE = (
     ("Signet ring, silver", 18_900),
@@ -48,44 +60,95 @@ class Order:
     ordered_at: int
 
 
-class Orders:
-    """Orders in SQLite, by the same way to the file as the sessions."""
+class Orders(Protocol):
+    """Where the orders are."""
+
+    async def open(self) -> None:
+        """Make the table, in the database that is open already."""
+
+    async def of(self, subject: str) -> list[Order]:
+        """The orders of this subject, newest first. Whoever has none yet finds a few samples, the same each time."""
+
+
+def orders_in(store: Store) -> Orders:
+    """The orders, in the same database as the sessions and by the same way to it."""
+    if isinstance(store, SqliteStore):
+        return SqliteOrders(store.writer)
+    from sealring.store.postgres import PostgresStore  # noqa: PLC0415 - psycopg is an extra
+
+    if isinstance(store, PostgresStore):
+        return PostgresOrders(store.database)
+    raise ConfigurationError("the demo keeps its orders in SQLite or PostgreSQL")
+
+
+class SqliteOrders:
+    """Orders in SQLite."""
 
     def __init__(self, file: SqliteWriter) -> None:
         self._file = file
 
     async def open(self) -> None:
-        """Make the table, in the file that is open already."""
-        await self._file.write(lambda db: db.execute(SCHEMA))
+        """See `Orders.open`."""
+        await self._file.write(lambda db: db.execute(f"{SCHEMA} STRICT, WITHOUT ROWID"))
 
     async def of(self, subject: str) -> list[Order]:
-        """The orders of this subject, newest first. Whoever has none yet finds a few samples, the same each time."""
-        found = await self._file.read(lambda db: _select(db, subject))
+        """See `Orders.of`."""
+        select = SELECT.replace("%s", "?")
+        found = await self._file.read(lambda db: db.execute(select, (subject,)).fetchall())
         if not found:
-            await self._file.write(lambda db: _insert_samples(db, subject, int(time.time())))
-            found = await self._file.read(lambda db: _select(db, subject))
+            insert, samples = INSERT.replace("%s", "?"), _samples(subject, int(time.time()))
+            await self._file.write(lambda db: db.executemany(insert, samples))
+            found = await self._file.read(lambda db: db.execute(select, (subject,)).fetchall())
+        return [_order(row) for row in found]
+
+
+class PostgresOrders:
+    """Orders in PostgreSQL."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def open(self) -> None:
+        """See `Orders.open`. Nodes that start at once take turns: IF NOT EXISTS alone lets two of them collide."""
+
+        async def make(connection: Connection) -> None:
+            await connection.execute("SELECT pg_advisory_xact_lock(%s)", (SCHEMA_LOCK,))
+            await connection.execute(SCHEMA.encode())
+
+        await self._database.transact(make)
+
+    async def of(self, subject: str) -> list[Order]:
+        """See `Orders.of`."""
+        found = await self._select(subject)
+        if not found:
+            samples = _samples(subject, int(time.time()))
+
+            async def insert(connection: Connection) -> None:
+                await connection.cursor().executemany(INSERT, samples)
+
+            await self._database.transact(insert)
+            found = await self._select(subject)
         return found
 
+    async def _select(self, subject: str) -> list[Order]:
+        async def select(connection: Connection) -> list[Order]:
+            rows = await (await connection.execute(SELECT, (subject,))).fetchall()
+            return [_order(row) for row in rows]
 
-def _select(db: sqlite3.Connection, subject: str) -> list[Order]:
-    rows = db.execute(
-        "SELECT number, item, quantity, total_cents, ordered_at FROM demo_orders"
-        " WHERE subject = ? ORDER BY number DESC",
-        (subject,),
-    )
-    return [
-        Order(id=f"{number:04}", item=item, quantity=quantity, total_cents=total, ordered_at=at)
-        for number, item, quantity, total, at in rows
-    ]
+        return await self._database.read(select)
 
 
-def _insert_samples(db: sqlite3.Connection, subject: str, now: int) -> None:
+def _order(row: tuple[int, str, int, int, int]) -> Order:
+    number, item, quantity, total, at = row
+    return Order(id=f"{number:04}", item=item, quantity=quantity, total_cents=total, ordered_at=at)
+
+
+def _samples(subject: str, now: int) -> list[tuple[str, int, str, int, int, int]]:
     chance = sha256(subject.encode()).digest()
+    rows = []
     for number in range(1, FIRST_ORDERS + 1):
         item, cents = CATALOGUE[chance[number] % len(CATALOGUE)]
         quantity = 1 + chance[-number] % 3
         ordered_at = now - (FIRST_ORDERS - number) * 9 * DAY_SECONDS - chance[number + FIRST_ORDERS] * 300
-        db.execute(
-            "INSERT INTO demo_orders VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-            (subject, number, item, quantity, quantity * cents, ordered_at),
-        )
+        rows.append((subject, number, item, quantity, quantity * cents, ordered_at))
+    return rows

@@ -26,7 +26,7 @@ from sealring.issuer.sessions import Issued, Sessions
 from sealring.issuer.throttle import DEVICE_ID_BYTES, DeviceLanes, Rate, address_lane
 from sealring.revocation.entry import Entry
 from sealring.store.protocol import Store
-from sealring.store.records import Account, LoginGuard
+from sealring.store.records import Account, Event, LoginGuard
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +126,16 @@ class Issuer:
             NotFound: no live key has this kid.
         """
         self.in_force(await self.keys.revoke(kid, retain_seconds=self.retain_seconds))
+
+    async def begin_anew(self) -> None:
+        """After a restore from a backup (P7): what was issued before is dead, on every node; see `Store.begin_anew`.
+
+        The new key signs at once, so a node that has not polled since refuses its first tokens for a poll's length.
+        """
+        now_ms = self.clock()
+        event = Event(kind="store_restored", at_ms=now_ms)
+        self.in_force(await self.store.begin_anew(event, now=now_ms // 1000, retain_seconds=self.retain_seconds))
+        await self.keys.load()
 
     async def _start(self, account: Account, origin: Origin, replaces: str | None) -> LoggedIn:
         issued = await self.sessions.start(

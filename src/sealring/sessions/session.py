@@ -11,7 +11,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-EndCause = Literal["logout", "ended_by_user", "ended_by_operator", "replaced", "over_cap", "reuse", "subject_revoked"]
+EndCause = Literal[
+    "logout",
+    "ended_by_user",
+    "ended_by_operator",
+    "replaced",
+    "over_cap",
+    "reuse",
+    "subject_revoked",
+    "store_restored",
+]
 """Why a session was ended before its limits."""
 
 

@@ -9,6 +9,7 @@ where no database is wanted, and the contract suite holds the other stores to it
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import time
 from collections.abc import Callable, Sequence
@@ -68,6 +69,7 @@ class MemoryStore(Store):
         self._digest = 0
         self._events: list[Event] = []
         self._last_event = 0
+        self._news = asyncio.Event()
 
     async def open(self) -> None:
         """Nothing is to be opened."""
@@ -255,6 +257,9 @@ class MemoryStore(Store):
             time_ms=self._clock(),
         )
 
+    async def wait_for_news(self) -> None:
+        await self._news.wait()
+
     async def read_events(self, *, after: int = 0, limit: int = 1000) -> list[Event]:
         return [event for event in self._events if event.number > after][:limit]
 
@@ -268,6 +273,20 @@ class MemoryStore(Store):
             for session in self._sessions.values()
             if _within_limits(session, long_ago) and (session.ended_at is None or session.ended_at > long_ago)
         }
+
+    async def begin_anew(self, event: Event, *, now: int, retain_seconds: int) -> tuple[Entry, ...]:
+        self._incarnation = secrets.token_urlsafe(16)
+        self._epochs = {subject: epoch + 1 for subject, epoch in self._epochs.items()}
+        for session in self._sessions.values():
+            if session.ended_at is None:
+                self._sessions[session.id] = replace(session, ended_at=now, ended_by="store_restored")
+        live = [key for key in self._ring.keys if key.revoked_at is None]
+        until = now + retain_seconds
+        keys = (
+            key if key not in live else replace(key, revoked_at=now, verifies_until=until) for key in self._ring.keys
+        )
+        self._ring = KeyRing(self._ring.version + 1, tuple(keys))
+        return self._append([draft_entry("key", key.kid, expires_at=until) for key in live], event)
 
     # steps
 
@@ -309,6 +328,9 @@ class MemoryStore(Store):
         for event in events:
             self._last_event += 1
             self._events.append(replace(event, number=self._last_event))
+        if entries:
+            self._news.set()
+            self._news = asyncio.Event()
         return entries
 
 

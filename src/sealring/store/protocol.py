@@ -1,4 +1,4 @@
-"""What the rest asks of a store: fifteen questions and commands, by use, not by table (design D11).
+"""What the rest asks of a store: seventeen questions and commands, by use, not by table (design D11).
 
 Every method is one atomic step: it happens whole or not at all, and what it returns has been
 committed durably. No method lets a caller read, decide and write: whatever is counted, swapped
@@ -175,6 +175,9 @@ class Store(Protocol):
     async def load_feed(self, after: int | None) -> FeedPage:
         """Entries after the cursor, or all live ones (`None`), with the head, in one consistent read."""
 
+    async def wait_for_news(self) -> None:
+        """Return when the feed may have grown: a hint to look, which may come for no reason, late or never (F12)."""
+
     # audit
 
     async def read_events(self, *, after: int = 0, limit: int = 1000) -> list[Event]:
@@ -186,4 +189,24 @@ class Store(Protocol):
         """Forget what nothing can ask for: expired revocations, finished sessions, idle lanes, old audit lines.
 
         Small transactions, so that no refresh waits for it (P9).
+        """
+
+    async def begin_anew(self, event: Event, *, now: int, retain_seconds: int) -> tuple[Entry, ...]:
+        """Make whatever was issued before now worthless, after a restore from a backup (P7); one transaction.
+
+        What the lost time held is not in this store, so nothing of before may be believed:
+
+        - Every session of the backup ends, for any of them may have been ended since. One that began since has no row,
+          so its refresh token finds none.
+        - Every signing key is revoked, with an entry in the feed, and the next load of the ring makes a new one: that
+          kills each access token whatever its session or its subject, also those of whom this store has never heard,
+          and a key that had been revoked since. A key that was made since is not in the ring and so unknown.
+        - Every epoch is raised, so that no number of the lost time is given again with another meaning as long as
+          somebody could bring an old key back. Subjects without a row had epoch 0 then as now: for them the keys do it.
+        - The incarnation is a new one: every node drops the view and the keys that it holds, and loads all.
+
+        Accounts and passwords are as the backup has them: what was changed since, nobody here can know.
+
+        Returns:
+            One revocation for each key that was not revoked before.
         """

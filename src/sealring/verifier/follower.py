@@ -3,8 +3,8 @@
 The follower polls its source in the background and answers from memory. It is as fresh as the
 *start* of its last good poll, on a clock that goes on counting while the machine is suspended; a
 node that has not heard for longer than the bound says `Stale` to every question (503, never 401),
-and a new node says so until its first full load. A poll is good when the source answers within the
-bound, its clock agrees with ours, and the running digest proves that no entry was skipped; anything
+and a new node says so until its first full load. A poll is good when the source answers in
+time, its clock agrees with ours, and the running digest proves that no entry was skipped; anything
 that does not fit (another incarnation, a head that went back, a digest that differs) is answered by
 loading everything anew.
 """
@@ -28,9 +28,12 @@ log = logging.getLogger("sealring.follower")
 
 ReloadCause = Literal["first load", "incarnation", "went back", "forgotten", "digest"]
 
-FORGET_EVERY_SECONDS = 60
 ENTRIES_A_TURN = 2_000
 """Entries taken in before requests get a turn again: about two milliseconds."""
+FULL_LOAD_SECONDS = 60
+"""A full load may take longer than the bound; the node stays stale until the poll after it, which is short."""
+HINT_PAUSE_SECONDS = 0.03
+"""Between two polls that were hurried: a storm of revocations, or a source that cries wolf, costs 30 polls a second."""
 
 
 class Follower:
@@ -70,8 +73,7 @@ class Follower:
         self._cursor: int | None = None
         self._digest = 0
         self._keys_version: int | None = None
-        self._forget_at = 0
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: tuple[asyncio.Task[None], ...] = ()
         self._hurry = asyncio.Event()
         self.retry_after = max(1, round(poll_interval))
         self._said_stale = False
@@ -104,23 +106,26 @@ class Follower:
     async def start(self) -> None:
         """Load everything once, if the source answers, and keep polling until `stop`."""
         await self.poll()
-        self._task = asyncio.create_task(self._follow(), name="sealring follower")
+        self._tasks = (
+            asyncio.create_task(self._follow(), name="sealring follower"),
+            asyncio.create_task(self._listen(), name="sealring listener"),
+        )
 
     async def stop(self) -> None:
         """Stop polling; the node grows stale from here."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-            self._task = None
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks = ()
 
     async def poll(self) -> bool:
         """Ask the source once; true when this node is as fresh as the start of this call."""
         began = self._clock.steady()
         try:
-            async with asyncio.timeout(self._max_staleness):
-                await self._catch_up()
+            await self._catch_up()
         except (SealringError, TimeoutError, OSError) as error:
-            log.warning("poll failed", extra={"cause": str(error) or type(error).__name__, "lag_seconds": self.lag})
+            cause = str(error) or type(error).__name__
+            log.warning("poll failed", extra={"sealring": {"cause": cause, "lag_seconds": round(self.lag, 3)}})
             good = False
         else:
             # The start, not the end: what was committed while the source answered may not be in the answer.
@@ -140,18 +145,17 @@ class Follower:
                 await self._feed(self.view, page.entries)
                 self._stand_at(page)
         if page.keys_version != self._keys_version:
-            self._on_keys(await self._source.keys())
+            async with asyncio.timeout(self._max_staleness):
+                self._on_keys(await self._source.keys())
             self._keys_version = page.keys_version
-        now = self._clock.now_ms() // 1000
-        if now >= self._forget_at:
-            self.view.forget(now)
-            self._forget_at = now + FORGET_EVERY_SECONDS
+        self.view.forget(self._clock.now_ms() // 1000)
 
     async def _ask(self, after: int | None) -> FeedPage:
         """A page of the feed, from a source whose clock agrees with ours (T1)."""
         self._clock.adjust()
         asked_ms = self._clock.now_ms()
-        page = await self._source.load(after)
+        async with asyncio.timeout(FULL_LOAD_SECONDS if after is None else self._max_staleness):
+            page = await self._source.load(after)
         answered_ms = self._clock.now_ms()
         if not asked_ms - self._leeway_ms <= page.time_ms <= answered_ms + self._leeway_ms:
             raise Unavailable(f"this node's clock is {answered_ms - page.time_ms} ms ahead of its source's")
@@ -177,7 +181,7 @@ class Follower:
         this node committed while the snapshot was under way is not in it, and is carried over (I2).
         """
         if cause != "first load":
-            log.error("following anew from a full load", extra={"cause": cause, "cursor": self._cursor})
+            log.error("following anew from a full load", extra={"sealring": {"cause": cause, "cursor": self._cursor}})
         self._committed_here = []
         try:
             page = await self._ask(None)
@@ -212,11 +216,24 @@ class Follower:
             self._hurry.clear()
             await self.poll()
 
+    async def _listen(self) -> None:
+        """Hurry whenever the source hints at news."""
+        while True:
+            try:
+                await self._source.wait_for_news()
+            except Exception as error:  # noqa: BLE001 - a hint is never needed, so nothing that it does may stop anything
+                log.debug("no hints", extra={"sealring": {"cause": type(error).__name__}})
+                await asyncio.sleep(self._poll_interval)
+            else:
+                self.hurry()
+                await asyncio.sleep(HINT_PAUSE_SECONDS)
+
     def _say_freshness(self) -> None:
         """One log line when the node goes stale, one when it is fresh again."""
         stale = not self.is_fresh
         if stale and not self._said_stale:
-            log.error("stale: every check answers 503 until the source answers", extra={"bound": self._max_staleness})
+            bound = {"bound_seconds": self._max_staleness}
+            log.error("stale: every check answers 503 until the source answers", extra={"sealring": bound})
         elif not stale and self._said_stale:
             log.warning("fresh again")
         self._said_stale = stale

@@ -1,4 +1,4 @@
-"""Where a verifier hears of keys and revocations: three questions, whatever stands behind them.
+"""Where a verifier hears of keys and revocations: two questions and a hint, whatever stands behind them.
 
 A source is asked in the background only, never while a request waits. The store is one; an issuer
 over HTTP can be another without a line of change elsewhere.
@@ -31,6 +31,15 @@ class Source(Protocol):
             Unavailable: no answer.
         """
 
+    async def wait_for_news(self) -> None:
+        """Return when a poll may find something: soon after a revocation, for no reason, or never.
+
+        Only ever a hurry: a node that is never told, told lies or given errors here keeps every promise (F12).
+
+        Raises:
+            Unavailable: whoever hints cannot be reached.
+        """
+
 
 class StoreSource:
     """The store itself as the source: for the issuer's own process and every node of its application.
@@ -51,3 +60,7 @@ class StoreSource:
     async def keys(self) -> jwt.KeySet:
         """See `Source.keys`."""
         return await self._load_keys()
+
+    async def wait_for_news(self) -> None:
+        """See `Source.wait_for_news`."""
+        await self._store.wait_for_news()

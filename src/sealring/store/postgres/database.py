@@ -87,7 +87,11 @@ class Database:
         """
         try:
             connection = await psycopg.AsyncConnection.connect(self._conninfo, autocommit=True)
-            await configure(connection)
+            try:
+                await configure(connection)
+            except BaseException:
+                await connection.close()
+                raise
         except psycopg.Error as error:
             raise unavailable(error) from error
         return connection
@@ -125,14 +129,14 @@ class Database:
         """
         return await self._within(budget_seconds, work)
 
-    async def transact(self, work: Work[T]) -> T:
+    async def transact(self, work: Work[T], *, budget_seconds: float = BUDGET_SECONDS) -> T:
         """What `work` returns, once all that it did is committed. `Undo` or an exception rolls it back.
 
         Raises:
             Overloaded: too many are waiting for a connection.
             StoreUnavailable: PostgreSQL could not do it in time; if COMMIT was sent, the outcome is not known.
         """
-        return await self._within(BUDGET_SECONDS, lambda connection: _commit(connection, work))
+        return await self._within(budget_seconds, lambda connection: _commit(connection, work))
 
     async def _within(self, budget_seconds: float, work: Work[T]) -> T:
         """Wait so long and no longer. What was begun ends by itself: nothing is torn off in the middle."""

@@ -13,10 +13,11 @@ import psycopg
 from sealring.revocation.entry import Entry
 from sealring.sessions.session import Session
 from sealring.store.ledger import draft_entry
-from sealring.store.postgres import accounts, ledger, purge, sessions
+from sealring.store.postgres import accounts, ledger, purge, restored, sessions
 from sealring.store.postgres import keys as signing_keys
 from sealring.store.postgres import lanes as attempt_lanes
 from sealring.store.postgres.database import BUDGET_SECONDS, Connection, Database, unavailable
+from sealring.store.postgres.news import News
 from sealring.store.postgres.swaps import Swaps
 from sealring.store.protocol import Store
 from sealring.store.records import (
@@ -52,6 +53,12 @@ class PostgresStore(Store):
     def __init__(self, dsn: str) -> None:
         self._database = Database(dsn)
         self._swaps = Swaps(self._database)
+        self._news = News(self._database)
+
+    @property
+    def database(self) -> Database:
+        """For an application that keeps tables of its own beside these."""
+        return self._database
 
     async def open(self) -> None:
         connection = await self._database.connect()
@@ -64,6 +71,7 @@ class PostgresStore(Store):
         await self._database.open()
 
     async def close(self) -> None:
+        await self._news.close()
         await self._swaps.close()
         await self._database.close()
 
@@ -170,6 +178,9 @@ class PostgresStore(Store):
         budget = ledger.FULL_LOAD_SECONDS if after is None else BUDGET_SECONDS
         return await self._database.read(partial(ledger.load_feed, after=after), budget_seconds=budget)
 
+    async def wait_for_news(self) -> None:
+        await self._news.wait()
+
     async def read_events(self, *, after: int = 0, limit: int = 1000) -> list[Event]:
         return await self._database.read(partial(ledger.read_events, after=after, limit=limit))
 
@@ -184,6 +195,12 @@ class PostgresStore(Store):
         lane: bytes | None = b""
         while lane is not None:
             lane = await self._database.read(partial(purge.purge_lanes, after=lane, now=now))
+
+    async def begin_anew(self, event: Event, *, now: int, retain_seconds: int) -> tuple[Entry, ...]:
+        return await self._database.transact(
+            partial(restored.begin_anew, event=event, now=now, expires_at=now + retain_seconds),
+            budget_seconds=restored.BUDGET_SECONDS,
+        )
 
 
 async def _migrate(connection: Connection) -> None:

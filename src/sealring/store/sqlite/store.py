@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
@@ -30,7 +31,7 @@ from sealring.store.records import (
 )
 from sealring.store.rows import names_something, storable
 from sealring.store.schema import pending_migrations
-from sealring.store.sqlite import accounts, ledger, purge, sessions
+from sealring.store.sqlite import accounts, ledger, purge, restored, sessions
 from sealring.store.sqlite import keys as signing_keys
 from sealring.store.sqlite import lanes as attempt_lanes
 from sealring.store.sqlite.writer import SqliteWriter
@@ -157,6 +158,9 @@ class SqliteStore(Store):
     async def load_feed(self, after: int | None) -> FeedPage:
         return await self.writer.read(lambda db: ledger.load_feed(db, after, self._clock()))
 
+    async def wait_for_news(self) -> None:
+        await asyncio.Event().wait()  # nobody tells another process; polling a file is cheap
+
     async def read_events(self, *, after: int = 0, limit: int = 1000) -> list[Event]:
         return await self.writer.read(lambda db: ledger.read_events(db, after, limit))
 
@@ -171,6 +175,11 @@ class SqliteStore(Store):
         lane: bytes | None = b""
         while lane is not None:
             lane = await self.writer.write(partial(purge.purge_lanes, after=lane, now=now))
+
+    async def begin_anew(self, event: Event, *, now: int, retain_seconds: int) -> tuple[Entry, ...]:
+        return await self.writer.write(
+            lambda db: restored.begin_anew(db, event, now=now, expires_at=now + retain_seconds)
+        )
 
 
 def _migrate(db: sqlite3.Connection) -> None:

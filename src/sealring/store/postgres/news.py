@@ -1,0 +1,50 @@
+"""PostgreSQL's NOTIFY as a hurry, on a connection of its own: all it tells is that there may be news (F12)."""
+
+from __future__ import annotations
+
+import psycopg
+
+from sealring.store.postgres.database import Connection, Database, unavailable
+from sealring.store.postgres.ledger import CHANNEL
+
+
+class News:
+    """Listens while somebody waits; a connection that is lost is made again by the next who waits.
+
+    Args:
+        database: where the connection comes from.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._connection: Connection | None = None
+
+    async def wait(self) -> None:
+        """Return when something was notified, and at once after connecting: what came before was not heard.
+
+        One caller at a time.
+
+        Raises:
+            StoreUnavailable: the connection could not be made, or is lost.
+        """
+        if self._connection is None:
+            connection = await self._database.connect()
+            try:
+                await connection.execute(f"LISTEN {CHANNEL}".encode())
+            except BaseException:
+                await connection.close()
+                raise
+            self._connection = connection
+            return
+        try:
+            async for _ in self._connection.notifies(stop_after=1):
+                pass
+        except psycopg.Error as error:
+            await self.close()
+            raise unavailable(error) from error
+
+    async def close(self) -> None:
+        """Let go of the connection."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.close()
