@@ -1,0 +1,106 @@
+"""What anybody may read: JWK Set, browser client, OpenAPI, health (K3, K4)."""
+
+from __future__ import annotations
+
+import json
+
+import httpx2
+import pytest
+
+from sealring import jwt
+from tests.serving import register
+
+PUBLIC_MEMBERS = {"EC": {"kty", "crv", "x", "y", "kid", "alg", "use"}}
+
+
+def test_k3_the_key_set_holds_public_members_and_nothing_else(client: httpx2.Client) -> None:
+    answer = client.get("/auth/.well-known/jwks.json")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "application/jwk-set+json"
+    body = answer.json()
+    assert body.keys() == {"keys"}
+    assert len(body["keys"]) == 2, "the one that signs and the one that stands by"
+    for key in body["keys"]:
+        assert key.keys() == PUBLIC_MEMBERS[key["kty"]]
+        assert (key["alg"], key["use"]) == ("ES256", "sig")
+
+
+def test_anybody_can_verify_a_token_with_the_key_set(client: httpx2.Client) -> None:
+    token = register(client)["access_token"]
+    keys = jwt.KeySet.from_jwks(client.get("/auth/.well-known/jwks.json").json())
+    assert jwt.verify(token, keys, issuer=str(client.base_url).rstrip("/"), typ="at+jwt").kid in {
+        key["kid"] for key in client.get("/auth/.well-known/jwks.json").json()["keys"]
+    }
+
+
+@pytest.mark.parametrize("path", ["/auth/.well-known/jwks.json", "/auth/client.js"])
+def test_k4_what_is_published_is_asked_for_once(client: httpx2.Client, path: str) -> None:
+    answer = client.get(path)
+    etag = answer.headers["etag"]
+    assert answer.headers["cache-control"] in {"public, max-age=300", "no-cache"}
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    for known in (etag, f'"other", {etag}', f"W/{etag}"):
+        again = client.get(path, headers={"If-None-Match": known})
+        assert (again.status_code, again.content) == (304, b"")
+        assert again.headers["etag"] == etag
+    assert client.get(path, headers={"If-None-Match": '"other"'}).content == answer.content
+
+
+def test_the_client_is_an_es_module(client: httpx2.Client) -> None:
+    answer = client.get("/auth/client.js")
+    assert answer.headers["content-type"] == "text/javascript; charset=utf-8"
+    assert "export" in answer.text
+
+
+def test_alive_and_ready(client: httpx2.Client) -> None:
+    assert client.get("/healthz").json() == {"status": "alive"}
+    ready = client.get("/readyz")
+    assert ready.json()["status"] == "ready"
+    assert 0 <= ready.json()["lag_seconds"] < 5
+    for path in ("/healthz", "/readyz"):
+        answer = client.head(path)
+        assert (answer.status_code, answer.content) == (200, b"")
+        assert answer.headers["cache-control"] == "no-store"
+
+
+def test_the_description_names_every_route_and_resolves(client: httpx2.Client) -> None:
+    description = client.get("/openapi.json").json()
+    assert description["openapi"].startswith("3.1")
+    operations = {f"{method.upper()} {path}" for path, methods in description["paths"].items() for method in methods}
+    assert operations == {
+        "POST /auth/register",
+        "POST /auth/login",
+        "POST /auth/token",
+        "POST /auth/refresh",
+        "POST /auth/logout",
+        "GET /auth/me",
+        "GET /auth/sessions",
+        "DELETE /auth/sessions/{session_id}",
+        "DELETE /auth/sessions",
+        "POST /auth/password",
+        "GET /auth/.well-known/jwks.json",
+        "POST /api/createNewUser",
+        "GET /api/userOrders",
+        "GET /healthz",
+        "GET /readyz",
+    }
+    text = json.dumps(description)
+    for reference in {part.split('"')[0] for part in text.split('"$ref": "#/')[1:]}:
+        target = description
+        for step in reference.split("/"):
+            target = target[step]
+    ids = [operation["operationId"] for methods in description["paths"].values() for operation in methods.values()]
+    assert len(ids) == len(set(ids))
+
+
+def test_authorize_in_the_docs_knows_where_to_log_in(client: httpx2.Client) -> None:
+    description = client.get("/openapi.json").json()
+    scheme = description["components"]["securitySchemes"]["sealring"]
+    assert scheme["flows"]["password"]["tokenUrl"] == "auth/token"
+    guarded = {
+        path
+        for path, methods in description["paths"].items()
+        for operation in methods.values()
+        if {"sealring": []} in operation.get("security", [])
+    }
+    assert guarded == {"/auth/me", "/auth/sessions", "/auth/sessions/{session_id}", "/auth/password", "/api/userOrders"}
