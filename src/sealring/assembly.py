@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from fastapi import APIRouter
 
@@ -41,7 +41,13 @@ from sealring.web.cookies import CookiePolicy
 from sealring.web.fetch_metadata import origin_of
 from sealring.web.gate import Gate
 from sealring.web.middleware import App, SessionMiddleware
+from sealring.web.problems import Refused
 from sealring.web.routes import AuthSite, auth_router
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+
+    from sealring.web.metrics import Metrics
 
 log = logging.getLogger("sealring")
 
@@ -60,6 +66,7 @@ class Sealring:
         clock: another clock than the machine's.
         grant_for: asked at each refresh what the session's subject may do now.
         on_event: told of each audit event after it was committed here.
+        metrics: a Prometheus registry to count in (needs the extra `metrics`).
         given: settings by name, as in `Sealring(secret=…, issuer=…)`.
 
     Raises:
@@ -74,13 +81,15 @@ class Sealring:
         clock: Clock | None = None,
         grant_for: GrantFor | None = None,
         on_event: OnEvent | None = None,
+        metrics: CollectorRegistry | None = None,
         **given: Any,
     ) -> None:
         self.settings = settings = load_settings(**given) if settings is None else settings
         secret = RootSecret.parse(settings.secret.get_secret_value())
         self.clock = clock = SystemClock(LEEWAY_SECONDS) if clock is None else clock
         self.store = store = open_store(settings.database_url.get_secret_value()) if store is None else store
-        told = announcing(store, on_event)
+        listeners: list[OnEvent] = [] if on_event is None else [on_event]
+        told = announcing(store, listeners)
         self.csrf_tokens = CsrfTokens(secret.derive("csrf token"))
         keys = SigningKeys(
             told,
@@ -103,11 +112,15 @@ class Sealring:
             poll_interval=settings.poll_interval,
             clock=clock,
         )
+        self.metrics = None if metrics is None else _metrics(self.verifier.follower, metrics)
+        if self.metrics is not None:
+            listeners.append(self.metrics.happened)
         self.gate = Gate(
             self.verifier.verify,
             access_cookie=CookiePolicy(secure=settings.secure_cookies, auth_path="/").names.access,
             origins=[settings.issuer],
             matches_csrf=self.csrf_tokens.matches,
+            refused=self.refused,
         )
         self.issuer = _issuer(settings, secret, told, keys, self.verifier.follower, clock, grant_for)
         self._opening = asyncio.Lock()
@@ -205,8 +218,14 @@ class Sealring:
                 trusted_proxies=settings.trusted_proxies,
                 open=self.open,
                 jwks_max_age=JWKS_MAX_AGE_SECONDS,
+                refused=self.refused,
             )
         )
+
+    @property
+    def refused(self) -> Refused | None:
+        """Counts refusals by their true cause; none without metrics."""
+        return None if self.metrics is None else self.metrics.refused
 
     # accounts of ours, from an application's own routes
 
@@ -297,6 +316,12 @@ class Sealring:
                 await self.store.purge(now=self.clock.now_ms() // 1000, audit_seconds=AUDIT_SECONDS)
             except SealringError as error:
                 log.warning("housekeeping put off", extra={"sealring": {"cause": error.code}})
+
+
+def _metrics(follower: Follower, registry: CollectorRegistry) -> Metrics:
+    from sealring.web.metrics import Metrics  # noqa: PLC0415 - prometheus-client is an extra
+
+    return Metrics(follower, registry)
 
 
 def _key_policy(settings: Settings) -> KeyPolicy:

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.anyio
 
 async def test_what_happened_is_told_once_and_what_did_not_is_not() -> None:
     told: list[Event] = []
-    store = announcing(MemoryStore(), told.append)
+    store = announcing(MemoryStore(), [told.append])
     await store.open()
     event = an_event()
     await store.create_account(an_account(), event)
@@ -35,7 +35,7 @@ async def test_a_hook_that_raises_changes_nothing(caplog: pytest.LogCaptureFixtu
     def raise_it(_: Event) -> None:
         raise RuntimeError("the application's own fault")
 
-    store = announcing(MemoryStore(), raise_it)
+    store = announcing(MemoryStore(), [raise_it])
     await store.open()
     account = an_account()
     with caplog.at_level(logging.INFO, "sealring.audit"):

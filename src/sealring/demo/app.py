@@ -7,7 +7,9 @@ It is also the example to copy from: everything that an application needs of Sea
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from http import HTTPStatus
-from typing import Annotated, Literal
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, FastAPI, Request, Response, Security
 from pydantic import BaseModel, ConfigDict, Field
@@ -24,7 +26,7 @@ from sealring.web.client_address import client_address
 from sealring.web.fetch_metadata import check_no_foreign_page, origin_of
 from sealring.web.health import HealthRoutes
 from sealring.web.limits import HeadLimits
-from sealring.web.strict_route import StrictRoute, problem_response
+from sealring.web.strict_route import counting, problem_response
 
 
 class NewUser(BaseModel):
@@ -60,7 +62,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         settings: read from the environment when left out.
     """
     settings = load_settings() if settings is None else settings
-    auth = Sealring(settings)
+    auth = Sealring(settings, metrics=registry())
     orders = orders_in(auth.store)
 
     @asynccontextmanager
@@ -75,12 +77,19 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(auth.router(prefix="/auth"), prefix="/auth")
     app.include_router(tutorial_routes(auth, orders), prefix="/api")
     app.include_router(HealthRoutes(auth.verifier).router, tags=["health"])
+    if auth.metrics is not None:
+        app.include_router(auth.metrics.router)
     app.include_router(Page(app).router, include_in_schema=False)
     app.add_exception_handler(HTTPException, answer_no_route)
     # As in the tutorial: no token is 401, a bad one 403. The library's own default is RFC 6750's 401.
     app.add_middleware(auth.middleware, protect=["/api/userOrders"], invalid_status=403)
-    app.add_middleware(HeadLimits)
+    app.add_middleware(HeadLimits, refused=auth.refused)
     return app
+
+
+def registry() -> Any:
+    """A registry to count in, where the extra `metrics` is installed."""
+    return import_module("prometheus_client").CollectorRegistry() if find_spec("prometheus_client") else None
 
 
 async def answer_no_route(request: Request, refusal: Exception) -> Response:
@@ -93,7 +102,7 @@ async def answer_no_route(request: Request, refusal: Exception) -> Response:
 
 def tutorial_routes(auth: Sealring, orders: Orders) -> APIRouter:
     """The two routes of the tutorial that this system starts from."""
-    router = APIRouter(route_class=StrictRoute, tags=["orders"])
+    router = APIRouter(route_class=counting(auth.refused), tags=["orders"])
     user = Annotated[Principal, Security(guard(auth, token_url="auth/token"))]  # noqa: S106 - a path
     origins = frozenset({origin_of(auth.settings.issuer)})
 

@@ -7,7 +7,7 @@ courtesy to the application; what it raises is logged, and changes nothing of wh
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 from sealring.store.protocol import Store
@@ -22,15 +22,15 @@ NOTHING_HAPPENED: tuple[object, ...] = (None, ())
 ALWAYS_HAPPEN = {"create_account", "settle_attempt"}
 
 
-def announcing(store: Store, on_event: OnEvent | None) -> Store:
+def announcing(store: Store, listeners: Sequence[OnEvent]) -> Store:
     """The same store, telling of what it commits."""
-    return cast("Store", _Announcing(store, on_event))
+    return cast("Store", _Announcing(store, listeners))
 
 
 class _Announcing:
-    def __init__(self, store: Store, on_event: OnEvent | None) -> None:
+    def __init__(self, store: Store, listeners: Sequence[OnEvent]) -> None:
         self._store = store
-        self._on_event = on_event
+        self._listeners = listeners
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._store, name)
@@ -49,8 +49,8 @@ class _Announcing:
         fields = {"subject": event.subject, "session": event.session, "address": event.address, "cause": event.cause}
         told = {name: value for name, value in fields.items() if value} | dict(event.detail)
         log.info(event.kind, extra={"sealring": told})
-        if self._on_event is not None:
+        for listen in self._listeners:
             try:
-                self._on_event(event)
+                listen(event)
             except Exception:
                 log.exception("the application's on_event raised", extra={"sealring": {"kind": event.kind}})

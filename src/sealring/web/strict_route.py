@@ -64,6 +64,11 @@ class StrictRoute(APIRoute):
             await super().handle(scope, receive, send)
 
 
+def counting(refused: Refused | None) -> type[StrictRoute]:
+    """`StrictRoute` that tells `refused` of each refusal."""
+    return type("CountingRoute", (StrictRoute,), {"refused": None if refused is None else staticmethod(refused)})
+
+
 def problem_response(error: SealringError, scope: Scope | None = None) -> Response:
     """What a client is told of `error`, as a Starlette response; with the scope, it may end the connection."""
     reply = answer(error)

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 
 from sealring.errors import Revoked
 from sealring.web.routes.site import AuthSite
 from sealring.web.routes.wire import ManySessions, Me, OneSession, PasswordChange, ProblemDetails
-from sealring.web.strict_route import StrictRoute
-
 
 GUARDED: dict[str, Any] = {
     "responses": {"4XX": {"model": ProblemDetails}, 503: {"model": ProblemDetails}},
@@ -23,7 +21,7 @@ class AccountRoutes:
 
     def __init__(self, site: AuthSite) -> None:
         self._site = site
-        self.router = router = APIRouter(route_class=StrictRoute)
+        self.router = router = site.router()
         router.get("/me", response_model_exclude_none=True, **GUARDED)(self.me)
         router.get("/sessions", **GUARDED)(self.sessions)
         router.delete("/sessions/{session_id}", status_code=204, **GUARDED)(self.end_session)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from fastapi.responses import JSONResponse
 
 from sealring.errors import (
@@ -23,7 +23,7 @@ from sealring.web.fetch_metadata import check_cookie_use
 from sealring.web.problems import report
 from sealring.web.routes.site import AuthSite
 from sealring.web.routes.wire import Delivery, LogIn, ProblemDetails, Refresh, Registration, Tokens, User
-from sealring.web.strict_route import StrictRoute, problem_response
+from sealring.web.strict_route import problem_response
 
 TOKEN_FORM: dict[str, Any] = {
     "requestBody": {
@@ -54,7 +54,7 @@ class LogInRoutes:
 
     def __init__(self, site: AuthSite) -> None:
         self._site = site
-        self.router = router = APIRouter(route_class=StrictRoute)
+        self.router = router = site.router()
         refused: dict[int | str, dict[str, Any]] = {"4XX": {"model": ProblemDetails}, 503: {"model": ProblemDetails}}
         router.post("/register", status_code=201, responses=refused, response_model_exclude_none=True)(self.register)
         router.post("/login", responses=refused, response_model_exclude_none=True)(self.log_in)
@@ -150,7 +150,7 @@ class LogInRoutes:
         except MalformedBody:
             return _oauth_error(400, "invalid_request", "a parameter is missing, repeated or malformed")
         except (AccountRefused, RefreshRefused) as error:
-            report(error, where="/token")
+            report(error, where="/token", refused=site.refused)
             return _oauth_error(400, "invalid_grant", "the credentials or the refresh token are not valid")
         tokens = site.deliver(Response(), issued, "body")
         return JSONResponse(tokens.model_dump(exclude_none=True))
@@ -175,7 +175,7 @@ class LogInRoutes:
         check_cookie_use(request.scope["headers"], self._site.origins, session_id, self._site.csrf_tokens.matches)
 
     def _refuse_and_clear(self, request: Request, error: SealringError) -> Response:
-        report(error, where=request.scope["path"])
+        report(error, where=request.scope["path"], refused=self._site.refused)
         response = problem_response(error)
         response.raw_headers.extend(self._site.cookies.clear())
         return response

@@ -6,10 +6,9 @@ from hashlib import sha256
 from importlib.resources import files
 
 import msgspec
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 
 from sealring.web.routes.site import AuthSite
-from sealring.web.strict_route import StrictRoute
 
 CLIENT = files("sealring.web") / "static" / "client.js"
 
@@ -19,7 +18,7 @@ class PublishedRoutes:
 
     def __init__(self, site: AuthSite) -> None:
         self._site = site
-        self.router = router = APIRouter(route_class=StrictRoute)
+        self.router = router = site.router()
         router.get("/.well-known/jwks.json", response_class=Response)(self.jwks)
         router.get("/client.js", response_class=Response, include_in_schema=False)(self.client)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from fastapi import Request, Response
+from fastapi import APIRouter, Request, Response
 
 from sealring.issuer.issuer import Issuer
 from sealring.issuer.origin import Origin
@@ -18,7 +18,9 @@ from sealring.web.cookies import CookiePolicy, read_cookie
 from sealring.web.credentials import Credential, find_credential
 from sealring.web.fetch_metadata import check_no_foreign_page
 from sealring.web.gate import Gate
+from sealring.web.problems import Refused
 from sealring.web.routes.wire import Delivery, Tokens, User
+from sealring.web.strict_route import counting
 
 MAX_USER_AGENT = 512
 
@@ -38,6 +40,12 @@ class AuthSite:
     open: Callable[[], Awaitable[None]]
     """Opens the store on the first request where no lifespan did."""
     jwks_max_age: int
+    refused: Refused | None = None
+    """Counts refusals by their true cause."""
+
+    def router(self) -> APIRouter:
+        """A router whose refusals are problem details, and counted."""
+        return APIRouter(route_class=counting(self.refused))
 
     def caller(self, request: Request) -> Principal:
         """Who is asking.
@@ -45,7 +53,7 @@ class AuthSite:
         Raises:
             SealringError: nobody whom we know.
         """
-        return self.gate.examine(request.scope).require()
+        return self.gate.finding(request.scope).require()
 
     def credential(self, request: Request) -> Credential | None:
         """The access token that came, unverified."""
