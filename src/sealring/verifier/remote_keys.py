@@ -190,14 +190,17 @@ class AsyncRemoteKeys(_Held):
 
 
 def fetch(url: SplitResult) -> tuple[bytes, str | None]:
-    """Return body and Cache-Control of a 200 answer, within `TIMEOUT_SECONDS` in all; raises `Unavailable`."""
+    """Body and Cache-Control of a 200 answer, within `TIMEOUT_SECONDS` once connected; raises `Unavailable`."""
     path = (url.path or "/") + (f"?{url.query}" if url.query else "")
     connection = _connection(url)
-    # timeouts of sockets count from byte to byte: only this ends an answer that drips
-    limit = threading.Timer(TIMEOUT_SECONDS, _cut, [connection])
-    limit.daemon = True
-    limit.start()
+    limit = None
     try:
+        connection.connect()
+        # timeouts of sockets count from byte to byte: only this ends an answer that drips. The socket is taken
+        # now, since the connection lets go of it when the answer begins
+        limit = threading.Timer(TIMEOUT_SECONDS, _cut, [connection.sock])
+        limit.daemon = True
+        limit.start()
         connection.request("GET", path, headers={"Accept": "application/jwk-set+json, application/json"})
         response = connection.getresponse()
         if response.status != http.client.OK:  # a redirect would let the answerer choose another place
@@ -211,7 +214,8 @@ def fetch(url: SplitResult) -> tuple[bytes, str | None]:
     except (OSError, http.client.HTTPException) as error:
         raise Unavailable(f"key set: {type(error).__name__}") from None
     finally:
-        limit.cancel()
+        if limit is not None:
+            limit.cancel()
         connection.close()
 
 
@@ -224,11 +228,9 @@ def _connection(url: SplitResult) -> http.client.HTTPConnection:
     return http.client.HTTPConnection(host, url.port, timeout=TIMEOUT_SECONDS)
 
 
-def _cut(connection: http.client.HTTPConnection) -> None:
-    sock = connection.sock
-    if sock is not None:
-        with suppress(OSError):
-            sock.shutdown(socket.SHUT_RDWR)
+def _cut(sock: socket.socket) -> None:
+    with suppress(OSError):
+        sock.shutdown(socket.SHUT_RDWR)
 
 
 def _checked(url: str) -> SplitResult:

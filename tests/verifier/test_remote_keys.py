@@ -1,0 +1,213 @@
+"""The shell: a real server on loopback, and verifications that never wait for it (K1, K4, K5)."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from sealring import jwt
+from sealring.errors import Unavailable, UnknownKey
+from sealring.jwt import remote_keys as decisions
+from sealring.verifier import remote_keys
+from sealring.verifier.remote_keys import AsyncRemoteKeys, RemoteKeys
+
+A, B = jwt.Key.generate("ES256", kid="a"), jwt.Key.generate("ES256", kid="b")
+
+
+class Publisher:
+    """A key set server whose answer can be changed; counts what it is asked."""
+
+    def __init__(self) -> None:
+        self.status, self.headers, self.body, self.asked = 200, {"Cache-Control": "max-age=300"}, jwks(A), 0
+        self.drip = False
+        publisher = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                publisher.asked += 1
+                self.send_response(publisher.status)
+                for name, value in publisher.headers.items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(publisher.body)))
+                self.end_headers()
+                if not publisher.drip:
+                    self.wfile.write(publisher.body)
+                    return
+                try:
+                    while publisher.drip:
+                        self.wfile.write(b" ")
+                        self.wfile.flush()
+                        publisher.dripping.wait(0.05)
+                except OSError:
+                    pass
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.dripping = threading.Event()
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/jwks.json?x=1"
+        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True)
+        self.thread.start()
+
+    def close(self) -> None:
+        self.drip = False
+        self.dripping.set()
+        self.server.shutdown()
+        self.server.server_close()
+        self.thread.join()
+
+
+def jwks(*keys: jwt.Key) -> bytes:
+    return json.dumps(jwt.KeySet(keys).to_jwks()).encode()
+
+
+@pytest.fixture
+def publisher() -> Iterator[Publisher]:
+    publisher = Publisher()
+    yield publisher
+    publisher.close()
+
+
+def until(happened: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not happened():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def token_of(key: jwt.Key) -> str:
+    return jwt.sign({"sub": "42"}, key, expires_in=60)
+
+
+def test_keys_come_from_the_publisher_and_verifications_ask_nothing_of_it(publisher: Publisher) -> None:
+    with RemoteKeys(publisher.url) as keys:
+        verifier = jwt.Verifier(keys)
+        for _ in range(20):
+            assert verifier.verify(token_of(A)).claims["sub"] == "42"
+            with pytest.raises(UnknownKey):
+                verifier.verify(token_of(B))
+        assert publisher.asked == 1  # the cooldown covers the unknown kid
+
+
+def test_an_unknown_kid_is_fetched_in_the_background(publisher: Publisher, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decisions, "COOLDOWN_SECONDS", 0)
+    with RemoteKeys(publisher.url) as keys:
+        verifier = jwt.Verifier(keys)
+        publisher.body = jwks(B)
+        with pytest.raises(UnknownKey):
+            verifier.verify(token_of(B))
+        until(lambda: keys.keys.get("b") is not None)
+        assert verifier.verify(token_of(B)).claims["sub"] == "42"
+        with pytest.raises(UnknownKey):  # withdrawn
+            verifier.verify(token_of(A))
+
+
+def test_an_error_takes_no_key_away(publisher: Publisher, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decisions, "COOLDOWN_SECONDS", 0)
+    with RemoteKeys(publisher.url) as keys:
+        verifier = jwt.Verifier(keys)
+        publisher.status = 500
+        with pytest.raises(UnknownKey):
+            verifier.verify(token_of(B))
+        until(lambda: publisher.asked >= 2)
+        assert verifier.verify(token_of(A)).claims["sub"] == "42"
+        publisher.status, publisher.body = 200, jwks(A, B)
+        until(lambda: bool(keys({"kid": "b"}).get("b")))
+        assert verifier.verify(token_of(B)).claims["sub"] == "42"
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "body"),
+    [
+        (404, {}, jwks(A)),
+        (204, {}, b""),
+        (301, {"Location": "/elsewhere"}, jwks(A)),
+        (302, {"Location": "http://127.0.0.1:9/"}, jwks(A)),
+        (200, {}, b"<html>"),
+        (200, {}, b'{"keys":[]}'),
+        (200, {}, b" " * (decisions.MOST_BYTES + 1)),
+    ],
+)
+def test_other_answers_are_no_key_set(publisher: Publisher, status: int, headers: dict[str, str], body: bytes) -> None:
+    publisher.status, publisher.headers, publisher.body = status, headers, body
+    with pytest.raises(Unavailable):
+        RemoteKeys(publisher.url).start()
+    assert publisher.asked == 1
+
+
+def test_nobody_there(publisher: Publisher) -> None:
+    publisher.close()
+    with pytest.raises(Unavailable):
+        RemoteKeys(publisher.url).start()
+
+
+def test_an_answer_that_drips_is_cut(publisher: Publisher, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remote_keys, "TIMEOUT_SECONDS", 0.3)
+    publisher.drip, publisher.body = True, b" " * 100_000
+    with pytest.raises(Unavailable):
+        RemoteKeys(publisher.url).start()
+
+
+@pytest.mark.anyio
+async def test_the_async_face(publisher: Publisher, monkeypatch: pytest.MonkeyPatch) -> None:
+    import asyncio  # noqa: PLC0415  # for this face only
+
+    monkeypatch.setattr(decisions, "COOLDOWN_SECONDS", 0)
+    async with AsyncRemoteKeys(publisher.url) as keys:
+        verifier = jwt.Verifier(keys)
+        assert verifier.verify(token_of(A)).claims["sub"] == "42"
+        publisher.body = jwks(A, B)
+        with pytest.raises(UnknownKey):
+            verifier.verify(token_of(B))
+        await asyncio.to_thread(until, lambda: keys.keys.get("b") is not None)
+        assert verifier.verify(token_of(B)).claims["sub"] == "42"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://example.com/jwks",
+        "ftp://127.0.0.1/",
+        "file:///etc/passwd",
+        "jwks.json",
+        "",
+        "https://",
+        "https://user:pw@example.com/",
+        "https://example.com/#x",
+        "http://127.0.0.1.example.com/",
+        "http://169.254.169.254/",
+        "data:application/json,{}",
+    ],
+)
+def test_only_https_or_loopback(url: str) -> None:
+    with pytest.raises(ValueError, match="URL"):
+        RemoteKeys(url)
+
+
+@pytest.mark.parametrize(
+    "url", ["https://example.com/jwks", "http://localhost:1/", "http://127.9.9.9/", "http://[::1]:8000/x"]
+)
+def test_urls_that_are_fine(url: str) -> None:
+    assert len(RemoteKeys(url).keys) == 0
+
+
+def test_a_slow_publisher_keeps_no_verification_waiting(publisher: Publisher, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decisions, "COOLDOWN_SECONDS", 0)
+    with RemoteKeys(publisher.url) as keys:
+        verifier: jwt.Verifier[Any] = jwt.Verifier(keys)
+        publisher.drip, publisher.body = True, b" " * 100_000
+        with pytest.raises(UnknownKey):
+            verifier.verify(token_of(B))
+        until(lambda: publisher.asked >= 2)
+        # the fetch hangs now; whoever waited for it would meet its end, not this answer
+        assert verifier.verify(token_of(A)).claims["sub"] == "42"
+        assert publisher.drip
+        publisher.drip = False
+        publisher.dripping.set()
