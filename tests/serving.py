@@ -32,7 +32,8 @@ from fastapi import FastAPI, Security
 from sealring import Sealring
 from sealring.frameworks.fastapi import guard
 from sealring.issuer.accounts import AccountPolicy, Accounts
-from sealring.issuer.hashing import Argon2Profile, PasswordHasher
+from sealring.issuer.argon2id import Argon2Profile
+from sealring.issuer.hashing import PasswordHasher
 from sealring.issuer.throttle import Rate
 from sealring.store.memory import MemoryStore
 from sealring.store.protocol import Store
