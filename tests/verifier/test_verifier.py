@@ -132,7 +132,9 @@ REFUSALS: list[tuple[str, dict[str, Any], type[TokenError]]] = [
     ("a sid that is a number", {"sid": 7}, errors.BadClaim),
     ("a scope that is a list", {"scope": ["a"]}, errors.BadClaim),
     ("an auth_time that is text", {"auth_time": "now"}, errors.BadClaim),
-    *[(f"no {name}", {name: None}, errors.MissingClaim) for name in claims()],
+    ("no iss", {"iss": None}, errors.WrongIssuer),
+    ("no aud", {"aud": None}, errors.WrongAudience),
+    *[(f"no {name}", {name: None}, errors.MissingClaim) for name in claims() if name not in {"iss", "aud"}],
 ]
 
 
