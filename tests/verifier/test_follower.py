@@ -65,6 +65,9 @@ class Feed:
             time_ms=self.clock.now_ms() + self.ahead_ms,
         )
 
+    async def wait_for_news(self) -> None:
+        await asyncio.Event().wait()
+
     async def keys(self) -> jwt.KeySet:
         return jwt.KeySet([])
 

@@ -39,6 +39,9 @@ class Still:
             time_ms=self._clock.now_ms(),
         )
 
+    async def wait_for_news(self) -> None:
+        await asyncio.Event().wait()
+
     async def keys(self) -> jwt.KeySet:
         return jwt.KeySet([KEY.public()])
 
