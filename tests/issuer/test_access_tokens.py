@@ -1,0 +1,65 @@
+"""Access tokens: RFC 9068's claims and ours, an end that the session sets, nothing of the application over ours."""
+
+from __future__ import annotations
+
+import pytest
+
+from sealring import jwt
+from sealring.issuer.access_tokens import RESERVED, AccessTokenIssuer, check_claims
+from tests.store.samples import NOW, a_session
+
+KEY = jwt.Key.generate("ES256")
+TOKENS = AccessTokenIssuer(
+    issuer="https://auth.example.com", audience="orders", ttl_seconds=1800, signing_key=lambda: KEY
+)
+
+
+def test_a_token_says_all_that_rfc_9068_asks_and_verifies() -> None:
+    session = a_session()
+    token = TOKENS.issue(session, epoch=3, scopes=["a", "b"], claims={"tenant": "t"}, now=NOW)
+    got = jwt.verify(
+        token.text, KEY.public(), issuer="https://auth.example.com", audience="orders", typ="at+jwt", now=NOW
+    )
+    assert got.header == {"alg": "ES256", "kid": KEY.kid, "typ": "at+jwt"}
+    assert {name: value for name, value in got.claims.items() if name != "jti"} == {
+        "tenant": "t",
+        "iss": "https://auth.example.com",
+        "aud": "orders",
+        "sub": session.subject,
+        "client_id": "web",
+        "sid": session.id,
+        "iat": NOW,
+        "exp": NOW + 1800,
+        "auth_time": session.auth_time,
+        "epoch": 3,
+        "scope": "a b",
+    }
+    assert token.expires_at == NOW + 1800
+
+
+def test_no_two_tokens_have_one_id() -> None:
+    session = a_session()
+    ids = {
+        jwt.peek(TOKENS.issue(session, epoch=0, scopes=[], claims={}, now=NOW).text).claims["jti"] for _ in range(50)
+    }
+    assert len(ids) == 50
+
+
+@pytest.mark.parametrize(("left", "life"), [(3600, 1800), (1801, 1800), (1800, 1800), (1799, 1799), (1, 1)])
+def test_i16_a_token_never_outlives_its_session(left: int, life: int) -> None:
+    session = a_session(expires_at=NOW + left)
+    token = TOKENS.issue(session, epoch=0, scopes=[], claims={}, now=NOW)
+    assert token.expires_at == jwt.peek(token.text).claims["exp"] == NOW + life
+
+
+@pytest.mark.parametrize("name", sorted(RESERVED))
+def test_a_claim_of_ours_is_ours(name: str) -> None:
+    with pytest.raises(ValueError, match=name):
+        check_claims({"tenant": "t", name: "x"})
+    with pytest.raises(ValueError, match=name):
+        TOKENS.issue(a_session(), epoch=0, scopes=[], claims={name: "x"}, now=NOW)
+
+
+def test_every_claim_that_a_token_has_is_reserved() -> None:
+    token = TOKENS.issue(a_session(), epoch=0, scopes=[], claims={}, now=NOW)
+    assert set(jwt.peek(token.text).claims) <= RESERVED

@@ -1,0 +1,336 @@
+"""What `Sessions` does around the state machine: claims, grants, cap, limits, lost swaps, what is in force when.
+
+The refresh attacks (R1 to R14) stand in tests/attacks/test_r_refresh.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from sealring import Sealring, jwt
+from sealring.errors import RefreshReused, RefreshSuperseded, Revoked, SessionEnded, StoreUnavailable
+from sealring.issuer.origin import Origin
+from sealring.issuer.sessions import SWAP_ATTEMPTS, Grant, Issued, check_scopes, check_subject
+from sealring.sessions.session import Session
+from sealring.store.memory import MemoryStore
+from sealring.store.protocol import Store
+from tests.clocks import START, FrozenClock
+from tests.serving import cheap_sealring
+
+pytestmark = pytest.mark.anyio
+
+HERE = Origin("192.0.2.7", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0")
+DAY = 86_400
+
+
+class Desk:
+    """One issuer over a store, under a clock that stands still; nothing polls."""
+
+    def __init__(self, store: Store, **given: Any) -> None:
+        self.clock = FrozenClock()
+        self.auth: Sealring = cheap_sealring(store, self.clock, **given)
+        self.sessions = self.auth.issuer.sessions
+
+    async def start(self, subject: str = "42", **given: Any) -> Issued:
+        await self.auth.issuer.keys.load()
+        issued = await self.sessions.start(subject, client_id="web", origin=HERE, **given)
+        assert issued is not None
+        return issued
+
+    async def refresh(self, issued: Issued) -> Issued:
+        return await self.sessions.refresh(issued.refresh_token, origin=HERE)
+
+    async def causes(self) -> list[str]:
+        return [f"{event.kind}: {event.cause}" for event in await self.auth.store.read_events()]
+
+    def dead(self, issued: Issued) -> str | None:
+        """What this node says of the access token, without hearing from the store."""
+        claims = claims_of(issued)
+        kid = str(jwt.peek(issued.access_token.text).header["kid"])
+        return self.auth.verifier.follower.view.cause(claims["sid"], claims["sub"], claims["epoch"], kid)
+
+
+def claims_of(issued: Issued) -> dict[str, Any]:
+    return jwt.peek(issued.access_token.text).claims
+
+
+# starting
+
+
+async def test_a_session_starts_with_what_it_was_given(store: Store) -> None:
+    desk = Desk(store)
+    issued = await desk.start(scopes=["orders:read", "orders:write"], claims={"tenant": "t1", "roles": ["a"]})
+    session = issued.session
+    assert (session.device, session.address) == ("Firefox on Linux", "192.0.2.7")
+    assert session.created_at == session.auth_time == session.last_seen_at == START
+    assert session.expires_at == START + 90 * DAY
+    claims = claims_of(issued)
+    assert (claims["scope"], claims["tenant"], claims["roles"]) == ("orders:read orders:write", "t1", ["a"])
+    assert (claims["iat"], claims["exp"]) == (START, START + 1800)
+    assert issued.refresh_expires_at == START + 14 * DAY
+    assert await store.read_session(session.id) is not None
+
+
+@pytest.mark.parametrize("name", ["sub", "sid", "epoch", "exp", "iss", "aud", "jti", "scope", "cnf", "client_id"])
+async def test_a_claim_of_ours_cannot_be_set_by_the_application(name: str) -> None:
+    desk = Desk(MemoryStore())
+    with pytest.raises(ValueError, match=name):
+        await desk.start(claims={name: "x"})
+    assert await desk.sessions.list("42") == []
+
+
+@pytest.mark.parametrize("subject", ["", "x" * 256, "a\nb", "\u200b", "\ud800"])
+def test_a_subject_is_printable_text_of_bounded_length(subject: str) -> None:
+    with pytest.raises(ValueError, match="subject"):
+        check_subject(subject)
+
+
+@pytest.mark.parametrize("scope", ["", "a b", 'a"b', "a\\b", "é", "a\x7f"])
+def test_a_scope_is_a_scope_token_of_rfc_6749(scope: str) -> None:
+    with pytest.raises(ValueError, match="scope"):
+        check_scopes([scope])
+
+
+async def test_d2_the_oldest_ends_beyond_the_cap_and_says_so(store: Store) -> None:
+    desk = Desk(store)
+    first = last = await desk.start()
+    for _ in range(50):
+        desk.clock.pass_seconds(1)
+        last = await desk.start()
+    assert len(await desk.sessions.list("42")) == 50
+    assert desk.dead(first) == "session"
+    assert desk.dead(last) is None
+    with pytest.raises(SessionEnded):
+        await desk.refresh(first)
+    assert (await desk.causes()).count("session_ended: over_cap") == 1
+
+
+async def test_c1_a_log_in_ends_the_session_that_the_browser_held(store: Store) -> None:
+    desk = Desk(store)
+    planted = await desk.start("attacker")
+    issued = await desk.start("victim", replaces=planted.session.id)
+    assert issued.session.id != planted.session.id
+    assert desk.dead(planted) == "session"
+    record = await store.read_session(planted.session.id)
+    assert record is not None
+    assert record.session.ended_by == "replaced"
+
+
+async def test_u13_no_session_starts_when_the_guard_does_not_hold(store: Store) -> None:
+    desk = Desk(store)
+    await desk.auth.issuer.keys.load()
+    accounts = desk.auth.issuer.accounts
+    account = await accounts.create("ada", "seven blue otters sing")
+    proved = await accounts.authenticate("ada", "seven blue otters sing", HERE)
+    await accounts.disable(account.id)
+    with pytest.raises(Exception, match="user name or password is wrong"):
+        await desk.auth.issuer._start(proved, HERE, None)
+    assert await desk.sessions.list(account.id) == []
+
+
+# limits
+
+
+async def test_i16_nothing_outlives_the_absolute_end(store: Store) -> None:
+    desk = Desk(store, session_max="1h", session_idle="50m")
+    issued = await desk.start()
+    assert (issued.access_token.expires_at, issued.refresh_expires_at) == (START + 1800, START + 3000)
+    desk.clock.pass_seconds(2999)
+    issued = await desk.refresh(issued)
+    assert (issued.access_token.expires_at, issued.refresh_expires_at) == (START + 3600, START + 3600)
+    desk.clock.pass_seconds(600)
+    issued = await desk.refresh(issued)  # one second before the end
+    assert claims_of(issued)["exp"] == START + 3600
+    assert await desk.sessions.read(issued.session.id) is not None
+    desk.clock.pass_seconds(1)
+    assert await desk.sessions.read(issued.session.id) is None
+    assert await desk.sessions.list("42") == []
+    with pytest.raises(SessionEnded, match="absolute"):
+        await desk.refresh(issued)
+
+
+async def test_r11_idle_counts_from_the_last_refresh(store: Store) -> None:
+    desk = Desk(store, session_idle="10m")
+    issued = await desk.start()
+    for _ in range(5):
+        desk.clock.pass_seconds(599)
+        issued = await desk.refresh(issued)
+    desk.clock.pass_seconds(600)
+    with pytest.raises(SessionEnded, match="idle"):
+        await desk.refresh(issued)
+    assert await desk.sessions.list("42") == []
+
+
+async def test_a_repeated_answer_lives_no_longer_than_a_first_one(store: Store) -> None:
+    desk = Desk(store, session_max="1h")
+    issued = await desk.start()
+    desk.clock.pass_seconds(3595)
+    first, again = await desk.refresh(issued), await desk.refresh(issued)
+    assert first.refresh_token == again.refresh_token
+    assert claims_of(again)["exp"] == claims_of(first)["exp"] == START + 3600
+
+
+# grants
+
+
+async def test_each_refresh_asks_the_application_what_the_subject_may_do_now(store: Store) -> None:
+    answers: list[Grant | None] = [Grant(["b"], {"tenant": "t2"}), Grant([]), None]
+    asked: list[Session] = []
+
+    async def grant_for(session: Session) -> Grant | None:
+        asked.append(session)
+        return answers.pop(0)
+
+    desk = Desk(store, grant_for=grant_for)
+    issued = await desk.start(scopes=["a"], claims={"tenant": "t1"})
+    assert asked == []
+    issued = await desk.refresh(issued)
+    assert (issued.scopes, claims_of(issued)["scope"], claims_of(issued)["tenant"]) == (("b",), "b", "t2")
+    issued = await desk.refresh(issued)
+    assert (claims_of(issued)["scope"], "tenant" in claims_of(issued)) == ("", False)
+    with pytest.raises(SessionEnded, match="no longer grants"):
+        await desk.refresh(issued)
+    assert desk.dead(issued) == "session"
+    assert [session.subject for session in asked] == ["42"] * 3
+
+
+@pytest.mark.parametrize("grant", [Grant(["a b"]), Grant([], {"sub": "root"})])
+async def test_a_grant_that_cannot_be_is_refused_before_anything_is_written(grant: Grant) -> None:
+    async def grant_for(_: Session) -> Grant:
+        return grant
+
+    desk = Desk(MemoryStore(), grant_for=grant_for)
+    issued = await desk.start()
+    with pytest.raises(ValueError, match=r"scope|sub"):
+        await desk.refresh(issued)
+    record = await desk.auth.store.read_session(issued.session.id)
+    assert record is not None
+    assert record.session == issued.session
+
+
+async def test_j18_an_accounts_other_scopes_hold_from_the_next_token_on(store: Store) -> None:
+    desk = Desk(store)
+    await desk.auth.issuer.keys.load()
+    accounts = desk.auth.issuer.accounts
+    account = await accounts.create("ada", "seven blue otters sing", scopes=("admin",))
+    issued = await desk.auth.issuer.log_in("ada", "seven blue otters sing", origin=HERE, replaces=None)
+    assert claims_of(issued.issued)["scope"] == "admin"
+    desk.auth.issuer.in_force(await accounts.set_scopes(account.id, ()))
+    assert desk.dead(issued.issued) == "subject"
+    renewed = await desk.refresh(issued.issued)
+    assert claims_of(renewed)["scope"] == ""
+    assert desk.dead(renewed) is None
+
+
+# ending
+
+
+async def test_i2_an_end_is_in_force_here_when_the_call_returns(store: Store) -> None:
+    desk = Desk(store)
+    one, two, three = await desk.start(), await desk.start(), await desk.start()
+    assert await desk.sessions.end(one.session.id, cause="logout")
+    assert (desk.dead(one), desk.dead(two)) == ("session", None)
+    await desk.sessions.end_subject("42", keep=two.session.id)
+    assert (desk.dead(two), desk.dead(three)) == ("subject", "subject")  # the kept one's token is stale, no more
+    assert desk.dead(await desk.refresh(two)) is None
+    await desk.sessions.end_subject("42")
+    with pytest.raises(SessionEnded):
+        await desk.refresh(two)
+
+
+async def test_an_end_that_ends_nothing_says_so(store: Store) -> None:
+    desk = Desk(store)
+    issued = await desk.start()
+    assert not await desk.sessions.end("no such", cause="logout")
+    assert not await desk.sessions.end(issued.session.id, cause="ended_by_user", subject="somebody else")
+    assert desk.dead(issued) is None
+    assert await desk.sessions.end(issued.session.id, cause="logout")
+    assert not await desk.sessions.end(issued.session.id, cause="logout")
+    assert (await desk.causes()).count("session_ended: logout") == 1
+
+
+async def test_refreshed_claims_log_nobody_out(store: Store) -> None:
+    desk = Desk(store)
+    issued = await desk.start()
+    await desk.sessions.refresh_claims("42")
+    assert desk.dead(issued) == "subject"
+    renewed = await desk.refresh(issued)
+    assert claims_of(renewed)["epoch"] == claims_of(issued)["epoch"] + 1
+    assert desk.dead(renewed) is None
+
+
+async def test_i4_reuse_ends_the_session_and_the_record_says_so(store: Store) -> None:
+    desk = Desk(store)
+    first = await desk.start()
+    second = await desk.refresh(first)
+    third = await desk.refresh(second)
+    with pytest.raises(RefreshSuperseded):
+        await desk.refresh(first)
+    desk.clock.pass_seconds(10)
+    with pytest.raises(RefreshReused):
+        await desk.refresh(first)
+    assert desk.dead(third) == "session"
+    record = await store.read_session(first.session.id)
+    assert record is not None
+    assert record.session.ended_by == "reuse"
+    assert sum(cause.startswith("refresh_reused") for cause in await desk.causes()) == 1
+    with pytest.raises(SessionEnded):
+        await desk.refresh(third)
+
+
+async def test_with_no_window_no_two_askers_get_one_token_and_the_second_to_go_on_ends_it(store: Store) -> None:
+    desk = Desk(store, retry_window=0)
+    first = await desk.start()
+    mine, theirs = await desk.refresh(first), await desk.refresh(first)
+    assert mine.refresh_token != theirs.refresh_token
+    await desk.refresh(mine)
+    with pytest.raises(RefreshReused):
+        await desk.refresh(theirs)
+
+
+# lost swaps
+
+
+class Losing(MemoryStore):
+    """A store in which every swap is lost to somebody."""
+
+    losses = 0
+
+    async def advance_session(self, before: Session, after: Session) -> bool:  # noqa: ARG002 - the protocol's
+        self.losses += 1
+        return False
+
+
+async def test_swaps_that_are_always_lost_end_in_503_and_write_nothing() -> None:
+    store = Losing()
+    desk = Desk(store)
+    issued = await desk.start()
+    with pytest.raises(StoreUnavailable):
+        await desk.refresh(issued)
+    assert store.losses == SWAP_ATTEMPTS
+
+
+async def test_concurrent_refreshes_all_succeed_with_one_successor(store: Store) -> None:
+    desk = Desk(store)
+    issued = await desk.start()
+    answers = await asyncio.gather(*(desk.refresh(issued) for _ in range(20)))
+    assert len({answer.refresh_token for answer in answers}) == 1
+
+
+# what the node says meanwhile
+
+
+async def test_a_verifier_on_the_same_node_refuses_at_once() -> None:
+    desk = Desk(MemoryStore(FrozenClock().now_ms))
+    await desk.auth.open()
+    try:
+        issued = await desk.start()
+        assert desk.auth.verify(issued.access_token.text).subject == "42"
+        await desk.sessions.end(issued.session.id, cause="logout")
+        with pytest.raises(Revoked):
+            desk.auth.verify(issued.access_token.text)
+    finally:
+        await desk.auth.close()
