@@ -25,6 +25,7 @@ from sealring.sessions.refresh import Decision, Mint, Over, Repeat, Reused, Supe
 from sealring.sessions.refresh_token import RefreshToken, RefreshTokenCodec
 from sealring.sessions.session import Session
 from sealring.store.memory import MemoryStore
+from sealring.store.postgres import PostgresStore
 from sealring.store.protocol import Store
 from sealring.store.records import Account, AccountChange, Deletion, Event, LoginGuard, PasswordChange, StatusChange
 from sealring.store.sqlite import SqliteStore
@@ -383,6 +384,10 @@ def memory_driver(world: World) -> Driver:
 
 def sqlite_driver(world: World) -> Driver:
     return StoreDriver(world, lambda folder: SqliteStore(folder / "sealring.db"))
+
+
+def postgres_driver(dsn: str) -> Callable[[World], Driver]:
+    return lambda world: StoreDriver(world, lambda folder: PostgresStore(dsn))  # noqa: ARG005 - it needs no folder
 
 
 def new_session(now_ms: int) -> Session:

@@ -331,6 +331,8 @@ class RefreshMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         for exchange in list(self.exchanges):
             self.lose(exchange)
+        # the next run may be over the same store
+        self.driver.end(self.row.id, "logout")
         self.driver.close()
 
 

@@ -12,11 +12,22 @@ from hypothesis.stateful import run_state_machine_as_test
 from sealring.sessions.refresh import Decision, Mint, Repeat, Reused, decide_refresh, relation_of
 from sealring.sessions.refresh_token import RefreshToken
 from sealring.sessions.session import Session
-from tests.properties.drivers import Driver, PureDriver, World, memory_driver, sqlite_driver
+from tests.properties.drivers import Driver, PureDriver, World, memory_driver, postgres_driver, sqlite_driver
 from tests.properties.refresh_machine import BrokenPromiseError, RefreshMachine
 
 STEPS = 40
-DRIVERS = {"pure": PureDriver, "memory": memory_driver, "sqlite": sqlite_driver}
+
+
+@pytest.fixture(params=["pure", "memory", "sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def make_driver(request: pytest.FixtureRequest) -> Callable[[World], Driver]:
+    match request.param:
+        case "pure":
+            return PureDriver
+        case "memory":
+            return memory_driver
+        case "sqlite":
+            return sqlite_driver
+    return postgres_driver(request.getfixturevalue("postgres_dsn"))
 
 
 def machine_over(make: Callable[[World], Driver]) -> type[RefreshMachine]:
@@ -33,15 +44,13 @@ def run(make: Callable[[World], Driver], *, steps: int) -> None:
     run_state_machine_as_test(machine_over(make), settings=chosen)
 
 
-@pytest.mark.parametrize("driver", DRIVERS)
-def test_promises_hold(driver: str) -> None:
-    run(DRIVERS[driver], steps=2_000)
+def test_promises_hold(make_driver: Callable[[World], Driver]) -> None:
+    run(make_driver, steps=2_000)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("driver", DRIVERS)
-def test_promises_hold_for_long(driver: str) -> None:
-    run(DRIVERS[driver], steps=100_000)
+def test_promises_hold_for_long(make_driver: Callable[[World], Driver]) -> None:
+    run(make_driver, steps=100_000)
 
 
 # Planted faults: each was somebody's published design or bug. If the machine no longer finds one, it proves nothing.

@@ -8,13 +8,14 @@ entry that is added again keeps the higher epoch and the later time.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 from typing import Final
 
 GENERATION_SECONDS: Final = 60
 """Targets are kept at most this much longer than asked."""
 
-FORGOTTEN_AT_ONCE: Final = 8_192
-"""About two milliseconds of work."""
+FORGOTTEN_AT_ONCE: Final = 4_096
+"""About a millisecond of work."""
 
 
 class DatedTargets:
@@ -48,6 +49,24 @@ class DatedTargets:
         self._last_mark = mark
         self.marks[target] = mark
         self._generations.setdefault(generation, []).append(target)
+
+    def hand_over(self, count: int) -> Iterator[tuple[str, int]]:
+        """Yield up to `count` targets, each with the time until which it must be kept, to be kept elsewhere.
+
+        Each is let go only when the next is asked for, so that a reader finds it here or where it went.
+        """
+        for _ in range(count):
+            if not self._generations:
+                return
+            generation, targets = next(iter(self._generations.items()))
+            target = targets[-1]
+            mark = self.marks.get(target)
+            if mark is not None and mark[1] == generation:
+                yield target, generation * GENERATION_SECONDS
+                del self.marks[target]
+            targets.pop()
+            if not targets:
+                del self._generations[generation]
 
     def forget(self, now: int) -> None:
         """Forget what has expired at `now` (Unix seconds), a bounded number at a time."""
