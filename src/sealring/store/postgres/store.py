@@ -37,7 +37,7 @@ from sealring.store.rows import names_something, storable
 from sealring.store.schema import pending_migrations
 
 _MIGRATION_LOCK = 0x5EA1_4196
-"""Of pg_advisory_xact_lock: two nodes that start at once must not both make the tables."""
+"""Of pg_advisory_lock: two nodes that start at once must not both make the tables. It ends with the connection."""
 
 
 class PostgresStore(Store):
@@ -207,9 +207,10 @@ async def _migrate(connection: Connection) -> None:
     """Bring the schema to this version. A server that may make no tables only looks whether that is needed."""
     if not pending_migrations("postgresql", await _version(connection)):
         return
+    # locked before the transaction begins: a session that has looked for a table in vain remembers that until then
+    await connection.execute("SET statement_timeout = 0")
+    await connection.execute("SELECT pg_advisory_lock(%s)", (_MIGRATION_LOCK,))
     async with connection.transaction():
-        await connection.execute("SET LOCAL statement_timeout = 0")
-        await connection.execute("SELECT pg_advisory_xact_lock(%s)", (_MIGRATION_LOCK,))
         steps = pending_migrations("postgresql", await _version(connection))
         await connection.execute("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL)")
         for step in steps:
@@ -221,8 +222,12 @@ async def _migrate(connection: Connection) -> None:
 
 
 async def _version(connection: Connection) -> int:
-    cursor = await connection.execute("SELECT to_regclass('schema_version') IS NOT NULL")
-    if (await cursor.fetchone()) == (False,):
+    # not to_regclass: it answers from a cache that waiting for an advisory lock does not renew, so of two nodes that
+    # start at once the second would make the tables again
+    cursor = await connection.execute(
+        "SELECT count(*) FROM pg_class WHERE relname = 'schema_version' AND pg_table_is_visible(oid)"
+    )
+    if (await cursor.fetchone()) == (0,):
         return 0
     row = await (await connection.execute("SELECT version FROM schema_version")).fetchone()
     return 0 if row is None else int(row[0])
