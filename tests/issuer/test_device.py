@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from sealring.issuer.device import MAX_SHOWN, describe_device
 
-
 WEBKIT = "AppleWebKit/605.1.15 (KHTML, like Gecko)"
 
 

@@ -156,9 +156,9 @@ class SigningKeys:
         """The keys that verify now: published, signing and retired; public ones, save for HMAC."""
         now = self._clock() // 1000
         states = {"published", "signing", "retired"}
-        return jwt.KeySet(
-            [self._open(key).public() for key in self._ring.keys if key_state(key, self._ring.keys, now) in states]
-        )
+        live = [key for key in self._ring.keys if key_state(key, self._ring.keys, now) in states]
+        # a secret has no public half: whoever verifies by it could sign as well
+        return jwt.KeySet([self._open(key) if key.public_jwk is None else self._open(key).public() for key in live])
 
     def jwks(self) -> dict[str, Any]:
         """The JWK Set to publish (RFC 7517 §5): public keys only, none for HMAC, none that is revoked or gone (K3)."""

@@ -1,0 +1,225 @@
+"""The ring of signing keys, carried out through the store: made, sealed, published, rotated, revoked, resealed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from sealring import jwt
+from sealring.errors import ConfigurationError, NotFound, StoreUnavailable
+from sealring.issuer.key_life import KeyPolicy
+from sealring.issuer.keys import SigningKeys
+from sealring.issuer.root_secret import Sealer
+from sealring.store.memory import MemoryStore
+from sealring.store.protocol import Store
+from sealring.store.sqlite import SqliteStore
+from tests.clocks import START, FrozenClock
+from tests.store.samples import an_event
+
+pytestmark = pytest.mark.anyio
+
+OLD, NEW = b"o" * 32, b"n" * 32
+DAY, LEAD, TOKEN = 86_400, 310, 1805
+
+
+def ring(
+    store: Store, clock: FrozenClock | None = None, *, algorithm: str = "ES256", secrets: tuple[bytes, ...] = (OLD,)
+) -> SigningKeys:
+    policy = KeyPolicy(algorithm=algorithm, rotation_seconds=30 * DAY, lead_seconds=LEAD, token_seconds=TOKEN)
+    return SigningKeys(store, Sealer(secrets), policy, clock=(clock or FrozenClock()).now_ms)
+
+
+def states(keys: SigningKeys) -> list[str]:
+    return [one["state"] for one in keys.listing()]
+
+
+async def test_a_new_store_gets_a_key_that_signs_and_one_that_stands_by(store: Store) -> None:
+    keys = ring(store)
+    await keys.load()
+    assert states(keys) == ["signing", "published"]
+    assert [one["signs_from"] - START for one in keys.listing()] == [0, 30 * DAY]
+    token = jwt.sign({"sub": "42"}, keys.signing(), expires_in=60, now=START)
+    assert jwt.verify(token, keys.verifying(), now=START).claims["sub"] == "42"
+
+
+async def test_before_the_first_load_nothing_can_sign() -> None:
+    with pytest.raises(StoreUnavailable):
+        ring(MemoryStore()).signing()
+
+
+async def test_loading_again_writes_nothing(store: Store) -> None:
+    keys = ring(store)
+    await keys.load()
+    version = keys.version
+    await keys.load()
+    assert keys.version == version
+
+
+@pytest.mark.parametrize("algorithm", ["ES256", "ES384", "Ed25519", "RS256", "HS256", "HS512"])
+async def test_every_algorithm_signs_verifies_and_publishes_no_secret(algorithm: str) -> None:
+    keys = ring(MemoryStore(), algorithm=algorithm)
+    await keys.load()
+    token = jwt.sign({"sub": "42"}, keys.signing(), expires_in=60, now=START)
+    assert jwt.verify(token, keys.verifying(), now=START).header["alg"] == algorithm
+    published = keys.jwks()["keys"]
+    assert len(published) == (0 if algorithm.startswith("HS") else 2)
+    for key in published:
+        assert not key.keys() & {"d", "k", "p", "q", "dp", "dq", "qi", "oth"}
+    if published:
+        assert jwt.verify(token, jwt.KeySet.from_jwks(keys.jwks()), now=START).claims["sub"] == "42"
+
+
+def everything_in(folder: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in folder.iterdir())
+
+
+async def test_i15_at_rest_lies_nothing_that_signs(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "sealring.db")
+    await store.open()
+    keys = ring(store)
+    await keys.load()
+    private = keys.signing().to_jwk(private=True)["d"]
+    await store.close()
+    dump = everything_in(tmp_path)
+    assert keys.signing().kid.encode() in dump
+    assert private.encode() not in dump
+    assert b'"d"' not in dump
+
+
+async def test_a_rotation_is_due_when_every_verifier_knows_the_standby(store: Store) -> None:
+    clock = FrozenClock()
+    keys = ring(store, clock)
+    await keys.load()
+    first = keys.signing().kid
+    coming = await keys.rotate()
+    assert coming.signs_from == START + LEAD
+    assert keys.signing().kid == first
+    clock.pass_seconds(LEAD - 1)
+    assert keys.signing().kid == first
+    clock.pass_seconds(1)
+    assert keys.signing().kid == coming.kid
+    await keys.load()
+    assert states(keys) == ["retired", "signing", "published"]
+    clock.pass_seconds(TOKEN)
+    await keys.load()
+    assert first not in {one["kid"] for one in keys.listing()}
+
+
+async def test_rotating_twice_does_not_hurry_the_next(store: Store) -> None:
+    keys = ring(store)
+    first, again = await keys.rotate(), await keys.rotate()
+    assert first == again
+
+
+async def test_rotation_comes_by_itself(store: Store) -> None:
+    clock = FrozenClock()
+    keys = ring(store, clock)
+    seen = set()
+    for _ in range(10):
+        await keys.load()
+        seen.add(keys.signing().kid)
+        clock.pass_seconds(15 * DAY)
+    assert len(seen) == 5
+
+
+async def test_k2_the_standby_signs_when_the_signing_key_is_revoked(store: Store) -> None:
+    keys = ring(store)
+    await keys.load()
+    bad, standby = (one["kid"] for one in keys.listing())
+    entries = await keys.revoke(bad, retain_seconds=TOKEN)
+    assert [(entry.kind, entry.target) for entry in entries] == [("key", bad)]
+    assert keys.signing().kid == standby
+    assert bad not in {key["kid"] for key in keys.jwks()["keys"]}
+    assert sorted(states(keys)) == ["published", "revoked", "signing"]
+    with pytest.raises(NotFound):
+        await keys.revoke(bad, retain_seconds=TOKEN)
+    with pytest.raises(NotFound):
+        await keys.revoke("no such", retain_seconds=TOKEN)
+
+
+async def test_all_keys_can_be_revoked_one_after_the_other(store: Store) -> None:
+    keys = ring(store)
+    await keys.load()
+    for _ in range(3):
+        for one in keys.listing():
+            if one["state"] in {"signing", "published"}:
+                await keys.revoke(one["kid"], retain_seconds=TOKEN)
+    assert states(keys).count("signing") == 1
+
+
+async def test_another_algorithm_takes_over_without_refusing_a_token(store: Store) -> None:
+    clock = FrozenClock()
+    before = ring(store, clock)
+    await before.load()
+    after = ring(store, clock, algorithm="Ed25519")
+    await after.load()
+    assert after.signing().alg == "ES256"
+    clock.pass_seconds(LEAD)
+    assert after.signing().alg == "Ed25519"
+    token = jwt.sign({"sub": "42"}, after.signing(), expires_in=60, now=START)
+    await before.load()
+    assert jwt.verify(token, before.verifying(), now=START).claims["sub"] == "42"
+
+
+async def test_r13_a_second_secret_reads_and_resealing_moves_to_the_first(store: Store) -> None:
+    old = ring(store)
+    await old.load()
+    without = ring(store, secrets=(NEW,))
+    await without.load()
+    with pytest.raises(ConfigurationError, match="cannot be opened"):
+        without.verifying()
+    both = ring(store, secrets=(NEW, OLD))
+    await both.load()
+    kid = both.signing().kid
+    assert kid == old.signing().kid
+    assert await both.reseal() == 2
+    assert await both.reseal() == 0
+    new = ring(store, secrets=(NEW,))
+    await new.load()
+    assert new.signing().kid == kid
+    assert new.signing().to_jwk(private=True) == old.signing().to_jwk(private=True)
+    stale = ring(store)
+    await stale.load()
+    with pytest.raises(ConfigurationError):
+        stale.verifying()
+
+
+async def test_k6_two_nodes_that_start_at_once_agree(tmp_path: Path) -> None:
+    for round_number in range(20):
+        path = tmp_path / f"{round_number}.db"
+        stores = [SqliteStore(path), SqliteStore(path)]
+        await asyncio.gather(*(store.open() for store in stores))
+        nodes = [ring(store) for store in stores]
+        await asyncio.gather(*(node.load() for node in nodes))
+        await asyncio.gather(*(node.load() for node in nodes))
+        assert nodes[0].listing() == nodes[1].listing()
+        assert states(nodes[0]) == ["signing", "published"]
+        assert nodes[0].signing().kid == nodes[1].signing().kid
+        await asyncio.gather(*(store.close() for store in stores))
+
+
+async def test_a_sealed_key_under_another_kid_is_not_believed(store: Store) -> None:
+    keys = ring(store)
+    await keys.load()
+    found = await store.read_keys()
+    first, second = found.keys
+    crossed = (replace(first, sealed=second.sealed), replace(second, sealed=first.sealed))
+    await store.write_keys(found.version, crossed, an_event(), now=START, retain_seconds=TOKEN)
+    reader = ring(store)
+    await reader.load()
+    with pytest.raises(ConfigurationError):
+        reader.verifying()
+
+
+async def test_the_listing_shows_nothing_secret(store: Store) -> None:
+    keys = ring(store)
+    await keys.load()
+    for one in keys.listing():
+        assert one.keys() == {
+            "kid", "alg", "state", "published_at", "signs_from", "verifies_until", "revoked_at",
+        }  # fmt: skip
+    assert keys.signing().to_jwk(private=True)["d"] not in json.dumps(keys.listing())
