@@ -23,7 +23,8 @@ from argon2.low_level import Type, hash_secret_raw
 from sealring import jwt
 from sealring.errors import SealringError
 from sealring.issuer.accounts import AccountPolicy, Accounts
-from sealring.issuer.hashing import OWASP_2024, PasswordHasher
+from sealring.issuer.argon2id import OWASP_2024
+from sealring.issuer.hashing import PasswordHasher
 from sealring.issuer.origin import Origin
 from sealring.issuer.throttle import DeviceLanes, Rate
 from sealring.store.memory import MemoryStore

@@ -11,7 +11,8 @@ import pytest
 
 from sealring.errors import InvalidField, NameTaken, NoSuchAccount, Throttled, WrongCredentials
 from sealring.issuer.accounts import AccountPolicy, Accounts
-from sealring.issuer.hashing import Argon2Profile, PasswordHasher
+from sealring.issuer.argon2id import Argon2Profile
+from sealring.issuer.hashing import PasswordHasher
 from sealring.issuer.origin import Origin
 from sealring.issuer.throttle import DeviceLanes, Rate
 from sealring.revocation.entry import Entry

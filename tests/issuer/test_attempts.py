@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sealring.errors import Overloaded, Throttled, WrongCredentials
+from sealring.issuer.argon2id import Argon2Profile
 from sealring.issuer.attempts import Attempts, _until_grid
-from sealring.issuer.hashing import Argon2Profile, PasswordHasher
+from sealring.issuer.hashing import PasswordHasher
 from sealring.issuer.origin import Origin
 from sealring.issuer.throttle import Rate
 from sealring.store.memory import MemoryStore

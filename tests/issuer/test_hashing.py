@@ -12,14 +12,8 @@ import argon2
 import pytest
 
 from sealring.errors import Overloaded
-from sealring.issuer.hashing import (
-    MIB,
-    OWASP_2024,
-    Argon2Profile,
-    HashingSlot,
-    PasswordHasher,
-    read_phc,
-)
+from sealring.issuer.argon2id import MIB, OWASP_2024, Argon2Profile, read_phc
+from sealring.issuer.hashing import HashingSlot, PasswordHasher
 
 CHEAP = Argon2Profile(memory_kib=64, passes=1)
 
@@ -236,10 +230,39 @@ def test_who_gives_up_waiting_leaves_no_trace() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="threads have a priority of their own on Linux only")
-def test_hashing_threads_give_way() -> None:
+def test_hashing_threads_give_way_and_most_so_when_there_are_many() -> None:
+    def priority() -> int:
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
     async def scenario() -> None:
-        hasher = PasswordHasher(profile=CHEAP)
-        assert await hasher.run(lambda: os.getpriority(os.PRIO_PROCESS, threading.get_native_id())) == 19
-        assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) < 19
+        hasher = PasswordHasher(profile=CHEAP, threads=2)
+        assert priority() == 0
+        assert await hasher.run(priority) == 5
+        assert sorted(await asyncio.gather(*(hasher.run(priority) for _ in range(6))))[2:] == [19] * 4
+        hasher.waiting = 1
+        assert await hasher.run(priority) == 19
+        hasher.waiting = 0
+        assert await hasher.run(priority) == 5
+
+    asyncio.run(scenario())
+
+
+def test_who_gives_up_makes_no_room_before_the_thread_is_done() -> None:
+    async def scenario() -> None:
+        hasher = PasswordHasher(profile=CHEAP, threads=1)
+        go_on = threading.Event()
+        task = asyncio.create_task(hasher.run(go_on.wait, 10))
+        await asyncio.sleep(0)
+        next_one = asyncio.create_task(hasher.run(lambda: "next"))
+        task.cancel()
+        for _ in range(10):
+            await asyncio.sleep(0)
+        gave_way = (hasher.running, task.done(), next_one.done())
+        go_on.set()
+        assert gave_way == (2, False, False)
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert await next_one == "next"
+        assert hasher.running == 0
 
     asyncio.run(scenario())

@@ -1,0 +1,131 @@
+"""One Argon2id hash (RFC 9106): its cost as a named profile, its text as a bounded value.
+
+A stored hash is text from a database: it is read strictly, as the PHC string that its parts print back
+to, and its costs are checked before they may be spent (U15). No threads, no queue: that is `hashing`.
+"""
+
+from __future__ import annotations
+
+import re
+from binascii import a2b_base64, b2a_base64
+from dataclasses import dataclass
+
+from argon2.low_level import Type, hash_secret, hash_secret_raw
+
+SALT_BYTES = 16
+"""RFC 9106 §3.1; NIST asks for 4."""
+HASH_BYTES = 32
+MIN_MEMORY_KIB = 8
+MIB = 1024
+"""In KiB, the unit of every Argon2 memory cost."""
+
+MAX_STORED_MEMORY_KIB = 64 * MIB
+"""Of a stored hash: RFC 9106's second recommended profile and argon2-cffi's default, so imports of those work."""
+MAX_STORED_WORK_KIB = 4 * MAX_STORED_MEMORY_KIB
+"""Memory times passes of a stored hash: about a quarter of a second."""
+MAX_STORED_LANES = 4
+
+_PHC = re.compile(
+    r"\$argon2id\$v=19\$m=([1-9][0-9]{0,7}),t=([1-9][0-9]{0,3}),p=([1-9][0-9]?)\$([A-Za-z0-9+/]{11,86})\$([A-Za-z0-9+/]{22,86})",
+    re.ASCII,
+)
+"""Argon2id, version 19, nothing else; salt of 8 to 64 bytes, hash of 16 to 64."""
+
+
+@dataclass(frozen=True, slots=True)
+class Argon2Profile:
+    """The cost of one hash: KiB of memory, passes over it, lanes."""
+
+    memory_kib: int
+    passes: int
+    lanes: int = 1
+
+    def __post_init__(self) -> None:
+        if self.lanes < 1 or self.passes < 1 or self.memory_kib < MIN_MEMORY_KIB * self.lanes:
+            raise ValueError("argon2 needs a lane, a pass and 8 KiB a lane at least (RFC 9106 §3.1)")
+        if not self.bounded:
+            raise ValueError("these costs are above what a stored hash may have")
+
+    @property
+    def bounded(self) -> bool:
+        """Whether a stored hash may cost that much."""
+        return (
+            self.memory_kib <= MAX_STORED_MEMORY_KIB
+            and self.memory_kib * self.passes <= MAX_STORED_WORK_KIB
+            and self.lanes <= MAX_STORED_LANES
+        )
+
+
+OWASP_2024 = Argon2Profile(memory_kib=19 * MIB, passes=2)
+"""OWASP Password Storage Cheat Sheet, first choice; ASVS 5.0 appendix C. Measured: 20 ms of one core."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredHash:
+    """A PHC string, taken apart and found bounded."""
+
+    profile: Argon2Profile
+    salt: bytes
+    digest: bytes
+
+
+def read_phc(text: str) -> StoredHash | None:
+    """Take a stored hash apart; None for whatever we would not have written or could not afford to check.
+
+    The text must be what its parts print back to, so that no two texts mean one hash.
+    """
+    shape = _PHC.fullmatch(text)
+    if shape is None:
+        return None
+    try:
+        profile = Argon2Profile(int(shape[1]), int(shape[2]), int(shape[3]))
+        salt, digest = _from_base64(shape[4]), _from_base64(shape[5])
+    except ValueError:
+        return None
+    return StoredHash(profile, salt, digest)
+
+
+def _from_base64(text: str) -> bytes:
+    raw = a2b_base64(text + "=" * (-len(text) % 4))
+    if b2a_base64(raw, newline=False).rstrip(b"=") != text.encode():
+        raise ValueError("base64 has bits left over")
+    return raw
+
+
+def write_phc(password: str, profile: Argon2Profile, salt: bytes) -> str:
+    """The PHC string of a password."""
+    return hash_secret(
+        password.encode(),
+        salt,
+        time_cost=profile.passes,
+        memory_cost=profile.memory_kib,
+        parallelism=profile.lanes,
+        hash_len=HASH_BYTES,
+        type=Type.ID,
+    ).decode()
+
+
+def argon2id(password: str, profile: Argon2Profile, salt: bytes, length: int) -> bytes:
+    """The bare hash."""
+    return hash_secret_raw(
+        password.encode(),
+        salt,
+        time_cost=profile.passes,
+        memory_cost=profile.memory_kib,
+        parallelism=profile.lanes,
+        hash_len=length,
+        type=Type.ID,
+    )
+
+
+def missing_cost(stored: Argon2Profile, current: Argon2Profile) -> Argon2Profile | None:
+    """What an older, cheaper hash leaves out of the current cost, as a profile of its own; None when it is nothing.
+
+    Without it the accounts that nobody used since the cost was raised would answer sooner than names that do not exist.
+    Work is memory times passes, so the two are equal within some per cent; what remains is for whoever answers to hide.
+    A hash *costlier* than the current one stands out until its next log-in: making everybody pay for it would be the
+    worse attack.
+    """
+    missing_kib = current.memory_kib * current.passes - stored.memory_kib * stored.passes
+    memory_kib = missing_kib // current.passes
+    return Argon2Profile(memory_kib, current.passes) if memory_kib >= MIN_MEMORY_KIB else None
