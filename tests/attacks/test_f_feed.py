@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from sealring.errors import NameTaken
+from sealring.errors import NameTaken, StoreUnavailable
 from sealring.revocation.entry import Entry, entry_digest
+from sealring.store import open_store
 from sealring.store.ledger import digest_of
 from sealring.store.protocol import Store
 from sealring.store.records import FeedPage, StaleSubject
 from sealring.store.sqlite import SqliteStore
+from tests.store.postgres_cluster import own_cluster
 from tests.store.samples import NOW, RETAIN, an_account, an_event
 
 pytestmark = pytest.mark.anyio
@@ -166,3 +168,22 @@ async def test_f14_the_digest_covers_every_number_ever_given(store: Store) -> No
         digest ^= entry_digest(entry.id)
     assert (await store.load_feed(None)).digest == digest
     assert digest not in {0, digest ^ entry_digest(entries[2].id)}
+
+
+@pytest.mark.postgres
+async def test_f8_a_standby_is_never_asked() -> None:
+    with own_cluster() as cluster:
+        dsn = cluster.create_database()
+        store = open_store(dsn)
+        await store.open()
+        await make_stale(store)
+        await store.close()
+        cluster.stop("fast")
+        (cluster.folder / "data" / "standby.signal").touch()
+        cluster.start()
+        await store.open()
+        with pytest.raises(StoreUnavailable, match="standby"):
+            await store.load_feed(None)
+        with pytest.raises(StoreUnavailable):
+            await make_stale(store)
+        await store.close()

@@ -229,6 +229,7 @@ async def check_alive(connection: Connection) -> None:
     Raises:
         OperationalError: it has.
     """
-    connection.pgconn.consume_input()
+    for _ in range(2):  # a server's last words come first, then the end of the stream
+        connection.pgconn.consume_input()
     if connection.pgconn.status != psycopg.pq.ConnStatus.OK:
         raise psycopg.OperationalError("the connection is lost")

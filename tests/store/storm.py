@@ -1,0 +1,120 @@
+"""A storm of writes that somebody will kill, and the check of what must be found afterwards (I6).
+
+A store's acknowledgement is written to a pipe, one line each, before the next step is taken; a line is shorter than
+what a pipe writes at once. Whoever reads the pipe knows every promise that was made.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import random
+import sys
+from dataclasses import replace
+from typing import Any
+
+from sealring.errors import Unavailable
+from sealring.sessions.session import Session
+from sealring.store import open_store
+from sealring.store.ledger import digest_of
+from sealring.store.protocol import Store
+from sealring.store.records import EndSession, EndSubject
+from tests.store.samples import NOW, RETAIN, a_session, an_account, an_event
+
+CALLERS = 8
+
+
+def promise(kind: str, **facts: Any) -> None:
+    os.write(1, (json.dumps({"kind": kind, **facts}) + "\n").encode())
+
+
+async def rage(store: Store) -> None:
+    """Log in, refresh, log out, end all, for ever, with every promise on standard output."""
+    await asyncio.gather(*(_call(store, random.Random()) for _ in range(CALLERS)))  # noqa: S311 - no secret
+
+
+async def _call(store: Store, dice: random.Random) -> None:
+    while True:
+        try:
+            await _one_life(store, dice)
+        except Unavailable:
+            await asyncio.sleep(0.01)
+
+
+async def _one_life(store: Store, dice: random.Random) -> None:
+    account = an_account()
+    account = replace(account, canonical_name=account.id)
+    await store.create_account(account, an_event("account_created", subject=account.id))
+    promise("account", id=account.id)
+    session = a_session(account.id)
+    await store.start_session(
+        session, an_event(subject=account.id), guard=None, cap=5, replaces=None, retain_seconds=RETAIN
+    )
+    promise("session", id=session.id)
+    for _ in range(dice.randrange(6)):
+        after = replace(session, generation=session.generation + 1, minted_ms=session.minted_ms + 1)
+        if await store.advance_session(session, after):
+            promise("generation", id=session.id, generation=after.generation)
+        session = after
+    if dice.random() < 0.5:
+        end: EndSession | EndSubject = EndSession(id=session.id, cause="logout")
+    else:
+        end = EndSubject(subject=account.id, cause="ended_by_user")
+    entries = await store.revoke(end, an_event("session_ended"), now=NOW, retain_seconds=RETAIN)
+    promise("ended", id=session.id, entries=[entry.number for entry in entries])
+
+
+async def check_whole(store: Store) -> None:
+    """Whatever was promised: nothing in the store is half done."""
+    page = await store.load_feed(0)
+    assert page.complete
+    assert [entry.number for entry in page.entries] == list(range(1, page.head + 1))
+    assert page.digest == digest_of(page.entries)
+    events = await store.read_events(limit=10**9)
+    assert [event.number for event in events] == list(range(1, len(events) + 1))
+    kinds = [event.kind for event in events]
+    assert kinds.count("session_ended") == len(page.entries)
+    accounts = await store.list_accounts(limit=10**9)
+    assert kinds.count("account_created") == len(accounts)
+    raised = {entry.target for entry in page.entries if entry.kind == "subject"}
+    assert {account.id for account in accounts if account.epoch} == raised
+    sessions = [event.subject for event in events if event.kind == "login"]
+    assert len(sessions) == len(set(sessions))
+
+
+async def check_promises(store: Store, promises: list[dict[str, Any]]) -> None:
+    """Every promise holds."""
+    numbers = {entry.number for entry in (await store.load_feed(None)).entries}
+    generations: dict[str, int] = {}
+    for made in promises:
+        match made["kind"]:
+            case "account":
+                assert await store.find_account(id=made["id"]) is not None
+            case "session":
+                generations.setdefault(made["id"], 0)
+            case "generation":
+                generations[made["id"]] = max(generations[made["id"]], made["generation"])
+            case "ended":
+                assert set(made["entries"]) <= numbers
+                assert (await _row(store, made["id"])).ended_at is not None
+    for sid, generation in generations.items():
+        assert (await _row(store, sid)).generation >= generation
+
+
+async def _row(store: Store, sid: str) -> Session:
+    record = await store.read_session(sid)
+    assert record is not None, f"session {sid} was promised"
+    return record.session
+
+
+async def main(url: str) -> None:
+    """What the process that is to be killed does."""
+    store = open_store(url)
+    await store.open()
+    promise("open")
+    await rage(store)
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1]))
