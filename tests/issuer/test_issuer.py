@@ -1,0 +1,151 @@
+"""The use cases: what counts against whom, what is in force before the answer, what is not found."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from sealring import Sealring
+from sealring.errors import (
+    InvalidField,
+    InvalidRefreshToken,
+    NameTaken,
+    NotFound,
+    RefreshSuperseded,
+    SessionEnded,
+    Throttled,
+    WrongCredentials,
+)
+from sealring.issuer.issuer import Issuer, LoggedIn
+from sealring.issuer.origin import Origin
+from sealring.store.protocol import Store
+from tests.clocks import FrozenClock
+from tests.serving import OTHER_PASSWORD, PASSWORD, cheap_sealring
+
+pytestmark = pytest.mark.anyio
+
+HERE, THERE = Origin("192.0.2.7"), Origin("198.51.100.9")
+
+
+async def open_issuer(store: Store, **given: str) -> tuple[Sealring, Issuer]:
+    settings: dict[str, Any] = dict(given)
+    auth = cheap_sealring(store, FrozenClock(), **settings)
+    await auth.issuer.keys.load()
+    return auth, auth.issuer
+
+
+async def register(issuer: Issuer, name: str = "ada") -> LoggedIn:
+    return await issuer.register(name, PASSWORD, email=None, origin=HERE, replaces=None)
+
+
+async def test_register_and_log_in_start_a_session_each(store: Store) -> None:
+    _, issuer = await open_issuer(store)
+    first = await register(issuer)
+    second = await issuer.log_in("ADA", PASSWORD, origin=THERE, replaces=None)
+    assert first.account.id == second.account.id
+    listed = await issuer.sessions.list(first.account.id)
+    assert {session.id: session.address for session in listed} == {
+        first.issued.session.id: "192.0.2.7",
+        second.issued.session.id: "198.51.100.9",
+    }
+    assert first.device != second.device
+    assert first.issued.session.client_id == issuer.client_id
+    with pytest.raises(NameTaken):
+        await register(issuer)
+
+
+async def test_i7_a_new_password_leaves_only_the_session_that_set_it(store: Store) -> None:
+    _, issuer = await open_issuer(store)
+    mine = await register(issuer)
+    other = await issuer.log_in("ada", PASSWORD, origin=THERE, replaces=None)
+    keep = mine.issued.session.id
+    with pytest.raises(WrongCredentials):
+        await issuer.change_password(mine.account.id, OTHER_PASSWORD, OTHER_PASSWORD, keep_session=keep, origin=HERE)
+    with pytest.raises(InvalidField, match="new"):
+        await issuer.change_password(mine.account.id, PASSWORD, "short", keep_session=keep, origin=HERE)
+    await issuer.refresh(other.issued.refresh_token, origin=THERE)
+    await issuer.change_password(mine.account.id, PASSWORD, OTHER_PASSWORD, keep_session=keep, origin=HERE)
+    with pytest.raises(SessionEnded):
+        await issuer.refresh(other.issued.refresh_token, origin=THERE)
+    assert (await issuer.refresh(mine.issued.refresh_token, origin=HERE)).session.id == keep
+    with pytest.raises(WrongCredentials):
+        await issuer.log_in("ada", PASSWORD, origin=HERE, replaces=None)
+    await issuer.log_in("ada", OTHER_PASSWORD, origin=HERE, replaces=None)
+
+
+async def test_another_users_session_is_not_found_and_lives_on(store: Store) -> None:
+    _, issuer = await open_issuer(store)
+    mine, theirs = await register(issuer), await register(issuer, "bob")
+    with pytest.raises(NotFound):
+        await issuer.end_session(theirs.issued.session.id, subject=mine.account.id, origin=HERE)
+    await issuer.refresh(theirs.issued.refresh_token, origin=HERE)
+    await issuer.end_session(mine.issued.session.id, subject=mine.account.id, origin=HERE)
+    with pytest.raises(SessionEnded):
+        await issuer.refresh(mine.issued.refresh_token, origin=HERE)
+
+
+async def test_logging_out_twice_is_no_error(store: Store) -> None:
+    _, issuer = await open_issuer(store)
+    session_id = (await register(issuer)).issued.session.id
+    for _ in range(2):
+        await issuer.log_out(session_id, origin=HERE)
+    assert await issuer.sessions.read(session_id) is None
+
+
+async def test_dead_refresh_tokens_fill_the_lane_of_their_address_alone(store: Store) -> None:
+    _, issuer = await open_issuer(store, throttle_address="3/1m")
+    dead, alive = await register(issuer), await register(issuer, "bob")
+    await issuer.log_out(dead.issued.session.id, origin=HERE)
+    for _ in range(3):
+        with pytest.raises(SessionEnded):
+            await issuer.refresh(dead.issued.refresh_token, origin=HERE)
+    with pytest.raises(Throttled) as caught:
+        await issuer.refresh(dead.issued.refresh_token, origin=HERE)
+    assert 1 <= caught.value.retry_after <= 60
+    with pytest.raises(SessionEnded):
+        await issuer.refresh(dead.issued.refresh_token, origin=THERE)
+    await issuer.refresh(alive.issued.refresh_token, origin=HERE)  # an honest refresh from there goes on
+
+
+async def test_what_is_no_token_of_ours_or_lost_a_race_counts_against_nobody(store: Store) -> None:
+    _, issuer = await open_issuer(store, throttle_address="1/1h")
+    first = (await register(issuer)).issued.refresh_token
+    for _ in range(5):
+        with pytest.raises(InvalidRefreshToken):
+            await issuer.refresh("x", origin=HERE)
+    second = (await issuer.refresh(first, origin=HERE)).refresh_token
+    await issuer.refresh(second, origin=HERE)
+    for _ in range(5):
+        with pytest.raises(RefreshSuperseded):
+            await issuer.refresh(first, origin=HERE)
+
+
+async def test_i2_a_revoked_key_is_dead_here_before_the_call_returns(store: Store) -> None:
+    auth, issuer = await open_issuer(store)
+    kid = issuer.keys.signing().kid
+    await issuer.revoke_key(kid)
+    assert auth.verifier.follower.view.cause("any", "any", 0, kid) == "key"
+    with pytest.raises(NotFound):
+        await issuer.revoke_key(kid)
+
+
+async def test_nothing_secret_stands_in_the_audit_log(store: Store) -> None:
+    auth, issuer = await open_issuer(store)
+    entered = await register(issuer)
+    renewed = await issuer.refresh(entered.issued.refresh_token, origin=HERE)
+    with pytest.raises(WrongCredentials):
+        await issuer.log_in("ada", OTHER_PASSWORD, origin=HERE, replaces=None)
+    await issuer.log_out(entered.issued.session.id, origin=HERE)
+    text = repr(await auth.store.read_events())
+    assert "login_failed" in text
+    for secret in (
+        PASSWORD,
+        OTHER_PASSWORD,
+        entered.device,
+        entered.issued.refresh_token,
+        entered.issued.access_token.text,
+        renewed.refresh_token,
+        str(entered.account.password_hash),
+    ):
+        assert secret not in text

@@ -1,0 +1,213 @@
+"""Settings: every name of the contract, what wins over what, what is refused and how it is said."""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sealring import Sealring
+from sealring.errors import ConfigurationError
+from sealring.issuer.throttle import Rate
+from sealring.settings import Settings, is_loopback, load_settings
+from tests.serving import SECRET
+
+
+@pytest.fixture(autouse=True)
+def nothing_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder and an environment without settings of ours."""
+    monkeypatch.chdir(tmp_path)
+    for name in Settings.model_fields:
+        monkeypatch.delenv(f"SEALRING_{name.upper()}", raising=False)
+    return tmp_path
+
+
+def test_the_defaults_are_the_contracts() -> None:
+    settings = load_settings()
+    assert {
+        name: getattr(settings, name) for name in Settings.model_fields if name not in {"secret", "database_url"}
+    } == {
+        "issuer": "http://127.0.0.1:8000",
+        "audience": "",
+        "algorithm": "ES256",
+        "access_ttl": 30 * 60,
+        "session_idle": 14 * 86_400,
+        "session_max": 90 * 86_400,
+        "retry_window": 10,
+        "max_staleness": 5,
+        "poll_interval": 0.5,
+        "cookie_secure": "auto",
+        "password_min_length": 15,
+        "throttle_account": Rate(10, 300),
+        "throttle_address": Rate(60, 60),
+        "key_rotation": 30 * 86_400,
+        "trusted_proxies": (),
+    }
+    assert settings.secret.get_secret_value() == ""
+    assert settings.database_url.get_secret_value() == "sqlite:///sealring.db"
+    assert settings.audience_or_issuer == settings.issuer
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("ACCESS_TTL", "1800", 1800),
+        ("ACCESS_TTL", "1800s", 1800),
+        ("ACCESS_TTL", "12h", 43_200),
+        ("SESSION_MAX", "30d", 2_592_000),
+        ("RETRY_WINDOW", "0", 0),
+        ("RETRY_WINDOW", "500ms", 0.5),
+        ("MAX_STALENESS", "2.5s", 2.5),
+        ("POLL_INTERVAL", "0.25", 0.25),
+        ("THROTTLE_ACCOUNT", "3/1h", Rate(3, 3600)),
+        ("THROTTLE_ADDRESS", "100/10s", Rate(100, 10)),
+        ("KEY_ROTATION", "7d", 604_800),
+        ("COOKIE_SECURE", "TRUE", "on"),
+        ("COOKIE_SECURE", "0", "off"),
+        ("PASSWORD_MIN_LENGTH", "8", 8),
+        ("ALGORITHM", "Ed25519", "Ed25519"),
+        ("AUDIENCE", "orders", "orders"),
+        (
+            "TRUSTED_PROXIES",
+            "10.0.0.0/8, ::1/128",
+            (ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("::1/128")),
+        ),
+        ("TRUSTED_PROXIES", "", ()),
+        ("ACCESS_TTL", "", 1800),
+    ],
+)
+def test_each_is_read_from_the_environment_and_from_the_file(
+    name: str, text: str, value: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    field = name.lower()
+    monkeypatch.setenv(f"SEALRING_{name}", text)
+    assert getattr(load_settings(), field) == value
+    monkeypatch.delenv(f"SEALRING_{name}")
+    (tmp_path / ".env").write_text(f"SEALRING_{name}={text}\n")
+    assert getattr(load_settings(), field) == value
+
+
+def test_arguments_win_over_the_environment_and_that_over_the_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / ".env").write_text("SEALRING_ACCESS_TTL=1m\nSEALRING_SESSION_IDLE=2m\nSEALRING_SESSION_MAX=3m\n")
+    monkeypatch.setenv("SEALRING_SESSION_IDLE", "20m")
+    monkeypatch.setenv("SEALRING_SESSION_MAX", "30m")
+    settings = load_settings(session_max="300m")
+    assert (settings.access_ttl, settings.session_idle, settings.session_max) == (60, 1200, 18_000)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("ACCESS_TTL", "soon"),
+        ("ACCESS_TTL", "0"),
+        ("ACCESS_TTL", "-5m"),
+        ("ACCESS_TTL", "2d"),
+        ("ACCESS_TTL", "1.5"),
+        ("SESSION_IDLE", "1h30m"),
+        ("SESSION_MAX", "9999d"),
+        ("RETRY_WINDOW", "-1"),
+        ("RETRY_WINDOW", "nan"),
+        ("RETRY_WINDOW", "1e99"),
+        ("MAX_STALENESS", "0.1"),
+        ("MAX_STALENESS", "0.5"),
+        ("POLL_INTERVAL", "30s"),
+        ("THROTTLE_ACCOUNT", "10"),
+        ("THROTTLE_ACCOUNT", "0/5m"),
+        ("THROTTLE_ADDRESS", "10/0.5s"),
+        ("COOKIE_SECURE", "perhaps"),
+        ("PASSWORD_MIN_LENGTH", "7"),
+        ("PASSWORD_MIN_LENGTH", "many"),
+        ("ALGORITHM", "none"),
+        ("ALGORITHM", "es256"),
+        ("KEY_ROTATION", "1s"),
+        ("TRUSTED_PROXIES", "*"),
+        ("TRUSTED_PROXIES", "10.0.0.1/8"),
+        ("ISSUER", "auth.example.com"),
+        ("ISSUER", "ftp://auth.example.com"),
+        ("ISSUER", "https://auth.example.com/?x"),
+        ("ISSUER", "https://user:pass@auth.example.com"),
+        ("ISSUER", "https://bücher.example"),
+        ("ISSUER", "https://auth.example.com:99999"),
+        ("ISSUER", "https://["),
+    ],
+)
+def test_a_bad_value_is_a_clear_error_that_names_the_setting(
+    name: str, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"SEALRING_{name}", text)
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings()
+    # a poll that is longer than the bound is told by the bound's name
+    assert str(caught.value).startswith(f"SEALRING_{'MAX_STALENESS' if name == 'POLL_INTERVAL' else name}: ")
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize("name", ["SEALRING_SECRTE", "SEALRING_", "sealring_acces_ttl", "SEALRING_ACCESS_TTL_"])
+def test_an_unknown_name_is_an_error_in_the_environment_and_in_the_file(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv(name, "x")
+    with pytest.raises(ConfigurationError, match=f"unknown setting {name}"):
+        load_settings()
+    monkeypatch.delenv(name)
+    (tmp_path / ".env").write_text(f"OTHER=1\n{name}=x\n")
+    with pytest.raises(ConfigurationError, match=f"unknown setting {name}"):
+        load_settings()
+
+
+def test_an_unknown_argument_is_a_type_error() -> None:
+    with pytest.raises(TypeError, match="acces_ttl"):
+        Sealring(secret=SECRET, acces_ttl=5)
+
+
+def test_a_file_that_is_no_text_is_a_clear_error(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(b"SEALRING_SECRET=\xff\xfe\n")
+    with pytest.raises(ConfigurationError, match=r"cannot read \.env"):
+        load_settings()
+
+
+def test_i15_no_error_and_no_repr_shows_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = load_settings(secret=SECRET, database_url="postgresql://user:hunter2@db/x")
+    assert SECRET not in repr(settings)
+    assert "hunter2" not in repr(settings)
+    monkeypatch.setenv("SEALRING_PASSWORD_MIN_LENGTH", "hunter2")
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings()
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("issuer", "cookie_secure", "secure"),
+    [
+        ("http://127.0.0.1:8000", "auto", False),
+        ("http://localhost", "auto", False),
+        ("http://[::1]:8000", "auto", False),
+        ("http://127.9.9.9", "auto", False),
+        ("https://127.0.0.1", "auto", True),
+        ("https://auth.example.com", "auto", True),
+        ("http://auth.example.com", "auto", True),
+        ("http://localhost.example.com", "auto", True),
+        ("http://127.0.0.1", "on", True),
+        ("https://auth.example.com", "off", False),
+    ],
+)
+def test_cookies_are_secure_save_over_http_on_loopback(
+    issuer: str,
+    cookie_secure: str,
+    secure: bool,  # noqa: FBT001 - a column of the table
+) -> None:
+    assert load_settings(issuer=issuer, cookie_secure=cookie_secure).secure_cookies is secure
+
+
+def test_loopback_is_what_never_leaves_the_machine() -> None:
+    assert [is_loopback(host) for host in ("localhost", "127.0.0.1", "::1", "0.0.0.0", "10.0.0.1", "")] == [  # noqa: S104 - not bound
+        True, True, True, False, False, False,
+    ]  # fmt: skip
+
+
+def test_a_revocation_is_remembered_as_long_as_a_token_and_the_leeway() -> None:
+    assert load_settings(access_ttl="10m").retain_seconds == 605
