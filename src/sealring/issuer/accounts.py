@@ -122,6 +122,7 @@ class Accounts:
             WrongCredentials: unknown, wrong, disabled, without a password, or no possible name or password.
             Throttled, Overloaded: try again later.
         """
+        self._hasher.refuse_when_full()
         name = lenient_name(username)
         form = normalise_password(password)
         lane = self._lane(username if name is None else name, origin)

@@ -132,10 +132,7 @@ class PasswordHasher:
         Raises:
             Overloaded: too many wait already.
         """
-        shared = self._shares.get(share)
-        must_wait = self._places.locked() or (shared is not None and shared.places.locked())
-        if must_wait and self.waiting >= self.max_waiting:
-            raise Overloaded("too many log-ins wait to be hashed", retry_after=2)
+        self.refuse_when_full(share)
         async with AsyncExitStack() as held:
             self.waiting += 1
             try:
@@ -145,6 +142,17 @@ class PasswordHasher:
             finally:
                 self.waiting -= 1
             yield HashingSlot(self)
+
+    def refuse_when_full(self, share: str = "") -> None:
+        """What `slot` asks first; a flood costs least where it is asked before anything else.
+
+        Raises:
+            Overloaded: too many wait already.
+        """
+        if self.waiting >= self.max_waiting:
+            shared = self._shares.get(share)
+            if self._places.locked() or (shared is not None and shared.places.locked()):
+                raise Overloaded("too many log-ins wait to be hashed", retry_after=2)
 
     def needs_rehash(self, phc: str) -> bool:
         """Whether a log-in that has just proved this hash should replace it by one of the current profile."""
