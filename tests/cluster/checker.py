@@ -138,8 +138,10 @@ def _dead_tokens(story: _Story, staleness: float) -> Iterator[Violation]:
         for death in story.deaths_of_token(use.token, use.session):
             if use.start >= death.at + staleness:
                 yield Violation(death.law, "a dead token was accepted", (death.cause, use))
-            elif use.node == death.cause.node and use.start >= death.at:
+                break
+            if use.node == death.cause.node and use.start >= death.at:
                 yield Violation("I2", "the node that acknowledged a revocation accepted its token", (death.cause, use))
+                break
 
 
 def _dead_sessions(story: _Story) -> Iterator[Violation]:

@@ -41,7 +41,7 @@ class Nemesis:
         self._proxies = proxies
         self._cluster = cluster
         self._dsn = dsn
-        self._spell_seconds = staleness + 0.6
+        self._spell_seconds = staleness + 0.4
         self._chance = chance
         self.spells: dict[str, Callable[[], Awaitable[None]]] = {
             "rotate": self.rotate,

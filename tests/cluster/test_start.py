@@ -1,14 +1,57 @@
-"""Nodes that start: many at once on an empty database, and one that is older than the schema (P8)."""
+"""A node alone with PostgreSQL: many that start at once, one that is too old, one whose writers all wait (P8, F5)."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 
+import psycopg
 import pytest
 
+from sealring import Sealring
+from sealring.cli.run import run
+from sealring.errors import TokenError, Unavailable
 from sealring.store.postgres import PostgresStore
+from sealring.store.records import StaleSubject
+from sealring.store.schema import read_migrations
+from tests.cluster.node import SECRET
+from tests.store.samples import NOW, RETAIN, an_event
 
 pytestmark = [pytest.mark.anyio, pytest.mark.postgres]
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a command printed, and its exit code."""
+
+    code: int
+    out: str
+    err: str
+
+    def lines(self, start: str) -> list[str]:
+        return [line for line in self.out.splitlines() if line.startswith(start)]
+
+
+Command = Callable[..., Said]
+
+
+@pytest.fixture
+def sealring(
+    postgres_dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Command:
+    """The command line on one node of the cluster."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SEALRING_DATABASE_URL", postgres_dsn)
+    monkeypatch.setenv("SEALRING_ISSUER", "http://127.0.0.1:8000")  # or `serve` writes it into our own environment
+
+    def command(*arguments: str, secret: str = SECRET) -> Said:
+        monkeypatch.setenv("SEALRING_SECRET", secret)
+        code = run(arguments)
+        return Said(code, *capsys.readouterr())
+
+    return command
 
 
 async def test_p8_nodes_that_start_at_once_make_one_schema(postgres_dsn: str) -> None:
@@ -17,3 +60,77 @@ async def test_p8_nodes_that_start_at_once_make_one_schema(postgres_dsn: str) ->
     assert len({(await store.load_feed(None)).incarnation for store in stores}) == 1
     for store in stores:
         await store.close()
+
+
+def test_p8_a_node_of_an_older_version_refuses_a_newer_schema(sealring: Command, postgres_dsn: str) -> None:
+    assert sealring("migrate").code == 0
+    known = read_migrations("postgresql")[-1].number
+    with psycopg.connect(postgres_dsn, autocommit=True) as newer:
+        newer.execute("UPDATE schema_version SET version = version + 1")
+    for arguments in (["serve", "--port", "0"], ["migrate"], ["check"]):
+        refused = sealring(*arguments)
+        assert refused.code == 1
+        said = refused.out + refused.err
+        assert f"the database has schema {known + 1}, this program knows {known}" in said
+        assert "hint: run the version of sealring that wrote it, or a newer one" in said
+
+
+async def test_f5_writers_that_wait_for_a_locked_row_do_not_make_the_node_stale(postgres_dsn: str) -> None:
+    store = PostgresStore(postgres_dsn)
+    await store.open()
+    revocation = StaleSubject(subject="42")
+    await store.revoke(revocation, an_event("claims_refreshed"), now=NOW, retain_seconds=RETAIN)
+    async with await psycopg.AsyncConnection.connect(postgres_dsn) as holder:
+        await holder.execute("SELECT 1 FROM subjects WHERE subject = '42' FOR UPDATE")
+        waiting = [
+            asyncio.create_task(store.revoke(revocation, an_event("claims_refreshed"), now=NOW, retain_seconds=RETAIN))
+            for _ in range(20)
+        ]
+        await asyncio.sleep(0.3)
+        for _ in range(5):
+            async with asyncio.timeout(2):
+                assert (await store.load_feed(1)).complete
+        assert not any(task.done() for task in waiting)
+        await holder.rollback()
+    outcomes = await asyncio.gather(*waiting, return_exceptions=True)
+    assert all(isinstance(outcome, tuple | Unavailable) for outcome in outcomes)
+    await store.close()
+
+
+def test_check_says_that_a_node_has_another_secret_than_the_ring(sealring: Command) -> None:
+    first = sealring("check")
+    assert first.code == 0
+    other = sealring("check", secret=SECRET[::-1])
+    assert other.code == 1
+    (line,) = other.lines("WRONG")
+    assert "cannot be opened with the secrets" in line
+    assert other.lines("ok    secret") != first.lines("ok    secret")
+    assert SECRET not in first.out
+
+
+def test_check_shows_what_nodes_of_one_cluster_must_agree_on(sealring: Command) -> None:
+    done = sealring("check")
+    for subject in ("store", "schema", "incarnation", "clock", "lag", "keys"):
+        assert done.lines(f"ok    {subject}:"), done.out
+    before = done.lines("ok    incarnation")
+    assert sealring("check").lines("ok    incarnation") == before
+    asked = sealring("restored")
+    assert asked.code != 0
+    assert sealring("check").lines("ok    incarnation") == before
+    assert sealring("restored", "--yes").code == 0
+    assert sealring("check").lines("ok    incarnation") != before
+
+
+async def test_p7_restored_is_in_force_on_a_running_node(sealring: Command, postgres_dsn: str) -> None:
+    node = Sealring(secret=SECRET, database_url=postgres_dsn, poll_interval=0.1)
+    async with node.lifespan():
+        held = await node.start_session("42")
+        assert node.verify(held.access_token.text).subject == "42"
+        done = await asyncio.to_thread(sealring, "restored", "--yes")
+        assert done.code == 0, done.err
+        async with asyncio.timeout(10):
+            while node.verifier.follower.reloads.get("incarnation") is None:  # noqa: ASYNC110 - a task beside us
+                await asyncio.sleep(0.05)
+        with pytest.raises(TokenError):
+            node.verify(held.access_token.text)
+        assert node.verify((await node.start_session("42")).access_token.text).subject == "42"

@@ -20,7 +20,7 @@ from tests.cluster.node import Node
 from tests.cluster.proxy import Proxy
 from tests.store.postgres_cluster import Cluster
 
-STALENESS = 1.2
+STALENESS = 1.0
 RETRY_WINDOW = 10.0
 SETTINGS = {
     "SEALRING_MAX_STALENESS": f"{STALENESS}s",

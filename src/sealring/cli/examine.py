@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import stat
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -13,6 +14,7 @@ from sealring.errors import SealringError
 from sealring.issuer.root_secret import RootSecret
 from sealring.settings import LEEWAY_SECONDS, Settings, is_loopback, load_settings
 from sealring.store import open_store
+from sealring.store.schema import read_migrations
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,8 @@ def _secret(settings: Settings) -> Finding:
         secret = RootSecret.parse(settings.secret.get_secret_value())
     except SealringError as error:
         return _failed("secret", error)
-    return good("secret", f"{len(secret.secrets)} listed")
+    marks = " ".join(mark.hex()[:8] for mark in secret.derive("fingerprint"))
+    return good("secret", f"{len(secret.secrets)} listed, fingerprint {marks}: the same, in this order, on every node")
 
 
 def _dotenv() -> Finding:
@@ -98,6 +101,31 @@ def _bound(settings: Settings) -> Finding:
     return good("staleness", words)
 
 
+def _lag(took_seconds: float, settings: Settings) -> Finding:
+    words = f"a poll takes {took_seconds * 1000:.0f} ms of the {settings.max_staleness:g} s that a node may lag"
+    if took_seconds * 2 > settings.max_staleness:
+        return wrong("lag", words, "look at the network and the load between this node and its store")
+    return good("lag", words)
+
+
+def _clock(ahead_ms: int) -> Finding:
+    words = f"{ahead_ms} ms ahead of the store's"
+    if abs(ahead_ms) > LEEWAY_SECONDS * 1000:
+        return wrong("clock", f"{words}: this node refuses to serve", "run NTP on this machine and on the store's")
+    return good("clock", words)
+
+
+async def _keys(auth: Sealring) -> Finding:
+    """Whether this node's secrets open every key that others have sealed."""
+    try:
+        await auth.issuer.keys.load()
+        auth.issuer.keys.verifying()
+        signing = auth.issuer.keys.signing()
+    except SealringError as error:
+        return _failed("keys", error)
+    return good("keys", f"{signing.alg} {signing.kid} signs")
+
+
 async def _store(settings: Settings, *, with_keys: bool) -> list[Finding]:
     try:
         store = open_store(settings.database_url.get_secret_value())
@@ -108,20 +136,18 @@ async def _store(settings: Settings, *, with_keys: bool) -> list[Finding]:
     try:
         auth = Sealring(settings, store=store) if with_keys else None
         page = await store.load_feed(None)
+        asked = time.monotonic()
+        tail = await store.load_feed(page.head)
+        took = time.monotonic() - asked
         findings.append(good("store", f"open, {len(page.entries)} live revocations, head {page.head}"))
-        if auth is None:
-            return findings
-        ahead_ms = auth.clock.now_ms() - page.time_ms
-        ahead = f"{ahead_ms} ms ahead of the store's"
-        if abs(ahead_ms) <= LEEWAY_SECONDS * 1000:
-            findings.append(good("clock", ahead))
-        else:
-            findings.append(wrong("clock", ahead, "run NTP on this machine and on the store's"))
-        await auth.issuer.keys.load()
-        signing = auth.issuer.keys.signing()
-        findings.append(good("keys", f"{signing.alg} {signing.kid} signs"))
+        findings.append(good("schema", f"version {read_migrations('sqlite')[-1].number}"))
+        findings.append(good("incarnation", f"{tail.incarnation[:8]}: the same on every node"))
+        findings.append(_lag(took, settings))
+        findings.append(_clock(time.time_ns() // 1_000_000 - tail.time_ms))
+        if auth is not None:
+            findings.append(await _keys(auth))
     except SealringError as error:
-        findings.append(_failed("keys", error))
+        findings.append(_failed("store", error))
     finally:
         await store.close()
     return findings

@@ -24,14 +24,14 @@ GRACE_SECONDS = 10
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 64), help="Processes.")
 def serve(host: str, port: int, workers: int) -> None:
     """Serve the demo: page, auth service, orders API."""
-    listener = listen(host, port)
-    port = listener.getsockname()[1]
-    settings = settings_for(host, port)
-    asyncio.run(open_once(settings))
-    url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-    click.echo(f"Sealring is at {url} : open it, sign up, look around")
-    click.echo(f"its API is described at {url}/docs ; Ctrl-C stops it")
-    run(listener, workers)
+    with listen(host, port) as listener:
+        port = listener.getsockname()[1]
+        settings = settings_for(host, port)
+        asyncio.run(open_once(settings))
+        url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        click.echo(f"Sealring is at {url} : open it, sign up, look around")
+        click.echo(f"its API is described at {url}/docs ; Ctrl-C stops it")
+        run(listener, workers)
 
 
 def listen(host: str, port: int) -> socket.socket:

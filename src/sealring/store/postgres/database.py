@@ -64,12 +64,14 @@ class Database:
 
     Args:
         dsn: a libpq URL or connection string.
+        connections: at most this many.
 
     Raises:
         ConfigurationError: the DSN cannot be read.
     """
 
-    def __init__(self, dsn: str) -> None:
+    def __init__(self, dsn: str, connections: int = CONNECTIONS) -> None:
+        self._connections = connections
         try:
             self._conninfo = make_conninfo(**(_DEFAULTS | conninfo_to_dict(dsn)))
         except psycopg.ProgrammingError as error:
@@ -103,7 +105,7 @@ class Database:
                 self._conninfo,
                 kwargs={"autocommit": True},
                 min_size=1,
-                max_size=CONNECTIONS,
+                max_size=self._connections,
                 max_waiting=WAITING_LIMIT,
                 timeout=BUDGET_SECONDS,
                 reconnect_timeout=1.0,

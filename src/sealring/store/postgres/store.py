@@ -52,6 +52,8 @@ class PostgresStore(Store):
 
     def __init__(self, dsn: str) -> None:
         self._database = Database(dsn)
+        # the follower's questions go a way of their own: writers that wait for a locked row make no node stale (F5)
+        self._following = Database(dsn, connections=1)
         self._swaps = Swaps(self._database)
         self._news = News(self._database)
 
@@ -69,11 +71,13 @@ class PostgresStore(Store):
         finally:
             await connection.close()
         await self._database.open()
+        await self._following.open()
 
     async def close(self) -> None:
         await self._news.close()
         await self._swaps.close()
         await self._database.close()
+        await self._following.close()
 
     # accounts
 
@@ -155,7 +159,7 @@ class PostgresStore(Store):
     # keys
 
     async def read_keys(self) -> KeyRing:
-        return await self._database.read(signing_keys.read_ring)
+        return await self._following.read(signing_keys.read_ring)
 
     async def write_keys(
         self,
@@ -176,7 +180,7 @@ class PostgresStore(Store):
 
     async def load_feed(self, after: int | None) -> FeedPage:
         budget = ledger.FULL_LOAD_SECONDS if after is None else BUDGET_SECONDS
-        return await self._database.read(partial(ledger.load_feed, after=after), budget_seconds=budget)
+        return await self._following.read(partial(ledger.load_feed, after=after), budget_seconds=budget)
 
     async def wait_for_news(self) -> None:
         await self._news.wait()

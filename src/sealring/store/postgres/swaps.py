@@ -27,7 +27,7 @@ from sealring.store.postgres.database import (
     check_alive,
     unavailable,
 )
-from sealring.store.rows import MOVING_NAMES, write_claims, write_moving, write_scopes
+from sealring.store.rows import MOVING_NAMES, write_claims, write_moving, write_scopes, write_text
 
 LINES = 2
 """Batches under way at once: while the server flushes one, the next is made; and a row that another transaction holds
@@ -179,8 +179,8 @@ def _arrays(batch: Sequence[_Swap]) -> list[str]:
         _number_array(before.child_minted_ms for before, _ in changes),
         _text_array(None if b.scopes == a.scopes else write_scopes(a.scopes) for b, a in changes),
         _text_array(None if b.claims == a.claims else write_claims(a.claims) for b, a in changes),
-        _text_array(None if b.device == a.device else a.device for b, a in changes),
-        _text_array(None if b.address == a.address else a.address for b, a in changes),
+        _text_array(None if b.device == a.device else write_text(a.device) for b, a in changes),
+        _text_array(None if b.address == a.address else write_text(a.address) for b, a in changes),
         *(_number_array(getattr(after, name) for _, after in changes) for name in _NUMBERS),
     ]
 
