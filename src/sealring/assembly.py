@@ -96,6 +96,7 @@ class Sealring:
             Sealer(secret.derive("signing keys at rest")),
             _key_policy(settings),
             clock=clock.now_ms,
+            leeway_seconds=LEEWAY_SECONDS,
         )
 
         async def load_keys() -> jwt.KeySet:
@@ -311,6 +312,8 @@ class Sealring:
     async def _keep_house(self) -> None:
         while True:
             await asyncio.sleep(HOUSEKEEPING_SECONDS)
+            if not self.verifier.follower.is_fresh:
+                continue  # our clock may be wrong: it must not say what has expired (T1)
             try:
                 await self.issuer.keys.load()
                 await self.store.purge(now=self.clock.now_ms() // 1000, audit_seconds=AUDIT_SECONDS)

@@ -28,9 +28,9 @@ pytestmark = pytest.mark.anyio
 HERE, THERE = Origin("192.0.2.7"), Origin("198.51.100.9")
 
 
-async def open_issuer(store: Store, **given: str) -> tuple[Sealring, Issuer]:
+async def open_issuer(store: Store, clock: FrozenClock, **given: str) -> tuple[Sealring, Issuer]:
     settings: dict[str, Any] = dict(given)
-    auth = cheap_sealring(store, FrozenClock(), **settings)
+    auth = cheap_sealring(store, clock, **settings)
     await auth.issuer.keys.load()
     return auth, auth.issuer
 
@@ -39,8 +39,8 @@ async def register(issuer: Issuer, name: str = "ada") -> LoggedIn:
     return await issuer.register(name, PASSWORD, email=None, origin=HERE, replaces=None)
 
 
-async def test_register_and_log_in_start_a_session_each(store: Store) -> None:
-    _, issuer = await open_issuer(store)
+async def test_register_and_log_in_start_a_session_each(store: Store, clock: FrozenClock) -> None:
+    _, issuer = await open_issuer(store, clock)
     first = await register(issuer)
     second = await issuer.log_in("ADA", PASSWORD, origin=THERE, replaces=None)
     assert first.account.id == second.account.id
@@ -55,8 +55,8 @@ async def test_register_and_log_in_start_a_session_each(store: Store) -> None:
         await register(issuer)
 
 
-async def test_i7_a_new_password_leaves_only_the_session_that_set_it(store: Store) -> None:
-    _, issuer = await open_issuer(store)
+async def test_i7_a_new_password_leaves_only_the_session_that_set_it(store: Store, clock: FrozenClock) -> None:
+    _, issuer = await open_issuer(store, clock)
     mine = await register(issuer)
     other = await issuer.log_in("ada", PASSWORD, origin=THERE, replaces=None)
     keep = mine.issued.session.id
@@ -74,8 +74,8 @@ async def test_i7_a_new_password_leaves_only_the_session_that_set_it(store: Stor
     await issuer.log_in("ada", OTHER_PASSWORD, origin=HERE, replaces=None)
 
 
-async def test_another_users_session_is_not_found_and_lives_on(store: Store) -> None:
-    _, issuer = await open_issuer(store)
+async def test_another_users_session_is_not_found_and_lives_on(store: Store, clock: FrozenClock) -> None:
+    _, issuer = await open_issuer(store, clock)
     mine, theirs = await register(issuer), await register(issuer, "bob")
     with pytest.raises(NotFound):
         await issuer.end_session(theirs.issued.session.id, subject=mine.account.id, origin=HERE)
@@ -85,16 +85,16 @@ async def test_another_users_session_is_not_found_and_lives_on(store: Store) -> 
         await issuer.refresh(mine.issued.refresh_token, origin=HERE)
 
 
-async def test_logging_out_twice_is_no_error(store: Store) -> None:
-    _, issuer = await open_issuer(store)
+async def test_logging_out_twice_is_no_error(store: Store, clock: FrozenClock) -> None:
+    _, issuer = await open_issuer(store, clock)
     session_id = (await register(issuer)).issued.session.id
     for _ in range(2):
         await issuer.log_out(session_id, origin=HERE)
     assert await issuer.sessions.read(session_id) is None
 
 
-async def test_dead_refresh_tokens_fill_the_lane_of_their_address_alone(store: Store) -> None:
-    _, issuer = await open_issuer(store, throttle_address="3/1m")
+async def test_dead_refresh_tokens_fill_the_lane_of_their_address_alone(store: Store, clock: FrozenClock) -> None:
+    _, issuer = await open_issuer(store, clock, throttle_address="3/1m")
     dead, alive = await register(issuer), await register(issuer, "bob")
     await issuer.log_out(dead.issued.session.id, origin=HERE)
     for _ in range(3):
@@ -108,8 +108,8 @@ async def test_dead_refresh_tokens_fill_the_lane_of_their_address_alone(store: S
     await issuer.refresh(alive.issued.refresh_token, origin=HERE)  # an honest refresh from there goes on
 
 
-async def test_what_is_no_token_of_ours_or_lost_a_race_counts_against_nobody(store: Store) -> None:
-    _, issuer = await open_issuer(store, throttle_address="1/1h")
+async def test_what_is_no_token_of_ours_or_lost_a_race_counts_against_nobody(store: Store, clock: FrozenClock) -> None:
+    _, issuer = await open_issuer(store, clock, throttle_address="1/1h")
     first = (await register(issuer)).issued.refresh_token
     for _ in range(5):
         with pytest.raises(InvalidRefreshToken):
@@ -121,8 +121,8 @@ async def test_what_is_no_token_of_ours_or_lost_a_race_counts_against_nobody(sto
             await issuer.refresh(first, origin=HERE)
 
 
-async def test_i2_a_revoked_key_is_dead_here_before_the_call_returns(store: Store) -> None:
-    auth, issuer = await open_issuer(store)
+async def test_i2_a_revoked_key_is_dead_here_before_the_call_returns(store: Store, clock: FrozenClock) -> None:
+    auth, issuer = await open_issuer(store, clock)
     kid = issuer.keys.signing().kid
     await issuer.revoke_key(kid)
     assert auth.verifier.follower.view.cause("any", "any", 0, kid) == "key"
@@ -130,8 +130,8 @@ async def test_i2_a_revoked_key_is_dead_here_before_the_call_returns(store: Stor
         await issuer.revoke_key(kid)
 
 
-async def test_nothing_secret_stands_in_the_audit_log(store: Store) -> None:
-    auth, issuer = await open_issuer(store)
+async def test_nothing_secret_stands_in_the_audit_log(store: Store, clock: FrozenClock) -> None:
+    auth, issuer = await open_issuer(store, clock)
     entered = await register(issuer)
     renewed = await issuer.refresh(entered.issued.refresh_token, origin=HERE)
     with pytest.raises(WrongCredentials):

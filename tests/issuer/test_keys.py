@@ -27,18 +27,18 @@ DAY, LEAD, TOKEN = 86_400, 310, 1805
 
 
 def ring(
-    store: Store, clock: FrozenClock | None = None, *, algorithm: str = "ES256", secrets: tuple[bytes, ...] = (OLD,)
+    store: Store, clock: FrozenClock, *, algorithm: str = "ES256", secrets: tuple[bytes, ...] = (OLD,)
 ) -> SigningKeys:
     policy = KeyPolicy(algorithm=algorithm, rotation_seconds=30 * DAY, lead_seconds=LEAD, token_seconds=TOKEN)
-    return SigningKeys(store, Sealer(secrets), policy, clock=(clock or FrozenClock()).now_ms)
+    return SigningKeys(store, Sealer(secrets), policy, clock=clock.now_ms, leeway_seconds=5)
 
 
 def states(keys: SigningKeys) -> list[str]:
     return [one["state"] for one in keys.listing()]
 
 
-async def test_a_new_store_gets_a_key_that_signs_and_one_that_stands_by(store: Store) -> None:
-    keys = ring(store)
+async def test_a_new_store_gets_a_key_that_signs_and_one_that_stands_by(store: Store, clock: FrozenClock) -> None:
+    keys = ring(store, clock)
     await keys.load()
     assert states(keys) == ["signing", "published"]
     assert [one["signs_from"] - START for one in keys.listing()] == [0, 30 * DAY]
@@ -48,11 +48,11 @@ async def test_a_new_store_gets_a_key_that_signs_and_one_that_stands_by(store: S
 
 async def test_before_the_first_load_nothing_can_sign() -> None:
     with pytest.raises(StoreUnavailable):
-        ring(MemoryStore()).signing()
+        ring(MemoryStore(), FrozenClock()).signing()
 
 
-async def test_loading_again_writes_nothing(store: Store) -> None:
-    keys = ring(store)
+async def test_loading_again_writes_nothing(store: Store, clock: FrozenClock) -> None:
+    keys = ring(store, clock)
     await keys.load()
     version = keys.version
     await keys.load()
@@ -60,8 +60,8 @@ async def test_loading_again_writes_nothing(store: Store) -> None:
 
 
 @pytest.mark.parametrize("algorithm", ["ES256", "ES384", "Ed25519", "RS256", "HS256", "HS512"])
-async def test_every_algorithm_signs_verifies_and_publishes_no_secret(algorithm: str) -> None:
-    keys = ring(MemoryStore(), algorithm=algorithm)
+async def test_every_algorithm_signs_verifies_and_publishes_no_secret(algorithm: str, clock: FrozenClock) -> None:
+    keys = ring(MemoryStore(clock.now_ms), clock, algorithm=algorithm)
     await keys.load()
     token = jwt.sign({"sub": "42"}, keys.signing(), expires_in=60, now=START)
     assert jwt.verify(token, keys.verifying(), now=START).header["alg"] == algorithm
@@ -77,10 +77,10 @@ def everything_in(folder: Path) -> bytes:
     return b"".join(path.read_bytes() for path in folder.iterdir())
 
 
-async def test_i15_at_rest_lies_nothing_that_signs(tmp_path: Path) -> None:
-    store = SqliteStore(tmp_path / "sealring.db")
+async def test_i15_at_rest_lies_nothing_that_signs(tmp_path: Path, clock: FrozenClock) -> None:
+    store = SqliteStore(tmp_path / "sealring.db", clock.now_ms)
     await store.open()
-    keys = ring(store)
+    keys = ring(store, clock)
     await keys.load()
     private = keys.signing().to_jwk(private=True)["d"]
     await store.close()
@@ -90,8 +90,7 @@ async def test_i15_at_rest_lies_nothing_that_signs(tmp_path: Path) -> None:
     assert b'"d"' not in dump
 
 
-async def test_a_rotation_is_due_when_every_verifier_knows_the_standby(store: Store) -> None:
-    clock = FrozenClock()
+async def test_a_rotation_is_due_when_every_verifier_knows_the_standby(store: Store, clock: FrozenClock) -> None:
     keys = ring(store, clock)
     await keys.load()
     first = keys.signing().kid
@@ -109,14 +108,13 @@ async def test_a_rotation_is_due_when_every_verifier_knows_the_standby(store: St
     assert first not in {one["kid"] for one in keys.listing()}
 
 
-async def test_rotating_twice_does_not_hurry_the_next(store: Store) -> None:
-    keys = ring(store)
+async def test_rotating_twice_does_not_hurry_the_next(store: Store, clock: FrozenClock) -> None:
+    keys = ring(store, clock)
     first, again = await keys.rotate(), await keys.rotate()
     assert first == again
 
 
-async def test_rotation_comes_by_itself(store: Store) -> None:
-    clock = FrozenClock()
+async def test_rotation_comes_by_itself(store: Store, clock: FrozenClock) -> None:
     keys = ring(store, clock)
     seen = set()
     for _ in range(10):
@@ -126,8 +124,8 @@ async def test_rotation_comes_by_itself(store: Store) -> None:
     assert len(seen) == 5
 
 
-async def test_k2_the_standby_signs_when_the_signing_key_is_revoked(store: Store) -> None:
-    keys = ring(store)
+async def test_k2_the_standby_signs_when_the_signing_key_is_revoked(store: Store, clock: FrozenClock) -> None:
+    keys = ring(store, clock)
     await keys.load()
     bad, standby = (one["kid"] for one in keys.listing())
     entries = await keys.revoke(bad, retain_seconds=TOKEN)
@@ -141,8 +139,8 @@ async def test_k2_the_standby_signs_when_the_signing_key_is_revoked(store: Store
         await keys.revoke("no such", retain_seconds=TOKEN)
 
 
-async def test_all_keys_can_be_revoked_one_after_the_other(store: Store) -> None:
-    keys = ring(store)
+async def test_all_keys_can_be_revoked_one_after_the_other(store: Store, clock: FrozenClock) -> None:
+    keys = ring(store, clock)
     await keys.load()
     for _ in range(3):
         for one in keys.listing():
@@ -151,8 +149,7 @@ async def test_all_keys_can_be_revoked_one_after_the_other(store: Store) -> None
     assert states(keys).count("signing") == 1
 
 
-async def test_another_algorithm_takes_over_without_refusing_a_token(store: Store) -> None:
-    clock = FrozenClock()
+async def test_another_algorithm_takes_over_without_refusing_a_token(store: Store, clock: FrozenClock) -> None:
     before = ring(store, clock)
     await before.load()
     after = ring(store, clock, algorithm="Ed25519")
@@ -165,35 +162,35 @@ async def test_another_algorithm_takes_over_without_refusing_a_token(store: Stor
     assert jwt.verify(token, before.verifying(), now=START).claims["sub"] == "42"
 
 
-async def test_r13_a_second_secret_reads_and_resealing_moves_to_the_first(store: Store) -> None:
-    old = ring(store)
+async def test_r13_a_second_secret_reads_and_resealing_moves_to_the_first(store: Store, clock: FrozenClock) -> None:
+    old = ring(store, clock)
     await old.load()
-    without = ring(store, secrets=(NEW,))
+    without = ring(store, clock, secrets=(NEW,))
     await without.load()
     with pytest.raises(ConfigurationError, match="cannot be opened"):
         without.verifying()
-    both = ring(store, secrets=(NEW, OLD))
+    both = ring(store, clock, secrets=(NEW, OLD))
     await both.load()
     kid = both.signing().kid
     assert kid == old.signing().kid
     assert await both.reseal() == 2
     assert await both.reseal() == 0
-    new = ring(store, secrets=(NEW,))
+    new = ring(store, clock, secrets=(NEW,))
     await new.load()
     assert new.signing().kid == kid
     assert new.signing().to_jwk(private=True) == old.signing().to_jwk(private=True)
-    stale = ring(store)
+    stale = ring(store, clock)
     await stale.load()
     with pytest.raises(ConfigurationError):
         stale.verifying()
 
 
-async def test_k6_two_nodes_that_start_at_once_agree(tmp_path: Path) -> None:
+async def test_k6_two_nodes_that_start_at_once_agree(tmp_path: Path, clock: FrozenClock) -> None:
     for round_number in range(20):
         path = tmp_path / f"{round_number}.db"
-        stores = [SqliteStore(path), SqliteStore(path)]
+        stores = [SqliteStore(path, clock.now_ms) for _ in range(2)]
         await asyncio.gather(*(store.open() for store in stores))
-        nodes = [ring(store) for store in stores]
+        nodes = [ring(store, clock) for store in stores]
         await asyncio.gather(*(node.load() for node in nodes))
         await asyncio.gather(*(node.load() for node in nodes))
         assert nodes[0].listing() == nodes[1].listing()
@@ -202,21 +199,58 @@ async def test_k6_two_nodes_that_start_at_once_agree(tmp_path: Path) -> None:
         await asyncio.gather(*(store.close() for store in stores))
 
 
-async def test_a_sealed_key_under_another_kid_is_not_believed(store: Store) -> None:
-    keys = ring(store)
+async def test_a_sealed_key_under_another_kid_is_not_believed(store: Store, clock: FrozenClock) -> None:
+    keys = ring(store, clock)
     await keys.load()
     found = await store.read_keys()
     first, second = found.keys
     crossed = (replace(first, sealed=second.sealed), replace(second, sealed=first.sealed))
     await store.write_keys(found.version, crossed, an_event(), now=START, retain_seconds=TOKEN)
-    reader = ring(store)
+    reader = ring(store, clock)
     await reader.load()
     with pytest.raises(ConfigurationError):
         reader.verifying()
 
 
-async def test_the_listing_shows_nothing_secret(store: Store) -> None:
-    keys = ring(store)
+@pytest.mark.parametrize("off", [-3600, -6, 6, 3600, 60 * DAY])
+async def test_t1_a_node_whose_clock_is_wrong_leaves_the_ring_as_it_is(
+    store: Store, clock: FrozenClock, off: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    right = ring(store, clock)
+    await right.load()
+    await right.rotate()
+    clock.pass_seconds(LEAD + 100)
+    await right.load()
+    version, listing = right.version, right.listing()
+    wrong_clock = FrozenClock(clock.now_ms() / 1000 + off)
+    wrong = ring(store, wrong_clock)
+    await wrong.load()
+    for change in (wrong.rotate(), wrong.revoke(listing[0]["kid"], retain_seconds=TOKEN)):
+        with pytest.raises(StoreUnavailable, match=r"clock is -?\d+ ms ahead"):
+            await change
+    await right.load()
+    assert (right.version, right.listing()) == (version, listing)
+    if off > TOKEN:
+        assert "the key ring is left as it is" in caplog.messages
+
+
+@pytest.mark.parametrize("behind", [1, 5])
+async def test_t1_a_node_a_little_behind_signs_with_the_first_key_at_once(
+    store: Store, clock: FrozenClock, behind: int
+) -> None:
+    first = ring(store, clock)
+    await first.load()
+    late = ring(store, FrozenClock(START - behind))
+    await late.load()
+    assert late.signing().kid == first.signing().kid
+    await first.revoke(first.signing().kid, retain_seconds=TOKEN)
+    await late.load()
+    assert late.signing().kid == first.signing().kid
+    assert len(first.listing()) == 3, "and makes none of its own"
+
+
+async def test_the_listing_shows_nothing_secret(store: Store, clock: FrozenClock) -> None:
+    keys = ring(store, clock)
     await keys.load()
     for one in keys.listing():
         assert one.keys() == {

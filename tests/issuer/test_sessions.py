@@ -29,9 +29,9 @@ DAY = 86_400
 class Desk:
     """One issuer over a store, under a clock that stands still; nothing polls."""
 
-    def __init__(self, store: Store, **given: Any) -> None:
-        self.clock = FrozenClock()
-        self.auth: Sealring = cheap_sealring(store, self.clock, **given)
+    def __init__(self, store: Store, clock: FrozenClock, **given: Any) -> None:
+        self.clock = clock
+        self.auth: Sealring = cheap_sealring(store, clock, **given)
         self.sessions = self.auth.issuer.sessions
 
     async def start(self, subject: str = "42", **given: Any) -> Issued:
@@ -60,8 +60,8 @@ def claims_of(issued: Issued) -> dict[str, Any]:
 # starting
 
 
-async def test_a_session_starts_with_what_it_was_given(store: Store) -> None:
-    desk = Desk(store)
+async def test_a_session_starts_with_what_it_was_given(store: Store, clock: FrozenClock) -> None:
+    desk = Desk(store, clock)
     issued = await desk.start(scopes=["orders:read", "orders:write"], claims={"tenant": "t1", "roles": ["a"]})
     session = issued.session
     assert (session.device, session.address) == ("Firefox on Linux", "192.0.2.7")
@@ -75,8 +75,8 @@ async def test_a_session_starts_with_what_it_was_given(store: Store) -> None:
 
 
 @pytest.mark.parametrize("name", ["sub", "sid", "epoch", "exp", "iss", "aud", "jti", "scope", "cnf", "client_id"])
-async def test_a_claim_of_ours_cannot_be_set_by_the_application(name: str) -> None:
-    desk = Desk(MemoryStore())
+async def test_a_claim_of_ours_cannot_be_set_by_the_application(name: str, clock: FrozenClock) -> None:
+    desk = Desk(MemoryStore(clock.now_ms), clock)
     with pytest.raises(ValueError, match=name):
         await desk.start(claims={name: "x"})
     assert await desk.sessions.list("42") == []
@@ -94,8 +94,8 @@ def test_a_scope_is_a_scope_token_of_rfc_6749(scope: str) -> None:
         check_scopes([scope])
 
 
-async def test_d2_the_oldest_ends_beyond_the_cap_and_says_so(store: Store) -> None:
-    desk = Desk(store)
+async def test_d2_the_oldest_ends_beyond_the_cap_and_says_so(store: Store, clock: FrozenClock) -> None:
+    desk = Desk(store, clock)
     first = last = await desk.start()
     for _ in range(50):
         desk.clock.pass_seconds(1)
@@ -108,8 +108,8 @@ async def test_d2_the_oldest_ends_beyond_the_cap_and_says_so(store: Store) -> No
     assert (await desk.causes()).count("session_ended: over_cap") == 1
 
 
-async def test_c1_a_log_in_ends_the_session_that_the_browser_held(store: Store) -> None:
-    desk = Desk(store)
+async def test_c1_a_log_in_ends_the_session_that_the_browser_held(store: Store, clock: FrozenClock) -> None:
+    desk = Desk(store, clock)
     planted = await desk.start("attacker")
     issued = await desk.start("victim", replaces=planted.session.id)
     assert issued.session.id != planted.session.id
@@ -119,8 +119,8 @@ async def test_c1_a_log_in_ends_the_session_that_the_browser_held(store: Store) 
     assert record.session.ended_by == "replaced"
 
 
-async def test_u13_no_session_starts_when_the_guard_does_not_hold(store: Store) -> None:
-    desk = Desk(store)
+async def test_u13_no_session_starts_when_the_guard_does_not_hold(store: Store, clock: FrozenClock) -> None:
+    desk = Desk(store, clock)
     await desk.auth.issuer.keys.load()
     accounts = desk.auth.issuer.accounts
     account = await accounts.create("ada", "seven blue otters sing")
@@ -134,8 +134,8 @@ async def test_u13_no_session_starts_when_the_guard_does_not_hold(store: Store) 
 # limits
 
 
-async def test_i16_nothing_outlives_the_absolute_end(store: Store) -> None:
-    desk = Desk(store, session_max="1h", session_idle="50m")
+async def test_i16_nothing_outlives_the_absolute_end(store: Store, clock: FrozenClock) -> None:
+    desk = Desk(store, clock, session_max="1h", session_idle="50m")
     issued = await desk.start()
     assert (issued.access_token.expires_at, issued.refresh_expires_at) == (START + 1800, START + 3000)
     desk.clock.pass_seconds(2999)
@@ -152,8 +152,8 @@ async def test_i16_nothing_outlives_the_absolute_end(store: Store) -> None:
         await desk.refresh(issued)
 
 
-async def test_r11_idle_counts_from_the_last_refresh(store: Store) -> None:
-    desk = Desk(store, session_idle="10m")
+async def test_r11_idle_counts_from_the_last_refresh(store: Store, clock: FrozenClock) -> None:
+    desk = Desk(store, clock, session_idle="10m")
     issued = await desk.start()
     for _ in range(5):
         desk.clock.pass_seconds(599)
@@ -164,8 +164,8 @@ async def test_r11_idle_counts_from_the_last_refresh(store: Store) -> None:
     assert await desk.sessions.list("42") == []
 
 
-async def test_a_repeated_answer_lives_no_longer_than_a_first_one(store: Store) -> None:
-    desk = Desk(store, session_max="1h")
+async def test_a_repeated_answer_lives_no_longer_than_a_first_one(store: Store, clock: FrozenClock) -> None:
+    desk = Desk(store, clock, session_max="1h")
     issued = await desk.start()
     desk.clock.pass_seconds(3595)
     first, again = await desk.refresh(issued), await desk.refresh(issued)
@@ -176,7 +176,7 @@ async def test_a_repeated_answer_lives_no_longer_than_a_first_one(store: Store) 
 # grants
 
 
-async def test_each_refresh_asks_the_application_what_the_subject_may_do_now(store: Store) -> None:
+async def test_each_refresh_asks_the_application_what_the_subject_may_do_now(store: Store, clock: FrozenClock) -> None:
     answers: list[Grant | None] = [Grant(["b"], {"tenant": "t2"}), Grant([]), None]
     asked: list[Session] = []
 
@@ -184,7 +184,7 @@ async def test_each_refresh_asks_the_application_what_the_subject_may_do_now(sto
         asked.append(session)
         return answers.pop(0)
 
-    desk = Desk(store, grant_for=grant_for)
+    desk = Desk(store, clock, grant_for=grant_for)
     issued = await desk.start(scopes=["a"], claims={"tenant": "t1"})
     assert asked == []
     issued = await desk.refresh(issued)
@@ -198,11 +198,11 @@ async def test_each_refresh_asks_the_application_what_the_subject_may_do_now(sto
 
 
 @pytest.mark.parametrize("grant", [Grant(["a b"]), Grant([], {"sub": "root"})])
-async def test_a_grant_that_cannot_be_is_refused_before_anything_is_written(grant: Grant) -> None:
+async def test_a_grant_that_cannot_be_is_refused_before_anything_is_written(grant: Grant, clock: FrozenClock) -> None:
     async def grant_for(_: Session) -> Grant:
         return grant
 
-    desk = Desk(MemoryStore(), grant_for=grant_for)
+    desk = Desk(MemoryStore(clock.now_ms), clock, grant_for=grant_for)
     issued = await desk.start()
     with pytest.raises(ValueError, match=r"scope|sub"):
         await desk.refresh(issued)
@@ -211,8 +211,8 @@ async def test_a_grant_that_cannot_be_is_refused_before_anything_is_written(gran
     assert record.session == issued.session
 
 
-async def test_j18_an_accounts_other_scopes_hold_from_the_next_token_on(store: Store) -> None:
-    desk = Desk(store)
+async def test_j18_an_accounts_other_scopes_hold_from_the_next_token_on(store: Store, clock: FrozenClock) -> None:
+    desk = Desk(store, clock)
     await desk.auth.issuer.keys.load()
     accounts = desk.auth.issuer.accounts
     account = await accounts.create("ada", "seven blue otters sing", scopes=("admin",))
@@ -228,8 +228,8 @@ async def test_j18_an_accounts_other_scopes_hold_from_the_next_token_on(store: S
 # ending
 
 
-async def test_i2_an_end_is_in_force_here_when_the_call_returns(store: Store) -> None:
-    desk = Desk(store)
+async def test_i2_an_end_is_in_force_here_when_the_call_returns(store: Store, clock: FrozenClock) -> None:
+    desk = Desk(store, clock)
     one, two, three = await desk.start(), await desk.start(), await desk.start()
     assert await desk.sessions.end(one.session.id, cause="logout")
     assert (desk.dead(one), desk.dead(two)) == ("session", None)
@@ -241,8 +241,8 @@ async def test_i2_an_end_is_in_force_here_when_the_call_returns(store: Store) ->
         await desk.refresh(two)
 
 
-async def test_an_end_that_ends_nothing_says_so(store: Store) -> None:
-    desk = Desk(store)
+async def test_an_end_that_ends_nothing_says_so(store: Store, clock: FrozenClock) -> None:
+    desk = Desk(store, clock)
     issued = await desk.start()
     assert not await desk.sessions.end("no such", cause="logout")
     assert not await desk.sessions.end(issued.session.id, cause="ended_by_user", subject="somebody else")
@@ -252,8 +252,8 @@ async def test_an_end_that_ends_nothing_says_so(store: Store) -> None:
     assert (await desk.causes()).count("session_ended: logout") == 1
 
 
-async def test_refreshed_claims_log_nobody_out(store: Store) -> None:
-    desk = Desk(store)
+async def test_refreshed_claims_log_nobody_out(store: Store, clock: FrozenClock) -> None:
+    desk = Desk(store, clock)
     issued = await desk.start()
     await desk.sessions.refresh_claims("42")
     assert desk.dead(issued) == "subject"
@@ -262,8 +262,8 @@ async def test_refreshed_claims_log_nobody_out(store: Store) -> None:
     assert desk.dead(renewed) is None
 
 
-async def test_i4_reuse_ends_the_session_and_the_record_says_so(store: Store) -> None:
-    desk = Desk(store)
+async def test_i4_reuse_ends_the_session_and_the_record_says_so(store: Store, clock: FrozenClock) -> None:
+    desk = Desk(store, clock)
     first = await desk.start()
     second = await desk.refresh(first)
     third = await desk.refresh(second)
@@ -281,8 +281,8 @@ async def test_i4_reuse_ends_the_session_and_the_record_says_so(store: Store) ->
         await desk.refresh(third)
 
 
-async def test_with_no_window_no_two_askers_get_one_token_and_the_second_to_go_on_ends_it(store: Store) -> None:
-    desk = Desk(store, retry_window=0)
+async def test_with_no_window_the_second_asker_to_go_on_ends_it(store: Store, clock: FrozenClock) -> None:
+    desk = Desk(store, clock, retry_window=0)
     first = await desk.start()
     mine, theirs = await desk.refresh(first), await desk.refresh(first)
     assert mine.refresh_token != theirs.refresh_token
@@ -304,17 +304,17 @@ class Losing(MemoryStore):
         return False
 
 
-async def test_swaps_that_are_always_lost_end_in_503_and_write_nothing() -> None:
-    store = Losing()
-    desk = Desk(store)
+async def test_swaps_that_are_always_lost_end_in_503_and_write_nothing(clock: FrozenClock) -> None:
+    store = Losing(clock.now_ms)
+    desk = Desk(store, clock)
     issued = await desk.start()
     with pytest.raises(StoreUnavailable):
         await desk.refresh(issued)
     assert store.losses == SWAP_ATTEMPTS
 
 
-async def test_concurrent_refreshes_all_succeed_with_one_successor(store: Store) -> None:
-    desk = Desk(store)
+async def test_concurrent_refreshes_all_succeed_with_one_successor(store: Store, clock: FrozenClock) -> None:
+    desk = Desk(store, clock)
     issued = await desk.start()
     answers = await asyncio.gather(*(desk.refresh(issued) for _ in range(20)))
     assert len({answer.refresh_token for answer in answers}) == 1
@@ -323,8 +323,8 @@ async def test_concurrent_refreshes_all_succeed_with_one_successor(store: Store)
 # what the node says meanwhile
 
 
-async def test_a_verifier_on_the_same_node_refuses_at_once() -> None:
-    desk = Desk(MemoryStore(FrozenClock().now_ms))
+async def test_a_verifier_on_the_same_node_refuses_at_once(clock: FrozenClock) -> None:
+    desk = Desk(MemoryStore(clock.now_ms), clock)
     await desk.auth.open()
     try:
         issued = await desk.start()

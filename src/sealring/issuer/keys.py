@@ -2,11 +2,14 @@
 
 Every node holds the same ring, and whoever first sees that a key is wanted writes it by
 compare-and-swap, so two nodes that start at once agree on one key (K6). Decisions are
-`key_life`'s; here they are carried out.
+`key_life`'s; here they are carried out. They are decisions of time, so a node whose clock is not the
+store's leaves the ring as it is: one that runs a month ahead would drop the key that all others sign
+with (T1).
 """
 
 from __future__ import annotations
 
+import logging
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -32,9 +35,13 @@ from sealring.revocation.entry import Entry
 from sealring.store.protocol import Store
 from sealring.store.records import Event, KeyRing, SigningKey
 
+log = logging.getLogger("sealring.keys")
+
 KID_BYTES = 16
 ATTEMPTS = 8
 """Lost swaps before giving up: each loss means that another node has just written what we wanted to write."""
+NO_ENTRIES = 2**62
+"""A cursor ahead of every feed: only the head and the store's clock are asked for."""
 
 
 class SigningKeys:
@@ -45,9 +52,19 @@ class SigningKeys:
         sealer: opens and seals private keys.
         policy: algorithm, rotation, lead.
         clock: Unix milliseconds.
+        leeway_seconds: how far our clock and the store's may differ.
     """
 
-    def __init__(self, store: Store, sealer: Sealer, policy: KeyPolicy, *, clock: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        sealer: Sealer,
+        policy: KeyPolicy,
+        *,
+        clock: Callable[[], int],
+        leeway_seconds: int,
+    ) -> None:
+        self._leeway_ms = leeway_seconds * 1000
         self._store = store
         self._sealer = sealer
         self._policy = policy
@@ -61,13 +78,21 @@ class SigningKeys:
         return self._ring.version
 
     async def load(self) -> None:
-        """Read the ring; make what it lacks: a first key, a standby. Call at start, and when the version moved."""
+        """Read the ring; make what it lacks: a first key, a standby. Call at start, and when the version moved.
+
+        Where our clock disagrees with the store's, the ring is read and nothing is made.
+        """
         for _ in range(ATTEMPTS):
             self._take(await self._store.read_keys())
             now = self._clock() // 1000
             starts = standby_start(self._ring.keys, self._policy, now)
             wanted = tidy(self._ring.keys, self._policy, now)
             if starts is None and wanted == self._ring.keys:
+                return
+            try:
+                await self._check_clock()
+            except StoreUnavailable as error:
+                log.error("the key ring is left as it is", extra={"sealring": {"cause": str(error)}})  # noqa: TRY400 - no fault of the program
                 return
             event = Event(kind="key_published", at_ms=self._clock(), cause="retired keys dropped")
             if starts is not None:
@@ -84,7 +109,11 @@ class SigningKeys:
 
         Returns:
             The key that signs next; its `signs_from` says when.
+
+        Raises:
+            StoreUnavailable: our clock disagrees with the store's, or the store cannot be reached.
         """
+        await self._check_clock()
         for _ in range(ATTEMPTS):
             await self.load()
             now = self._clock() // 1000
@@ -105,7 +134,9 @@ class SigningKeys:
 
         Raises:
             NotFound: no such key, or already revoked.
+            StoreUnavailable: as for `rotate`.
         """
+        await self._check_clock()
         for _ in range(ATTEMPTS):
             await self.load()
             now = self._clock() // 1000
@@ -147,7 +178,10 @@ class SigningKeys:
         Raises:
             StoreUnavailable: not loaded yet, or no key may sign.
         """
-        row = signing_key(self._ring.keys, self._clock() // 1000)
+        now = self._clock() // 1000
+        # a first key, or the successor of a revoked one, signs from the second in which another node made it:
+        # a node whose clock is a little behind that one's need not wait for it (T1)
+        row = signing_key(self._ring.keys, now) or standby_key(self._ring.keys, now)
         if row is None:
             raise StoreUnavailable("no signing key is loaded")
         return self._open(row)
@@ -185,6 +219,13 @@ class SigningKeys:
             }
             for key in self._ring.keys
         ]
+
+    async def _check_clock(self) -> None:
+        asked_ms = self._clock()
+        time_ms = (await self._store.load_feed(NO_ENTRIES)).time_ms
+        answered_ms = self._clock()
+        if not asked_ms - self._leeway_ms <= time_ms <= answered_ms + self._leeway_ms:
+            raise StoreUnavailable(f"this machine's clock is {answered_ms - time_ms} ms ahead of the store's")
 
     def _take(self, ring: KeyRing) -> None:
         self._ring = KeyRing(ring.version, in_order(ring.keys))
