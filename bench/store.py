@@ -1,10 +1,14 @@
 """Refreshes per second at the store, as ratios to the bare database in the same run and with the same settings.
 
-`python -m bench.store [sqlite|postgresql]…`; rounds alternate between what is compared, and medians of their ratios are
+`scripts/bench store [sqlite|postgresql]…`; rounds alternate between what is compared, and medians of their ratios are
 printed, so that a noisy neighbour slows both sides.
 """
 
 from __future__ import annotations
+
+import sys
+
+sys.path.insert(0, sys.path[0].removesuffix("/bench"))  # the tests' own PostgreSQL is started here too
 
 import asyncio
 import os
@@ -13,7 +17,6 @@ import secrets
 import sqlite3
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from collections import defaultdict
@@ -191,7 +194,7 @@ def taking_turns(folder: Path) -> None:
     with db:
         db.execute("CREATE TABLE turns (who INTEGER PRIMARY KEY, taken INTEGER, longest REAL)")
         db.execute("INSERT INTO turns VALUES (0, 0, 0), (1, 0, 0)")
-    command = [sys.executable, "-m", "bench.store", "turns", str(path)]
+    command = [sys.executable, __file__, "turns", str(path)]
     writers = [
         subprocess.Popen([*command, str(who)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         for who in (0, 1)
@@ -299,8 +302,15 @@ async def postgres_rates() -> None:
             rates["bare statement through psycopg, 1 connection"].append(await bare_postgres(bare, bare_ids))
             rates["refreshes, 1 caller"].append(await refreshes(store, sessions, 1))
             rates["revocations, 16 callers"].append(await revocations(store))
+        growth = await (
+            await bare.execute(
+                "SELECT n_tup_hot_upd::FLOAT / n_tup_upd, pg_total_relation_size('sessions') FROM pg_stat_user_tables"
+                " WHERE relname = 'sessions'"
+            )
+        ).fetchone()
         await bare.close()
         await store.close()
+        print(f"| share of refreshes in their own page, bytes of {2 * SESSIONS} sessions afterwards | {growth} |")
         show(
             rates,
             [

@@ -8,7 +8,9 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import tempfile
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -117,27 +119,36 @@ async def test_two_stores_on_one_file_see_each_other(tmp_path: Path) -> None:
     await second.close()
 
 
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that others may enter: those of pytest are for their owner only."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody who may not write")
-@pytest.mark.parametrize("what", ["folder", "file"])
-def test_p3_a_place_that_may_not_be_written_is_said(tmp_path: Path, what: str) -> None:
-    tmp_path.chmod(0o755)
-    for folder in list(tmp_path.parents)[:2]:
-        folder.chmod(0o755)
+@pytest.mark.parametrize("what", ["folder", "file", "folder of a file"])
+def test_p3_a_place_that_may_not_be_written_is_said(open_folder: Path, what: str) -> None:
+    path = open_folder / "sealring.db"
     if what == "file":
-        tmp_path.chmod(0o777)
-        (tmp_path / "sealring.db").touch(mode=0o444)
+        open_folder.chmod(0o777)
+        path.touch(mode=0o444)
+    if what == "folder of a file":
+        path.touch()
+        path.chmod(0o666)
     program = f"""
         import asyncio, os
         from sealring.store.sqlite import SqliteStore
         from sealring.errors import ConfigurationError
         os.setuid(65534)
         try:
-            asyncio.run(SqliteStore({str(tmp_path / "sealring.db")!r}).open())
+            asyncio.run(SqliteStore({str(path)!r}).open())
         except ConfigurationError as error:
             print(error, error.hint)
     """
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, check=True)
-    assert "cannot be written: Permission denied" in done.stdout
+    assert "cannot be written" in done.stdout
     assert "SEALRING_DATABASE_URL" in done.stdout
 
 

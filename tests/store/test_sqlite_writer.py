@@ -188,6 +188,35 @@ async def test_p3_a_failing_file_is_opened_anew(writer: SqliteWriter) -> None:
     assert 3 in await items(writer)
 
 
+async def test_p3_a_file_that_fails_while_only_read_is_opened_anew(writer: SqliteWriter) -> None:
+    await put(writer, 1)
+
+    def fail(_: sqlite3.Connection) -> None:
+        error = sqlite3.OperationalError("disk I/O error")
+        error.sqlite_errorcode = sqlite3.SQLITE_NOTADB
+        raise error
+
+    with pytest.raises(StoreUnavailable):
+        await writer.read(fail)
+    assert await items(writer) == [1]
+
+
+async def test_a_mistake_in_a_statement_is_the_callers_own(writer: SqliteWriter) -> None:
+    with pytest.raises(sqlite3.OperationalError, match="no such table"):
+        await writer.read(lambda db: db.execute("SELECT * FROM nowhere"))
+    outcomes = await asyncio.gather(
+        writer.write(lambda db: db.execute("INSERT INTO nowhere VALUES (1)")), put(writer, 1), return_exceptions=True
+    )
+    assert [type(outcome) for outcome in outcomes] == [sqlite3.OperationalError, type(None)]
+    assert await items(writer) == [1]
+
+
+async def test_a_read_that_leaves_a_transaction_open_disturbs_nobody(writer: SqliteWriter) -> None:
+    await writer.read(lambda db: db.execute("BEGIN"))
+    await put(writer, 1)
+    assert await items(writer) == [1]
+
+
 async def test_what_is_not_open_is_unavailable(tmp_path: Path) -> None:
     writer = SqliteWriter(tmp_path / "a.db")
     with pytest.raises(StoreUnavailable):

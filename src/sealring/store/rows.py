@@ -105,8 +105,8 @@ def write_session(session: Session) -> Row:
         session.client_id,
         write_scopes(session.scopes),
         write_claims(session.claims),
-        session.device,
-        session.address,
+        write_text(session.device),
+        write_text(session.address),
         session.created_at,
         session.auth_time,
         session.last_seen_at,
@@ -127,8 +127,8 @@ def write_moving(session: Session) -> Row:
     return (
         write_scopes(session.scopes),
         write_claims(session.claims),
-        session.device,
-        session.address,
+        write_text(session.device),
+        write_text(session.address),
         session.last_seen_at,
         session.generation,
         session.minted_ms,
@@ -210,19 +210,20 @@ def read_entry(row: Row) -> Entry:
 
 
 def write_event(event: Event) -> Row:
-    """The row of an audit line without its number. What cannot be stored is written as an escape, never lost."""
+    """The row of an audit line without its number."""
     return (
         event.kind,
         event.at_ms,
-        _escape(event.subject),
-        _escape(event.session),
-        _escape(event.address),
-        _escape(event.cause),
+        write_text(event.subject),
+        write_text(event.session),
+        write_text(event.address),
+        write_text(event.cause),
         json.dumps(dict(event.detail)),
     )
 
 
-def _escape(text: str) -> str:
+def write_text(text: str) -> str:
+    """Text from outside. What no column can hold is written as an escape: neither lost nor a server error."""
     return text if storable(text) else text.replace("\0", "\\x00").encode(errors="backslashreplace").decode()
 
 

@@ -18,8 +18,8 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, Literal
 
-from sealring.errors import StoreUnavailable
-from sealring.store.sqlite.file import PASSING, connect, make_file, opening_error, result_code
+from sealring.errors import ConfigurationError, StoreUnavailable
+from sealring.store.sqlite.file import PASSING, PLACE_HINT, connect, make_file, opening_error, result_code
 from sealring.store.sqlite.turnstile import Turnstile
 
 GROUP_LIMIT = 256
@@ -81,21 +81,29 @@ class GroupCommit:
         make_file(path)
         self._path = path
         self._queue = queue
-        self._turnstile = Turnstile(path)
+        try:
+            self._turnstile = Turnstile(path)
+        except OSError as error:
+            raise ConfigurationError(f"the folder of {path.name} cannot be written", hint=PLACE_HINT) from error
         self._db: sqlite3.Connection | None = None
         self._writes: deque[Job] = deque()
         self._closing: list[Job] = []
 
     def open(self, opening: Job) -> None:
-        """Run the first job, which brings the schema to its version."""
+        """Run the first job, which brings the schema to its version; whoever opens hears what is to be mended."""
         self._commit([opening])
-        if isinstance(opening.error, sqlite3.Error):
-            opening.error = opening_error(self._path, opening.error)
+        cause = opening.error if opening.error is None else opening.error.__cause__ or opening.error
+        if isinstance(cause, sqlite3.Error):
+            opening.error = opening_error(self._path, cause)
+        elif isinstance(cause, ConfigurationError):
+            opening.error = cause
 
     def serve(self) -> None:
         """Answer jobs until one asks to close."""
         while not self._closing:
             self._take(wait=True)
+            if self._db is None:
+                self._commit([])
             while self._writes:
                 self._commit([self._writes.popleft() for _ in range(min(GROUP_LIMIT, len(self._writes)))])
 
@@ -130,11 +138,11 @@ class GroupCommit:
             job.fail(sqlite3.OperationalError("it is being opened again"))
             return
         job.run(self._db)
-        if isinstance(job.error, sqlite3.Error):
+        if isinstance(job.error, sqlite3.Error) and result_code(job.error) not in MISTAKES:
+            self._abandon(job.error)
             job.fail(job.error)
-        if self._db.in_transaction:
-            with contextlib.suppress(sqlite3.Error):
-                self._db.execute("ROLLBACK")
+        elif self._db.in_transaction:
+            self._db.execute("ROLLBACK")
 
     def _commit(self, group: list[Job]) -> None:
         group = [job for job in group if not job.future.cancelled()]
@@ -146,13 +154,10 @@ class GroupCommit:
             for job in group:
                 self._in_savepoint(db, job)
             db.execute("COMMIT")
-        except (sqlite3.Error, StoreUnavailable) as error:
+        except (sqlite3.Error, StoreUnavailable, ConfigurationError) as error:
             self._abandon(error)
             for job in group:
                 job.fail(error)
-        except Exception as error:  # noqa: BLE001 - a place that cannot be used: those who wait must hear of it
-            for job in group:
-                job.error = error
         finally:
             self._turnstile.leave()
         deliver(group)

@@ -124,10 +124,18 @@ class SqliteWriter:
             opening.error = error
             deliver([opening])
         else:
-            file.open(opening)
-            if opening.error is None:
-                file.serve()
-            file.close()
+            try:
+                file.open(opening)
+                deliver([opening])
+                if opening.error is None:
+                    file.serve()
+            finally:
+                file.close()
+                self._end()
+            return
+        self._end()
+
+    def _end(self) -> None:
         with self._gate:
             self._thread = None
         late = drain(self._queue)
