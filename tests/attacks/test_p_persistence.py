@@ -71,7 +71,7 @@ async def test_p1_every_acknowledged_write_survives_kill_9(url: str, rounds: int
     dice = random.Random(rounds)  # noqa: S311 - no secret
     for _ in range(rounds):
         storm = begin_storm(url)
-        promises = await asyncio.to_thread(kill_after, storm, dice.randrange(2, 300))
+        promises = await asyncio.to_thread(kill_after, storm, dice.randrange(2, 120))
         async with opened(url) as store:
             await check_promises(store, promises)
             await check_whole(store)
@@ -207,7 +207,7 @@ async def test_p5_connections_that_an_operator_ends_cost_nobody_an_answer(postgr
 async def test_p5_a_restart_of_the_server_loses_nothing_and_heals_by_itself(cluster: Cluster, mode: str) -> None:
     dsn = cluster.create_database()
     storm = begin_storm(dsn)
-    reading = asyncio.create_task(asyncio.to_thread(kill_after, storm, 600))
+    reading = asyncio.create_task(asyncio.to_thread(kill_after, storm, 300))
     async with opened(dsn) as store:
         await one_of_each(store)
         await asyncio.to_thread(cluster.stop, mode)

@@ -15,14 +15,14 @@ from sealring.errors import ConfigurationError, StoreUnavailable
 
 OLDEST_SQLITE = (3, 37, 0)
 """STRICT tables; RETURNING came two releases before."""
-BUSY_MILLISECONDS = 250
-"""SQLite's own waiting for tools that do not know the turnstile; the writer tries again until its budget is spent."""
+BUSY_SECONDS = 5.0 if sys.platform == "win32" else 0.25
+"""SQLite's own waiting, for tools that do not know the turnstile; a group tries again until its budget is spent."""
 WAL_BYTES_KEPT = 16 * 1024 * 1024
 """What a log that once grew is cut back to."""
 PLACE_HINT = "set SEALRING_DATABASE_URL to a file in a folder that exists and can be written"
 
-PASSING = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR})
-"""Primary result codes that may be gone by the next try."""
+PASSING = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL})
+"""Primary result codes that speak of the moment: the same connection may fare better at the next try."""
 
 
 def result_code(error: sqlite3.Error) -> int:
@@ -57,7 +57,7 @@ def connect(path: Path) -> sqlite3.Connection:
     """
     journal = "DELETE" if sys.platform == "win32" else "WAL"
     try:
-        db = sqlite3.connect(path, isolation_level=None, timeout=BUSY_MILLISECONDS / 1000, cached_statements=256)
+        db = sqlite3.connect(path, isolation_level=None, timeout=BUSY_SECONDS, cached_statements=256)
         try:
             db.execute(f"PRAGMA journal_mode = {journal}").fetchone()
             db.execute("PRAGMA synchronous = FULL")
@@ -72,9 +72,11 @@ def connect(path: Path) -> sqlite3.Connection:
     return db
 
 
-def opening_error(path: Path, error: sqlite3.Error) -> ConfigurationError | StoreUnavailable:
+def opening_error(path: Path, error: sqlite3.Error | OSError) -> ConfigurationError | StoreUnavailable:
     """What an error means while the file is being opened, when somebody can still mend it."""
-    if result_code(error) in PASSING:
+    if isinstance(error, OSError):
+        return ConfigurationError(f"{path.name} cannot be locked: {error.strerror}", hint=PLACE_HINT)
+    if result_code(error) in PASSING | {sqlite3.SQLITE_IOERR}:
         return StoreUnavailable(f"{path.name} cannot be opened now: {error}")
     if result_code(error) == sqlite3.SQLITE_NOTADB:
         return ConfigurationError(f"{path.name} is not an SQLite database", hint=PLACE_HINT)

@@ -33,6 +33,15 @@ MISTAKES = frozenset({sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CONSTRAINT, sqlite3.S
 """Result codes that speak of the statement, not of the file: they concern one write only."""
 
 
+class TurnNeverCameError(sqlite3.OperationalError):
+    """Another process held the turnstile for all of the budget."""
+
+    sqlite_errorcode = sqlite3.SQLITE_BUSY
+
+    def __init__(self) -> None:
+        super().__init__("another process holds it for too long")
+
+
 @dataclass(slots=True)
 class Job:
     """One question to the database, and the coroutine that waits for its answer."""
@@ -86,6 +95,7 @@ class GroupCommit:
         except OSError as error:
             raise ConfigurationError(f"the folder of {path.name} cannot be written", hint=PLACE_HINT) from error
         self._db: sqlite3.Connection | None = None
+        self._worn = True
         self._writes: deque[Job] = deque()
         self._closing: list[Job] = []
 
@@ -93,16 +103,16 @@ class GroupCommit:
         """Run the first job, which brings the schema to its version; whoever opens hears what is to be mended."""
         self._commit([opening])
         cause = opening.error if opening.error is None else opening.error.__cause__ or opening.error
-        if isinstance(cause, sqlite3.Error):
+        if isinstance(cause, (sqlite3.Error, OSError)):
             opening.error = opening_error(self._path, cause)
-        elif isinstance(cause, ConfigurationError):
+        elif isinstance(cause, (ConfigurationError, StoreUnavailable)):
             opening.error = cause
 
     def serve(self) -> None:
         """Answer jobs until one asks to close."""
         while not self._closing:
             self._take(wait=True)
-            if self._db is None:
+            if self._worn:
                 self._commit([])
             while self._writes:
                 self._commit([self._writes.popleft() for _ in range(min(GROUP_LIMIT, len(self._writes)))])
@@ -112,7 +122,7 @@ class GroupCommit:
 
         When no turn is to be had, somebody else has the file open, and closing does no more than let go.
         """
-        with contextlib.suppress(sqlite3.Error):
+        with contextlib.suppress(sqlite3.Error, OSError):
             self._await_turn(time.monotonic() + BUDGET_SECONDS)
         if self._db is not None:
             self._db.close()
@@ -134,7 +144,7 @@ class GroupCommit:
         deliver(answered)
 
     def _read(self, job: Job) -> None:
-        if self._db is None:
+        if self._db is None or self._worn:
             job.fail(sqlite3.OperationalError("it is being opened again"))
             return
         job.run(self._db)
@@ -154,7 +164,7 @@ class GroupCommit:
             for job in group:
                 self._in_savepoint(db, job)
             db.execute("COMMIT")
-        except (sqlite3.Error, StoreUnavailable, ConfigurationError) as error:
+        except (sqlite3.Error, OSError, StoreUnavailable, ConfigurationError) as error:
             self._abandon(error)
             for job in group:
                 job.fail(error)
@@ -166,14 +176,19 @@ class GroupCommit:
         pause = FIRST_PAUSE_SECONDS
         while not self._turnstile.step():
             if time.monotonic() > deadline:
-                raise sqlite3.OperationalError("another process holds it for too long")
+                raise TurnNeverCameError
             self._take(wait=False)
             time.sleep(pause)
             pause = min(2 * pause, LAST_PAUSE_SECONDS)
 
     def _connection(self) -> sqlite3.Connection:
-        if self._db is None:
+        """The connection, made anew when an error has worn it out: in the turnstile, for closing may checkpoint."""
+        if self._db is None or self._worn:
+            if self._db is not None:
+                self._db.close()
+                self._db = None
             self._db = connect(self._path)
+            self._worn = False
         return self._db
 
     def _begin(self, db: sqlite3.Connection, deadline: float) -> None:
@@ -197,15 +212,13 @@ class GroupCommit:
         db.execute("RELEASE job")
 
     def _abandon(self, error: Exception) -> None:
-        """Undo what the group did; after an error that will not pass by itself, start from a fresh connection."""
-        if self._db is None:
-            return
-        with contextlib.suppress(sqlite3.Error):
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-        if not isinstance(error, sqlite3.Error) or result_code(error) not in PASSING | {0}:
-            self._db.close()
-            self._db = None
+        """Undo what was begun; after an error that will not pass by itself, have the connection made anew."""
+        if self._db is not None:
+            with contextlib.suppress(sqlite3.Error):
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+        if isinstance(error, sqlite3.Error) and result_code(error) not in PASSING:
+            self._worn = True
 
 
 def drain(queue: SimpleQueue[Job]) -> list[Job]:
