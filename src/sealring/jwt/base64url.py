@@ -14,7 +14,7 @@ _CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 PADDING = ("", "", "==", "=")  # by length modulo 4; a remainder of one character cannot be
 # likewise the characters that may stand last: all, none, those whose four low bits are zero, those
 # whose two low bits are zero. "=" is never among them
-_LAST = (_CHARACTERS, "", _CHARACTERS[::16], _CHARACTERS[::4])
+LAST = (_CHARACTERS, "", _CHARACTERS[::16], _CHARACTERS[::4])
 
 
 class NotCanonical(ValueError):
@@ -30,7 +30,7 @@ def decode(text: str) -> bytes:
     """Return the bytes of `text`; `NotCanonical` unless `encode` gives the same text back."""
     remainder = len(text) & 3
     # the decoder lets the other alphabet through, and stray bits at the end
-    if text[-1:] not in _LAST[remainder] or "+" in text or "/" in text:
+    if text[-1:] not in LAST[remainder] or "+" in text or "/" in text:
         raise NotCanonical("not canonical base64url")
     try:
         return b64decode(text + PADDING[remainder], ALPHABET, True)  # noqa: FBT003  # by name it costs half as much again

@@ -112,34 +112,33 @@ class Verifier(Generic[T]):
         if now is None:
             now = time()
         generation = self._generation
-        try:
-            # a dictionary compares in no constant time, but only with a token of the same 64-bit SipHash under
-            # a key of this process: who can find such a pair has no use for timing
-            entry = generation.young.get(token)
-        except TypeError:
-            raise Malformed("a token must be text") from None
-        if entry is None or not entry[0] <= now < entry[1] or generation.resolve is not None:
-            value = self._verify_other(generation, token, now)
+        if self._half == 0:
+            value: Any = generation.verify_anew(token, now)[2]
+            if self._project is not None:
+                value = self._project(value)
         else:
+            try:
+                # a dictionary compares in no constant time, but only with a token of the same 64-bit SipHash under
+                # a key of this process: who can find such a pair has no use for timing
+                entry = generation.young.get(token)
+            except TypeError:
+                raise Malformed("a token must be text") from None
+            if entry is None or not entry[0] <= now < entry[1] or generation.resolve is not None:
+                entry = self._entry(generation, token, now)
             value = entry[2] if self._project is not None else _own(entry)
         if self._check is not None:
             self._check(value)
         return value  # type: ignore[no-any-return]  # T, by the constructor's overloads
 
-    def _verify_other(self, generation: _Generation, token: str, now: float) -> Any:
+    def _entry(self, generation: _Generation, token: str, now: float) -> _Entry:
         """Verify what is not in the young half, has a resolver to be asked, or is out of its dates."""
         entry = generation.young.get(token) or generation.old.get(token)
-        if entry is not None and entry[0] <= now < entry[1] and _still(entry, generation):
-            self._remember(generation, token, entry)
-            return entry[2] if self._project is not None else _own(entry)
-        since, until, value, flat, key = generation.verify_anew(token, now)
-        if self._half == 0:
-            return value if self._project is None else self._project(value)
-        header = value.header
-        kept = value if self._project is None else self._project(value)
-        entry = (since, until, kept, flat, key, header)
+        if entry is None or not entry[0] <= now < entry[1] or not _still(entry, generation):
+            since, until, value, flat, key = generation.verify_anew(token, now)
+            header = value.header
+            entry = (since, until, value if self._project is None else self._project(value), flat, key, header)
         self._remember(generation, token, entry)
-        return kept if self._project is not None else _own(entry)
+        return entry
 
     def _remember(self, generation: _Generation, token: str, entry: _Entry) -> None:
         # two halves instead of an order: a full young half becomes the old one, whose tokens return when met.
