@@ -62,6 +62,10 @@ class Answer:
 class Refresh(Protocol):
     """A refresh on its way through a node."""
 
+    @property
+    def is_decided(self) -> bool:
+        """Whether there is nothing left to write."""
+
 
 class Driver(Protocol):
     """One subject's sessions behind two nodes."""
@@ -112,6 +116,10 @@ def swap_if_unmoved(rows: dict[str, Session], before: Session, after: Session) -
 class _PureRefresh:
     steps: Generator[None, None, Answer]
     answer: Answer | None = None
+
+    @property
+    def is_decided(self) -> bool:
+        return self.answer is not None
 
     def step(self) -> None:
         try:
@@ -230,6 +238,10 @@ class _Gated:
 class _StoreRefresh:
     task: asyncio.Task[Answer]
     gate: _Gate
+
+    @property
+    def is_decided(self) -> bool:
+        return self.task.done()
 
 
 class StoreDriver:

@@ -62,6 +62,7 @@ class Exchange:
     began_ms: int = 0
     """On the node's clock."""
     began_after_end: bool = False
+    had_to_write: bool = False
 
 
 class RefreshMachine(RuleBasedStateMachine):
@@ -193,6 +194,7 @@ class RefreshMachine(RuleBasedStateMachine):
             exchange.node, exchange.began_ms = node, self.world.clock(node)
             exchange.began_after_end = self.row.ended_at is not None
             exchange.refresh = self.driver.begin(exchange.text, node)
+            exchange.had_to_write = not exchange.refresh.is_decided
 
     def finish(self, exchange: Exchange) -> None:
         if exchange.refresh is not None and exchange.answer is None:
@@ -297,6 +299,10 @@ class RefreshMachine(RuleBasedStateMachine):
     def judge_tokens(self, exchange: Exchange, child: RefreshToken, moments_ms: tuple[int, ...]) -> None:
         token = exchange.token
         self.promise("d", held=not exchange.began_after_end, otherwise="an ended session handed out a token")
+        if exchange.had_to_write:
+            self.promise("d", held=self.row.ended_at is None, otherwise="a session ended under way handed out a token")
+            known = (self.row.generation + 1, self.row.child_minted_ms) == (child.generation, child.minted_ms)
+            self.promise("c", held=known, otherwise="a token was handed out that the row does not know of")
         in_time = over_cause(replace(self.row, ended_at=None), exchange.began_ms // 1000) is None
         self.promise("d", held=in_time, otherwise="a session outlived its limits")
         accepted = self.accepted.setdefault(token.generation, token)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from sealring.sessions.refresh import Decision, Mint, Repeat, Reused, decide_refresh, relation_of
+from sealring.sessions.refresh import Decision, Mint, Repeat, Reused, Superseded, decide_refresh, relation_of
 from sealring.sessions.refresh_token import RefreshToken
 from sealring.sessions.session import Session
 from tests.properties.drivers import Driver, PureDriver, World, memory_driver, postgres_driver, sqlite_driver
@@ -75,6 +75,18 @@ def displaced_sibling(session: Session, token: RefreshToken, *, now_ms: int, ret
     return decision
 
 
+def no_window(session: Session, token: RefreshToken, *, now_ms: int, retry_window_ms: int) -> Decision:
+    """What promises a window and has none: tabs that ask at once are given siblings, and one of them is logged out."""
+    del retry_window_ms
+    return decide_refresh(session, token, now_ms=now_ms, retry_window_ms=0)
+
+
+def unforgiving(session: Session, token: RefreshToken, *, now_ms: int, retry_window_ms: int) -> Decision:
+    """A request in flight that lost its race is taken for theft."""
+    decision = decide_refresh(session, token, now_ms=now_ms, retry_window_ms=retry_window_ms)
+    return Reused() if isinstance(decision, Superseded) else decision
+
+
 def write_unchecked(rows: dict[str, Session], before: Session, after: Session) -> bool:
     """Check, then write: what another request did in between is overwritten."""
     rows[before.id] = after
@@ -86,6 +98,8 @@ def write_unchecked(rows: dict[str, Session], before: Session, after: Session) -
     [
         pytest.param(lambda world: PureDriver(world, decide=deterministic_child), "b", id="deterministic child"),
         pytest.param(lambda world: PureDriver(world, decide=displaced_sibling), "a", id="displaced sibling"),
+        pytest.param(lambda world: PureDriver(world, decide=no_window), "a", id="no window"),
+        pytest.param(lambda world: PureDriver(world, decide=unforgiving), "a", id="unforgiving"),
         pytest.param(lambda world: PureDriver(world, swap=write_unchecked), "abcd", id="check, then write"),
     ],
 )

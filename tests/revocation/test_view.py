@@ -138,6 +138,7 @@ def test_sweeping_leaves_the_bits_of_live_segments(monkeypatch: pytest.MonkeyPat
     assert len(sessions._segments) > 8
     for now in range(NOW, NOW + 300 * 20, 300):
         sessions.forget(now)
+        ends[f"new-{now}"] = now + 300 * 20
         sessions.add(f"new-{now}", now + 300 * 20)
         for sid, expires_at in ends.items():
             if expires_at > now:
@@ -156,6 +157,29 @@ def test_entries_of_different_lives_share_few_segments() -> None:
     for number in range(2_000):
         sessions.add(f"sid-{number}", NOW + number % 2 * 40_000)
     assert len(sessions._segments) == 2
+
+
+def test_packed_entry_is_held_once_and_dropped_with_its_span() -> None:
+    sessions = PackedSessions()
+    sessions.add("sid", NOW)
+    sessions.add("sid", NOW)
+    assert len(sessions) == 1
+    end_of_span = -(-NOW // 300) * 300
+    sessions.forget(end_of_span - 1)
+    assert sessions.holds(hash("sid"))
+    sessions.forget(end_of_span)
+    assert len(sessions) == 0
+
+
+@pytest.mark.usefixtures("small")
+def test_entry_that_was_added_again_keeps_its_later_end_when_it_is_packed() -> None:
+    revocations = RevocationView()
+    revocations.add([entry("session", "sid", expires_at=NOW), entry("session", "sid", expires_at=FAR)])
+    revocations.add(entry("session", f"other-{number}", expires_at=NOW) for number in range(40))
+    assert is_packed(revocations)
+    for _ in range(20):
+        revocations.forget(NOW + 3_000)
+    assert revocations.cause("sid", "42", 0, "kid") == "session"
 
 
 def test_nothing_is_lost_while_others_ask() -> None:
