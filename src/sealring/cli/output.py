@@ -12,6 +12,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+WIDE = 10_000
+"""Columns: ids are there to be copied, so none is cut or broken; a narrow terminal wraps the line by itself."""
+
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 
 
@@ -41,7 +44,7 @@ def print_rows(rows: Sequence[Mapping[str, Any]], *, json_wanted: bool, empty: s
         table.add_column(name.removesuffix("_at").replace("_", " "))
     for row in rows:
         table.add_row(*(Text(one_line(cell(name, value))) for name, value in row.items()))
-    Console(soft_wrap=True).print(table)
+    Console(soft_wrap=True, width=WIDE).print(table)
 
 
 def cell(name: str, value: Any) -> str:

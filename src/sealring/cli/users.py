@@ -12,6 +12,7 @@ import click
 from sealring.assembly import Sealring
 from sealring.cli.output import as_json, print_rows
 from sealring.cli.workplace import with_issuer
+from sealring.errors import ConfigurationError
 from sealring.issuer.accounts import Accounts
 from sealring.issuer.sessions import check_scopes
 
@@ -23,12 +24,18 @@ password_file = click.option(
 
 
 def read_password(file: Path | None) -> str:
-    """From the file's first line, from stdin for "-", or from a prompt, twice."""
+    """From the file's first line, from stdin for "-", or from a prompt, twice.
+
+    Raises:
+        ConfigurationError: the file cannot be read as text.
+    """
     if file is None:
         return str(click.prompt("Password", hide_input=True, confirmation_prompt=True))
-    stream = sys.stdin if str(file) == "-" else file.open(encoding="utf-8")
-    with stream:
-        return stream.readline().rstrip("\r\n")
+    try:
+        with sys.stdin if str(file) == "-" else file.open(encoding="utf-8") as stream:
+            return stream.readline().rstrip("\r\n")
+    except (OSError, UnicodeDecodeError):
+        raise ConfigurationError(f"cannot read a password from {file}", "its first line must be UTF-8 text") from None
 
 
 @click.group()

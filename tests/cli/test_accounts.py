@@ -1,0 +1,177 @@
+"""`users`, `sessions`, `audit`: what an operator does to accounts, as a transcript."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from sealring import Sealring
+from sealring.errors import SealringError
+from tests.cli.conftest import Shell
+from tests.serving import OTHER_PASSWORD, PASSWORD
+
+
+def log_in(name: str = "ada", password: str = PASSWORD) -> tuple[str, str] | str:
+    """Session and refresh token of a log-in as the server would do it, or the code of the refusal."""
+
+    async def work() -> tuple[str, str] | str:
+        auth = Sealring()
+        await auth.open()
+        try:
+            entered = await auth.log_in(name, password, address="192.0.2.7", user_agent="curl/8")
+        except SealringError as error:
+            return error.code
+        else:
+            return entered.issued.session.id, entered.issued.refresh_token
+        finally:
+            await auth.close()
+
+    return asyncio.run(work())
+
+
+def test_an_account_from_its_making_to_its_end(shell: Shell, folder: Path) -> None:
+    shell("init")
+    said = shell("users list")
+    assert (said.code, said.out) == (0, "no accounts yet\n")
+    assert shell("users list --json").json == []
+
+    said = shell("users create Ada --email ada@example.com --password-file -", stdin=PASSWORD + "\n")
+    assert said.code == 0
+    [subject] = re.findall(r"^created Ada with id (\S{22})$", said.out, re.MULTILINE)
+
+    [row] = shell("users list --json").json
+    created_at = row.pop("created_at")
+    assert created_at > 1_700_000_000
+    assert row == {"username": "Ada", "id": subject, "email": "ada@example.com", "status": "active", "scopes": []}
+    assert "Ada" in shell("users list").out
+
+    assert shell("users scopes ada orders:read orders:write").out == "scopes of ada: orders:read orders:write\n"
+    assert shell("users list --json").json[0]["scopes"] == ["orders:read", "orders:write"]
+    assert shell("users scopes ada").out == "scopes of ada: none\n"
+
+    (folder / "new").write_text(OTHER_PASSWORD + "\n")
+    assert shell("users set-password ada --password-file new").out == "new password for ada; every session ended\n"
+    assert log_in(password=PASSWORD) == "invalid_credentials"
+    assert isinstance(log_in(password=OTHER_PASSWORD), tuple)
+
+    assert shell("users disable ada").out == "disabled ada; every session ended\n"
+    assert log_in(password=OTHER_PASSWORD) == "invalid_credentials"
+    assert shell("sessions list --json").json == []
+    assert shell("users enable ada").out == "enabled ada\n"
+    assert isinstance(log_in(password=OTHER_PASSWORD), tuple)
+
+    assert shell("users delete ada").code != 0, "it asks first"
+    assert shell("users delete ada", stdin="n\n").code != 0
+    assert isinstance(log_in(password=OTHER_PASSWORD), tuple)
+    assert shell("users delete ada --yes").out == "deleted ada; every session ended\n"
+    assert log_in(password=OTHER_PASSWORD) == "invalid_credentials"
+    assert shell("users list --json").json == []
+
+
+@pytest.mark.parametrize(
+    ("line", "stdin", "message"),
+    [
+        ("users create ADA --password-file -", PASSWORD, "this user name is taken"),
+        ("users create bob --password-file -", "short", "password: "),
+        ("users create bob --password-file -", "", "password: "),
+        ("users create bob --email nowhere --password-file -", PASSWORD, "email: "),
+        ("users create '' --password-file -", PASSWORD, "username: "),
+        ("users disable nobody", "", "no account has this name"),
+        ("users enable nobody", "", "no account has this name"),
+        ("users delete nobody --yes", "", "no account has this name"),
+        ("users set-password nobody --password-file -", PASSWORD, "no account has this name"),
+        ("users scopes nobody a", "", "no account has this name"),
+        ("sessions revoke nothing", "", "no live session has this id"),
+        ("sessions revoke-user nobody", "", "no account has this name"),
+        ("sessions list --user nobody", "", "no account has this name"),
+        ("keys revoke nothing --yes", "", "no live signing key 'nothing'"),
+    ],
+)
+def test_what_cannot_be_done_ends_with_1_and_says_why(house: Shell, line: str, stdin: str, message: str) -> None:
+    said = house(line, stdin=stdin)
+    assert said.code == 1
+    assert said.error.startswith(message)
+    assert len(house("users list --json").json) == 1
+
+
+@pytest.mark.parametrize("line", ["users scopes ada 'a b'", "users create bob --password-file no-such-file",
+                                  "sessions revoke-user", "sessions revoke-user ada --subject x"])  # fmt: skip
+def test_wrong_usage_ends_with_2(house: Shell, line: str) -> None:
+    said = house(line)
+    assert said.code == 2
+    assert said.error
+
+
+def test_a_password_file_that_is_no_text_is_one_clear_line(house: Shell, folder: Path) -> None:
+    (folder / "binary").write_bytes(b"\xff\xfe\x00")
+    said = house("users create bob --password-file binary")
+    assert said.error
+    assert said.code == 1
+
+
+def test_no_password_is_taken_from_an_argument_or_shown(house: Shell) -> None:
+    said = house("users create bob --password-file -", stdin="hunter2 hunter2 hunter2\n")
+    assert "hunter2" not in said.out + said.err
+    assert "hunter2" not in house("audit").out
+
+
+def test_sessions_are_listed_and_ended(house: Shell) -> None:
+    assert house("sessions list").out == "no live sessions\n"
+    entered = [log_in() for _ in range(3)]
+    assert all(isinstance(each, tuple) for each in entered)
+    ids = [each[0] for each in entered]
+    rows = house("sessions list --json").json
+    assert {row["id"] for row in rows} == set(ids)
+    assert {(row["device"], row["address"]) for row in rows} == {("curl", "192.0.2.7")}
+    assert house(f"sessions revoke {ids[0]}").out == f"ended session {ids[0]}\n"
+    assert house(f"sessions revoke {ids[0]}").code == 1
+    assert {row["id"] for row in house("sessions list --user ada --json").json} == set(ids[1:])
+    assert house("sessions revoke-user ada").out == "ended every session of ada\n"
+    assert house("sessions list --json").json == []
+
+
+def test_revoking_a_subject_of_an_applications_own(house: Shell) -> None:
+    assert house("sessions revoke-user --subject 42").out == "ended every session of 42\n"
+    assert house("sessions list --subject 42 --json").json == []
+
+
+def test_the_audit_log_tells_what_happened_in_order(house: Shell) -> None:
+    log_in(password="wrong" * 4)
+    log_in("nobody" * 3)
+    log_in()
+    house("users disable ada")
+    lines = [json.loads(line) for line in house("audit --json").out.splitlines()]
+    assert [line["number"] for line in lines] == sorted(line["number"] for line in lines)
+    told = [(line["kind"], line["cause"]) for line in lines]
+    for expected in (
+        ("account_created", "created by operator"),
+        ("login_failed", "wrong password"),
+        ("login_failed", "unknown name"),
+        ("account_disabled", "by operator"),
+    ):
+        assert expected in told
+    assert "login" in {kind for kind, _ in told}
+    last = lines[-1]["number"]
+    assert house(f"audit --after {last} --json").out == ""
+    people = house("audit").out
+    assert len(people.splitlines()) == len(lines)
+    assert "account_disabled" in people
+
+
+def test_d6_nothing_printed_can_steer_a_terminal(house: Shell) -> None:
+    async def work() -> None:
+        auth = Sealring()
+        await auth.open()
+        await auth.start_session("42", user_agent="x", address="\x1b[2J\r\nforged line")
+        await auth.close()
+
+    asyncio.run(work())
+    for line in ("sessions list", "audit"):
+        said = house(line)
+        assert "\x1b" not in said.out
+        assert "\r" not in said.out
+        assert not any(each.startswith("forged") for each in said.out.splitlines())

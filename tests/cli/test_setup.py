@@ -1,0 +1,181 @@
+"""`init`, `secret`, `migrate`, `check`, `version`: setting up, and what is said when it cannot be."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+import stat
+from pathlib import Path
+
+import pytest
+
+from sealring.issuer.root_secret import weakness
+from tests.cli.conftest import Shell
+
+
+def test_init_writes_a_fresh_secret_for_its_owner_alone(shell: Shell, folder: Path) -> None:
+    said = shell("init")
+    assert (said.code, said.err) == (0, "")
+    assert said.out == "wrote .env with a fresh 64-byte secret\n"
+    env = folder / ".env"
+    assert stat.S_IMODE(env.stat().st_mode) == 0o600
+    [secret] = re.findall(r"^SEALRING_SECRET=([0-9a-f]{128})$", env.read_text(), re.MULTILINE)
+    assert weakness(secret) is None
+    assert secret not in said.out
+
+
+def test_init_never_overwrites(shell: Shell, folder: Path) -> None:
+    (folder / ".env").write_text("OTHER=1\n")
+    said = shell("init")
+    assert said.code == 1
+    assert said.error == ".env exists and is left as it is"
+    assert "sealring secret" in said.err
+    assert (folder / ".env").read_text() == "OTHER=1\n"
+
+
+def test_init_follows_no_link_to_somebody_elses_file(shell: Shell, folder: Path) -> None:
+    (folder / ".env").symlink_to(folder / "elsewhere")
+    assert shell("init").code == 1
+    assert not (folder / "elsewhere").exists()
+
+
+def test_init_where_nothing_can_be_written(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir("/proc")  # root may write everywhere else
+    said = shell("init")
+    assert said.code == 1
+    assert said.error.startswith("cannot write .env: ")
+
+
+def test_secret_prints_another_one_each_time(shell: Shell) -> None:
+    first, second = shell("secret").out, shell("secret").out
+    assert first != second
+    for text in (first, second):
+        assert re.fullmatch(r"[0-9a-f]{128}\n", text)
+
+
+def test_version(shell: Shell) -> None:
+    assert re.fullmatch(r"sealring \d+\.\d+\.\d+\n", shell("version").out)
+
+
+def test_migrate_makes_the_store_and_does_nothing_the_second_time(shell: Shell, folder: Path) -> None:
+    shell("init")
+    for _ in range(2):
+        said = shell("migrate")
+        assert (said.code, said.out) == (0, "the schema is up to date\n")
+    assert stat.S_IMODE((folder / "sealring.db").stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("command", ["migrate", "users list", "sessions list", "keys list", "audit"])
+def test_without_a_secret_every_command_says_how_to_get_one(shell: Shell, folder: Path, command: str) -> None:
+    said = shell(command)
+    assert said.error == "SEALRING_SECRET is not set"
+    assert "sealring secret" in said.err
+    assert list(folder.iterdir()) == [], "nothing half-written"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("SEALRING_SECRET", "hunter2", "SEALRING_SECRET is too short"),
+        ("SEALRING_SECRET", "a-string-secret-at-least-256-bits-long", "SEALRING_SECRET is well known"),
+        ("SEALRING_SECRTE", "x", "unknown setting SEALRING_SECRTE"),
+        ("SEALRING_ACCESS_TTL", "soon", "SEALRING_ACCESS_TTL: "),
+        ("SEALRING_ISSUER", "nowhere", "SEALRING_ISSUER: "),
+        ("SEALRING_DATABASE_URL", "mysql://db", "the database URL names no kind of store"),
+        ("SEALRING_DATABASE_URL", "sqlite:///no/such/folder/x.db", ""),
+        ("SEALRING_DATABASE_URL", "sqlite:////proc/x.db", ""),
+        ("SEALRING_DATABASE_URL", "sqlite:///.env/x.db", ""),
+    ],
+)
+def test_a_bad_setting_is_one_clear_line(  # noqa: PLR0917 - fixtures and columns
+    shell: Shell, folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str, message: str
+) -> None:
+    shell("init")
+    monkeypatch.setenv(name, value)
+    said = shell("migrate")
+    assert said.error.startswith(message)
+    if name == "SEALRING_SECRET":
+        assert value not in said.err
+    assert [path.name for path in folder.iterdir()] == [".env"]
+
+
+@pytest.mark.parametrize("content", [b"this is no database at all, but text" * 100, b"SQLite format 3\x00garbage"])
+def test_a_file_that_is_no_database_is_left_as_it_is(shell: Shell, folder: Path, content: bytes) -> None:
+    shell("init")
+    (folder / "sealring.db").write_bytes(content)
+    assert shell("migrate").error
+    assert (folder / "sealring.db").read_bytes() == content
+
+
+def test_p8_a_newer_schema_is_refused(house: Shell, folder: Path) -> None:
+    with sqlite3.connect(folder / "sealring.db") as db:
+        tables = [row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE sql LIKE '%version%'")]
+        version = db.execute("PRAGMA user_version").fetchone()[0]
+        db.execute("PRAGMA user_version = 99")
+        for table in tables:
+            if table.startswith("schema"):
+                db.execute(f"UPDATE {table} SET version = 99")  # noqa: S608 - a name from the schema
+    db.close()
+    said = house("users list")
+    assert said.code == 1
+    assert "newer" in said.error or "schema" in said.error, version
+
+
+def test_check_finds_nothing_wrong_with_a_fresh_house(house: Shell) -> None:
+    said = house("check")
+    assert said.code == 0, said.out
+    assert "WRONG" not in said.out
+    for subject in ("configuration", "secret", ".env", "cookies", "staleness", "store", "clock", "keys"):
+        assert f"ok    {subject}: " in said.out
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "line"),
+    [
+        ("SEALRING_SECRET", "short", "WRONG secret: SEALRING_SECRET is too short"),
+        ("SEALRING_SECRET", "9d3f51c07a8e4b62" * 4, "WRONG keys: signing key"),
+        ("SEALRING_ISSUER", "http://auth.example.com", "WRONG cookies: the issuer is plain http"),
+        ("SEALRING_POLL_INTERVAL", "4s", "WRONG staleness: one lost poll"),
+        ("SEALRING_ACCESS_TTL", "soon", "WRONG configuration: SEALRING_ACCESS_TTL"),
+        ("SEALRING_DATABASE_URL", "sqlite:////proc/x.db", "WRONG store: "),
+    ],
+)
+def test_check_says_what_is_wrong_and_how_to_mend_it(
+    house: Shell, monkeypatch: pytest.MonkeyPatch, name: str, value: str, line: str
+) -> None:
+    house("keys list")
+    monkeypatch.setenv(name, value)
+    said = house("check")
+    assert said.code == 1
+    assert line in said.out
+    assert "hint: " in said.out
+    assert "Traceback" not in said.out + said.err
+
+
+def test_k7_check_finds_an_env_file_that_others_can_read(house: Shell, folder: Path) -> None:
+    (folder / ".env").chmod(0o644)
+    said = house("check")
+    assert said.code == 1
+    assert "WRONG .env: others can read it (mode 644)" in said.out
+    assert "hint: chmod 600 .env" in said.out
+
+
+@pytest.mark.parametrize(
+    "line", ["", "nonsense", "users", "users nonsense", "--nonsense", "users create", "keys revoke", "token sign",
+             "serve --port 70000", "serve --port x", "serve --workers 0", "users create a b c",
+             "users create ada --password hunter2"],
+)  # fmt: skip
+def test_wrong_usage_ends_with_2_and_shows_the_way(shell: Shell, folder: Path, line: str) -> None:
+    said = shell(line)
+    assert said.code == 2
+    assert "--help" in said.err + said.out
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "line", ["--help", "serve --help", "users --help", "users create --help", "token --help", "keys generate --help"]
+)
+def test_help_is_there(shell: Shell, line: str) -> None:
+    said = shell(line)
+    assert (said.code, said.err) == (0, "")
+    assert said.out.startswith("Usage: sealring")
