@@ -28,7 +28,7 @@ def find_binaries() -> Path | None:
     """The folder that holds initdb and postgres, or none."""
     on_path = shutil.which("initdb")
     if on_path is not None:
-        return Path(on_path).parent
+        return Path(on_path).resolve().parent
     installed = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[4]))
     return installed[-1].parent if installed else None
 
