@@ -38,6 +38,7 @@ class Node:
         self.name = name
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
+        self.database_url = database_url
         self.log = folder / f"{name}.log"
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
