@@ -3,7 +3,6 @@
 # no `from __future__ import annotations`: FastAPI reads the closures' annotations as values
 
 import os
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,14 +11,11 @@ from fastapi.security import SecurityScopes
 from starlette.requests import HTTPConnection
 
 from sealring import Principal, Sealring
-from sealring.demo.orders import Order, Orders
+from sealring.demo.orders import Order, orders_in
 from sealring.frameworks.fastapi import guard
-from sealring.store.sqlite import SqliteStore
+from sealring.web.middleware import Receive, Scope, Send
 
 ANSWER = b'{"orders":[]}'
-Scope = dict[str, Any]
-Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
 def auth_in(folder: Path) -> Sealring:
@@ -120,8 +116,7 @@ def orders_guarded() -> Any:
 
 def with_orders(*, guarded: bool) -> Any:
     auth = auth_here()
-    assert isinstance(auth.store, SqliteStore)  # noqa: S101 - by the URL above
-    orders = Orders(auth.store.writer)
+    orders = orders_in(auth.store)
     app = FastAPI(lifespan=auth.lifespan)
 
     async def of(subject: str) -> dict[str, list[Order]]:
