@@ -159,6 +159,20 @@ def test_entries_of_different_lives_share_few_segments() -> None:
     assert len(sessions._segments) == 2
 
 
+def test_sweeping_spares_a_segment_that_took_a_dropped_ones_bit(monkeypatch: pytest.MonkeyPatch) -> None:
+    shrink_packed(monkeypatch)
+    sessions = PackedSessions()
+    sessions.add("old", NOW)
+    sessions.forget(NOW + 300)
+    assert sessions._stale_bits
+    sids = [f"sid-{number}" for number in range(40)]
+    for sid in sids:
+        sessions.add(sid, NOW + 3_000)
+    for _ in range(8):
+        sessions.forget(NOW + 300)
+    assert all(sessions.holds(hash(sid)) for sid in sids)
+
+
 def test_packed_entry_is_held_once_and_dropped_with_its_span() -> None:
     sessions = PackedSessions()
     sessions.add("sid", NOW)
