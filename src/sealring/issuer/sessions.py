@@ -21,6 +21,7 @@ from sealring.sessions.lifetimes import over_cause, refresh_expiry
 from sealring.sessions.refresh import Mint, Over, Repeat, Reused, Superseded, decide_refresh
 from sealring.sessions.refresh_token import RefreshToken, RefreshTokenCodec
 from sealring.sessions.session import EndCause, Session
+from sealring.store.ledger import draft_entry
 from sealring.store.protocol import Store
 from sealring.store.records import (
     EndSession,
@@ -192,6 +193,7 @@ class Sessions:
         for _ in range(SWAP_ATTEMPTS):
             record = await self._store.read_session(token.session_id)
             if record is None:
+                self._over_here(token.session_id)
                 raise SessionEnded("no such session any more")
             now_ms = self._clock()
             decision = decide_refresh(
@@ -199,6 +201,7 @@ class Sessions:
             )
             match decision:
                 case Over(cause):
+                    self._over_here(token.session_id)
                     raise SessionEnded(f"session is over: {cause}")
                 case Superseded():
                     raise RefreshSuperseded("a newer refresh token is in use")
@@ -231,7 +234,10 @@ class Sessions:
             Whether there was a live session to end.
         """
         event = self._event("session_ended", subject=subject or "", session=session_id, address=address, cause=cause)
-        return bool(await self._revoke(EndSession(id=session_id, cause=cause, subject=subject), event))
+        ended = bool(await self._revoke(EndSession(id=session_id, cause=cause, subject=subject), event))
+        if not ended and subject is None:
+            self._over_here(session_id)
+        return ended
 
     async def end_subject(
         self, subject: str, *, cause: EndCause = "subject_revoked", keep: str | None = None, address: str = ""
@@ -273,6 +279,11 @@ class Sessions:
         )
         self._in_force(entries)
         return entries
+
+    def _over_here(self, session_id: str) -> None:
+        """Another node ended it, perhaps by a try whose answer was lost: what we call over, we must not accept (I2)."""
+        entry = draft_entry("session", session_id, expires_at=self._clock() // 1000 + self._policy.retain_seconds)
+        self._in_force((entry,))
 
     async def _grant(self, record: SessionRecord) -> Grant:
         if self._grant_for is not None:
