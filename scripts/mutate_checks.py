@@ -56,8 +56,17 @@ IMPORTED_ONCE = ("cryptography.x509", "msgspec", "pybase64")
 
 Change: TypeAlias = Callable[[ast.AST], None]
 
-EQUIVALENT: dict[str, str] = {}
-"""Survivors by name → why no test can tell them from the original."""
+EQUIVALENT: dict[tuple[str, str], str] = {
+    (
+        "compact: operand 1 of Or",
+        'token.count(".") != 2',
+    ): "too many or too few parts are no base64 either; this says it better",
+    (
+        "verification: operand 0 of Or",
+        "met = known or _meet(",
+    ): "a header met again is read again: slower, no different",
+}
+"""Survivors, by name and code → why no test can tell them from the original."""
 
 
 def mutants(source: str) -> Iterator[tuple[str, str]]:
@@ -70,7 +79,10 @@ def mutants(source: str) -> Iterator[tuple[str, str]]:
             target = list(ast.walk(copy))[index]
             change(target)
             line = getattr(node, "lineno", 0)
-            yield f"{what}: {source.splitlines()[line - 1].strip()}", ast.unparse(ast.fix_missing_locations(copy))
+            yield (
+                f"{what}, line {line}: {source.splitlines()[line - 1].strip()}",
+                ast.unparse(ast.fix_missing_locations(copy)),
+            )
 
 
 def deletions(node: ast.AST) -> Iterator[tuple[str, Change]]:
@@ -80,18 +92,18 @@ def deletions(node: ast.AST) -> Iterator[tuple[str, Change]]:
             continue
         for place, child in enumerate(value):
             if isinstance(child, ast.Raise) and child.exc is not None:
-                yield f"raise -> pass (line {child.lineno})", replace_item(field, place, ast.Pass())
+                yield "raise -> pass", replace_item(field, place, ast.Pass())
             if isinstance(child, ast.Return) and isinstance(child.value, ast.Constant) and child.value.value is False:
                 yield (
-                    f"False -> True (line {child.lineno})",
+                    "False -> True",
                     replace_item(field, place, ast.Return(ast.Constant(value=True))),
                 )
     if isinstance(node, ast.BoolOp):
         for place in range(len(node.values)):
-            yield f"operand {place} of {type(node.op).__name__} (line {node.lineno})", drop_item("values", place)
+            yield f"operand {place} of {type(node.op).__name__}", drop_item("values", place)
     if isinstance(node, ast.Compare) and len(node.ops) > 1:
-        yield f"first half of a chain (line {node.lineno})", drop_link(0)
-        yield f"last half of a chain (line {node.lineno})", drop_link(-1)
+        yield "first half of a chain", drop_link(0)
+        yield "last half of a chain", drop_link(-1)
 
 
 def replace_item(field: str, place: int, new: ast.AST) -> Change:
@@ -168,7 +180,7 @@ def main() -> int:
                     survivors.append(label)
                     print(f"survived  {label}", flush=True)
             print(f"{module} done, {tried} tried", flush=True)
-    unknown = [label for label in survivors if not any(known in label for known in EQUIVALENT)]
+    unknown = [label for label in survivors if not any(name in label and code in label for name, code in EQUIVALENT)]
     print(f"{tried} deletions, {len(survivors)} survived, {len(unknown)} of them without a reason")
     return 1 if unknown else 0
 

@@ -405,21 +405,29 @@ def test_j13_every_other_spelling(spell: Callable[[str, str, str], list[str]]) -
         assert refusal(token) in ("malformed", "bad_signature", "unsupported_algorithm")
 
 
+@pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning"
+)  # as in production: the decoder's warning must not be what refuses
 def test_j13_stray_bits_and_the_other_alphabet_even_when_signed() -> None:
-    for payload in (
-        text_of(CLAIMS),
-        text_of(CLAIMS | {"sub": "420"}),
-        text_of(CLAIMS | {"sub": "4200"}),
-        text_of(CLAIMS | {"sub": "??>>??>>"}),
-    ):
-        alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+    tried = set()
+    for length in range(3):
+        payload = text_of(CLAIMS | {"sub": "x" * length + "??>>" * 3})
         last = alphabet[alphabet.index(payload[-1]) ^ 1]
-        for other in {
-            payload[:-1] + last if len(payload) % 4 else payload + "=",
-            payload.replace("-", "+").replace("_", "/"),
-            payload + "=" * (-len(payload) % 4),
-        } - {payload}:
-            assert refusal(forge(KEY, other, HEADER)) == "malformed"
+        others = {
+            "stray": payload[:-1] + last if len(payload) % 4 else payload,
+            "padded": payload + "=" * (-len(payload) % 4),
+            "plus": payload.replace("-", "+"),
+            "slash": payload.replace("_", "/"),
+        }
+        for name, other in others.items():
+            if other != payload:
+                tried.add(name)
+                assert refusal(forge(KEY, other, HEADER)) == "malformed"
+    assert tried == {"stray", "padded", "plus", "slash"}
+
+
+def test_j13_stray_bits_in_a_signature() -> None:
     header, payload, signature = token_with().split(".")
     stray = signature[:-1] + chr(ord(signature[-1]) + 1)  # 64 bytes leave four bits over: the last of A, Q, g, w
     assert refusal(f"{header}.{payload}.{stray}") == "malformed"
