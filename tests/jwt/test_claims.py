@@ -213,6 +213,7 @@ def test_the_refusal_names_the_claim() -> None:
         {"typ": "é"},
         {"typ": "application/"},
         {"algorithms": "HS256"},
+        {"algorithms": ""},
         {"algorithms": ["HS257"]},
         {"algorithms": [None]},
         {"algorithms": 1},

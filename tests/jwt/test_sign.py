@@ -128,6 +128,22 @@ def test_json_comes_back_as_it_went_in(claims: dict[str, Any]) -> None:
     assert signed(claims, issued_at=False) == claims
 
 
+def nested(levels: int) -> list[Any]:
+    value: list[Any] = []
+    for _ in range(levels - 1):
+        value = [value]
+    return value
+
+
+def test_depth_is_bounded_as_on_reading() -> None:
+    assert signed({"a": nested(31)}, issued_at=False) == {"a": nested(31)}
+    endless: list[Any] = []
+    endless.append(endless)
+    for value in (nested(32), endless, {"b": endless}):
+        with pytest.raises(ValueError, match="deep"):
+            jwt.sign({"a": value}, KEY)
+
+
 def test_tuples_are_lists() -> None:
     assert signed({"a": (1, (2,)), "aud": ["x"]}, issued_at=False) == {"a": [1, [2]], "aud": ["x"]}
 

@@ -43,17 +43,21 @@ def test_a_hit_asks_the_dates_again(claims: dict[str, Any], policy: dict[str, An
 
 
 @pytest.mark.parametrize("claims", [CLAIMS, CLAIMS | {"roles": ["a"], "deep": {"x": [{"y": 1}]}}])
-def test_what_a_caller_does_to_claims_reaches_nobody_else(claims: dict[str, Any]) -> None:
-    token = forge(KEY, claims, {"alg": "HS256", "x": {"y": [1]}})
-    verifier = jwt.Verifier(KEY)
+@pytest.mark.parametrize("header", [{"alg": "HS256"}, {"alg": "HS256", "x": {"y": [1]}}])
+@pytest.mark.parametrize("cache_size", [0, 10])
+def test_what_a_caller_does_to_claims_reaches_nobody_else(
+    claims: dict[str, Any], header: dict[str, Any], cache_size: int
+) -> None:
+    token = forge(KEY, claims, header)
+    verifier = jwt.Verifier(KEY, cache_size=cache_size)
     for _ in range(4):
         got = verifier.verify(token, NOW)
         assert got.claims == claims
-        assert got.header == {"alg": "HS256", "x": {"y": [1]}}
+        assert got.header == header
         got.claims["admin"] = True
         got.claims.get("roles", []).append("admin")
         got.claims.get("deep", {"x": [{}]})["x"][0]["y"] = "admin"
-        got.header["x"]["y"].append("admin")
+        got.header.get("x", {"y": []})["y"].append("admin")
         got.header["alg"] = "none"
 
 

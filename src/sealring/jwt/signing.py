@@ -21,6 +21,7 @@ from sealring.jwt.clock import time
 from sealring.jwt.compact import MAX_TOKEN_CHARS
 from sealring.jwt.durations import parse_duration
 from sealring.jwt.keys import Key
+from sealring.jwt.strict_json import MAX_DEPTH
 
 _write = Encoder().encode
 _PLAIN = frozenset({str, int, bool, type(None)})
@@ -152,23 +153,22 @@ def _require_registered(name: str, value: Any) -> None:
         raise TypeError(str(error)) from None
 
 
-def _require_json(where: str, value: Any) -> None:
+def _require_json(where: str, value: Any, depth: int = 1) -> None:
     """Refuse what msgspec would write as something else: NaN as null, a date as text, 1 as a name."""
     if type(value) in _PLAIN:
         return
     if type(value) is float:
         if not isfinite(value):
             raise ValueError(f"claim {where!r} holds a number that is not finite")
-    elif isinstance(value, list | tuple):
-        for item in value:
-            _require_json(where, item)
-    elif isinstance(value, dict):
-        if not _NAME.issuperset(map(type, value)):
-            raise TypeError(f"claim {where!r} holds a name that is no string")
-        for item in value.values():
-            _require_json(where, item)
-    elif type(value) is not str:
+        return
+    if not isinstance(value, list | tuple | dict):
         raise TypeError(f"claim {where!r} holds a value that is not JSON")
+    if depth == MAX_DEPTH:  # also what holds itself
+        raise ValueError(f"claim {where!r} is nested too deeply")
+    if isinstance(value, dict) and not _NAME.issuperset(map(type, value)):
+        raise TypeError(f"claim {where!r} holds a name that is no string")
+    for item in value.values() if isinstance(value, dict) else value:
+        _require_json(where, item, depth + 1)
 
 
 def _header_text(key: Key, typ: str | None, header: Mapping[str, Any] | None) -> str:
@@ -181,7 +181,7 @@ def _header_text(key: Key, typ: str | None, header: Mapping[str, Any] | None) ->
         fields |= header
     if type(fields["kid"]) is not str or type(fields.get("typ", "")) is not str:
         raise TypeError("header 'kid' and 'typ' must be text")
-    _require_json("header", fields)
+    _require_json("header", fields, 0)
     text = encode(_write(fields))
     if header is None and len(key.header_texts) < _HEADERS_KEPT:
         key.header_texts[typ] = text
