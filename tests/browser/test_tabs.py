@@ -186,6 +186,37 @@ def test_short_tokens_refresh_by_themselves_though_every_second_answer_is_lost(
         assert fetch_status(tab) == 200
 
 
+def test_one_tab_refreshes_for_all(site: str, visit: Visit) -> None:
+    visitor = visit(site)
+    one = visitor.sign_up("forall")
+    two = visitor.open()
+    expect(desk(two)).to_be_visible()
+    ends = "new Promise(known => client.onChange(state => known(state.expiresAt)))"
+    before = with_client(two, ends)
+    token_id = two.locator("#inspector dl div", has_text="jti").locator("dd")
+    old = token_id.inner_text()
+    asked = refreshes(two)
+    one.wait_for_timeout(1100)  # an expiry is told in whole seconds
+    assert with_client(one, REFRESH) == "renewed"
+    expect(token_id).not_to_have_text(old)
+    assert with_client(two, ends) > before
+    assert asked == []
+
+
+def test_a_page_out_of_the_back_forward_cache_asks_before_it_shows_anything(site: str, visit: Visit) -> None:
+    visitor = visit(site)
+    tab = visitor.sign_up("thawed")
+    visitor.context.clear_cookies()  # an end that this page has not heard of
+    shown = tab.evaluate(
+        """() => {
+          dispatchEvent(new PageTransitionEvent("pageshow", { persisted: true }));
+          return document.querySelector("#orders").checkVisibility() || document.body.textContent.includes("thawed");
+        }"""
+    )
+    assert shown is False
+    expect(door(tab)).to_be_visible()
+
+
 def test_a_reload_with_a_spent_access_cookie_is_one_refresh(site: str, visit: Visit) -> None:
     visitor = visit(site)
     tab = visitor.sign_up("spent")

@@ -212,7 +212,7 @@ export class Client {
     const answer = await this.#ask("GET", "me");
     if (await wantsFreshToken(answer)) return "signed-out";
     if (!answer.ok) return this.#notNow(answer);
-    const { id, username, email, scopes, csrf_token, expires_in } = await answer.json();
+    const { id, username, email = null, scopes, csrf_token, expires_in } = await answer.json();
     if (turn === this.#turn) this.#adopt({ csrf_token, expires_in, user: { id, username, email, scopes } });
     return "renewed";
   }
@@ -226,9 +226,10 @@ export class Client {
     /** @type {Grant & {user: User}} */
     const grant = await answer.json();
     this.#turn += 1;
-    this.#adopt(grant);
+    const user = { ...grant.user, email: grant.user.email ?? null };
+    this.#adopt({ ...grant, user });
     this.#tell({ kind: "login" });
-    return grant.user;
+    return user;
   }
 
   /** @param {"GET" | "POST"} method @param {string} route @param {object} [body] */
