@@ -257,6 +257,20 @@ async def test_an_error_while_preparing_leaves_it_closed(tmp_path: Path) -> None
     await writer.close()
 
 
+async def test_d8_opening_is_completed_though_its_caller_left(tmp_path: Path) -> None:
+    writer = SqliteWriter(tmp_path / "a.db")
+    leaving = asyncio.ensure_future(
+        writer.open(lambda db: db.execute("CREATE TABLE items (item INTEGER PRIMARY KEY, pad BLOB)"))
+    )
+    await asyncio.sleep(0)
+    leaving.cancel()
+    await asyncio.gather(leaving, return_exceptions=True)
+    await writer.open(lambda _: pytest.fail("opened twice"))
+    await put(writer, 1)
+    assert await items(writer) == [1]
+    await writer.close()
+
+
 async def test_p2_every_commit_is_flushed(writer: SqliteWriter) -> None:
     full = 2
     assert await writer.read(lambda db: db.execute("PRAGMA synchronous").fetchone()[0]) == full

@@ -115,7 +115,10 @@ class GroupCommit:
             if self._worn:
                 self._commit([])
             while self._writes:
-                self._commit([self._writes.popleft() for _ in range(min(GROUP_LIMIT, len(self._writes)))])
+                group = [self._writes.popleft() for _ in range(min(GROUP_LIMIT, len(self._writes)))]
+                group = [job for job in group if not job.future.cancelled()]
+                self._commit(group)
+                deliver(group)
 
     def close(self) -> None:
         """Close the file, in the turnstile, for whoever closes last checkpoints.
@@ -155,7 +158,6 @@ class GroupCommit:
             self._db.execute("ROLLBACK")
 
     def _commit(self, group: list[Job]) -> None:
-        group = [job for job in group if not job.future.cancelled()]
         deadline = time.monotonic() + BUDGET_SECONDS
         try:
             self._await_turn(deadline)
@@ -170,7 +172,6 @@ class GroupCommit:
                 job.fail(error)
         finally:
             self._turnstile.leave()
-        deliver(group)
 
     def _await_turn(self, deadline: float) -> None:
         pause = FIRST_PAUSE_SECONDS
