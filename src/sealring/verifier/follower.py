@@ -33,7 +33,8 @@ ENTRIES_A_TURN = 2_000
 FULL_LOAD_SECONDS = 60
 """A full load may take longer than the bound; the node stays stale until the poll after it, which is short."""
 HINT_PAUSE_SECONDS = 0.03
-"""Between two polls that were hurried: a storm of revocations, or a source that cries wolf, costs 30 polls a second."""
+"""After a hint; twice as long each time that the next one has come meanwhile, up to the poll interval. So a single
+revocation is heard of at once, and a storm of them, or a source that cries wolf, costs no more than polling does."""
 
 
 class Follower:
@@ -217,8 +218,10 @@ class Follower:
             await self.poll()
 
     async def _listen(self) -> None:
-        """Hurry whenever the source hints at news."""
+        """Hurry when the source hints at news."""
+        pause = HINT_PAUSE_SECONDS
         while True:
+            began = self._clock.steady()
             try:
                 await self._source.wait_for_news()
             except Exception as error:  # noqa: BLE001 - a hint is never needed, so nothing that it does may stop anything
@@ -226,7 +229,9 @@ class Follower:
                 await asyncio.sleep(self._poll_interval)
             else:
                 self.hurry()
-                await asyncio.sleep(HINT_PAUSE_SECONDS)
+                quiet = self._clock.steady() - began > pause
+                pause = HINT_PAUSE_SECONDS if quiet else min(2 * pause, self._poll_interval)
+                await asyncio.sleep(pause)
 
     def _say_freshness(self) -> None:
         """One log line when the node goes stale, one when it is fresh again."""

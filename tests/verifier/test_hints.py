@@ -1,0 +1,106 @@
+"""F12: the hint hurries a follower and does nothing else, whether it comes, stays away, lies or fails."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any, NoReturn
+
+import pytest
+
+from sealring import jwt
+from sealring.revocation.entry import Entry, entry_digest
+from sealring.store.records import FeedPage
+from sealring.verifier.clock import SystemClock
+from sealring.verifier.follower import Follower
+
+pytestmark = pytest.mark.anyio
+
+
+class Feed:
+    """A source with one revocation to tell, once there is news."""
+
+    def __init__(self, wait: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        self.wait_for_news = wait
+        self.polls = 0
+        self.news = asyncio.Event()
+
+    async def load(self, after: int | None) -> FeedPage:
+        self.polls += 1
+        number = 1 if self.news.is_set() else 0
+        entries = (Entry(1, "random", "subject", "42", 1, 2**40),) if number and after != 1 else ()
+        digest = entry_digest("random") if number else 0
+        return FeedPage(
+            incarnation="",
+            head=number,
+            complete=True,
+            entries=entries,
+            digest=digest,
+            keys_version=0,
+            time_ms=time.time_ns() // 1_000_000,
+        )
+
+    async def keys(self) -> jwt.KeySet:
+        return jwt.KeySet([])
+
+
+async def never() -> None:
+    await asyncio.Event().wait()
+
+
+async def lying() -> None:
+    """There is always news, it says."""
+
+
+async def raising() -> NoReturn:
+    raise RuntimeError("whatever goes wrong in somebody's source")
+
+
+def a_follower(feed: Feed, poll_interval: float) -> Follower:
+    return Follower(
+        feed,
+        on_keys=lambda _: None,
+        clock=SystemClock(5),
+        max_staleness=30,
+        poll_interval=poll_interval,
+        leeway=5,
+    )
+
+
+async def until_refused(follower: Follower) -> None:
+    async with asyncio.timeout(20):
+        while follower.view.cause("sid", "42", 0, "kid") is None:  # noqa: ASYNC110 - the follower is a task beside us
+            await asyncio.sleep(0.005)
+
+
+@pytest.mark.parametrize("wait", [never, lying, raising])
+async def test_f12_following_works_whatever_the_hint_does(wait: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    feed = Feed(wait)
+    follower = a_follower(feed, poll_interval=0.05)
+    await follower.start()
+    feed.news.set()
+    await until_refused(follower)
+    assert follower.is_fresh
+    await follower.stop()
+
+
+async def test_f12_a_hint_hurries_a_follower_that_would_poll_in_ten_minutes() -> None:
+    feed = Feed(never)
+    feed.wait_for_news = feed.news.wait  # type: ignore[assignment]
+    follower = a_follower(feed, poll_interval=600)
+    await follower.start()
+    feed.news.set()
+    await until_refused(follower)
+    await follower.stop()
+
+
+async def test_f12_a_source_that_cries_wolf_is_polled_little_more_than_one_that_is_silent() -> None:
+    feed = Feed(lying)
+    follower = a_follower(feed, poll_interval=0.4)
+    await follower.start()
+    began = time.monotonic()
+    while feed.polls < 8:  # noqa: ASYNC110 - as above
+        await asyncio.sleep(0.01)
+    assert time.monotonic() - began > 0.4  # eight polls at thirty a second would be over sooner
+    await follower.stop()
