@@ -202,18 +202,38 @@ def _ecdsa_signer(key: ec.EllipticCurvePrivateKey, scheme: ec.ECDSA, half: int) 
 
 def _ecdsa_checker(key: ec.EllipticCurvePublicKey, scheme: ec.ECDSA, half: int) -> Checker:
     verify, size = key.verify, 2 * half
+    frames = _der_frames(half)
 
     def check(signing_input: bytes, signature: str) -> bool:
         try:
             pair = decode(signature)
             if len(pair) != size:
                 return False
-            verify(_der_pair(pair[:half], pair[half:]), signing_input, scheme)
+            r, s = pair[:half], pair[half:]
+            if r[0] and s[0]:
+                before, between = frames[r[0] >> 7][s[0] >> 7]
+                der = before + r + between + s
+            else:
+                der = _der_pair(r, s)
+            verify(der, signing_input, scheme)
         except (InvalidSignature, NotCanonical):
             return False
         return True
 
     return check
+
+
+def _der_frames(half: int) -> list[list[tuple[bytes, bytes]]]:
+    """Return what stands before r and between r and s in DER, by the highest bits of r and s, without leading zeros."""
+    frames = []
+    for high in (b"\x01", b"\x80"):
+        row = []
+        for other in (b"\x02", b"\x90"):
+            r, s = high * half, other * half
+            before, _, rest = _der_pair(r, s).partition(r)
+            row.append((before, rest[:-half]))
+        frames.append(row)
+    return frames
 
 
 def _der_pair(r: bytes, s: bytes) -> bytes:
