@@ -112,6 +112,19 @@ async def test_d8_a_write_whose_caller_left_in_the_middle_is_completed(writer: S
     assert await items(writer) == [1, 2]
 
 
+async def test_p3_a_disk_that_hangs_keeps_nobody_waiting(writer: SqliteWriter, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer_module, "ANSWER_SECONDS", 0.1)
+    gate = Gate()
+    held = asyncio.ensure_future(writer.read(gate))
+    await asyncio.to_thread(gate.entered.wait, 30)
+    with pytest.raises(StoreUnavailable):
+        await put(writer, 1)
+    gate.open.set()
+    await asyncio.gather(held, return_exceptions=True)
+    monkeypatch.undo()
+    assert await items(writer) == []
+
+
 async def test_a_full_queue_is_overloaded(writer: SqliteWriter, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writer_module, "QUEUE_LIMIT", 3)
     gate = Gate()

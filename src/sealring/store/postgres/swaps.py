@@ -96,11 +96,11 @@ class Swaps:
             task = loop.create_task(self._run(self._idle.pop()))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
+        patience = loop.call_later(BUDGET_SECONDS, _fail, (swap,), TimeoutError())
         try:
-            async with asyncio.timeout(BUDGET_SECONDS):
-                return await swap.future
-        except TimeoutError as error:
-            raise unavailable(error) from error
+            return await swap.future
+        finally:
+            patience.cancel()
 
     async def close(self) -> None:
         """Wait for what is under way and let go of the connections."""

@@ -116,7 +116,7 @@ class GroupCommit:
                 self._commit([])
             while self._writes:
                 group = [self._writes.popleft() for _ in range(min(GROUP_LIMIT, len(self._writes)))]
-                group = [job for job in group if not job.future.cancelled()]
+                group = [job for job in group if not job.future.done()]
                 self._commit(group)
                 deliver(group)
 

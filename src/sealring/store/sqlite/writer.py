@@ -110,11 +110,11 @@ class SqliteWriter:
             if self._queue.qsize() >= QUEUE_LIMIT and kind != "close":
                 raise Overloaded("too much is waiting for the database file")
             self._queue.put(job)
+        patience = loop.call_later(ANSWER_SECONDS, _give_up, job.future)
         try:
-            async with asyncio.timeout(ANSWER_SECONDS):
-                answer: T = await job.future
-        except TimeoutError as error:
-            raise StoreUnavailable("the database file does not answer") from error
+            answer: T = await job.future
+        finally:
+            patience.cancel()
         return answer
 
     def _run(self, opening: Job) -> None:
@@ -142,3 +142,8 @@ class SqliteWriter:
         for job in late:
             job.error = StoreUnavailable("the store is closed")
         deliver(late)
+
+
+def _give_up(future: asyncio.Future[object]) -> None:
+    if not future.done():
+        future.set_exception(StoreUnavailable("the database file does not answer"))
