@@ -234,7 +234,10 @@ def serve_in_thread(auth: Sealring) -> Iterator[ServedThread]:
         return {"subject": who.subject}
 
     listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="on", ws="none"))
+    server = uvicorn.Server(
+        # as `sealring serve` does: which proxies to believe is a setting of ours, not uvicorn's
+        uvicorn.Config(app, log_config=None, access_log=False, lifespan="on", ws="none", proxy_headers=False)
+    )
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     deadline = time.monotonic() + START_WITHIN_SECONDS
