@@ -65,6 +65,14 @@ def find_keys(header: dict[str, Any], keys: KeySet | Resolver, allowed: frozense
     raise UnknownKey("no key of ours answers to this header")
 
 
+def other_key(keys: tuple[Key, ...], data: bytes, token: str, signature: str) -> Key:
+    """Return which but the first key the signature fits; raises the error when there is none."""
+    for key in keys[1:]:
+        if key.check(data, signature):
+            return key
+    raise signature_error(token, signature)
+
+
 def signature_error(token: str, signature: str) -> TokenError:
     """Return the error for a signature that no key fits: `BadSignature`, or `Malformed` when it is none."""
     if token.count(".") != 2:  # noqa: PLR2004  # header.payload.signature

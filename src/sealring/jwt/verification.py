@@ -17,7 +17,7 @@ from sealring.jwt.compact import MAX_TOKEN_CHARS, read_claims, read_header, spli
 from sealring.jwt.key_set import KeySet
 from sealring.jwt.keys import Key
 from sealring.jwt.policy import Policy
-from sealring.jwt.selection import Resolver, find_keys, signature_error
+from sealring.jwt.selection import Resolver, find_keys, other_key
 from sealring.jwt.values import Token, fresh
 
 Verified: TypeAlias = "tuple[float, float, Token, bool, Key]"
@@ -44,11 +44,9 @@ def compile_verification(keys: KeySet | Resolver, policy: Policy) -> VerifyAnew:
         met = known or _meet(token, keys, policy)
         header, flat_header, candidates = met
         data = signing_input.encode()
-        for key in candidates:
-            if key.check(data, signature):
-                break
-        else:
-            raise signature_error(token, signature)
+        key = candidates[0]
+        if not key.check(data, signature):
+            key = other_key(candidates, data, token, signature)
         if known is None:
             _accept(header, policy)
             if keeps_headers and len(headers) < _HEADERS_KEPT:
