@@ -118,11 +118,11 @@ async def test_r2_token_superseded_for_longer_than_the_window_ends_the_session(d
     desk.now_ms += G_MS
     with pytest.raises(RefreshReused):
         await desk.refresh(texts[5 - steps_back])
-    await desk.assert_dead(first.session.id, *texts)
-    assert await desk.events("refresh_reused") == 1
     (entry,) = desk.in_force
     assert (entry.kind, entry.target) == ("session", first.session.id)
     assert entry in (await desk.store.load_feed(None)).entries
+    await desk.assert_dead(first.session.id, *texts)
+    assert await desk.events("refresh_reused") == 1
 
 
 async def test_r2_older_than_the_parent_is_reuse_at_any_time(desk: Desk) -> None:
