@@ -38,6 +38,7 @@ from sealring.issuer.throttle import Rate
 from sealring.store.memory import MemoryStore
 from sealring.store.protocol import Store
 from sealring.verifier.principal import Principal
+from sealring.web.health import HealthRoutes
 from tests.clocks import FrozenClock
 
 T = TypeVar("T")
@@ -216,7 +217,7 @@ class ServedThread:
 
 @contextmanager
 def serve_in_thread(auth: Sealring) -> Iterator[ServedThread]:
-    """Serve the auth routes under /auth, and one guarded route /orders, until the block ends."""
+    """Serve the auth routes under /auth, health, and one guarded route /orders, until the block ends."""
     loops: list[asyncio.AbstractEventLoop] = []
 
     @asynccontextmanager
@@ -227,6 +228,7 @@ def serve_in_thread(auth: Sealring) -> Iterator[ServedThread]:
 
     app = FastAPI(lifespan=lifespan)
     app.include_router(auth.router("/auth"), prefix="/auth")
+    app.include_router(HealthRoutes(auth.verifier).router)
     app.add_middleware(auth.middleware)
 
     @app.get("/orders")
