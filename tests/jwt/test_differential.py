@@ -163,7 +163,7 @@ def tokens(draw: st.DrawFn) -> str:
     return forge(KEY, draw(spelled(draw(CLAIMS))), draw(spelled(draw(HEADERS))))
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(tokens())
 def test_made_up_tokens(token: str) -> None:
     compare(token)
@@ -172,7 +172,7 @@ def test_made_up_tokens(token: str) -> None:
 GOOD = forge(KEY, {"iss": "i", "aud": "a", "exp": NOW + 3600})
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(
     st.lists(
         st.tuples(st.integers(0, len(GOOD)), st.integers(0, 3), st.characters(max_codepoint=0x250)),
