@@ -101,6 +101,10 @@ def test_a_name_of_the_wrong_type(name: str, value: Any, policy: dict[str, Any])
         ({"nbf": NOW + 3}, {"leeway": 2}, NOW, "not_yet_valid"),
         ({"nbf": NOW + 3}, {"ignore_not_before": True}, NOW, "accepted"),
         ({"nbf": NOW + 3, "exp": NOW}, {}, NOW, "not_yet_valid"),
+        ({"nbf": NOW - 3, "exp": NOW}, {}, NOW, "expired"),
+        ({"nbf": NOW - 3, "exp": NOW + 3, "iat": NOW - 9}, {"max_age": 5}, NOW, "too_old"),
+        ({"nbf": NOW + 3, "exp": NOW + 9, "iat": NOW - 9}, {"max_age": 5, "ignore_not_before": True}, NOW, "too_old"),
+        ({"exp": NOW - 3, "iat": NOW - 9}, {"max_age": 5, "ignore_expiration": True}, NOW, "too_old"),
         ({"nbf": NOW + 3, "exp": NOW}, {"ignore_not_before": True}, NOW, "expired"),
         # iat: looked at when an age or a lifetime is asked for
         ({"iat": NOW + 100}, {}, NOW, "accepted"),
