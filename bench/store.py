@@ -21,13 +21,15 @@ import subprocess
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import cycle
 from pathlib import Path
+from typing import Any
 
 import psycopg
+import uvloop
 
 from sealring.sessions.session import Session
 from sealring.store.postgres import PostgresStore
@@ -148,7 +150,6 @@ async def sqlite_rates() -> None:
             [
                 ("1 caller / bare", "refreshes, 1 caller", "bare UPDATE, one row a commit", 0.5),
                 ("32 callers / 1 caller", "refreshes, 32 callers", "refreshes, 1 caller", 5),
-                ("32 callers / bare", "refreshes, 32 callers", "bare UPDATE, one row a commit", 5),
             ],
         )
 
@@ -328,18 +329,24 @@ async def postgres_rates() -> None:
         )
 
 
+def run(measurement: Coroutine[Any, Any, None]) -> None:
+    """On the loop that `serve` runs on."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(measurement)
+
+
 def main(arguments: list[str]) -> None:
     """What was asked for, or everything."""
     if arguments[:1] == ["turns"]:
-        asyncio.run(take_turns(arguments[1], int(arguments[2])))
+        run(take_turns(arguments[1], int(arguments[2])))
         return
     if not arguments or "sqlite" in arguments:
-        asyncio.run(sqlite_rates())
+        run(sqlite_rates())
         with tempfile.TemporaryDirectory() as folder:
             taking_turns(Path(folder))
-        asyncio.run(sqlite_sizes())
+        run(sqlite_sizes())
     if not arguments or "postgresql" in arguments:
-        asyncio.run(postgres_rates())
+        run(postgres_rates())
 
 
 if __name__ == "__main__":
