@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from sealring.cli.serve import settings_for
 from sealring.issuer.root_secret import weakness
 from tests.cli.conftest import Shell
 
@@ -158,6 +159,18 @@ def test_k7_check_finds_an_env_file_that_others_can_read(house: Shell, folder: P
     assert said.code == 1
     assert "WRONG .env: others can read it (mode 644)" in said.out
     assert "hint: chmod 600 .env" in said.out
+
+
+def test_k7_serve_warns_of_an_env_file_that_others_can_read(
+    house: Shell, folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert house("version").code == 0
+    monkeypatch.setenv("SEALRING_ISSUER", "http://127.0.0.1:8000")
+    settings_for("127.0.0.1", 8000)
+    assert capsys.readouterr().err == ""
+    (folder / ".env").chmod(0o640)
+    settings_for("127.0.0.1", 8000)
+    assert capsys.readouterr().err == ("sealring: warning: .env: others can read it (mode 640)\nhint: chmod 600 .env\n")
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ def examine() -> list[Finding]:
         return [_failed("configuration", error)]
     findings = [Finding("configuration", True, f"issuer {settings.issuer}, {settings.algorithm}")]  # noqa: FBT003 - reads as its name
     findings.append(_secret(settings))
-    findings.append(_dotenv())
+    findings.append(env_file())
     findings.append(_cookies(settings))
     findings.append(_bound(settings))
     findings.extend(asyncio.run(_store(settings, with_keys=findings[1].good)))
@@ -65,7 +65,8 @@ def _secret(settings: Settings) -> Finding:
     return good("secret", f"{len(secret.secrets)} listed, fingerprint {marks}: the same, in this order, on every node")
 
 
-def _dotenv() -> Finding:
+def env_file() -> Finding:
+    """Whether `.env` is its owner's alone (K7)."""
     path = Path(".env")
     if not path.is_file():
         return good(".env", "")

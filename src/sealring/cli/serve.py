@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from sealring.cli.examine import Finding, env_file
 from sealring.cli.setup import DOTENV, write_dotenv
 from sealring.errors import ConfigurationError
 from sealring.settings import Settings, is_loopback, load_settings
@@ -61,11 +62,19 @@ def settings_for(host: str, port: int) -> Settings:
         write_dotenv()
         click.echo(f"wrote {Path.cwd() / DOTENV} with a fresh secret: keep it, and keep it to yourself")
         settings = load_settings()
+    warn_of(env_file())
     if "issuer" not in settings.model_fields_set:
         # workers read the environment again, so they must find it there
         os.environ["SEALRING_ISSUER"] = f"http://{f'[{host}]' if ':' in host else host}:{port}"
         settings = load_settings()
     return settings
+
+
+def warn_of(finding: Finding) -> None:
+    """Say on stderr what `check` would call wrong, and go on: who may read a file is the operator's affair."""
+    if not finding.good:
+        click.echo(f"sealring: warning: {finding.subject}: {finding.words}", err=True)
+        click.echo(f"hint: {finding.hint}", err=True)
 
 
 async def open_once(settings: Settings) -> None:
