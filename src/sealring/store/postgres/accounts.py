@@ -12,7 +12,7 @@ from psycopg.errors import UniqueViolation
 from sealring.errors import InvalidField, NameTaken
 from sealring.revocation.entry import Entry
 from sealring.store.postgres.database import Connection, Undo
-from sealring.store.postgres.ledger import append, end_subject, lock_subject, raise_epoch
+from sealring.store.postgres.ledger import append_and_commit, end_subject, lock_subject, raise_epoch
 from sealring.store.records import (
     Account,
     AccountChange,
@@ -50,7 +50,7 @@ async def create(connection: Connection, account: Account, event: Event) -> None
         if taken.diag.constraint_name == "accounts_canonical_email":
             raise InvalidField("email", "is taken") from None
         raise NameTaken from None
-    await append(connection, (), event)
+    await append_and_commit(connection, (), event)
 
 
 async def find(connection: Connection, canonical_name: str | None, id: str | None) -> Account | None:
@@ -105,4 +105,4 @@ async def change(
         drafts.append(await end_subject(connection, id, "subject_revoked", keep=keep, now=now, expires_at=expires_at))
     elif isinstance(change, ScopesChange):
         drafts.append(await raise_epoch(connection, id, expires_at))
-    return await append(connection, drafts, event)
+    return await append_and_commit(connection, drafts, event)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from sealring.revocation.entry import Entry
 from sealring.store.postgres.database import Connection, Undo
-from sealring.store.postgres.ledger import append
+from sealring.store.postgres.ledger import append_and_commit
 from sealring.store.records import Event, KeyRing, SigningKey
 from sealring.store.rows import KEY_COLUMNS, read_key, write_key
 
@@ -40,4 +40,4 @@ async def write_ring(
         await connection.execute(
             f"INSERT INTO signing_keys ({KEY_COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)", write_key(key)
         )
-    return await append(connection, drafts, event)
+    return await append_and_commit(connection, drafts, event)

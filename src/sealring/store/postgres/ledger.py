@@ -2,7 +2,7 @@
 
 Lock order, the same everywhere: the subject's row, then rows of sessions, then the counter row as the last statement.
 The counter row stays locked until the commit is done, so numbers are given in commit order and without gaps (D6, F1,
-F2); it is locked for one round trip and one flush, whatever the transaction did before.
+F2); it is locked for one statement and one flush, whatever the transaction did before.
 """
 
 # ruff: noqa: S608
@@ -16,7 +16,7 @@ from sealring.errors import StoreUnavailable
 from sealring.revocation.entry import Entry
 from sealring.sessions.session import EndCause
 from sealring.store.ledger import digest_of, draft_entry, is_complete, number_entries
-from sealring.store.postgres.database import Connection
+from sealring.store.postgres.database import Connection, execute_and_commit
 from sealring.store.records import Event, FeedPage
 from sealring.store.rows import ENTRY_COLUMNS, EVENT_COLUMNS, read_entry, read_event, write_event
 
@@ -45,10 +45,11 @@ SELECT head, CASE WHEN %(entries)s > 0 THEN pg_notify('{CHANNEL}', head::TEXT) E
 """
 
 
-async def append(connection: Connection, drafts: Sequence[Entry], *events: Event) -> tuple[Entry, ...]:
-    """Number entries and audit lines by the counter row, and write them: the last statement before COMMIT."""
+async def append_and_commit(connection: Connection, drafts: Sequence[Entry], *events: Event) -> tuple[Entry, ...]:
+    """Number entries and audit lines by the counter row, write them, and commit: the end of the transaction."""
     kinds, at_ms, subjects, sessions, addresses, causes, details = zip(*map(write_event, events), strict=True)
-    cursor = await connection.execute(
+    rows = await execute_and_commit(
+        connection,
         _APPEND,
         {
             "entries": len(drafts),
@@ -68,10 +69,9 @@ async def append(connection: Connection, drafts: Sequence[Entry], *events: Event
             "expires_at": [draft.expires_at for draft in drafts],
         },
     )
-    row = await cursor.fetchone()
-    if row is None:
+    if not rows:
         raise StoreUnavailable("the store has lost its counter row")
-    return number_entries(drafts, row[0] - len(drafts))
+    return number_entries(drafts, rows[0][0] - len(drafts))
 
 
 async def lock_subject(connection: Connection, subject: str) -> int | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sealring.revocation.entry import Entry
 from sealring.store.ledger import draft_entry
 from sealring.store.postgres.database import Connection
-from sealring.store.postgres.ledger import append
+from sealring.store.postgres.ledger import append_and_commit
 from sealring.store.records import Event
 
 BUDGET_SECONDS = 3600.0
@@ -27,4 +27,4 @@ async def begin_anew(connection: Connection, event: Event, *, now: int, expires_
         (now, expires_at),
     )
     kids = [kid for (kid,) in await cursor.fetchall()]
-    return await append(connection, [draft_entry("key", kid, expires_at=expires_at) for kid in kids], event)
+    return await append_and_commit(connection, [draft_entry("key", kid, expires_at=expires_at) for kid in kids], event)

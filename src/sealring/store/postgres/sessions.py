@@ -12,7 +12,7 @@ from sealring.revocation.entry import Entry
 from sealring.sessions.session import EndCause, Session
 from sealring.store.ledger import draft_entry, session_ended
 from sealring.store.postgres.database import Connection, Undo
-from sealring.store.postgres.ledger import append, end_subject, ensure_subject, lock_subject, raise_epoch
+from sealring.store.postgres.ledger import append_and_commit, end_subject, ensure_subject, lock_subject, raise_epoch
 from sealring.store.records import (
     EndSession,
     EndSubject,
@@ -67,7 +67,7 @@ async def start(
         {"subject": session.subject, "others": max(0, cap - 1), "now": now},
     )
     await connection.execute(_INSERT, write_session(session))
-    entries = await append(
+    entries = await append_and_commit(
         connection,
         [draft_entry("session", sid, expires_at=now + retain_seconds) for sid, _, _ in ended],
         *(session_ended(event, session=sid, subject=subject, cause=cause) for sid, subject, cause in ended),
@@ -144,7 +144,7 @@ async def revoke(
             drafts = [await raise_epoch(connection, revocation.subject, expires_at)]
         case _:
             assert_never(revocation)
-    return await append(connection, drafts, event)
+    return await append_and_commit(connection, drafts, event)
 
 
 async def _end_one(connection: Connection, revocation: EndSession, now: int, expires_at: int) -> list[Entry]:

@@ -152,7 +152,7 @@ class PostgresStore(Store):
         async def settle(connection: Connection) -> None:
             if succeeded:
                 await attempt_lanes.clear(connection, succeeded)
-            await ledger.append(connection, (), event)
+            await ledger.append_and_commit(connection, (), event)
 
         await self._database.transact(settle)
 
