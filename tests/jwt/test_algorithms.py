@@ -5,7 +5,9 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from sealring.jwt import Key
 from sealring.jwt.algorithms import ALGORITHMS, _der_frames, _der_pair, algorithm
+from sealring.jwt.base64url import encode
 
 HALF = 32
 NUMBERS = st.integers(1, 2 ** (8 * HALF) - 1)
@@ -29,6 +31,17 @@ def test_frames_of_each_curve(half: int) -> None:
             before, between = _der_frames(half)[high[0] >> 7][other[0] >> 7]
             r, s = high * half, other * half
             assert before + r + between + s == encode_dss_signature(int.from_bytes(r, "big"), int.from_bytes(s, "big"))
+
+
+@pytest.mark.parametrize("alg", ["ES256", "ES384", "ES512"])
+def test_signatures_have_their_length_whatever_their_numbers(alg: str) -> None:
+    key = Key.generate(alg)
+    assert key.sign is not None
+    for turn in range(300):  # one in 128 has a number that is short in DER
+        data = turn.to_bytes(2, "big")
+        signature = key.sign(data)
+        assert len(signature) == algorithm(alg).size
+        assert key.check(data, encode(signature))
 
 
 def test_the_table() -> None:

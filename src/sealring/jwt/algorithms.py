@@ -17,7 +17,6 @@ from typing import Literal, TypeAlias, TypeVar
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hmac import HMAC
 from pybase64 import b64encode_as_string
 
@@ -194,8 +193,11 @@ def _ecdsa_signer(key: ec.EllipticCurvePrivateKey, scheme: ec.ECDSA, half: int) 
     sign_der = key.sign
 
     def sign(data: bytes) -> bytes:
-        r, s = decode_dss_signature(sign_der(data, scheme))
-        return r.to_bytes(half, "big") + s.to_bytes(half, "big")  # RFC 7518 §3.4
+        der = sign_der(data, scheme)  # the library's own, so no stranger's DER is read here
+        at = 2 if der[1] < 0x80 else 3  # noqa: PLR2004  # DER's long form
+        middle = at + 2 + der[at + 1]
+        r, s = der[at + 2 : middle][-half:], der[middle + 2 :][-half:]
+        return r.rjust(half, b"\0") + s.rjust(half, b"\0")  # RFC 7518 §3.4
 
     return sign
 

@@ -215,10 +215,8 @@ def _interval(claims: Claims, rules: ClaimRules) -> tuple[float, float]:
 
 
 def _usual(wanted: Wanted | None) -> object:
-    """Return the value of the claim that needs no second look: the only name wanted, or absence."""
-    if wanted is None:
-        return _ABSENT
-    return next(iter(wanted.strings)) if len(wanted.strings) == 1 and not wanted.patterns else object()
+    """Return a value of the claim that needs no second look: one of the names wanted, or absence."""
+    return _ABSENT if wanted is None else next(iter(wanted.strings), object())
 
 
 def _require_date(name: str, value: object, *, integers: bool) -> None:
