@@ -127,6 +127,7 @@ def test_a_name_of_the_wrong_type(name: str, value: Any, policy: dict[str, Any])
         ({"iss": "i"}, {"issuer": "ii"}, NOW, "wrong_issuer"),
         ({"iss": ""}, {"issuer": "i"}, NOW, "wrong_issuer"),
         ({"iss": GONE}, {"issuer": "i"}, NOW, "wrong_issuer"),
+        ({"iss": GONE}, {"issuer": re.compile(".*")}, NOW, "wrong_issuer"),
         ({"iss": "j"}, {"issuer": ["i", "j"]}, NOW, "accepted"),
         ({"iss": "k"}, {"issuer": ("i", "j")}, NOW, "wrong_issuer"),
         ({"iss": "ij"}, {"issuer": re.compile("i")}, NOW, "wrong_issuer"),
@@ -168,6 +169,13 @@ def test_rule(claims: dict[str, Any], policy: dict[str, Any], now: float, expect
     assert verdict(USUAL | claims, policy, now) == expected
     if not {"iss", "aud"} & claims.keys():  # with names to compare, the usual token takes the quick way
         assert verdict(USUAL | claims, POLICY | policy, now) == expected
+
+
+@pytest.mark.parametrize("value", ["1", 1.5, True, None, []])
+def test_two_claims_of_the_same_wrong_type_do_not_excuse_each_other(value: Any) -> None:
+    assert verdict(USUAL | {"exp": value, "iat": value}, POLICY | {"integer_dates": True}) == "bad_claim"
+    if value != "1":
+        assert verdict(USUAL | {"sub": value, "jti": value}, POLICY) == "bad_claim"
 
 
 def test_the_refusal_names_the_claim() -> None:

@@ -70,7 +70,7 @@ def sign(
     2
     """
     signer = _signer(key)
-    body = _body(claims)
+    body = claims.copy() if type(claims) is dict else _body(claims)
     if now is None:
         now = time()
     if audience is not None:
@@ -105,7 +105,7 @@ def _signer(key: object) -> Signer:
 
 
 def _body(claims: object) -> dict[str, Any]:
-    if type(claims) is not dict and not isinstance(claims, Mapping):
+    if not isinstance(claims, Mapping):
         raise TypeError("claims must be a mapping")
     return dict(claims)
 
