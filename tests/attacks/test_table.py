@@ -148,6 +148,8 @@ async def befall(site: ServedThread, user: User, state: str) -> None:
             await site.auth.refresh_claims(user.subject)
         case "key revoked":
             await issuer.revoke_key(str(jwt.peek(user.access).header["kid"]))
+            # many keys die here in one second: the next standby must be known before it has to sign
+            assert await site.auth.verifier.follower.poll()
         case _:
             raise AssertionError(state)
 

@@ -55,7 +55,7 @@ Shell = Callable[..., Said]
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     for name in Settings.model_fields:
-        monkeypatch.delenv(f"SEALRING_{name.upper()}", raising=False)
+        monkeypatch.setenv(f"SEALRING_{name.upper()}", "")  # as good as unset, and `serve`'s own are undone
     return tmp_path
 
 

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import signal
-import socket
 import stat
 import subprocess
 import time
@@ -19,7 +18,6 @@ import pytest
 from tests.serving import (
     PASSWORD,
     SEALRING,
-    SECRET,
     ServedProcess,
     bearer,
     cookie_line,
@@ -31,7 +29,7 @@ from tests.serving import (
 )
 
 
-def sealring(folder: Path | str, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+def sealring(folder: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [*SEALRING, *arguments],
         cwd=folder,
@@ -72,50 +70,6 @@ def test_a_password_prompt_without_a_terminal_is_refused(tmp_path: Path) -> None
     done = sealring(tmp_path, "users", "create", "ada")
     assert done.returncode != 0
     assert "Traceback" not in done.stderr
-
-
-# serve, where it cannot
-
-
-def test_a_taken_port_leaves_no_trace(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        done = sealring(tmp_path, "serve", "--port", str(port))
-    assert done.returncode == 1
-    assert done.stderr.startswith(f"sealring: error: cannot listen on 127.0.0.1 port {port}: ")
-    assert "hint: " in done.stderr
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
-    assert tmp_path.is_dir()
-    done = sealring("/proc", "serve", "--port", "0")
-    assert done.returncode == 1
-    assert done.stderr.startswith("sealring: error: cannot write .env: ")
-    done = sealring("/proc", "serve", "--port", "0", SEALRING_SECRET=SECRET)
-    assert done.returncode == 1
-    assert done.stderr.startswith("sealring: error: ")
-    assert "Traceback" not in done.stderr
-
-
-@pytest.mark.parametrize(
-    ("arguments", "settings", "message"),
-    [
-        ((), {"SEALRING_SECRTE": "x"}, "unknown setting SEALRING_SECRTE"),
-        ((), {"SEALRING_SECRET": "x" * 64}, "SEALRING_SECRET has too few different characters"),
-        ((), {"SEALRING_SECRET": SECRET, "SEALRING_DATABASE_URL": "sqlite:///no/such/x.db"}, ""),
-        (("--host", "no.such.host.invalid"), {}, "cannot listen on no.such.host.invalid"),
-        (("--host", "0.0.0.0"), {}, "SEALRING_SECRET is not set"),  # noqa: S104 - refused
-    ],
-)
-def test_what_is_wrong_is_said_before_anything_is_written(
-    tmp_path: Path, arguments: tuple[str, ...], settings: dict[str, str], message: str
-) -> None:
-    done = sealring(tmp_path, "serve", "--port", "0", *arguments, **settings)
-    assert done.returncode == 1
-    assert done.stderr.startswith(f"sealring: error: {message}")
-    assert "Traceback" not in done.stderr
-    assert list(tmp_path.iterdir()) == []
 
 
 # serve, from an empty folder

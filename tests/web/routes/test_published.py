@@ -39,6 +39,7 @@ def test_k4_what_is_published_is_asked_for_once(client: httpx2.Client, path: str
     etag = answer.headers["etag"]
     assert answer.headers["cache-control"] in {"public, max-age=300", "no-cache"}
     assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["vary"] == "Accept-Encoding", "one copy for everybody"
     for known in (etag, f'"other", {etag}', f"W/{etag}"):
         again = client.get(path, headers={"If-None-Match": known})
         assert (again.status_code, again.content) == (304, b"")

@@ -34,7 +34,8 @@ class PublishedRoutes:
 
 def _cached(request: Request, body: bytes, media_type: str, cache_control: str) -> Response:
     etag = f'"{sha256(body).hexdigest()[:32]}"'
-    headers = {"etag": etag, "cache-control": cache_control, "x-content-type-options": "nosniff"}
+    # the same for everybody: a shared cache need not keep one for each credential that came along
+    headers = {"etag": etag, "cache-control": cache_control, "vary": "Accept-Encoding"}
     known = request.headers.get("if-none-match", "")
     if etag in {each.strip().removeprefix("W/") for each in known.split(",")}:  # weak comparison (RFC 9110 §13.1.2)
         return Response(status_code=304, headers=headers)
