@@ -65,6 +65,7 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "verification: operand 0 of Or",
         "met = known or _meet(",
     ): "a header met again is read again: slower, no different",
+    ("claims: operand 1 of Or", "more <= claims.keys()"): "the long way answers the same",
     ("claims: operand 1 of Or", "more = frozenset("): "an empty set is in every token's names: slower, no different",
 }
 """Survivors, by name and code → why no test can tell them from the original."""
