@@ -72,6 +72,25 @@ def test_a_password_prompt_without_a_terminal_is_refused(tmp_path: Path) -> None
     assert "Traceback" not in done.stderr
 
 
+def test_following_the_audit_log_shows_what_happens_until_ctrl_c(tmp_path: Path) -> None:
+    sealring(tmp_path, "init")
+    following = subprocess.Popen(
+        [*SEALRING, "audit", "--follow", "--json"],
+        cwd=tmp_path,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    sealring(tmp_path, "sessions", "revoke-user", "--subject", "42")
+    assert following.stdout is not None
+    line = json.loads(following.stdout.readline())
+    assert (line["kind"], line["subject"]) == ("subject_revoked", "42")
+    following.send_signal(signal.SIGINT)
+    _, err = following.communicate(timeout=30)
+    assert (following.returncode, err.strip()) == (0, "")
+
+
 # serve, from an empty folder
 
 
@@ -211,8 +230,10 @@ def test_i15_logs_have_the_true_cause_and_nothing_that_opens_anything(tmp_path: 
             client.get("/auth/me", headers=bearer(access))
             client.post("/auth/refresh", json={"refresh_token": refresh})
             client.post("/auth/login", content=b'{"password":"%s"' % PASSWORD.encode(), headers={"content-type": "x"})
+        served.process.send_signal(signal.SIGINT)  # Ctrl-C is how one stops it, no failure
+        assert served.process.wait(30) == 0
     finally:
-        served.stop()
+        served.kill()
     log = served.log
     secret = (tmp_path / ".env").read_text().split("SEALRING_SECRET=")[1].strip()
     csrf = answer.json()["csrf_token"]

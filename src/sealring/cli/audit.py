@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from datetime import UTC, datetime
 
@@ -36,7 +37,8 @@ def audit(after: int, follow: bool, as_json: bool) -> None:
                     return
                 await asyncio.sleep(FOLLOW_SECONDS)
 
-    with_issuer(work)
+    with contextlib.suppress(KeyboardInterrupt) if follow else contextlib.nullcontext():  # Ctrl-C is how that ends
+        with_issuer(work)
 
 
 def as_line(event: Event, *, json_wanted: bool) -> str:

@@ -113,7 +113,8 @@ def run(listener: socket.socket, workers: int) -> None:
         "workers": workers,
     }
     config = uvicorn.Config("sealring.demo:create_app", **options)
-    if workers == 1:
-        uvicorn.Server(config).run(sockets=[listener])
-    else:
-        Multiprocess(config, sockets=[listener]).run()
+    with contextlib.suppress(KeyboardInterrupt):  # Ctrl-C is how one stops it, no failure
+        if workers == 1:
+            uvicorn.Server(config).run(sockets=[listener])
+        else:
+            Multiprocess(config, sockets=[listener]).run()
