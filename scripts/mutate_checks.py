@@ -65,6 +65,8 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "verification: operand 0 of Or",
         "met = known or _meet(",
     ): "a header met again is read again: slower, no different",
+    ("selection: operand 0 of Or", "alg not in ALGORITHMS"): "no key is bound to an algorithm outside the table",
+    ("selection: operand 0 of And", "ours.get(kid)"): "no key is named None",
     ("claims: operand 1 of Or", "more <= claims.keys()"): "the long way answers the same",
     ("claims: operand 1 of Or", "more = frozenset("): "an empty set is in every token's names: slower, no different",
 }

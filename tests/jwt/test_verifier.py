@@ -171,6 +171,14 @@ def test_project_runs_once_and_its_result_is_shared() -> None:
     assert jwt.Verifier(KEY, project=project, cache_size=0).verify(token, NOW) == ("s", "k")
 
 
+def test_project_runs_once_for_a_resolver_that_stands_by_its_answer() -> None:
+    made: list[jwt.Token] = []
+    verifier = jwt.Verifier(lambda _: KEY, project=lambda token: (made.append(token), token.kid)[1])  # type: ignore[func-returns-value]
+    token = jwt.sign(CLAIMS, KEY)
+    assert [verifier.verify(token, NOW) for _ in range(3)] == ["k", "k", "k"]
+    assert len(made) == 1
+
+
 def test_a_projection_may_refuse() -> None:
     def project(token: jwt.Token) -> str:
         raise Revoked(token.claims["sub"])
