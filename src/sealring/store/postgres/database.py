@@ -46,11 +46,13 @@ _DEFAULTS: dict[str, Any] = {
 """What the DSN may override: a connection to a machine that has gone silent ends by itself (F5)."""
 _SETTINGS = f"""
 SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED;
+SET plan_cache_mode = force_generic_plan;
 SET statement_timeout = {int(BUDGET_SECONDS * 1000)};
 SET idle_in_transaction_session_timeout = {int(2 * BUDGET_SECONDS * 1000)};
 SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off';
 """
-"""Whatever the server's defaults are: an acknowledged commit is on disk (P2), and nothing holds a lock for long."""
+"""Whatever the server's defaults are: an acknowledged commit is on disk (P2), and nothing holds a lock for long. Plans
+are made once: every statement goes by a key or takes a few rows of an array, so no value makes another plan better."""
 
 
 class Undo(Exception):

@@ -16,6 +16,7 @@ from sealring.errors import StoreUnavailable
 from sealring.revocation.entry import Entry
 from sealring.sessions.session import EndCause
 from sealring.store.ledger import digest_of, draft_entry, is_complete, number_entries
+from sealring.store.postgres.arrays import number_array, text_array
 from sealring.store.postgres.database import Connection, execute_and_commit
 from sealring.store.records import Event, FeedPage
 from sealring.store.rows import ENTRY_COLUMNS, EVENT_COLUMNS, read_entry, read_event, write_event
@@ -55,18 +56,18 @@ async def append_and_commit(connection: Connection, drafts: Sequence[Entry], *ev
             "entries": len(drafts),
             "events": len(events),
             "digest": digest_of(drafts),
-            "event_kinds": list(kinds),
-            "at_ms": list(at_ms),
-            "subjects": list(subjects),
-            "sessions": list(sessions),
-            "addresses": list(addresses),
-            "causes": list(causes),
-            "details": list(details),
-            "ids": [draft.id for draft in drafts],
-            "kinds": [draft.kind for draft in drafts],
-            "targets": [draft.target for draft in drafts],
-            "epochs": [draft.epoch for draft in drafts],
-            "expires_at": [draft.expires_at for draft in drafts],
+            "event_kinds": text_array(kinds),
+            "at_ms": number_array(at_ms),
+            "subjects": text_array(subjects),
+            "sessions": text_array(sessions),
+            "addresses": text_array(addresses),
+            "causes": text_array(causes),
+            "details": text_array(details),
+            "ids": text_array(draft.id for draft in drafts),
+            "kinds": text_array(draft.kind for draft in drafts),
+            "targets": text_array(draft.target for draft in drafts),
+            "epochs": number_array(draft.epoch for draft in drafts),
+            "expires_at": number_array(draft.expires_at for draft in drafts),
         },
     )
     if not rows:

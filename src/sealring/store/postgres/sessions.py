@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import assert_never
 
 from sealring.revocation.entry import Entry
@@ -14,11 +13,9 @@ from sealring.store.ledger import draft_entry, session_ended
 from sealring.store.postgres.database import Connection, Undo
 from sealring.store.postgres.ledger import append_and_commit, end_subject, ensure_subject, lock_subject, raise_epoch
 from sealring.store.records import (
-    EndSession,
     EndSubject,
     Event,
     LoginGuard,
-    Revocation,
     SessionRecord,
     StaleSubject,
     StartedSession,
@@ -118,47 +115,16 @@ async def list_live(connection: Connection, subject: str | None, now: int, limit
 
 
 async def revoke(
-    connection: Connection, revocation: Revocation, event: Event, *, now: int, expires_at: int
+    connection: Connection, revocation: EndSubject | StaleSubject, event: Event, *, now: int, expires_at: int
 ) -> tuple[Entry, ...]:
-    """Carry out a revocation.
-
-    Ending one session locks its row only: a refresh of it waits there and finds it ended, or has moved it before; and
-    which subject it belongs to never changes.
-    """
-    drafts: Sequence[Entry]
+    """Carry out the revocation of a subject. Single sessions end in `endings`."""
     match revocation:
-        case EndSession():
-            drafts = await _end_one(connection, revocation, now, expires_at)
         case EndSubject():
-            drafts = [
-                await end_subject(
-                    connection,
-                    revocation.subject,
-                    revocation.cause,
-                    keep=revocation.keep,
-                    now=now,
-                    expires_at=expires_at,
-                )
-            ]
+            draft = await end_subject(
+                connection, revocation.subject, revocation.cause, keep=revocation.keep, now=now, expires_at=expires_at
+            )
         case StaleSubject():
-            drafts = [await raise_epoch(connection, revocation.subject, expires_at)]
+            draft = await raise_epoch(connection, revocation.subject, expires_at)
         case _:
             assert_never(revocation)
-    return await append_and_commit(connection, drafts, event)
-
-
-async def _end_one(connection: Connection, revocation: EndSession, now: int, expires_at: int) -> list[Entry]:
-    where = "id = %s AND ended_at IS NULL"
-    values: list[str | int | None] = [revocation.id]
-    if revocation.subject is not None:
-        where, values = f"{where} AND subject = %s", [*values, revocation.subject]
-    before = revocation.unmoved
-    if before is not None:
-        where += " AND id = %s AND generation = %s AND minted_ms = %s AND child_minted_ms IS NOT DISTINCT FROM %s"
-        values += [before.id, before.generation, before.minted_ms, before.child_minted_ms]
-    ended = await connection.execute(
-        f"UPDATE sessions SET ended_at = %s, ended_by = %s WHERE {where}", (now, revocation.cause, *values)
-    )
-    if ended.rowcount == 0:
-        raise Undo(())
-    return [draft_entry("session", revocation.id, expires_at=expires_at)]
+    return await append_and_commit(connection, [draft], event)

@@ -17,12 +17,14 @@ from sealring.store.postgres import accounts, ledger, purge, restored, sessions
 from sealring.store.postgres import keys as signing_keys
 from sealring.store.postgres import lanes as attempt_lanes
 from sealring.store.postgres.database import BUDGET_SECONDS, Connection, Database, unavailable
+from sealring.store.postgres.endings import Endings
 from sealring.store.postgres.news import News
 from sealring.store.postgres.swaps import Swaps
 from sealring.store.protocol import Store
 from sealring.store.records import (
     Account,
     AccountChange,
+    EndSession,
     Event,
     FeedPage,
     KeyRing,
@@ -55,6 +57,7 @@ class PostgresStore(Store):
         # the follower's questions go a way of their own: writers that wait for a locked row make no node stale (F5)
         self._following = Database(dsn, connections=1)
         self._swaps = Swaps(self._database)
+        self._endings = Endings(self._database)
         self._news = News(self._database)
 
     @property
@@ -76,6 +79,7 @@ class PostgresStore(Store):
     async def close(self) -> None:
         await self._news.close()
         await self._swaps.close()
+        await self._endings.close()
         await self._database.close()
         await self._following.close()
 
@@ -137,6 +141,8 @@ class PostgresStore(Store):
     async def revoke(self, revocation: Revocation, event: Event, *, now: int, retain_seconds: int) -> tuple[Entry, ...]:
         if not names_something(revocation):
             return ()
+        if isinstance(revocation, EndSession):
+            return await self._endings.end(revocation, event, now=now, expires_at=now + retain_seconds)
         return await self._database.transact(
             partial(sessions.revoke, revocation=revocation, event=event, now=now, expires_at=now + retain_seconds)
         )

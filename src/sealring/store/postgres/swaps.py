@@ -12,13 +12,14 @@ and in order of id, so that two batches that meet wait for each other in one dir
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import psycopg
 
 from sealring.errors import Overloaded, StoreUnavailable
 from sealring.sessions.session import Session
+from sealring.store.postgres.arrays import number_array, text_array
 from sealring.store.postgres.database import (
     ATTEMPTS,
     BUDGET_SECONDS,
@@ -170,32 +171,18 @@ def _unmoved(session: Session) -> tuple[str, int, int, int | None]:
 
 
 def _arrays(batch: Sequence[_Swap]) -> list[str]:
-    """The batch as array literals: to write them here costs a tenth of what the driver's lists do."""
     changes = [(swap.before, swap.after) for swap in batch]
     return [
-        _text_array(before.id for before, _ in changes),
-        _number_array(before.generation for before, _ in changes),
-        _number_array(before.minted_ms for before, _ in changes),
-        _number_array(before.child_minted_ms for before, _ in changes),
-        _text_array(None if b.scopes == a.scopes else write_scopes(a.scopes) for b, a in changes),
-        _text_array(None if b.claims == a.claims else write_claims(a.claims) for b, a in changes),
-        _text_array(None if b.device == a.device else write_text(a.device) for b, a in changes),
-        _text_array(None if b.address == a.address else write_text(a.address) for b, a in changes),
-        *(_number_array(getattr(after, name) for _, after in changes) for name in _NUMBERS),
+        text_array(before.id for before, _ in changes),
+        number_array(before.generation for before, _ in changes),
+        number_array(before.minted_ms for before, _ in changes),
+        number_array(before.child_minted_ms for before, _ in changes),
+        text_array(None if b.scopes == a.scopes else write_scopes(a.scopes) for b, a in changes),
+        text_array(None if b.claims == a.claims else write_claims(a.claims) for b, a in changes),
+        text_array(None if b.device == a.device else write_text(a.device) for b, a in changes),
+        text_array(None if b.address == a.address else write_text(a.address) for b, a in changes),
+        *(number_array(getattr(after, name) for _, after in changes) for name in _NUMBERS),
     ]
-
-
-def _number_array(values: Iterable[int | None]) -> str:
-    return "{" + ",".join("NULL" if value is None else str(value) for value in values) + "}"
-
-
-def _text_array(values: Iterable[str | None]) -> str:
-    return "{" + ",".join("NULL" if value is None else _quoted(value) for value in values) + "}"
-
-
-def _quoted(value: str) -> str:
-    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
 
 
 def _fail(batch: Sequence[_Swap], error: BaseException) -> None:
