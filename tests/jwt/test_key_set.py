@@ -100,6 +100,13 @@ def test_strange_members_do_not_cost_the_others() -> None:
     assert [key.alg for key in keys] == ["ES256", "RS256"]
 
 
+def test_what_a_member_without_alg_is_bound_to() -> None:
+    curve = {name: value for name, value in A.to_jwk().items() if name != "alg"}
+    probabilistic = jwt.Key.generate("PS256").to_jwk()
+    keys = jwt.KeySet.from_jwks({"keys": [curve, probabilistic]})
+    assert [key.alg for key in keys] == ["ES256", "PS256"]
+
+
 @pytest.mark.parametrize("jwks", [None, [], {}, {"keys": None}, {"keys": {}}, {"keys": []}, {"keys": [{}]}, "{}"])
 def test_a_set_without_a_usable_key_is_refused(jwks: Any) -> None:
     with pytest.raises(KeyRefused):
