@@ -1,7 +1,7 @@
 """Ends of single sessions in PostgreSQL: concurrent ones ride in one transaction.
 
-Every revocation passes the counter row, one transaction after the other, so a flush each would be the limit of them all.
-Whoever comes while a transaction is under way waits and travels with the others in the next. Each session stands once
+Every revocation passes the counter row, one transaction after the other, so with a flush each the disk would be the
+limit. Whoever comes while a transaction is under way waits and travels with the others in the next. Each session stands once
 in it, and whether it ends is asked of its row alone: one that has ended, moved or is somebody else's leaves no trace.
 A transaction that fails fails for all that are in it: nothing was kept, or nobody knows, and each may try again.
 """
@@ -101,7 +101,7 @@ class Endings:
                         ending.future.set_result(() if entry is None else (entry,))
 
     def _take(self) -> list[Ending]:
-        """Those that have waited longest, each session once; whose caller has gone is left out, for it had not begun."""
+        """Those that have waited longest, each session once. Where the caller has gone, nothing has begun."""
         batch: dict[str, Ending] = {}
         left = []
         for ending in self._waiting:
