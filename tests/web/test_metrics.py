@@ -34,7 +34,7 @@ async def test_refusals_events_and_freshness_are_counted() -> None:
         text = (await client.get("/metrics")).text
     assert 'sealring_refusals_total{cause="session",code="revoked"} 2.0' in text
     assert 'sealring_refusals_total{cause="",code="malformed"} 1.0' in text
-    assert 'sealring_events_total{kind="login"} 1.0' in text
+    assert 'sealring_events_total{kind="session_started"} 1.0' in text
     assert 'sealring_events_total{kind="session_ended"} 1.0' in text
     assert "sealring_fresh 1.0" in text
     assert "sealring_feed_number 0.0" in text

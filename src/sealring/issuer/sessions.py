@@ -158,7 +158,7 @@ class Sessions:
             confirmed_ms=now_ms,
         )
         event = Event(
-            kind="login",
+            kind="session_started",
             at_ms=now_ms,
             subject=subject,
             session=session.id,

@@ -22,6 +22,7 @@ EventKind = Literal[
     "password_changed",
     "scopes_changed",
     "login",
+    "session_started",
     "login_failed",
     "throttled",
     "session_ended",

@@ -14,8 +14,6 @@ from sealring.errors import (
     MalformedBody,
     MissingCredential,
     RefreshRefused,
-    RefreshSuperseded,
-    SealringError,
 )
 from sealring.issuer.issuer import LoggedIn
 from sealring.web.body import read_form
@@ -23,7 +21,6 @@ from sealring.web.fetch_metadata import check_cookie_use
 from sealring.web.problems import report
 from sealring.web.routes.site import AuthSite
 from sealring.web.routes.wire import Delivery, LogIn, ProblemDetails, Refresh, Registration, Tokens, User
-from sealring.web.strict_route import problem_response
 
 TOKEN_FORM: dict[str, Any] = {
     "requestBody": {
@@ -85,7 +82,7 @@ class LogInRoutes:
         )
         return self._welcome(response, logged_in, body.delivery)
 
-    async def refresh(self, request: Request, response: Response, body: Refresh | None = None) -> Any:
+    async def refresh(self, request: Request, response: Response, body: Refresh | None = None) -> Tokens:
         """Trade a refresh token for the next one and a fresh access token: from the body, or from the cookie."""
         site = self._site
         cookie = site.refresh_cookie(request)
@@ -98,13 +95,9 @@ class LogInRoutes:
         if cookie is None:
             site.refuse_foreign_page(request)
             raise MissingCredential("no refresh token")
-        try:
-            self._check_cookie_use(request, site.issuer.sessions.session_of(cookie))
-            issued = await site.issuer.refresh(cookie, origin=site.origin(request))
-        except RefreshSuperseded:
-            raise  # the cookies are newer already: leave them
-        except RefreshRefused as error:
-            return self._refuse_and_clear(request, error)
+        # A refusal clears no cookie: it may arrive after another tab has logged in, and would take that log-in along.
+        self._check_cookie_use(request, site.issuer.sessions.session_of(cookie))
+        issued = await site.issuer.refresh(cookie, origin=site.origin(request))
         return site.deliver(response, issued, "cookie")
 
     async def log_out(self, request: Request, response: Response, body: Refresh | None = None) -> None:
@@ -173,12 +166,6 @@ class LogInRoutes:
 
     def _check_cookie_use(self, request: Request, session_id: str) -> None:
         check_cookie_use(request.scope["headers"], self._site.origins, session_id, self._site.csrf_tokens.matches)
-
-    def _refuse_and_clear(self, request: Request, error: SealringError) -> Response:
-        report(error, where=request.scope["path"], refused=self._site.refused)
-        response = problem_response(error)
-        response.raw_headers.extend(self._site.cookies.clear())
-        return response
 
 
 def _member(form: dict[str, str], name: str) -> str:
