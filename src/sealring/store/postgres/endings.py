@@ -2,8 +2,8 @@
 
 Every revocation passes the counter row, one transaction after the other, so with a flush each the disk would be the
 limit. Whoever comes while a transaction is under way waits and travels with the others in the next. Each session
-stands once in it, and whether it ends is asked of its row alone: one that has ended, moved or is somebody else's leaves
-no trace. A transaction that fails fails for all that are in it: nothing was kept, or nobody knows, and each may try again.
+stands once in it, and whether it ends is asked of its row alone: one that has ended, moved or is somebody else's
+leaves no trace. A transaction that fails fails for all that are in it: each may try again.
 """
 
 from __future__ import annotations
