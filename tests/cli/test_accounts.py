@@ -13,6 +13,7 @@ from sealring import Sealring
 from sealring.errors import SealringError
 from tests.cli.conftest import Shell
 from tests.serving import OTHER_PASSWORD, PASSWORD
+from tests.store.samples import an_account, an_event
 
 
 def log_in(name: str = "ada", password: str = PASSWORD) -> tuple[str, str] | str:
@@ -117,6 +118,18 @@ def test_no_password_is_taken_from_an_argument_or_shown(house: Shell) -> None:
     said = house("users create bob --password-file -", stdin="hunter2 hunter2 hunter2\n")
     assert "hunter2" not in said.out + said.err
     assert "hunter2" not in house("audit").out
+
+
+def test_a_listing_leaves_nobody_out(house: Shell) -> None:
+    async def work() -> None:
+        auth = Sealring()
+        await auth.store.open()
+        event = an_event("account_created")
+        await asyncio.gather(*(auth.store.create_account(an_account(f"u{number}"), event) for number in range(1100)))
+        await auth.store.close()
+
+    asyncio.run(work())
+    assert {row["username"] for row in house("users list --json").json} == {"ada", *(f"u{n}" for n in range(1100))}
 
 
 def test_sessions_are_listed_and_ended(house: Shell) -> None:

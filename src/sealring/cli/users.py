@@ -15,6 +15,7 @@ from sealring.cli.workplace import with_issuer
 from sealring.errors import ConfigurationError
 from sealring.issuer.accounts import Accounts
 from sealring.issuer.sessions import check_scopes
+from sealring.store.records import Account
 
 password_file = click.option(
     "--password-file",
@@ -58,10 +59,19 @@ def list_users(as_json: bool) -> None:
                 "scopes": list(account.scopes),
                 "created_at": account.created_at,
             }
-            for account in await auth.issuer.accounts.list()
+            for account in await everybody(auth.issuer.accounts)
         ]
 
     print_rows(with_issuer(work), json_wanted=as_json, empty="no accounts yet")
+
+
+async def everybody(accounts: Accounts) -> list[Account]:
+    """All accounts by name, however many."""
+    found = page = await accounts.list()
+    while page:
+        page = await accounts.list(after=page[-1].canonical_name)
+        found = found + page
+    return found
 
 
 @users.command()
