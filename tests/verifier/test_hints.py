@@ -104,3 +104,24 @@ async def test_f12_a_source_that_cries_wolf_is_polled_little_more_than_one_that_
         await asyncio.sleep(0.01)
     assert time.monotonic() - began > 0.4  # eight polls at thirty a second would be over sooner
     await follower.stop()
+
+
+async def test_f11_a_first_load_that_takes_longer_than_the_bound_is_not_given_up() -> None:
+    """A million entries take longer than S: the node is stale until the short poll after it, not for ever."""
+    feed = Feed(never)
+    feed.news.set()
+    whole = feed.load
+
+    async def slowly(after: int | None) -> FeedPage:
+        if after is None:
+            await asyncio.sleep(1.3)
+        return await whole(after)
+
+    feed.load = slowly  # type: ignore[method-assign]
+    follower = a_follower(feed, poll_interval=600)
+    follower._max_staleness = 1.0
+    assert await follower.poll()
+    assert follower.cursor == 1
+    assert not follower.is_fresh
+    assert await follower.poll()
+    assert follower.is_fresh

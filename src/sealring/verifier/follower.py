@@ -30,8 +30,9 @@ ReloadCause = Literal["first load", "incarnation", "went back", "forgotten", "di
 
 ENTRIES_A_TURN = 2_000
 """Entries taken in before requests get a turn again: about two milliseconds."""
-FULL_LOAD_SECONDS = 60
-"""A full load may take longer than the bound; the node stays stale until the poll after it, which is short."""
+FULL_LOAD_SECONDS = 300
+"""A full load may take longer than the bound (a million entries, some ten seconds); the node stays stale until the poll
+after it, which is short."""
 HINT_PAUSE_SECONDS = 0.03
 """After a hint; twice as long each time that the next one has come meanwhile, up to the poll interval. So a single
 revocation is heard of at once, and a storm of them, or a source that cries wolf, costs no more than polling does."""
