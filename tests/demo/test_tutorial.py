@@ -60,7 +60,7 @@ def test_no_token_is_401_and_a_bad_one_403(client: httpx2.Client) -> None:
     nothing = client.get("/api/userOrders")
     assert problem(nothing) == (401, "missing_credential")
     assert nothing.headers["www-authenticate"] == 'Bearer realm="sealring"'
-    for bad in ("x", token[:-2] + "AA", token + ".x", jwt.sign({"sub": "1"}, jwt.Key.generate("ES256"))):
+    for bad in ("x", token[:-8] + "AAAAAAAA", token + ".x", jwt.sign({"sub": "1"}, jwt.Key.generate("ES256"))):
         answer = client.get("/api/userOrders", headers=bearer(bad))
         assert problem(answer) == (403, "invalid_token")
         assert 'error="invalid_token"' in answer.headers["www-authenticate"]
