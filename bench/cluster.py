@@ -234,6 +234,8 @@ async def requests_per_second(node: Node, script: Path) -> float:
 
 async def write_revocations(dsn: str, per_second: int) -> None:
     """What other nodes acknowledge: a hundred entries ten times a second, each batch one commit and one NOTIFY."""
+    if not per_second:
+        await asyncio.Event().wait()
     batch = per_second // 10
     async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as writer:
         await writer.execute("SET synchronous_commit = off")  # its cost is not the question
@@ -260,15 +262,16 @@ async def throughput(cluster: Cluster, folder: Path) -> None:
         script.write_text(WRK % (folder / "tokens"))
         await requests_per_second(node, script)
         ratios, quiet_rates = [], []
-        for _round in range(ROUNDS):
-            quiet = await requests_per_second(node, script)
-            writing = asyncio.create_task(write_revocations(dsn, 1000))
-            busy = await requests_per_second(node, script)
-            require(not writing.done(), "the writer has ended")
-            writing.cancel()
-            await asyncio.gather(writing, return_exceptions=True)
-            ratios.append(busy / quiet)
-            quiet_rates.append(quiet)
+        for number in range(ROUNDS):
+            rates = {}
+            for per_second in (0, 1000) if number % 2 else (1000, 0):  # in turns: who comes second has no advantage
+                writing = asyncio.create_task(write_revocations(dsn, per_second))
+                rates[per_second] = await requests_per_second(node, script)
+                require(not writing.done(), "the writer has ended")
+                writing.cancel()
+                await asyncio.gather(writing, return_exceptions=True)
+            ratios.append(rates[1000] / rates[0])
+            quiet_rates.append(rates[0])
         standing = (await node.client.get("/standing")).json()
     print(
         f"requests/s while taking in 1,000 revocations/s: {statistics.median(ratios):.3f} of"
