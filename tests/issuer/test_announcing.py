@@ -9,8 +9,8 @@ import pytest
 from sealring.errors import NameTaken
 from sealring.issuer.announcing import announcing
 from sealring.store.memory import MemoryStore
-from sealring.store.records import EndSubject, Event
-from tests.store.samples import NOW, RETAIN, an_account, an_event
+from sealring.store.records import EndSubject, Event, StatusChange
+from tests.store.samples import NOW, RETAIN, a_key, a_session, an_account, an_event
 
 pytestmark = pytest.mark.anyio
 
@@ -29,6 +29,32 @@ async def test_what_happened_is_told_once_and_what_did_not_is_not() -> None:
     ring = await store.read_keys()
     assert await store.write_keys(ring.version + 1, [], event, now=NOW, retain_seconds=RETAIN) is None
     assert told == [event, event]
+
+
+async def test_what_revokes_nothing_and_what_makes_room_is_told_too() -> None:
+    told: list[Event] = []
+    store = announcing(MemoryStore(), [told.append])
+    await store.open()
+    account = an_account()
+    await store.create_account(account, an_event("account_created"))
+    enabled = StatusChange(status="active")
+    await store.change_account(account.id, enabled, an_event("account_enabled"), now=NOW, retain_seconds=RETAIN)
+    ring = await store.read_keys()
+    await store.write_keys(ring.version, [a_key()], an_event("key_published"), now=NOW, retain_seconds=RETAIN)
+    first, second = a_session(), a_session()
+    for session, replaces in ((first, None), (second, None), (a_session(), second.id)):
+        started = an_event("session_started")
+        await store.start_session(session, started, guard=None, cap=1, replaces=replaces, retain_seconds=RETAIN)
+    assert [(event.kind, event.cause, event.session) for event in told] == [
+        ("account_created", "", ""),
+        ("account_enabled", "", ""),
+        ("key_published", "", ""),
+        ("session_started", "", ""),
+        ("session_started", "", ""),
+        ("session_ended", "over_cap", first.id),
+        ("session_started", "", ""),
+        ("session_ended", "replaced", second.id),
+    ]
 
 
 async def test_a_hook_that_raises_changes_nothing(caplog: pytest.LogCaptureFixture) -> None:

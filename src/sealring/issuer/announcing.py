@@ -8,18 +8,24 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 from sealring.store.protocol import Store
-from sealring.store.records import Event
+from sealring.store.records import Event, StartedSession
 
 log = logging.getLogger("sealring.audit")
 
 OnEvent = Callable[[Event], None]
-EVENTFUL = ("create_account", "change_account", "start_session", "revoke", "settle_attempt", "write_keys")
-NOTHING_HAPPENED: tuple[object, ...] = (None, ())
-"""What an eventful method returns when it did nothing; `create_account` and `settle_attempt` return none and did."""
-ALWAYS_HAPPEN = {"create_account", "settle_attempt"}
+HAPPENED: dict[str, Callable[[Any], bool]] = {
+    "create_account": lambda _: True,
+    "settle_attempt": lambda _: True,
+    "change_account": lambda entries: entries is not None,  # an empty tuple: done, and nothing to revoke
+    "write_keys": lambda entries: entries is not None,
+    "start_session": lambda started: started is not None,
+    "revoke": bool,  # no entry: there was nothing to end
+}
+"""The methods that take an event, and whether what they returned says that it happened."""
 
 
 def announcing(store: Store, listeners: Sequence[OnEvent]) -> Store:
@@ -34,13 +40,18 @@ class _Announcing:
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._store, name)
-        if name not in EVENTFUL:
+        if name not in HAPPENED:
             return method
 
         async def told(*arguments: Any, **options: Any) -> Any:
             result = await method(*arguments, **options)
-            if name in ALWAYS_HAPPEN or result not in NOTHING_HAPPENED:
-                self._tell(next(one for one in (*arguments, *options.values()) if isinstance(one, Event)))
+            if HAPPENED[name](result):
+                event = next(one for one in (*arguments, *options.values()) if isinstance(one, Event))
+                self._tell(event)
+                if isinstance(result, StartedSession):
+                    for entry in result.entries:  # the store's own audit lines for what had to make room
+                        cause = "replaced" if entry.target == options.get("replaces") else "over_cap"
+                        self._tell(replace(event, kind="session_ended", session=entry.target, cause=cause, detail={}))
             return result
 
         return told
