@@ -58,6 +58,11 @@ def ours(token: str) -> str:
     return codes[0]
 
 
+def issued_later(token: str) -> bool:
+    """The one thing that both of them refuse and we, like jsonwebtoken, do not: see docs/coming-from.md."""
+    return float(jwt.peek(token).claims.get("iat", 0)) > NOW
+
+
 def pyjwt_accepts(token: str) -> bool:
     try:
         pyjwt.decode(
@@ -82,7 +87,7 @@ def compare(token: str) -> None:
     answer = ours(token)
     both = [pyjwt_accepts(token), joserfc_accepts(token)]
     if answer == "accepted":
-        assert any(both), "accepted by nobody else"
+        assert any(both) or issued_later(token), "accepted by nobody else"
     elif all(both):
         assert answer in STRICTER, f"refused for {answer}, which has no name as a stricter rule"
 
