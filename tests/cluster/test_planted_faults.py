@@ -6,6 +6,7 @@ Each scenario runs twice, with honest nodes (no violation) and with the planted 
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -182,7 +183,7 @@ async def _slow_and_quick(node: Sealring) -> tuple[Issued, Issued]:
     """One session whose end the trigger delays, one whose end it does not."""
     slow = quick = None
     while slow is None or quick is None:
-        held = await node.start_session("42")
+        held = await node.start_session(secrets.token_hex(6))  # of a subject's own, or the cap would end some
         if held.session.id.startswith("A"):
             slow = held
         else:
