@@ -34,8 +34,7 @@ FULL_LOAD_SECONDS = 300
 """A full load may take longer than the bound (a million entries, some ten seconds); the node stays stale until the poll
 after it, which is short."""
 HINT_PAUSE_SECONDS = 0.03
-"""After a hint; twice as long each time that the next one has come meanwhile, up to the poll interval. So a single
-revocation is heard of at once, and a storm of them, or a source that cries wolf, costs no more than polling does."""
+"""After a hint: a storm of revocations, or a source that cries wolf, costs 30 polls a second at most."""
 
 
 class Follower:
@@ -220,9 +219,7 @@ class Follower:
 
     async def _listen(self) -> None:
         """Hurry when the source hints at news."""
-        pause = HINT_PAUSE_SECONDS
         while True:
-            began = self._clock.steady()
             try:
                 await self._source.wait_for_news()
             except Exception as error:  # noqa: BLE001 - a hint is never needed, so nothing that it does may stop anything
@@ -230,9 +227,7 @@ class Follower:
                 await asyncio.sleep(self._poll_interval)
             else:
                 self.hurry()
-                quiet = self._clock.steady() - began > pause
-                pause = HINT_PAUSE_SECONDS if quiet else min(2 * pause, self._poll_interval)
-                await asyncio.sleep(pause)
+                await asyncio.sleep(HINT_PAUSE_SECONDS)
 
     def _say_freshness(self) -> None:
         """One log line when the node goes stale, one when it is fresh again."""
