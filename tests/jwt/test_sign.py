@@ -195,6 +195,13 @@ def test_the_header(options: dict[str, Any], header: dict[str, Any]) -> None:
         assert jwt.peek(jwt.sign({}, KEY, **options)).header == header
 
 
+def test_a_key_remembers_few_headers_however_many_types_it_signs() -> None:
+    key = jwt.Key.generate("HS256")
+    for number in range(100):
+        assert jwt.peek(jwt.sign({}, key, typ=f"kind-{number}")).header["typ"] == f"kind-{number}"
+    assert len(key.header_texts) <= 16
+
+
 @pytest.mark.parametrize("key", [None, "secret", b"secret", {"kty": "oct"}])
 def test_only_a_key_signs(key: Any) -> None:
     with pytest.raises(TypeError, match="Key"):
