@@ -211,7 +211,6 @@ class Sealring:
         return auth_router(
             AuthSite(
                 issuer=self.issuer,
-                verifier=self.verifier,
                 gate=self.gate,
                 cookies=CookiePolicy(secure=settings.secure_cookies, auth_path=prefix),
                 csrf_tokens=self.csrf_tokens,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-import logging.config
 from datetime import UTC, datetime
 from typing import Any
 
@@ -45,8 +44,3 @@ LOGGING: dict[str, Any] = {
     },
     "root": {"level": "WARNING", "handlers": ["stderr"]},
 }
-
-
-def log_to_stderr() -> None:
-    """Install the above."""
-    logging.config.dictConfig(LOGGING)

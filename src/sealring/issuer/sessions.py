@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, assert_never
 
-from sealring.errors import InvalidRefreshToken, RefreshReused, RefreshSuperseded, SessionEnded, StoreUnavailable
+from sealring.errors import RefreshReused, RefreshSuperseded, SessionEnded, StoreUnavailable
 from sealring.issuer.access_tokens import AccessToken, AccessTokenIssuer, check_claims
 from sealring.issuer.device import describe_device
 from sealring.issuer.origin import Origin
@@ -335,15 +335,3 @@ def check_scopes(scopes: Sequence[str]) -> None:
     for scope in scopes:
         if not scope or not all("!" <= letter <= "~" and letter not in '"\\' for letter in scope):
             raise ValueError(f"scope {scope!r} is not a scope token of RFC 6749 §3.3")
-
-
-__all__ = [
-    "Grant",
-    "GrantFor",
-    "InvalidRefreshToken",
-    "Issued",
-    "SessionPolicy",
-    "Sessions",
-    "check_scopes",
-    "check_subject",
-]

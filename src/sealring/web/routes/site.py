@@ -12,7 +12,6 @@ from sealring.issuer.origin import Origin
 from sealring.issuer.sessions import Issued
 from sealring.sessions.csrf import CsrfTokens
 from sealring.verifier.principal import Principal
-from sealring.verifier.verifier import Verifier
 from sealring.web.client_address import Network, client_address
 from sealring.web.cookies import CookiePolicy, read_cookie
 from sealring.web.credentials import Credential, find_credential
@@ -30,7 +29,6 @@ class AuthSite:
     """One mounted set of auth routes."""
 
     issuer: Issuer
-    verifier: Verifier
     gate: Gate
     cookies: CookiePolicy
     csrf_tokens: CsrfTokens
