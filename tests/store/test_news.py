@@ -80,7 +80,10 @@ async def test_f12_a_listener_whose_connection_is_killed_says_so_and_connects_ag
     waiting = asyncio.create_task(store.wait_for_news())
     await asyncio.sleep(0.05)
     with psycopg.connect(postgres_dsn, autocommit=True) as killer:
-        killer.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'")
+        killer.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND query LIKE 'LISTEN%'"
+        )
     async with asyncio.timeout(20):
         with pytest.raises(StoreUnavailable):
             await waiting
