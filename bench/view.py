@@ -18,9 +18,10 @@ from sealring.revocation.view import RevocationView
 
 T = TypeVar("T")
 
-ROUNDS = 30
-QUESTIONS_A_ROUND = 10_000
-FEED_AT_ONCE = 1_000
+ROUNDS = 150
+QUESTIONS_A_ROUND = 2_000
+FEED_AT_ONCE = 500
+"""As the follower does."""
 LIFE_SECONDS = 1_860
 
 
@@ -47,7 +48,7 @@ def microseconds_of_cause(view: RevocationView | Empty, sids: list[str]) -> floa
         for sid in asked:
             cause(sid, "42", 3, "kid")
 
-    return microseconds(ask, sids)
+    return microseconds(ask, sids, lambda sid: sid[:1] + sid[1:])
 
 
 def microseconds_of_set(numbers: set[int], sids: list[str]) -> float:
@@ -57,18 +58,19 @@ def microseconds_of_set(numbers: set[int], sids: list[str]) -> float:
         for number in asked:
             number in numbers  # noqa: B015 - the question is what is timed
 
-    return microseconds(ask, [hash(sid) for sid in sids])
+    return microseconds(ask, [hash(sid) for sid in sids], lambda number: number + 1 - 1)
 
 
-def microseconds(ask: Callable[[list[T]], None], asked: list[T]) -> float:
+def microseconds(ask: Callable[[list[T]], None], asked: list[T], renew: Callable[[T], T]) -> float:
     """Time a question, less the empty loop: the best of many short rounds, none of which asks what another asked.
 
     The best, because noise only adds; short, so that a round can go uninterrupted; never the same twice,
-    so that no cache remembers it.
+    so that no cache remembers it. What is asked is as a request has it: just made by `renew` (so it stands in the
+    processor's cache, unlike what it is looked up in), its hash not yet computed.
     """
     best = best_loop = float("inf")
     for start in range(0, len(asked), QUESTIONS_A_ROUND):
-        part = asked[start : start + QUESTIONS_A_ROUND]
+        part = [renew(one) for one in asked[start : start + QUESTIONS_A_ROUND]]
         began = perf_counter()
         ask(part)
         best = min(best, (perf_counter() - began) / len(part))
@@ -110,7 +112,7 @@ def forget(view: RevocationView) -> float:
     """Forget everything half-way and at the end; the longest step in ms."""
     longest = 0.0
     for now in (LIFE_SECONDS // 2, 2 * LIFE_SECONDS):
-        for _ in range(40):
+        for _ in range(100):
             began = process_time()
             view.forget(now)
             longest = max(longest, process_time() - began)

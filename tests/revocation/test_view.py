@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import os
 import threading
+import warnings
 
 import pytest
 from hypothesis import given, settings
@@ -29,14 +31,14 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def shrink_packed(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {
-        "FILTER_SLOTS": 64,
-        "FILTER_MASK": 63,
+        "POSITIONS": 512,
+        "POSITION_MASK": 511,
         "_SMALLEST_SEGMENT": 4,
         "_LARGEST_SEGMENT": 8,
         "_SWEPT_AT_ONCE": 16,
     }.items():
         monkeypatch.setattr(packed, name, value)
-    monkeypatch.setattr(view, "FILTER_MASK", 63)
+    monkeypatch.setattr(view, "POSITION_MASK", 511)
     monkeypatch.setattr(dated, "FORGOTTEN_AT_ONCE", 3)
 
 
@@ -143,12 +145,34 @@ def test_sweeping_leaves_the_bits_of_live_segments(monkeypatch: pytest.MonkeyPat
         for sid, expires_at in ends.items():
             if expires_at > now:
                 assert sessions.holds(hash(sid))
+    held = []
+    while sessions._segments:
+        sessions.forget(NOW + 300 * 100)
+        held.append(len(sessions._segments))
+    assert held == list(reversed(range(len(held))))  # never two at once: that would be a pause
     for _ in range(8):
         sessions.forget(NOW + 300 * 100)
-    assert len(sessions) == 0
     assert sessions._stale_bits == 0
-    assert not any(sessions.filter)
-    assert not any(sessions._signposts)
+    assert not any(sessions.filter[:])
+    assert not any(sessions._signposts[:])
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_forked_worker_has_its_own() -> None:
+    sessions = PackedSessions()
+    sessions.add("before", NOW)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of forking beside threads, which the child does not need
+        child = os.fork()
+    if not child:
+        try:
+            sessions.add("after", NOW)
+            sessions.forget(NOW + 10**6)
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+    assert sessions.holds(hash("before"))
+    assert not sessions.holds(hash("after"))
 
 
 def test_entries_of_different_lives_share_few_segments() -> None:
@@ -226,7 +250,7 @@ def test_tables_take_few_bytes_an_entry() -> None:
     sessions = PackedSessions()
     for number in range(300_000):
         sessions.add(f"sid-{number}", NOW)
-    tables = sessions.nbytes - 2 * packed.FILTER_SLOTS
+    tables = sessions.nbytes - packed.POSITIONS // 4
     assert tables / len(sessions) <= 16
     live = sum(1 for number in range(50_000) if sessions.holds(hash(f"live-{number}")))
     assert live == 0

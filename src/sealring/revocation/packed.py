@@ -1,11 +1,11 @@
-"""Millions of dead session ids in some fifteen bytes each, asked in one memory access.
+"""Millions of dead session ids in some fifteen bytes each, nearly all questions answered by one memory access.
 
 *Segments* are open-addressing tables of 32-bit marks for entries that expire within the same few
-minutes; each is dropped whole when the last of them has. No table is ever copied or grown, so
-nothing pauses. In front stand two rows of bytes, found by the low bits of the hash: in the *filter*
-every entry sets one of eight bits by its hash, in the *signposts* one of eight by its segment. More
-than nine times in ten, even at ten million entries, the filter alone says "no"; otherwise the
-signpost says which segments to search.
+minutes; each is dropped whole when the last of them has. No table is ever copied or grown, and the
+kernel gives its pages as they are first written, so nothing pauses. In front stand the *filter*, one
+bit for each position that a hash can have, and the *signposts*, a byte for every eight positions that
+says in which segments something stands. More than nine times in ten, even at ten million entries, the
+filter alone says "no".
 
 Nothing is stored as text, so an answer "dead" can be wrong. It takes a live id that passes the filter
 (7 % at ten million entries) and whose high 32 bits equal one of two or three marks met on the way:
@@ -16,10 +16,13 @@ PYTHONHASHSEED fixes it), so nobody can aim at it. An answer "alive" is never wr
 
 from __future__ import annotations
 
+import mmap
+import sys
 from typing import Final
 
-FILTER_SLOTS: Final = 1 << 24
-FILTER_MASK: Final = FILTER_SLOTS - 1
+POSITIONS: Final = 1 << 27
+POSITION_MASK: Final = POSITIONS - 1
+"""A position fits one digit of a Python int, on which everything is cheaper than on the whole hash."""
 
 SEGMENT_SECONDS: Final = 300
 """A segment holds what expires within one such span: no entry is kept longer than asked by more than that."""
@@ -27,10 +30,18 @@ SEGMENT_SECONDS: Final = 300
 _SMALLEST_SEGMENT: Final = 1 << 18
 _LARGEST_SEGMENT: Final = 1 << 21
 _BITS: Final = 8
-_SWEPT_AT_ONCE: Final = 1 << 19
-"""Slots cleared of dropped segments in one go: about a millisecond."""
+_SWEPT_AT_ONCE: Final = 1 << 18
+"""Signposts cleared of dropped segments in one go: about a millisecond."""
 
 _ALL_OR_NOTHING: Final = bytes(255 if byte else 0 for byte in range(256))
+
+
+def _zeros(count: int) -> mmap.mmap:
+    """So many zero bytes, which cost nothing until they are written; `bytearray` would write them all at once."""
+    if sys.platform == "win32":
+        return mmap.mmap(-1, count)
+    # private: a forked worker that shared them would clear what its siblings still need
+    return mmap.mmap(-1, count, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
 
 
 class _Segment:
@@ -43,7 +54,7 @@ class _Segment:
         self.count = 0
         self.bit = bit
         self.span = span
-        self.table = memoryview(bytearray(8 * capacity)).cast("i")
+        self.table = memoryview(_zeros(8 * capacity)).cast("i")
         self.mask = 2 * capacity - 1
 
 
@@ -53,9 +64,9 @@ class PackedSessions:
     __slots__ = ("_by_signpost", "_filling", "_segments", "_signposts", "_stale_bits", "_swept_to", "filter")
 
     def __init__(self) -> None:
-        self.filter = bytearray(FILTER_SLOTS)
-        """By the low bits of the hash, `FILTER_MASK`; the next three choose the bit that an entry sets."""
-        self._signposts = bytearray(FILTER_SLOTS)
+        self.filter = _zeros(POSITIONS // 8)
+        """A bit for each position, the low bits of a hash: set for all entries, and for few that are none."""
+        self._signposts = _zeros(POSITIONS // 8)
         self._segments: list[_Segment] = []
         self._filling: dict[int, _Segment] = {}
         self._by_signpost: list[tuple[tuple[memoryview[int], int], ...]] = [()] * (1 << _BITS)
@@ -68,7 +79,7 @@ class PackedSessions:
     @property
     def nbytes(self) -> int:
         """Bytes of all tables and the filter."""
-        return 2 * FILTER_SLOTS + sum(segment.table.nbytes for segment in self._segments)
+        return 2 * (POSITIONS // 8) + sum(segment.table.nbytes for segment in self._segments)
 
     def add(self, session_id: str, expires_at: int) -> None:
         """Remember the session id at least until `expires_at` (Unix seconds)."""
@@ -77,9 +88,9 @@ class PackedSessions:
         if segment is None or segment.count == segment.capacity:
             segment = self._begin_segment(span)
         hashed = hash(session_id)
-        # bits 0 to 23 choose the slot, 24 to 26 the bit in it, 10 to 31 the place, 32 to 63 are the mark; 0 is no mark
-        mark = hashed >> 32 or 1
-        place = hashed >> 10 & segment.mask
+        position = hashed & POSITION_MASK
+        mark = hashed >> 32 or 1  # 0 is an empty place
+        place = position & segment.mask
         table = segment.table
         while (found := table[place]) and found != mark:
             place = place + 1 & segment.mask
@@ -87,18 +98,15 @@ class PackedSessions:
             segment.count += 1
             table[place] = mark
         # the table first, the filter last: whoever passes the filter finds the mark
-        slot = hashed & FILTER_MASK
-        self._signposts[slot] |= segment.bit
-        self.filter[slot] |= 1 << (hashed >> 24 & 7)
+        self._signposts[position >> 3] |= segment.bit
+        self.filter[position >> 3] |= 1 << (position & 7)
 
     def holds(self, hashed: int) -> bool:
-        """Tell whether an id of that hash is dead."""
-        slot = hashed & FILTER_MASK
-        if not self.filter[slot] >> (hashed >> 24 & 7) & 1:
-            return False
+        """Tell whether an id of that hash is dead, without asking the filter: do that first."""
+        position = hashed & POSITION_MASK
         mark = hashed >> 32 or 1
-        for table, mask in self._by_signpost[self._signposts[slot]]:
-            place = hashed >> 10 & mask
+        for table, mask in self._by_signpost[self._signposts[position >> 3]]:
+            place = position & mask
             while found := table[place]:
                 if found == mark:
                     return True
@@ -106,14 +114,14 @@ class PackedSessions:
         return False
 
     def forget(self, now: int) -> None:
-        """Drop the segments all of whose entries have expired at `now` (Unix seconds)."""
+        """Drop a segment that has expired as a whole at `now` (Unix seconds): one at a time, which is quick."""
         passed = now // SEGMENT_SECONDS
-        kept = [segment for segment in self._segments if segment.span > passed]
-        if len(kept) != len(self._segments):
-            dropped = _bits_of(self._segments)
-            self._segments = kept
-            self._filling = {span: segment for span, segment in self._filling.items() if span > passed}
-            self._stale_bits |= dropped & ~_bits_of(kept)
+        expired = next((segment for segment in self._segments if segment.span <= passed), None)
+        if expired is not None:
+            self._segments = [segment for segment in self._segments if segment is not expired]
+            if self._filling.get(expired.span) is expired:
+                del self._filling[expired.span]
+            self._stale_bits |= expired.bit & ~_bits_of(self._segments)
             self._swept_to = 0
             self._index()
         self._sweep()
@@ -153,7 +161,7 @@ class PackedSessions:
         self._signposts[part] = signposts
         self.filter[part] = hashes.to_bytes(len(signposts), "big")
         self._swept_to += _SWEPT_AT_ONCE
-        if self._swept_to >= FILTER_SLOTS:
+        if self._swept_to >= POSITIONS // 8:
             self._stale_bits = 0
 
 

@@ -13,12 +13,12 @@ from typing import Final, Literal, assert_never
 
 from sealring.revocation.dated import DatedTargets
 from sealring.revocation.entry import Entry
-from sealring.revocation.packed import FILTER_MASK, PackedSessions
+from sealring.revocation.packed import POSITION_MASK, PackedSessions
 
 EXACT_SESSIONS: Final = 1 << 16
 """About 8 MB, which an ordinary node never reaches; packing begins with a filter of 32 MiB."""
 
-_PACKED_AT_ONCE: Final = 4
+_PACKED_AT_ONCE: Final = 1
 """Sessions that follow into the packed part with each one that is added to it: nobody waits for the move."""
 
 RevokedBy = Literal["session", "subject", "key"]
@@ -65,8 +65,9 @@ class RevocationView:
         packed = self._packed
         if packed is not None:
             hashed = hash(session_id)
-            # the first step of `holds`, which settles nearly all, without the call
-            if packed.filter[hashed & FILTER_MASK] >> (hashed >> 24 & 7) & 1 and packed.holds(hashed):
+            position = hashed & POSITION_MASK
+            # the filter settles nearly all, without a call
+            if packed.filter[position >> 3] >> (position & 7) & 1 and packed.holds(hashed):
                 return "session"
         if self._subject_marks:
             mark = self._subject_marks.get(subject)

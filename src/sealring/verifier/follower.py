@@ -28,8 +28,8 @@ log = logging.getLogger("sealring.follower")
 
 ReloadCause = Literal["first load", "incarnation", "went back", "forgotten", "digest"]
 
-ENTRIES_A_TURN = 2_000
-"""Entries taken in before requests get a turn again: about two milliseconds."""
+ENTRIES_A_TURN = 500
+"""Entries taken in before requests get a turn again: about a millisecond."""
 FULL_LOAD_SECONDS = 300
 """A full load may take longer than the bound (a million entries, some ten seconds); the node stays stale until the poll
 after it, which is short."""
