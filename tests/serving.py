@@ -40,6 +40,7 @@ from sealring.store.protocol import Store
 from sealring.verifier.principal import Principal
 from sealring.web.health import HealthRoutes
 from tests.clocks import FrozenClock
+from tests.ports import free_port
 
 T = TypeVar("T")
 
@@ -139,14 +140,6 @@ def shared_demo() -> ServedProcess:
 
     atexit.register(end)
     return served
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _is_ready(url: str) -> bool:

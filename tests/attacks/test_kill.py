@@ -17,7 +17,8 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.serving import PASSWORD, ServedProcess, bearer, free_port, fresh_name, problem, start
+from tests.ports import free_port
+from tests.serving import PASSWORD, ServedProcess, bearer, fresh_name, problem, start
 
 SETTINGS = {"SEALRING_THROTTLE_ADDRESS": "100000/1m", "SEALRING_THROTTLE_ACCOUNT": "1000/1m"}
 CALLERS = 6

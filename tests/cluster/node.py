@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -13,15 +12,11 @@ from pathlib import Path
 
 import httpx2
 
+from tests.ports import free_port
+
 ROOT = Path(__file__).parents[2]
 SECRET = "b5c1f0d6a2e94787a1d3c05e9b7f6482c4d8e0fa1b2c3d4e5f60718293a4b5c6"
 READY_SECONDS = 60
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Node:
