@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, cast
+
+from sealring.store.protocol import Store
+from sealring.store.records import FeedPage
+
 START = 1_900_000_000
 
 
@@ -26,3 +33,20 @@ class FrozenClock:
 
     def step(self, seconds: float) -> None:
         self.epoch += seconds
+
+
+def on_clock(store: Store, now_ms: Callable[[], int]) -> Store:
+    """The same store telling another time as its own: a database's clock cannot be set."""
+    return cast("Store", _OnClock(store, now_ms))
+
+
+class _OnClock:
+    def __init__(self, store: Store, now_ms: Callable[[], int]) -> None:
+        self._store = store
+        self._now_ms = now_ms
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    async def load_feed(self, after: int | None) -> FeedPage:
+        return replace(await self._store.load_feed(after), time_ms=self._now_ms())

@@ -104,7 +104,7 @@ class Sealring:
             return keys.verifying()
 
         self.verifier = Verifier(
-            StoreSource(store, load_keys),
+            StoreSource(store, load_keys, heartbeat_seconds=settings.heartbeat_seconds),
             issuer=settings.issuer,
             audience=settings.audience_or_issuer,
             max_lifetime=settings.access_ttl,
@@ -358,6 +358,7 @@ def _issuer(  # noqa: PLR0917 - the parts, in the order in which they were made
             max_seconds=settings.session_max,
             retry_window_ms=round(settings.retry_window * 1000),
             retain_seconds=settings.retain_seconds,
+            leeway_seconds=LEEWAY_SECONDS,
         ),
         in_force=follower.apply,
         clock=clock.now_ms,

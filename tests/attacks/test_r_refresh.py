@@ -18,6 +18,7 @@ from sealring.errors import (
     RefreshReused,
     RefreshSuperseded,
     SessionEnded,
+    StoreUnavailable,
     TokenError,
 )
 from sealring.issuer.access_tokens import AccessTokenIssuer
@@ -31,11 +32,12 @@ from sealring.sessions.refresh_token import PREFIX, RefreshToken, RefreshTokenCo
 from sealring.store.protocol import Store
 from sealring.store.records import LoginGuard, PasswordChange, StatusChange
 from sealring.store.sqlite import SqliteStore
+from tests.clocks import on_clock
 from tests.store.samples import NOW, RETAIN, an_account, an_event
 
 pytestmark = pytest.mark.anyio
 
-G_MS, TTL, IDLE, LONGEST = 10_000, 1_800, 3_600, 36_000
+G_MS, TTL, IDLE, LONGEST, LEEWAY = 10_000, 1_800, 3_600, 36_000, 5
 ORIGIN = Origin("192.0.2.1", "a browser")
 ISSUER = "https://auth.example.com"
 
@@ -50,16 +52,23 @@ class Desk:
         self.codec = RefreshTokenCodec(keys or (self.key,))
         self.signing_key = jwt.Key.from_secret(secrets.token_bytes(32), "HS256")
         self.in_force: list[Entry] = []
+        self.store_ahead_ms = 0
         self.nodes = [self.node() for _ in range(nodes)]
 
     def node(self) -> Sessions:
         return Sessions(
-            self.store,
+            on_clock(self.store, lambda: self.now_ms + self.store_ahead_ms),
             refresh_tokens=self.codec,
             access_tokens=AccessTokenIssuer(
                 issuer=ISSUER, audience=ISSUER, ttl_seconds=TTL, signing_key=lambda: self.signing_key
             ),
-            policy=SessionPolicy(idle_seconds=IDLE, max_seconds=LONGEST, retry_window_ms=G_MS, retain_seconds=RETAIN),
+            policy=SessionPolicy(
+                idle_seconds=IDLE,
+                max_seconds=LONGEST,
+                retry_window_ms=G_MS,
+                retain_seconds=RETAIN,
+                leeway_seconds=LEEWAY,
+            ),
             in_force=self.in_force.extend,
             clock=lambda: self.now_ms,
         )
@@ -345,6 +354,81 @@ async def test_r11_absolute_end_holds_for_every_successor(desk: Desk, before_end
     assert last.access_token.expires_at == NOW + LONGEST
     assert last.refresh_expires_at == NOW + LONGEST
     assert last.session.expires_at == NOW + LONGEST
+
+
+@pytest.mark.parametrize(("limit", "seconds"), [("idle", IDLE), ("absolute", LONGEST)])
+async def test_t2_a_limit_that_was_found_reached_stays_so_when_the_clock_is_set_back(
+    desk: Desk, limit: str, seconds: int
+) -> None:
+    issued = await desk.log_in()
+    desk.now_ms += seconds * 1000
+    with pytest.raises(SessionEnded, match=limit):
+        await desk.refresh(issued.refresh_token)
+    record = await desk.store.read_session(issued.session.id)
+    assert record is not None
+    assert (record.session.ended_by, record.session.ended_at) == (limit, NOW + seconds)
+    assert [(entry.kind, entry.target) for entry in desk.in_force] == [("session", issued.session.id)]
+    assert (await desk.store.load_feed(0)).head == 1, "other nodes hear of it"
+    desk.now_ms = NOW * 1000 + 20_000
+    for _ in range(2):
+        with pytest.raises(SessionEnded, match="was ended"):
+            await desk.refresh(issued.refresh_token)
+    [line] = [event for event in await desk.store.read_events() if event.kind == "session_ended"]
+    assert (line.cause, line.subject, line.session, line.address) == (limit, "42", issued.session.id, ORIGIN.address)
+
+
+async def test_t2_a_limit_is_written_once_by_however_many_ask(desk: Desk) -> None:
+    issued = await desk.log_in()
+    desk.now_ms += IDLE * 1000
+    answers = await asyncio.gather(*(desk.refresh(issued.refresh_token) for _ in range(10)), return_exceptions=True)
+    assert {type(answer) for answer in answers} == {SessionEnded}
+    assert await desk.events("session_ended") == 1
+    assert (await desk.store.load_feed(0)).head == 1
+
+
+@pytest.mark.parametrize("off_ms", [-LEEWAY * 1000 - 1, LEEWAY * 1000 + 1, -30 * 86_400_000])
+async def test_t1_a_clock_that_the_store_contradicts_ends_nothing(desk: Desk, off_ms: int) -> None:
+    issued = await desk.log_in()
+    desk.now_ms += IDLE * 1000
+    desk.store_ahead_ms = off_ms
+    with pytest.raises(StoreUnavailable, match="clock"):
+        await desk.refresh(issued.refresh_token)
+    record = await desk.store.read_session(issued.session.id)
+    assert record is not None
+    assert record.session.ended_at is None
+    desk.now_ms -= 1000
+    await desk.refresh(issued.refresh_token)
+
+
+class Meanwhile:
+    """A store that lets something happen between a decision and its writing."""
+
+    def __init__(self, store: Store, happens: Callable[[], Awaitable[object]]) -> None:
+        self._store, self._happens = store, happens
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    async def revoke(self, *given: Any, **options: Any) -> tuple[Entry, ...]:
+        await self._happens()
+        return await self._store.revoke(*given, **options)
+
+
+async def test_t1_who_is_late_by_a_second_does_not_end_what_another_node_has_just_refreshed(desk: Desk) -> None:
+    issued = await desk.log_in()
+    other = desk.nodes[0]
+    successors = []
+
+    async def refresh_in_time() -> None:
+        desk.now_ms -= 1000
+        successors.append((await other.refresh(issued.refresh_token, origin=ORIGIN)).refresh_token)
+        desk.now_ms += 1000
+
+    desk.store = cast("Store", Meanwhile(desk.store, refresh_in_time))
+    desk.now_ms += IDLE * 1000
+    late = await desk.node().refresh(issued.refresh_token, origin=ORIGIN)
+    assert [late.refresh_token] == successors
+    assert await desk.events("session_ended") == 0
 
 
 async def test_r13_rotated_secret_reads_the_old_until_it_is_removed(store: Store) -> None:

@@ -13,7 +13,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Literal, Protocol, TypeVar, cast, get_args
+from typing import Any, Literal, Protocol, TypeVar, assert_never, cast, get_args
 
 from sealring import jwt
 from sealring.errors import InvalidRefreshToken, RefreshRefused, RefreshReused, RefreshSuperseded, SessionEnded
@@ -21,7 +21,7 @@ from sealring.issuer.access_tokens import AccessTokenIssuer
 from sealring.issuer.origin import Origin
 from sealring.issuer.sessions import SessionPolicy, Sessions
 from sealring.revocation.entry import Entry
-from sealring.sessions.refresh import Decision, Mint, Over, Repeat, Reused, Superseded, decide_refresh
+from sealring.sessions.refresh import Decision, Lapsed, Mint, Over, Repeat, Reused, Superseded, decide_refresh
 from sealring.sessions.refresh_token import RefreshToken, RefreshTokenCodec
 from sealring.sessions.session import Session
 from sealring.store.memory import MemoryStore
@@ -29,9 +29,11 @@ from sealring.store.postgres import PostgresStore
 from sealring.store.protocol import Store
 from sealring.store.records import Account, AccountChange, Deletion, Event, LoginGuard, PasswordChange, StatusChange
 from sealring.store.sqlite import SqliteStore
+from tests.clocks import on_clock
 
 IDLE_SECONDS, MAX_SECONDS = 10 * 86_400, 30 * 86_400
 RETAIN_SECONDS = 1_805
+LEEWAY_SECONDS = 5
 
 T = TypeVar("T")
 
@@ -170,13 +172,16 @@ class PureDriver:
                 case Repeat(child):
                     return Answer("tokens", self.keys.codec.seal(child))
                 case Reused():
-                    yield
-                    if self._swap(self._rows, row, replace(row, ended_at=now_ms // 1000, ended_by="reuse")):
-                        return Answer("reused")
+                    after, answer = replace(row, ended_at=now_ms // 1000, ended_by="reuse"), Answer("reused")
+                case Lapsed(limit):
+                    after, answer = replace(row, ended_at=now_ms // 1000, ended_by=limit), Answer("over")
                 case Mint(child, after):
-                    yield
-                    if self._swap(self._rows, row, after):
-                        return Answer("tokens", self.keys.codec.seal(child))
+                    answer = Answer("tokens", self.keys.codec.seal(child))
+                case _:
+                    assert_never(decision)
+            yield
+            if self._swap(self._rows, row, after):
+                return answer
 
     def end(self, session_id: str, how: Ending) -> None:
         del how
@@ -212,10 +217,10 @@ _gate: ContextVar[_Gate | None] = ContextVar("gate", default=None)
 
 
 class _Gated:
-    """A store whose refreshes stop before they write, as a busy machine may stop them."""
+    """A store whose refreshes stop before they write, as a busy machine may stop them. Its clock is the world's."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, store: Store, now_ms: Callable[[], int]) -> None:
+        self._store = on_clock(store, now_ms)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
@@ -261,7 +266,7 @@ class StoreDriver:
     def _make_nodes(self) -> tuple[Sessions, Sessions]:
         def node(number: int) -> Sessions:
             return Sessions(
-                cast("Store", _Gated(self._store)),
+                cast("Store", _Gated(self._store, lambda: self._world.now_ms)),
                 refresh_tokens=self.keys.codec,
                 access_tokens=AccessTokenIssuer(
                     issuer="i", audience="a", ttl_seconds=1_800, signing_key=lambda: self._signing_key
@@ -271,6 +276,7 @@ class StoreDriver:
                     max_seconds=MAX_SECONDS,
                     retry_window_ms=self._world.retry_window_ms,
                     retain_seconds=RETAIN_SECONDS,
+                    leeway_seconds=LEEWAY_SECONDS,
                 ),
                 in_force=_ignore,
                 clock=lambda: self._world.clock(number),

@@ -8,7 +8,7 @@ rotate, time passes. After each step:
 (b) a child is handed out again only within G, so that two holders of a token are handed different ones unless they
     ask within G of each other; whoever then comes second is refused, and the session is over;
 (c) there is one lineage: of each generation one token at most is ever accepted, and it is its predecessor's child;
-(d) nothing ended comes back or moves;
+(d) nothing ended comes back or moves; nor what somebody was told is over, when a clock is set back;
 (e) there is one row per session.
 """
 
@@ -16,12 +16,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, get_args
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from sealring.sessions.lifetimes import over_cause
+from sealring.sessions.lifetimes import Limit, over_cause
 from sealring.sessions.refresh import relation_of
 from sealring.sessions.refresh_token import RefreshToken
 from sealring.sessions.session import Session
@@ -29,6 +29,8 @@ from tests.properties.drivers import ENDINGS, Answer, Driver, Ending, PureDriver
 
 G_MS = 10_000
 MINUTE_MS, DAY_MS = 60_000, 86_400_000
+WRONG_BY_MS = 11 * DAY_MS
+"""Beyond the idle limit."""
 MOST_COPIES = 12
 
 Traffic = Literal["brief", "crossing", "wild"]
@@ -62,6 +64,7 @@ class Exchange:
     began_ms: int = 0
     """On the node's clock."""
     began_after_end: bool = False
+    began_in_time: bool = False
     had_to_write: bool = False
 
 
@@ -93,6 +96,7 @@ class RefreshMachine(RuleBasedStateMachine):
         self.confirmed_ms = {0: self.row.confirmed_ms}
         self.accepted: dict[int, RefreshToken] = {}
         self.handed: set[RefreshToken] = set()
+        self.was_called_over = False
 
     def read(self, text: str) -> RefreshToken:
         return self.driver.keys.read(text)  # type: ignore[attr-defined, no-any-return]
@@ -192,7 +196,8 @@ class RefreshMachine(RuleBasedStateMachine):
     def begin(self, exchange: Exchange, node: int) -> None:
         if exchange.refresh is None:
             exchange.node, exchange.began_ms = node, self.world.clock(node)
-            exchange.began_after_end = self.row.ended_at is not None
+            exchange.began_after_end = self.row.ended_at is not None or self.was_called_over
+            exchange.began_in_time = self.is_in_time(exchange.began_ms)
             exchange.refresh = self.driver.begin(exchange.text, node)
             exchange.had_to_write = not exchange.refresh.is_decided
 
@@ -258,6 +263,14 @@ class RefreshMachine(RuleBasedStateMachine):
             case "clock" if self.traffic == "wild":
                 self.world.now_ms += ms * 60 * MINUTE_MS
 
+    @precondition(lambda self: self.traffic == "wild")
+    @rule(node=st.integers(0, 1), ahead=st.booleans(), rarely=st.integers(0, 3))
+    def every_clock_is_wrong_for_a_moment(self, node: int, *, ahead: bool, rarely: int) -> None:
+        if rarely == 0:
+            self.world.now_ms += WRONG_BY_MS if ahead else -WRONG_BY_MS
+            self.exchange_at_once("honest", self.jar, node)
+            self.world.now_ms -= WRONG_BY_MS if ahead else -WRONG_BY_MS
+
     # the promises
 
     def promise(self, which: str, *, held: bool, otherwise: str) -> None:
@@ -269,6 +282,9 @@ class RefreshMachine(RuleBasedStateMachine):
         before, row = self.row, self.driver.row(self.row.id)
         if before.ended_at is not None:
             self.promise("d", held=row == before, otherwise="an ended session moved")
+        elif row.ended_at is not None and row.ended_by in get_args(Limit):
+            came = over_cause(replace(row, ended_at=None), row.ended_at) == row.ended_by
+            self.promise("a", held=came, otherwise="a session was ended for a limit that had not come")
         if (row.generation, row.minted_ms) != (before.generation, before.minted_ms):
             follows = row.generation == before.generation + 1 and row.parent_minted_ms == before.minted_ms
             self.promise("c", held=follows, otherwise="the confirmed token is not its predecessor's child")
@@ -293,6 +309,7 @@ class RefreshMachine(RuleBasedStateMachine):
             case "over":
                 over = any(over_cause(self.row, moment // 1000) for moment in moments_ms)
                 self.promise("a", held=over, otherwise="logged out before its limits")
+                self.was_called_over = True
             case "invalid":
                 self.promise("a", held=self.is_foreign, otherwise="a good token was refused")
 
@@ -303,7 +320,7 @@ class RefreshMachine(RuleBasedStateMachine):
             self.promise("d", held=self.row.ended_at is None, otherwise="a session ended under way handed out a token")
             known = (self.row.generation + 1, self.row.child_minted_ms) == (child.generation, child.minted_ms)
             self.promise("c", held=known, otherwise="a token was handed out that the row does not know of")
-        in_time = over_cause(replace(self.row, ended_at=None), exchange.began_ms // 1000) is None
+        in_time = exchange.began_in_time or any(map(self.is_in_time, moments_ms))
         self.promise("d", held=in_time, otherwise="a session outlived its limits")
         accepted = self.accepted.setdefault(token.generation, token)
         self.promise("c", held=accepted == token, otherwise="two tokens of one generation were accepted")
@@ -313,6 +330,9 @@ class RefreshMachine(RuleBasedStateMachine):
             again = any(self.near(moment, child.minted_ms) for moment in moments_ms)
             self.promise("b", held=again, otherwise="one child was handed out twice, further apart than G")
         self.handed.add(child)
+
+    def is_in_time(self, moment_ms: int) -> bool:
+        return over_cause(replace(self.row, ended_at=None), moment_ms // 1000) is None
 
     def near(self, one_ms: int, other_ms: int) -> bool:
         return abs(one_ms - other_ms) < self.world.retry_window_ms

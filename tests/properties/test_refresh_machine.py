@@ -9,7 +9,17 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from sealring.sessions.refresh import Decision, Mint, Repeat, Reused, Superseded, decide_refresh, relation_of
+from sealring.sessions.refresh import (
+    Decision,
+    Lapsed,
+    Mint,
+    Over,
+    Repeat,
+    Reused,
+    Superseded,
+    decide_refresh,
+    relation_of,
+)
 from sealring.sessions.refresh_token import RefreshToken
 from sealring.sessions.session import Session
 from tests.properties.drivers import Driver, PureDriver, World, memory_driver, postgres_driver, sqlite_driver
@@ -87,6 +97,12 @@ def unforgiving(session: Session, token: RefreshToken, *, now_ms: int, retry_win
     return Reused() if isinstance(decision, Superseded) else decision
 
 
+def forgetful(session: Session, token: RefreshToken, *, now_ms: int, retry_window_ms: int) -> Decision:
+    """A limit is looked at and not written down: the clock is set back, and the session lives again."""
+    decision = decide_refresh(session, token, now_ms=now_ms, retry_window_ms=retry_window_ms)
+    return Over() if isinstance(decision, Lapsed) else decision
+
+
 def write_unchecked(rows: dict[str, Session], before: Session, after: Session) -> bool:
     """Check, then write: what another request did in between is overwritten."""
     rows[before.id] = after
@@ -100,6 +116,7 @@ def write_unchecked(rows: dict[str, Session], before: Session, after: Session) -
         pytest.param(lambda world: PureDriver(world, decide=displaced_sibling), "a", id="displaced sibling"),
         pytest.param(lambda world: PureDriver(world, decide=no_window), "a", id="no window"),
         pytest.param(lambda world: PureDriver(world, decide=unforgiving), "a", id="unforgiving"),
+        pytest.param(lambda world: PureDriver(world, decide=forgetful), "d", id="forgetful of limits"),
         pytest.param(lambda world: PureDriver(world, swap=write_unchecked), "abcd", id="check, then write"),
     ],
 )

@@ -7,6 +7,7 @@ import pytest
 from sealring.sessions.refresh import (
     TABLE,
     Decision,
+    Lapsed,
     Mint,
     Over,
     Relation,
@@ -155,14 +156,15 @@ def test_loser_of_the_swap_is_told_the_winners_child() -> None:
 
 def test_ended_session_refuses_even_its_own_token() -> None:
     ended = replace(SESSION, ended_at=6_000, ended_by="logout")
-    assert ask(OWN, session=ended, now_ms=CHILD_MINTED) == Over("ended")
-    assert ask(GRANDPARENT, session=ended, now_ms=CHILD_MINTED) == Over("ended")
+    assert ask(OWN, session=ended, now_ms=CHILD_MINTED) == Over()
+    assert ask(GRANDPARENT, session=ended, now_ms=CHILD_MINTED) == Over()
+    assert ask(OWN, session=ended, now_ms=50_000_000) == Over()
 
 
 def test_limits_come_before_the_table() -> None:
-    assert ask(OWN, now_ms=16_000_000 - 1) != Over("idle")
-    assert ask(OWN, now_ms=16_000_000) == Over("idle")
-    assert ask(GRANDPARENT, now_ms=50_000_000) == Over("absolute")
+    assert isinstance(ask(OWN, now_ms=16_000_000 - 1), Mint)
+    assert ask(OWN, now_ms=16_000_000) == Lapsed("idle")
+    assert ask(GRANDPARENT, now_ms=50_000_000) == Lapsed("absolute")
 
 
 def test_token_of_another_session_is_the_callers_mistake() -> None:

@@ -31,6 +31,7 @@ from sealring.issuer.key_life import (
     tidy,
 )
 from sealring.issuer.root_secret import NONCE_BYTES, Sealer
+from sealring.issuer.store_clock import check_clock
 from sealring.revocation.entry import Entry
 from sealring.store.protocol import Store
 from sealring.store.records import Event, KeyRing, SigningKey
@@ -40,8 +41,6 @@ log = logging.getLogger("sealring.keys")
 KID_BYTES = 16
 ATTEMPTS = 8
 """Lost swaps before giving up: each loss means that another node has just written what we wanted to write."""
-NO_ENTRIES = 2**62
-"""A cursor ahead of every feed: only the head and the store's clock are asked for."""
 
 
 class SigningKeys:
@@ -64,11 +63,11 @@ class SigningKeys:
         clock: Callable[[], int],
         leeway_seconds: int,
     ) -> None:
-        self._leeway_ms = leeway_seconds * 1000
         self._store = store
         self._sealer = sealer
         self._policy = policy
         self._clock = clock
+        self._leeway_seconds = leeway_seconds
         self._ring = KeyRing(version=-1, keys=())
         self._opened: dict[str, jwt.Key] = {}
 
@@ -221,11 +220,7 @@ class SigningKeys:
         ]
 
     async def _check_clock(self) -> None:
-        asked_ms = self._clock()
-        time_ms = (await self._store.load_feed(NO_ENTRIES)).time_ms
-        answered_ms = self._clock()
-        if not asked_ms - self._leeway_ms <= time_ms <= answered_ms + self._leeway_ms:
-            raise StoreUnavailable(f"this machine's clock is {answered_ms - time_ms} ms ahead of the store's")
+        await check_clock(self._store, self._clock, leeway_seconds=self._leeway_seconds)
 
     def _take(self, ring: KeyRing) -> None:
         self._ring = KeyRing(ring.version, in_order(ring.keys))

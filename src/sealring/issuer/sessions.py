@@ -16,9 +16,10 @@ from sealring.errors import RefreshReused, RefreshSuperseded, SessionEnded, Stor
 from sealring.issuer.access_tokens import AccessToken, AccessTokenIssuer, check_claims
 from sealring.issuer.device import describe_device
 from sealring.issuer.origin import Origin
+from sealring.issuer.store_clock import check_clock
 from sealring.revocation.entry import Entry
 from sealring.sessions.lifetimes import over_cause, refresh_expiry
-from sealring.sessions.refresh import Mint, Over, Repeat, Reused, Superseded, decide_refresh
+from sealring.sessions.refresh import Lapsed, Mint, Over, Repeat, Reused, Superseded, decide_refresh
 from sealring.sessions.refresh_token import RefreshToken, RefreshTokenCodec
 from sealring.sessions.session import EndCause, Session
 from sealring.store.ledger import draft_entry
@@ -61,6 +62,8 @@ class SessionPolicy:
     """G of design D5."""
     retain_seconds: int
     """How long a revocation is remembered: life of an access token + leeway."""
+    leeway_seconds: int
+    """How far our clock and the store's may differ."""
     cap: int = 50
     """Live sessions of one subject; the oldest ends when one more starts (D2)."""
 
@@ -187,7 +190,8 @@ class Sessions:
             SessionEnded: the session was ended or is past a limit.
             RefreshReused: the token was dead; the session has been ended for it.
             RefreshSuperseded: a request in flight lost its race; nothing happened.
-            StoreUnavailable: try again; a retry is safe.
+            StoreUnavailable: try again; a retry is safe. Also where a limit has come by our clock, but ours and the
+                store's disagree.
         """
         token = self._refresh_tokens.open(text)
         for _ in range(SWAP_ATTEMPTS):
@@ -200,14 +204,10 @@ class Sessions:
                 record.session, token, now_ms=now_ms, retry_window_ms=self._policy.retry_window_ms
             )
             match decision:
-                case Over(cause):
-                    self._over_here(token.session_id)
-                    raise SessionEnded(f"session is over: {cause}")
+                case Over() | Lapsed() | Reused():
+                    await self._refuse(decision, record.session, origin)
                 case Superseded():
                     raise RefreshSuperseded("a newer refresh token is in use")
-                case Reused():
-                    if await self._end_reused(record.session, origin, now_ms):
-                        raise RefreshReused("a dead refresh token was used")
                 case Repeat(child):
                     grant = await self._grant(record)
                     return self._issue(record.session, child, grant, record.epoch, now_ms // 1000)
@@ -261,17 +261,29 @@ class Sessions:
         """Live sessions of the subject, or of everybody; newest first."""
         return await self._store.list_sessions(subject, now=self._clock() // 1000)
 
-    async def _end_reused(self, session: Session, origin: Origin, now_ms: int) -> bool:
-        """End the session in one transaction with the event (I4); False when its row has moved meanwhile."""
-        event = Event(
-            kind="refresh_reused",
-            at_ms=now_ms,
-            subject=session.subject,
-            session=session.id,
-            address=origin.address,
-            cause="a dead refresh token with a good MAC was used",
-        )
-        return bool(await self._revoke(EndSession(id=session.id, cause="reuse", unmoved=session), event))
+    async def _refuse(self, why: Over | Lapsed | Reused, session: Session, origin: Origin) -> None:
+        """Refuse, and end what is to end for it in one transaction with the event (I4, I5).
+
+        Returns only when the row has moved meanwhile: then the decision was about another row.
+
+        Raises:
+            SessionEnded, RefreshReused: why.
+            StoreUnavailable: a limit has come by our clock, which the store's contradicts (T1).
+        """
+        whose = {"subject": session.subject, "session": session.id, "address": origin.address}
+        match why:
+            case Over():
+                self._over_here(session.id)
+                raise SessionEnded("session was ended")
+            case Lapsed(limit):
+                await check_clock(self._store, self._clock, leeway_seconds=self._policy.leeway_seconds)
+                event = self._event("session_ended", **whose, cause=limit)
+                if await self._revoke(EndSession(id=session.id, cause=limit, unmoved=session), event):
+                    raise SessionEnded(f"session is over: {limit}")
+            case Reused():
+                event = self._event("refresh_reused", **whose, cause="a dead refresh token with a good MAC was used")
+                if await self._revoke(EndSession(id=session.id, cause="reuse", unmoved=session), event):
+                    raise RefreshReused("a dead refresh token was used")
 
     async def _revoke(self, revocation: Revocation, event: Event) -> tuple[Entry, ...]:
         entries = await self._store.revoke(

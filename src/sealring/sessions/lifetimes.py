@@ -4,7 +4,8 @@ Two limits besides being ended: *idle* (nothing refreshed for so long) and *abso
 after log-in, whatever happened). Both are read from the row, so a limit holds on every node and
 for tokens minted before. A limit is reached at its very second: live means `now < limit`, the
 same rule as for `exp` (RFC 7519 §4.1.4: "on or after which" it is refused). Nothing that a session
-hands out outlives its absolute end (I16).
+hands out outlives its absolute end (I16). Who finds a limit reached ends the session, so that no clock
+that is set back un-reaches it (I5).
 """
 
 from __future__ import annotations
@@ -13,7 +14,10 @@ from typing import Literal
 
 from sealring.sessions.session import Session
 
-OverCause = Literal["ended", "absolute", "idle"]
+Limit = Literal["absolute", "idle"]
+"""Which limit of a session has come."""
+
+OverCause = Literal["ended", Limit]
 """Why a session is over: it was ended, or one of its limits has come."""
 
 

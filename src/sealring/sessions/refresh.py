@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final, Literal, assert_never
 
-from sealring.sessions.lifetimes import OverCause, over_cause
+from sealring.sessions.lifetimes import Limit, over_cause
 from sealring.sessions.refresh_token import RefreshToken
 from sealring.sessions.session import Session
 
@@ -45,13 +45,18 @@ class Reused:
 
 
 @dataclass(frozen=True, slots=True)
+class Lapsed:
+    """A limit has come (401): end the session if the row still is what was read, before a clock set back hides it."""
+
+    limit: Limit
+
+
+@dataclass(frozen=True, slots=True)
 class Over:
-    """The session is over (401)."""
-
-    cause: OverCause
+    """The session was ended before (401)."""
 
 
-Decision = Mint | Repeat | Superseded | Reused | Over
+Decision = Mint | Repeat | Superseded | Reused | Lapsed | Over
 
 Relation = Literal["confirmed", "child", "parent", "stranger"]
 """What a token is to the row: its own pair; minted from that; what that was minted from; anything else."""
@@ -95,7 +100,7 @@ def decide_refresh(session: Session, token: RefreshToken, *, now_ms: int, retry_
         raise ValueError("token must be of this session")
     cause = over_cause(session, now_ms // 1000)
     if cause is not None:
-        return Over(cause)
+        return Over() if cause == "ended" else Lapsed(cause)
     rule = TABLE[relation_of(token, session)]
     opened_ms = session.child_minted_ms if rule.window_opens == "last child minted" else session.confirmed_ms
     step = rule.within if _within(retry_window_ms, now_ms, opened_ms) else rule.otherwise

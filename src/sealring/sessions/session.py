@@ -20,8 +20,10 @@ EndCause = Literal[
     "reuse",
     "subject_revoked",
     "store_restored",
+    "absolute",
+    "idle",
 ]
-"""Why a session was ended before its limits."""
+"""Why a session was ended; the last two: a refresh came after that limit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

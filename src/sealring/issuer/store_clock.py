@@ -1,0 +1,34 @@
+"""Whether our clock and the store's agree: asked before time alone decides something that cannot be taken back.
+
+A node that runs a month ahead would drop the key that all others sign with, and end every session that it
+meets as idle (T1). So whoever is about to write for the time's sake looks at the store's clock first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sealring.errors import StoreUnavailable
+from sealring.store.protocol import Store
+
+NO_ENTRIES = 2**62
+"""A cursor ahead of every feed: only the head and the store's clock are asked for."""
+
+
+async def check_clock(store: Store, clock: Callable[[], int], *, leeway_seconds: int) -> None:
+    """Compare our clock with the store's.
+
+    Args:
+        store: asked for its time.
+        clock: ours, Unix milliseconds.
+        leeway_seconds: how far they may differ.
+
+    Raises:
+        StoreUnavailable: they differ by more, or the store cannot be reached.
+    """
+    leeway_ms = leeway_seconds * 1000
+    asked_ms = clock()
+    time_ms = (await store.load_feed(NO_ENTRIES)).time_ms
+    answered_ms = clock()
+    if not asked_ms - leeway_ms <= time_ms <= answered_ms + leeway_ms:
+        raise StoreUnavailable(f"this machine's clock is {answered_ms - time_ms} ms ahead of the store's")
