@@ -40,6 +40,7 @@ MODULES = (
     "lookalikes",
     "signing",
     "remote_keys",
+    "pem",
 )
 LONGEST_SECONDS = 120
 # the second stage only for what survives the first; the differential test is left out: a named test must fail, not a
@@ -47,8 +48,8 @@ LONGEST_SECONDS = 120
 STAGES = (
     ("tests/attacks/test_j_tokens.py", *(f"tests/jwt/test_{name}.py" for name in ("verifier", "claims", "key_set"))),
     (
-        *(f"tests/jwt/test_{name}.py" for name in ("verifying", "base64url", "strict_json", "sign", "durations")),
-        *(f"tests/jwt/test_{name}.py" for name in ("algorithms", "remote_keys", "keys")),
+        *(f"tests/jwt/test_{name}.py" for name in ("verifying", "base64url", "compact", "strict_json", "sign")),
+        *(f"tests/jwt/test_{name}.py" for name in ("durations", "algorithms", "remote_keys", "keys")),
         "tests/vectors",
     ),
 )
@@ -61,13 +62,11 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "compact: operand 1 of Or",
         'token.count(".") != 2',
     ): "too many or too few parts are no base64 either; this says it better",
-    (
-        "verification: operand 0 of Or",
-        "met = known or _meet(",
-    ): "a header met again is read again: slower, no different",
     ("selection: operand 0 of Or", "alg not in ALGORITHMS"): "no key is bound to an algorithm outside the table",
     ("selection: operand 0 of And", "ours.get(kid)"): "no key is named None",
     ("claims: operand 1 of Or", "more <= claims.keys()"): "the long way answers the same",
+    ("compact: operand 0 of Or", "unique = "): "printing back proves the same: slower, no different",
+    ("compact: operand 1 of Or", "unique = "): "the long way answers the same",
     (
         "strict_json: raise -> pass",
         "sys.set_int_max_str_digits",

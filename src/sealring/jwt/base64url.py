@@ -30,7 +30,7 @@ def decode(text: str) -> bytes:
     """Return the bytes of `text`; `NotCanonical` unless `encode` gives the same text back."""
     remainder = len(text) & 3
     # the decoder lets the other alphabet through, and stray bits at the end
-    if text[-1:] not in LAST[remainder] or "+" in text or "/" in text:
+    if (text and text[-1] not in LAST[remainder]) or "+" in text or "/" in text:
         raise NotCanonical("not canonical base64url")
     try:
         return b64decode(text + PADDING[remainder], ALPHABET, True)  # noqa: FBT003  # by name it costs half as much again

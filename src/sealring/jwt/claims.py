@@ -36,6 +36,7 @@ Judge: TypeAlias = Callable[[Claims], "tuple[float, float]"]
 
 DATE_LIMIT = 2**53  # beyond it a double skips integers, and JavaScript reads another date than Python
 _ABSENT = object()
+_EVER = -inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,14 +146,13 @@ def compile_claims(rules: ClaimRules) -> Judge:
                 claims.get("iss", _ABSENT) == usual_iss
                 and claims.get("aud", _ABSENT) == usual_aud
                 and type(exp) is type(iat) is int
+                and lowest < iat < exp < DATE_LIMIT
                 and type(claims["sub"]) is type(claims["jti"]) is str
-                and lowest < iat < DATE_LIMIT
-                and lowest < exp < DATE_LIMIT
                 and "nbf" not in claims
                 and (more is None or (more <= claims.keys() and None not in claims.values()))
             ):
                 if longest is None:
-                    return -inf, exp + leeway
+                    return _EVER, exp + leeway
                 if exp - iat <= longest:
                     return iat - leeway, exp + leeway
         except KeyError:
@@ -197,7 +197,7 @@ def _interval(claims: Claims, rules: ClaimRules) -> tuple[float, float]:
     for name in ("exp", "nbf", "iat"):
         if name in claims:
             _require_date(name, claims[name], integers=rules.integer_dates)
-    since, until, leeway = -inf, inf, rules.leeway
+    since, until, leeway = _EVER, inf, rules.leeway
     if "exp" in claims and not rules.ignore_expiration:
         until = claims["exp"] + leeway
     if "nbf" in claims and not rules.ignore_not_before:

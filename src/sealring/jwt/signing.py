@@ -71,8 +71,6 @@ def sign(
     """
     signer = _signer(key)
     body = claims.copy() if type(claims) is dict else _body(claims)
-    if now is None:
-        now = time()
     if audience is not None:
         _add(body, "aud", audience)
     if issuer is not None:
@@ -82,7 +80,7 @@ def sign(
     if token_id is not None:
         _add(body, "jti", token_id)
     if issued_at and "iat" not in body:
-        body["iat"] = int(now)
+        body["iat"] = _second(now)
     if expires_in is not None:
         _add(body, "exp", _moment(body, now, "expires_in", expires_in))
     if not_before is not None:
@@ -116,8 +114,12 @@ def _add(body: dict[str, Any], name: str, value: Any) -> None:
     body[name] = value
 
 
-def _moment(body: dict[str, Any], now: float, option: str, duration: Duration) -> int:
-    start = body.get("iat", int(now))
+def _second(now: float | None) -> int:
+    return int(time() if now is None else now)
+
+
+def _moment(body: dict[str, Any], now: float | None, option: str, duration: Duration) -> int:
+    start = body["iat"] if "iat" in body else _second(now)
     _require_registered("iat", start)
     seconds = parse_duration(duration)
     if isinstance(duration, float) and seconds != duration // 1:

@@ -2,7 +2,8 @@
 
 `Token` can only be had from a verification of signature and claims, `Signed` from a verification of
 the signature alone, `Peeked` from no verification at all. The dictionaries belong to the caller who
-received them: nobody else sees what one does to them.
+received them: nobody else sees what one does to them. A `Token` is not watched by the cycle collector, which
+halves the price of making one: it is frozen and holds JSON, in which there are no cycles.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 from msgspec import Struct
 
 
-class Token(Struct, frozen=True):
+class Token(Struct, frozen=True, gc=False):
     """A verified token: signature, type, dates and the claims asked for are as they should be.
 
     Attributes:

@@ -9,7 +9,7 @@ those of tokens whose signature was good, so that nobody else can fill its memor
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar, overload
 
 from sealring.errors import Malformed, WrongType
 from sealring.jwt.claims import refuse_dates
@@ -20,34 +20,45 @@ from sealring.jwt.policy import Policy
 from sealring.jwt.selection import Resolver, find_keys, other_key
 from sealring.jwt.values import Token, fresh
 
-Verified: TypeAlias = "tuple[float, float, Token, bool, Key]"
-"""Since when and until when it holds, the token, whether its dictionaries are flat, and the key that let it in."""
+T = TypeVar("T")
 
-VerifyAnew: TypeAlias = Callable[[str, float], Verified]
+VerifyAnew: TypeAlias = Callable[[str, float], T]
+Record: TypeAlias = Callable[[float, float, Token, bool, Key], T]
+"""Makes of a verification what is to be remembered: since when and until when it holds, the token, whether its
+dictionaries are flat, and the key that let it in."""
+
 _Met: TypeAlias = "tuple[dict[str, Any], bool, tuple[Key, ...]]"  # a header, whether it is flat, the keys to try
 
 _HEADERS_KEPT = 256
 
 
-def compile_verification(keys: KeySet | Resolver, policy: Policy) -> VerifyAnew:
-    """Return the function that verifies a token under `keys` and `policy` at a time; it raises a `TokenError`."""
+@overload
+def compile_verification(keys: KeySet | Resolver, policy: Policy) -> VerifyAnew[Token]: ...
+@overload
+def compile_verification(keys: KeySet | Resolver, policy: Policy, record: Record[T]) -> VerifyAnew[T]: ...
+def compile_verification(keys: KeySet | Resolver, policy: Policy, record: Record[Any] | None = None) -> VerifyAnew[Any]:
+    """Return the function that verifies a token under `keys` and `policy` at a time; it raises a `TokenError`.
+
+    It returns the Token, or what `record` makes of it.
+    """
     headers: dict[str, _Met] = {}
     keeps_headers = isinstance(keys, KeySet)  # a resolver is asked every time
     judge = policy.judge
 
-    def verify_anew(token: str, now: float) -> Verified:
+    def verify_anew(token: str, now: float) -> Any:
         if type(token) is not str or len(token) > MAX_TOKEN_CHARS or not token.isascii():
             split(token)
         signing_input, _, signature = token.rpartition(".")
         header_text, _, payload_text = signing_input.partition(".")
-        known = headers.get(header_text)
-        met = known or _meet(token, keys, policy)
+        is_known = header_text in headers
+        met = headers[header_text] if is_known else _meet(token, keys, policy)
         header, flat_header, candidates = met
         data = signing_input.encode()
         key = candidates[0]
-        if not key.check(data, signature):
+        check = key.check  # called as `key.check(…)` it would be looked for among the methods first
+        if not check(data, signature):
             key = other_key(candidates, data, token, signature)
-        if known is None:
+        if not is_known:
             _accept(header, policy)
             if keeps_headers and len(headers) < _HEADERS_KEPT:
                 headers[header_text] = met
@@ -55,8 +66,8 @@ def compile_verification(keys: KeySet | Resolver, policy: Policy) -> VerifyAnew:
         since, until = judge(claims)
         if not since <= now < until:
             raise refuse_dates(claims, policy.rules, now)
-        value = Token(claims, header.copy() if flat_header else fresh(header))
-        return since, until, value, flat and flat_header, key
+        value = Token(claims, {**header} if flat_header else fresh(header))
+        return value if record is None else record(since, until, value, flat and flat_header, key)
 
     return verify_anew
 

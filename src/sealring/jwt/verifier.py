@@ -18,7 +18,7 @@ from sealring.jwt.keys import Key
 from sealring.jwt.policy import PolicyOptions, compile_policy
 from sealring.jwt.selection import Keys, Resolver, as_keys
 from sealring.jwt.values import Token, fresh
-from sealring.jwt.verification import VerifyAnew, compile_verification
+from sealring.jwt.verification import Record, VerifyAnew, compile_verification
 
 T = TypeVar("T")
 # since, until, what was made of the token, whether its dictionaries are flat, its key, its header
@@ -30,7 +30,7 @@ class _Generation:
 
     __slots__ = ("old", "resolve", "verify_anew", "young")
 
-    def __init__(self, resolve: Resolver | None, verify_anew: VerifyAnew) -> None:
+    def __init__(self, resolve: Resolver | None, verify_anew: VerifyAnew[Any]) -> None:
         self.resolve = resolve
         self.verify_anew = verify_anew
         self.young: dict[str, _Entry] = {}
@@ -102,7 +102,12 @@ class Verifier(Generic[T]):
         """Go on with other keys, atomically: what the old ones let in is forgotten."""
         chosen = as_keys(keys)
         resolve = None if isinstance(chosen, KeySet) else chosen
-        self._generation = _Generation(resolve, compile_verification(chosen, self._policy))
+        verify_anew: VerifyAnew[Any] = (
+            compile_verification(chosen, self._policy, _recorder(self._project))
+            if self._half
+            else compile_verification(chosen, self._policy)
+        )
+        self._generation = _Generation(resolve, verify_anew)
 
     def verify(self, token: str, now: float | None = None) -> T:
         """Return what `token` says, as a Token or as `project` made it; raises a `TokenError`.
@@ -113,7 +118,8 @@ class Verifier(Generic[T]):
             now = time()
         generation = self._generation
         if self._half == 0:
-            value: Any = generation.verify_anew(token, now)[2]
+            verify_anew = generation.verify_anew
+            value: Any = verify_anew(token, now)
             if self._project is not None:
                 value = self._project(value)
         else:
@@ -134,9 +140,7 @@ class Verifier(Generic[T]):
         """Verify what is not in the young half, has a resolver to be asked, or is out of its dates."""
         entry = generation.young.get(token) or generation.old.get(token)
         if entry is None or not entry[0] <= now < entry[1] or not _still(entry, generation):
-            since, until, value, flat, key = generation.verify_anew(token, now)
-            header = value.header
-            entry = (since, until, value if self._project is None else self._project(value), flat, key, header)
+            entry = generation.verify_anew(token, now)
         self._remember(generation, token, entry)
         return entry
 
@@ -146,6 +150,13 @@ class Verifier(Generic[T]):
         if len(generation.young) >= self._half:
             generation.old, generation.young = generation.young, {}
         generation.young[token] = entry
+
+
+def _recorder(project: Callable[[Token], Any] | None) -> Record[_Entry]:
+    def record(since: float, until: float, token: Token, flat: bool, key: Key) -> _Entry:  # noqa: FBT001  # in Record's order
+        return since, until, token if project is None else project(token), flat, key, token.header
+
+    return record
 
 
 def _own(entry: _Entry) -> Token:

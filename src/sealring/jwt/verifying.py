@@ -36,7 +36,7 @@ def verify(token: str, key_or_keys: Keys, *, now: float | None = None, **options
     '42'
     """
     verify_anew = compile_verification(as_keys(key_or_keys), compile_policy(options))
-    return verify_anew(token, time() if now is None else now)[2]
+    return verify_anew(token, time() if now is None else now)
 
 
 async def verify_async(
