@@ -97,6 +97,7 @@ class Sealring:
             _key_policy(settings),
             clock=clock.now_ms,
             leeway_seconds=LEEWAY_SECONDS,
+            on_ring=self._use_ring,
         )
 
         async def load_keys() -> jwt.KeySet:
@@ -131,6 +132,10 @@ class Sealring:
     def from_env(cls) -> Self:
         """From the environment and `.env` alone."""
         return cls()
+
+    def _use_ring(self) -> None:
+        if self.verifier.follower.cursor is not None:  # before the first load there is nobody to tell
+            self.verifier.use_keys(self.issuer.keys.verifying())
 
     # life
 

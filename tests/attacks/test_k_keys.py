@@ -11,7 +11,7 @@ import pytest
 
 from sealring import Sealring, jwt
 from sealring.assembly import JWKS_MAX_AGE_SECONDS
-from sealring.errors import ConfigurationError, Revoked, TokenError
+from sealring.errors import ConfigurationError, TokenError, UnknownKey
 from sealring.issuer.sessions import Issued
 from sealring.store.memory import MemoryStore
 from sealring.store.sqlite import SqliteStore
@@ -72,8 +72,9 @@ async def test_k2_a_revoked_key_is_refused_here_at_once_and_there_after_a_poll(t
         issued = await one.start_session("42")
         bad = str(jwt.peek(issued.access_token.text).header["kid"])
         await one.issuer.revoke_key(bad)
-        with pytest.raises(Revoked):
+        with pytest.raises(UnknownKey):
             one.verify(issued.access_token.text)
+        assert one.verifier.follower.view.cause("any", "any", 0, bad) == "key", "twice dead: it left the set, too"
         assert await two.verifier.follower.poll()
         with pytest.raises(TokenError):
             two.verify(issued.access_token.text)
@@ -82,6 +83,33 @@ async def test_k2_a_revoked_key_is_refused_here_at_once_and_there_after_a_poll(t
             assert str(jwt.peek(each.access_token.text).header["kid"]) != bad
             for node in (one, two):
                 assert node.verify(each.access_token.text).subject == "42"
+
+
+async def kid_of_a_new_session(node: Sealring, *, accepted_by: Sealring) -> str:
+    issued = await node.start_session("42")
+    assert accepted_by.verify(issued.access_token.text).subject == "42"
+    return str(jwt.peek(issued.access_token.text).header["kid"])
+
+
+async def test_k2_i12_a_node_accepts_what_it_signs_itself_however_many_keys_it_revokes_between_polls(
+    tmp_path: Path,
+) -> None:
+    async with nodes(tmp_path / "sealring.db", FrozenClock(), 1) as (node,):
+        kids = [await kid_of_a_new_session(node, accepted_by=node)]
+        for _ in range(3):
+            await node.issuer.revoke_key(kids[-1])
+            kids.append(await kid_of_a_new_session(node, accepted_by=node))
+        await node.issuer.begin_anew()
+        kids.append(await kid_of_a_new_session(node, accepted_by=node))
+        assert len(set(kids)) == 5
+
+
+async def test_k2_i12_a_node_whose_housekeeping_finds_other_keys_first_accepts_what_it_signs(tmp_path: Path) -> None:
+    async with nodes(tmp_path / "sealring.db", FrozenClock()) as (one, two):
+        for _ in range(2):
+            await one.issuer.revoke_key(await kid_of_a_new_session(one, accepted_by=one))
+        await two.issuer.keys.load()  # what housekeeping does; two has not polled
+        await kid_of_a_new_session(two, accepted_by=two)
 
 
 async def test_k2_tokens_of_other_keys_live_on(tmp_path: Path) -> None:
@@ -94,7 +122,7 @@ async def test_k2_tokens_of_other_keys_live_on(tmp_path: Path) -> None:
         new = await node.start_session("42")
         await node.issuer.revoke_key(str(jwt.peek(new.access_token.text).header["kid"]))
         assert node.verify(old.access_token.text).subject == "42"
-        with pytest.raises(Revoked):
+        with pytest.raises(UnknownKey):
             node.verify(new.access_token.text)
 
 

@@ -16,6 +16,7 @@ from sealring.issuer.keys import SigningKeys
 from sealring.issuer.root_secret import Sealer
 from sealring.store.memory import MemoryStore
 from sealring.store.protocol import Store
+from sealring.store.records import KeyRing
 from sealring.store.sqlite import SqliteStore
 from tests.clocks import START, FrozenClock
 from tests.store.samples import an_event
@@ -257,3 +258,40 @@ async def test_the_listing_shows_nothing_secret(store: Store, clock: FrozenClock
             "kid", "alg", "state", "published_at", "signs_from", "verifies_until", "revoked_at",
         }  # fmt: skip
     assert keys.signing().to_jwk(private=True)["d"] not in json.dumps(keys.listing())
+
+
+class SlowOnce(MemoryStore):
+    """A store whose next answer about keys is long on its way."""
+
+    def __init__(self, clock: FrozenClock) -> None:
+        super().__init__(clock.now_ms)
+        self.answering = asyncio.Event()
+        self.arrives: asyncio.Event | None = None
+
+    async def read_keys(self) -> KeyRing:
+        found = await super().read_keys()
+        if arrives := self.arrives:
+            self.arrives = None
+            self.answering.set()
+            await arrives.wait()
+        return found
+
+
+async def test_an_answer_that_was_long_on_its_way_does_not_bring_a_revoked_key_back(clock: FrozenClock) -> None:
+    store = SlowOnce(clock)
+    keys = ring(store, clock)
+    await keys.load()
+    bad = keys.signing().kid
+    arrives = store.arrives = asyncio.Event()
+    reading = asyncio.create_task(keys.load())
+    await store.answering.wait()
+    revoking = asyncio.create_task(ring_revoked(keys, bad))
+    for _ in range(10):
+        await asyncio.sleep(0)
+    arrives.set()
+    await asyncio.gather(reading, revoking)
+    assert keys.signing().kid != bad
+
+
+async def ring_revoked(keys: SigningKeys, kid: str) -> None:
+    await keys.revoke(kid, retain_seconds=TOKEN)

@@ -197,6 +197,6 @@ def test_t4_a_token_lives_until_exp_and_the_leeway_remembered_or_not(node: Node)
 def test_k2_a_key_that_left_the_set_takes_its_remembered_tokens_along(node: Node) -> None:
     token = signed()
     node.verifier.verify(token)
-    node.verifier._use_keys(jwt.KeySet([OTHER_KEY.public()]))
+    node.verifier.use_keys(jwt.KeySet([OTHER_KEY.public()]))
     with pytest.raises(errors.UnknownKey):
         node.verifier.verify(token)

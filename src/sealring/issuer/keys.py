@@ -4,11 +4,12 @@ Every node holds the same ring, and whoever first sees that a key is wanted writ
 compare-and-swap, so two nodes that start at once agree on one key (K6). Decisions are
 `key_life`'s; here they are carried out. They are decisions of time, so a node whose clock is not the
 store's leaves the ring as it is: one that runs a month ahead would drop the key that all others sign
-with (T1).
+with (T1). What this node signs with, its own verifier knows: both change in the same step (I12).
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import secrets
 from collections.abc import Callable, Sequence
@@ -52,6 +53,7 @@ class SigningKeys:
         policy: algorithm, rotation, lead.
         clock: Unix milliseconds.
         leeway_seconds: how far our clock and the store's may differ.
+        on_ring: called whenever another ring is in memory, before anything is signed with it.
     """
 
     def __init__(
@@ -62,12 +64,15 @@ class SigningKeys:
         *,
         clock: Callable[[], int],
         leeway_seconds: int,
+        on_ring: Callable[[], None] = lambda: None,
     ) -> None:
         self._store = store
         self._sealer = sealer
         self._policy = policy
         self._clock = clock
         self._leeway_seconds = leeway_seconds
+        self._on_ring = on_ring
+        self._reading = asyncio.Lock()
         self._ring = KeyRing(version=-1, keys=())
         self._opened: dict[str, jwt.Key] = {}
 
@@ -82,7 +87,8 @@ class SigningKeys:
         Where our clock disagrees with the store's, the ring is read and nothing is made.
         """
         for _ in range(ATTEMPTS):
-            self._take(await self._store.read_keys())
+            async with self._reading:  # whoever asked first is answered first: no older ring replaces a newer one
+                self._take(await self._store.read_keys())
             now = self._clock() // 1000
             starts = standby_start(self._ring.keys, self._policy, now)
             wanted = tidy(self._ring.keys, self._policy, now)
@@ -222,10 +228,14 @@ class SigningKeys:
     async def _check_clock(self) -> None:
         await check_clock(self._store, self._clock, leeway_seconds=self._leeway_seconds)
 
-    def _take(self, ring: KeyRing) -> None:
-        self._ring = KeyRing(ring.version, in_order(ring.keys))
+    def _take(self, found: KeyRing) -> None:
+        ring = KeyRing(found.version, in_order(found.keys))
+        if ring == self._ring:
+            return
+        self._ring = ring
         kids = {key.kid for key in ring.keys}
         self._opened = {kid: key for kid, key in self._opened.items() if kid in kids}
+        self._on_ring()
 
     def _open(self, row: SigningKey) -> jwt.Key:
         if row.kid not in self._opened:

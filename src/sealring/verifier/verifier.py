@@ -51,7 +51,7 @@ class Verifier:
     ) -> None:
         self.follower = Follower(
             source,
-            on_keys=self._use_keys,
+            on_keys=self.use_keys,
             clock=clock,
             max_staleness=max_staleness,
             poll_interval=poll_interval,
@@ -87,7 +87,8 @@ class Verifier:
             raise Revoked(cause)
         return principal
 
-    def _use_keys(self, keys: jwt.KeySet) -> None:
+    def use_keys(self, keys: jwt.KeySet) -> None:
+        """Verify with these keys from now on. The follower calls it, and whoever has just changed them here (I12)."""
         self._tokens.replace_keys(keys)
 
 
