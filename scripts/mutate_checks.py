@@ -64,6 +64,7 @@ EQUIVALENT: dict[tuple[str, str], str] = {
     ): "too many or too few parts are no base64 either; this says it better",
     ("selection: operand 0 of Or", "alg not in ALGORITHMS"): "no key is bound to an algorithm outside the table",
     ("selection: operand 0 of And", "ours.get(kid)"): "no key is named None",
+    ("algorithms: raise -> pass", "a row without what its kty needs"): "no row lacks it; the types cannot say so",
     ("claims: operand 1 of Or", "more <= claims.keys()"): "the long way answers the same",
     ("compact: operand 0 of Or", "unique = "): "printing back proves the same: slower, no different",
     ("compact: operand 1 of Or", "unique = "): "the long way answers the same",

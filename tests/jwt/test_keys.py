@@ -110,6 +110,14 @@ def test_rsa_of_less_than_2048_bits_is_refused(alg: str) -> None:
         jwt.Key.generate(alg, bits=1024)
 
 
+def test_rsa_of_more_than_16384_bits_is_refused() -> None:
+    longest = encode((2**16383 + 1).to_bytes(2048, "big"))
+    assert jwt.Key.from_jwk({"kty": "RSA", "n": longest, "e": "AQAB"}, "RS256").alg == "RS256"
+    longer = encode((2**16384 + 1).to_bytes(2049, "big"))
+    with pytest.raises(KeyRefused, match="16384"):
+        jwt.Key.from_jwk({"kty": "RSA", "n": longer, "e": "AQAB"}, "RS256")
+
+
 @pytest.mark.parametrize(
     ("pem_of", "alg"),
     [
@@ -199,6 +207,7 @@ def test_junk_is_refused_as_pem(material: bytes | str) -> None:
         {"use": None},
         {"key_ops": ["encrypt"]},
         {"key_ops": "verify"},
+        {"key_ops": {"verify": True}},
         {"key_ops": []},
         {"kid": 1},
     ],
@@ -207,6 +216,20 @@ def test_a_jwk_with_a_wrong_member_is_refused(change: dict[str, Any]) -> None:
     jwk = KEYS["ES256"].to_jwk() | change
     with pytest.raises((KeyRefused, ValueError)):
         jwt.Key.from_jwk(jwk)
+
+
+@pytest.mark.parametrize(
+    ("alg", "change", "words"),
+    [
+        ("ES256", {"kty": "EC2"}, "kty must be"),
+        ("ES256", {"x": encode(b"\0" + decode(KEYS["ES256"].to_jwk()["x"]))}, "'x' must be 32 bytes long"),
+        ("ES256", {"y": encode(bytes(32))}, "no valid key"),
+        ("Ed25519", {"crv": "X25519"}, "crv must be Ed25519"),
+    ],
+)
+def test_a_jwk_is_refused_for_what_is_wrong_with_it(alg: str, change: dict[str, str], words: str) -> None:
+    with pytest.raises(KeyRefused, match=words):
+        jwt.Key.from_jwk(KEYS[alg].to_jwk() | change)
 
 
 def test_private_parts_must_belong_to_the_public_ones() -> None:
@@ -295,6 +318,7 @@ DISGUISES = {
     "der in base64url": base64.urlsafe_b64encode(DER),
     "der in quotes": b'"' + base64.b64encode(DER) + b'"',
     "der in hex": DER.hex().encode(),
+    "der with a length written longer": b"\x30\x84" + (len(DER) - 4).to_bytes(4, "big") + DER[4:],
     "ec der": base64.b64decode(b"".join(EC_KEY.to_pem().splitlines()[1:-1])),
     "jwk": json.dumps(RSA.to_jwk()).encode(),
     "jwk with escapes": json.dumps(RSA.to_jwk()).replace("kty", "\\u006bty").encode(),
@@ -331,6 +355,13 @@ def test_a_key_in_disguise_is_no_secret(name: str) -> None:
         base64.b64encode(b"0" * 48).decode(),
         "{not json" * 8,
         "0\x82" + "x" * 60,
+        # like DER, but for an end that is too near, an element beyond the end of all, one beyond its sequence
+        "0\x06\x02\x01x\x02\x01x" + "x" * 32,
+        "0\x1a\x02\x7f" + "x" * 32,
+        "0\x1a\x02\x1a" + "x" * 32,
+        # as long as a point of P-256, and off the curve
+        "\x04" + "x" * 64,
+        "x" * 65,
     ],
 )
 def test_plain_secrets_pass(secret: str) -> None:

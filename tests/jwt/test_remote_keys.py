@@ -121,7 +121,9 @@ def test_a_document_gives_its_public_signature_keys() -> None:
     secret = jwt.Key.generate("HS256", kid="s").to_jwk(private=True)
     private = jwt.Key.generate("Ed25519", kid="p").to_jwk(private=True)
     enc = jwt.Key.generate("ES256", kid="e").to_jwk() | {"use": "enc"}
-    keys = read_key_set(json.dumps({"keys": [secret, private, enc, KEY.to_jwk(), {"kty": "?"}]}).encode())
+    keys = read_key_set(
+        json.dumps({"keys": [secret, private, enc, 1, None, [KEY.to_jwk()], KEY.to_jwk(), {"kty": "?"}]}).encode()
+    )
     assert [(key.kid, key.is_private) for key in keys] == [("p", False), ("a", False)]
 
 
@@ -137,7 +139,7 @@ def test_a_document_gives_its_public_signature_keys() -> None:
         b'{"keys":[],"keys":[]}',
         b"<html>",
         b"\xff",
-        b"x" * (MOST_BYTES + 1),
+        json.dumps({"keys": [KEY.to_jwk()]}).encode().ljust(MOST_BYTES + 1),
         json.dumps({"keys": [jwt.Key.generate("HS256").to_jwk(private=True)]}).encode(),
         json.dumps({"keys": [KEY.to_jwk()] * (MOST_KEYS + 1)}).encode(),
     ],

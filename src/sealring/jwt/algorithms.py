@@ -62,11 +62,11 @@ class Algorithm:
         kinds, words = _KINDS[self.kty]
         if not isinstance(material, kinds):
             raise KeyRefused(f"{self.name} needs {words}")
-        if isinstance(material, bytes) and self.digest and len(material) < self.digest.digest_size:  # RFC 7518 §3.2
-            raise KeyRefused(f"{self.name} needs a secret of at least {self.digest.digest_size} bytes")
+        if isinstance(material, bytes) and len(material) < _some(self.size):  # RFC 7518 §3.2
+            raise KeyRefused(f"{self.name} needs a secret of at least {self.size} bytes")
         if isinstance(material, _RSA) and not _RSA_BITS_LEAST <= material.key_size <= _RSA_BITS_MOST:
             raise KeyRefused(f"{self.name} needs an RSA key of {_RSA_BITS_LEAST} to {_RSA_BITS_MOST} bits")
-        if self.curve and isinstance(material, _EC) and not isinstance(material.curve, self.curve):
+        if isinstance(material, _EC) and not isinstance(material.curve, _some(self.curve)):
             raise KeyRefused(f"{self.name} needs a key on the curve {self.crv}")
 
     def signer(self, material: PrivateMaterial) -> Signer:

@@ -92,15 +92,13 @@ def _element(data: bytes, at: int) -> tuple[int, int] | None:
     length, start = data[at + 1], at + 2
     if length & 0x80:
         size = length & 0x7F
-        if not 1 <= size <= 3 or start + size > len(data):  # noqa: PLR2004  # 16 MB is enough
-            return None
         length, start = int.from_bytes(data[start : start + size], "big"), start + size
     return (start, start + length) if start + length <= len(data) else None
 
 
 def _is_point(data: bytes) -> bool:
     curve = _POINT_BYTES.get(len(data))
-    if curve is None or data[0] != 4:  # noqa: PLR2004  # SEC 1 §2.3.3: uncompressed
+    if curve is None:
         return False
     try:
         ec.EllipticCurvePublicKey.from_encoded_point(curve, data)
