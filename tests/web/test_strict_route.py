@@ -45,6 +45,12 @@ def application() -> FastAPI:
     async def cached() -> Response:
         return Response(b"x", headers={"cache-control": "public"})
 
+    @router.put("/cached")
+    async def put() -> None: ...
+
+    @router.delete("/c{name}")
+    async def delete(name: str) -> None: ...
+
     @router.post("/raw")
     async def raw(request: Request) -> dict[str, int]:
         return {"length": len(await request.body())}
@@ -58,7 +64,7 @@ APP = application()
 
 
 def call(
-    method: str, path: str, body: bytes = b"", fields: Fields | None = None
+    method: str, path: str, body: bytes = b"", fields: Fields | None = None, app: FastAPI | APIRouter = APP
 ) -> tuple[int, dict[bytes, bytes], Any]:
     scope = {
         "type": "http", "http_version": "1.1", "method": method, "scheme": "http", "path": path,
@@ -73,7 +79,7 @@ def call(
     async def send(message: Any) -> None:
         sent.append(message)
 
-    asyncio.run(APP(scope, receive, send))
+    asyncio.run(app(scope, receive, send))
     text = b"".join(message.get("body", b"") for message in sent[1:])
     head = dict(sent[0]["headers"])
     return sent[0]["status"], head, json.loads(text) if text and b"json" in head.get(b"content-type", b"") else text
@@ -141,6 +147,18 @@ def test_another_method_is_405_as_problem_details(method: str) -> None:
     assert (status, head[b"allow"]) == (405, b"POST")
     if method != "HEAD":
         assert problem["code"] == "method_not_allowed"
+
+
+def test_allow_names_every_method_that_any_route_takes_there() -> None:
+    assert call("POST", "/auth/cached")[1][b"allow"] == b"DELETE, GET, PUT"
+    assert call("POST", "/auth/cold")[1][b"allow"] == b"DELETE"
+
+
+def test_allow_names_the_routes_own_methods_where_no_application_is() -> None:
+    router = APIRouter(route_class=StrictRoute)
+    router.get("/cached")(lambda: None)
+    router.put("/cached")(lambda: None)
+    assert call("POST", "/cached", app=router)[1][b"allow"] == b"GET"
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match
 from starlette.types import Receive, Scope, Send
 
 from sealring.errors import (
@@ -26,6 +27,9 @@ from sealring.errors import (
 )
 from sealring.web.body import read_json
 from sealring.web.problems import SECURITY_HEADERS, Refused, answer, must_close, report, send_answer
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
+"""Those of RFC 9110 §9 and RFC 5789 that a resource can have."""
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -59,7 +63,7 @@ class StrictRoute(APIRoute):
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Starlette's hook: another method than the route's gets our 405, not the host's."""
         if self.methods and scope["method"] not in self.methods:
-            await send_answer(answer(MethodNotAllowed(tuple(self.methods))), scope, send)
+            await send_answer(answer(MethodNotAllowed(tuple(self.methods | _methods_of(scope)))), scope, send)
         else:
             await super().handle(scope, receive, send)
 
@@ -77,6 +81,23 @@ def problem_response(error: SealringError, scope: Scope | None = None) -> Respon
     if scope is not None and must_close(reply, scope):
         response.headers["connection"] = "close"
     return response
+
+
+def _methods_of(scope: Scope) -> set[str]:
+    """Every method that some route of the application takes at this path: `Allow` is the resource's, not one route's.
+
+    RFC 9110 §15.5.6. Routers differ in how they nest routes, and agree on `matches`: so each method is tried.
+    """
+    app = scope.get("app")
+    if app is None:
+        return set()
+    here = {name: scope[name] for name in ("type", "path", "root_path", "headers") if name in scope}
+    return {
+        method
+        for method in METHODS
+        for route in app.routes
+        if route.matches(here | {"method": method})[0] is Match.FULL
+    }
 
 
 class _StrictRequest(Request):

@@ -84,9 +84,14 @@ def test_d3_a_compressed_body_is_not_unpacked(client: httpx2.Client) -> None:
         ("/auth/logout", {"POST"}),
         ("/auth/password", {"POST"}),
         ("/auth/me", {"GET"}),
+        ("/auth/sessions", {"GET", "DELETE"}),
         ("/auth/sessions/x", {"DELETE"}),
         ("/auth/.well-known/jwks.json", {"GET"}),
         ("/api/createNewUser", {"POST"}),
+        ("/healthz", {"GET", "HEAD"}),
+        ("/readyz", {"GET", "HEAD"}),
+        ("/", {"GET", "HEAD"}),
+        ("/openapi.json", {"GET", "HEAD"}),
     ],
 )
 def test_another_method_is_405_and_says_which(client: httpx2.Client, path: str, allowed: set[str]) -> None:
