@@ -147,6 +147,21 @@ def test_sessions_are_listed_and_ended(house: Shell) -> None:
     assert house("sessions list --json").json == []
 
 
+def test_a_listing_of_sessions_that_stops_short_says_so(house: Shell) -> None:
+    for _ in range(3):
+        log_in()
+    whole = house("sessions list --json").json
+    assert len(whole) == 3
+    for limit in (1, 2):
+        said = house(f"sessions list --json --limit {limit}")
+        assert said.json == whole[:limit]
+        assert said.err.splitlines() == [
+            f"sealring: warning: only the newest {limit} are shown; there are more",
+            "hint: narrow it with --user or --subject, or ask for more with --limit",
+        ]
+    assert house("sessions list --limit 3").err == ""
+
+
 def test_revoking_a_subject_of_an_applications_own(house: Shell) -> None:
     assert house("sessions revoke-user --subject 42").out == "ended every session of 42\n"
     assert house("sessions list --subject 42 --json").json == []

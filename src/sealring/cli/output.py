@@ -26,6 +26,13 @@ def say_error(message: str, hint: str | None, code: int) -> int:
     return code
 
 
+def say_warning(message: str, hint: str | None) -> None:
+    """Print to stderr what the reader should know, though the command goes on."""
+    click.echo(f"sealring: warning: {one_line(message)}", err=True)
+    if hint:
+        click.echo(f"hint: {one_line(hint)}", err=True)
+
+
 def one_line(text: str) -> str:
     """The text without line breaks or terminal control."""
     return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from sealring.cli.examine import Finding, env_file
+from sealring.cli.output import say_warning
 from sealring.cli.setup import DOTENV, write_dotenv
 from sealring.errors import ConfigurationError
 from sealring.settings import Settings, is_loopback, load_settings
@@ -77,8 +78,7 @@ def settings_for(host: str, port: int) -> Settings:
 def warn_of(finding: Finding) -> None:
     """Say on stderr what `check` would call wrong, and go on: who may read a file is the operator's affair."""
     if not finding.good:
-        click.echo(f"sealring: warning: {finding.subject}: {finding.words}", err=True)
-        click.echo(f"hint: {finding.hint}", err=True)
+        say_warning(f"{finding.subject}: {finding.words}", finding.hint)
 
 
 async def open_once(settings: Settings) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from sealring.assembly import Sealring
-from sealring.cli.output import as_json, print_rows
+from sealring.cli.output import as_json, print_rows, say_warning
 from sealring.cli.workplace import with_issuer
 from sealring.errors import NotFound
 
@@ -20,11 +20,13 @@ def sessions() -> None:
 @sessions.command("list")
 @click.option("--user", "username", help="Of this account only.")
 @click.option("--subject", help="Of this subject only (applications with users of their own).")
+@click.option("--limit", default=1000, show_default=True, type=click.IntRange(1, 2**31), help="No more than these.")
 @as_json
-def list_sessions(username: str | None, subject: str | None, as_json: bool) -> None:
+def list_sessions(username: str | None, subject: str | None, limit: int, as_json: bool) -> None:
     """Live sessions, newest first."""
 
     async def work(auth: Sealring) -> list[dict[str, Any]]:
+        whose = await subject_of(auth, username, subject)
         return [
             {
                 "id": session.id,
@@ -35,10 +37,16 @@ def list_sessions(username: str | None, subject: str | None, as_json: bool) -> N
                 "last_seen_at": session.last_seen_at,
                 "expires_at": session.expires_at,
             }
-            for session in await auth.issuer.sessions.list(await subject_of(auth, username, subject))
+            for session in await auth.issuer.sessions.list(whose, limit=limit + 1)  # one more tells that there are more
         ]
 
-    print_rows(with_issuer(work), json_wanted=as_json, empty="no live sessions")
+    rows = with_issuer(work)
+    print_rows(rows[:limit], json_wanted=as_json, empty="no live sessions")
+    if len(rows) > limit:
+        say_warning(
+            f"only the newest {limit} are shown; there are more",
+            "narrow it with --user or --subject, or ask for more with --limit",
+        )
 
 
 @sessions.command()

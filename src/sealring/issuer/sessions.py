@@ -257,9 +257,9 @@ class Sessions:
             return None
         return record.session
 
-    async def list(self, subject: str | None) -> list[Session]:
-        """Live sessions of the subject, or of everybody; newest first."""
-        return await self._store.list_sessions(subject, now=self._clock() // 1000)
+    async def list(self, subject: str | None, *, limit: int = 1000) -> list[Session]:
+        """Live sessions of the subject, or of everybody; the newest first, and no more than `limit`."""
+        return await self._store.list_sessions(subject, now=self._clock() // 1000, limit=limit)
 
     async def _refuse(self, why: Over | Lapsed | Reused, session: Session, origin: Origin) -> None:
         """Refuse, and end what is to end for it in one transaction with the event (I4, I5).
