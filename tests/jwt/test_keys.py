@@ -355,7 +355,11 @@ def test_a_key_in_disguise_is_no_secret(name: str) -> None:
         base64.b64encode(b"0" * 48).decode(),
         "{not json" * 8,
         "0\x82" + "x" * 60,
-        # like DER, but for an end that is too near, an element beyond the end of all, one beyond its sequence
+        # hexadecimal digits whose first four are two elements of DER, one within the other
+        "0604696d25478a414e3eedc8d4f1c9086d654576a0451f978bdb148d8acdfcce",
+        # like DER, but for the first tag, the second, an end too near, an element beyond the end of all, of its sequence
+        "1\x1a\x02\x18" + "x" * 32,
+        "0\x1a\x04\x18" + "x" * 32,
         "0\x06\x02\x01x\x02\x01x" + "x" * 32,
         "0\x1a\x02\x7f" + "x" * 32,
         "0\x1a\x02\x1a" + "x" * 32,

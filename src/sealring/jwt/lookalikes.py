@@ -25,6 +25,7 @@ _BASE64_TEXT = re.compile(rb"[A-Za-z0-9+/_-]{32,}={0,2}")
 _SPACE = re.compile(rb"\s+|\xef\xbb\xbf|\xe2\x80[\x8b-\x8f]|\\n")
 _POINT_BYTES: dict[int, ec.EllipticCurve] = {65: ec.SECP256R1(), 97: ec.SECP384R1(), 133: ec.SECP521R1()}
 _SEQUENCE, _INTEGER = 0x30, 0x02
+_FIRST_PRINTABLE = 0x20  # every key has tags below; hexadecimal digits have none, and 0 is a SEQUENCE in ASCII
 _ENCODINGS_DEEP = 2
 
 
@@ -72,7 +73,7 @@ def _is_json(data: bytes) -> bool:
 def _is_der(data: bytes) -> bool:
     """Tell whether a SEQUENCE of whole elements starts here, the first a SEQUENCE or an INTEGER."""
     outer = _element(data, 0)
-    if outer is None or data[0] != _SEQUENCE:
+    if outer is None or data[0] != _SEQUENCE or min(data) >= _FIRST_PRINTABLE:
         return False
     start, end = outer
     if end - start < 24 or data[start] not in (_SEQUENCE, _INTEGER):  # noqa: PLR2004  # no key is shorter
