@@ -13,7 +13,7 @@ import secrets
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,7 +21,7 @@ import psycopg
 import pytest
 
 FAST = ("-c fsync=off", "-c full_page_writes=off", "-c synchronous_commit=off", "-c max_connections=200")
-"""No test cuts the power."""
+"""No test cuts the power of a server that others use."""
 
 
 def find_binaries() -> Path | None:
@@ -48,17 +48,32 @@ class Cluster:
         self.settings = settings
         self.dsn = f"postgresql://postgres@/postgres?host={folder}"
 
-    def make(self) -> None:
-        """Make the files."""
+    def make(self, *options: str) -> None:
+        """Make the files.
+
+        Args:
+            *options: what initdb is told besides.
+        """
+        self.adopt()
+        self._run("initdb", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync", "--no-instructions", *options)
+
+    def adopt(self) -> None:
+        """Give all that is in the folder to whom the server runs as."""
         if os.geteuid() == 0:
             owner = self._owner()
-            os.chown(self.folder, owner.pw_uid, owner.pw_gid)
-        self._run("initdb", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync", "--no-instructions")
+            for path in (self.folder, *self.folder.rglob("*")):
+                os.chown(path, owner.pw_uid, owner.pw_gid)
 
-    def start(self) -> None:
-        """Start the server and wait until it answers."""
+    def start(self, environment: Mapping[str, str] | None = None) -> None:
+        """Start the server and wait until it answers.
+
+        Args:
+            environment: what its processes find in their environment besides.
+        """
         options = " ".join(("-k", str(self.folder), "-c listen_addresses=''", *self.settings))
-        self._run("pg_ctl", "-w", "-t", "60", "-l", str(self.folder / "pg.log"), "-o", options, "start")
+        self._run(
+            "pg_ctl", "-w", "-t", "60", "-l", str(self.folder / "pg.log"), "-o", options, "start", besides=environment
+        )
 
     def stop(self, mode: str = "immediate") -> None:
         """Stop the server: `smart`, `fast` or `immediate`."""
@@ -77,8 +92,10 @@ class Cluster:
         with psycopg.connect(self.dsn, autocommit=True) as connection:
             connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
 
-    def _run(self, command: str, *arguments: str) -> None:
-        environment = {"PATH": os.environ.get("PATH", ""), "HOME": str(self.folder), "LC_ALL": "C.UTF-8"}
+    def _run(self, command: str, *arguments: str, besides: Mapping[str, str] | None = None) -> None:
+        environment = {"PATH": os.environ.get("PATH", ""), "HOME": str(self.folder), "LC_ALL": "C.UTF-8"} | dict(
+            besides or {}
+        )
         line = [str(self.binaries / command), "-D", str(self.folder / "data"), *arguments]
         with (self.folder / f"{command}.out").open("ab") as output:
             if os.geteuid() == 0:
@@ -111,7 +128,7 @@ class Cluster:
 def own_cluster(settings: Sequence[str] = FAST) -> Iterator[Cluster]:
     """A server for one test alone, which may stop and start it."""
     with tempfile.TemporaryDirectory(prefix="sealring-pg-", ignore_cleanup_errors=True) as folder:
-        cluster = Cluster(_required_binaries(), Path(folder), settings)
+        cluster = Cluster(required_binaries(), Path(folder), settings)
         cluster.make()
         cluster.start()
         try:
@@ -127,7 +144,7 @@ def shared_cluster(notes: Path) -> Iterator[Cluster]:
     Args:
         notes: a folder that the workers of this run share; how many use the server, and where it is, stands there.
     """
-    binaries = _required_binaries()
+    binaries = required_binaries()
     users = notes / "postgres-users"
     with (notes / "postgres-lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -151,7 +168,8 @@ def shared_cluster(notes: Path) -> Iterator[Cluster]:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-def _required_binaries() -> Path:
+def required_binaries() -> Path:
+    """The folder of the server's programs; skip the test where there is none."""
     binaries = find_binaries()
     if binaries is None:
         reason = "no PostgreSQL server here: install Debian's package postgresql"
