@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import sqlite3
 import stat
@@ -123,11 +124,32 @@ def test_p8_a_newer_schema_is_refused(house: Shell, folder: Path) -> None:
 
 
 def test_check_finds_nothing_wrong_with_a_fresh_house(house: Shell) -> None:
+    house("keys list")
     said = house("check")
     assert said.code == 0, said.out
     assert "WRONG" not in said.out
     for subject in ("configuration", "secret", ".env", "cookies", "staleness", "store", "clock", "keys"):
         assert f"ok    {subject}: " in said.out
+
+
+def test_check_makes_neither_a_store_nor_a_key(shell: Shell, folder: Path) -> None:
+    shell("init")
+    said = shell("check")
+    assert (said.code, said.err) == (0, "")
+    assert "ok    store: not there yet" in said.out
+    assert [path.name for path in folder.iterdir()] == [".env"]
+    shell("migrate")
+    before = contents(folder)
+    said = shell("check")
+    assert said.code == 0
+    assert "ok    keys: none yet" in said.out
+    assert contents(folder) == before
+
+
+def contents(folder: Path) -> list[str]:
+    """All that the database holds, as SQL."""
+    with contextlib.closing(sqlite3.connect(folder / "sealring.db")) as db:
+        return list(db.iterdump())
 
 
 @pytest.mark.parametrize(

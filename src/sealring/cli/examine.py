@@ -7,6 +7,7 @@ import stat
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
 from urllib.parse import urlsplit
 
 from sealring.assembly import Sealring
@@ -117,9 +118,11 @@ def _clock(ahead_ms: int) -> Finding:
 
 
 async def _keys(auth: Sealring) -> Finding:
-    """Whether this node's secrets open every key that others have sealed."""
+    """Whether this node's secrets open every key that others have sealed. Makes none: whoever looks changes nothing."""
     try:
-        await auth.issuer.keys.load()
+        await auth.issuer.keys.read()
+        if not auth.issuer.keys.listing():
+            return good("keys", "none yet: the first server that starts makes them")
         auth.issuer.keys.verifying()
         signing = auth.issuer.keys.signing()
     except SealringError as error:
@@ -127,9 +130,24 @@ async def _keys(auth: Sealring) -> Finding:
     return good("keys", f"{signing.alg} {signing.kid} signs")
 
 
-async def _store(settings: Settings, *, with_keys: bool) -> list[Finding]:
+def _could_be_made(url: str) -> bool:
+    """Whether this names a file that does not exist and could. To open it would make it."""
+    scheme, _, name = url.partition(":///")
+    if scheme != "sqlite" or Path(name).exists():
+        return False
     try:
-        store = open_store(settings.database_url.get_secret_value())
+        with TemporaryFile(dir=Path(name).parent):  # nothing of it is left behind
+            return True
+    except OSError:
+        return False
+
+
+async def _store(settings: Settings, *, with_keys: bool) -> list[Finding]:
+    url = settings.database_url.get_secret_value()
+    try:
+        store = open_store(url)
+        if _could_be_made(url):
+            return [good("store", "not there yet: the first server that starts makes it, or `sealring migrate`")]
         await store.open()
     except SealringError as error:
         return [_failed("store", error)]

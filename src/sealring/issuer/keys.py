@@ -81,14 +81,18 @@ class SigningKeys:
         """The version of the ring in memory; -1 before the first `load`."""
         return self._ring.version
 
+    async def read(self) -> None:
+        """Read the ring, and make nothing."""
+        async with self._reading:  # whoever asked first is answered first: no older ring replaces a newer one
+            self._take(await self._store.read_keys())
+
     async def load(self) -> None:
         """Read the ring; make what it lacks: a first key, a standby. Call at start, and when the version moved.
 
         Where our clock disagrees with the store's, the ring is read and nothing is made.
         """
         for _ in range(ATTEMPTS):
-            async with self._reading:  # whoever asked first is answered first: no older ring replaces a newer one
-                self._take(await self._store.read_keys())
+            await self.read()
             now = self._clock() // 1000
             starts = standby_start(self._ring.keys, self._policy, now)
             wanted = tidy(self._ring.keys, self._policy, now)
