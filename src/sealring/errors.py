@@ -200,9 +200,10 @@ class Stale(TokenError):
 
     code = "stale"
 
-    def __init__(self, retry_after: int = 1) -> None:
+    def __init__(self, retry_after: int = 1, cause: str | None = None) -> None:
         super().__init__("no fresh word of revocations")
         self.retry_after = retry_after
+        self.cause = cause
 
 
 class KeyRefused(SealringError, ValueError):

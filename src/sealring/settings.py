@@ -144,6 +144,15 @@ class Settings(BaseSettings):
         """How long a revocation can concern a token: the life of an access token and the leeway."""
         return self.access_ttl + LEEWAY_SECONDS
 
+    @property
+    def heartbeat_seconds(self) -> float:
+        """How old the store's last acknowledged write may be before a node has it make another (F8).
+
+        A node is as fresh as that write, and hears of the next one a poll later: both must fit within the bound, with
+        most of what is left for the time that they take.
+        """
+        return min(1.0, (self.max_staleness - self.poll_interval) / 4)
+
 
 def is_loopback(host: str) -> bool:
     """Whether this host name or address never leaves the machine."""

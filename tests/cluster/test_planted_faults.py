@@ -166,7 +166,7 @@ async def test_f1_a_serial_id_polled_with_greater_than_last_loses_a_slow_commit(
         with psycopg.connect(postgres_dsn, autocommit=True) as owner:
             owner.execute(SLOW_COMMITS)
         if planted:
-            monkeypatch.setattr(ledger, "_APPEND", SERIAL_APPEND)
+            monkeypatch.setattr(ledger, "_APPEND_AND_NOTIFY", SERIAL_APPEND)
         async with a_node(postgres_dsn, plant) as b:
             slow, quick = await _slow_and_quick(a)
 

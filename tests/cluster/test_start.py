@@ -111,7 +111,7 @@ def test_check_says_that_a_node_has_another_secret_than_the_ring(sealring: Comma
 
 def test_check_shows_what_nodes_of_one_cluster_must_agree_on(sealring: Command) -> None:
     done = sealring("check")
-    for subject in ("store", "schema", "incarnation", "clock", "lag", "keys"):
+    for subject in ("store", "schema", "incarnation", "writes", "clock", "lag", "keys"):
         assert done.lines(f"ok    {subject}:"), done.out
     before = done.lines("ok    incarnation")
     assert sealring("check").lines("ok    incarnation") == before

@@ -584,6 +584,17 @@ async def test_k2_a_revoked_key_stands_in_the_feed(store: Store) -> None:
     assert (await store.load_feed(None)).entries == entries
 
 
+async def test_f8_what_can_be_read_was_acknowledged_or_says_when_the_last_write_was(store: Store) -> None:
+    began = (await store.load_feed(None)).time_ms
+    acknowledged = await store.beat(every_ms=60_000)
+    page = await store.load_feed(None)
+    assert acknowledged == (page.acknowledged_ms is not None)
+    if page.acknowledged_ms is not None:
+        assert began <= page.acknowledged_ms <= page.time_ms
+        assert await store.beat(every_ms=60_000)
+        assert (await store.load_feed(None)).acknowledged_ms == page.acknowledged_ms, "it is young: nothing was written"
+
+
 # the audit log
 
 

@@ -73,6 +73,27 @@ async def test_f12_a_revocation_on_one_node_wakes_the_others(postgres_dsn: str) 
 
 
 @pytest.mark.postgres
+async def test_f12_an_engine_that_knows_no_notify_revokes_all_the_same(postgres_dsn: str) -> None:
+    with psycopg.connect(postgres_dsn, autocommit=True) as engine:  # functions belong to the test's own database
+        engine.execute("SET allow_system_table_mods = on")
+        engine.execute("ALTER FUNCTION pg_catalog.pg_notify(text, text) RENAME TO unknown_here")
+    here, there = PostgresStore(postgres_dsn), PostgresStore(postgres_dsn)
+    await here.open()
+    await there.open()
+    before = await there.load_feed(None)
+    waiting = asyncio.create_task(there.wait_for_news())
+    await revoke(here)
+    page = await there.load_feed(before.head)
+    assert [entry.target for entry in page.entries] == ["42"]
+    await asyncio.sleep(0.05)
+    assert not waiting.done()
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    await here.close()
+    await there.close()
+
+
+@pytest.mark.postgres
 async def test_f12_a_listener_whose_connection_is_killed_says_so_and_connects_again(postgres_dsn: str) -> None:
     store = PostgresStore(postgres_dsn)
     await store.open()

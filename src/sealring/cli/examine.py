@@ -15,7 +15,9 @@ from sealring.errors import SealringError
 from sealring.issuer.root_secret import RootSecret
 from sealring.settings import LEEWAY_SECONDS, Settings, is_loopback, load_settings
 from sealring.store import open_store
+from sealring.store.records import FeedPage
 from sealring.store.schema import read_migrations
+from sealring.verifier.follower import UNACKNOWLEDGED
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +112,20 @@ def _lag(took_seconds: float, settings: Settings) -> Finding:
     return good("lag", words)
 
 
+def _writes(page: FeedPage, settings: Settings) -> Finding:
+    """Whether this store still acknowledges what is written, or was left behind (F8)."""
+    if page.acknowledged_ms is None:
+        return good("writes", "")
+    age_ms = page.time_ms - page.acknowledged_ms
+    if 0 <= age_ms <= settings.max_staleness * 1000:
+        return good("writes", f"the last was acknowledged {age_ms} ms ago")
+    return wrong(
+        "writes",
+        UNACKNOWLEDGED,
+        "is this the primary, is its synchronous standby there, and may this role UPDATE heartbeat?",
+    )
+
+
 def _clock(ahead_ms: int) -> Finding:
     words = f"{ahead_ms} ms ahead of the store's"
     if abs(ahead_ms) > LEEWAY_SECONDS * 1000:
@@ -154,6 +170,7 @@ async def _store(settings: Settings, *, with_keys: bool) -> list[Finding]:
     findings = []
     try:
         auth = Sealring(settings, store=store) if with_keys else None
+        await store.beat(every_ms=round(settings.heartbeat_seconds * 1000))
         page = await store.load_feed(None)
         asked = time.monotonic()
         tail = await store.load_feed(page.head)
@@ -162,6 +179,7 @@ async def _store(settings: Settings, *, with_keys: bool) -> list[Finding]:
         findings.append(good("schema", f"version {read_migrations('sqlite')[-1].number}"))
         findings.append(good("incarnation", f"{tail.incarnation[:8]}: the same on every node"))
         findings.append(_lag(took, settings))
+        findings.append(_writes(tail, settings))
         findings.append(_clock(time.time_ns() // 1_000_000 - tail.time_ms))
         if auth is not None:
             findings.append(await _keys(auth))

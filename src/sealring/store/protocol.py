@@ -1,4 +1,4 @@
-"""What the rest asks of a store: seventeen questions and commands, by use, not by table (design D11).
+"""What the rest asks of a store: eighteen questions and commands, by use, not by table (design D11).
 
 Every method is one atomic step: it happens whole or not at all, and what it returns has been
 committed durably. No method lets a caller read, decide and write: whatever is counted, swapped
@@ -174,6 +174,19 @@ class Store(Protocol):
 
     async def load_feed(self, after: int | None) -> FeedPage:
         """Entries after the cursor, or all live ones (`None`), with the head, in one consistent read."""
+
+    async def beat(self, *, every_ms: int) -> bool:  # noqa: ARG002 - for those who have something to write
+        """Have the store acknowledge a write, unless it did within the last `every_ms` on its own clock (F8).
+
+        A server that its standbys have left behind answers every read, but acknowledges nothing. Whoever finds
+        `FeedPage.acknowledged_ms` too old asks for this and then looks at another page. One such write a node is under
+        way at most, and one an interval is made, however many nodes ask. A store that is one file on one machine, or
+        memory, has nobody to be left behind by: it does as stands here.
+
+        Returns:
+            Whether that was seen to, within a moment. No is no error: another node may do it, or a later page show it.
+        """
+        return False
 
     async def wait_for_news(self) -> None:
         """Return when the feed may have grown: a hint to look, which may come for no reason, late or never (F12)."""

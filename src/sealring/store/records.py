@@ -210,3 +210,6 @@ class FeedPage:
     keys_version: int
     time_ms: int
     """The store's own clock."""
+    acknowledged_ms: int | None = None
+    """When, on that clock, the newest write was made that this snapshot proves to have been acknowledged: see
+    `Store.beat`. None where whatever can be read has been acknowledged."""

@@ -1,12 +1,13 @@
 """What a node knows of keys and revocations, and how fresh that is (design D6, D7).
 
 The follower polls its source in the background and answers from memory. It is as fresh as the
-*start* of its last good poll, on a clock that goes on counting while the machine is suspended; a
-node that has not heard for longer than the bound says `Stale` to every question (503, never 401),
-and a new node says so until its first full load. A poll is good when the source answers in
-time, its clock agrees with ours, and the running digest proves that no entry was skipped; anything
-that does not fit (another incarnation, a head that went back, a digest that differs) is answered by
-loading everything anew.
+*start* of its last good poll, on a clock that goes on counting while the machine is suspended, or as
+the last write that the source is known to have acknowledged, if that is older: a primary that was
+left behind still answers. A node that has not heard for longer than the bound says `Stale` to every
+question (503, never 401), and a new node says so until its first full load. A poll is good when the
+source answers in time, its clock agrees with ours, and the running digest proves that no entry was
+skipped; anything that does not fit (another incarnation, a head that went back, a digest that
+differs) is answered by loading everything anew.
 """
 
 from __future__ import annotations
@@ -27,6 +28,9 @@ from sealring.verifier.source import Source
 log = logging.getLogger("sealring.follower")
 
 ReloadCause = Literal["first load", "incarnation", "went back", "forgotten", "digest"]
+
+UNACKNOWLEDGED = "the store acknowledges no writes"
+"""`Follower.trouble` of a node whose store answers, and may have been left behind (F8)."""
 
 ENTRIES_A_TURN = 500
 """Entries taken in before requests get a turn again: about a millisecond."""
@@ -69,6 +73,11 @@ class Follower:
         self._leeway_ms = leeway * 1000
         self.fresh_until = float("-inf")
         """On the clock's steady seconds: after it this node may not answer."""
+        self.trouble: str | None = None
+        """Why the last poll was not good; none when it was."""
+        self._heartbeat_ms: int | None = None
+        self._acknowledged_at = float("-inf")
+        """Up to here nobody can have revoked anything behind the source's back (F8)."""
         self._committed_here: list[Entry] | None = None
         self._incarnation = ""
         self._cursor: int | None = None
@@ -81,7 +90,7 @@ class Follower:
 
     @property
     def lag(self) -> float:
-        """Seconds since the start of the last good poll; infinite before the first."""
+        """Seconds since the moment up to which this node knows every revocation; infinite before the first load."""
         return self._clock.steady() - (self.fresh_until - self._max_staleness)
 
     @property
@@ -120,20 +129,19 @@ class Follower:
         self._tasks = ()
 
     async def poll(self) -> bool:
-        """Ask the source once; true when this node is as fresh as the start of this call."""
+        """Ask the source once; true when this node is as fresh as the start of this call, or as the last heartbeat."""
         began = self._clock.steady()
         try:
             await self._catch_up()
         except (SealringError, TimeoutError, OSError) as error:
-            cause = str(error) or type(error).__name__
-            log.warning("poll failed", extra={"sealring": {"cause": cause, "lag_seconds": round(self.lag, 3)}})
-            good = False
+            self.trouble = str(error) or type(error).__name__
+            log.warning("poll failed", extra={"sealring": {"cause": self.trouble, "lag_seconds": round(self.lag, 3)}})
         else:
+            self.trouble = None
             # The start, not the end: what was committed while the source answered may not be in the answer.
-            self.fresh_until = began + self._max_staleness
-            good = True
+            self.fresh_until = min(began, self._acknowledged_at) + self._max_staleness
         self._say_freshness()
-        return good
+        return self.trouble is None
 
     async def _catch_up(self) -> None:
         if self._cursor is None:
@@ -152,15 +160,34 @@ class Follower:
         self.view.forget(self._clock.now_ms() // 1000)
 
     async def _ask(self, after: int | None) -> FeedPage:
-        """A page of the feed, from a source whose clock agrees with ours (T1)."""
+        """A page of the feed, from a source whose clock agrees with ours (T1) and that acknowledges writes (F8)."""
         self._clock.adjust()
+        asked = self._clock.steady()
         asked_ms = self._clock.now_ms()
         async with asyncio.timeout(FULL_LOAD_SECONDS if after is None else self._max_staleness):
             page = await self._source.load(after)
         answered_ms = self._clock.now_ms()
         if not asked_ms - self._leeway_ms <= page.time_ms <= answered_ms + self._leeway_ms:
             raise Unavailable(f"this node's clock is {answered_ms - page.time_ms} ms ahead of its source's")
+        self._acknowledged_at = self._acknowledged(page, asked)
+        if self._acknowledged_at + self._max_staleness < asked:
+            raise Unavailable(UNACKNOWLEDGED)
         return page
+
+    def _acknowledged(self, page: FeedPage, asked: float) -> float:
+        """When the source's newest acknowledged write was made, on our steady clock.
+
+        One that was seen before proves nothing new, however young it looks since the source's clock was put back; and
+        nothing is proved by one ahead of that clock.
+        """
+        if page.acknowledged_ms is None:
+            return asked
+        if page.acknowledged_ms == self._heartbeat_ms:
+            return self._acknowledged_at
+        if page.acknowledged_ms > page.time_ms:
+            raise Unavailable("the source's clock is behind its own last heartbeat")
+        self._heartbeat_ms = page.acknowledged_ms
+        return asked - (page.time_ms - page.acknowledged_ms) / 1000
 
     def _misfit(self, page: FeedPage, cursor: int) -> ReloadCause | None:
         """Why this page does not continue what we hold; None when it does."""
@@ -233,8 +260,8 @@ class Follower:
         """One log line when the node goes stale, one when it is fresh again."""
         stale = not self.is_fresh
         if stale and not self._said_stale:
-            bound = {"bound_seconds": self._max_staleness}
-            log.error("stale: every check answers 503 until the source answers", extra={"sealring": bound})
+            fields = {"bound_seconds": self._max_staleness, "cause": self.trouble}
+            log.error("stale: every check answers 503 until a poll is good", extra={"sealring": fields})
         elif not stale and self._said_stale:
             log.warning("fresh again")
         self._said_stale = stale

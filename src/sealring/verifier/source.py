@@ -47,15 +47,29 @@ class StoreSource:
     Args:
         store: asked for the feed.
         load_keys: reads the ring and gives the verifying keys.
+        heartbeat_seconds: how old the store's last acknowledged write may be before it is asked for another (F8).
     """
 
-    def __init__(self, store: Store, load_keys: Callable[[], Awaitable[jwt.KeySet]]) -> None:
+    def __init__(
+        self, store: Store, load_keys: Callable[[], Awaitable[jwt.KeySet]], *, heartbeat_seconds: float = 1.0
+    ) -> None:
         self._store = store
         self._load_keys = load_keys
+        self._beat_ms = max(1, int(heartbeat_seconds * 1000))
 
     async def load(self, after: int | None) -> FeedPage:
         """See `Source.load`."""
-        return await self._store.load_feed(after)
+        if after is None:  # before it, not after: a full load is not to be done twice
+            await self._store.beat(every_ms=self._beat_ms)
+            return await self._store.load_feed(None)
+        page = await self._store.load_feed(after)
+        if self._is_due(page) and await self._store.beat(every_ms=self._beat_ms):
+            page = await self._store.load_feed(after)
+        return page
+
+    def _is_due(self, page: FeedPage) -> bool:
+        # what is ahead of the store's clock was written before that clock was put back
+        return page.acknowledged_ms is not None and not 0 <= page.time_ms - page.acknowledged_ms <= self._beat_ms
 
     async def keys(self) -> jwt.KeySet:
         """See `Source.keys`."""

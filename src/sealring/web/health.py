@@ -31,5 +31,5 @@ class HealthRoutes:
     async def ready(self) -> dict[str, Any]:
         """Fresh enough to check tokens."""
         if not self._follower.is_fresh:
-            raise Stale(self._follower.retry_after)
+            raise Stale(self._follower.retry_after, self._follower.trouble)  # the cause is for the log alone
         return {"status": "ready", "lag_seconds": round(max(0.0, self._follower.lag), 3)}

@@ -16,7 +16,7 @@ from prometheus_client.registry import Collector
 
 from sealring.errors import Revoked, SealringError
 from sealring.store.records import Event
-from sealring.verifier.follower import Follower
+from sealring.verifier.follower import UNACKNOWLEDGED, Follower
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -60,8 +60,11 @@ class _Following(Collector):
 
     def collect(self) -> Iterator[Metric]:
         follower = self._follower
-        yield GaugeMetricFamily("sealring_lag_seconds", "Since the start of the last good poll.", value=follower.lag)
+        lag = "Since the moment up to which every revocation is known."
+        yield GaugeMetricFamily("sealring_lag_seconds", lag, value=follower.lag)
         yield GaugeMetricFamily("sealring_fresh", "1 when this node may answer.", value=float(follower.is_fresh))
+        acknowledged = float(follower.trouble != UNACKNOWLEDGED)
+        yield GaugeMetricFamily("sealring_acknowledged", f"0 when {UNACKNOWLEDGED}.", value=acknowledged)
         yield GaugeMetricFamily("sealring_feed_number", "Last revocation followed.", value=follower.cursor or 0)
         reloads = CounterMetricFamily("sealring_reloads", "Full loads, by cause.", labels=["cause"])
         for cause, number in follower.reloads.items():

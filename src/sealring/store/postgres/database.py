@@ -10,6 +10,8 @@ READ COMMITTED is asked for by name: the statements rely on seeing what was comm
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -23,7 +25,15 @@ from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout, TooManyRe
 from sealring.errors import ConfigurationError, Overloaded, StoreUnavailable
 
 T = TypeVar("T")
-Connection = psycopg.AsyncConnection[Any]
+
+
+class Connection(psycopg.AsyncConnection[Any]):
+    """A connection with our settings, and with what its engine can do."""
+
+    can_notify = False
+    """Whether the engine knows `pg_notify`: those that only speak PostgreSQL's SQL may not."""
+
+
 Work = Callable[[Connection], Awaitable[T]]
 
 ATTEMPTS = 3
@@ -50,9 +60,11 @@ SET plan_cache_mode = force_generic_plan;
 SET statement_timeout = {int(BUDGET_SECONDS * 1000)};
 SET idle_in_transaction_session_timeout = {int(2 * BUDGET_SECONDS * 1000)};
 SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off';
-"""
+SELECT count(*) > 0 FROM pg_catalog.pg_proc WHERE proname = 'pg_notify';
+"""  # noqa: S608 - numbers of our own
 """Whatever the server's defaults are: an acknowledged commit is on disk (P2), and nothing holds a lock for long. Plans
-are made once: every statement goes by a key or takes a few rows of an array, so no value makes another plan better."""
+are made once: every statement goes by a key or takes a few rows of an array, so no value makes another plan better. The
+last line is `Connection.can_notify`."""
 
 
 class Undo(Exception):
@@ -84,6 +96,7 @@ class Database:
             ) from error
         self._pool: AsyncConnectionPool[Connection] | None = None
         self._running: set[asyncio.Task[Any]] = set()
+        self._in_use: set[Connection] = set()
 
     async def connect(self) -> Connection:
         """A connection of one's own, in autocommit mode.
@@ -92,7 +105,7 @@ class Database:
             StoreUnavailable: the server cannot be reached.
         """
         try:
-            connection = await psycopg.AsyncConnection.connect(self._conninfo, autocommit=True)
+            connection = await Connection.connect(self._conninfo, autocommit=True)
             try:
                 await configure(connection)
             except BaseException:
@@ -107,6 +120,7 @@ class Database:
         if self._pool is None:
             self._pool = AsyncConnectionPool(
                 self._conninfo,
+                connection_class=Connection,
                 kwargs={"autocommit": True},
                 min_size=1,
                 max_size=self._connections,
@@ -120,11 +134,22 @@ class Database:
             await self._pool.open()
 
     async def close(self) -> None:
-        """Wait for what runs, then close every connection."""
-        await asyncio.gather(*self._running, return_exceptions=True)
+        """Wait for what runs, for as long as a question may take, then close every connection.
+
+        On a COMMIT that hangs we hang up, and never cancel it: a server whose standby is gone would answer that by
+        showing to all what nobody has acknowledged (F8).
+        """
+        if self._running:
+            await asyncio.wait(self._running, timeout=BUDGET_SECONDS)
         if self._pool is not None:
             pool, self._pool = self._pool, None
             await pool.close()
+        for connection in self._in_use:
+            if connection.closed:
+                continue
+            with socket.socket(fileno=os.dup(connection.fileno())) as line:
+                line.shutdown(socket.SHUT_RDWR)
+        await asyncio.gather(*self._running, return_exceptions=True)
 
     async def read(self, work: Work[T], *, budget_seconds: float = BUDGET_SECONDS) -> T:
         """What `work` reads, by one statement or in a transaction of its own making; tried again when that may help.
@@ -144,12 +169,17 @@ class Database:
         """
         return await self._within(budget_seconds, lambda connection: _commit(connection, work))
 
-    async def _within(self, budget_seconds: float, work: Work[T]) -> T:
-        """Wait so long and no longer. What was begun ends by itself: nothing is torn off in the middle."""
+    def start(self, work: Work[T], *, budget_seconds: float = BUDGET_SECONDS) -> asyncio.Task[T]:
+        """`read` that nobody waits for: it goes on to its end, however long the server takes."""
         loop = asyncio.get_running_loop()
         task = loop.create_task(self._repeat(work, loop.time() + budget_seconds))
         self._running.add(task)
         task.add_done_callback(self._ended)
+        return task
+
+    async def _within(self, budget_seconds: float, work: Work[T]) -> T:
+        """Wait so long and no longer. What was begun ends by itself: nothing is torn off in the middle."""
+        task = self.start(work, budget_seconds=budget_seconds)
         try:
             async with asyncio.timeout(budget_seconds):
                 return await asyncio.shield(task)
@@ -180,7 +210,11 @@ class Database:
 
     async def _once(self, pool: AsyncConnectionPool[Connection], work: Work[T]) -> T:
         async with pool.connection() as connection:
-            return await work(connection)
+            self._in_use.add(connection)
+            try:
+                return await work(connection)
+            finally:
+                self._in_use.discard(connection)
 
 
 class CommitAnswerLostError(psycopg.OperationalError):
@@ -247,7 +281,10 @@ def unavailable(error: BaseException) -> StoreUnavailable:
 
 async def configure(connection: Connection) -> None:
     """Settings of every connection."""
-    await connection.execute(_SETTINGS)
+    cursor = await connection.execute(_SETTINGS)
+    while cursor.nextset():
+        pass
+    ((connection.can_notify,),) = await cursor.fetchall()
 
 
 async def check_alive(connection: Connection) -> None:

@@ -18,13 +18,14 @@ from sealring.sessions.session import EndCause
 from sealring.store.ledger import digest_of, draft_entry, is_complete, number_entries
 from sealring.store.postgres.arrays import number_array, text_array
 from sealring.store.postgres.database import Connection, execute_and_commit
+from sealring.store.postgres.heartbeat import NOW_MS
 from sealring.store.records import Event, FeedPage
 from sealring.store.rows import ENTRY_COLUMNS, EVENT_COLUMNS, read_entry, read_event, write_event
 
 CHANNEL = "sealring"
 """NOTIFY carries the newest number here: a hint to poll, never the news itself (F12)."""
 
-_APPEND = f"""
+_NUMBERED = f"""
 WITH counter AS (
   UPDATE store SET head = head + %(entries)s, last_event = last_event + %(events)s, digest = digest # %(digest)s
   RETURNING head, head - %(entries)s AS old_head, last_event - %(events)s AS old_event
@@ -42,7 +43,10 @@ WITH counter AS (
     %(ids)s::TEXT[], %(kinds)s::TEXT[], %(targets)s::TEXT[], %(epochs)s::BIGINT[], %(expires_at)s::BIGINT[]
   ) WITH ORDINALITY AS v (id, kind, target, epoch, expires_at, place)
 )
-SELECT head, CASE WHEN %(entries)s > 0 THEN pg_notify('{CHANNEL}', head::TEXT) END FROM counter
+"""
+_APPEND = f"{_NUMBERED} SELECT head FROM counter"
+_APPEND_AND_NOTIFY = f"""
+{_NUMBERED} SELECT head, CASE WHEN %(entries)s > 0 THEN pg_notify('{CHANNEL}', head::TEXT) END FROM counter
 """
 
 
@@ -51,7 +55,7 @@ async def append_and_commit(connection: Connection, drafts: Sequence[Entry], *ev
     kinds, at_ms, subjects, sessions, addresses, causes, details = zip(*map(write_event, events), strict=True)
     rows = await execute_and_commit(
         connection,
-        _APPEND,
+        _APPEND_AND_NOTIFY if connection.can_notify else _APPEND,
         {
             "entries": len(drafts),
             "events": len(events),
@@ -123,7 +127,7 @@ async def end_subject(
 
 
 async def load_feed(connection: Connection, after: int | None) -> FeedPage:
-    """A page of the feed with its head, from one snapshot.
+    """A page of the feed with its head and the last heartbeat that was acknowledged, from one snapshot (F8).
 
     Raises:
         StoreUnavailable: this server is a standby, which may lag or have been left behind (F8).
@@ -131,10 +135,13 @@ async def load_feed(connection: Connection, after: int | None) -> FeedPage:
     async with connection.transaction():
         await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         cursor = await connection.execute(
-            "SELECT incarnation, head, digest, keys_version, pg_is_in_recovery(),"
-            " (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT FROM store"
+            "SELECT incarnation, head, digest, keys_version, pg_is_in_recovery(), at_ms,"
+            f" {NOW_MS} FROM store CROSS JOIN heartbeat"
         )
-        ((incarnation, head, digest, keys_version, standby, time_ms),) = await cursor.fetchall()
+        rows = await cursor.fetchall()
+        if not rows:
+            raise StoreUnavailable("the store has lost its counter row or its heartbeat")
+        ((incarnation, head, digest, keys_version, standby, acknowledged_ms, time_ms),) = rows
         if standby:
             raise StoreUnavailable("this PostgreSQL is a standby; the feed is read from the primary only")
         entries = await (_read_all(connection) if after is None else _read_after(connection, after))
@@ -146,6 +153,7 @@ async def load_feed(connection: Connection, after: int | None) -> FeedPage:
         digest=digest,
         keys_version=keys_version,
         time_ms=time_ms,
+        acknowledged_ms=acknowledged_ms,
     )
 
 

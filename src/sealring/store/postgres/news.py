@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import psycopg
 
 from sealring.store.postgres.database import Connection, Database, unavailable
@@ -22,13 +24,16 @@ class News:
     async def wait(self) -> None:
         """Return when something was notified, and at once after connecting: what came before was not heard.
 
-        One caller at a time.
+        Never, where the engine knows no `pg_notify`. One caller at a time.
 
         Raises:
             StoreUnavailable: the connection could not be made, or is lost.
         """
         if self._connection is None:
             connection = await self._database.connect()
+            if not connection.can_notify:
+                await connection.close()
+                await asyncio.Event().wait()
             try:
                 await connection.execute(f"LISTEN {CHANNEL}".encode())
             except BaseException:

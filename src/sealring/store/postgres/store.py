@@ -18,6 +18,7 @@ from sealring.store.postgres import keys as signing_keys
 from sealring.store.postgres import lanes as attempt_lanes
 from sealring.store.postgres.database import BUDGET_SECONDS, Connection, Database, unavailable
 from sealring.store.postgres.endings import Endings
+from sealring.store.postgres.heartbeat import Heartbeat
 from sealring.store.postgres.news import News
 from sealring.store.postgres.swaps import Swaps
 from sealring.store.protocol import Store
@@ -54,8 +55,10 @@ class PostgresStore(Store):
 
     def __init__(self, dsn: str) -> None:
         self._database = Database(dsn)
-        # the follower's questions go a way of their own: writers that wait for a locked row make no node stale (F5)
-        self._following = Database(dsn, connections=1)
+        # the follower's questions go a way of their own: writers that wait for a locked row make no node stale (F5);
+        # two connections, so that a heartbeat that hangs is not in its way
+        self._following = Database(dsn, connections=2)
+        self._heartbeat = Heartbeat(self._following)
         self._swaps = Swaps(self._database)
         self._endings = Endings(self._database)
         self._news = News(self._database)
@@ -187,6 +190,9 @@ class PostgresStore(Store):
     async def load_feed(self, after: int | None) -> FeedPage:
         budget = ledger.FULL_LOAD_SECONDS if after is None else BUDGET_SECONDS
         return await self._following.read(partial(ledger.load_feed, after=after), budget_seconds=budget)
+
+    async def beat(self, *, every_ms: int) -> bool:
+        return await self._heartbeat.beat(every_ms)
 
     async def wait_for_news(self) -> None:
         await self._news.wait()

@@ -6,7 +6,7 @@
 -- neither rewrite the audit log nor rewrite a revocation:
 --   GRANT SELECT, INSERT, UPDATE, DELETE ON accounts, sessions, signing_keys, lanes TO sealring_server;
 --   GRANT SELECT, INSERT, UPDATE ON subjects TO sealring_server;
---   GRANT SELECT, UPDATE ON store TO sealring_server;
+--   GRANT SELECT, UPDATE ON store, heartbeat TO sealring_server;
 --   GRANT SELECT, INSERT ON revocations, events TO sealring_server;
 --   GRANT SELECT ON schema_version TO sealring_server;
 -- Forgetting what has expired then needs the owner: `sealring purge`, or DELETE ON revocations, events for the servers.
@@ -21,6 +21,14 @@ CREATE TABLE store (
   keys_version BIGINT NOT NULL DEFAULT 0
 ) WITH (fillfactor = 10);
 INSERT INTO store (one, incarnation) VALUES (1, replace(gen_random_uuid()::TEXT, '-', ''));
+
+-- One row, on its own so that it never waits for a revocation: when the last write was made that this server has
+-- acknowledged. One that was left behind by its standbys answers reads, and nothing here ever grows younger (F8).
+CREATE TABLE heartbeat (
+  one INTEGER PRIMARY KEY CHECK (one = 1),
+  at_ms BIGINT NOT NULL
+) WITH (fillfactor = 10);
+INSERT INTO heartbeat (one, at_ms) VALUES (1, 0);
 
 -- Everybody who ever had an account, a session or an epoch. Rows are never removed: a subject is never used again, and
 -- every transaction that concerns all sessions of a subject locks this row first.

@@ -1,5 +1,6 @@
 -- Sealring's tables, number 1. The same numbers stand in ../postgresql.
 -- Times are Unix seconds, or Unix milliseconds where the name ends in _ms. Scopes, claims and details are JSON text.
+-- No table `heartbeat` here: one file on one machine has no successor that could leave it behind.
 
 -- One row: this life of the store, and the counters that every revocation and every audit line take their number from.
 CREATE TABLE store (

@@ -1,0 +1,299 @@
+"""F8: a primary that was fenced off answers reads as before, but what is written there nobody acknowledges.
+
+A real PostgreSQL whose `synchronous_standby_names` names a standby that is not there: reads answer, commits hang. What
+the node makes of time is tested on a clock that passes by hand; the server's own cannot be set.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import psycopg
+import pytest
+from fastapi import FastAPI
+from httpx2 import ASGITransport, AsyncClient
+
+from sealring import Sealring, jwt
+from sealring.cli.examine import examine
+from sealring.errors import Stale
+from sealring.store.postgres import PostgresStore, database
+from sealring.verifier.follower import UNACKNOWLEDGED, Follower
+from sealring.verifier.source import StoreSource
+from sealring.web.health import HealthRoutes
+from tests.clocks import FrozenClock
+from tests.serving import SECRET
+from tests.store.postgres_cluster import Cluster, own_cluster
+
+pytestmark = [pytest.mark.anyio, pytest.mark.postgres]
+
+STALENESS = 60.0
+
+
+class SteadyByHand(FrozenClock):
+    """Seconds pass when they are told to; the time of day is the machine's, as the server's is."""
+
+    def now_ms(self) -> int:
+        return time.time_ns() // 1_000_000
+
+    def adjust(self) -> None:
+        self.epoch = time.time() - self.steady_seconds
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Cluster]:
+    with own_cluster() as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def dsn(server: Cluster) -> Iterator[str]:
+    dsn = server.create_database()
+    yield dsn
+    server.drop_database(dsn)
+
+
+@pytest.fixture
+async def open_store(dsn: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Callable[..., Any]]:
+    """Opens a store on the database: of the owner, or of another role."""
+    stores: list[PostgresStore] = []
+
+    async def open_one(role: str = "postgres") -> PostgresStore:
+        stores.append(PostgresStore(dsn.replace("postgres@", f"{role}@")))
+        await stores[-1].open()
+        return stores[-1]
+
+    yield open_one
+    monkeypatch.setattr(database, "BUDGET_SECONDS", 0.1)
+    for store in stores:
+        await store.close()
+
+
+@asynccontextmanager
+async def left_behind(server: Cluster) -> AsyncIterator[None]:
+    """Within it commits hang, for the standby that they wait for is gone. Administrators' wait for none."""
+    async with await psycopg.AsyncConnection.connect(server.dsn, autocommit=True) as admin:
+        await admin.execute("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
+        await admin.execute("SELECT pg_reload_conf()")
+        probe = await psycopg.AsyncConnection.connect(
+            server.dsn, autocommit=True, options="-c synchronous_commit=on", application_name="probe"
+        )
+        try:
+            async with asyncio.timeout(30):
+                await _hangs(admin, probe)
+            yield
+        finally:
+            await admin.execute("ALTER SYSTEM RESET synchronous_standby_names")
+            await admin.execute("SELECT pg_reload_conf()")
+            await probe.close()
+
+
+async def _hangs(admin: psycopg.AsyncConnection[Any], probe: psycopg.AsyncConnection[Any]) -> None:
+    """Write until a write waits for the standby."""
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'probe' AND wait_event = 'SyncRep'"
+    writing: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    writing.set_result(None)
+    while (await (await admin.execute(waiting)).fetchone()) == (0,):
+        if writing.done():
+            writing = asyncio.ensure_future(probe.execute("SELECT pg_logical_emit_message(true, '', '')"))
+        await asyncio.sleep(0.01)
+    writing.add_done_callback(lambda task: task.cancelled() or task.exception())
+
+
+def ask(dsn: str, statement: str) -> Any:
+    with psycopg.connect(dsn, autocommit=True) as admin:
+        cursor = admin.execute(statement.encode())
+        return cursor.fetchone()[0] if cursor.description else None  # type: ignore[index]
+
+
+def age(dsn: str, seconds: int) -> None:
+    """Let the heartbeat be older by so much."""
+    ask(dsn, f"UPDATE heartbeat SET at_ms = at_ms - {seconds * 1000}")  # noqa: S608 - a number of our own
+
+
+def follow(store: PostgresStore, clock: FrozenClock, *, heartbeat_seconds: float = 0.001) -> Follower:
+    async def no_keys() -> jwt.KeySet:
+        return jwt.KeySet([])
+
+    return Follower(
+        StoreSource(store, no_keys, heartbeat_seconds=heartbeat_seconds),
+        on_keys=lambda _: None,
+        clock=clock,
+        max_staleness=STALENESS,
+        poll_interval=600,
+        leeway=5,
+    )
+
+
+async def test_f8_a_node_whose_store_acknowledges_nothing_fails_closed_and_recovers(server: Cluster, dsn: str) -> None:
+    clock = SteadyByHand(time.time())
+    node = Sealring(secret=SECRET, store=PostgresStore(dsn), clock=clock, max_staleness=STALENESS, poll_interval=0.05)
+    app = FastAPI()
+    app.include_router(HealthRoutes(node.verifier).router)
+    follower = node.verifier.follower
+    async with node.lifespan(), AsyncClient(transport=ASGITransport(app), base_url="http://node") as client:
+        token = (await node.start_session("42")).access_token.text
+        assert node.verify(token).subject == "42"
+        async with left_behind(server), asyncio.timeout(60):
+            while follower.trouble != UNACKNOWLEDGED:
+                clock.pass_seconds(STALENESS + 1)  # and the store goes on answering every poll
+                await asyncio.sleep(0.1)
+            with pytest.raises(Stale):
+                node.verify(token)
+            assert (await client.get("/readyz")).status_code == 503
+        async with asyncio.timeout(60):
+            while not follower.is_fresh:  # noqa: ASYNC110 - the follower is a task beside us
+                await asyncio.sleep(0.05)
+        assert (await client.get("/readyz")).status_code == 200
+        clock.adjust()
+        renewed = (await node.start_session("42")).access_token.text
+        assert node.verify(renewed).subject == "42"
+
+
+async def test_f8_no_poll_of_a_primary_that_was_left_behind_makes_a_node_fresher(
+    server: Cluster, open_store: Callable[..., Any]
+) -> None:
+    clock = SteadyByHand(time.time())
+    follower = follow(await open_store(), clock)
+    assert await follower.poll()
+    async with left_behind(server):
+        assert await follower.poll()  # a heartbeat of just before may be news to it
+        until = follower.fresh_until
+        assert until <= clock.steady() + STALENESS
+        for _ in range(4):
+            clock.pass_seconds(STALENESS / 5)
+            assert await follower.poll(), "the store answers"
+            assert follower.fresh_until == until
+            assert follower.is_fresh
+        clock.pass_seconds(STALENESS / 5 + 0.001)
+        assert not await follower.poll()
+        assert follower.trouble == UNACKNOWLEDGED
+        assert not follower.is_fresh
+    async with asyncio.timeout(60):
+        while not await follower.poll():  # noqa: ASYNC110 - the server takes in its settings beside us
+            await asyncio.sleep(0.05)
+    assert follower.is_fresh
+
+
+async def test_f8_a_node_that_starts_on_a_primary_that_was_left_behind_serves_nothing(
+    server: Cluster, dsn: str, open_store: Callable[..., Any]
+) -> None:
+    store = await open_store()
+    await store.beat(every_ms=0)
+    async with left_behind(server):
+        age(dsn, 2 * int(STALENESS))
+        follower = follow(store, SteadyByHand(time.time()))
+        assert not await follower.poll()
+        assert follower.trouble == UNACKNOWLEDGED
+        assert not follower.is_fresh
+
+
+async def test_f8_a_heartbeat_that_hangs_takes_one_connection_of_each_node_and_stops_no_read(
+    server: Cluster, dsn: str, open_store: Callable[..., Any]
+) -> None:
+    stores = [await open_store(), await open_store()]
+    async with left_behind(server):
+        for _ in range(3):
+            await asyncio.gather(*(store.beat(every_ms=0) for store in stores for _ in range(4)))
+            pages = await asyncio.gather(*(store.load_feed(0) for store in stores for _ in range(4)))
+            assert all(page.complete for page in pages)
+        hanging = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'active'"
+        assert ask(dsn, f"{hanging} AND query LIKE 'UPDATE heartbeat%'") <= len(stores)
+        assert ask(dsn, f"{hanging} AND wait_event = 'SyncRep'") == 1
+
+
+async def test_f8_a_node_that_stops_leaves_a_hanging_heartbeat_unseen(
+    server: Cluster, open_store: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To cancel a commit that waits for its standby is to show it to everybody: nobody has acknowledged it."""
+    stopping, other = await open_store(), await open_store()
+    assert await stopping.beat(every_ms=0)
+    before = (await other.load_feed(0)).acknowledged_ms
+    async with left_behind(server):
+        assert not await stopping.beat(every_ms=0)
+        monkeypatch.setattr(database, "BUDGET_SECONDS", 0.1)
+        async with asyncio.timeout(30):
+            await stopping.close()
+        assert (await other.load_feed(0)).acknowledged_ms == before
+
+
+async def test_f8_an_idle_cluster_stays_fresh_by_one_heartbeat_an_interval(
+    dsn: str, open_store: Callable[..., Any]
+) -> None:
+    interval = STALENESS / 2
+    clock = SteadyByHand(time.time())
+    followers = [follow(await open_store(), clock, heartbeat_seconds=interval) for _ in range(3)]
+    for follower in followers:
+        assert await follower.poll()
+    ask(
+        dsn,
+        """
+        CREATE TABLE beats (at_ms BIGINT);
+        CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS
+          $$ BEGIN INSERT INTO beats VALUES (NEW.at_ms); RETURN NULL; END $$;
+        CREATE TRIGGER note AFTER UPDATE ON heartbeat FOR EACH ROW WHEN (NEW.at_ms > OLD.at_ms) EXECUTE FUNCTION note();
+        """,
+    )
+    for passed in range(1, 6):
+        age(dsn, int(interval) + 1)
+        clock.pass_seconds(interval + 1)
+        assert all(follower.is_fresh for follower in followers)
+        for _ in range(3):
+            assert all(await asyncio.gather(*(follower.poll() for follower in followers)))
+        assert all(follower.lag <= interval for follower in followers)
+        assert ask(dsn, "SELECT count(*) FROM beats") == passed
+
+
+async def test_f8_a_heartbeat_ahead_of_the_servers_clock_is_written_anew(
+    dsn: str, open_store: Callable[..., Any]
+) -> None:
+    follower = follow(await open_store(), SteadyByHand(time.time()), heartbeat_seconds=STALENESS / 2)
+    assert await follower.poll()
+    age(dsn, -3600)
+    assert await follower.poll()
+    assert 0 <= follower.lag < STALENESS
+
+
+async def test_f8_a_role_that_may_only_read_follows_what_others_write(dsn: str, open_store: Callable[..., Any]) -> None:
+    owner = await open_store()
+    ask(dsn, "DROP ROLE IF EXISTS reader; CREATE ROLE reader LOGIN")
+    ask(dsn, "GRANT SELECT ON ALL TABLES IN SCHEMA public TO reader")
+    assert await owner.beat(every_ms=0)
+    reader = await open_store("reader")
+    follower = follow(reader, SteadyByHand(time.time()))
+    try:
+        assert await follower.poll()
+        assert follower.is_fresh
+        age(dsn, 2 * int(STALENESS))
+        assert not await follower.poll(), "nobody writes"
+        assert follower.trouble == UNACKNOWLEDGED
+        assert await owner.beat(every_ms=0)
+        assert await follower.poll()
+        ask(dsn, "GRANT UPDATE ON heartbeat TO reader")
+        assert not await reader.beat(every_ms=0), "a server's log is not filled with refusals: it asks once"
+    finally:
+        ask(dsn, "DROP OWNED BY reader")
+
+
+async def test_f8_check_says_that_the_store_acknowledges_nothing(
+    server: Cluster, dsn: str, open_store: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, value in {"SECRET": SECRET, "DATABASE_URL": dsn, "ISSUER": "http://127.0.0.1:8000"}.items():
+        monkeypatch.setenv(f"SEALRING_{name}", value)
+    store = await open_store()
+    async with Sealring(secret=SECRET, store=store).lifespan():
+        pass
+
+    async def writes() -> tuple[bool, str]:
+        (found,) = (finding for finding in await asyncio.to_thread(examine) if finding.subject == "writes")
+        return found.good, found.words
+
+    assert (await writes())[0]
+    monkeypatch.setattr(database, "BUDGET_SECONDS", 0.1)
+    async with left_behind(server):
+        age(dsn, 60)
+        assert await writes() == (False, UNACKNOWLEDGED)
