@@ -8,6 +8,7 @@ import re
 import signal
 import stat
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -40,6 +41,18 @@ def sealring(folder: Path, *arguments: str, **settings: str) -> subprocess.Compl
         timeout=60,
         check=False,
     )
+
+
+@pytest.mark.parametrize("arguments", [["version"], ["--help"], ["users", "create", "--help"], ["secret"]])
+def test_what_serves_nobody_loads_no_web_framework(arguments: list[str]) -> None:
+    code = (
+        "import sys; from sealring.cli import main\n"
+        "try: main(sys.argv[1:])\n"
+        "finally: print([name for name in ('fastapi', 'starlette', 'uvicorn') if name in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True)
+    assert done.stdout
+    assert done.stderr.strip() == "[]"
 
 
 def test_a_command_ends_with_its_code_and_keeps_the_streams_apart(tmp_path: Path) -> None:

@@ -6,13 +6,16 @@ import asyncio
 import contextlib
 import json
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import click
 
-from sealring.assembly import Sealring
 from sealring.cli.output import as_json, one_line
 from sealring.cli.workplace import with_issuer
 from sealring.store.records import Event
+
+if TYPE_CHECKING:
+    from sealring.assembly import Sealring
 
 PAGE = 500
 FOLLOW_SECONDS = 0.5

@@ -8,9 +8,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from sealring.assembly import Sealring
 from sealring.errors import SealringError
 from sealring.issuer.root_secret import RootSecret
 from sealring.settings import LEEWAY_SECONDS, Settings, is_loopback, load_settings
@@ -18,6 +18,9 @@ from sealring.store import open_store
 from sealring.store.records import FeedPage
 from sealring.store.schema import read_migrations
 from sealring.verifier.follower import UNACKNOWLEDGED
+
+if TYPE_CHECKING:
+    from sealring.assembly import Sealring
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +162,8 @@ def _could_be_made(url: str) -> bool:
 
 
 async def _store(settings: Settings, *, with_keys: bool) -> list[Finding]:
+    from sealring.assembly import Sealring  # noqa: PLC0415 - `serve` looks at .env before it loads FastAPI
+
     url = settings.database_url.get_secret_value()
     try:
         store = open_store(url)

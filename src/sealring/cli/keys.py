@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from sealring import jwt
-from sealring.assembly import Sealring
 from sealring.cli.output import as_json, print_rows
 from sealring.cli.workplace import with_issuer
 from sealring.errors import ConfigurationError
 from sealring.jwt.algorithms import ALGORITHMS
+
+if TYPE_CHECKING:
+    from sealring.assembly import Sealring
 
 
 @click.group()

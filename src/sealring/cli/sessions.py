@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from sealring.assembly import Sealring
 from sealring.cli.output import as_json, print_rows, say_warning
 from sealring.cli.workplace import with_issuer
 from sealring.errors import NotFound
+
+if TYPE_CHECKING:
+    from sealring.assembly import Sealring
 
 
 @click.group()

@@ -5,17 +5,19 @@ from __future__ import annotations
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from sealring.assembly import Sealring
 from sealring.cli.output import as_json, print_rows
 from sealring.cli.workplace import with_issuer
 from sealring.errors import ConfigurationError
 from sealring.issuer.accounts import Accounts
 from sealring.issuer.sessions import check_scopes
 from sealring.store.records import Account
+
+if TYPE_CHECKING:
+    from sealring.assembly import Sealring
 
 password_file = click.option(
     "--password-file",

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from sealring.assembly import Sealring
+if TYPE_CHECKING:
+    from sealring.assembly import Sealring
+
 
 T = TypeVar("T")
 
@@ -24,6 +26,8 @@ def with_issuer(work: Callable[[Sealring], Awaitable[T]]) -> T:
 
 @asynccontextmanager
 async def _opened() -> AsyncIterator[Sealring]:
+    from sealring.assembly import Sealring  # noqa: PLC0415 - help and version start without FastAPI
+
     auth = Sealring()
     await auth.store.open()
     try:
