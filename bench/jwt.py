@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median, quantiles
-from time import process_time
+from time import process_time, time
 from typing import Any, NamedTuple
 
 import jwt as pyjwt
@@ -39,8 +39,13 @@ from joserfc import jwt as joserfc
 from pybase64 import b64decode, b64encode_as_string
 
 from sealring import jwt
+from sealring.jwt.base64url import encode
+from sealring.jwt.compact import read_claims
+from sealring.jwt.policy import PolicyOptions, compile_policy
+from sealring.jwt.signing import _require_writable
 
 ISSUER, AUDIENCE = "https://auth.example.com", "orders-api"
+POLICY: PolicyOptions = {"issuer": ISSUER, "audience": AUDIENCE}
 NOW = 1_800_000_000
 TOKENS = 200
 FOLDER = Path(__file__).parent
@@ -348,6 +353,41 @@ def signing(key: jwt.Key, node: NodePeers | None, rounds: int) -> None:
     compare(f"{key.alg}, signing", contenders, rounds)
 
 
+def steps(key: jwt.Key, rounds: int) -> None:
+    """Where the time goes: each step alone, the least of all rounds, since what disturbs is longer than a step."""
+    checking = key if key.alg.startswith("HS") else key.public()
+    claims = [claims_of(number) for number in range(TOKENS)]
+    tokens = [jwt.sign(each, key) for each in claims]
+    payloads = [token.split(".")[1] for token in tokens]
+    texts = [msgspec.json.encode(each) for each in claims]
+    signed = [(token.rpartition(".")[0].encode(), token.rpartition(".")[2]) for token in tokens]
+    header, judge = {"alg": key.alg, "kid": key.kid, "typ": "JWT"}, compile_policy(POLICY).judge
+    signer: Any = key.sign
+    decode, pad = msgspec.json.Decoder().decode, ("", "", "==", "=")
+    rows: list[tuple[str, Callable[[Any], Any], list[Any]]] = [
+        ("verify", jwt.Verifier(checking, cache_size=0, **POLICY).verify, tokens),
+        ("- the signature: `Key.check`", lambda pair: checking.check(*pair), signed),
+        ("- base64 and JSON", lambda text: decode(b64decode(text + pad[len(text) & 3], b"-_", True)), payloads),  # noqa: FBT003  # as above
+        ("- the same, proved canonical and without a name twice", read_claims, payloads),
+        ("- the claims judged", judge, claims),
+        ("- a Token with a header of its own", lambda each: jwt.Token(each, {**header}), claims),
+        ("- the clock", lambda _: time(), claims),
+        ("sign", lambda each: jwt.sign(each, key), claims),
+        ("- every claim is JSON of its type", _require_writable, claims),
+        ("- the JSON text", msgspec.json.Encoder().encode, claims),
+        ("- base64 of it", encode, texts),
+        ("- the signature: `Key.sign`", lambda pair: signer(pair[0]), signed),
+        ("an empty function", lambda _: None, claims),
+    ]
+    least = {name: float("inf") for name, _, _ in rows}
+    for _ in range(rounds):
+        for name, operation, inputs in rows:
+            least[name] = min(least[name], timed(operation)(inputs))
+    print(f"\n## {key.alg}, steps\n\n| step | µs, least |\n|---|---|")
+    for name, value in least.items():
+        print(f"| {name} | {value:.3f} |")
+
+
 def imports(rounds: int) -> None:
     program = (
         "import time; began = time.perf_counter(); import sealring.jwt; print((time.perf_counter() - began) * 1e3)"
@@ -363,7 +403,7 @@ def imports(rounds: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=41)
-    parser.add_argument("--only", help="a case: anew, cached, sign, import")
+    parser.add_argument("--only", help="a case: anew, cached, sign, steps, import")
     parser.add_argument("--algorithms", default="HS256,ES256,RS256,Ed25519")
     parser.add_argument("--no-node", action="store_true")
     arguments = parser.parse_args()
@@ -380,6 +420,8 @@ def main() -> None:
                 verify_cached(key, node, arguments.rounds)
             if arguments.only in (None, "sign") and key.alg in ("HS256", "ES256"):
                 signing(key, node, arguments.rounds)
+            if arguments.only == "steps":
+                steps(key, arguments.rounds)
     if arguments.only in (None, "import"):
         imports(11)
 

@@ -357,7 +357,7 @@ def test_a_key_in_disguise_is_no_secret(name: str) -> None:
         "0\x82" + "x" * 60,
         # hexadecimal digits whose first four are two elements of DER, one within the other
         "0604696d25478a414e3eedc8d4f1c9086d654576a0451f978bdb148d8acdfcce",
-        # like DER, but for the first tag, the second, an end too near, an element beyond the end of all, of its sequence
+        # like DER, but for the first tag, the second, an end too near, an element beyond the end, or its sequence
         "1\x1a\x02\x18" + "x" * 32,
         "0\x1a\x04\x18" + "x" * 32,
         "0\x06\x02\x01x\x02\x01x" + "x" * 32,
@@ -383,7 +383,7 @@ def test_random_secrets_pass() -> None:
 
 @pytest.mark.parametrize("secret", [None, 1, ["x" * 32], bytearray(32)])
 def test_a_secret_is_bytes_or_text(secret: Any) -> None:
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match="bytes or text"):
         jwt.Key.from_secret(secret, "HS256")
     with pytest.raises(KeyRefused):
         jwt.Key.from_secret(b"x" * 64, "ES256")

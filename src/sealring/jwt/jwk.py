@@ -130,7 +130,7 @@ def _read_okp(jwk: Mapping[str, Any]) -> Material:
 
 def _bytes(jwk: Mapping[str, Any], name: str) -> bytes:
     text = jwk.get(name)
-    if not isinstance(text, str) or not text:
+    if not isinstance(text, str):
         raise KeyRefused(f"the JWK needs {name!r} as base64url text")
     try:
         return decode(text)
