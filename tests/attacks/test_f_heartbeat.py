@@ -16,6 +16,7 @@ import psycopg
 import pytest
 from fastapi import FastAPI
 from httpx2 import ASGITransport, AsyncClient
+from prometheus_client import CollectorRegistry
 
 from sealring import Sealring, jwt
 from sealring.cli.examine import examine
@@ -128,11 +129,22 @@ def follow(store: PostgresStore, clock: FrozenClock, *, heartbeat_seconds: float
     )
 
 
-async def test_f8_a_node_whose_store_acknowledges_nothing_fails_closed_and_recovers(server: Cluster, dsn: str) -> None:
+async def test_f8_a_node_whose_store_acknowledges_nothing_fails_closed_and_recovers(
+    server: Cluster, dsn: str, caplog: pytest.LogCaptureFixture
+) -> None:
     clock = SteadyByHand(time.time())
-    node = Sealring(secret=SECRET, store=PostgresStore(dsn), clock=clock, max_staleness=STALENESS, poll_interval=0.05)
+    node = Sealring(
+        secret=SECRET,
+        store=PostgresStore(dsn),
+        clock=clock,
+        max_staleness=STALENESS,
+        poll_interval=0.05,
+        metrics=CollectorRegistry(),
+    )
+    assert node.metrics is not None
     app = FastAPI()
     app.include_router(HealthRoutes(node.verifier).router)
+    app.include_router(node.metrics.router)
     follower = node.verifier.follower
     async with node.lifespan(), AsyncClient(transport=ASGITransport(app), base_url="http://node") as client:
         token = (await node.start_session("42")).access_token.text
@@ -144,10 +156,14 @@ async def test_f8_a_node_whose_store_acknowledges_nothing_fails_closed_and_recov
             with pytest.raises(Stale):
                 node.verify(token)
             assert (await client.get("/readyz")).status_code == 503
+            causes = [record.sealring["cause"] for record in caplog.records if record.msg == "request refused"]  # type: ignore[attr-defined]
+            assert causes == [UNACKNOWLEDGED]
+            assert "sealring_acknowledged 0.0" in (await client.get("/metrics")).text
         async with asyncio.timeout(60):
             while not follower.is_fresh:  # noqa: ASYNC110 - the follower is a task beside us
                 await asyncio.sleep(0.05)
         assert (await client.get("/readyz")).status_code == 200
+        assert "sealring_acknowledged 1.0" in (await client.get("/metrics")).text
         clock.adjust()
         renewed = (await node.start_session("42")).access_token.text
         assert node.verify(renewed).subject == "42"
@@ -292,7 +308,8 @@ async def test_f8_check_says_that_the_store_acknowledges_nothing(
         (found,) = (finding for finding in await asyncio.to_thread(examine) if finding.subject == "writes")
         return found.good, found.words
 
-    assert (await writes())[0]
+    age(dsn, 60)
+    assert (await writes())[0], "an idle store whose nodes are all stopped is none that was left behind"
     monkeypatch.setattr(database, "BUDGET_SECONDS", 0.1)
     async with left_behind(server):
         age(dsn, 60)
