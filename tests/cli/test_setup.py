@@ -207,6 +207,14 @@ def test_wrong_usage_ends_with_2_and_shows_the_way(shell: Shell, folder: Path, l
     assert list(folder.iterdir()) == []
 
 
+@pytest.mark.parametrize("line", ["", "users", "sessions", "keys", "token"])
+def test_a_group_alone_shows_its_help_as_it_is_written(shell: Shell, line: str) -> None:
+    said = shell(line)
+    assert (said.code, said.out) == (2, "")
+    assert said.err == shell(f"{line} --help").out
+    assert "\nCommands:\n" in said.err
+
+
 @pytest.mark.parametrize(
     "line", ["--help", "serve --help", "users --help", "users create --help", "token --help", "keys generate --help"]
 )

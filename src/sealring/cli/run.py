@@ -40,6 +40,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return FAILED
     except (click.Abort, KeyboardInterrupt):
         return say_error("interrupted", None, INTERRUPTED)
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()  # the help itself, lines and all
+        return error.exit_code
     except click.ClickException as error:
         return say_error(error.format_message(), hint_of(error), error.exit_code)
     except SealringError as error:
