@@ -4,7 +4,7 @@ The reader works on the raw `cookie` field of the ASGI scope and trims nothing, 
 folds no case: a reader that strips Unicode white space or reads quoted strings lets a neighbouring
 host write a cookie that the browser does not protect and the server takes for ours (attacks C6).
 What is ambiguous counts as absent: our name twice (C7), a value that we would not have written, a
-`$Version` (RFC 2965, where quotes may swallow cookies). Several Cookie fields are one list
+`$Version` (RFC 2965, where quotes may swallow cookies), a crowd that no browser keeps. Several Cookie fields are one list
 (RFC 9113 §8.2.3). The writer follows RFC 6265bis §4.1; prefixes and Secure go together (C8).
 """
 
@@ -24,6 +24,9 @@ TOKEN_BYTES = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-.
 
 MAX_COOKIE_BYTES = 16_384
 """Browsers stop at 4 KiB a cookie; our two and a crowd of the application's stay far below this."""
+
+MAX_COOKIES = 180
+"""So many Chrome and Firefox keep of one site (RFC 6265 §6.1 asks for 50): whoever sends more is another reader."""
 
 MAX_AGE_SECONDS = 400 * 86_400
 """Browsers shorten anything longer (RFC 6265bis §5.5)."""
@@ -61,6 +64,9 @@ def pick_cookie(line: bytes, name_and_equals: bytes) -> bytes | None:
             found = line[at + len(name_and_equals) : end if end >= 0 else len(line)]
         at = line.find(name_and_equals, at + 1)
     if not found or found.translate(None, TOKEN_BYTES):
+        return None
+    # so many separators need as many bytes beside our value: an ordinary line is not counted at all
+    if len(line) - len(found) > MAX_COOKIES and line.count(b";") >= MAX_COOKIES:
         return None
     if _DOLLAR in line and _VERSION.search(line):
         return None
