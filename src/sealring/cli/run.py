@@ -45,10 +45,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return error.exit_code
     except click.ClickException as error:
         return say_error(error.format_message(), hint_of(error), error.exit_code)
-    except SealringError as error:
+    except (SealringError, OSError, sqlite3.Error) as error:
         return say_error(str(error), hint_of(error), FAILED)
-    except (OSError, sqlite3.Error) as error:
-        return say_error(str(error), None, FAILED)
     return result if isinstance(result, int) else 0
 
 
