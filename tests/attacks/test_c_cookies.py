@@ -187,12 +187,14 @@ def test_c2_another_sites_page_cannot_log_anybody_in_or_out(site: Site, path: st
 )
 def test_c3_a_cookie_changes_nothing_without_proof_of_same_origin(site: Site, ada: Browser, fields: Fields) -> None:
     for reply in (
+        site.call("DELETE", "/auth/sessions", ada.access_cookie, *fields),
         site.call("DELETE", f"/auth/sessions/{ada.session}", ada.access_cookie, *fields),
         site.call("POST", "/auth/password", JSON, ada.access_cookie, *fields, body={"current": PASSWORD, "new": "x"}),
         site.call("POST", "/auth/refresh", ada.cookies, *fields),
         site.call("POST", "/auth/logout", ada.cookies, *fields),
     ):
         assert (reply.status, reply.code) == (403, "csrf")
+        assert b'error="invalid_request"' in (reply.get(b"www-authenticate") or b"")  # RFC 6750 §3: a credential came
         assert not reply.set_cookies
     assert site.me(ada.access_cookie).status == 200
 

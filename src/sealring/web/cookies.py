@@ -4,8 +4,9 @@ The reader works on the raw `cookie` field of the ASGI scope and trims nothing, 
 folds no case: a reader that strips Unicode white space or reads quoted strings lets a neighbouring
 host write a cookie that the browser does not protect and the server takes for ours (attacks C6).
 What is ambiguous counts as absent: our name twice (C7), a value that we would not have written, a
-`$Version` (RFC 2965, where quotes may swallow cookies), a crowd that no browser keeps. Several Cookie fields are one list
-(RFC 9113 §8.2.3). The writer follows RFC 6265bis §4.1; prefixes and Secure go together (C8).
+`$Version` (RFC 2965, where quotes may swallow cookies), a crowd that no browser keeps. Several Cookie
+fields are one list (RFC 9113 §8.2.3). The writer follows RFC 6265bis §4.1; prefixes and Secure go
+together (C8).
 """
 
 from __future__ import annotations

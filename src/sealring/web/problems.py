@@ -70,7 +70,8 @@ ANSWERS: dict[type[SealringError], Row] = {
     errors.MissingCredential: Row(401, "missing_credential", "an access token is needed", "bare"),
     errors.InvalidRequest: Row(400, "invalid_request", "the credential is malformed or sent twice", "invalid_request"),
     errors.InsufficientScope: Row(403, "insufficient_scope", "the access token lacks a scope", "insufficient_scope"),
-    errors.CrossSite: Row(403, "csrf", "nothing proves that our own page is asking"),
+    # a part of the request is missing (RFC 6750 §3.1): neither another token nor another scope would help
+    errors.CrossSite: Row(403, "csrf", "nothing proves that our own page is asking", "invalid_request"),
     errors.MalformedBody: Row(400, "malformed_body", "the body is not what this route reads"),
     errors.InvalidFields: Row(422, "invalid_field", "a field is not acceptable"),
     errors.UnsupportedMediaType: Row(415, "unsupported_media_type", "the body has another media type than this route"),
