@@ -135,8 +135,14 @@ def set_on_every_connection(script: str) -> None:
         db.executescript(script)
         return db
 
+    settings = database.configure
+
+    async def configure(connection: database.Connection) -> None:
+        await settings(connection)
+        await connection.execute(script.encode())
+
     group_commit.connect = connect  # type: ignore[attr-defined] # what it imported
-    database._SETTINGS += script
+    database.configure = configure
 
 
 async def main(url: str) -> None:
