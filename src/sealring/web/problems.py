@@ -67,7 +67,7 @@ ANSWERS: dict[type[SealringError], Row] = {
     errors.Throttled: Row(429, "throttled", "too many attempts; wait before the next"),
     errors.Overloaded: Row(503, "overloaded", "too much is waiting; try again"),
     errors.RequestRefused: Row(400, "invalid_request", "the request is malformed"),
-    errors.MissingCredential: Row(401, "missing_credential", "an access token is needed", "bare"),
+    errors.MissingCredential: Row(401, "missing_credential", "no token was sent", "bare"),
     errors.InvalidRequest: Row(400, "invalid_request", "the credential is malformed or sent twice", "invalid_request"),
     errors.InsufficientScope: Row(403, "insufficient_scope", "the access token lacks a scope", "insufficient_scope"),
     # a part of the request is missing (RFC 6750 §3.1): neither another token nor another scope would help

@@ -177,6 +177,7 @@ def test_r10_kinds_of_token_are_not_taken_for_one_another(client: httpx2.Client)
 def test_refresh_without_any_token_is_401_without_an_error_code(client: httpx2.Client) -> None:
     answer = client.post("/auth/refresh")
     assert problem(answer) == (401, "missing_credential")
+    assert answer.json()["detail"] == "no token was sent", "of either kind"
     assert answer.headers["www-authenticate"] == 'Bearer realm="sealring"'
 
 
