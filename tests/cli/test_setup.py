@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sealring.cli.serve import settings_for
+from sealring.cli.serve import prepare
 from sealring.issuer.root_secret import weakness
 from tests.cli.conftest import Shell
 
@@ -124,7 +124,7 @@ def test_p8_a_newer_schema_is_refused(house: Shell, folder: Path) -> None:
 
 
 def test_check_finds_nothing_wrong_with_a_fresh_house(house: Shell) -> None:
-    house("keys list")
+    house("keys rotate")
     said = house("check")
     assert said.code == 0, said.out
     assert "WRONG" not in said.out
@@ -166,7 +166,7 @@ def contents(folder: Path) -> list[str]:
 def test_check_says_what_is_wrong_and_how_to_mend_it(
     house: Shell, monkeypatch: pytest.MonkeyPatch, name: str, value: str, line: str
 ) -> None:
-    house("keys list")
+    house("keys rotate")
     monkeypatch.setenv(name, value)
     said = house("check")
     assert said.code == 1
@@ -188,10 +188,10 @@ def test_k7_serve_warns_of_an_env_file_that_others_can_read(
 ) -> None:
     assert house("version").code == 0
     monkeypatch.setenv("SEALRING_ISSUER", "http://127.0.0.1:8000")
-    settings_for("127.0.0.1", 8000)
+    prepare("127.0.0.1", "http://127.0.0.1:8000")
     assert capsys.readouterr().err == ""
     (folder / ".env").chmod(0o640)
-    settings_for("127.0.0.1", 8000)
+    prepare("127.0.0.1", "http://127.0.0.1:8000")
     assert capsys.readouterr().err == ("sealring: warning: .env: others can read it (mode 640)\nhint: chmod 600 .env\n")
 
 

@@ -52,7 +52,7 @@ def examine() -> list[Finding]:
     findings = [Finding("configuration", True, f"issuer {settings.issuer}, {settings.algorithm}")]  # noqa: FBT003 - reads as its name
     findings.append(_secret(settings))
     findings.append(env_file())
-    findings.append(_cookies(settings))
+    findings.append(cookies(settings))
     findings.append(_bound(settings))
     findings.extend(asyncio.run(_store(settings, with_keys=findings[1].good)))
     return [finding for finding in findings if finding.words]
@@ -82,7 +82,8 @@ def env_file() -> Finding:
     return good(".env", f"mode {mode:o}")
 
 
-def _cookies(settings: Settings) -> Finding:
+def cookies(settings: Settings) -> Finding:
+    """Whether browsers keep the cookies that we set."""
     parts = urlsplit(settings.issuer)
     loopback = is_loopback(parts.hostname or "")
     if parts.scheme == "http" and not loopback:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ipaddress
 import os
 import socket
 from pathlib import Path
@@ -11,11 +12,12 @@ from typing import Any
 
 import click
 
-from sealring.cli.examine import Finding, env_file
+from sealring.cli.examine import Finding, cookies, env_file
 from sealring.cli.output import say_warning
 from sealring.cli.setup import DOTENV, write_dotenv
 from sealring.errors import ConfigurationError
 from sealring.settings import Settings, is_loopback, load_settings
+from sealring.store import open_store
 
 BACKLOG = 2048
 GRACE_SECONDS = 10
@@ -28,10 +30,8 @@ GRACE_SECONDS = 10
 def serve(host: str, port: int, workers: int) -> None:
     """Serve the demo: page, auth service, orders API."""
     with listen(host, port) as listener:
-        port = listener.getsockname()[1]
-        settings = settings_for(host, port)
-        asyncio.run(open_once(settings))
-        url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        url = url_of(host, listener)
+        prepare(host, url)
         click.echo(f"Sealring is at {url} : open it, sign up, look around")
         click.echo(f"its API is described at {url}/docs ; Ctrl-C stops it")
         run(listener, workers)
@@ -60,19 +60,42 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def settings_for(host: str, port: int) -> Settings:
-    """The settings, with a first secret written on loopback and the issuer named after where we listen."""
+def url_of(host: str, listener: socket.socket) -> str:
+    """Where a browser on this machine finds us: on loopback, when we listen on every address that there is."""
+    bound, port = listener.getsockname()[:2]
+    if ipaddress.ip_address(bound).is_unspecified:
+        host = "::1" if listener.family == socket.AF_INET6 else "127.0.0.1"
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def prepare(host: str, url: str) -> None:
+    """All that comes before serving: settings, a first secret on loopback, a store with keys, and warnings.
+
+    The store is opened before the secret is written: one that cannot be opened leaves no trace.
+    """
     settings = load_settings()
     if not settings.secret.get_secret_value() and is_loopback(host) and not DOTENV.exists():
+        asyncio.run(open_and_close(settings))
         write_dotenv()
         click.echo(f"wrote {Path.cwd() / DOTENV} with a fresh secret: keep it, and keep it to yourself")
         settings = load_settings()
-    warn_of(env_file())
-    if "issuer" not in settings.model_fields_set:
-        # workers read the environment again, so they must find it there
-        os.environ["SEALRING_ISSUER"] = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    named = "issuer" in settings.model_fields_set
+    if not named:
+        os.environ["SEALRING_ISSUER"] = url  # workers read the environment again, so they must find it there
         settings = load_settings()
-    return settings
+    asyncio.run(find_signing_key(settings))
+    warn_of(env_file())
+    warn_of(cookies(settings) if named or is_loopback(host) else nameless(url))
+
+
+def nameless(url: str) -> Finding:
+    """What follows when others can reach us, and nobody has said under which name."""
+    return Finding(
+        "issuer",
+        good=False,
+        words=f"SEALRING_ISSUER is not set, so it is {url}: no browser on another machine can log in with cookies",
+        hint="set SEALRING_ISSUER to the URL that browsers use, as in SEALRING_ISSUER=https://auth.example.com",
+    )
 
 
 def warn_of(finding: Finding) -> None:
@@ -81,7 +104,14 @@ def warn_of(finding: Finding) -> None:
         say_warning(f"{finding.subject}: {finding.words}", finding.hint)
 
 
-async def open_once(settings: Settings) -> None:
+async def open_and_close(settings: Settings) -> None:
+    """Open the store, so that what is wrong with it is said before anything else is made."""
+    store = open_store(settings.database_url.get_secret_value())
+    await store.open()
+    await store.close()
+
+
+async def find_signing_key(settings: Settings) -> None:
     """Open the store and find a signing key, so that what is wrong is said before anybody connects."""
     from sealring.assembly import Sealring  # noqa: PLC0415 - the other commands start without FastAPI
 
