@@ -107,6 +107,33 @@ def test_wrong_usage_ends_with_2(house: Shell, line: str) -> None:
     assert said.error
 
 
+@pytest.mark.parametrize("line", ["users create bob", "users set-password ada"])
+@pytest.mark.parametrize("stdin", ["", OTHER_PASSWORD, f"{OTHER_PASSWORD}\n{OTHER_PASSWORD}\n"])
+def test_a_password_comes_through_a_pipe_only_when_asked_for_there(house: Shell, line: str, stdin: str) -> None:
+    said = house(line, stdin=stdin)
+    assert (said.code, said.out) == (2, "")
+    assert said.error == "there is no terminal to ask for a password at"
+    assert "--password-file -" in said.err
+    assert [account["username"] for account in house("users list --json").json] == ["ada"]
+    assert isinstance(log_in(), tuple), "her password is the old one"
+
+
+@pytest.mark.parametrize("line", ["users delete ada", "keys revoke nothing", "restored"])
+def test_nobody_to_confirm_is_no_yes(house: Shell, line: str) -> None:
+    said = house(line, stdin="")
+    assert said.code == 2
+    assert "--yes" in said.err
+    assert "interrupted" not in said.err
+    said = house(line, stdin="n\n")
+    assert (said.code, said.error) == (1, "not confirmed: nothing was changed")
+    assert len(house("users list --json").json) == 1
+
+
+def test_a_yes_may_come_through_a_pipe(house: Shell) -> None:
+    assert house("users delete ada", stdin="y\n").code == 0
+    assert house("users list --json").json == []
+
+
 def test_a_password_file_that_is_no_text_is_one_clear_line(house: Shell, folder: Path) -> None:
     (folder / "binary").write_bytes(b"\xff\xfe\x00")
     said = house("users create bob --password-file binary")

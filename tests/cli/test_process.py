@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -78,11 +79,44 @@ def test_a_reader_that_has_gone_is_no_traceback(tmp_path: Path) -> None:
     assert process.returncode == 1
 
 
-def test_a_password_prompt_without_a_terminal_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("line", ["users create ada", "users delete ada", "keys revoke x"])
+@pytest.mark.parametrize("stdin", ["</dev/null", "<&-"])
+def test_a_prompt_without_a_terminal_is_refused(tmp_path: Path, line: str, stdin: str) -> None:
+    command = f'"$@" {line} {stdin}'
+    done = subprocess.run(
+        ["/bin/sh", "-c", command, "sh", *SEALRING], cwd=tmp_path, env=environment(), capture_output=True, check=False
+    )
+    assert done.returncode == 2
+    error, hint = done.stderr.decode().splitlines()
+    assert error.startswith("sealring: error: there is no terminal to ask for a ")
+    assert hint.startswith("hint: give --")
+
+
+def test_a_password_prompt_asks_twice_and_shows_nothing(tmp_path: Path) -> None:
     sealring(tmp_path, "init")
-    done = sealring(tmp_path, "users", "create", "ada")
-    assert done.returncode != 0
-    assert "Traceback" not in done.stderr
+    ours, theirs = os.openpty()
+    with os.fdopen(ours, "r+b", buffering=0) as terminal:
+        with os.fdopen(theirs) as stdin:
+            asked = subprocess.Popen(
+                [*SEALRING, "users", "create", "ada"],
+                cwd=tmp_path,
+                env=environment(),
+                stdin=stdin,
+                stdout=stdin,
+                stderr=stdin,
+                start_new_session=True,
+            )
+        shown = b""
+        for question in (b"Password:", b"Repeat for confirmation:"):
+            while question not in shown:
+                shown += terminal.read(1024)
+            terminal.write(f"{PASSWORD}\n".encode())
+        with contextlib.suppress(OSError):  # EIO is how a terminal says that nobody is left
+            while more := terminal.read(1024):
+                shown += more
+    assert asked.wait(30) == 0, shown
+    assert b"created ada with id " in shown
+    assert PASSWORD.encode() not in shown
 
 
 def test_following_the_audit_log_shows_what_happens_until_ctrl_c(tmp_path: Path) -> None:

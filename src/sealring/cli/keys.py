@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sealring import jwt
+from sealring.cli.asking import confirmation
 from sealring.cli.output import as_json, print_rows
 from sealring.cli.workplace import with_issuer
 from sealring.errors import ConfigurationError
@@ -50,7 +51,7 @@ def rotate() -> None:
 
 @keys.command()
 @click.argument("kid")
-@click.confirmation_option(prompt="Every token of this key dies. Revoke it?")
+@confirmation("Every token of this key dies. Revoke it?")
 def revoke(kid: str) -> None:
     """Kill a compromised key; the standby signs from now."""
     with_issuer(lambda auth: auth.issuer.revoke_key(kid))

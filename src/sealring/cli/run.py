@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import click
 
+from sealring.cli.asking import NobodyToAskError
 from sealring.cli.audit import audit
 from sealring.cli.keys import keys
 from sealring.cli.output import say_error
@@ -33,6 +36,8 @@ for command in (serve, init, secret, migrate, restored, check, users, sessions, 
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code."""
+    if sys.stdin is None:
+        sys.stdin = Path(os.devnull).open(encoding="utf-8")  # noqa: SIM115 - whoever started us closed it
     try:
         result = sealring.main(args=arguments, prog_name="sealring", standalone_mode=False)
     except BrokenPipeError:
@@ -52,8 +57,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 def hint_of(error: Exception) -> str | None:
     """How to mend it, where we know."""
+    if isinstance(error, ConfigurationError | NobodyToAskError):
+        return error.hint
     if isinstance(error, click.UsageError) and error.ctx is not None:
         return f"see `{error.ctx.command_path} --help`"
-    if isinstance(error, ConfigurationError):
-        return error.hint
     return None

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from sealring.cli.asking import confirmation
 from sealring.cli.workplace import with_issuer
 from sealring.errors import ConfigurationError
 
@@ -75,7 +76,7 @@ def migrate() -> None:
 
 
 @click.command()
-@click.confirmation_option(prompt="Everybody is logged out and every key is replaced. Was the store restored?")
+@confirmation("Everybody is logged out and every key is replaced. Was the store restored?")
 def restored() -> None:
     """After a restore from a backup, before any server starts: whatever was issued before is dead."""
     with_issuer(lambda auth: auth.issuer.begin_anew())

@@ -2,43 +2,21 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from sealring.cli.asking import confirmation, password_file, read_password
 from sealring.cli.output import as_json, print_rows
 from sealring.cli.workplace import with_issuer
-from sealring.errors import ConfigurationError
 from sealring.issuer.accounts import Accounts
 from sealring.issuer.sessions import check_scopes
 from sealring.store.records import Account
 
 if TYPE_CHECKING:
     from sealring.assembly import Sealring
-
-password_file = click.option(
-    "--password-file",
-    type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path),
-    help="Read it there; - is stdin.",
-)
-
-
-def read_password(file: Path | None) -> str:
-    """From the file's first line, from stdin for "-", or from a prompt, twice.
-
-    Raises:
-        ConfigurationError: the file cannot be read as text.
-    """
-    if file is None:
-        return str(click.prompt("Password", hide_input=True, confirmation_prompt=True))
-    try:
-        with sys.stdin if str(file) == "-" else file.open(encoding="utf-8") as stream:
-            return stream.readline().rstrip("\r\n")
-    except (OSError, UnicodeDecodeError):
-        raise ConfigurationError(f"cannot read a password from {file}", "its first line must be UTF-8 text") from None
 
 
 @click.group()
@@ -108,7 +86,7 @@ def enable(username: str) -> None:
 
 @users.command()
 @click.argument("username")
-@click.confirmation_option(prompt="Delete this account for good?")
+@confirmation("Delete this account for good?")
 def delete(username: str) -> None:
     """Remove an account for good; every session ends."""
     change(username, lambda accounts, found: accounts.delete(found))
