@@ -11,6 +11,7 @@ from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from sealring.cli.output import hint_of
 from sealring.errors import SealringError
 from sealring.issuer.root_secret import RootSecret
 from sealring.settings import LEEWAY_SECONDS, Settings, is_loopback, load_settings
@@ -59,7 +60,7 @@ def examine() -> list[Finding]:
 
 
 def _failed(subject: str, error: SealringError) -> Finding:
-    return wrong(subject, str(error), getattr(error, "hint", None))
+    return wrong(subject, str(error), hint_of(error))
 
 
 def _secret(settings: Settings) -> Finding:

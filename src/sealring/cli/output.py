@@ -12,6 +12,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from sealring.cli.asking import NobodyToAskError
+from sealring.errors import ConfigurationError, StoreUnavailable
+
 WIDE = 10_000
 """Columns: ids are there to be copied, so none is cut or broken; a narrow terminal wraps the line by itself."""
 
@@ -31,6 +34,17 @@ def say_warning(message: str, hint: str | None) -> None:
     click.echo(f"sealring: warning: {one_line(message)}", err=True)
     if hint:
         click.echo(f"hint: {one_line(hint)}", err=True)
+
+
+def hint_of(error: Exception) -> str | None:
+    """How to mend it, where we know."""
+    if isinstance(error, ConfigurationError | NobodyToAskError):
+        return error.hint
+    if isinstance(error, StoreUnavailable):
+        return "look at SEALRING_DATABASE_URL, and whether the database answers there"
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        return f"see `{error.ctx.command_path} --help`"
+    return None
 
 
 def one_line(text: str) -> str:

@@ -10,16 +10,15 @@ from pathlib import Path
 
 import click
 
-from sealring.cli.asking import NobodyToAskError
 from sealring.cli.audit import audit
 from sealring.cli.keys import keys
-from sealring.cli.output import say_error
+from sealring.cli.output import hint_of, say_error
 from sealring.cli.serve import serve
 from sealring.cli.sessions import sessions
 from sealring.cli.setup import check, init, migrate, restored, secret, version
 from sealring.cli.token import token
 from sealring.cli.users import users
-from sealring.errors import ConfigurationError, SealringError
+from sealring.errors import SealringError
 
 FAILED = 1
 INTERRUPTED = 130
@@ -53,12 +52,3 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except (SealringError, OSError, sqlite3.Error) as error:
         return say_error(str(error), hint_of(error), FAILED)
     return result if isinstance(result, int) else 0
-
-
-def hint_of(error: Exception) -> str | None:
-    """How to mend it, where we know."""
-    if isinstance(error, ConfigurationError | NobodyToAskError):
-        return error.hint
-    if isinstance(error, click.UsageError) and error.ctx is not None:
-        return f"see `{error.ctx.command_path} --help`"
-    return None

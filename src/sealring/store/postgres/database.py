@@ -23,6 +23,7 @@ from psycopg.pq import TransactionStatus
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
 
 from sealring.errors import ConfigurationError, Overloaded, StoreUnavailable
+from sealring.store.postgres.reasons import reason_of
 
 T = TypeVar("T")
 
@@ -274,9 +275,8 @@ def may_repeat(error: psycopg.Error) -> bool:
 
 
 def unavailable(error: BaseException) -> StoreUnavailable:
-    """What the caller hears: the kind of failure, never a statement or a value."""
-    reason = (isinstance(error, psycopg.Error) and error.sqlstate) or type(error).__name__
-    return StoreUnavailable(f"the database could not be asked ({reason})")
+    """What the caller hears: what failed, never a statement or a value."""
+    return StoreUnavailable(f"the database could not be asked: {reason_of(error)}")
 
 
 async def configure(connection: Connection) -> None:
