@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from math import ceil
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from fastapi import APIRouter
@@ -155,7 +156,7 @@ class Sealring:
             if self._is_open():
                 return
             await self.store.open()
-            await self.issuer.keys.load()
+            await self.issuer.keys.start()
             self.issuer.keys.verifying()  # a key that no listed secret opens is said now
             await self.verifier.follower.start()
             self._housekeeping = asyncio.create_task(self._keep_house(), name="sealring housekeeping")
@@ -332,10 +333,12 @@ def _metrics(follower: Follower, registry: CollectorRegistry) -> Metrics:
 
 
 def _key_policy(settings: Settings) -> KeyPolicy:
+    heard_seconds = ceil(settings.max_staleness) + LEEWAY_SECONDS
     return KeyPolicy(
         algorithm=settings.algorithm,
         rotation_seconds=settings.key_rotation,
-        lead_seconds=JWKS_MAX_AGE_SECONDS + round(settings.max_staleness) + LEEWAY_SECONDS,
+        lead_seconds=JWKS_MAX_AGE_SECONDS + heard_seconds,
+        heard_seconds=heard_seconds,
         token_seconds=settings.retain_seconds,
     )
 

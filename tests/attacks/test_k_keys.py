@@ -66,6 +66,38 @@ async def test_k1_i12_a_rotation_under_load_refuses_no_token(tmp_path: Path) -> 
         assert len(kids) == 3, "two rotations did take place"
 
 
+async def test_k1_i12_servers_set_to_two_algorithms_fight_over_no_key(tmp_path: Path) -> None:
+    clock = FrozenClock()
+    path = tmp_path / "sealring.db"
+    async with nodes(path, clock, 1) as (one,):
+        first = one.issuer.keys.listing()
+        other = cheap_sealring(
+            SqliteStore(path, clock.now_ms), clock, algorithm="Ed25519", poll_interval=59, max_staleness=STALENESS
+        )
+        await other.open()
+        try:
+            algorithms = [(key["alg"], key["state"]) for key in other.issuer.keys.listing()]
+            assert algorithms == [("ES256", "signing"), ("Ed25519", "published")]
+            version = other.issuer.keys.version
+            for _ in range(100):
+                for node in (one, other):
+                    assert await node.verifier.follower.poll()
+                    await node.issuer.keys.load()  # what housekeeping does
+            assert other.issuer.keys.version == one.issuer.keys.version == version
+            before = await one.start_session("42")
+            clock.pass_seconds(400)
+            for node in (one, other):
+                assert await node.verifier.follower.poll()
+            after = await one.start_session("42")
+            assert jwt.peek(before.access_token.text).header["kid"] == first[0]["kid"]
+            assert jwt.peek(after.access_token.text).header["alg"] == "Ed25519"
+            for node in (one, other):
+                for each in (before, after):
+                    assert node.verify(each.access_token.text).subject == "42"
+        finally:
+            await other.close()
+
+
 async def test_k2_a_revoked_key_is_refused_here_at_once_and_there_after_a_poll(tmp_path: Path) -> None:
     clock = FrozenClock()
     async with nodes(tmp_path / "sealring.db", clock) as (one, two):

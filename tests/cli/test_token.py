@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import stat
 from pathlib import Path
 
 import pytest
 
-from sealring import jwt
+from sealring import Sealring, jwt
 from tests.cli.conftest import Shell
 from tests.serving import SECRET
 
@@ -158,13 +159,43 @@ def test_k7_a_key_file_that_is_binary_or_a_folder(shell: Shell, folder: Path) ->
 # the issuer's own ring
 
 
-def test_the_ring_is_listed_rotated_and_revoked(house: Shell) -> None:
+async def start_and_stop() -> None:
+    async with Sealring().lifespan():
+        """Long enough for a server to make its keys."""
+
+
+@pytest.fixture
+def served_house(house: Shell) -> Shell:
+    """The house after a server has started there."""
+    asyncio.run(start_and_stop())
+    return house
+
+
+def test_who_only_looks_makes_no_key(house: Shell) -> None:
+    for line in ("users list", "sessions list", "keys list", "audit", "check", "keys reencrypt"):
+        assert house(line).code == 0
+    assert house("keys list").out == "no keys yet\n"
+
+
+def test_a_shell_set_to_another_algorithm_leaves_the_standby_alone(
+    served_house: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ring = served_house("keys list --json").json
+    monkeypatch.setenv("SEALRING_ALGORITHM", "RS256")
+    assert served_house("keys list --json").json == ring
+    said = served_house("keys rotate").out
+    assert said.startswith(f"{ring[1]['kid']} (ES256) signs in 3")
+    assert [one["kid"] for one in served_house("keys list --json").json] == [one["kid"] for one in ring]
+
+
+def test_the_ring_is_listed_rotated_and_revoked(served_house: Shell) -> None:
+    house = served_house
     first, standby = house("keys list --json").json
     assert (first["state"], standby["state"]) == ("signing", "published")
     assert first["kid"] in house("keys list").out
     said = house("keys rotate")
     assert said.code == 0
-    assert said.out.startswith(f"{standby['kid']} signs in 3")
+    assert said.out.startswith(f"{standby['kid']} (ES256) signs in 3")
     assert house(f"keys revoke {first['kid']}").code != 0, "it asks first"
     assert house(f"keys revoke {first['kid']} --yes").out == f"revoked {first['kid']}\n"
     states = {one["kid"]: one["state"] for one in house("keys list --json").json}
@@ -174,8 +205,9 @@ def test_the_ring_is_listed_rotated_and_revoked(house: Shell) -> None:
 
 
 def test_reencrypting_moves_the_keys_to_the_first_secret(
-    house: Shell, folder: Path, monkeypatch: pytest.MonkeyPatch
+    served_house: Shell, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    house = served_house
     old = (folder / ".env").read_text().split("SEALRING_SECRET=")[1].strip()
     [kid, _] = [one["kid"] for one in house("keys list --json").json]
     monkeypatch.setenv("SEALRING_SECRET", f"{SECRET},{old}")

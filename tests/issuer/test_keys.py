@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,23 +16,27 @@ from sealring.errors import ConfigurationError, NotFound, StoreUnavailable
 from sealring.issuer.key_life import KeyPolicy
 from sealring.issuer.keys import SigningKeys
 from sealring.issuer.root_secret import Sealer
+from sealring.revocation.entry import Entry
 from sealring.store.memory import MemoryStore
+from sealring.store.postgres import PostgresStore
 from sealring.store.protocol import Store
 from sealring.store.records import KeyRing
 from sealring.store.sqlite import SqliteStore
-from tests.clocks import START, FrozenClock
+from tests.clocks import START, FrozenClock, on_clock
 from tests.store.samples import an_event
 
 pytestmark = pytest.mark.anyio
 
 OLD, NEW = b"o" * 32, b"n" * 32
-DAY, LEAD, TOKEN = 86_400, 310, 1805
+DAY, LEAD, HEARD, TOKEN = 86_400, 310, 10, 1805
 
 
 def ring(
     store: Store, clock: FrozenClock, *, algorithm: str = "ES256", secrets: tuple[bytes, ...] = (OLD,)
 ) -> SigningKeys:
-    policy = KeyPolicy(algorithm=algorithm, rotation_seconds=30 * DAY, lead_seconds=LEAD, token_seconds=TOKEN)
+    policy = KeyPolicy(
+        algorithm=algorithm, rotation_seconds=30 * DAY, lead_seconds=LEAD, heard_seconds=HEARD, token_seconds=TOKEN
+    )
     return SigningKeys(store, Sealer(secrets), policy, clock=clock.now_ms, leeway_seconds=5)
 
 
@@ -154,13 +160,131 @@ async def test_another_algorithm_takes_over_without_refusing_a_token(store: Stor
     before = ring(store, clock)
     await before.load()
     after = ring(store, clock, algorithm="Ed25519")
-    await after.load()
+    await after.start()
     assert after.signing().alg == "ES256"
     clock.pass_seconds(LEAD)
     assert after.signing().alg == "Ed25519"
     token = jwt.sign({"sub": "42"}, after.signing(), expires_in=60, now=START)
     await before.load()
     assert jwt.verify(token, before.verifying(), now=START).claims["sub"] == "42"
+
+
+@pytest.fixture(params=["memory", pytest.param("postgres", marks=pytest.mark.postgres)])
+async def shared_store(request: pytest.FixtureRequest, clock: FrozenClock) -> AsyncIterator[Store]:
+    """A store that several nodes share, on the frozen clock."""
+    opened: Store = MemoryStore(clock.now_ms)
+    if request.param == "postgres":
+        opened = on_clock(PostgresStore(request.getfixturevalue("postgres_dsn")), clock.now_ms)
+    await opened.open()
+    yield opened
+    await opened.close()
+
+
+async def test_i12_nodes_of_two_algorithms_share_a_ring_that_comes_to_rest(
+    shared_store: Store, clock: FrozenClock
+) -> None:
+    nodes = [ring(shared_store, clock, algorithm=algorithm) for algorithm in ("ES256", "Ed25519")]
+    await asyncio.gather(*(node.start() for node in nodes))
+    signed: set[str] = set()
+    announced: set[str] = set()
+    for _ in range(40):
+        for _ in range(3):
+            await asyncio.gather(*(node.load() for node in nodes))
+        version = nodes[0].version
+        for _ in range(10):
+            await asyncio.gather(*(node.load() for node in nodes))
+        assert {node.version for node in nodes} == {version}, "at rest"
+        ahead = {one["kid"] for one in nodes[0].listing() if one["state"] == "published"}
+        assert len(ahead) == 1
+        for node in nodes:
+            token = jwt.sign({"sub": "42"}, node.signing(), expires_in=1800, now=clock.now_ms() // 1000)
+            signed.add(node.signing().kid)
+            for reader in nodes:
+                jwt.verify(token, reader.verifying(), now=clock.now_ms() // 1000)
+        assert announced <= signed | ahead, "every standby lives to sign"
+        announced |= ahead
+        clock.pass_seconds(5 * DAY)
+    assert len(signed) == 8, "rotation goes on"
+
+
+async def test_i12_a_rolling_change_of_algorithm_settles_and_refuses_nothing(
+    shared_store: Store, clock: FrozenClock
+) -> None:
+    nodes = [ring(shared_store, clock) for _ in range(3)]
+    for node in nodes:
+        await node.start()
+    tokens = []
+    signed = set()
+    for step in range(30):
+        if step in {3, 8, 13}:  # one node after the other is restarted with the other algorithm, ten minutes apart
+            number = (3, 8, 13).index(step)
+            nodes[number] = ring(shared_store, clock, algorithm="Ed25519")
+            await nodes[number].start()
+        for node in (*nodes, *reversed(nodes)):
+            await node.load()
+        for node in nodes:
+            signed.add(node.signing().alg)
+            tokens.append((jwt.sign({}, node.signing(), expires_in=1800, now=clock.now_ms() // 1000), step))
+        for token, since in tokens:
+            if step - since < 15:
+                for node in nodes:
+                    jwt.verify(token, node.verifying(), now=clock.now_ms() // 1000)
+        clock.pass_seconds(120)
+    assert signed == {"ES256", "Ed25519"}
+    assert {(one["alg"], one["state"]) for one in nodes[0].listing()} >= {
+        ("Ed25519", "signing"),
+        ("Ed25519", "published"),
+    }
+    version = nodes[0].version
+    for node in nodes:
+        await ring(shared_store, clock, algorithm="Ed25519").start()
+        await node.load()
+    assert nodes[0].version == version
+
+
+async def test_nodes_of_two_algorithms_that_make_the_first_key_at_once_agree(tmp_path: Path) -> None:
+    for round_number in range(10):
+        clock = FrozenClock()
+        stores = [SqliteStore(tmp_path / f"{round_number}.db", clock.now_ms) for _ in range(2)]
+        await asyncio.gather(*(store.open() for store in stores))
+        algorithms = ("ES256", "Ed25519") if round_number % 2 else ("Ed25519", "ES256")
+        nodes = [ring(store, clock, algorithm=each) for store, each in zip(stores, algorithms, strict=True)]
+        await asyncio.gather(*(node.start() for node in nodes))
+        await asyncio.gather(*(node.load() for node in nodes))
+        assert nodes[0].listing() == nodes[1].listing()
+        assert states(nodes[0]) == ["signing", "published"]
+        await asyncio.gather(*(store.close() for store in stores))
+
+
+class SlowToAnswer(MemoryStore):
+    """A store whose answer to a write comes after somebody else's turn."""
+
+    async def write_keys(self, *asked: Any, **named: Any) -> tuple[Entry, ...] | None:
+        written = await super().write_keys(*asked, **named)
+        await asyncio.sleep(0)
+        return written
+
+
+async def test_nodes_of_two_algorithms_that_start_in_step_have_their_say_once(clock: FrozenClock) -> None:
+    store = SlowToAnswer(clock.now_ms)
+    nodes = [ring(store, clock, algorithm=algorithm) for algorithm in ("ES256", "Ed25519")]
+    await asyncio.gather(*(node.start() for node in nodes))
+    assert (await store.read_keys()).version <= 3
+
+
+async def test_who_only_reads_makes_no_key(store: Store, clock: FrozenClock) -> None:
+    keys = ring(store, clock)
+    await keys.read()
+    assert (keys.listing(), await keys.reseal(), (await store.read_keys()).keys) == ([], 0, ())
+
+
+async def test_rotating_from_a_shell_of_another_algorithm_takes_the_standby_that_is_there(
+    store: Store, clock: FrozenClock
+) -> None:
+    node = ring(store, clock)
+    await node.start()
+    standby = node.listing()[1]["kid"]
+    assert (await ring(store, clock, algorithm="RS256").rotate()).kid == standby
 
 
 async def test_r13_a_second_secret_reads_and_resealing_moves_to_the_first(store: Store, clock: FrozenClock) -> None:

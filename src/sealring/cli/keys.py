@@ -31,7 +31,7 @@ def list_keys(as_json: bool) -> None:
     """The ring: published, signing, retired, revoked."""
 
     async def work(auth: Sealring) -> list[dict[str, Any]]:
-        await auth.issuer.keys.load()
+        await auth.issuer.keys.read()
         return auth.issuer.keys.listing()
 
     print_rows(with_issuer(work), json_wanted=as_json, empty="no keys yet")
@@ -43,10 +43,10 @@ def rotate() -> None:
 
     async def work(auth: Sealring) -> tuple[str, int]:
         key = await auth.issuer.keys.rotate()
-        return key.kid, key.signs_from - auth.clock.now_ms() // 1000
+        return key.kid, key.alg, key.signs_from - auth.clock.now_ms() // 1000
 
-    kid, wait = with_issuer(work)
-    click.echo(f"{kid} signs " + (f"in {wait} seconds" if wait > 0 else "from now"))
+    kid, alg, wait = with_issuer(work)
+    click.echo(f"{kid} ({alg}) signs " + (f"in {wait} seconds" if wait > 0 else "from now"))
 
 
 @keys.command()

@@ -29,6 +29,7 @@ from sealring.issuer.key_life import (
     standby_key,
     standby_start,
     strike,
+    take_up,
     tidy,
 )
 from sealring.issuer.root_secret import NONCE_BYTES, Sealer
@@ -87,15 +88,24 @@ class SigningKeys:
             self._take(await self._store.read_keys())
 
     async def load(self) -> None:
-        """Read the ring; make what it lacks: a first key, a standby. Call at start, and when the version moved.
+        """Read the ring; make what it lacks: a first key, a standby. Call when the version moved, and now and then.
 
-        Where our clock disagrees with the store's, the ring is read and nothing is made.
+        Whatever standby there is suffices, of our algorithm or another. Where our clock disagrees with the store's,
+        the ring is read and nothing is made.
         """
+        await self._complete(starting=False)
+
+    async def start(self) -> None:
+        """Do what `load` does, and see that the next key is of our own algorithm. Call once, when a server starts."""
+        await self._complete(starting=True)
+
+    async def _complete(self, *, starting: bool) -> None:
         for _ in range(ATTEMPTS):
             await self.read()
             now = self._clock() // 1000
-            starts = standby_start(self._ring.keys, self._policy, now)
-            wanted = tidy(self._ring.keys, self._policy, now)
+            ring = take_up(self._ring.keys, self._policy, now) if starting else self._ring.keys
+            starts = standby_start(ring, self._policy, now, starting=starting)
+            wanted = tidy(ring, self._policy, now)
             if starts is None and wanted == self._ring.keys:
                 return
             try:
@@ -110,7 +120,8 @@ class SigningKeys:
                 event = replace(
                     event, cause="standby", detail={"kid": fresh.kid, "alg": fresh.alg, "signs_from": starts}
                 )
-            await self._write(wanted, event)
+            if await self._write(wanted, event) is not None:
+                starting = False  # had its say: two that start at once with different algorithms come to rest
         raise StoreUnavailable("the key ring moves faster than it can be read")
 
     async def rotate(self) -> SigningKey:
@@ -166,7 +177,7 @@ class SigningKeys:
             How many were.
         """
         for _ in range(ATTEMPTS):
-            await self.load()
+            await self.read()
             resealed = [(key, *self._sealer.open(key.sealed, kid=key.kid)) for key in self._ring.keys]
             old = [key.kid for key, _, current in resealed if not current]
             if not old:
