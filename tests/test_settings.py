@@ -159,6 +159,56 @@ def test_an_unknown_name_is_an_error_in_the_environment_and_in_the_file(
         load_settings()
 
 
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("SEALRING_SECRTE", "did you mean SEALRING_SECRET?"),
+        ("sealring_acces_ttl", "did you mean SEALRING_ACCESS_TTL?"),
+        ("SEALRING_", "the settings are SEALRING_SECRET, SEALRING_DATABASE_URL, "),
+    ],
+)
+def test_an_unknown_name_is_answered_by_the_right_one(name: str, hint: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, "x")
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings()
+    assert (caught.value.hint or "").startswith(hint)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    ["SEALRING_ACCESS_TTL=1m\nSEALRING_ACCESS_TTL=2m\n", "export sealring_access_ttl=1m\nSEALRING_ACCESS_TTL=1m"],
+)
+def test_a_name_that_stands_twice_in_the_file_is_an_error(lines: str, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("OTHER=1\nOTHER=2\n")
+    load_settings()
+    (tmp_path / ".env").write_text(lines)
+    with pytest.raises(ConfigurationError, match=r"SEALRING_ACCESS_TTL stands in \.env 2 times"):
+        load_settings()
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("access_ttl", "99d", "SEALRING_ACCESS_TTL: must be less than or equal to 86400 seconds"),
+        ("password_min_length", "3", "SEALRING_PASSWORD_MIN_LENGTH: must be greater than or equal to 8"),
+    ],
+)
+def test_a_bound_is_named_with_its_unit(field: str, value: str, words: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings(**{field: value})
+    assert str(caught.value) == words
+
+
+def test_every_hint_for_a_bad_value_shows_a_good_one() -> None:
+    refusable = set(Settings.model_fields) - {"secret", "database_url", "audience"}
+    for field in refusable:
+        with pytest.raises(ConfigurationError) as caught:
+            load_settings(**{field: "?"})
+        name, _, value = (caught.value.hint or "").removeprefix("as in ").partition("=")
+        assert name == f"SEALRING_{field.upper()}"
+        load_settings(**{field: value})
+
+
 def test_an_unknown_argument_is_a_type_error() -> None:
     with pytest.raises(TypeError, match="acces_ttl"):
         Sealring(secret=SECRET, acces_ttl=5)

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import ipaddress
 import os
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from dotenv import dotenv_values
+from dotenv.parser import parse_stream
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -38,6 +41,25 @@ RateText = Annotated[
     BeforeValidator(lambda value: Rate.parse(value) if isinstance(value, str) else value),
 ]
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+_AS_IN = {
+    "issuer": "https://auth.example.com",
+    "algorithm": "ES256",
+    "access_ttl": "30m",
+    "session_idle": "14d",
+    "session_max": "90d",
+    "retry_window": "10s",
+    "poll_interval": "0.5s",
+    "max_staleness": "5s",
+    "cookie_secure": "auto",
+    "password_min_length": "15",
+    "throttle_account": "10/5m",
+    "throttle_address": "60/1m",
+    "key_rotation": "30d",
+    "trusted_proxies": "10.0.0.0/8,192.0.2.1",
+}
+"""A good value of every setting that can have a bad one: for hints, since who installs with pip has no docs folder."""
 
 
 class Settings(BaseSettings):
@@ -164,6 +186,40 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def names_in_dotenv() -> list[str]:
+    """The names in `.env`, as often as they stand there.
+
+    Raises:
+        ConfigurationError: it cannot be read.
+    """
+    if not os.path.isfile(".env"):  # noqa: PTH113 - no path to keep
+        return []
+    try:
+        with open(".env", encoding="utf-8") as file:  # noqa: PTH123 - as above
+            return [line.key for line in parse_stream(file) if line.key is not None]
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise ConfigurationError(f"cannot read .env: {reason}", "it holds lines like SEALRING_SECRET=…") from None
+
+
+def _check_names(environment: Iterable[str], dotenv: Sequence[str]) -> None:
+    """Refuse a name that we do not know, and two lines of `.env` for one name: only the last would be in force."""
+    known = [PREFIX + field.upper() for field in Settings.model_fields]
+    for name in sorted({*environment, *dotenv}):
+        if name.upper().startswith(PREFIX) and name.upper() not in known:
+            nearest = get_close_matches(name[len(PREFIX) :].lower(), Settings.model_fields, n=1)
+            hint = f"did you mean {PREFIX}{nearest[0].upper()}?" if nearest else f"the settings are {', '.join(known)}"
+            raise ConfigurationError(f"unknown setting {name}", hint)
+    for name, times in Counter(map(str.upper, dotenv)).items():
+        if times > 1 and name in known:
+            raise ConfigurationError(
+                f"{name} stands in .env {times} times, and only the last would count",
+                "leave one line; several secrets go on one, by comma"
+                if name == "SEALRING_SECRET"
+                else "leave one line",
+            )
+
+
 def load_settings(**given: Any) -> Settings:
     """Read the settings.
 
@@ -177,21 +233,15 @@ def load_settings(**given: Any) -> Settings:
     known = set(Settings.model_fields)
     if unknown := sorted(set(given) - known):
         raise TypeError(f"unknown setting: {', '.join(unknown)}")
-    try:
-        named = {*os.environ, *(dotenv_values(".env") if os.path.isfile(".env") else ())}  # noqa: PTH113 - no path to keep
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise ConfigurationError(f"cannot read .env: {reason}", "it holds lines like SEALRING_SECRET=…") from None
-    strange = sorted(
-        name for name in named if name.upper().startswith(PREFIX) and name[len(PREFIX) :].lower() not in known
-    )
-    if strange:
-        raise ConfigurationError(f"unknown setting {strange[0]}", "the settings are listed in docs/settings.md")
+    _check_names(os.environ, names_in_dotenv())
     try:
         return Settings(**given)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         name = PREFIX + str(first["loc"][0]).upper() if first["loc"] else "settings"
-        raise ConfigurationError(
-            f"{name}: {first['msg'].removeprefix('Value error, ')}", "see docs/settings.md"
-        ) from None
+        field = name.removeprefix(PREFIX).lower()
+        words = first["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
+        if first["type"] in {"greater_than_equal", "less_than_equal"} and field != "password_min_length":
+            words += " seconds"
+        hint = f"as in {name}={_AS_IN[field]}" if field in _AS_IN else None
+        raise ConfigurationError(f"{name}: {words}", hint) from None

@@ -6,6 +6,8 @@ import contextlib
 import re
 import sqlite3
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ import pytest
 from sealring.cli.serve import prepare
 from sealring.issuer.root_secret import weakness
 from tests.cli.conftest import Shell
+from tests.serving import SECRET
 
 
 def test_init_writes_a_fresh_secret_for_its_owner_alone(shell: Shell, folder: Path) -> None:
@@ -33,6 +36,36 @@ def test_init_never_overwrites(shell: Shell, folder: Path) -> None:
     assert said.error == ".env exists and is left as it is"
     assert "sealring secret" in said.err
     assert (folder / ".env").read_text() == "OTHER=1\n"
+
+
+@pytest.mark.parametrize("before", ["OTHER=1\n", "OTHER=1", ""])
+def test_what_init_hints_at_adds_a_secret(shell: Shell, folder: Path, before: str) -> None:
+    (folder / ".env").write_text(before)
+    command = shell("init").err.splitlines()[1].removeprefix("hint: to add a secret to it: ")
+    sealring = f"{sys.executable} -c 'from sealring.cli import main; main()' secret"
+    subprocess.run(["/bin/sh", "-c", command.replace("sealring secret", sealring)], check=True)
+    assert re.fullmatch(r"(OTHER=1\n+)?\n?SEALRING_SECRET=[0-9a-f]{128}\n", (folder / ".env").read_text())
+    assert shell("migrate").code == 0
+
+
+def test_init_hints_at_no_second_line_beside_a_secret(shell: Shell, folder: Path) -> None:
+    shell("init")
+    before = (folder / ".env").read_bytes()
+    said = shell("init")
+    assert said.error == ".env exists and is left as it is"
+    assert "it has a SEALRING_SECRET" in said.err
+    assert ">>" not in said.err
+    assert (folder / ".env").read_bytes() == before
+
+
+def test_two_lines_for_one_setting_are_refused(house: Shell, folder: Path) -> None:
+    with (folder / ".env").open("a") as env:
+        env.write(f"SEALRING_SECRET={SECRET}\n")
+    for line in ("users list", "migrate", "serve --port 0"):
+        said = house(line)
+        assert said.error == "SEALRING_SECRET stands in .env 2 times, and only the last would count"
+        assert SECRET not in said.err
+    assert "WRONG configuration: SEALRING_SECRET stands in .env 2 times" in house("check").out
 
 
 def test_init_follows_no_link_to_somebody_elses_file(shell: Shell, folder: Path) -> None:

@@ -13,6 +13,7 @@ import click
 from sealring.cli.asking import confirmation
 from sealring.cli.workplace import with_issuer
 from sealring.errors import ConfigurationError
+from sealring.settings import names_in_dotenv
 
 DOTENV = Path(".env")
 SECRET_BYTES = 64
@@ -27,6 +28,16 @@ def fresh_secret() -> str:
     return secrets.token_hex(SECRET_BYTES)
 
 
+def _hint_for_another(path: Path) -> str:
+    """How a secret gets into a file that is there already. A second line would put the first one out of force."""
+    if path.is_file() and "SEALRING_SECRET" in map(str.upper, names_in_dotenv()):
+        return (
+            "it has a SEALRING_SECRET, so nothing is missing; for a new one, put what `sealring secret` prints before "
+            "the old one, with a comma between them, and run `sealring keys reencrypt`"
+        )
+    return "to add a secret to it: printf '\\nSEALRING_SECRET=%s\\n' \"$(sealring secret)\" >> .env"
+
+
 def write_dotenv(path: Path = DOTENV) -> None:
     """Write `.env` with a fresh secret, readable by its owner alone; never over an existing file.
 
@@ -37,10 +48,7 @@ def write_dotenv(path: Path = DOTENV) -> None:
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
-        raise ConfigurationError(
-            f"{path} exists and is left as it is",
-            "to add a secret to it: echo SEALRING_SECRET=$(sealring secret) >> .env",
-        ) from None
+        raise ConfigurationError(f"{path} exists and is left as it is", _hint_for_another(path)) from None
     except OSError as error:
         raise ConfigurationError(
             f"cannot write {path}: {error.strerror}", "run it in a folder that you may write"
