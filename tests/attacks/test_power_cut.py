@@ -184,7 +184,7 @@ async def test_p2_what_postgres_acknowledged_survives_power_cuts(folder: Path) -
 @pytest.mark.slow
 @pytest.mark.postgres
 async def test_p2_what_postgres_acknowledged_survives_dozens_of_power_cuts(folder: Path) -> None:
-    await rage_and_cut(Postgres(), folder, rounds=6, storms=2, promises=1000, cuts=12)
+    await rage_and_cut(Postgres(), folder, rounds=5, storms=2, promises=300, cuts=12)
 
 
 PLANTED = [
