@@ -91,6 +91,8 @@ def test_a_name_of_the_wrong_type(name: str, value: Any, policy: dict[str, Any])
         ({"exp": NOW}, {"leeway": 2}, NOW + 1, "accepted"),
         ({"exp": NOW}, {"leeway": "2s"}, NOW + 2, "expired"),
         ({"exp": 0}, {"ignore_expiration": True}, NOW, "accepted"),
+        ({"exp": NOW - 1}, {"ignore_expiration": True}, NOW, "accepted"),
+        ({"iat": NOW, "exp": NOW - 1}, {}, NOW - 2, "accepted"),
         ({"exp": GONE}, {}, NOW, "missing_claim"),
         ({"exp": GONE}, {"ignore_expiration": True}, NOW, "missing_claim"),
         ({"exp": GONE}, {"require": ()}, NOW, "accepted"),
