@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from math import ceil
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -26,7 +26,7 @@ from sealring.issuer.key_life import KeyPolicy
 from sealring.issuer.keys import SigningKeys
 from sealring.issuer.origin import Origin
 from sealring.issuer.root_secret import RootSecret, Sealer
-from sealring.issuer.sessions import GrantFor, Issued, SessionPolicy, Sessions
+from sealring.issuer.sessions import GrantFor, Issued, SessionPolicy, Sessions, check_subject
 from sealring.issuer.throttle import DeviceLanes
 from sealring.sessions.csrf import CsrfTokens
 from sealring.sessions.refresh_token import RefreshTokenCodec
@@ -262,7 +262,7 @@ class Sealring:
         self,
         subject: str,
         *,
-        scopes: Sequence[str] = (),
+        scopes: Iterable[str] = (),
         claims: Mapping[str, Any] | None = None,
         client_id: str = "",
         address: str = "",
@@ -271,12 +271,15 @@ class Sealring:
         """Start a session for a user whom the application has just authenticated.
 
         Args:
-            subject: the user's id, `sub`.
-            scopes: what the session may do.
+            subject: the user's id, `sub`: 1 to 255 printable characters.
+            scopes: what the session may do: scope tokens of RFC 6749 §3.3.
             claims: added to each access token of the session.
             client_id: the OAuth client; ours when left out.
             address: where the request came from.
             user_agent: what it came with.
+
+        Raises:
+            TypeError, ValueError: a subject, scopes or claims that cannot be; nothing was written.
         """
         await self.open()
         issued = await self.issuer.sessions.start(
@@ -301,16 +304,20 @@ class Sealring:
 
     async def revoke_session(self, session_id: str) -> bool:
         """End one session on every node; true when there was a live one."""
+        if not isinstance(session_id, str):
+            raise TypeError("session_id must be text, as in issued.session.id")
         await self.open()
         return await self.issuer.sessions.end(session_id, cause="ended_by_operator")
 
     async def revoke_subject(self, subject: str) -> None:
         """End every session of a subject on every node."""
+        check_subject(subject)
         await self.open()
         await self.issuer.sessions.end_subject(subject)
 
     async def refresh_claims(self, subject: str) -> None:
         """Make the subject's access tokens stale: the next refresh brings new claims, nobody is logged out."""
+        check_subject(subject)
         await self.open()
         await self.issuer.sessions.refresh_claims(subject)
 

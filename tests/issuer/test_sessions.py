@@ -13,7 +13,7 @@ import pytest
 from sealring import Sealring, jwt
 from sealring.errors import RefreshReused, RefreshSuperseded, Revoked, SessionEnded, StoreUnavailable
 from sealring.issuer.origin import Origin
-from sealring.issuer.sessions import SWAP_ATTEMPTS, Grant, Issued, check_scopes, check_subject
+from sealring.issuer.sessions import SWAP_ATTEMPTS, Grant, Issued, check_subject, scope_tokens
 from sealring.sessions.session import Session
 from sealring.store.memory import MemoryStore
 from sealring.store.protocol import Store
@@ -91,7 +91,48 @@ def test_a_subject_is_printable_text_of_bounded_length(subject: str) -> None:
 @pytest.mark.parametrize("scope", ["", "a b", 'a"b', "a\\b", "é", "a\x7f"])
 def test_a_scope_is_a_scope_token_of_rfc_6749(scope: str) -> None:
     with pytest.raises(ValueError, match="scope"):
-        check_scopes([scope])
+        scope_tokens(["good", scope])
+
+
+@pytest.mark.parametrize("scopes", ["orders:read", b"orders:read", None, 5, [5], ["orders:read", None]])
+async def test_scopes_are_a_list_of_strings(scopes: Any, clock: FrozenClock) -> None:
+    desk = Desk(MemoryStore(clock.now_ms), clock)
+    with pytest.raises(TypeError, match=r'scopes must be a list of strings, as in \["orders:read"\]'):
+        await desk.start(scopes=scopes)
+    assert await desk.sessions.list("42") == []
+
+
+async def test_a_scope_given_twice_counts_once_in_its_first_place(clock: FrozenClock) -> None:
+    async def grant_for(_: Session) -> Grant:
+        return Grant(["c", "a", "c"])
+
+    desk = Desk(MemoryStore(clock.now_ms), clock, grant_for=grant_for)
+    issued = await desk.start(scopes=(scope for scope in ["b", "a", "b"]))
+    assert (issued.scopes, issued.session.scopes, claims_of(issued)["scope"]) == (("b", "a"), ("b", "a"), "b a")
+    issued = await desk.refresh(issued)
+    assert (issued.scopes, claims_of(issued)["scope"]) == (("c", "a"), "c a")
+
+
+@pytest.mark.parametrize("subject", [5, None, b"42", ["42"]])
+async def test_a_subject_is_text_wherever_one_is_taken(subject: Any, clock: FrozenClock) -> None:
+    auth = Desk(MemoryStore(clock.now_ms), clock).auth
+    try:
+        for call in (auth.start_session, auth.revoke_subject, auth.refresh_claims):
+            with pytest.raises(TypeError, match="subject must be text, not "):
+                await call(subject)
+            with pytest.raises(ValueError, match="subject must be 1 to 255"):
+                await call("")
+        with pytest.raises(TypeError, match="session_id must be text"):
+            await auth.revoke_session(subject)
+        assert [event for event in await auth.store.read_events() if "key" not in event.kind] == []
+    finally:
+        await auth.close()
+
+
+@pytest.mark.parametrize("claims", ["tenant", [("tenant", "t1")], 5])
+async def test_claims_are_a_mapping(claims: Any, clock: FrozenClock) -> None:
+    with pytest.raises(TypeError, match="claims must be a mapping"):
+        await Desk(MemoryStore(clock.now_ms), clock).start(claims=claims)
 
 
 async def test_d2_the_oldest_ends_beyond_the_cap_and_says_so(store: Store, clock: FrozenClock) -> None:
@@ -197,14 +238,14 @@ async def test_each_refresh_asks_the_application_what_the_subject_may_do_now(sto
     assert [session.subject for session in asked] == ["42"] * 3
 
 
-@pytest.mark.parametrize("grant", [Grant(["a b"]), Grant([], {"sub": "root"})])
+@pytest.mark.parametrize("grant", [Grant(["a b"]), Grant("ab"), Grant([], {"sub": "root"})])
 async def test_a_grant_that_cannot_be_is_refused_before_anything_is_written(grant: Grant, clock: FrozenClock) -> None:
     async def grant_for(_: Session) -> Grant:
         return grant
 
     desk = Desk(MemoryStore(clock.now_ms), clock, grant_for=grant_for)
     issued = await desk.start()
-    with pytest.raises(ValueError, match=r"scope|sub"):
+    with pytest.raises((TypeError, ValueError), match=r"scope|sub"):
         await desk.refresh(issued)
     record = await desk.auth.store.read_session(issued.session.id)
     assert record is not None

@@ -12,7 +12,7 @@ from sealring.cli.asking import confirmation, password_file, read_password
 from sealring.cli.output import as_json, print_rows
 from sealring.cli.workplace import with_issuer
 from sealring.issuer.accounts import Accounts
-from sealring.issuer.sessions import check_scopes
+from sealring.issuer.sessions import scope_tokens
 from sealring.store.records import Account
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def set_password(username: str, password_file: Path | None) -> None:
 def scopes(username: str, scope: tuple[str, ...]) -> None:
     """Set the scopes, all of them; none are listed to take all away. In force within seconds, nobody is logged out."""
     try:
-        check_scopes(scope)
+        scope = scope_tokens(scope)
     except ValueError as error:
         raise click.BadParameter(str(error)) from None
     change(username, lambda accounts, found: accounts.set_scopes(found, scope))

@@ -88,7 +88,10 @@ def check_claims(claims: Mapping[str, Any]) -> None:
     """Refuse claims that only the issuer may set.
 
     Raises:
+        TypeError: not a mapping.
         ValueError: names the claim.
     """
+    if not isinstance(claims, Mapping):
+        raise TypeError('claims must be a mapping, as in {"tenant": "t1"}')
     if clash := sorted(RESERVED.intersection(claims)):
         raise ValueError(f"claim {clash[0]!r} is set by the issuer")

@@ -8,7 +8,7 @@ refresh token is checked before the store is asked anything (R9).
 from __future__ import annotations
 
 import secrets
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, assert_never
 
@@ -115,7 +115,7 @@ class Sessions:
         self,
         subject: str,
         *,
-        scopes: Sequence[str] = (),
+        scopes: Iterable[str] = (),
         claims: Mapping[str, Any] | None = None,
         client_id: str,
         origin: Origin,
@@ -137,10 +137,11 @@ class Sessions:
             The tokens; None when the guard did not hold.
 
         Raises:
+            TypeError: a subject or a scope that is no text, one string for all scopes, claims that are no mapping.
             ValueError: empty subject, a scope with a space, or a claim that only the issuer may set.
         """
         check_subject(subject)
-        check_scopes(scopes)
+        scopes = scope_tokens(scopes)
         check_claims(claims or {})
         now_ms = self._clock()
         now = now_ms // 1000
@@ -148,7 +149,7 @@ class Sessions:
             id=secrets.token_urlsafe(SESSION_ID_BYTES),
             subject=subject,
             client_id=client_id,
-            scopes=tuple(scopes),
+            scopes=scopes,
             claims=dict(claims or {}),
             device=describe_device(origin.user_agent),
             address=origin.address,
@@ -303,9 +304,8 @@ class Sessions:
             if grant is None:
                 await self.end(record.session.id, cause="ended_by_operator")
                 raise SessionEnded("the application no longer grants this session")
-            check_scopes(grant.scopes)
             check_claims(grant.claims)  # before anything is written
-            return grant
+            return Grant(scope_tokens(grant.scopes), grant.claims)
         if record.account is not None:
             return Grant(record.account.scopes, record.session.claims)
         return Grant(record.session.scopes, record.session.claims)
@@ -328,22 +328,32 @@ class Sessions:
 MAX_SUBJECT = 255
 
 
-def check_subject(subject: str) -> None:
+def check_subject(subject: object) -> None:
     """`sub` is a non-empty string of at most 255 characters (OpenID Connect Core §2).
 
     Raises:
-        ValueError: it is not.
+        TypeError: it is no string.
+        ValueError: it is another string.
     """
+    if not isinstance(subject, str):
+        raise TypeError(f"subject must be text, not {type(subject).__name__}")
     if not subject or len(subject) > MAX_SUBJECT or not subject.isprintable():
         raise ValueError("subject must be 1 to 255 printable characters")
 
 
-def check_scopes(scopes: Sequence[str]) -> None:
-    """Scope tokens as RFC 6749 §3.3 writes them.
+def scope_tokens(scopes: Iterable[str]) -> tuple[str, ...]:
+    """Scope tokens as RFC 6749 §3.3 writes them, each once, in their order.
 
     Raises:
+        TypeError: not several strings. One string would be taken for its letters.
         ValueError: a scope is empty or has a character that RFC 6749 does not allow.
     """
-    for scope in scopes:
+    if isinstance(scopes, str) or not isinstance(scopes, Iterable):
+        raise TypeError('scopes must be a list of strings, as in ["orders:read"]')
+    several = tuple(scopes)
+    for scope in several:
+        if not isinstance(scope, str):
+            raise TypeError('scopes must be a list of strings, as in ["orders:read"]')
         if not scope or not all("!" <= letter <= "~" and letter not in '"\\' for letter in scope):
             raise ValueError(f"scope {scope!r} is not a scope token of RFC 6749 §3.3")
+    return tuple(dict.fromkeys(several))
