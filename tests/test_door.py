@@ -33,6 +33,32 @@ def test_importing_the_light_half_imports_nothing_heavy(module: str) -> None:
     assert done.stdout.strip() == "[]"
 
 
+@pytest.mark.parametrize(
+    ("line", "absent"),
+    [
+        ("from sealring import Sealring", "fastapi"),
+        ("from sealring import Sealring", "argon2"),
+        ("import sealring; sealring.Sealring", "pydantic_settings"),
+        ("from sealring.frameworks.fastapi import guard", "fastapi"),
+        ("from sealring.frameworks import fastapi", "starlette"),
+    ],
+)
+def test_a_base_install_says_which_extra_is_needed(line: str, absent: str) -> None:
+    code = f"import sys; sys.modules[{absent!r}] = None\n{line}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("ModuleNotFoundError: sealring.")
+    assert last.endswith(f"needs the package {absent}: pip install 'sealring[server]'")
+
+
+def test_a_file_of_our_own_that_is_missing_is_no_matter_of_extras() -> None:
+    code = "import sys; sys.modules['sealring.issuer.issuer'] = None\nfrom sealring import Sealring"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "pip install" not in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("ModuleNotFoundError: import of sealring.issuer.issuer halted")
+
+
 def test_importing_opens_nothing() -> None:
     """No file is written, no thread started, no socket made by importing everything there is."""
     code = (

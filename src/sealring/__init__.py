@@ -31,7 +31,16 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'sealring' has no attribute {name!r}")
     from importlib import import_module  # noqa: PLC0415 - only when a name is asked for
 
-    return getattr(import_module(_ROOMS[name]), name)
+    try:
+        room = import_module(_ROOMS[name])
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package in {"", "sealring"}:
+            raise
+        raise ModuleNotFoundError(
+            f"sealring.{name} needs the package {package}: pip install 'sealring[server]'", name=error.name
+        ) from error
+    return getattr(room, name)
 
 
 def __dir__() -> list[str]:
