@@ -3,7 +3,7 @@
 One base; each leaf has one stable `code` that log fields, metrics and problem details carry. What
 varies is a field, never part of the code. Messages are lower case and never hold a token, a
 password or a secret. A caller's own mistake (a bad option, a wrong type) is `TypeError` or
-`ValueError` and stands outside the tree, save `KeyRefused`, which is both.
+`ValueError` and stands outside the tree, save `KeyRefused` and `ConfigurationError`, which are both.
 
     SealringError
     ├── TokenError                a token was refused: the client's answer is always the same
@@ -34,6 +34,7 @@ password or a secret. A caller's own mistake (a bad option, a wrong type) is `Ty
     │   └── RefreshSuperseded     refresh_superseded      a request in flight lost its race
     ├── AccountRefused            an account operation was refused
     │   ├── WrongCredentials      invalid_credentials     unknown, wrong or disabled: never which
+    │   │   └── WrongPassword     invalid_credentials     of somebody who is logged in already
     │   ├── NameTaken             name_taken
     │   ├── InvalidField          invalid_field           `field` and `reason`
     │   └── NoSuchAccount         no_such_account         for operators, never over HTTP
@@ -55,7 +56,7 @@ password or a secret. A caller's own mistake (a bad option, a wrong type) is `Ty
     │   ├── BodyTooLarge          body_too_large
     │   ├── TargetTooLong         target_too_long         path and query
     │   └── HeadersTooLarge       headers_too_large       in bytes or in number
-    └── ConfigurationError        configuration           `hint` says how to mend it
+    └── ConfigurationError (ValueError) configuration     `hint` says how to mend it
 """
 
 from __future__ import annotations
@@ -257,6 +258,13 @@ class WrongCredentials(AccountRefused):
         super().__init__("user name or password is wrong")
 
 
+class WrongPassword(WrongCredentials):
+    """The current password is wrong, of somebody whom the access token has identified already.
+
+    Not 401 over HTTP: the token is good, and a client that answers 401 by a refresh would ask again for ever.
+    """
+
+
 class NameTaken(AccountRefused):
     """Another account has this name (user names are public)."""
 
@@ -411,7 +419,7 @@ class HeadersTooLarge(RequestRefused):
     code = "headers_too_large"
 
 
-class ConfigurationError(SealringError):
+class ConfigurationError(SealringError, ValueError):
     """A setting or the machine is not as needed; `hint` says how to mend it."""
 
     code = "configuration"

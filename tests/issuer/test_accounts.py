@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sealring.errors import InvalidField, NameTaken, NoSuchAccount, Throttled, WrongCredentials
+from sealring.errors import InvalidField, NameTaken, NoSuchAccount, Throttled, WrongCredentials, WrongPassword
 from sealring.issuer.accounts import AccountPolicy, Accounts
 from sealring.issuer.argon2id import Argon2Profile
 from sealring.issuer.hashing import PasswordHasher
@@ -157,7 +157,7 @@ def test_change_password_needs_the_current_one_and_a_good_new_one() -> None:
     async def scenario() -> None:
         house = House()
         account = await house.register()
-        with pytest.raises(WrongCredentials):
+        with pytest.raises(WrongPassword):
             await house.accounts.change_password(account.id, OTHER, OTHER, keep_session=None, origin=HOME)
         with pytest.raises(InvalidField) as refused:
             await house.accounts.change_password(account.id, GOOD, "short", keep_session=None, origin=HOME)

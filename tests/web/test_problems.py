@@ -19,6 +19,7 @@ MADE: dict[type[SealringError], SealringError] = {
     errors.Revoked: errors.Revoked("session"),
     errors.Stale: errors.Stale(3),
     errors.WrongCredentials: errors.WrongCredentials(),
+    errors.WrongPassword: errors.WrongPassword(),
     errors.NameTaken: errors.NameTaken(),
     errors.InvalidField: errors.InvalidField("username", "too short"),
     errors.InvalidFields: errors.InvalidFields((errors.InvalidField("a", "b"), errors.InvalidField("c", "d"))),

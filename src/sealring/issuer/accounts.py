@@ -12,7 +12,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 
-from sealring.errors import InvalidField, NameTaken, NoSuchAccount, WrongCredentials
+from sealring.errors import InvalidField, NameTaken, NoSuchAccount, WrongCredentials, WrongPassword
 from sealring.issuer.account_policy import AccountPolicy, draft_account
 from sealring.issuer.attempts import Attempts
 from sealring.issuer.hashing import HashingSlot, PasswordHasher
@@ -151,7 +151,7 @@ class Accounts:
 
         Raises:
             InvalidField: `new` cannot be accepted.
-            WrongCredentials: `current` is wrong, or the account is gone or disabled.
+            WrongPassword: `current` is wrong, or the account is gone or disabled.
             Throttled, Overloaded: try again later.
         """
         account = await self._store.find_account(id=account_id)
@@ -178,7 +178,7 @@ class Accounts:
                 if entries is not None:
                     return entries
             await self._attempts.fail(origin, subject=account_id, cause="wrong current password")
-            raise WrongCredentials
+            raise WrongPassword
 
     # by the operator
 

@@ -113,7 +113,7 @@ class Issuer:
         """Replace the password; every other session ends (I7).
 
         Raises:
-            WrongCredentials, InvalidField, Throttled, Overloaded: see `Accounts.change_password`.
+            WrongPassword, InvalidField, Throttled, Overloaded: see `Accounts.change_password`.
         """
         self.in_force(
             await self.accounts.change_password(account_id, current, new, keep_session=keep_session, origin=origin)

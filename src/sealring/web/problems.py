@@ -61,6 +61,7 @@ ANSWERS: dict[type[SealringError], Row] = {
     errors.RefreshReused: Row(401, "refresh_reused", "an old refresh token came back; log in again", "invalid_token"),
     errors.RefreshSuperseded: Row(409, "refresh_superseded", "another request has refreshed; use what it was given"),
     errors.AccountRefused: Row(401, "invalid_credentials", "user name or password is wrong", "bare"),
+    errors.WrongPassword: Row(422, "invalid_credentials", "the current password is wrong"),
     errors.NameTaken: Row(409, "name_taken", "this user name is taken"),
     errors.InvalidField: Row(422, "invalid_field", "a field is not acceptable"),
     errors.NotFound: Row(404, "not_found", "there is no such thing here"),
@@ -201,6 +202,8 @@ def _field_problems(error: SealringError) -> tuple[FieldProblem, ...]:
         found = error.fields
     elif isinstance(error, errors.InvalidField):
         found = (error,)
+    elif isinstance(error, errors.WrongPassword):
+        found = (errors.InvalidField("current", "this is not your password"),)
     return tuple(FieldProblem(_plain(one.field), _plain(one.reason)) for one in found)
 
 

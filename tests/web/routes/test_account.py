@@ -136,7 +136,7 @@ def test_a_new_password_ends_every_other_session(client: httpx2.Client) -> None:
 @pytest.mark.parametrize(
     ("body", "answer"),
     [
-        ({"current": "wrong" * 4, "new": OTHER_PASSWORD}, (401, "invalid_credentials")),
+        ({"current": "wrong" * 4, "new": OTHER_PASSWORD}, (422, "invalid_credentials")),
         ({"current": PASSWORD, "new": "short"}, (422, "invalid_field")),
         ({"current": PASSWORD}, (422, "invalid_field")),
         ({"current": PASSWORD, "new": OTHER_PASSWORD, "username": "root"}, (422, "invalid_field")),
@@ -150,6 +150,14 @@ def test_a_password_that_is_not_changed_changes_nothing(
     assert problem(client.post("/auth/password", json=body, headers=bearer(token))) == answer
     assert client.get("/auth/me", headers=bearer(token)).status_code == 200
     log_in(client, name)
+
+
+def test_a_wrong_current_password_is_no_wrong_token(client: httpx2.Client) -> None:
+    token = register(client)["access_token"]
+    body = {"current": "wrong" * 4, "new": OTHER_PASSWORD}
+    answer = client.post("/auth/password", json=body, headers=bearer(token))
+    assert "www-authenticate" not in answer.headers, "a client that refreshes when it is challenged would never end"
+    assert answer.json()["errors"] == [{"field": "current", "reason": "this is not your password"}]
 
 
 GUARDED = [

@@ -34,15 +34,11 @@ const password = new Form(
   async ({ current, new: chosen }) => {
     const body = JSON.stringify({ current, new: chosen });
     const answer = await fetch("/auth/password", { method: "POST", headers: { "Content-Type": "application/json" }, body });
-    if (!answer.ok) {
-      const problem = await Problem.of(answer);
-      if (problem.code === "invalid_credentials") problem.message = "this is not your password";
-      throw problem;
-    }
+    if (!answer.ok) throw await Problem.of(answer);
     say("Password changed. All your other sessions are ended.");
     void sessions.load();
   },
-  { invalid_credentials: "current", password: "new" },
+  { password: "new" },
 );
 
 /** @type {{status: State["status"], userId: string | null, troubled: boolean}} */
