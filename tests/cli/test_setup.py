@@ -90,6 +90,7 @@ def test_secret_prints_another_one_each_time(shell: Shell) -> None:
 
 def test_version(shell: Shell) -> None:
     assert re.fullmatch(r"sealring \d+\.\d+\.\d+\n", shell("version").out)
+    assert shell("--version") == shell("version")
 
 
 def test_migrate_makes_the_store_and_does_nothing_the_second_time(shell: Shell, folder: Path) -> None:

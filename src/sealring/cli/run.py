@@ -25,6 +25,7 @@ INTERRUPTED = 130
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="sealring", message="sealring %(version)s")
 def sealring() -> None:
     """JWT sessions: checked locally in microseconds, revoked everywhere within seconds."""
 
