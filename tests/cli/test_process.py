@@ -153,7 +153,7 @@ def test_a_first_start_makes_all_it_needs_and_a_second_rewrites_nothing(tmp_path
         tokens = register(client, name := fresh_name())
         ended = register(client)
         client.post("/auth/logout", headers=bearer(ended["access_token"]))
-    assert served.stop() in {0, -signal.SIGTERM}  # uvicorn ends in order, then by the signal that it was sent
+    assert served.stop() == 0
     again = start(tmp_path, port=served.port)
     try:
         assert (tmp_path / ".env").read_bytes() == env
@@ -181,6 +181,18 @@ def _until(client: httpx2.Client, token: str, status: int) -> None:
     while client.get("/auth/me", headers=bearer(token)).status_code != status:
         assert time.monotonic() < deadline, "not in force within the staleness bound"
         time.sleep(0.05)
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_told_to_stop_it_ends_well_however_it_is_told(tmp_path: Path, number: signal.Signals, workers: str) -> None:
+    served = start(tmp_path, "--workers", workers)
+    try:
+        served.process.send_signal(number)
+        assert served.process.wait(30) == 0
+    finally:
+        served.kill()
+    assert "Traceback" not in served.log
 
 
 # several workers

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 from pathlib import Path
 
 import pytest
 
-from sealring.cli.serve import listen, prepare, url_of
+from sealring.cli.serve import hint_for, listen, prepare, url_of
 from sealring.errors import ConfigurationError
 from tests.cli.conftest import Shell
 from tests.serving import SECRET
@@ -21,8 +22,24 @@ def test_a_taken_port_leaves_no_trace(shell: Shell, folder: Path) -> None:
         said = shell(f"serve --port {port}")
     assert said.code == 1
     assert said.error.startswith(f"cannot listen on 127.0.0.1 port {port}: ")
-    assert "hint: another program may have it" in said.err
+    assert f"hint: another program may have it; try --port {port + 1}" in said.err
     assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("host", ["999.1.1.1", "no.such.host.invalid", "192.0.2.1"])
+def test_a_host_that_is_none_of_ours_is_no_matter_of_ports(shell: Shell, host: str) -> None:
+    said = shell(f"serve --host {host} --port 0")
+    assert said.error.startswith(f"cannot listen on {host} port 0: ")
+    assert "--host 127.0.0.1" in said.err
+    assert "--port" not in said.err
+
+
+@pytest.mark.parametrize(
+    ("number", "port", "hint"),
+    [(errno.EACCES, 80, "low ports are for root; try --port 8000"), (errno.EADDRINUSE, 65535, "try --port 0")],
+)
+def test_the_hint_goes_by_what_was_wrong(number: int, port: int, hint: str) -> None:
+    assert hint_for(OSError(number, "no"), port).endswith(hint)
 
 
 @pytest.mark.parametrize("secret", ["", SECRET])

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import ipaddress
 import os
+import signal
 import socket
 from pathlib import Path
 from typing import Any
@@ -20,12 +22,13 @@ from sealring.settings import Settings, is_loopback, load_settings
 from sealring.store import open_store
 
 BACKLOG = 2048
+LAST_PORT = 65_535
 GRACE_SECONDS = 10
 
 
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True)
-@click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one.")
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(0, LAST_PORT), help="0 takes a free one.")
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 64), help="Processes.")
 def serve(host: str, port: int, workers: int) -> None:
     """Serve the demo: page, auth service, orders API."""
@@ -52,12 +55,20 @@ def listen(host: str, port: int) -> socket.socket:
             listener.listen(BACKLOG)
         except OSError as error:
             raise ConfigurationError(
-                f"cannot listen on {host} port {port}: {error.strerror}",
-                "another program may have it; try --port 8001",
+                f"cannot listen on {host} port {port}: {error.strerror}", hint_for(error, port)
             ) from None
         unless_bound.pop_all()
     listener.set_inheritable(True)
     return listener
+
+
+def hint_for(error: OSError, port: int) -> str:
+    """What to try instead: another port, or another host."""
+    if isinstance(error, socket.gaierror) or error.errno in {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}:
+        return "give an address or a name of this machine, as in --host 127.0.0.1"
+    if error.errno == errno.EACCES:
+        return "low ports are for root; try --port 8000"
+    return f"another program may have it; try --port {port + 1 if port < LAST_PORT else 0}"
 
 
 def url_of(host: str, listener: socket.socket) -> str:
@@ -143,7 +154,9 @@ def run(listener: socket.socket, workers: int) -> None:
         "workers": workers,
     }
     config = uvicorn.Config("sealring.demo:create_app", **options)
-    with contextlib.suppress(KeyboardInterrupt):  # Ctrl-C is how one stops it, no failure
+    # uvicorn ends in order on either signal, then raises it again; to be told to stop is no failure, whoever says it
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with contextlib.suppress(KeyboardInterrupt):
         if workers == 1:
             uvicorn.Server(config).run(sockets=[listener])
         else:
