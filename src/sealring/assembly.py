@@ -279,7 +279,7 @@ class Sealring:
             user_agent: what it came with.
 
         Raises:
-            TypeError, ValueError: a subject, scopes or claims that cannot be; nothing was written.
+            TypeError, ValueError: a subject, scopes or claims that cannot be.
         """
         await self.open()
         issued = await self.issuer.sessions.start(

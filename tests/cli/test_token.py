@@ -156,6 +156,13 @@ def test_k7_a_key_file_that_is_binary_or_a_folder(shell: Shell, folder: Path) ->
         assert said.code == code
 
 
+def test_a_file_that_does_not_say_its_algorithm_is_told_of_the_option(shell: Shell, folder: Path) -> None:
+    (folder / "secret").write_text("07" * 32)
+    said = shell("token sign --key-file secret")
+    assert said.error == "the key file does not say its algorithm"
+    assert said.err.endswith("hint: name it with --alg, as in --alg ES256\n")
+
+
 # the issuer's own ring
 
 

@@ -120,13 +120,11 @@ def any_keys(text: str, alg: str | None) -> jwt.Key | jwt.KeySet:
             if "keys" in value:
                 return jwt.KeySet.from_jwks(value)
             return jwt.Key.from_jwk(value, alg)
-        if alg is None:
-            raise ConfigurationError("the key file does not say its algorithm", "name it with --alg, as in --alg ES256")
-        if "-----BEGIN" in text:
-            return jwt.Key.from_pem(text, alg)
-        return jwt.Key.from_secret(text.strip(), alg)
+        if alg is not None:
+            return jwt.Key.from_pem(text, alg) if "-----BEGIN" in text else jwt.Key.from_secret(text.strip(), alg)
     except (ValueError, TypeError) as error:
         raise ConfigurationError(f"the key file holds no usable key: {error}") from None
+    raise ConfigurationError("the key file does not say its algorithm", "name it with --alg, as in --alg ES256")
 
 
 def one_key(text: str, alg: str | None) -> jwt.Key:
