@@ -180,6 +180,14 @@ def test_check_makes_neither_a_store_nor_a_key(shell: Shell, folder: Path) -> No
     assert contents(folder) == before
 
 
+def test_check_makes_nothing_when_the_secret_is_bad(
+    shell: Shell, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEALRING_SECRET", "short")
+    assert shell("check").code == 1
+    assert list(folder.iterdir()) == []
+
+
 def contents(folder: Path) -> list[str]:
     """All that the database holds, as SQL."""
     with contextlib.closing(sqlite3.connect(folder / "sealring.db")) as db:

@@ -60,6 +60,7 @@ def confirmation(question: str) -> Callable[[Callable[..., Any]], Callable[..., 
         try:
             sure = click.confirm(question)
         except click.Abort:
+            click.echo()  # ends the line of the question
             if sys.stdin.isatty():
                 raise
             raise NobodyToAskError(
