@@ -141,6 +141,10 @@ def test_field_errors_name_the_field_and_never_its_value() -> None:
     assert "hunter4" not in str(problem)
 
 
+def test_head_is_get_without_the_content_even_where_no_server_drops_it() -> None:
+    assert call("HEAD", "/auth/cached") == (*call("GET", "/auth/cached")[:2], b"")
+
+
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "OPTIONS", "X"])
 def test_another_method_is_405_as_problem_details(method: str) -> None:
     status, head, problem = call(method, "/auth/register")
@@ -150,7 +154,7 @@ def test_another_method_is_405_as_problem_details(method: str) -> None:
 
 
 def test_allow_names_every_method_that_any_route_takes_there() -> None:
-    assert call("POST", "/auth/cached")[1][b"allow"] == b"DELETE, GET, PUT"
+    assert call("POST", "/auth/cached")[1][b"allow"] == b"DELETE, GET, HEAD, PUT"
     assert call("POST", "/auth/cold")[1][b"allow"] == b"DELETE"
 
 
@@ -158,7 +162,7 @@ def test_allow_names_the_routes_own_methods_where_no_application_is() -> None:
     router = APIRouter(route_class=StrictRoute)
     router.get("/cached")(lambda: None)
     router.put("/cached")(lambda: None)
-    assert call("POST", "/cached", app=router)[1][b"allow"] == b"GET"
+    assert call("POST", "/cached", app=router)[1][b"allow"] == b"GET, HEAD"
 
 
 @pytest.mark.parametrize(

@@ -21,8 +21,7 @@ class HealthRoutes:
         self._follower = verifier.follower
         self.router = router = APIRouter(route_class=StrictRoute)
         for path, answer in (("/healthz", self.alive), ("/readyz", self.ready)):
-            router.get(path)(answer)
-            router.head(path, include_in_schema=False)(answer)  # many a load balancer asks by HEAD
+            router.get(path)(answer)  # and so by HEAD, as many a load balancer asks
 
     async def alive(self) -> dict[str, str]:
         """The process answers."""

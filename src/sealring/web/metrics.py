@@ -17,6 +17,7 @@ from prometheus_client.registry import Collector
 from sealring.errors import Revoked, SealringError
 from sealring.store.records import Event
 from sealring.verifier.follower import UNACKNOWLEDGED, Follower
+from sealring.web.strict_route import StrictRoute
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -36,7 +37,7 @@ class Metrics:
         )
         self._events = Counter("sealring_events", "Audit events committed here.", ["kind"], registry=registry)
         registry.register(_Following(follower))
-        self.router = router = APIRouter()
+        self.router = router = APIRouter(route_class=StrictRoute)
         router.get("/metrics", response_class=Response, include_in_schema=False)(self.scrape)
 
     def refused(self, error: SealringError) -> None:
@@ -49,7 +50,7 @@ class Metrics:
 
     async def scrape(self) -> Response:
         """What Prometheus reads."""
-        return Response(generate_latest(self._registry), media_type=CONTENT_TYPE, headers={"cache-control": "no-store"})
+        return Response(generate_latest(self._registry), media_type=CONTENT_TYPE)
 
 
 class _Following(Collector):

@@ -16,7 +16,7 @@ from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from sealring.errors import (
     InvalidField,
@@ -60,12 +60,23 @@ class StrictRoute(APIRoute):
 
         return handle
 
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Starlette's hook: HEAD is taken where GET is (RFC 9110 §9.3.2), and is no operation of its own in OpenAPI."""
+        match, child = super().matches(scope)
+        return (Match.FULL if match is Match.PARTIAL and self._asks_head(scope) else match), child
+
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Starlette's hook: another method than the route's gets our 405, not the host's."""
-        if self.methods and scope["method"] not in self.methods:
-            await send_answer(answer(MethodNotAllowed(tuple(self.methods | _methods_of(scope)))), scope, send)
+        if self._asks_head(scope):
+            await super().handle({**scope, "method": "GET"}, receive, _without_content(send))
+        elif self.methods and scope["method"] not in self.methods:
+            own = self.methods | ({"HEAD"} if "GET" in self.methods else set())
+            await send_answer(answer(MethodNotAllowed(tuple(own | _methods_of(scope)))), scope, send)
         else:
             await super().handle(scope, receive, send)
+
+    def _asks_head(self, scope: Scope) -> bool:
+        return scope["method"] == "HEAD" and self.methods is not None and "GET" in self.methods
 
 
 def counting(refused: Refused | None) -> type[StrictRoute]:
@@ -81,6 +92,13 @@ def problem_response(error: SealringError, scope: Scope | None = None) -> Respon
     if scope is not None and must_close(reply, scope):
         response.headers["connection"] = "close"
     return response
+
+
+def _without_content(send: Send) -> Send:
+    async def send_head(message: Message) -> None:
+        await send({**message, "body": b""} if message["type"] == "http.response.body" else message)
+
+    return send_head
 
 
 def _methods_of(scope: Scope) -> set[str]:

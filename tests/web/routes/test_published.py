@@ -8,7 +8,7 @@ import httpx2
 import pytest
 
 from sealring import jwt
-from tests.serving import register
+from tests.serving import bearer, register
 
 PUBLIC_MEMBERS = {"EC": {"kty", "crv", "x", "y", "kid", "alg", "use"}}
 
@@ -40,10 +40,13 @@ def test_k4_what_is_published_is_asked_for_once(client: httpx2.Client, path: str
     assert answer.headers["cache-control"] in {"public, max-age=300", "no-cache"}
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert answer.headers["vary"] == "Accept-Encoding", "one copy for everybody"
-    for known in (etag, f'"other", {etag}', f"W/{etag}"):
-        again = client.get(path, headers={"If-None-Match": known})
-        assert (again.status_code, again.content) == (304, b"")
-        assert again.headers["etag"] == etag
+    for known in (etag, f'"other", {etag}', f"W/{etag}", "*"):
+        for again in (
+            client.get(path, headers={"If-None-Match": known}),
+            client.head(path, headers={"If-None-Match": known}),
+        ):
+            assert (again.status_code, again.content) == (304, b"")
+            assert again.headers["etag"] == etag
     assert client.get(path, headers={"If-None-Match": '"other"'}).content == answer.content
 
 
@@ -62,6 +65,19 @@ def test_alive_and_ready(client: httpx2.Client) -> None:
         answer = client.head(path)
         assert (answer.status_code, answer.content) == (200, b"")
         assert answer.headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/healthz", "/metrics", "/auth/me", "/auth/sessions", "/auth/.well-known/jwks.json", "/auth/client.js",
+     "/api/userOrders", "/openapi.json", "/"],
+)  # fmt: skip
+def test_head_is_answered_as_get_without_the_content(client: httpx2.Client, path: str) -> None:
+    for headers in (bearer(register(client)["access_token"]), {}):
+        got, head = client.get(path, headers=headers), client.head(path, headers=headers)
+        assert (head.status_code, head.content) == (got.status_code, b"")
+        changing = {"date", "content-length"} if path == "/metrics" else {"date"}
+        assert {**head.headers, **dict.fromkeys(changing)} == {**got.headers, **dict.fromkeys(changing)}
 
 
 def test_the_description_names_every_route_and_resolves(client: httpx2.Client) -> None:

@@ -37,6 +37,7 @@ def _cached(request: Request, body: bytes, media_type: str, cache_control: str) 
     # the same for everybody: a shared cache need not keep one for each credential that came along
     headers = {"etag": etag, "cache-control": cache_control, "vary": "Accept-Encoding"}
     known = request.headers.get("if-none-match", "")
-    if etag in {each.strip().removeprefix("W/") for each in known.split(",")}:  # weak comparison (RFC 9110 §13.1.2)
+    # RFC 9110 §13.1.2: any, or one of these by weak comparison
+    if known == "*" or etag in {each.strip().removeprefix("W/") for each in known.split(",")}:
         return Response(status_code=304, headers=headers)
     return Response(body, media_type=media_type, headers=headers)
