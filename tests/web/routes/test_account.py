@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import httpx2
 import pytest
+from fastapi import FastAPI
 
 from sealring import jwt
-from tests.serving import OTHER_PASSWORD, PASSWORD, bearer, fresh_name, problem, register
+from tests.serving import OTHER_PASSWORD, PASSWORD, bearer, cheap_sealring, fresh_name, problem, register
 
 LINUX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 
@@ -44,6 +45,24 @@ def test_me_says_who_by_which_session_with_which_claims(client: httpx2.Client) -
     assert session["address"] == "127.0.0.1"
     assert session["created_at"] == claims["auth_time"]
     assert session["expires_at"] == session["created_at"] + 90 * 86_400
+
+
+@pytest.mark.anyio
+async def test_what_there_is_not_is_null_and_no_missing_member() -> None:
+    auth = cheap_sealring()
+    app = FastAPI()
+    app.include_router(auth.router("/auth"), prefix="/auth")
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://127.0.0.1:8000") as visitor:
+        theirs = (await auth.start_session("a subject of the application's own")).access_token.text
+        me = (await visitor.get("/auth/me", headers=bearer(theirs))).json()
+        assert (me["username"], me["email"]) == (None, None)
+        body = {"username": "ada", "password": PASSWORD}
+        for path in ("register", "login"):
+            tokens = (await visitor.post(f"/auth/{path}", json=body)).json()
+            assert tokens["user"].items() >= {"username": "ada", "email": None}.items()
+            assert "csrf_token" not in tokens
+            assert (await visitor.get("/auth/me", headers=bearer(tokens["access_token"]))).json()["email"] is None
+    await auth.close()
 
 
 def test_sessions_are_listed_newest_first_with_their_devices(client: httpx2.Client) -> None:

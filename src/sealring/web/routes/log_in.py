@@ -53,9 +53,9 @@ class LogInRoutes:
         self._site = site
         self.router = router = site.router()
         refused: dict[int | str, dict[str, Any]] = {"4XX": {"model": ProblemDetails}, 503: {"model": ProblemDetails}}
-        router.post("/register", status_code=201, responses=refused, response_model_exclude_none=True)(self.register)
-        router.post("/login", responses=refused, response_model_exclude_none=True)(self.log_in)
-        router.post("/refresh", responses=refused, response_model_exclude_none=True)(self.refresh)
+        router.post("/register", status_code=201, responses=refused, response_model_exclude_defaults=True)(self.register)
+        router.post("/login", responses=refused, response_model_exclude_defaults=True)(self.log_in)
+        router.post("/refresh", responses=refused, response_model_exclude_defaults=True)(self.refresh)
         router.post("/logout", status_code=204, responses=refused)(self.log_out)
         router.post("/token", openapi_extra=TOKEN_FORM)(self.token)
 

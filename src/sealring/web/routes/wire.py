@@ -1,4 +1,8 @@
-"""What the auth routes read and write, as JSON: strictly typed, unknown fields refused (U16, D7)."""
+"""What the auth routes read and write, as JSON: strictly typed, unknown fields refused (U16, D7).
+
+Of what is written, a field with a default is left out where it has that value; one without is always there, and null
+where there is nothing to say: so `email` of whoever gave none.
+"""
 
 from __future__ import annotations
 
