@@ -13,9 +13,9 @@ UNNAMED = jwt.Key.from_pem(jwt.Key.generate("ES256").to_pem(private=True), "ES25
 CLAIMS = {"exp": NOW + 60}
 
 
-def verdict(token: str, keys: Any) -> str:
+def verdict(token: str, keys: Any, algorithms: list[str] | None = None) -> str:
     try:
-        jwt.verify(token, keys, now=NOW)
+        jwt.verify(token, keys, now=NOW, algorithms=algorithms)
     except (BadSignature, UnknownKey, UnsupportedAlgorithm) as error:
         return error.code
     return "accepted"
@@ -63,6 +63,13 @@ def test_the_name_of_a_key_of_another_algorithm() -> None:
     other = jwt.Key.generate("Ed25519", kid="ed")
     token = forge(A, CLAIMS, {"alg": "ES256", "kid": "ed"})
     assert verdict(token, jwt.KeySet([A, other])) == "unsupported_algorithm"
+
+
+def test_only_the_old_name_of_ed25519_leads_to_its_keys() -> None:
+    ed = jwt.Key.generate("Ed25519", kid="ed")
+    keys, allowed = jwt.KeySet([A, ed]), ["ES256", "Ed25519", "EdDSA"]
+    assert verdict(forge(ed, CLAIMS, {"alg": "EdDSA", "kid": "ed"}), keys, allowed) == "accepted"
+    assert verdict(forge(ed, CLAIMS, {"alg": "ES256", "kid": "ed"}), keys, allowed) == "unsupported_algorithm"
 
 
 def test_a_set_is_a_small_immutable_collection() -> None:
