@@ -243,6 +243,40 @@ def test_wrong_options_are_mistakes_of_the_caller(options: dict[str, Any]) -> No
             build()
 
 
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"audience": 5}, "audience must be text, a compiled pattern, or a list of these"),
+        ({"audience": [[]]}, "audience must be text, a compiled pattern, or a list of these"),
+        ({"audience": ["a", re.compile(b"a")]}, "audience must be text, a compiled pattern, or a list of these"),
+        ({"issuer": ["a", ""]}, "issuer must be text, a compiled pattern, or a list of these"),
+        ({"require": None}, "require must be a list of claim names"),
+        ({"require": [[]]}, "require must be a list of claim names"),
+        ({"algorithms": 1}, "algorithms must be a list of names"),
+        ({"algorithms": [[]]}, "algorithms must be a list of names"),
+        ({"leeway": None}, "leeway: a duration must be a number of seconds or text such as '30m'"),
+        ({"max_age": "soon"}, "max_age: a duration must be a number of seconds or text such as '30m', '12h', '30d'"),
+        ({"audiance": "x"}, "CALLER has no option 'audiance': did you mean 'audience'?"),
+        ({"algorithm": "HS256"}, "CALLER has no option 'algorithm': did you mean 'algorithms'?"),
+        ({"audience": ["a"], "algorithm": "HS256"}, "CALLER has no option 'algorithm': did you mean 'algorithms'?"),
+    ],
+)
+def test_the_callers_mistake_is_named(options: dict[str, Any], words: str) -> None:
+    with pytest.raises((TypeError, ValueError)) as caught:
+        jwt.Verifier(KEY, **options)
+    assert str(caught.value) == words.replace("CALLER", "Verifier")
+    with pytest.raises((TypeError, ValueError)) as caught:
+        jwt.verify(forge(KEY, USUAL), KEY, now=NOW, **options)
+    assert str(caught.value) == words.replace("CALLER", "verify")
+
+
+def test_an_option_like_no_other_is_told_which_there_are() -> None:
+    with pytest.raises(TypeError, match=r"^verify has no option 'xyzzy': there are algorithms, audience, .*, now$"):
+        jwt.verify("", KEY, xyzzy=1)  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match=r"^Verifier has no option 'xyzzy': there are .*, cache_size, project, check$"):
+        jwt.Verifier(KEY, xyzzy=1)  # type: ignore[call-overload]
+
+
 def test_an_option_that_equals_a_right_one_but_is_of_another_type_is_not_taken_for_it() -> None:
     jwt.Verifier(KEY, leeway=1)
     with pytest.raises(TypeError):

@@ -60,6 +60,15 @@ async def test_the_async_variant_waits_for_its_key() -> None:
         await jwt.verify_async(forge(jwt.Key.generate("ES256"), CLAIMS), resolve, now=NOW)
 
 
+@pytest.mark.anyio
+async def test_the_async_variant_looks_at_its_options_before_the_token() -> None:
+    async def resolve(_: dict[str, Any]) -> jwt.Key:
+        raise AssertionError
+
+    with pytest.raises(TypeError, match=r"^verify_async has no option 'isuer': did you mean 'issuer'\?$"):
+        await jwt.verify_async("not a token", resolve, isuer="x")  # type: ignore[call-arg]
+
+
 @pytest.mark.parametrize("token", [None, 1, b"a.b.c", bytearray(b"a"), [], {}, object()])
 def test_a_token_that_is_no_text_is_malformed(token: Any) -> None:
     for read in (

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from math import inf, isfinite
+from types import UnionType
 from typing import Any, TypeAlias
 
 from sealring.errors import (
@@ -27,7 +28,7 @@ from sealring.errors import (
     WrongSubject,
     WrongTokenId,
 )
-from sealring.jwt.durations import parse_duration
+from sealring.jwt.durations import named_duration
 
 Claims: TypeAlias = dict[str, Any]
 Names: TypeAlias = "str | re.Pattern[str] | Collection[str | re.Pattern[str]]"
@@ -85,11 +86,9 @@ def claim_rules(
     max_lifetime: Duration | None = None,
 ) -> ClaimRules:
     """Check the options and return them; `TypeError` or `ValueError` says what is wrong."""
-    if isinstance(require, str):
-        raise TypeError("require must be a collection of claim names")
-    required = tuple(dict.fromkeys(require))
-    if not all(isinstance(name, str) for name in required):
-        raise TypeError("require must be a collection of claim names")
+    required = _listed(require, str)
+    if required is None:
+        raise TypeError("require must be a list of claim names")
     for name, flag in (
         ("ignore_expiration", ignore_expiration),
         ("ignore_not_before", ignore_not_before),
@@ -106,7 +105,7 @@ def claim_rules(
         leeway=_span("leeway", leeway),
         max_age=None if max_age is None else _span("max_age", max_age),
         max_lifetime=None if max_lifetime is None else _span("max_lifetime", max_lifetime),
-        require=required,
+        require=tuple(dict.fromkeys(required)),
         ignore_expiration=ignore_expiration,
         ignore_not_before=ignore_not_before,
         integer_dates=integer_dates,
@@ -264,12 +263,18 @@ def _require_text(claims: Claims, name: str, wanted: str | None, refusal: type[T
 def _wanted(option: str, names: Names | None) -> Wanted | None:
     if names is None:
         return None
-    several = [names] if isinstance(names, str | re.Pattern) else [*names]
-    strings = frozenset(name for name in several if isinstance(name, str) and name)
+    several = _listed([names] if isinstance(names, str | re.Pattern) else names, str | re.Pattern) or ()
+    strings = frozenset(name for name in several if isinstance(name, str))
     patterns = tuple(name for name in several if isinstance(name, re.Pattern) and isinstance(name.pattern, str))
-    if not several or len(strings) + len(patterns) < len(set(several)):
+    if not several or "" in strings or len(strings) + len(patterns) < len(set(several)):
         raise TypeError(f"{option} must be text, a compiled pattern, or a list of these")
     return Wanted(strings, patterns)
+
+
+def _listed(values: object, kinds: type | UnionType) -> tuple[Any, ...] | None:
+    """Return what an option lists, each of these kinds; None when it is no such list."""
+    several = tuple(values) if isinstance(values, Iterable) and not isinstance(values, str) else (None,)
+    return several if all(isinstance(value, kinds) for value in several) else None
 
 
 def _text(option: str, value: object) -> str | None:
@@ -279,7 +284,7 @@ def _text(option: str, value: object) -> str | None:
 
 
 def _span(option: str, value: Duration) -> float:
-    seconds = parse_duration(value)
+    seconds = named_duration(option, value)
     if seconds < 0:
         raise ValueError(f"{option} must not be negative")
     return seconds

@@ -52,3 +52,13 @@ def parse_duration(value: float | str) -> int | float:
         msg = "a duration must be finite"
         raise ValueError(msg)
     return int(value) if value == int(value) else value
+
+
+def named_duration(option: str, value: float | str) -> int | float:
+    """Return what `parse_duration` says; its errors name the option."""
+    try:
+        return parse_duration(value)
+    except TypeError as error:
+        raise TypeError(f"{option}: {error}") from None
+    except ValueError as error:
+        raise ValueError(f"{option}: {error}") from None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any, TypedDict
 
@@ -67,12 +68,16 @@ class Policy:
         return self.typ is None or media_type(typ) == self.typ
 
 
-def compile_policy(options: PolicyOptions) -> Policy:
-    """Return the policy that the options ask for; raises `TypeError` or `ValueError` for a wrong one."""
+def compile_policy(options: PolicyOptions, caller: str = "verify", *others: str) -> Policy:
+    """Return the policy that the options ask for; raises `TypeError` or `ValueError` for a wrong one.
+
+    An unknown one is told in the name of `caller`, which takes `others` besides.
+    """
     frozen = {name: tuple(value) if isinstance(value, list) else value for name, value in options.items()}
     try:
         return _compile(**frozen)
-    except TypeError:  # an option that cannot be hashed: right or wrong, the uncached way says which
+    except TypeError:  # an unknown option, or one that cannot be hashed: right or wrong, the uncached way says which
+        _require_known(options, caller, others)
         return _compile.__wrapped__(**frozen)
 
 
@@ -80,6 +85,15 @@ def media_type(typ: str) -> str:
     """Return `typ` in lower case without the prefix that RFC 7515 §4.1.9 lets one leave out."""
     # ASCII only: the Kelvin sign, too, has k for its lower case
     return typ.lower().removeprefix("application/") if typ.isascii() else ""
+
+
+def _require_known(options: Iterable[str], caller: str, others: Iterable[str]) -> None:
+    known = [*PolicyOptions.__annotations__, *others]
+    for name in options:
+        if name not in known:
+            nearest = get_close_matches(name, known, n=1)
+            hint = f"did you mean {nearest[0]!r}?" if nearest else f"there are {', '.join(known)}"
+            raise TypeError(f"{caller} has no option {name!r}: {hint}")
 
 
 @lru_cache(maxsize=256, typed=True)

@@ -6,7 +6,7 @@ HMAC, a key of one name never stands in for another. An unknown `kid` costs a di
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, TypeAlias
 
 from sealring.errors import BadSignature, Malformed, TokenError, UnknownKey, UnsupportedAlgorithm
@@ -35,9 +35,10 @@ def allowed_algorithms(names: Collection[str] | None) -> frozenset[str] | None:
     """Return the algorithms that a caller allows, None for all that the keys are bound to."""
     if names is None:
         return None
-    if isinstance(names, str):
+    several = None if isinstance(names, str) or not isinstance(names, Iterable) else (*names,)
+    if several is None or not all(isinstance(name, str) for name in several):
         raise TypeError("algorithms must be a list of names")
-    allowed = frozenset(names) - {"none"}
+    allowed = frozenset(several) - {"none"}
     if not allowed.issubset(ALGORITHMS):
         raise ValueError(f"algorithms must be among {', '.join(ALGORITHMS)}")
     return allowed

@@ -92,7 +92,7 @@ class Verifier(Generic[T]):
         **options: Unpack[PolicyOptions],
     ) -> None:
         _require_size(cache_size)
-        self._policy = compile_policy(options)
+        self._policy = compile_policy(options, "Verifier", "cache_size", "project", "check")
         self._half = (cache_size + 1) // 2
         self._project = project
         self._check = check

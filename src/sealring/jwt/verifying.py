@@ -35,7 +35,7 @@ def verify(token: str, key_or_keys: Keys, *, now: float | None = None, **options
     >>> jwt.verify(token, key, now=1_700_000_059).claims["sub"]
     '42'
     """
-    verify_anew = compile_verification(as_keys(key_or_keys), compile_policy(options))
+    verify_anew = compile_verification(as_keys(key_or_keys), compile_policy(options, "verify", "now"))
     return verify_anew(token, time() if now is None else now)
 
 
@@ -50,10 +50,12 @@ async def verify_async(
 
     The resolver gets the unverified header of a well-formed token and returns a Key.
     """
+    policy = compile_policy(options, "verify_async", "now")
     header, _ = read_header(split(token)[0])
-    require_allowed(header, allowed_algorithms(options.get("algorithms")))
+    require_allowed(header, policy.algorithms)
     key = await resolve(header)
-    return verify(token, lambda _: key, now=now, **options)
+    verify_anew = compile_verification(as_keys(lambda _: key), policy)
+    return verify_anew(token, time() if now is None else now)
 
 
 def verify_signature(token: str, key_or_keys: Keys, *, algorithms: Collection[str] | None = None) -> Signed:
