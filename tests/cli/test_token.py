@@ -156,6 +156,20 @@ def test_k7_a_key_file_that_is_binary_or_a_folder(shell: Shell, folder: Path) ->
         assert said.code == code
 
 
+def test_a_token_without_end_is_warned_of_and_verified_only_on_request(shell: Shell, key_file: str) -> None:
+    said = shell(f"token sign --key-file {key_file} --subject 42")
+    assert said.code == 0
+    assert said.err.startswith("sealring: warning: this token never expires")
+    assert "--expires-in" in said.err
+    verify = f"token verify --key-file {key_file}"
+    assert shell(verify, stdin=said.out).error == "the token is refused: claim 'exp' is missing (missing_claim)"
+    assert shell(f"{verify} --require ''", stdin=said.out).json["sub"] == "42"
+    assert shell(f"{verify} --require sub,iat", stdin=said.out).json["sub"] == "42"
+    assert "'jti' is missing" in shell(f"{verify} --require 'sub, jti'", stdin=said.out).error
+    for more in ("--expires-in 5m", "'{\"exp\": 1}'"):
+        assert shell(f"token sign --key-file {key_file} {more}").err == ""
+
+
 def test_a_file_that_does_not_say_its_algorithm_is_told_of_the_option(shell: Shell, folder: Path) -> None:
     (folder / "secret").write_text("07" * 32)
     said = shell("token sign --key-file secret")

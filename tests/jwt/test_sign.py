@@ -168,6 +168,9 @@ def test_tuples_are_lists() -> None:
         {"header": {"alg": "HS256"}},
         {"header": {"crit": ["exp"]}},
         {"header": {"b64": False}},
+        {"header": {"zip": "DEF"}},
+        {"header": {"cty": "JWT"}},
+        {"header": 5},
         {"header": {"kid": 1}},
         {"header": {"typ": 1}},
         {"header": {"x": float("nan")}},
@@ -178,6 +181,21 @@ def test_tuples_are_lists() -> None:
 )
 def test_wrong_options_are_mistakes(options: dict[str, Any]) -> None:
     with pytest.raises((TypeError, ValueError)):
+        jwt.sign({}, KEY, **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"expires_in": "soon"}, "expires_in: a duration must be "),
+        ({"not_before": []}, "not_before: a duration must be "),
+        ({"header": {"cty": "JWT"}}, "header 'cty' cannot be set"),
+        ({"header": 5}, "header must be a mapping"),
+        ({"audience": 5}, "claim 'aud' must be a string or a list of strings"),
+    ],
+)
+def test_the_mistake_is_named(options: dict[str, Any], words: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=f"^{words}"):
         jwt.sign({}, KEY, **options)
 
 

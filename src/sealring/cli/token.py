@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from sealring import jwt
+from sealring.cli.output import say_warning
 from sealring.errors import ConfigurationError, TokenError
 from sealring.jwt.strict_json import decode_object
 
@@ -55,6 +56,11 @@ def sign(  # noqa: PLR0917 - click hands options over by name
         text = jwt.sign(body, key, expires_in=expires_in, issuer=issuer, audience=wanted, subject=subject, typ=typ)
     except (TypeError, ValueError) as error:
         raise click.UsageError(str(error)) from None
+    if "exp" not in jwt.peek(text).claims:
+        say_warning(
+            "this token never expires, so whoever verifies it refuses it unless told otherwise",
+            "give --expires-in 30m; or let them verify with --require '', in Python require=()",
+        )
     click.echo(text)
 
 
@@ -66,6 +72,7 @@ def sign(  # noqa: PLR0917 - click hands options over by name
 @click.option("--audience")
 @click.option("--typ")
 @click.option("--leeway", default="0")
+@click.option("--require", default="exp", show_default=True, help="Claims that must be there, by comma; '' for none.")
 def verify(  # noqa: PLR0917 - as above
     token_file: Path,
     key_file: Path,
@@ -74,11 +81,15 @@ def verify(  # noqa: PLR0917 - as above
     audience: str | None,
     typ: str | None,
     leeway: str,
+    require: str,
 ) -> None:
     """Verify the token in FILE (default: stdin) and print its claims."""
     keys = any_keys(read(key_file), alg)
+    required = [name.strip() for name in require.split(",") if name.strip()]
     try:
-        got = jwt.verify(read(token_file).strip(), keys, issuer=issuer, audience=audience, typ=typ, leeway=leeway)
+        got = jwt.verify(
+            read(token_file).strip(), keys, issuer=issuer, audience=audience, typ=typ, leeway=leeway, require=required
+        )
     except TokenError as error:
         raise click.ClickException(f"the token is refused: {error} ({error.code})") from None
     except (TypeError, ValueError) as error:

@@ -1,8 +1,8 @@
 """Signing: claims and options in, a compact token out (RFC 7519 §7.1).
 
-Writes only what `verify` would accept: registered claims of their types, finite numbers, a size that is
-read. Nothing that the caller passes can change the algorithm: `alg` comes from the key, and
-extensions that change what a signature covers (`crit`, `b64`) cannot be set.
+Writes nothing that `verify` would take for malformed: registered claims of their types, finite numbers, a size that is
+read. Nothing that the caller passes can change the algorithm: `alg` comes from the key, and what changes
+how a signature or a payload is read (`crit`, `b64`, `zip`, `cty`) cannot be set.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from sealring.jwt.base64url import encode
 from sealring.jwt.claims import DATE_LIMIT, Duration, require_claim_types
 from sealring.jwt.clock import time
 from sealring.jwt.compact import MAX_TOKEN_CHARS
-from sealring.jwt.durations import parse_duration
+from sealring.jwt.durations import named_duration
 from sealring.jwt.keys import Key
 from sealring.jwt.strict_json import MAX_DEPTH
 
@@ -27,7 +27,7 @@ _write = Encoder().encode
 _PLAIN = frozenset({str, int, bool, type(None)})
 _NAME = frozenset({str})
 _DATES = frozenset({"exp", "nbf", "iat"})
-_FIXED = frozenset({"alg", "crit", "b64"})
+_FIXED = ("alg", "crit", "b64", "zip", "cty")
 _HEADERS_KEPT = 16  # per key; one per typ, and a key signs few types
 
 
@@ -51,14 +51,15 @@ def sign(
     Args:
         claims: a JSON object. `exp`, `nbf` and `iat` are seconds since 1970.
         key: a private key or a secret; its `alg` and `kid` go into the header.
-        expires_in: whole seconds or text such as `"30m"`, from `iat` (the claim, else now) to `exp`.
+        expires_in: whole seconds or text such as `"30m"`, from `iat` (the claim, else now) to `exp`. Without `exp`
+            a token never expires, and `verify` refuses it unless asked not to require it: `require=()`.
         not_before: the same, to `nbf`.
         audience: `aud`, a string or a list of strings.
         issuer: `iss`.
         subject: `sub`.
         token_id: `jti`.
         typ: the header's `typ`; None leaves it out.
-        header: more header fields; never `alg`, `crit` or `b64`.
+        header: more header fields; never `alg`, `crit`, `b64`, `zip` or `cty`.
         issued_at: whether to add `iat` when the claims have none.
         now: seconds since 1970; the clock when left out.
 
@@ -121,7 +122,7 @@ def _second(now: float | None) -> int:
 def _moment(body: dict[str, Any], now: float | None, option: str, duration: Duration) -> int:
     start = body["iat"] if "iat" in body else _second(now)
     _require_registered("iat", start)
-    seconds = parse_duration(duration)
+    seconds = duration if type(duration) is int else named_duration(option, duration)
     if isinstance(duration, float) and seconds != duration // 1:
         raise ValueError(f"{option} must be a whole number of seconds, or text")
     moment: int = floor(start + seconds)
@@ -172,8 +173,11 @@ def _header_text(key: Key, typ: str | None, header: Mapping[str, Any] | None) ->
     if typ is not None:
         fields["typ"] = typ
     if header is not None:
-        if not _FIXED.isdisjoint(header):
-            raise ValueError("header 'alg', 'crit' and 'b64' cannot be set")
+        if not isinstance(header, Mapping):
+            raise TypeError("header must be a mapping")
+        for name in _FIXED:
+            if name in header:
+                raise ValueError(f"header {name!r} cannot be set")
         fields |= header
     if type(fields["kid"]) is not str or type(fields.get("typ", "")) is not str:
         raise TypeError("header 'kid' and 'typ' must be text")
