@@ -49,6 +49,7 @@ password or a secret. A caller's own mistake (a bad option, a wrong type) is `Ty
     │   ├── InsufficientScope     insufficient_scope      `scopes` that the route asks for
     │   ├── CrossSite             csrf                    no proof that our own page is asking
     │   ├── MalformedBody         malformed_body          not the one strict JSON object or form
+    │   ├── UnsupportedGrant      unsupported_grant_type  at the token endpoint (RFC 6749 §5.2)
     │   ├── InvalidFields         invalid_field           `fields`, each with its reason
     │   ├── UnsupportedMediaType  unsupported_media_type
     │   ├── MethodNotAllowed      method_not_allowed      `allowed` methods
@@ -367,6 +368,12 @@ class MalformedBody(RequestRefused):
     """Not one strict JSON object, or not one plain form."""
 
     code = "malformed_body"
+
+
+class UnsupportedGrant(RequestRefused):
+    """The token endpoint does not serve this grant (RFC 6749 §5.2)."""
+
+    code = "unsupported_grant_type"
 
 
 class InvalidFields(RequestRefused):

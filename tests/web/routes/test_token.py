@@ -6,10 +6,11 @@ from typing import Any
 
 import httpx2
 import pytest
+from fastapi import FastAPI
 from oauthlib.oauth2 import InvalidGrantError, LegacyApplicationClient
 from requests_oauthlib import OAuth2Session
 
-from tests.serving import PASSWORD, ServedProcess, fresh_name, problem, register
+from tests.serving import PASSWORD, ServedProcess, cheap_sealring, fresh_name, register
 
 
 def test_the_password_grant_answers_as_rfc_6749_says(client: httpx2.Client) -> None:
@@ -18,7 +19,7 @@ def test_the_password_grant_answers_as_rfc_6749_says(client: httpx2.Client) -> N
     body = answer.json()
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "application/json"
-    assert answer.headers["cache-control"] == "no-store"
+    assert (answer.headers["cache-control"], answer.headers["pragma"]) == ("no-store", "no-cache")
     assert body["token_type"] == "Bearer"
     assert body["expires_in"] == 1800
     assert body.keys() >= {"access_token", "refresh_token", "scope"}
@@ -40,7 +41,9 @@ def test_the_refresh_grant_renews(client: httpx2.Client) -> None:
         ({"grant_type": "password", "username": "x"}, "invalid_request"),
         ({"grant_type": "refresh_token"}, "invalid_request"),
         ({"grant_type": "authorization_code", "code": "x"}, "unsupported_grant_type"),
-        ({"grant_type": ""}, "unsupported_grant_type"),
+        ({"grant_type": ""}, "invalid_request"),
+        ({"grant_type": "password", "username": "", "password": PASSWORD}, "invalid_request"),
+        ({"grant_type": "password", "username": "x", "password": ""}, "invalid_request"),
         ({"grant_type": "password", "username": "nobody-here", "password": PASSWORD}, "invalid_grant"),
         ({"grant_type": "refresh_token", "refresh_token": "x"}, "invalid_grant"),
         ({"grant_type": ["password", "password"], "username": "x", "password": "y"}, "invalid_request"),
@@ -50,7 +53,7 @@ def test_refusals_are_rfc_6749s(client: httpx2.Client, form: dict[str, Any], err
     answer = client.post("/auth/token", data=form, headers={"content-type": "application/x-www-form-urlencoded"})
     assert answer.status_code == 400
     assert answer.headers["content-type"] == "application/json"
-    assert answer.headers["cache-control"] == "no-store"
+    assert (answer.headers["cache-control"], answer.headers["pragma"]) == ("no-store", "no-cache")
     assert answer.json().keys() == {"error", "error_description"}
     assert answer.json()["error"] == error
 
@@ -64,7 +67,41 @@ def test_a_broken_form_is_invalid_request(client: httpx2.Client, body: bytes) ->
 def test_d4_neither_json_nor_multipart_is_read(client: httpx2.Client) -> None:
     as_json = client.post("/auth/token", json={"grant_type": "password", "username": "x", "password": "y"})
     as_multipart = client.post("/auth/token", data={"grant_type": "password"}, files={"username": b"x"})
-    assert problem(as_json) == problem(as_multipart) == (415, "unsupported_media_type")
+    assert refusal(as_json) == refusal(as_multipart) == (415, "unsupported_media_type", "invalid_request")
+
+
+def refusal(answer: httpx2.Response) -> tuple[int, str, str]:
+    """Of what RFC 6749 has no words for: its form, and ours."""
+    assert answer.headers["content-type"] == "application/json"
+    assert (answer.headers["cache-control"], answer.headers["pragma"]) == ("no-store", "no-cache")
+    body = answer.json()
+    assert body.keys() == {"error", "error_description", "type", "title", "status", "detail", "code"}
+    assert body["status"] == answer.status_code
+    return answer.status_code, body["code"], body["error"]
+
+
+def test_every_other_refusal_says_error_too(client: httpx2.Client) -> None:
+    form = {"grant_type": "password", "username": "x", "password": "y"}
+    foreign = client.post("/auth/token", data=form, headers={"Origin": "https://evil.example"})
+    assert refusal(foreign) == (403, "csrf", "invalid_request")
+    large = client.post("/auth/token", data=form | {"password": "y" * 70_000})
+    assert refusal(large) == (413, "body_too_large", "invalid_request")
+    assert large.headers["connection"] == "close"
+
+
+@pytest.mark.anyio
+async def test_try_again_later_says_when() -> None:
+    auth = cheap_sealring(throttle_address="1/1m")
+    app = FastAPI()
+    app.include_router(auth.router("/auth"), prefix="/auth")
+    form = {"grant_type": "password", "username": "x", "password": "y"}
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://127.0.0.1:8000") as visitor:
+        await visitor.post("/auth/token", data=form)
+        await visitor.post("/auth/token", data=form)
+        answer = await visitor.post("/auth/token", data=form)
+    assert refusal(answer) == (429, "throttled", "temporarily_unavailable")
+    assert int(answer.headers["retry-after"]) >= 1
+    await auth.close()
 
 
 def test_requests_oauthlib_fetches_uses_and_refreshes(demo: ServedProcess, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,42 +8,21 @@ from fastapi import Request, Response
 from fastapi.responses import JSONResponse
 
 from sealring.errors import (
-    AccountRefused,
     InvalidRefreshToken,
     InvalidRequest,
     MalformedBody,
     MissingCredential,
-    RefreshRefused,
+    SealringError,
+    UnsupportedGrant,
 )
 from sealring.issuer.issuer import LoggedIn
+from sealring.issuer.sessions import Issued
 from sealring.web.body import read_form
 from sealring.web.fetch_metadata import check_cookie_use
 from sealring.web.problems import report
+from sealring.web.routes.oauth import NO_CACHE, TOKEN_ANSWERS, TOKEN_FORM, oauth_refusal
 from sealring.web.routes.site import AuthSite
 from sealring.web.routes.wire import Delivery, LogIn, ProblemDetails, Refresh, Registration, Tokens, User
-
-TOKEN_FORM: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/x-www-form-urlencoded": {
-                "schema": {
-                    "type": "object",
-                    "required": ["grant_type"],
-                    "properties": {
-                        "grant_type": {"type": "string", "enum": ["password", "refresh_token"]},
-                        "username": {"type": "string"},
-                        "password": {"type": "string", "format": "password"},
-                        "refresh_token": {"type": "string"},
-                        "scope": {"type": "string"},
-                        "client_id": {"type": "string"},
-                        "client_secret": {"type": "string"},
-                    },
-                }
-            }
-        },
-    }
-}
 
 
 class LogInRoutes:
@@ -57,7 +36,7 @@ class LogInRoutes:
         router.post("/login", responses=refused, response_model_exclude_defaults=True)(self.log_in)
         router.post("/refresh", responses=refused, response_model_exclude_defaults=True)(self.refresh)
         router.post("/logout", status_code=204, responses=refused)(self.log_out)
-        router.post("/token", openapi_extra=TOKEN_FORM)(self.token)
+        router.post("/token", openapi_extra=TOKEN_FORM, responses=TOKEN_ANSWERS)(self.token)
 
     async def register(self, body: Registration, request: Request, response: Response) -> Tokens:
         """Make an account and log it in."""
@@ -122,31 +101,31 @@ class LogInRoutes:
         response.raw_headers.extend(site.cookies.clear())
         response.headers["clear-site-data"] = '"cache"'  # the back button finds nothing (C11)
 
-    async def token(self, request: Request) -> JSONResponse:
+    async def token(self, request: Request) -> Response:
         """The OAuth 2.0 token endpoint: grants `password` and `refresh_token` (RFC 6749 §4.3, §6)."""
         site = self._site
-        site.refuse_foreign_page(request)
         try:
-            form = await read_form(request.scope["headers"], request.receive)
-            match form.get("grant_type"):
-                case "password":
-                    logged_in = await site.issuer.log_in(
-                        _member(form, "username"), _member(form, "password"), origin=site.origin(request), replaces=None
-                    )
-                    issued = logged_in.issued
-                case "refresh_token":
-                    issued = await site.issuer.refresh(_member(form, "refresh_token"), origin=site.origin(request))
-                case None:
-                    return _oauth_error(400, "invalid_request", "grant_type is missing")
-                case _:
-                    return _oauth_error(400, "unsupported_grant_type", "password and refresh_token are served")
-        except MalformedBody:
-            return _oauth_error(400, "invalid_request", "a parameter is missing, repeated or malformed")
-        except (AccountRefused, RefreshRefused) as error:
+            issued = await self._grant(request)
+        except SealringError as error:
             report(error, where="/token", refused=site.refused)
-            return _oauth_error(400, "invalid_grant", "the credentials or the refresh token are not valid")
+            return oauth_refusal(error, request.scope)
         tokens = site.deliver(Response(), issued, "body")
-        return JSONResponse(tokens.model_dump(exclude_none=True))
+        return JSONResponse(tokens.model_dump(exclude_none=True), headers=NO_CACHE)
+
+    async def _grant(self, request: Request) -> Issued:
+        site = self._site
+        site.refuse_foreign_page(request)
+        form = await read_form(request.scope["headers"], request.receive)
+        match _member(form, "grant_type"):
+            case "password":
+                logged_in = await site.issuer.log_in(
+                    _member(form, "username"), _member(form, "password"), origin=site.origin(request), replaces=None
+                )
+                return logged_in.issued
+            case "refresh_token":
+                return await site.issuer.refresh(_member(form, "refresh_token"), origin=site.origin(request))
+            case _:
+                raise UnsupportedGrant("password and refresh_token are served")
 
     def _welcome(self, response: Response, logged_in: LoggedIn, delivery: Delivery) -> Tokens:
         if delivery == "cookie":
@@ -169,11 +148,6 @@ class LogInRoutes:
 
 
 def _member(form: dict[str, str], name: str) -> str:
-    if name not in form:
+    if not form.get(name):  # an empty one counts as omitted (RFC 6749 §3.2)
         raise MalformedBody(f"parameter {name} is missing")
     return form[name]
-
-
-def _oauth_error(status: int, error: str, description: str) -> JSONResponse:
-    """RFC 6749 §5.2."""
-    return JSONResponse({"error": error, "error_description": description}, status)

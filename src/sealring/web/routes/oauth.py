@@ -1,0 +1,86 @@
+"""How RFC 6749 has a token endpoint read and refuse: the form, the error codes of §5.2, and `Pragma` (§5.1).
+
+A refusal that RFC 6749 knows is 400 with its code and nothing else. Any other (too large, asked by another site's page,
+try again later) keeps the status, fields and members that every route of ours gives it, and says `error` besides.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from fastapi import Response
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+from starlette.types import Scope
+
+from sealring.errors import AccountRefused, MalformedBody, RefreshRefused, SealringError, UnsupportedGrant
+from sealring.web.problems import row_of
+from sealring.web.routes.wire import Tokens
+from sealring.web.strict_route import problem_response
+
+NO_CACHE = {"pragma": "no-cache"}
+
+TOKEN_FORM: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/x-www-form-urlencoded": {
+                "schema": {
+                    "type": "object",
+                    "required": ["grant_type"],
+                    "properties": {
+                        "grant_type": {"type": "string", "enum": ["password", "refresh_token"]},
+                        "username": {"type": "string"},
+                        "password": {"type": "string", "format": "password"},
+                        "refresh_token": {"type": "string"},
+                        "scope": {"type": "string"},
+                        "client_id": {"type": "string"},
+                        "client_secret": {"type": "string"},
+                    },
+                }
+            }
+        },
+    }
+}
+
+
+class TokenRefusal(BaseModel):
+    """RFC 6749 §5.2; where it has no code for the cause, the members of problem details too."""
+
+    error: str
+    error_description: str
+    code: str | None = None
+
+
+TOKEN_ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: {"model": Tokens},
+    "4XX": {"model": TokenRefusal},
+    503: {"model": TokenRefusal},
+}
+
+
+_KNOWN: tuple[tuple[type[SealringError], str, str], ...] = (
+    (AccountRefused, "invalid_grant", "the credentials or the refresh token are not valid"),
+    (RefreshRefused, "invalid_grant", "the credentials or the refresh token are not valid"),
+    (UnsupportedGrant, "unsupported_grant_type", "password and refresh_token are served"),
+    (MalformedBody, "invalid_request", "a parameter is missing, repeated or malformed"),
+)
+
+
+def oauth_refusal(error: SealringError, scope: Scope) -> Response:
+    """What a client of the token endpoint is told of `error`."""
+    for kind, code, description in _KNOWN:
+        if isinstance(error, kind):
+            return JSONResponse({"error": code, "error_description": description}, 400, headers=NO_CACHE)
+    row = row_of(error)
+    code = "temporarily_unavailable" if row.status in {429, 503} else "invalid_request"
+    reply = problem_response(error, scope)
+    reply.body = msgspec.json.encode(
+        {"error": code, "error_description": row.detail} | msgspec.json.decode(reply.body, type=dict[str, Any])
+    )
+    for name, value in NO_CACHE.items():
+        reply.headers[name] = value
+    reply.headers["content-type"] = "application/json"
+    reply.headers["content-length"] = str(len(reply.body))
+    return reply
