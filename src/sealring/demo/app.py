@@ -26,6 +26,7 @@ from sealring.web.client_address import client_address
 from sealring.web.fetch_metadata import check_no_foreign_page, origin_of
 from sealring.web.health import HealthRoutes
 from sealring.web.limits import HeadLimits
+from sealring.web.routes.wire import REFUSED
 from sealring.web.strict_route import counting, problem_response
 
 
@@ -106,7 +107,7 @@ def tutorial_routes(auth: Sealring, orders: Orders) -> APIRouter:
     user = Annotated[Principal, Security(guard(auth, token_url="auth/token"))]  # noqa: S106 - a path
     origins = frozenset({origin_of(auth.settings.issuer)})
 
-    @router.post("/createNewUser", status_code=201)
+    @router.post("/createNewUser", status_code=201, responses=REFUSED)
     async def create_new_user(body: NewUser, request: Request) -> CreatedUser:
         """Make an account; `token` is the tutorial's own name for the access token."""
         check_no_foreign_page(request.scope["headers"], origins)
@@ -126,7 +127,7 @@ def tutorial_routes(auth: Sealring, orders: Orders) -> APIRouter:
             username=logged_in.account.name,
         )
 
-    @router.get("/userOrders")
+    @router.get("/userOrders", responses=REFUSED)
     async def user_orders(user: user) -> OrderList:
         """The orders of the token's own subject, and of nobody else."""
         return OrderList(orders=await orders.of(user.subject))

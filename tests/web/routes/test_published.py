@@ -110,6 +110,19 @@ def test_the_description_names_every_route_and_resolves(client: httpx2.Client) -
     assert len(ids) == len(set(ids))
 
 
+def test_the_description_names_refusals_as_they_are(client: httpx2.Client) -> None:
+    description = client.get("/openapi.json").json()
+    assert "HTTPValidationError" not in json.dumps(description), "FastAPI's own form of a 422, which no route gives"
+    refusing = {
+        path: operation["responses"]["4XX"]["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
+        for path, methods in description["paths"].items()
+        for operation in methods.values()
+        if path.startswith(("/auth/", "/api/")) and not path.endswith("jwks.json")
+    }
+    assert refusing.pop("/auth/token") == "TokenRefusal"
+    assert set(refusing.values()) == {"ProblemDetails"}
+
+
 def test_authorize_in_the_docs_knows_where_to_log_in(client: httpx2.Client) -> None:
     description = client.get("/openapi.json").json()
     scheme = description["components"]["securitySchemes"]["sealring"]

@@ -8,10 +8,10 @@ from fastapi import Request, Response
 
 from sealring.errors import Revoked
 from sealring.web.routes.site import AuthSite
-from sealring.web.routes.wire import ManySessions, Me, OneSession, PasswordChange, ProblemDetails
+from sealring.web.routes.wire import REFUSED, ManySessions, Me, OneSession, PasswordChange
 
 GUARDED: dict[str, Any] = {
-    "responses": {"4XX": {"model": ProblemDetails}, 503: {"model": ProblemDetails}},
+    "responses": REFUSED,
     "openapi_extra": {"security": [{"sealring": []}]},  # the scheme that frameworks.fastapi describes
 }
 

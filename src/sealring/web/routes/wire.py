@@ -139,3 +139,7 @@ class ProblemDetails(BaseModel):
     detail: str
     code: str
     errors: list[ProblemField] | None = None
+
+
+REFUSED: dict[int | str, dict[str, Any]] = {"4XX": {"model": ProblemDetails}, 503: {"model": ProblemDetails}}
+"""What every route says of its refusals in OpenAPI."""
