@@ -58,7 +58,7 @@ def sign(  # noqa: PLR0917 - click hands options over by name
         raise click.UsageError(str(error)) from None
     if "exp" not in jwt.peek(text).claims:
         say_warning(
-            "this token never expires, so whoever verifies it refuses it unless told otherwise",
+            "this token never expires: we refuse to verify such a token unless told otherwise",
             "give --expires-in 30m; or let them verify with --require '', in Python require=()",
         )
     click.echo(text)
