@@ -135,6 +135,14 @@ async def test_claims_are_a_mapping(claims: Any, clock: FrozenClock) -> None:
         await Desk(MemoryStore(clock.now_ms), clock).start(claims=claims)
 
 
+@pytest.mark.parametrize("value", [float("nan"), {1: "one"}, object(), "x" * 9_000])
+async def test_claims_that_no_token_can_carry_leave_no_session_behind(value: Any, clock: FrozenClock) -> None:
+    desk = Desk(MemoryStore(clock.now_ms), clock)
+    with pytest.raises((TypeError, ValueError), match=r"tenant|8192"):
+        await desk.start(claims={"tenant": value})
+    assert await desk.sessions.list(None) == []
+
+
 async def test_d2_the_oldest_ends_beyond_the_cap_and_says_so(store: Store, clock: FrozenClock) -> None:
     desk = Desk(store, clock)
     first = last = await desk.start()

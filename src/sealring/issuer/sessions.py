@@ -137,8 +137,10 @@ class Sessions:
             The tokens; None when the guard did not hold.
 
         Raises:
-            TypeError: a subject or a scope that is no text, one string for all scopes, claims that are no mapping.
-            ValueError: empty subject, a scope with a space, or a claim that only the issuer may set.
+            TypeError: a subject or a scope that is no text, one string for all scopes, claims that are no mapping or
+                no JSON.
+            ValueError: empty subject, a scope with a space, a claim that only the issuer may set, or so many that the
+                token would be too long.
         """
         check_subject(subject)
         scopes = scope_tokens(scopes)
@@ -161,6 +163,8 @@ class Sessions:
             minted_ms=now_ms,
             confirmed_ms=now_ms,
         )
+        # before anything is written: what cannot be signed, or is too long for a token, leaves no session behind
+        self._access_tokens.issue(session, epoch=0, scopes=scopes, claims=session.claims, now=now)
         event = Event(
             kind="session_started",
             at_ms=now_ms,
