@@ -69,7 +69,9 @@ ANSWERS: dict[type[SealringError], Row] = {
     errors.Overloaded: Row(503, "overloaded", "too much is waiting; try again"),
     errors.RequestRefused: Row(400, "invalid_request", "the request is malformed"),
     errors.MissingCredential: Row(401, "missing_credential", "no token was sent", "bare"),
-    errors.InvalidRequest: Row(400, "invalid_request", "the credential is malformed or sent twice", "invalid_request"),
+    errors.InvalidRequest: Row(
+        400, "invalid_request", "a credential or a parameter is malformed or came twice", "invalid_request"
+    ),
     errors.InsufficientScope: Row(403, "insufficient_scope", "the access token lacks a scope", "insufficient_scope"),
     # a part of the request is missing (RFC 6750 §3.1): neither another token nor another scope would help
     errors.CrossSite: Row(403, "csrf", "nothing proves that our own page is asking", "invalid_request"),

@@ -8,7 +8,7 @@ Every answer carries the security headers unless the endpoint set its own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, NoReturn
 
 from fastapi.exceptions import RequestValidationError
@@ -21,6 +21,7 @@ from starlette.types import Message, Receive, Scope, Send
 from sealring.errors import (
     InvalidField,
     InvalidFields,
+    InvalidRequest,
     MethodNotAllowed,
     SealringError,
     UnsupportedMediaType,
@@ -32,20 +33,30 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 """Those of RFC 9110 §9 and RFC 5789 that a resource can have."""
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+Admit = Callable[[Request], Awaitable[object]]
 
 
 class StrictRoute(APIRoute):
-    """`APIRouter(route_class=StrictRoute)`; a subclass may set `refused` to count refusals."""
+    """`APIRouter(route_class=StrictRoute)`; a subclass may count by `refused` what it refuses, and refuse by `admit`.
+
+    `admit` is called before anything is read: who is not known learns nothing of what the route takes.
+    """
 
     refused: Refused | None = None
+    admit: Admit | None = None
 
     def get_route_handler(self) -> Handler:
         """The route's handler (FastAPI's hook), fenced."""
         inner = super().get_route_handler()
-        refused = type(self).refused
+        refused, admit = type(self).refused, type(self).admit
+        parameters = [parameter.alias for parameter in self.dependant.query_params]
 
         async def handle(request: Request) -> Response:
             try:
+                if admit is not None:
+                    await admit(request)
+                if any(len(request.query_params.getlist(name)) > 1 for name in parameters):
+                    raise InvalidRequest("a query parameter came twice")  # RFC 6750 §3.1
                 response = await inner(await _StrictRequest.read(request, wanted=self.body_field is not None))
             except RequestValidationError as failure:
                 error: SealringError = InvalidFields(tuple(map(_invalid_field, failure.errors())))
@@ -79,9 +90,16 @@ class StrictRoute(APIRoute):
         return scope["method"] == "HEAD" and self.methods is not None and "GET" in self.methods
 
 
-def counting(refused: Refused | None) -> type[StrictRoute]:
-    """`StrictRoute` that tells `refused` of each refusal."""
-    return type("CountingRoute", (StrictRoute,), {"refused": None if refused is None else staticmethod(refused)})
+def counting(refused: Refused | None, *, admit: Admit | None = None) -> type[StrictRoute]:
+    """`StrictRoute` that tells `refused` of each refusal, and asks `admit` before each request."""
+    return type(
+        "CountingRoute",
+        (StrictRoute,),
+        {
+            "refused": None if refused is None else staticmethod(refused),
+            "admit": None if admit is None else staticmethod(admit),
+        },
+    )
 
 
 def problem_response(error: SealringError, scope: Scope | None = None) -> Response:

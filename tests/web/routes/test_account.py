@@ -115,7 +115,8 @@ def test_end_all_others_keeps_this_session_and_asks_for_a_refresh(client: httpx2
     answer = client.delete("/auth/sessions", params={"keep": "current"}, headers=bearer(tokens["access_token"]))
     assert answer.status_code == 204
     assert "set-cookie" not in answer.headers
-    assert problem(client.get("/auth/me", headers=bearer(other))) == (401, "invalid_token")
+    for stale in (other, tokens["access_token"]):
+        assert problem(client.get("/auth/me", headers=bearer(stale))) == (401, "invalid_token")
     # the epoch rose: this session's access token is stale, and its refresh token brings the next
     renewed = client.post("/auth/refresh", json={"refresh_token": tokens["refresh_token"]})
     assert renewed.status_code == 200
@@ -139,6 +140,15 @@ def test_an_unknown_keep_ends_nothing(client: httpx2.Client, keep: str) -> None:
     assert client.get("/auth/me", headers=bearer(token)).status_code == 200
 
 
+@pytest.mark.parametrize("query", ["keep=x&keep=current", "keep=current&keep=x", "keep=current&k%65ep=current"])
+def test_a_parameter_twice_ends_nothing(client: httpx2.Client, query: str) -> None:
+    token = register(client)["access_token"]
+    answer = client.delete(f"/auth/sessions?{query}", headers=bearer(token))
+    assert problem(answer) == (400, "invalid_request")
+    assert 'error="invalid_request"' in answer.headers["www-authenticate"]
+    assert client.get("/auth/me", headers=bearer(token)).status_code == 200
+
+
 def test_a_new_password_ends_every_other_session(client: httpx2.Client) -> None:
     tokens = register(client, name := fresh_name())
     other = log_in(client, name)
@@ -146,7 +156,8 @@ def test_a_new_password_ends_every_other_session(client: httpx2.Client) -> None:
         "/auth/password", json={"current": PASSWORD, "new": OTHER_PASSWORD}, headers=bearer(tokens["access_token"])
     )
     assert answer.status_code == 204
-    assert problem(client.get("/auth/me", headers=bearer(other))) == (401, "invalid_token")
+    for stale in (other, tokens["access_token"]):  # the caller's own too, until a refresh
+        assert problem(client.get("/auth/me", headers=bearer(stale))) == (401, "invalid_token")
     assert client.post("/auth/refresh", json={"refresh_token": tokens["refresh_token"]}).status_code == 200
     assert problem(client.post("/auth/login", json={"username": name, "password": PASSWORD}))[0] == 401
     log_in(client, name, password=OTHER_PASSWORD)
@@ -194,6 +205,9 @@ def test_q27_guarded_routes_refuse_as_rfc_6750_asks(client: httpx2.Client, metho
     nothing = client.request(method, path, json=body)
     assert problem(nothing) == (401, "missing_credential")
     assert nothing.headers["www-authenticate"] == 'Bearer realm="sealring"'
+    for content, media_type in ((b"{", "application/json"), (b"{}", "application/json"), (b"x", "text/plain")):
+        unread = client.request(method, f"{path}?keep=x", content=content, headers={"Content-Type": media_type})
+        assert unread.content == nothing.content, "a stranger learns nothing of what a route takes"
     for bad in ("x", "x.y.z", register(client)["access_token"][:-4] + "AAAA"):
         answer = client.request(method, path, headers=bearer(bad), json=body)
         assert problem(answer) == (401, "invalid_token")

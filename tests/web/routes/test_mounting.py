@@ -89,6 +89,16 @@ async def test_f10_a_store_that_comes_late_is_503_and_then_there() -> None:
     await late.close()
 
 
+async def test_a_guarded_route_opens_the_store_that_no_lifespan_has_opened() -> None:
+    here = cheap_sealring()
+    there = cheap_sealring(here.store)
+    async with visitor(mounted(here, "/auth")) as one, visitor(mounted(there, "/auth")) as other:
+        token = (await one.post("/auth/register", json=BODY)).json()["access_token"]
+        assert (await other.get("/auth/me", headers=bearer(token))).status_code == 200
+    await there.close()
+    await here.close()
+
+
 async def test_two_issuers_in_one_application_do_not_take_each_others_tokens() -> None:
     one, two = cheap_sealring(issuer="https://one.example"), cheap_sealring(issuer="https://two.example")
     app = FastAPI()

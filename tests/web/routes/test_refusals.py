@@ -57,9 +57,9 @@ def test_d7_a_body_that_is_not_the_one_strict_object_is_refused(
     ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/jsonp",
      "application/json; charset=utf-16"],
 )  # fmt: skip
-def test_c4_another_media_type_is_415(demo: ServedProcess, path: str, media_type: str) -> None:
+def test_c4_another_media_type_is_415(demo: ServedProcess, token: str, path: str, media_type: str) -> None:
     with demo.client() as client:
-        answer = client.post(path, content=b"{}", headers={"Content-Type": media_type})
+        answer = client.post(path, content=b"{}", headers={"Content-Type": media_type} | bearer(token))
     assert problem(answer) == (415, "unsupported_media_type")
 
 

@@ -21,7 +21,7 @@ class AccountRoutes:
 
     def __init__(self, site: AuthSite) -> None:
         self._site = site
-        self.router = router = site.router()
+        self.router = router = site.guarded_router()
         router.get("/me", response_model_exclude_defaults=True, **GUARDED)(self.me)
         router.get("/sessions", **GUARDED)(self.sessions)
         router.delete("/sessions/{session_id}", status_code=204, **GUARDED)(self.end_session)

@@ -45,6 +45,15 @@ class AuthSite:
         """A router whose refusals are problem details, and counted."""
         return APIRouter(route_class=counting(self.refused))
 
+    def guarded_router(self) -> APIRouter:
+        """The same, for those only who are logged in: nobody else learns what its routes read."""
+
+        async def admit(request: Request) -> None:
+            await self.open()
+            self.caller(request)
+
+        return APIRouter(route_class=counting(self.refused, admit=admit))
+
     def caller(self, request: Request) -> Principal:
         """Who is asking.
 
