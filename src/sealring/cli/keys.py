@@ -41,7 +41,7 @@ def list_keys(as_json: bool) -> None:
 def rotate() -> None:
     """Let the standby sign as soon as every verifier must know it."""
 
-    async def work(auth: Sealring) -> tuple[str, int]:
+    async def work(auth: Sealring) -> tuple[str, str, int]:
         key = await auth.issuer.keys.rotate()
         return key.kid, key.alg, key.signs_from - auth.clock.now_ms() // 1000
 
