@@ -8,8 +8,8 @@ import pytest
 from fastapi import APIRouter, FastAPI, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from sealring.errors import NameTaken, SealringError
-from sealring.web.strict_route import StrictRoute
+from sealring.errors import NameTaken, Overloaded, SealringError
+from sealring.web.strict_route import StrictRoute, counting
 
 Fields = list[tuple[bytes, bytes]]
 JSON = (b"content-type", b"application/json")
@@ -127,6 +127,27 @@ def test_every_refusal_is_problem_details_in_a_host_that_knows_nothing(
     assert (answered, problem["code"], problem["status"]) == (status, code, status)
     assert head[b"content-type"] == b"application/problem+json"
     assert [code] == REFUSED
+
+
+def test_what_is_asked_first_refuses_what_is_read_and_not_yet_validated() -> None:
+    def no_room() -> None:
+        raise Overloaded("full")
+
+    refused: list[str] = []
+    router = APIRouter(route_class=counting(lambda error: refused.append(error.code), ask_first=no_room))
+
+    @router.post("/register")
+    async def register(body: Registration) -> None:  # noqa: ARG001 - what FastAPI would validate
+        raise AssertionError("the endpoint must not run")
+
+    app = FastAPI()
+    app.include_router(router)
+    for body in (b'{"username":"ada","password":"x"}', b'{"unknown":1}', b"{}"):
+        status, head, answer = call("POST", "/register", body, [JSON], app)
+        assert (status, answer["code"]) == (503, "overloaded")
+        assert int(head[b"retry-after"]) >= 1
+    assert call("POST", "/register", b"{", [JSON], app)[0] == 400
+    assert refused == ["overloaded"] * 3 + ["malformed_body"]
 
 
 def test_field_errors_name_the_field_and_never_its_value() -> None:

@@ -81,6 +81,16 @@ class Accounts:
         """Finish the hash that runs, drop those that wait."""
         await asyncio.to_thread(self._hasher.close)
 
+    def refuse_when_full(self) -> None:
+        """Refuse before a password is even read, while the queue for hashing is full (I14); for whoever takes log-ins.
+
+        Asked of everybody alike: it knows neither name nor password (I11).
+
+        Raises:
+            Overloaded: too many wait already.
+        """
+        self._hasher.refuse_when_full()
+
     # by the user
 
     async def register(self, username: str, password: str, email: str | None, origin: Origin) -> Account:
@@ -122,7 +132,7 @@ class Accounts:
             WrongCredentials: unknown, wrong, disabled, without a password, or no possible name or password.
             Throttled, Overloaded: try again later.
         """
-        self._hasher.refuse_when_full()
+        self.refuse_when_full()
         name = lenient_name(username)
         form = normalise_password(password)
         lane = self._lane(username if name is None else name, origin)

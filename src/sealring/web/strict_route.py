@@ -3,6 +3,7 @@
 An included router cannot install exception handlers in its host, so the route turns every refusal
 (ours or pydantic's) into problem details by itself. Bodies reach FastAPI only through
 `body.py`: bounded, timed, strict JSON under its one media type; the form parsers are out of reach.
+A route that can be flooded asks first whether it has room, before anything is validated (I14).
 Every answer carries the security headers unless the endpoint set its own.
 """
 
@@ -34,22 +35,27 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 Admit = Callable[[Request], Awaitable[object]]
+AskFirst = Callable[[], None]
 
 
 class StrictRoute(APIRoute):
-    """`APIRouter(route_class=StrictRoute)`; a subclass may count by `refused` what it refuses, and refuse by `admit`.
+    """`APIRouter(route_class=StrictRoute)`; a subclass may count by `refused` what it refuses, and refuse by two more.
 
     `admit` is called before anything is read: who is not known learns nothing of what the route takes.
+    `ask_first` is called once the body is there, so that the connection can go on, and before the body is validated,
+    which costs more than all the rest of a refusal. It knows nothing of the request and raises a `SealringError`.
     """
 
     refused: Refused | None = None
     admit: Admit | None = None
+    ask_first: AskFirst | None = None
 
     def get_route_handler(self) -> Handler:
         """The route's handler (FastAPI's hook), fenced."""
         inner = super().get_route_handler()
         refused, admit = type(self).refused, type(self).admit
         parameters = [parameter.alias for parameter in self.dependant.query_params]
+        ask_first = type(self).ask_first
 
         async def handle(request: Request) -> Response:
             try:
@@ -57,7 +63,10 @@ class StrictRoute(APIRoute):
                     await admit(request)
                 if any(len(request.query_params.getlist(name)) > 1 for name in parameters):
                     raise InvalidRequest("a query parameter came twice")  # RFC 6750 §3.1
-                response = await inner(await _StrictRequest.read(request, wanted=self.body_field is not None))
+                strict = await _StrictRequest.read(request, wanted=self.body_field is not None)
+                if ask_first is not None:
+                    ask_first()
+                response = await inner(strict)
             except RequestValidationError as failure:
                 error: SealringError = InvalidFields(tuple(map(_invalid_field, failure.errors())))
             except SealringError as failure:
@@ -90,14 +99,17 @@ class StrictRoute(APIRoute):
         return scope["method"] == "HEAD" and self.methods is not None and "GET" in self.methods
 
 
-def counting(refused: Refused | None, *, admit: Admit | None = None) -> type[StrictRoute]:
-    """`StrictRoute` that tells `refused` of each refusal, and asks `admit` before each request."""
+def counting(
+    refused: Refused | None, *, admit: Admit | None = None, ask_first: AskFirst | None = None
+) -> type[StrictRoute]:
+    """`StrictRoute` that tells `refused` of each refusal, and asks `admit` and `ask_first` before each request."""
     return type(
         "CountingRoute",
         (StrictRoute,),
         {
             "refused": None if refused is None else staticmethod(refused),
             "admit": None if admit is None else staticmethod(admit),
+            "ask_first": None if ask_first is None else staticmethod(ask_first),
         },
     )
 

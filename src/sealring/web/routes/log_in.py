@@ -23,6 +23,7 @@ from sealring.web.problems import report
 from sealring.web.routes.oauth import NO_CACHE, TOKEN_ANSWERS, TOKEN_FORM, oauth_refusal
 from sealring.web.routes.site import AuthSite
 from sealring.web.routes.wire import Delivery, LogIn, ProblemDetails, Refresh, Registration, Tokens, User
+from sealring.web.strict_route import counting
 
 
 class LogInRoutes:
@@ -32,8 +33,17 @@ class LogInRoutes:
         self._site = site
         self.router = router = site.router()
         refused: dict[int | str, dict[str, Any]] = {"4XX": {"model": ProblemDetails}, 503: {"model": ProblemDetails}}
-        router.post("/register", status_code=201, responses=refused, response_model_exclude_defaults=True)(self.register)
-        router.post("/login", responses=refused, response_model_exclude_defaults=True)(self.log_in)
+        hashing = counting(site.refused, ask_first=site.issuer.accounts.refuse_when_full)
+        for path, endpoint, status in (("/register", self.register, 201), ("/login", self.log_in, 200)):
+            router.add_api_route(
+                path,
+                endpoint,
+                methods=["POST"],
+                status_code=status,
+                responses=refused,
+                response_model_exclude_defaults=True,
+                route_class_override=hashing,
+            )
         router.post("/refresh", responses=refused, response_model_exclude_defaults=True)(self.refresh)
         router.post("/logout", status_code=204, responses=refused)(self.log_out)
         router.post("/token", openapi_extra=TOKEN_FORM, responses=TOKEN_ANSWERS)(self.token)
