@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -12,6 +13,12 @@ from sealring.store.postgres import PostgresStore
 from sealring.store.protocol import Store
 from sealring.store.sqlite import SqliteStore
 from tests.store.postgres_cluster import Cluster, shared_cluster
+
+
+def pytest_configure() -> None:
+    """Let programs that tests start hear Ctrl-C: in the background of a script it is ignored, which they inherit."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

@@ -76,7 +76,8 @@ def test_c2_a_foreign_form_ends_nothing(site: str, visit: Visit, elsewhere: int,
     evil = visitor.context.new_page()
     for route, kind in itertools.product(("logout", "refresh", "password"), FORM_TYPES):
         evil.goto(f"http://{host}:{elsewhere}/")
-        assert post_form(evil, f"{site}/auth/{route}", kind, {"a": "b"}).status in {403, 415}
+        # 401 where the cookie stayed at home: SameSite=Lax sends none with a form of another site
+        assert post_form(evil, f"{site}/auth/{route}", kind, {"a": "b"}).status in {401, 403, 415}
     ours.reload()
     expect(desk(ours)).to_be_visible()
 
