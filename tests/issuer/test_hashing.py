@@ -6,6 +6,7 @@ import asyncio
 import os
 import sys
 import threading
+import time
 from base64 import b64encode
 
 import argon2
@@ -13,7 +14,7 @@ import pytest
 
 from sealring.errors import Overloaded
 from sealring.issuer.argon2id import MIB, OWASP_2024, Argon2Profile, read_phc
-from sealring.issuer.hashing import HashingSlot, PasswordHasher
+from sealring.issuer.hashing import HashingSlot, PasswordHasher, _LoopLoad
 
 CHEAP = Argon2Profile(memory_kib=64, passes=1)
 
@@ -247,9 +248,70 @@ def test_hashing_threads_give_way_and_most_so_when_there_are_many() -> None:
     asyncio.run(scenario())
 
 
+@pytest.mark.parametrize(("busy", "threads", "at_once"), [(False, 3, 3), (True, 3, 2), (True, 1, 1)])
+def test_i14_a_busy_event_loop_keeps_a_core_for_itself(*, busy: bool, threads: int, at_once: int) -> None:
+    async def scenario() -> None:
+        hasher = PasswordHasher(profile=CHEAP, threads=threads)
+        hasher._loop._busy, hasher._loop._looked = busy, time.monotonic() + 3600
+        go_on = threading.Event()
+        begun = threading.Semaphore(0)
+
+        def work() -> None:
+            begun.release()
+            go_on.wait(10)
+
+        tasks = [asyncio.create_task(hasher.run(work)) for _ in range(5)]
+        for _ in range(at_once):
+            assert await asyncio.to_thread(begun.acquire, timeout=10)
+        for _ in range(10):
+            await asyncio.sleep(0)
+        free = hasher._threads._value
+        go_on.set()
+        await asyncio.gather(*tasks)
+        assert free == threads - at_once
+        assert hasher._beside_the_loop._value == max(1, threads - 1)
+
+    asyncio.run(scenario())
+
+
+def test_the_loop_is_busy_when_it_used_most_of_a_core_since_the_last_look() -> None:
+    loop = _LoopLoad()
+    assert not loop.is_busy(1000.0, 5.0)
+    assert not loop.is_busy(1000.05, 5.05), "too soon to look again"
+    assert loop.is_busy(1000.2, 5.15)
+    assert loop.is_busy(1000.25, 5.15), "too soon to look again"
+    assert not loop.is_busy(1000.4, 5.28)
+
+
+def test_a_job_dropped_by_close_cancels_who_waits_for_it() -> None:
+    async def scenario() -> None:
+        hasher = PasswordHasher(profile=CHEAP, threads=2)
+        go_on = threading.Event()
+        begun = threading.Event()
+
+        def hold() -> None:
+            begun.set()
+            go_on.wait(10)
+
+        hasher._alone.submit(hold)
+        assert await asyncio.to_thread(begun.wait, 10)
+        waits = asyncio.create_task(hasher.run(lambda: None))
+        await asyncio.sleep(0)
+        hasher._alone.shutdown(wait=False, cancel_futures=True)
+        with pytest.raises(asyncio.CancelledError):
+            await waits
+        assert hasher.running == 0
+        go_on.set()
+        await asyncio.to_thread(hasher.close)
+
+    asyncio.run(scenario())
+
+
 def test_who_gives_up_makes_no_room_before_the_thread_is_done() -> None:
     async def scenario() -> None:
         hasher = PasswordHasher(profile=CHEAP, threads=1)
+        trouble: list[object] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: trouble.append(context))
         go_on = threading.Event()
         task = asyncio.create_task(hasher.run(go_on.wait, 10))
         await asyncio.sleep(0)
@@ -264,5 +326,6 @@ def test_who_gives_up_makes_no_room_before_the_thread_is_done() -> None:
             await task
         assert await next_one == "next"
         assert hasher.running == 0
+        assert trouble == []
 
     asyncio.run(scenario())
