@@ -117,12 +117,15 @@ class SerialSource(Source):
         self._digest = 0
 
     async def load(self, after: int | None) -> FeedPage:
-        async with await psycopg.AsyncConnection.connect(self._dsn) as connection:
+        connection = await psycopg.AsyncConnection.connect(self._dsn, autocommit=True)
+        try:
             cursor = await connection.execute(
                 f"SELECT {ENTRY_COLUMNS} FROM revocations WHERE number > %s ORDER BY number",  # noqa: S608 - our own names
                 (after or 0,),
             )
             entries = tuple(map(read_entry, await cursor.fetchall()))
+        finally:  # `async with` would commit first, and not close when the follower is stopped in the middle of that
+            await connection.close()
         self._digest ^= digest_of(entries)
         head = max((entry.number for entry in entries), default=after or 0)
         now_ms = time.time_ns() // 1_000_000
