@@ -3,8 +3,9 @@
 Memory is bounded by a budget, not by hope: as many threads as fit into it, at most as many as there are cores; one
 hash of a larger, older profile at a time. Who waits is bounded too; past that, `Overloaded`. While anybody waits,
 hashes run at the lowest priority, and while the event loop is busy one of the cores is left to it: a flood of log-ins
-takes only the time that verification leaves, while a log-in that comes alone is not starved by a busy machine. Every
-verification costs the same whether or not there is anything to verify against (U2).
+takes little more than the time that verification leaves (`scripts/bench login` says how much), while a log-in that
+comes alone is not starved by a busy machine. Every verification costs the same whether or not there is anything to
+verify against (U2).
 """
 
 from __future__ import annotations
