@@ -27,7 +27,7 @@ PRINCIPAL = Principal(
     issued_at=0,
     expires_at=9,
     auth_time=0,
-    claims={},
+    claims={"plan": {"seats": [1, 2]}},
 )
 Fields = list[tuple[bytes, bytes]]
 GOOD, OLD, STALE, BASIC = (
@@ -136,6 +136,28 @@ def with_middleware(auth: Site) -> Any:
 def app(request: pytest.FixtureRequest) -> Any:
     auth = Site()
     return application(auth) if request.param == "alone" else with_middleware(auth)
+
+
+def test_a_route_can_return_the_principal_and_the_claims() -> None:
+    app, auth = FastAPI(), Service()
+
+    @app.get("/whole")
+    async def whole(user: Annotated[Principal, Depends(guard(auth))]) -> Any:
+        return user
+
+    @app.get("/typed")
+    async def typed(user: Annotated[Principal, Depends(guard(auth))]) -> Principal:
+        return user
+
+    @app.get("/claims")
+    async def claims(user: Annotated[Principal, Depends(guard(auth))]) -> Any:
+        return user.claims
+
+    for path in ("/whole", "/typed"):
+        status, _, body = reply(app, path, GOOD)
+        assert (status, body["subject"], body["scopes"]) == (200, "42", ["orders:read"])
+        assert body["claims"] == {"plan": {"seats": [1, 2]}}
+    assert reply(app, "/claims", GOOD)[::2] == (200, {"plan": {"seats": [1, 2]}})
 
 
 @pytest.mark.parametrize("fields", [GOOD, BY_COOKIE, [*BASIC, *BY_COOKIE]])

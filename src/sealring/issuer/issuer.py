@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sealring.errors import (
     InvalidRefreshToken,
@@ -149,4 +149,5 @@ class Issuer:
         if issued is None:  # the password changed, or the account was disabled, since it was checked (U13)
             raise WrongCredentials
         device = self.device_lanes.issue(account.canonical_name, secrets.token_bytes(DEVICE_ID_BYTES))
-        return LoggedIn(account, issued, device)
+        # a route may return this value, or log it: the hash has done its work
+        return LoggedIn(replace(account, password_hash=None), issued, device)

@@ -17,6 +17,7 @@ from sealring.issuer.access_tokens import AccessToken, AccessTokenIssuer, check_
 from sealring.issuer.device import describe_device
 from sealring.issuer.origin import Origin
 from sealring.issuer.store_clock import check_clock
+from sealring.jwt.frozen import freeze
 from sealring.revocation.entry import Entry
 from sealring.sessions.lifetimes import over_cause, refresh_expiry
 from sealring.sessions.refresh import Lapsed, Mint, Over, Repeat, Reused, Superseded, decide_refresh
@@ -46,6 +47,9 @@ class Grant:
 
     scopes: Sequence[str]
     claims: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "claims", freeze(self.claims))
 
 
 GrantFor = Callable[[Session], Awaitable[Grant | None]]

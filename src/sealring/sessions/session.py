@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from sealring.jwt.frozen import freeze
+
 EndCause = Literal[
     "logout",
     "ended_by_user",
@@ -36,7 +38,7 @@ class Session:
     client_id: str
     scopes: tuple[str, ...]
     claims: Mapping[str, Any] = field(default_factory=dict)
-    """What the application adds to each access token of this session."""
+    """What the application adds to each access token of this session; read-only."""
     device: str = ""
     """Short and for people: "Firefox on Linux"."""
     address: str = ""
@@ -64,3 +66,6 @@ class Session:
 
     ended_at: int | None = None
     ended_by: EndCause | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "claims", freeze(self.claims))

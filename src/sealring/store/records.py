@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from sealring.jwt.frozen import freeze
 from sealring.revocation.entry import Entry
 from sealring.sessions.session import EndCause, Session
 
@@ -49,6 +50,9 @@ class Event:
     detail: Mapping[str, Any] = field(default_factory=dict)
     number: int = 0
     """Given by the store, rising; 0 before it is written."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "detail", freeze(self.detail))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,16 +2,18 @@
 
 One `Principal` is shared by every request that brings the same token (the verifier's cache holds
 it), so it is frozen all the way down: a handler that could write into it would write into other
-requests. The attribute names that Starlette's `request.user` expects are here too, without an
-import of Starlette.
+requests (D3). It is a plain value besides: a route can return it, and it can be pickled, copied, compared
+and hashed. The attribute names that Starlette's `request.user` expects are here too, without an import of
+Starlette.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any
+
+from sealring.jwt.frozen import FrozenDict, freeze
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +31,12 @@ class Principal:
     expires_at: int
     auth_time: int
     claims: Mapping[str, Any]
-    """Every claim of the token, frozen: objects are read-only mappings, arrays are tuples."""
+    """Every claim of the token, read-only all the way down (`sealring.jwt.frozen`): objects are dicts that refuse to
+    change, arrays are tuples."""
+
+    def __post_init__(self) -> None:
+        if type(self.claims) is not FrozenDict:  # the verifier's are frozen already
+            object.__setattr__(self, "claims", freeze(self.claims))
 
     @property
     def is_authenticated(self) -> bool:
@@ -45,12 +52,3 @@ class Principal:
     def identity(self) -> str:
         """The subject (Starlette's word)."""
         return self.subject
-
-
-def freeze(value: Any) -> Any:
-    """The same JSON value, read-only all the way down."""
-    if isinstance(value, dict):
-        return MappingProxyType({name: freeze(member) for name, member in value.items()})
-    if isinstance(value, list):
-        return tuple(freeze(member) for member in value)
-    return value

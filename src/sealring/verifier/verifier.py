@@ -12,9 +12,10 @@ from typing import Any
 
 from sealring import jwt
 from sealring.errors import BadClaim, Revoked, Stale
+from sealring.jwt.frozen import freeze
 from sealring.verifier.clock import Clock
 from sealring.verifier.follower import Follower
-from sealring.verifier.principal import Principal, freeze
+from sealring.verifier.principal import Principal
 from sealring.verifier.source import Source
 
 TYPE = "at+jwt"
