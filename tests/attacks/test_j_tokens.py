@@ -324,7 +324,7 @@ def test_j11_media_types_compare_without_case(typ: str) -> None:
 
 
 def test_j11_letters_that_only_look_alike_when_lowered() -> None:
-    verifier = jwt.Verifier(KEY, typ="k+jwt")
+    verifier = jwt.Verifier(KEY, audience=AUDIENCE, typ="k+jwt")
     assert verifier.verify(forge(KEY, CLAIMS, {"alg": "ES256", "typ": "K+JWT"}), NOW).claims == CLAIMS
     with pytest.raises(TokenError) as caught:
         verifier.verify(forge(KEY, CLAIMS, {"alg": "ES256", "typ": "\u212a+jwt"}), NOW)
@@ -355,6 +355,21 @@ def test_j11_letters_that_only_look_alike_when_lowered() -> None:
 )
 def test_j12_issuer_and_audience(claims: dict[str, Any], code: str) -> None:
     assert refusal(token_with(claims)) == code
+
+
+@pytest.mark.parametrize("aud", [AUDIENCE, [AUDIENCE], "other", [], "", None, 1])
+def test_j12_a_token_for_somebody_is_not_taken_by_a_verifier_that_names_no_audience(aud: Any) -> None:
+    """RFC 7519 §4.1.3: whoever does not identify itself with a value of `aud` must reject the token."""
+    token = token_with({"aud": aud})
+    policies: tuple[dict[str, Any], ...] = ({}, {"issuer": ISSUER, "audience": None})
+    for options in policies:
+        with pytest.raises(TokenError) as caught:
+            jwt.verify(token, KEYS, now=NOW, **options)
+        assert caught.value.code == ("wrong_audience" if isinstance(aud, str | list) else "bad_claim")
+    with pytest.raises(TokenError):
+        access_verifier(audience=None).verify(token, NOW)
+    assert access_verifier(audience=None).verify(token_with({"aud": GONE}), NOW).claims["sub"] == "42"
+    assert access_verifier(audience=jwt.ANY).verify(token_with({"aud": "other"}), NOW).claims["sub"] == "42"
 
 
 def _padded(header: str, payload: str, signature: str) -> list[str]:
@@ -470,7 +485,7 @@ def test_j14_a_twin_signature_is_another_text_of_the_same_session() -> None:
         if token.claims["sid"] in dead:
             raise TokenError
 
-    verifier: jwt.Verifier[jwt.Token] = jwt.Verifier(KEYS, check=check)
+    verifier: jwt.Verifier[jwt.Token] = jwt.Verifier(KEYS, audience=AUDIENCE, check=check)
     assert verifier.verify(token_with(), NOW).claims == verifier.verify(twin, NOW).claims
     dead.add("s")
     for token in (token_with(), f"{signing_input}.{encode(raw)}", twin):

@@ -78,7 +78,9 @@ def test_the_key_may_come_from_stdin(shell: Shell, folder: Path, key_file: str) 
         ("--issuer https://b.example --audience orders", "wrong_issuer"),
         ("--issuer https://a.example --audience other", "wrong_audience"),
         ("--audience orders --typ JWT", "wrong_type"),
-        ("", None),
+        ("", "wrong_audience"),
+        ("--any-audience", None),
+        ("--any-audience --issuer https://b.example", "wrong_issuer"),
     ],
 )
 def test_what_is_asked_of_a_token_is_checked(shell: Shell, key_file: str, options: str, code: str | None) -> None:
@@ -93,6 +95,15 @@ def test_what_is_asked_of_a_token_is_checked(shell: Shell, key_file: str, option
         assert said.error.startswith("the token is refused: ")
         assert said.error.endswith(f"({code})")
         assert token.strip() not in said.err
+
+
+def test_a_token_for_somebody_needs_an_audience(shell: Shell, key_file: str) -> None:
+    token = shell(f"token sign --key-file {key_file} --audience orders --expires-in 1m").out
+    said = shell(f"token verify --key-file {key_file}", stdin=token)
+    assert said.code == 1
+    assert "--any-audience" in said.err
+    assert "--any-audience" not in shell(f"token verify --key-file {key_file} --audience other", stdin=token).err
+    assert shell(f"token verify --key-file {key_file} --audience orders --any-audience", stdin=token).code == 2
 
 
 def test_several_audiences(shell: Shell, key_file: str) -> None:

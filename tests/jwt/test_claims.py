@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -20,7 +21,7 @@ GONE = object()
 def verdict(claims: dict[str, Any], policy: dict[str, Any], now: float = NOW) -> str:
     """Return the code of the refusal, or "accepted"; a second look at the same verifier must agree."""
     token = forge(KEY, {name: value for name, value in claims.items() if value is not GONE})
-    verifier = jwt.Verifier(KEY, **policy)
+    verifier = jwt.Verifier(KEY, **{"audience": jwt.ANY} | policy)
     answers = []
     for _ in range(2):
         try:
@@ -148,8 +149,17 @@ def test_a_name_of_the_wrong_type(name: str, value: Any, policy: dict[str, Any])
         ({"aud": GONE}, {"audience": re.compile("undefined|None|")}, NOW, "wrong_audience"),
         ({"aud": ["c"]}, {"audience": ["b", re.compile("[cd]")]}, NOW, "accepted"),
         ({"aud": ["cd"]}, {"audience": ["b", re.compile("[cd]")]}, NOW, "wrong_audience"),
-        ({"aud": GONE}, {}, NOW, "accepted"),
-        ({"aud": ["x"]}, {}, NOW, "accepted"),
+        ({"aud": GONE}, {"audience": jwt.ANY}, NOW, "accepted"),
+        ({"aud": ["x"]}, {"audience": jwt.ANY}, NOW, "accepted"),
+        ({"aud": []}, {"audience": jwt.ANY}, NOW, "accepted"),
+        # without an audience to compare with, a token that has one is refused (RFC 7519 §4.1.3)
+        ({"aud": GONE}, {"audience": None}, NOW, "accepted"),
+        ({"aud": "a"}, {"audience": None}, NOW, "wrong_audience"),
+        ({"aud": ["x"]}, {"audience": None}, NOW, "wrong_audience"),
+        ({"aud": []}, {"audience": None}, NOW, "wrong_audience"),
+        ({"aud": ""}, {"audience": None}, NOW, "wrong_audience"),
+        ({"aud": "any"}, {"audience": None}, NOW, "wrong_audience"),
+        ({"aud": 1}, {"audience": None}, NOW, "bad_claim"),
         # sub, jti, nonce
         ({"sub": "x"}, {"subject": "s"}, NOW, "wrong_subject"),
         ({"sub": GONE}, {"subject": "s"}, NOW, "wrong_subject"),
@@ -254,7 +264,7 @@ def test_wrong_options_are_mistakes_of_the_caller(options: dict[str, Any]) -> No
         ({"require": [[]]}, "require must be a list of claim names"),
         ({"algorithms": 1}, "algorithms must be a list of names"),
         ({"algorithms": [[]]}, "algorithms must be a list of names"),
-        ({"leeway": None}, "leeway: a duration must be a number of seconds or text such as '30m'"),
+        ({"leeway": None}, "leeway: a duration must be a number of seconds, a timedelta, or text such as '30m'"),
         ({"max_age": "soon"}, "max_age: a duration must be a number of seconds or text such as '30m', '12h', '30d'"),
         ({"audiance": "x"}, "CALLER has no option 'audiance': did you mean 'audience'?"),
         ({"algorithm": "HS256"}, "CALLER has no option 'algorithm': did you mean 'algorithms'?"),
@@ -268,6 +278,26 @@ def test_the_callers_mistake_is_named(options: dict[str, Any], words: str) -> No
     with pytest.raises((TypeError, ValueError)) as caught:
         jwt.verify(forge(KEY, USUAL), KEY, now=NOW, **options)
     assert str(caught.value) == words.replace("CALLER", "verify")
+
+
+def test_any_audience_is_a_value_and_no_text() -> None:
+    assert verdict(USUAL | {"aud": "b"}, {"audience": "any"}) == "wrong_audience"
+    for options in ({"issuer": jwt.ANY}, {"audience": [jwt.ANY]}):
+        with pytest.raises(TypeError):
+            jwt.Verifier(KEY, **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "last"),
+    [
+        ({"leeway": timedelta(seconds=5)}, NOW + 14),
+        ({"max_age": timedelta(seconds=15)}, NOW + 4),
+        ({"max_lifetime": timedelta(seconds=20)}, NOW + 9),
+    ],
+)
+def test_durations_may_be_timedeltas(options: dict[str, Any], last: int) -> None:
+    assert verdict(USUAL, POLICY | options, last) == "accepted"
+    assert verdict(USUAL, POLICY | options, last + 1) in ("expired", "too_old")
 
 
 def test_an_option_like_no_other_is_told_which_there_are() -> None:
@@ -288,7 +318,7 @@ def test_an_option_that_equals_a_right_one_but_is_of_another_type_is_not_taken_f
 
 @pytest.mark.parametrize("now", [float("nan"), float("inf")])
 def test_now_is_finite(now: float) -> None:
-    verifier = jwt.Verifier(KEY)
+    verifier = jwt.Verifier(KEY, audience="a")
     token = forge(KEY, USUAL)
     verifier.verify(token, NOW)
     with pytest.raises(ValueError, match="now"):

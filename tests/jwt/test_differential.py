@@ -193,6 +193,23 @@ def test_damaged_tokens(changes: list[tuple[int, int, str]]) -> None:
     compare(token)
 
 
+@pytest.mark.parametrize("aud", ["a", ["a"], ["b", "a"], [], "", None, 1, [1], {}, "absent"])
+def test_without_an_audience_we_accept_nothing_that_pyjwt_refuses(aud: Any) -> None:
+    token = forge(KEY, {"exp": NOW + 3600} | ({} if aud == "absent" else {"aud": aud}))
+    try:
+        jwt.verify(token, KEY, now=NOW)
+        ours_accepts = True
+    except TokenError:
+        ours_accepts = False
+    try:
+        pyjwt.decode(token, SECRET, algorithms=["HS256"])
+        pyjwt_accepts = True
+    except pyjwt.InvalidTokenError:
+        pyjwt_accepts = False
+    assert ours_accepts is (aud == "absent")
+    assert pyjwt_accepts or not ours_accepts
+
+
 @pytest.mark.parametrize("code", sorted(STRICTER))
 def test_each_stricter_rule_is_met_by_a_token_that_both_accept(code: str) -> None:
     claims = {"iss": "i", "aud": "a", "exp": NOW + 3600}

@@ -4,11 +4,14 @@ import base64
 import copy
 import json
 import pickle
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives import serialization
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, rsa
+from cryptography.x509.oid import NameOID
 
 from sealring import jwt
 from sealring.errors import KeyRefused
@@ -55,6 +58,60 @@ def test_pem_and_der_read_back_to_the_same_key(alg: str) -> None:
         assert read.is_private is wanted.is_private
         assert jwt.Key.from_der(base64.b64decode(b"".join(pem.splitlines()[1:-1])), alg, kid=key.kid) == wanted
         assert jwt.Key.from_pem(pem.decode(), alg, kid=key.kid) == wanted
+
+
+def certificate_of(alg: str) -> x509.Certificate:
+    private: Any = serialization.load_pem_private_key(KEYS[alg].to_pem(private=True), None)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "auth.example.com")])
+    start = datetime(2020, 1, 1, tzinfo=UTC)
+    unsigned = x509.CertificateBuilder(name, name, private.public_key(), 1, start, start + timedelta(1))
+    return unsigned.sign(private, None if alg == "Ed25519" else hashes.SHA256())
+
+
+@pytest.mark.parametrize("alg", ["ES256", "RS256", "Ed25519"])
+def test_a_certificate_gives_its_public_key(alg: str) -> None:
+    certificate, wanted = certificate_of(alg), KEYS[alg].public()
+    pem = certificate.public_bytes(serialization.Encoding.PEM)
+    der = certificate.public_bytes(serialization.Encoding.DER)
+    for key in (jwt.Key.from_pem(pem, alg), jwt.Key.from_pem(pem.decode(), alg), jwt.Key.from_der(der, alg)):
+        assert key.thumbprint == wanted.thumbprint
+        assert not key.is_private
+    for read, data in ((jwt.Key.from_pem, pem), (jwt.Key.from_der, der)):
+        with pytest.raises(KeyRefused):
+            read(data[:-40], alg)
+        with pytest.raises(KeyRefused):
+            read(data, "ES384")
+        with pytest.raises(KeyRefused):
+            read(data, alg, password="needless")
+
+
+@pytest.mark.parametrize("form", [serialization.PublicFormat.PKCS1, serialization.PublicFormat.SubjectPublicKeyInfo])
+def test_public_rsa_keys_in_either_form(form: serialization.PublicFormat) -> None:
+    public: Any = serialization.load_pem_public_key(RSA.to_pem())
+    pem, der = (public.public_bytes(kind, form) for kind in (serialization.Encoding.PEM, serialization.Encoding.DER))
+    for read, data in ((jwt.Key.from_pem, pem), (jwt.Key.from_der, der)):
+        assert read(data, "RS256").thumbprint == RSA.thumbprint
+        with pytest.raises(KeyRefused):
+            read(data, "RS256", password="needless")
+
+
+@pytest.mark.parametrize("alg", ["ES256", "RS256"])
+def test_private_keys_in_their_traditional_form(alg: str) -> None:
+    private: Any = serialization.load_pem_private_key(KEYS[alg].to_pem(private=True), None)
+    pem, der = (
+        private.private_bytes(kind, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption())
+        for kind in (serialization.Encoding.PEM, serialization.Encoding.DER)
+    )
+    assert jwt.Key.from_pem(pem, alg).thumbprint == jwt.Key.from_der(der, alg).thumbprint == KEYS[alg].thumbprint
+
+
+def test_an_encrypted_der_opens_with_its_password_only() -> None:
+    pem = KEYS["ES256"].to_pem(private=True, password="correct horse")
+    der = base64.b64decode(b"".join(pem.splitlines()[1:-1]))
+    assert jwt.Key.from_der(der, "ES256", password="correct horse").thumbprint == KEYS["ES256"].thumbprint
+    for password in (None, "wrong"):
+        with pytest.raises(KeyRefused):
+            jwt.Key.from_der(der, "ES256", password=password)
 
 
 def test_a_private_pem_opens_with_its_password_only() -> None:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import enum
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Any
 
@@ -15,7 +15,9 @@ KEY = jwt.Key.generate("HS256", kid="k")
 
 def signed(claims: Any = None, **options: Any) -> dict[str, Any]:
     token = jwt.sign({} if claims is None else claims, KEY, **{"now": NOW} | options)
-    return jwt.verify(token, KEY, require=(), ignore_expiration=True, ignore_not_before=True, now=NOW).claims
+    return jwt.verify(
+        token, KEY, require=(), audience=jwt.ANY, ignore_expiration=True, ignore_not_before=True, now=NOW
+    ).claims
 
 
 @pytest.mark.parametrize(
@@ -27,6 +29,9 @@ def signed(claims: Any = None, **options: Any) -> dict[str, Any]:
         ({"expires_in": 60}, {"iat": NOW, "exp": NOW + 60}),
         ({"expires_in": 60.0}, {"iat": NOW, "exp": NOW + 60}),
         ({"expires_in": "30m"}, {"iat": NOW, "exp": NOW + 1800}),
+        ({"expires_in": timedelta(minutes=30)}, {"iat": NOW, "exp": NOW + 1800}),
+        ({"expires_in": timedelta(milliseconds=1500)}, {"iat": NOW, "exp": NOW + 1}),
+        ({"not_before": timedelta(seconds=-5)}, {"iat": NOW, "nbf": NOW - 5}),
         ({"expires_in": "1.5s"}, {"iat": NOW, "exp": NOW + 1}),
         ({"expires_in": -60, "issued_at": False}, {"exp": NOW - 60}),
         ({"not_before": "10s"}, {"iat": NOW, "nbf": NOW + 10}),
@@ -235,3 +240,10 @@ def test_now_defaults_to_the_clock() -> None:
     before = int(datetime.now(UTC).timestamp())
     assert before <= jwt.peek(jwt.sign({}, KEY)).claims["iat"] <= before + 60
     assert jwt.verify(jwt.sign({}, KEY, expires_in=60), KEY).claims["exp"] >= before + 60
+
+
+@pytest.mark.parametrize("now", ["1900000000", True, datetime.now(UTC), float("nan"), float("inf"), [], timedelta(1)])
+@pytest.mark.parametrize("options", [{}, {"issued_at": False, "expires_in": 60}])
+def test_now_is_seconds(now: Any, options: dict[str, Any]) -> None:
+    with pytest.raises(TypeError, match=r"^now must be a finite number of seconds since 1970"):
+        jwt.sign({}, KEY, now=now, **options)

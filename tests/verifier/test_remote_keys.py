@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,7 +18,7 @@ from sealring import jwt
 from sealring.errors import Unavailable, UnknownKey
 from sealring.jwt import remote_keys as decisions
 from sealring.verifier import remote_keys
-from sealring.verifier.remote_keys import AsyncRemoteKeys, RemoteKeys
+from sealring.verifier.remote_keys import RemoteKeys
 
 A, B = jwt.Key.generate("ES256", kid="a"), jwt.Key.generate("ES256", kid="b")
 
@@ -25,12 +28,20 @@ class Publisher:
 
     def __init__(self) -> None:
         self.status, self.headers, self.body, self.asked = 200, {"Cache-Control": "max-age=300"}, jwks(A), 0
+        self.later: bytes | None = None  # what all but the first are answered
+        self.hold, self.hold_second = threading.Event(), False
+        self.hold.set()
         self.drip = False
         publisher = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 publisher.asked += 1
+                publisher.hold.wait(10)
+                if publisher.asked == 2 and publisher.hold_second:
+                    publisher.dripping.wait(10)
+                if publisher.asked >= 2 and publisher.later is not None:
+                    publisher.body = publisher.later
                 self.send_response(publisher.status)
                 for name, value in publisher.headers.items():
                     self.send_header(name, value)
@@ -156,11 +167,11 @@ def test_an_answer_that_drips_is_cut(publisher: Publisher, monkeypatch: pytest.M
 
 
 @pytest.mark.anyio
-async def test_the_async_face(publisher: Publisher, monkeypatch: pytest.MonkeyPatch) -> None:
-    import asyncio  # noqa: PLC0415  # for this face only
-
+async def test_an_event_loop_is_not_blocked_by_the_start(publisher: Publisher, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(decisions, "COOLDOWN_SECONDS", 0)
-    async with AsyncRemoteKeys(publisher.url) as keys:
+    publisher.hold.clear()
+    asyncio.get_running_loop().call_later(0.01, publisher.hold.set)  # runs only if the loop does while `start` waits
+    async with RemoteKeys(publisher.url) as keys:
         verifier = jwt.Verifier(keys)
         assert verifier.verify(token_of(A)).claims["sub"] == "42"
         publisher.body = jwks(A, B)
@@ -168,6 +179,73 @@ async def test_the_async_face(publisher: Publisher, monkeypatch: pytest.MonkeyPa
             verifier.verify(token_of(B))
         await asyncio.to_thread(until, lambda: keys.keys.get("b") is not None)
         assert verifier.verify(token_of(B)).claims["sub"] == "42"
+
+
+def test_closed_keys_can_be_started_again(publisher: Publisher, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decisions, "COOLDOWN_SECONDS", 0)
+    keys = RemoteKeys(publisher.url)
+    with keys:
+        pass
+    keys.close()
+    assert keys.keys.get("a") is not None
+    with keys:
+        with pytest.raises(RuntimeError, match="started already"):
+            keys.start()
+        publisher.body = jwks(B)
+        keys({"kid": "b"})
+        until(lambda: keys.keys.get("b") is not None)
+
+
+def test_an_unforeseen_error_does_not_end_the_refreshing(publisher: Publisher, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decisions, "COOLDOWN_SECONDS", 0)
+    with RemoteKeys(publisher.url) as keys:
+        with monkeypatch.context() as patch:
+            failed = threading.Event()
+
+            def no_thread(*_: object) -> None:
+                failed.set()
+                raise RuntimeError("can't start new thread")
+
+            patch.setattr(threading, "Timer", no_thread)
+            keys({"kid": "b"})
+            assert failed.wait(10)
+        publisher.body = jwks(B)
+        until(lambda: keys({"kid": "b"}).get("b") is not None)
+
+
+FORKING = """
+import os, sys, time
+from sealring.jwt import remote_keys as decisions
+from sealring.verifier.remote_keys import RemoteKeys
+
+decisions.COOLDOWN_SECONDS = 0
+keys = RemoteKeys(sys.argv[1]).start()
+if sys.argv[2] == "while fetching":
+    keys({"kid": "unknown"})
+    while not keys._state.fetching:
+        time.sleep(0.01)
+child = os.fork()
+if child == 0:
+    deadline = time.monotonic() + 10
+    while keys({"kid": "b"}).get("b") is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os._exit(keys.keys.get("b") is None)
+_, status = os.waitpid(child, 0)
+os._exit(status != 0)
+"""
+
+
+def test_keys_started_before_a_fork_are_refreshed_in_the_child(publisher: Publisher) -> None:
+    publisher.later = jwks(A, B)
+    subprocess.run([sys.executable, "-W", "ignore", "-c", FORKING, publisher.url, "at rest"], check=True, timeout=30)
+
+
+def test_a_fork_in_the_middle_of_a_fetch_leaves_the_child_free_to_fetch(publisher: Publisher) -> None:
+    publisher.later = jwks(A, B)
+    publisher.hold_second = True  # the parent's second fetch hangs, the child's own is answered
+    subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", FORKING, publisher.url, "while fetching"], check=True, timeout=30
+    )
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import click
 
 from sealring import jwt
 from sealring.cli.output import say_warning
-from sealring.errors import ConfigurationError, TokenError
+from sealring.errors import ConfigurationError, TokenError, WrongAudience
 from sealring.jwt.strict_json import decode_object
 
 Source = click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
@@ -70,6 +70,7 @@ def sign(  # noqa: PLR0917 - click hands options over by name
 @algorithm
 @click.option("--issuer")
 @click.option("--audience")
+@click.option("--any-audience", is_flag=True, help="Accept a token whatever its audience is.")
 @click.option("--typ")
 @click.option("--leeway", default="0")
 @click.option("--require", default="exp", show_default=True, help="Claims that must be there, by comma; '' for none.")
@@ -79,17 +80,24 @@ def verify(  # noqa: PLR0917 - as above
     alg: str | None,
     issuer: str | None,
     audience: str | None,
+    any_audience: bool,
     typ: str | None,
     leeway: str,
     require: str,
 ) -> None:
     """Verify the token in FILE (default: stdin) and print its claims."""
     keys = any_keys(read(key_file), alg)
+    if audience is not None and any_audience:
+        raise click.UsageError("--audience and --any-audience exclude each other")
+    wanted = jwt.ANY if any_audience else audience
     required = [name.strip() for name in require.split(",") if name.strip()]
     try:
         got = jwt.verify(
-            read(token_file).strip(), keys, issuer=issuer, audience=audience, typ=typ, leeway=leeway, require=required
+            read(token_file).strip(), keys, issuer=issuer, audience=wanted, typ=typ, leeway=leeway, require=required
         )
+    except WrongAudience as error:
+        hint = "" if audience else "name the audience with --audience, or accept every one with --any-audience"
+        raise ConfigurationError(f"the token is refused: {error} ({error.code})", hint) from None
     except TokenError as error:
         raise click.ClickException(f"the token is refused: {error} ({error.code})") from None
     except (TypeError, ValueError) as error:

@@ -6,6 +6,7 @@ argument wherever it matters, and only defaults to the clock.
 
 from __future__ import annotations
 
+from sealring.jwt.claims import ANY
 from sealring.jwt.durations import parse_duration
 from sealring.jwt.key_set import KeySet
 from sealring.jwt.keys import Key
@@ -16,6 +17,7 @@ from sealring.jwt.verifier import Verifier
 from sealring.jwt.verifying import peek, verify, verify_async, verify_signature
 
 __all__ = [
+    "ANY",
     "Key",
     "KeySet",
     "Peeked",

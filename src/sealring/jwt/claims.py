@@ -11,9 +11,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
+from enum import Enum
 from math import inf, isfinite
 from types import UnionType
-from typing import Any, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from sealring.errors import (
     BadClaim,
@@ -28,16 +29,25 @@ from sealring.errors import (
     WrongSubject,
     WrongTokenId,
 )
-from sealring.jwt.durations import named_duration
+from sealring.jwt.durations import Duration, named_duration
 
 Claims: TypeAlias = dict[str, Any]
 Names: TypeAlias = "str | re.Pattern[str] | Collection[str | re.Pattern[str]]"
-Duration: TypeAlias = "float | str"
 Judge: TypeAlias = Callable[[Claims], "tuple[float, float]"]
 
 DATE_LIMIT = 2**53  # beyond it a double skips integers, and JavaScript reads another date than Python
 _ABSENT = object()
 _EVER = -inf
+
+
+class AnyAudience(Enum):
+    """The type of `ANY`, so that no text can be taken for it."""
+
+    ANY = "any"
+
+
+ANY: Final = AnyAudience.ANY
+"""As `audience=`: accept a token whatever its `aud` says. Without an audience, a token that has one is refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +67,7 @@ class ClaimRules:
     """What the claims must be. Built by `claim_rules`, which checks the options."""
 
     issuer: Wanted | None
-    audience: Wanted | None
+    audience: Wanted | Literal[AnyAudience.ANY] | None
     subject: str | None
     token_id: str | None
     nonce: str | None
@@ -72,7 +82,7 @@ class ClaimRules:
 
 def claim_rules(
     *,
-    audience: Names | None = None,
+    audience: Names | Literal[AnyAudience.ANY] | None = None,
     issuer: Names | None = None,
     subject: str | None = None,
     token_id: str | None = None,
@@ -98,7 +108,7 @@ def claim_rules(
             raise TypeError(f"{name} must be True or False")
     return ClaimRules(
         issuer=_wanted("issuer", issuer),
-        audience=_wanted("audience", audience),
+        audience=ANY if audience is ANY else _wanted("audience", audience),
         subject=_text("subject", subject),
         token_id=_text("token_id", token_id),
         nonce=_text("nonce", nonce),
@@ -181,7 +191,7 @@ def require_claim_types(claims: Claims) -> None:
         if name in claims:
             _require_date(name, claims[name], integers=False)
     _require_issuer(claims.get("iss", _ABSENT), None)
-    _require_audience(claims.get("aud", _ABSENT), None)
+    _require_audience(claims.get("aud", _ABSENT), ANY)
     _require_text(claims, "sub", None, WrongSubject)
     _require_text(claims, "jti", None, WrongTokenId)
 
@@ -213,9 +223,9 @@ def _interval(claims: Claims, rules: ClaimRules) -> tuple[float, float]:
     return since, until
 
 
-def _usual(wanted: Wanted | None) -> object:
+def _usual(wanted: Wanted | AnyAudience | None) -> object:
     """Return a value of the claim that needs no second look: one of the names wanted, or absence."""
-    return _ABSENT if wanted is None else next(iter(wanted.strings), object())
+    return next(iter(wanted.strings), object()) if isinstance(wanted, Wanted) else _ABSENT
 
 
 def _require_date(name: str, value: object, *, integers: bool) -> None:
@@ -240,16 +250,18 @@ def _require_issuer(iss: object, wanted: Wanted | None) -> None:
         raise WrongIssuer("claim 'iss' is not the issuer wanted")
 
 
-def _require_audience(aud: object, wanted: Wanted | None) -> None:
-    names = [aud] if type(aud) is str else aud
-    if type(names) is list and all(type(name) is str for name in names):
-        if wanted is None or any(map(wanted.allows, names)):
-            return
-    elif aud is not _ABSENT:
-        raise BadClaim("aud", "a string or a list of strings")
-    elif wanted is None:
+def _require_audience(aud: object, wanted: Wanted | Literal[AnyAudience.ANY] | None) -> None:
+    if aud is _ABSENT:
+        if isinstance(wanted, Wanted):
+            raise WrongAudience("claim 'aud' does not name the audience wanted")
         return
-    raise WrongAudience("claim 'aud' does not name the audience wanted")
+    names = [aud] if type(aud) is str else aud
+    if type(names) is not list or not all(type(name) is str for name in names):
+        raise BadClaim("aud", "a string or a list of strings")
+    if wanted is None:  # RFC 7519 §4.1.3: who does not identify itself with a value of `aud` must reject
+        raise WrongAudience("claim 'aud' is there, and no audience was given to compare it with")
+    if wanted is not ANY and not any(map(wanted.allows, names)):
+        raise WrongAudience("claim 'aud' does not name the audience wanted")
 
 
 def _require_text(claims: Claims, name: str, wanted: str | None, refusal: type[TokenError]) -> None:

@@ -9,7 +9,11 @@ before the unit. A year is 365.25 days, as in `ms`.
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from math import isfinite
+from typing import TypeAlias
+
+Duration: TypeAlias = float | str | timedelta
 
 _LONGEST_TEXT = 100  # as in ms; keeps the pattern's work bounded
 _SHAPE = re.compile(r"(-?[0-9]*\.?[0-9]+) *([a-z]*)", re.IGNORECASE | re.ASCII)
@@ -28,17 +32,21 @@ _UNITS = {
 } | {"": 1}
 
 
-def parse_duration(value: float | str) -> int | float:
-    """Return seconds: `value` itself when it is a number, else what the text says.
+def parse_duration(value: Duration) -> int | float:
+    """Return seconds: `value` itself when it is a number, else what the text or the timedelta says.
 
-    Whole seconds come back as `int`. Raises `TypeError` for anything but a number or text,
+    Whole seconds come back as `int`. Raises `TypeError` for anything but a number, text or a timedelta,
     `ValueError` for a number that is not finite and for text of another form.
 
     >>> parse_duration("30m"), parse_duration("1.5h"), parse_duration("3600"), parse_duration(90)
     (1800, 5400, 3600, 90)
+    >>> parse_duration(timedelta(minutes=30))
+    1800
     """
+    if isinstance(value, timedelta):
+        value = value.total_seconds()
     if isinstance(value, bool) or not isinstance(value, int | float | str):
-        msg = "a duration must be a number of seconds or text such as '30m'"
+        msg = "a duration must be a number of seconds, a timedelta, or text such as '30m'"
         raise TypeError(msg)
     if isinstance(value, str):
         shape = _SHAPE.fullmatch(value) if len(value) <= _LONGEST_TEXT else None
@@ -54,7 +62,7 @@ def parse_duration(value: float | str) -> int | float:
     return int(value) if value == int(value) else value
 
 
-def named_duration(option: str, value: float | str) -> int | float:
+def named_duration(option: str, value: Duration) -> int | float:
     """Return what `parse_duration` says; its errors name the option."""
     try:
         return parse_duration(value)

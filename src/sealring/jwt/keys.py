@@ -137,7 +137,7 @@ class Key:
 
     @classmethod
     def from_der(cls, der: bytes, alg: str, *, password: bytes | str | None = None, kid: str | None = None) -> Key:
-        """Read a private or public key from DER; as `from_pem`."""
+        """Read a private or public key from DER: the same forms as `from_pem`, a certificate's key included."""
         from sealring.jwt.pem import read_der  # noqa: PLC0415  # as in from_pem
 
         return cls(algorithm(alg), read_der(_octets("DER", der), _password(password)), kid)

@@ -8,6 +8,7 @@ file trusts it, and its dates and issuer are not this layer's business.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -23,7 +24,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
     load_pem_public_key,
 )
-from cryptography.x509 import load_pem_x509_certificate
+from cryptography.x509 import load_der_x509_certificate, load_pem_x509_certificate
 
 from sealring.errors import KeyRefused
 from sealring.jwt.algorithms import Material, public_half
@@ -33,17 +34,21 @@ def read_pem(data: bytes, password: bytes | None) -> Material:
     """Return the key in PEM text; raises `KeyRefused`."""
     if b"PRIVATE KEY" in data:
         return _load(load_pem_private_key, data, password)
+    if password is not None:
+        raise KeyRefused("a public key is not encrypted: give no password")
     if b"BEGIN CERTIFICATE" in data:
-        return _load(_public_key_of_certificate, data)
+        return _load(lambda pem: load_pem_x509_certificate(pem).public_key(), data)
     return _load(load_pem_public_key, data)
 
 
 def read_der(data: bytes, password: bytes | None) -> Material:
     """Return the key in DER bytes; raises `KeyRefused`."""
-    try:
-        return _load(load_der_public_key, data)
-    except KeyRefused:
+    if password is not None:
         return _load(load_der_private_key, data, password)
+    for load in (load_der_public_key, lambda der: load_der_x509_certificate(der).public_key()):
+        with suppress(KeyRefused):
+            return _load(load, data)
+    return _load(load_der_private_key, data, None)
 
 
 def write_public_pem(material: Material) -> bytes:
@@ -60,10 +65,6 @@ def write_private_pem(material: Material, password: bytes | None) -> bytes:
         raise ValueError("only a private key has a private PEM form")  # noqa: TRY004  # as above
     lock = BestAvailableEncryption(password) if password else NoEncryption()
     return material.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, lock)
-
-
-def _public_key_of_certificate(data: bytes) -> Any:
-    return load_pem_x509_certificate(data).public_key()
 
 
 def _load(load: Callable[..., Any], *arguments: bytes | None) -> Material:

@@ -11,9 +11,10 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import lru_cache
-from typing import Any, TypedDict
+from typing import Any, Literal, TypedDict
 
-from sealring.jwt.claims import ClaimRules, Duration, Judge, Names, claim_rules, compile_claims
+from sealring.jwt.claims import AnyAudience, ClaimRules, Judge, Names, claim_rules, compile_claims
+from sealring.jwt.durations import Duration
 from sealring.jwt.selection import allowed_algorithms
 
 
@@ -23,14 +24,16 @@ class PolicyOptions(TypedDict, total=False):
     Attributes:
         algorithms: names that are allowed; without it, what the keys are bound to. `"EdDSA"` here lets
             Ed25519 keys check tokens under that older name. `"none"` may stand here and allows nothing.
-        audience: text, compiled pattern (must match whole) or a list of these, of which `aud` must name one.
-        issuer: the same for `iss`.
+        audience: text, compiled pattern (must match whole) or a list of these, of which `aud` must name one. Without
+            it, a token that has an `aud` is refused (RFC 7519 §4.1.3); `ANY` accepts whatever it says.
+        issuer: text, pattern or a list of these, one of which `iss` must be. Without it, `iss` is not compared.
         subject: what `sub` must be.
         token_id: what `jti` must be.
         nonce: what `nonce` must be.
         typ: what the header's `typ` must be, `application/` implied, letter case ignored (RFC 8725 §3.11).
-        max_age: longest time since `iat`, which must then be there and not in the future; seconds or `"30m"`.
-        leeway: allowance for clocks that differ, on every date; seconds or text.
+        max_age: longest time since `iat`, which must then be there and not in the future; seconds, `"30m"`
+            or a timedelta.
+        leeway: allowance for clocks that differ, on every date; seconds, text or a timedelta.
         require: claims that must be there and not null.
         ignore_expiration: do not compare `exp`.
         ignore_not_before: do not compare `nbf`.
@@ -39,7 +42,7 @@ class PolicyOptions(TypedDict, total=False):
     """
 
     algorithms: Collection[str] | None
-    audience: Names | None
+    audience: Names | Literal[AnyAudience.ANY] | None
     issuer: Names | None
     subject: str | None
     token_id: str | None

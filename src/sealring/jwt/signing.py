@@ -16,10 +16,10 @@ from msgspec.json import Encoder
 from sealring.errors import BadClaim
 from sealring.jwt.algorithms import Signer
 from sealring.jwt.base64url import encode
-from sealring.jwt.claims import DATE_LIMIT, Duration, require_claim_types
+from sealring.jwt.claims import DATE_LIMIT, require_claim_types
 from sealring.jwt.clock import time
 from sealring.jwt.compact import MAX_TOKEN_CHARS
-from sealring.jwt.durations import named_duration
+from sealring.jwt.durations import Duration, named_duration
 from sealring.jwt.keys import Key
 from sealring.jwt.strict_json import MAX_DEPTH
 
@@ -51,8 +51,8 @@ def sign(
     Args:
         claims: a JSON object. `exp`, `nbf` and `iat` are seconds since 1970.
         key: a private key or a secret; its `alg` and `kid` go into the header.
-        expires_in: whole seconds or text such as `"30m"`, from `iat` (the claim, else now) to `exp`. Without `exp`
-            a token never expires, and `verify` refuses it unless asked not to require it: `require=()`.
+        expires_in: whole seconds, text such as `"30m"` or a timedelta, from `iat` (the claim, else now) to `exp`.
+            Without `exp` a token never expires, and `verify` refuses it unless called with `require=()`.
         not_before: the same, to `nbf`.
         audience: `aud`, a string or a list of strings.
         issuer: `iss`.
@@ -115,8 +115,12 @@ def _add(body: dict[str, Any], name: str, value: Any) -> None:
     body[name] = value
 
 
-def _second(now: float | None) -> int:
-    return int(time() if now is None else now)
+def _second(now: object) -> int:
+    if now is None:
+        return int(time())
+    if isinstance(now, bool) or not isinstance(now, int | float) or not isfinite(now):
+        raise TypeError("now must be a finite number of seconds since 1970, as time.time() returns")
+    return int(now)
 
 
 def _moment(body: dict[str, Any], now: float | None, option: str, duration: Duration) -> int:

@@ -11,13 +11,16 @@ import asyncio
 import http.client
 import ipaddress
 import logging
+import os
 import socket
 import ssl
 import threading
 import time
 from contextlib import suppress
+from functools import cache
 from typing import Any, Self
 from urllib.parse import SplitResult, urlsplit
+from weakref import WeakSet
 
 from sealring.errors import KeyRefused, Unavailable
 from sealring.jwt.key_set import KeySet
@@ -39,13 +42,30 @@ _LONGEST_SLEEP = 3600.0
 _log = logging.getLogger("sealring.remote_keys")
 
 
-class _Held:
-    """The state of one remote set, shared by verifying threads and the one that fetches."""
+class RemoteKeys:
+    """A remote key set that a thread keeps fresh. Give it to a `jwt.Verifier` as its keys.
+
+    `start` (or `with`) fetches the set once and starts the thread; `close` ends it, and the keys at hand stay usable
+    until their end. In an event loop `async with` does the same without blocking it. A process that forks after
+    `start` may use the keys on both sides: the child starts a thread of its own.
+
+    Args:
+        url: of the JWK Set, https, or http on loopback.
+
+    Raises `ValueError` for any other URL. Source: RFC 7517 §5.
+
+    >>> keys = RemoteKeys("https://issuer.example.com/.well-known/jwks.json")
+    >>> len(keys.keys)  # not started yet
+    0
+    """
 
     def __init__(self, url: str) -> None:
         self._url = _checked(url)
         self._state = RemoteKeySet()
         self._lock = threading.Lock()
+        self._woken = threading.Event()
+        self._closing = threading.Event()
+        self._thread: threading.Thread | None = None
 
     @property
     def keys(self) -> KeySet:
@@ -53,22 +73,75 @@ class _Held:
         return keys_at(self._state, time.monotonic())
 
     def __call__(self, header: dict[str, Any]) -> KeySet:
-        """Answer as a key resolver: the set at hand. A kid that is not in it asks for a fetch."""
+        """Return the set at hand, as a key resolver. A kid that is not in it asks for a fetch in the background."""
         keys = self.keys
         kid = header.get("kid")
         if kid is not None and keys.get(kid) is None and is_fetch_due(self._state, time.monotonic(), unknown_kid=True):
-            self._wake()
+            self._woken.set()
         return keys
 
-    def _wake(self) -> None:
-        raise NotImplementedError
+    def start(self) -> Self:
+        """Fetch the set and keep it fresh from now on; raises `Unavailable` when this first fetch fails."""
+        if self._thread is not None:
+            raise RuntimeError("these remote keys are started already")
+        self._fetch(forced=True)
+        self._start_thread()
+        return self
 
-    def _fetch(self, *, forced: bool = False) -> bool:
-        """Fetch if it is due (or `forced`) and nobody else does; tell whether the set is a new one."""
+    def close(self) -> None:
+        """End the thread; the keys at hand stay usable until their end. `start` may follow."""
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            self._closing.set()
+            self._woken.set()
+            thread.join(2 * TIMEOUT_SECONDS)
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return await asyncio.to_thread(self.start)
+
+    async def __aexit__(self, *_: object) -> None:
+        await asyncio.to_thread(self.close)
+
+    def _start_thread(self) -> None:
+        self._lock, self._woken, self._closing = threading.Lock(), threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._run, name="sealring-remote-keys", daemon=True)
+        self._thread.start()
+        _watch_forks()
+        _started.add(self)
+
+    def _restart(self) -> None:
+        """Start anew in a forked child, where no thread but the forking one exists and any lock may be held."""
+        if self._thread is not None:
+            self._state = fetch_failed(self._state)  # a fetch that was under way is the parent's
+            self._start_thread()
+
+    def _run(self) -> None:
+        woken, closing = self._woken, self._closing
+        while not closing.is_set():
+            woken.wait(self._seconds_to_next())
+            if closing.is_set():
+                return
+            try:
+                self._fetch()
+            except Unavailable as error:
+                _log.warning("%s; the last good set serves until its end", error)
+            except Exception:  # noqa: BLE001  # a thread that died here would end all refreshing without a word
+                _log.exception("key set: the fetch failed; the last good set serves until its end")
+            woken.clear()
+
+    def _fetch(self, *, forced: bool = False) -> None:
+        """Fetch if it is due (or `forced`) and nobody else does."""
         with self._lock:
             began = time.monotonic()
-            if self._state.fetching or not (forced or is_fetch_due(self._state, began, unknown_kid=self._is_woken())):
-                return False
+            due = forced or is_fetch_due(self._state, began, unknown_kid=self._woken.is_set())
+            if self._state.fetching or not due:
+                return
             self._state = fetch_began(self._state, began)
         try:
             body, cache_control = fetch(self._url)
@@ -80,113 +153,23 @@ class _Held:
             raise
         # counted from the start of the fetch: what was withdrawn while it ran is not fresh
         self._state = fetch_succeeded(self._state, began, keys, max_age_of(cache_control))
-        return True
-
-    def _is_woken(self) -> bool:
-        raise NotImplementedError
 
     def _seconds_to_next(self) -> float:
         return min(max(next_fetch_at(self._state) - time.monotonic(), 1.0), _LONGEST_SLEEP)
 
 
-class RemoteKeys(_Held):
-    """A remote key set with a thread that keeps it fresh. Give it to a `jwt.Verifier` as its keys.
-
-    Args:
-        url: of the JWK Set, https, or http on loopback.
-
-    `start` fetches once, raises `Unavailable` if that fails, and leaves a daemon thread; `close` ends it.
-    """
-
-    def __init__(self, url: str) -> None:
-        super().__init__(url)
-        self._woken = threading.Event()
-        self._closing = threading.Event()
-        self._thread: threading.Thread | None = None
-
-    def start(self) -> Self:
-        """Fetch the set and keep it fresh from now on."""
-        self._fetch(forced=True)
-        self._thread = threading.Thread(target=self._run, name="sealring-remote-keys", daemon=True)
-        self._thread.start()
-        return self
-
-    def close(self) -> None:
-        """End the thread; the keys at hand stay usable until their end."""
-        self._closing.set()
-        self._woken.set()
-        if self._thread is not None:
-            self._thread.join(2 * TIMEOUT_SECONDS)
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def _wake(self) -> None:
-        self._woken.set()
-
-    def _is_woken(self) -> bool:
-        return self._woken.is_set()
-
-    def _run(self) -> None:
-        while not self._closing.is_set():
-            self._woken.wait(self._seconds_to_next())
-            if self._closing.is_set():
-                return
-            try:
-                self._fetch()
-            except Unavailable as error:
-                _log.warning("%s; the last good set serves until its end", error)
-            self._woken.clear()
+_started: WeakSet[RemoteKeys] = WeakSet()
 
 
-class AsyncRemoteKeys(_Held):
-    """The same for an event loop: `async with AsyncRemoteKeys(url) as keys`. The fetch itself runs in a thread."""
+@cache
+def _watch_forks() -> None:
+    if hasattr(os, "register_at_fork"):  # Windows does not fork
+        os.register_at_fork(after_in_child=_restart_all)
 
-    def __init__(self, url: str) -> None:
-        super().__init__(url)
-        self._woken = asyncio.Event()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._task: asyncio.Task[None] | None = None
 
-    async def start(self) -> Self:
-        """Fetch the set and keep it fresh from now on; raises `Unavailable` when the first fetch fails."""
-        self._loop = asyncio.get_running_loop()
-        await asyncio.to_thread(self._fetch, forced=True)
-        self._task = asyncio.create_task(self._run(), name="sealring-remote-keys")
-        return self
-
-    async def close(self) -> None:
-        """End the task; the keys at hand stay usable until their end."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
-
-    async def __aenter__(self) -> Self:
-        return await self.start()
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.close()
-
-    def _wake(self) -> None:
-        if self._loop is not None:  # verifications may run in other threads
-            self._loop.call_soon_threadsafe(self._woken.set)
-
-    def _is_woken(self) -> bool:
-        return self._woken.is_set()
-
-    async def _run(self) -> None:
-        while True:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._woken.wait(), self._seconds_to_next())
-            try:
-                await asyncio.to_thread(self._fetch)
-            except Unavailable as error:
-                _log.warning("%s; the last good set serves until its end", error)
-            self._woken.clear()
+def _restart_all() -> None:
+    for keys in list(_started):
+        keys._restart()  # noqa: SLF001  # for this module alone
 
 
 def fetch(url: SplitResult) -> tuple[bytes, str | None]:
@@ -211,7 +194,7 @@ def fetch(url: SplitResult) -> tuple[bytes, str | None]:
         if response.length:  # cut short
             raise Unavailable("key set: incomplete answer")
         return body, response.getheader("Cache-Control")
-    except (OSError, http.client.HTTPException) as error:
+    except (OSError, UnicodeError, http.client.HTTPException) as error:  # UnicodeError: a host name that IDNA refuses
         raise Unavailable(f"key set: {type(error).__name__}") from None
     finally:
         if limit is not None:

@@ -28,7 +28,8 @@ def test_k3_the_key_set_holds_public_members_and_nothing_else(client: httpx2.Cli
 def test_anybody_can_verify_a_token_with_the_key_set(client: httpx2.Client) -> None:
     token = register(client)["access_token"]
     keys = jwt.KeySet.from_jwks(client.get("/auth/.well-known/jwks.json").json())
-    assert jwt.verify(token, keys, issuer=str(client.base_url).rstrip("/"), typ="at+jwt").kid in {
+    issuer = str(client.base_url).rstrip("/")
+    assert jwt.verify(token, keys, issuer=issuer, audience=issuer, typ="at+jwt").kid in {
         key["kid"] for key in client.get("/auth/.well-known/jwks.json").json()["keys"]
     }
 
