@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import ipaddress
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import pytest
 
 from sealring import Sealring
 from sealring.errors import ConfigurationError
 from sealring.issuer.throttle import Rate
-from sealring.settings import Settings, is_loopback, load_settings
+from sealring.settings import Duration, Settings, SettingsArguments, is_loopback, load_settings
 from tests.serving import SECRET
 
 
@@ -44,6 +45,7 @@ def test_the_defaults_are_the_contracts() -> None:
         "throttle_address": Rate(60, 60),
         "key_rotation": 30 * 86_400,
         "trusted_proxies": (),
+        "default_scopes": (),
     }
     assert settings.secret.get_secret_value() == ""
     assert settings.database_url.get_secret_value() == "sqlite:///sealring.db"
@@ -195,7 +197,7 @@ def test_a_name_that_stands_twice_in_the_file_is_an_error(lines: str, tmp_path: 
 )
 def test_a_bound_is_named_with_its_unit(field: str, value: str, words: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
-        load_settings(**{field: value})
+        load_settings(**named(field, value))
     assert str(caught.value) == words
 
 
@@ -203,15 +205,53 @@ def test_every_hint_for_a_bad_value_shows_a_good_one() -> None:
     refusable = set(Settings.model_fields) - {"secret", "database_url", "audience"}
     for field in refusable:
         with pytest.raises(ConfigurationError) as caught:
-            load_settings(**{field: "?"})
+            load_settings(**named(field, '"'))
         name, _, value = (caught.value.hint or "").removeprefix("as in ").partition("=")
         assert name == f"SEALRING_{field.upper()}"
-        load_settings(**{field: value})
+        load_settings(**named(field, value))
+
+
+def named(field: str, value: Any) -> Any:
+    """One argument whose name a type checker cannot know."""
+    return {field: value}
 
 
 def test_an_unknown_argument_is_a_type_error() -> None:
-    with pytest.raises(TypeError, match="acces_ttl"):
-        Sealring(secret=SECRET, acces_ttl=5)
+    with pytest.raises(TypeError, match="unknown setting: acces_ttl; did you mean access_ttl"):
+        Sealring(secret=SECRET, acces_ttl=5)  # type: ignore[call-arg]  # mypy must complain, or this comment is unused
+
+
+def test_every_setting_is_a_typed_argument() -> None:
+    assert list(SettingsArguments.__annotations__) == list(Settings.model_fields), "type checkers must know it too"
+
+
+@pytest.mark.parametrize(
+    "field", [name for name, kind in get_type_hints(SettingsArguments).items() if kind == Duration]
+)
+def test_a_duration_can_be_a_timedelta(field: str) -> None:
+    seconds = 3600 if field == "key_rotation" else 3
+    assert getattr(load_settings(**named(field, timedelta(seconds=seconds))), field) == seconds
+
+
+def test_a_timedelta_with_a_fraction_is_refused_where_whole_seconds_are_meant() -> None:
+    assert load_settings(retry_window=timedelta(milliseconds=1500)).retry_window == 1.5
+    with pytest.raises(ConfigurationError, match="SEALRING_ACCESS_TTL"):
+        load_settings(access_ttl=timedelta(milliseconds=1500))
+
+
+@pytest.mark.parametrize("given", ["a:b c", "a:b,c", "a:b, c a:b", ["a:b", "c"], ("a:b", "c", "c")])
+def test_default_scopes_are_scope_tokens(given: str | list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_settings(default_scopes=given).default_scopes == ("a:b", "c")
+    if isinstance(given, str):
+        monkeypatch.setenv("SEALRING_DEFAULT_SCOPES", given)
+        assert load_settings().default_scopes == ("a:b", "c")
+
+
+@pytest.mark.parametrize("given", ['a"b', ["a b"], [5], 5])
+def test_what_is_no_scope_is_refused_without_being_shown(given: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"^SEALRING_DEFAULT_SCOPES: must be scope tokens") as caught:
+        load_settings(default_scopes=given)
+    assert str(given) not in str(caught.value)
 
 
 def test_a_file_that_is_no_text_is_a_clear_error(tmp_path: Path) -> None:
@@ -247,7 +287,7 @@ def test_i15_no_error_and_no_repr_shows_a_secret(monkeypatch: pytest.MonkeyPatch
 )
 def test_cookies_are_secure_save_over_http_on_loopback(
     issuer: str,
-    cookie_secure: str,
+    cookie_secure: Any,
     secure: bool,  # noqa: FBT001 - a column of the table
 ) -> None:
     assert load_settings(issuer=issuer, cookie_secure=cookie_secure).secure_cookies is secure

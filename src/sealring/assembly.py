@@ -11,9 +11,9 @@ import logging
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from math import ceil
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request, Response
 
 from sealring import jwt
 from sealring.errors import SealringError, StoreUnavailable
@@ -30,7 +30,7 @@ from sealring.issuer.sessions import GrantFor, Issued, SessionPolicy, Sessions, 
 from sealring.issuer.throttle import DeviceLanes
 from sealring.sessions.csrf import CsrfTokens
 from sealring.sessions.refresh_token import RefreshTokenCodec
-from sealring.settings import LEEWAY_SECONDS, Settings, load_settings
+from sealring.settings import LEEWAY_SECONDS, Settings, SettingsArguments, load_settings
 from sealring.store import open_store
 from sealring.store.protocol import Store
 from sealring.verifier.clock import Clock, SystemClock
@@ -38,12 +38,15 @@ from sealring.verifier.follower import Follower
 from sealring.verifier.principal import Principal
 from sealring.verifier.source import StoreSource
 from sealring.verifier.verifier import Verifier
+from sealring.web.client_address import plain_address
+from sealring.web.client_origin import AsgiRequest, client_origin, scope_of
 from sealring.web.cookies import CookiePolicy
 from sealring.web.fetch_metadata import origin_of
 from sealring.web.gate import Gate
 from sealring.web.middleware import App, SessionMiddleware
-from sealring.web.problems import Refused
+from sealring.web.problems import Refused, report
 from sealring.web.routes import AuthSite, auth_router
+from sealring.web.strict_route import problem_response
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
@@ -65,7 +68,7 @@ class Sealring:
         settings: what `load_settings` gave; or give single settings by name.
         store: another store than `database_url` names.
         clock: another clock than the machine's.
-        grant_for: asked at each refresh what the session's subject may do now.
+        grant_for: asked at each log-in and refresh what the session's subject may do now.
         on_event: told of each audit event after it was committed here.
         metrics: a Prometheus registry to count in (needs the extra `metrics`).
         given: settings by name, as in `Sealring(secret=…, issuer=…)`.
@@ -83,7 +86,7 @@ class Sealring:
         grant_for: GrantFor | None = None,
         on_event: OnEvent | None = None,
         metrics: CollectorRegistry | None = None,
-        **given: Any,
+        **given: Unpack[SettingsArguments],
     ) -> None:
         self.settings = settings = load_settings(**given) if settings is None else settings
         secret = RootSecret.parse(settings.secret.get_secret_value())
@@ -118,9 +121,10 @@ class Sealring:
         self.metrics = None if metrics is None else _metrics(self.verifier.follower, metrics)
         if self.metrics is not None:
             listeners.append(self.metrics.happened)
+        self._cookie_names = CookiePolicy(secure=settings.secure_cookies, auth_path="/").names
         self.gate = Gate(
             self.verifier.verify,
-            access_cookie=CookiePolicy(secure=settings.secure_cookies, auth_path="/").names.access,
+            access_cookie=self._cookie_names.access,
             origins=[settings.issuer],
             matches_csrf=self.csrf_tokens.matches,
             refused=self.refused,
@@ -236,25 +240,91 @@ class Sealring:
     # accounts of ours, from an application's own routes
 
     async def register(
-        self, username: str, password: str, *, email: str | None = None, address: str = "", user_agent: str = ""
+        self,
+        username: str,
+        password: str,
+        *,
+        email: str | None = None,
+        request: AsgiRequest | None = None,
+        address: str | None = None,
+        user_agent: str = "",
     ) -> LoggedIn:
         """Make an account and start its first session.
 
+        Args:
+            username: the name that the user chose.
+            password: the password that the user chose.
+            email: an address, if the user gave one.
+            request: the request that asks (Starlette's, FastAPI's, or an ASGI scope): attempts are counted by address.
+            address: the client's IP address, where there is no request.
+            user_agent: what it came with, where there is no request.
+
         Raises:
-            InvalidField, NameTaken, Throttled, Overloaded: why not.
+            InvalidField, NameTaken, Throttled, Overloaded: why not; `problem_response` answers with it.
+            NotGranted: the account is made, and `grant_for` grants it no session yet.
+            TypeError, ValueError: neither a request nor an IP address, or both.
         """
+        origin = self._counted_origin(request, address, user_agent)
         await self.open()
-        origin = Origin(address, user_agent)
         return await self.issuer.register(username, password, email=email, origin=origin, replaces=None)
 
-    async def log_in(self, username: str, password: str, *, address: str = "", user_agent: str = "") -> LoggedIn:
+    async def log_in(
+        self,
+        username: str,
+        password: str,
+        *,
+        request: AsgiRequest | None = None,
+        address: str | None = None,
+        user_agent: str = "",
+    ) -> LoggedIn:
         """Check a password and start a session.
 
+        Args:
+            username: as it was typed.
+            password: as it was typed.
+            request: the request that asks (Starlette's, FastAPI's, or an ASGI scope): attempts are counted by address.
+            address: the client's IP address, where there is no request.
+            user_agent: what it came with, where there is no request.
+
         Raises:
-            WrongCredentials, Throttled, Overloaded: why not.
+            WrongCredentials, Throttled, Overloaded: why not; `problem_response` answers with it.
+            TypeError, ValueError: neither a request nor an IP address, or both.
         """
+        origin = self._counted_origin(request, address, user_agent)
         await self.open()
-        return await self.issuer.log_in(username, password, origin=Origin(address, user_agent), replaces=None)
+        return await self.issuer.log_in(username, password, origin=origin, replaces=None)
+
+    async def problem_response(self, request: Request, error: Exception) -> Response:
+        """Answer a route of one's own with the refusal that it raised, as our routes do (RFC 9457).
+
+        `app.add_exception_handler(SealringError, auth.problem_response)`. A setting or a key that is not as needed is
+        no refusal: it is raised again, a server error.
+        """
+        if not isinstance(error, SealringError) or isinstance(error, ValueError):
+            raise error
+        report(error, where=request.scope["path"], refused=self.refused)
+        return problem_response(error, request.scope)
+
+    def _counted_origin(self, request: AsgiRequest | None, address: str | None, user_agent: str) -> Origin:
+        """Where an attempt came from, which must be said: without an address, all callers would share one count."""
+        if request is None and address is None:
+            raise TypeError("give request=, the request that asks, or address=, its client's IP address")
+        if address is not None:
+            address = plain_address(address)
+            if address is None:
+                raise ValueError("address must be an IP address, as in 192.0.2.7")
+        return self._origin(request, address, user_agent)
+
+    def _origin(self, request: AsgiRequest | None, address: str | None, user_agent: str) -> Origin:
+        if request is None:
+            return Origin(address or "", user_agent)
+        if address is not None or user_agent:
+            raise TypeError("give request=, or address= and user_agent=, not both")
+        return client_origin(
+            scope_of(request),
+            trusted_proxies=self.settings.trusted_proxies,
+            device_cookie=self._cookie_names.device,
+        )
 
     # for applications with users of their own
 
@@ -262,24 +332,28 @@ class Sealring:
         self,
         subject: str,
         *,
-        scopes: Iterable[str] = (),
+        scopes: Iterable[str] | None = None,
         claims: Mapping[str, Any] | None = None,
         client_id: str = "",
-        address: str = "",
+        request: AsgiRequest | None = None,
+        address: str | None = None,
         user_agent: str = "",
     ) -> Issued:
         """Start a session for a user whom the application has just authenticated.
 
         Args:
             subject: the user's id, `sub`: 1 to 255 printable characters.
-            scopes: what the session may do: scope tokens of RFC 6749 §3.3.
-            claims: added to each access token of the session.
+            scopes: what the session may do: scope tokens of RFC 6749 §3.3. Left out, `grant_for` is asked, and
+                without one it may do nothing.
+            claims: added to each access token of the session. Left out, those that `grant_for` gives, if asked.
             client_id: the OAuth client; ours when left out.
-            address: where the request came from.
-            user_agent: what it came with.
+            request: the request that asks: the list of sessions then says from where and by which device.
+            address: where the request came from, where there is none to give.
+            user_agent: what it came with, where there is no request to give.
 
         Raises:
             TypeError, ValueError: a subject, scopes or claims that cannot be.
+            NotGranted: `grant_for` was asked and grants nothing.
         """
         await self.open()
         issued = await self.issuer.sessions.start(
@@ -287,20 +361,31 @@ class Sealring:
             scopes=scopes,
             claims=claims,
             client_id=client_id or self.issuer.client_id,
-            origin=Origin(address, user_agent),
+            origin=self._origin(request, address, user_agent),
         )
         if issued is None:
             raise StoreUnavailable("the session could not be started")
         return issued
 
-    async def refresh_session(self, refresh_token: str, *, address: str = "") -> Issued:
+    async def refresh_session(
+        self, refresh_token: str, *, request: AsgiRequest | None = None, address: str | None = None
+    ) -> Issued:
         """Trade a refresh token for the next one and a fresh access token.
 
+        Args:
+            refresh_token: the client's.
+            request: the request that asks; with it, or with `address`, refusals are counted by address.
+            address: the client's IP address, where there is no request.
+
         Raises:
-            RefreshRefused: the subclass says why.
+            RefreshRefused: the subclass says why; `problem_response` answers with it.
+            Throttled: too many dead refresh tokens from this address.
         """
+        origin = self._origin(request, address, "")
         await self.open()
-        return await self.issuer.refresh(refresh_token, origin=Origin(address))
+        return await self.issuer.refresh(
+            refresh_token, origin=origin, counted=request is not None or address is not None
+        )
 
     async def revoke_session(self, session_id: str) -> bool:
         """End one session on every node; true when there was a live one."""
@@ -390,6 +475,7 @@ def _issuer(  # noqa: PLR0917 - the parts, in the order in which they were made
             account_rate=settings.throttle_account,
             address_rate=settings.throttle_address,
             retain_seconds=settings.retain_seconds,
+            new_account_scopes=settings.default_scopes,
         ),
     )
     return Issuer(

@@ -34,7 +34,8 @@ password or a secret. A caller's own mistake (a bad option, a wrong type) is `Ty
     │   └── RefreshSuperseded     refresh_superseded      a request in flight lost its race
     ├── AccountRefused            an account operation was refused
     │   ├── WrongCredentials      invalid_credentials     unknown, wrong or disabled: never which
-    │   │   └── WrongPassword     invalid_credentials     of somebody who is logged in already
+    │   │   ├── WrongPassword     invalid_credentials     of somebody who is logged in already
+    │   │   └── NotGranted        invalid_credentials     the application's `grant_for` grants no session
     │   ├── NameTaken             name_taken
     │   ├── InvalidField          invalid_field           `field` and `reason`
     │   └── NoSuchAccount         no_such_account         for operators, never over HTTP
@@ -264,6 +265,12 @@ class WrongPassword(WrongCredentials):
 
     Not 401 over HTTP: the token is good, and a client that answers 401 by a refresh would ask again for ever.
     """
+
+
+class NotGranted(WrongCredentials):
+    """The application's `grant_for` grants this subject no session. To the client it is any other wrong log-in."""
+
+    cause = "grant_for grants nothing"
 
 
 class NameTaken(AccountRefused):

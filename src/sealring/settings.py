@@ -11,8 +11,9 @@ import ipaddress
 import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from difflib import get_close_matches
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypedDict, Unpack
 from urllib.parse import urlsplit
 
 from dotenv.parser import parse_stream
@@ -20,6 +21,7 @@ from pydantic import BeforeValidator, Field, SecretStr, ValidationError, Validat
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from sealring.errors import ConfigurationError
+from sealring.issuer.sessions import scope_tokens
 from sealring.issuer.throttle import Rate
 from sealring.jwt import parse_duration
 from sealring.web.fetch_metadata import origin_of
@@ -30,6 +32,8 @@ LEEWAY_SECONDS = 5
 
 
 def _seconds(value: Any) -> Any:
+    if isinstance(value, timedelta):
+        return value.total_seconds()
     return parse_duration(value) if isinstance(value, str) else value
 
 
@@ -41,6 +45,10 @@ RateText = Annotated[
     BeforeValidator(lambda value: Rate.parse(value) if isinstance(value, str) else value),
 ]
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+Algorithm = Literal[
+    "ES256", "ES384", "ES512", "Ed25519", "RS256", "RS384", "RS512",
+    "PS256", "PS384", "PS512", "HS256", "HS384", "HS512",
+]  # fmt: skip
 
 
 _AS_IN = {
@@ -58,6 +66,7 @@ _AS_IN = {
     "throttle_address": "60/1m",
     "key_rotation": "30d",
     "trusted_proxies": "10.0.0.0/8,192.0.2.1",
+    "default_scopes": "orders:read orders:write",
 }
 """A good value of every setting that can have a bad one: for hints, since who installs with pip has no docs folder."""
 
@@ -79,21 +88,7 @@ class Settings(BaseSettings):
     database_url: SecretStr = SecretStr("sqlite:///sealring.db")
     issuer: str = "http://127.0.0.1:8000"
     audience: str = ""
-    algorithm: Literal[
-        "ES256",
-        "ES384",
-        "ES512",
-        "Ed25519",
-        "RS256",
-        "RS384",
-        "RS512",
-        "PS256",
-        "PS384",
-        "PS512",
-        "HS256",
-        "HS384",
-        "HS512",
-    ] = "ES256"
+    algorithm: Algorithm = "ES256"
     access_ttl: WholeSeconds = Field(1800, ge=1, le=86_400)
     session_idle: WholeSeconds = Field(14 * 86_400, ge=1, le=400 * 86_400)
     session_max: WholeSeconds = Field(90 * 86_400, ge=1, le=400 * 86_400)
@@ -106,6 +101,7 @@ class Settings(BaseSettings):
     throttle_address: RateText = Rate(60, 60)
     key_rotation: WholeSeconds = Field(30 * 86_400, ge=3600)
     trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = ()
+    default_scopes: Annotated[tuple[str, ...], NoDecode] = ()
 
     @field_validator("issuer")
     @classmethod
@@ -135,6 +131,14 @@ class Settings(BaseSettings):
         if isinstance(value, str):
             return tuple(ipaddress.ip_network(part.strip()) for part in value.split(",") if part.strip())
         return value
+
+    @field_validator("default_scopes", mode="before")
+    @classmethod
+    def _scope_tokens(cls, value: Any) -> Any:
+        try:
+            return scope_tokens(value.replace(",", " ").split() if isinstance(value, str) else value)
+        except (TypeError, ValueError):
+            raise ValueError("must be scope tokens of RFC 6749 §3.3, separated by spaces or commas") from None
 
     @classmethod
     def settings_customise_sources(
@@ -174,6 +178,36 @@ class Settings(BaseSettings):
         most of what is left for the time that they take.
         """
         return min(1.0, (self.max_staleness - self.poll_interval) / 4)
+
+
+Duration = float | str | timedelta
+"""As a constructor takes it: seconds, text like "30m", or a timedelta."""
+
+
+class SettingsArguments(TypedDict, total=False):
+    """The settings as keyword arguments, for type checkers and completion: `Sealring(access_ttl="30m")`.
+
+    The same names as in `Settings`; a test holds the two together.
+    """
+
+    secret: str | SecretStr
+    database_url: str | SecretStr
+    issuer: str
+    audience: str
+    algorithm: Algorithm
+    access_ttl: Duration
+    session_idle: Duration
+    session_max: Duration
+    retry_window: Duration
+    poll_interval: Duration
+    max_staleness: Duration
+    cookie_secure: Literal["auto", "on", "off"] | bool
+    password_min_length: int
+    throttle_account: Rate | str
+    throttle_address: Rate | str
+    key_rotation: Duration
+    trusted_proxies: str | Sequence[str | Network]
+    default_scopes: str | Sequence[str]
 
 
 def is_loopback(host: str) -> bool:
@@ -220,7 +254,7 @@ def _check_names(environment: Iterable[str], dotenv: Sequence[str]) -> None:
             )
 
 
-def load_settings(**given: Any) -> Settings:
+def load_settings(**given: Unpack[SettingsArguments]) -> Settings:
     """Read the settings.
 
     Args:
@@ -232,7 +266,9 @@ def load_settings(**given: Any) -> Settings:
     """
     known = set(Settings.model_fields)
     if unknown := sorted(set(given) - known):
-        raise TypeError(f"unknown setting: {', '.join(unknown)}")
+        nearest = get_close_matches(unknown[0], known, n=1)
+        meant = f"; did you mean {nearest[0]}?" if nearest else ""
+        raise TypeError(f"unknown setting: {', '.join(unknown)}{meant}")
     _check_names(os.environ, names_in_dotenv())
     try:
         return Settings(**given)

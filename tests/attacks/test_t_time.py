@@ -85,18 +85,18 @@ async def test_t2_throttles_do_not_freeze_when_the_clock_goes_back() -> None:
     auth = cheap_sealring(MemoryStore(clock.now_ms), clock, poll_interval=500, max_staleness=1000)
     await auth.open()
     try:
-        await auth.register("ada", PASSWORD)
+        await auth.register("ada", PASSWORD, address="192.0.2.7")
         for _ in range(10):
             with pytest.raises(WrongCredentials):
-                await auth.log_in("ada", "wrong" * 4)
+                await auth.log_in("ada", "wrong" * 4, address="192.0.2.7")
         with pytest.raises(Throttled):
-            await auth.log_in("ada", PASSWORD)
+            await auth.log_in("ada", PASSWORD, address="192.0.2.7")
         clock.step(-3600)
         with pytest.raises(Throttled) as caught:
-            await auth.log_in("ada", PASSWORD)
+            await auth.log_in("ada", PASSWORD, address="192.0.2.7")
         assert caught.value.retry_after <= 3600 + 300, "the wait is bounded by the step and the window"
         clock.pass_seconds(3600 + 300)
-        await auth.log_in("ada", PASSWORD)
+        await auth.log_in("ada", PASSWORD, address="192.0.2.7")
     finally:
         await auth.close()
 
@@ -145,7 +145,7 @@ async def test_t4_j10_a_token_from_the_future_is_refused_beyond_the_leeway(
 async def test_t5_no_year_is_too_late(tmp_path: Path, now: int) -> None:
     clock = FrozenClock(now)
     async with node(clock, SqliteStore(tmp_path / "sealring.db", clock.now_ms)) as auth:
-        entered = await auth.register("ada", PASSWORD)
+        entered = await auth.register("ada", PASSWORD, address="192.0.2.7")
         issued = entered.issued
         assert auth.verify(issued.access_token.text).issued_at == now
         clock.pass_seconds(30)

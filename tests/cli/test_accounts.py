@@ -88,6 +88,7 @@ def test_an_account_from_its_making_to_its_end(shell: Shell, folder: Path) -> No
         ("users scopes nobody a", "", "no account has this name"),
         ("sessions revoke nothing", "", "no live session has this id"),
         ("sessions revoke-user nobody", "", "no account has this name"),
+        ("sessions revoke-user --subject nobody", "", "no account and no live session has this subject"),
         ("sessions list --user nobody", "", "no account has this name"),
         ("keys revoke nothing --yes", "", "no live signing key 'nothing'"),
     ],
@@ -170,7 +171,8 @@ def test_sessions_are_listed_and_ended(house: Shell) -> None:
     assert house(f"sessions revoke {ids[0]}").out == f"ended session {ids[0]}\n"
     assert house(f"sessions revoke {ids[0]}").code == 1
     assert {row["id"] for row in house("sessions list --user ada --json").json} == set(ids[1:])
-    assert house("sessions revoke-user ada").out == "ended every session of ada\n"
+    assert house("sessions revoke-user ada").out == "ended 2 sessions of ada\n"
+    assert house("sessions revoke-user ada").out == "ended 0 sessions of ada\n"
     assert house("sessions list --json").json == []
 
 
@@ -190,7 +192,14 @@ def test_a_listing_of_sessions_that_stops_short_says_so(house: Shell) -> None:
 
 
 def test_revoking_a_subject_of_an_applications_own(house: Shell) -> None:
-    assert house("sessions revoke-user --subject 42").out == "ended every session of 42\n"
+    async def work() -> None:
+        auth = Sealring()
+        await auth.open()
+        await auth.start_session("42")
+        await auth.close()
+
+    asyncio.run(work())
+    assert house("sessions revoke-user --subject 42").out == "ended 1 session of 42\n"
     assert house("sessions list --subject 42 --json").json == []
 
 

@@ -35,7 +35,7 @@ async def test_f13_a_node_serves_with_the_rights_that_the_docs_name(postgres_dsn
     server = postgres_dsn.replace("postgres@", "sealring_server@")
     node = Sealring(secret=SECRET, database_url=server)
     async with node.lifespan():
-        logged_in = await node.register("ada", "correct horse battery staple")
+        logged_in = await node.register("ada", "correct horse battery staple", address="192.0.2.7")
         held = await node.start_session("42")
         refreshed = await node.refresh_session(held.refresh_token)
         assert node.verify(refreshed.access_token.text).subject == "42"

@@ -1,43 +1,119 @@
-"""The README's curl lines, typed as they stand: the tutorial's own steps against the real server."""
+"""The README from top to bottom, typed as it stands, as a new user would: every console line, every file to write."""
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
 import subprocess
+import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
+import httpx2
 import pytest
 
-from tests.serving import start
+from tests.ports import free_port
+from tests.serving import START_WITHIN_SECONDS, environment, start
 
-README = Path(__file__).parents[2] / "README.md"
-BLOCK = re.compile(r"^```console\n(.*?)^```", re.DOTALL | re.MULTILINE)
-STEP = re.compile(r"^\$ (curl .*)\n((?:(?!\$ ).*\n)*)", re.MULTILINE)
+README = (Path(__file__).parents[2] / "README.md").read_text()
+BLOCK = re.compile(
+    r"(?:as `(?P<file>\w+\.py)`:\s+)?^```(?P<kind>console|python)\n(?P<text>.*?)^```", re.DOTALL | re.MULTILINE
+)
+STEP = re.compile(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", re.MULTILINE)
+HERE = "http://127.0.0.1:8000"
 
 
-def steps() -> list[tuple[str, str]]:
-    return [
-        (command, output.strip())
-        for block in BLOCK.findall(README.read_text())
-        for command, output in STEP.findall(block)
-    ]
+def steps() -> Iterator[tuple[str, str, str]]:
+    """What the reader does: ("write", file, text), or ("type", command, what is shown)."""
+    for block in BLOCK.finditer(README):
+        if block["kind"] == "console":
+            yield from (("type", command, shown.strip()) for command, shown in STEP.findall(block["text"]))
+        elif block["file"]:
+            yield "write", block["file"], block["text"]
+
+
+class Reader:
+    """Types into one shell in one folder; what does not end by itself runs in another terminal."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.url = HERE
+        self.server: subprocess.Popen[bytes] | None = None
+
+    def type(self, command: str, shown: str) -> None:
+        if command == "scripts/serve":
+            served = start(self.folder)
+            self.server, self.url = served.process, served.url
+        elif command.startswith("uvicorn "):
+            self.serve(command)
+        else:
+            output = self.run(command.replace(HERE, self.url))
+            wanted = re.escape(shown).replace("…", ".*")
+            assert re.fullmatch(wanted, output, re.DOTALL), f"{command}\n{output}"
+
+    def run(self, command: str) -> str:
+        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        script = f"[ ! -e .shell ] || . ./.shell\nset -e\n{command}\ndeclare -p TOKEN > .shell 2>/dev/null || true"
+        done = subprocess.run(
+            ["bash", "-c", script],
+            cwd=self.folder,
+            env=environment(PATH=path),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, f"{command}\n{done.stderr}"
+        return done.stdout.strip()
+
+    def serve(self, command: str) -> None:
+        port = free_port()
+        self.url = f"http://127.0.0.1:{port}"
+        typed = [sys.executable, "-m", *command.split(), "--port", str(port)]
+        self.server = subprocess.Popen(typed, cwd=self.folder, env=environment(), stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + START_WITHIN_SECONDS
+        while True:
+            try:
+                httpx2.get(self.url, trust_env=False)
+            except httpx2.TransportError:
+                assert self.server.poll() is None, "the application does not start"
+                assert time.monotonic() < deadline, "the application does not start in time"
+                time.sleep(0.05)
+            else:
+                return
+
+    def stop(self) -> None:
+        if self.server is not None:
+            self.server.terminate()
+            self.server.wait(30)
+            self.server = None
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
-def test_the_tutorial_with_curl(tmp_path: Path) -> None:
-    server = start(tmp_path)
-    variables: dict[str, str] = {"PATH": os.environ["PATH"]}
+def test_the_readme_works_step_by_step(tmp_path: Path) -> None:
+    """In order, with nothing set that the page has not set."""
+    done = []
+    reader = Reader(tmp_path / "clone")
+    reader.folder.mkdir()
     try:
-        assert len(steps()) >= 4
-        for command, shown in steps():
-            typed = command.replace("http://127.0.0.1:8000", server.url)
-            done = subprocess.run(["bash", "-c", typed], env=variables, capture_output=True, text=True, check=True)
-            wanted = re.escape(shown).replace("…", ".*")
-            assert re.fullmatch(wanted, done.stdout.strip()), f"{command}\n{done.stdout}"
-            if '"token"' in done.stdout:
-                variables["TOKEN"] = json.loads(done.stdout)["token"]
+        for kind, what, text in steps():
+            if what == "sealring init":  # "Stop the demo. In a folder of its own …"
+                reader.stop()
+                reader = Reader(tmp_path / "own")
+                reader.folder.mkdir()
+            if kind == "write":
+                (reader.folder / what).write_text(text)
+            else:
+                reader.type(what, text)
+            done.append(what.split()[0])
     finally:
-        server.kill()
+        reader.stop()
+    assert [word for word in done if word != "curl"] == [
+        "scripts/serve", "TOKEN=$(python3", "sealring", "app.py", "uvicorn", "TOKEN=$(python3"
+    ]  # fmt: skip
+    assert done.count("curl") == 8
+
+
+def test_the_tutorial_is_named() -> None:
+    assert "How To Use JSON Web Tokens (JWTs) in Express.js" in README

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -31,8 +32,8 @@ def test_every_setting_is_documented_with_its_default() -> None:
         field = name.removeprefix(PREFIX).lower()
         if default in {"none", "the issuer"}:
             continue
-        given = load_settings(**{field: default})
-        assert getattr(given, field) == getattr(defaults, field), name
+        setting: Any = {field: default}
+        assert getattr(load_settings(**setting), field) == getattr(defaults, field), name
 
 
 def commands(group: click.Group, words: str = "sealring") -> set[str]:

@@ -11,7 +11,15 @@ from typing import Any
 import pytest
 
 from sealring import Sealring, jwt
-from sealring.errors import RefreshReused, RefreshSuperseded, Revoked, SessionEnded, StoreUnavailable
+from sealring.errors import (
+    NotGranted,
+    RefreshReused,
+    RefreshSuperseded,
+    Revoked,
+    SessionEnded,
+    StoreUnavailable,
+    WrongCredentials,
+)
 from sealring.issuer.origin import Origin
 from sealring.issuer.sessions import SWAP_ATTEMPTS, Grant, Issued, check_subject, scope_tokens
 from sealring.sessions.session import Session
@@ -94,7 +102,7 @@ def test_a_scope_is_a_scope_token_of_rfc_6749(scope: str) -> None:
         scope_tokens(["good", scope])
 
 
-@pytest.mark.parametrize("scopes", ["orders:read", b"orders:read", None, 5, [5], ["orders:read", None]])
+@pytest.mark.parametrize("scopes", ["orders:read", b"orders:read", 5, [5], ["orders:read", None]])
 async def test_scopes_are_a_list_of_strings(scopes: Any, clock: FrozenClock) -> None:
     desk = Desk(MemoryStore(clock.now_ms), clock)
     with pytest.raises(TypeError, match=r'scopes must be a list of strings, as in \["orders:read"\]'):
@@ -246,13 +254,53 @@ async def test_each_refresh_asks_the_application_what_the_subject_may_do_now(sto
     assert [session.subject for session in asked] == ["42"] * 3
 
 
+async def test_the_application_is_asked_at_the_start_for_what_it_has_not_said(store: Store, clock: FrozenClock) -> None:
+    async def grant_for(session: Session) -> Grant | None:
+        return None if session.subject == "43" else Grant(["b"], {"tenant": "t2"})
+
+    desk = Desk(store, clock, grant_for=grant_for)
+    issued = await desk.start()
+    assert (claims_of(issued)["scope"], claims_of(issued)["tenant"]) == ("b", "t2")
+    assert (issued.session.scopes, issued.session.claims) == (("b",), {"tenant": "t2"})
+    issued = await desk.start(claims={"plan": "gold"})
+    assert (claims_of(issued)["scope"], claims_of(issued)["plan"], "tenant" in claims_of(issued)) == (
+        "b",
+        "gold",
+        False,
+    )
+    issued = await desk.start(scopes=[], claims={})
+    assert (claims_of(issued)["scope"], "tenant" in claims_of(issued)) == ("", False)
+    with pytest.raises(NotGranted):
+        await desk.start("43")
+    assert len(await desk.sessions.list("43")) == 0
+
+
+async def test_the_application_is_asked_when_an_account_logs_in(store: Store, clock: FrozenClock) -> None:
+    granted: list[str] | None = ["b"]
+
+    async def grant_for(_: Session) -> Grant | None:
+        return None if granted is None else Grant(granted)
+
+    desk = Desk(store, clock, grant_for=grant_for, default_scopes=["a"])
+    await desk.auth.issuer.keys.load()
+    accounts = desk.auth.issuer.accounts
+    await accounts.create("ada", "seven blue otters sing", scopes=("admin",))
+    logged_in = await desk.auth.issuer.log_in("ada", "seven blue otters sing", origin=HERE, replaces=None)
+    assert claims_of(logged_in.issued)["scope"] == "b"
+    granted = None
+    with pytest.raises(WrongCredentials):  # to the client, no other refusal than that of a wrong password (I11)
+        await desk.auth.issuer.log_in("ada", "seven blue otters sing", origin=HERE, replaces=None)
+
+
 @pytest.mark.parametrize("grant", [Grant(["a b"]), Grant("ab"), Grant([], {"sub": "root"})])
 async def test_a_grant_that_cannot_be_is_refused_before_anything_is_written(grant: Grant, clock: FrozenClock) -> None:
     async def grant_for(_: Session) -> Grant:
         return grant
 
     desk = Desk(MemoryStore(clock.now_ms), clock, grant_for=grant_for)
-    issued = await desk.start()
+    with pytest.raises((TypeError, ValueError), match=r"scope|sub"):
+        await desk.start()
+    issued = await desk.start(scopes=[])
     with pytest.raises((TypeError, ValueError), match=r"scope|sub"):
         await desk.refresh(issued)
     record = await desk.auth.store.read_session(issued.session.id)

@@ -20,6 +20,7 @@ MADE: dict[type[SealringError], SealringError] = {
     errors.Stale: errors.Stale(3),
     errors.WrongCredentials: errors.WrongCredentials(),
     errors.WrongPassword: errors.WrongPassword(),
+    errors.NotGranted: errors.NotGranted(),
     errors.NameTaken: errors.NameTaken(),
     errors.InvalidField: errors.InvalidField("username", "too short"),
     errors.InvalidFields: errors.InvalidFields((errors.InvalidField("a", "b"), errors.InvalidField("c", "d"))),

@@ -68,16 +68,21 @@ def revoke(session_id: str) -> None:
 @click.argument("username", required=False)
 @click.option("--subject", help="By subject (applications with users of their own).")
 def revoke_user(username: str | None, subject: str | None) -> None:
-    """End every session of a user."""
+    """End every session of a user. Nobody found is an error."""
     if (username is None) == (subject is None):
         raise click.UsageError("give a user name or --subject")
 
-    async def work(auth: Sealring) -> None:
-        found = await subject_of(auth, username, subject)
-        await auth.issuer.sessions.end_subject(found or "", cause="ended_by_operator")
+    async def work(auth: Sealring) -> int:
+        found = await subject_of(auth, username, subject) or ""
+        live = await auth.issuer.sessions.list(found)
+        # whatever the list says: a session may have begun since, or be past its idle limit with a live access token
+        await auth.issuer.sessions.end_subject(found, cause="ended_by_operator")
+        if not live and await auth.store.find_account(id=found) is None:
+            raise NotFound("no account and no live session has this subject")
+        return len(live)
 
-    with_issuer(work)
-    click.echo(f"ended every session of {username or subject}")
+    number = with_issuer(work)
+    click.echo(f"ended {number} session{'' if number == 1 else 's'} of {username or subject}")
 
 
 async def subject_of(auth: Sealring, username: str | None, subject: str | None) -> str | None:

@@ -22,7 +22,6 @@ from sealring.errors import MethodNotAllowed, NotFound
 from sealring.frameworks.fastapi import guard
 from sealring.settings import Settings, load_settings
 from sealring.verifier.principal import Principal
-from sealring.web.client_address import client_address
 from sealring.web.fetch_metadata import check_no_foreign_page, origin_of
 from sealring.web.health import HealthRoutes
 from sealring.web.limits import HeadLimits
@@ -111,12 +110,7 @@ def tutorial_routes(auth: Sealring, orders: Orders) -> APIRouter:
     async def create_new_user(body: NewUser, request: Request) -> CreatedUser:
         """Make an account; `token` is the tutorial's own name for the access token."""
         check_no_foreign_page(request.scope["headers"], origins)
-        logged_in = await auth.register(
-            body.username,
-            body.password,
-            address=client_address(request.scope, auth.settings.trusted_proxies),
-            user_agent=request.headers.get("user-agent", ""),
-        )
+        logged_in = await auth.register(body.username, body.password, request=request)
         issued = logged_in.issued
         return CreatedUser(
             token=issued.access_token.text,

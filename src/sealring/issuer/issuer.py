@@ -64,6 +64,7 @@ class Issuer:
 
         Raises:
             InvalidField, NameTaken, Throttled, Overloaded: see `Accounts.register`.
+            NotGranted: the account is made, and `grant_for` grants it no session yet.
         """
         account = await self.accounts.register(username, password, email, origin)
         return await self._start(account, origin, replaces)
@@ -77,17 +78,20 @@ class Issuer:
         account = await self.accounts.authenticate(username, password, origin)
         return await self._start(account, origin, replaces)
 
-    async def refresh(self, text: str, *, origin: Origin) -> Issued:
+    async def refresh(self, text: str, *, origin: Origin, counted: bool = True) -> Issued:
         """Trade a refresh token; see `Sessions.refresh`.
 
         A token of ours that is dead counts against its address. One whose MAC is not ours does not:
-        it never reaches the store (R9), and guessing at 256 bits needs no throttle.
+        it never reaches the store (R9), and guessing at 256 bits needs no throttle. A caller who knows no address
+        counts none: else all of its clients would share one count.
         """
         try:
             return await self.sessions.refresh(text, origin=origin)
         except (InvalidRefreshToken, RefreshSuperseded):
             raise
         except RefreshRefused:
+            if not counted:
+                raise
             lane = address_lane(origin.address, self.address_rate, purpose="refresh")
             wait = await self.store.count_attempt([lane], now=self.clock() // 1000)
             if wait:
@@ -140,7 +144,7 @@ class Issuer:
     async def _start(self, account: Account, origin: Origin, replaces: str | None) -> LoggedIn:
         issued = await self.sessions.start(
             account.id,
-            scopes=account.scopes,
+            account=account,
             client_id=self.client_id,
             origin=origin,
             guard=LoginGuard(password_hash=account.password_hash),

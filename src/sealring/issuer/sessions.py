@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, assert_never
 
-from sealring.errors import RefreshReused, RefreshSuperseded, SessionEnded, StoreUnavailable
+from sealring.errors import NotGranted, RefreshReused, RefreshSuperseded, SessionEnded, StoreUnavailable
 from sealring.issuer.access_tokens import AccessToken, AccessTokenIssuer, check_claims
 from sealring.issuer.device import describe_device
 from sealring.issuer.origin import Origin
@@ -26,6 +26,7 @@ from sealring.sessions.session import EndCause, Session
 from sealring.store.ledger import draft_entry
 from sealring.store.protocol import Store
 from sealring.store.records import (
+    Account,
     EndSession,
     EndSubject,
     Event,
@@ -43,7 +44,7 @@ others find it within the retry window and need no write, so only a bug or a flo
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What a subject may do now, asked anew at each refresh."""
+    """What a subject may do now, asked at the log-in and anew at each refresh."""
 
     scopes: Sequence[str]
     claims: Mapping[str, Any] = field(default_factory=dict)
@@ -53,7 +54,10 @@ class Grant:
 
 
 GrantFor = Callable[[Session], Awaitable[Grant | None]]
-"""The application's answer at each refresh: what the session's subject may do now; None ends the session."""
+"""The application's answer at each log-in and refresh: what the session's subject may do now.
+
+None grants nothing: no session begins, and the one that asks to be refreshed ends.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +97,7 @@ class Sessions:
         policy: limits.
         in_force: told of every revocation before the caller gets its answer (I2).
         clock: Unix milliseconds.
-        grant_for: asked at each refresh; by default an account's own scopes, else what the session began with.
+        grant_for: asked at each start and refresh; by default an account's own scopes, else those of the start.
     """
 
     def __init__(
@@ -119,22 +123,24 @@ class Sessions:
         self,
         subject: str,
         *,
-        scopes: Iterable[str] = (),
+        scopes: Iterable[str] | None = None,
         claims: Mapping[str, Any] | None = None,
         client_id: str,
         origin: Origin,
         guard: LoginGuard | None = None,
+        account: Account | None = None,
         replaces: str | None = None,
     ) -> Issued | None:
         """Start a session for a subject who has just proved who they are.
 
         Args:
             subject: `sub`, an opaque string.
-            scopes: what the session may do.
-            claims: added to each access token.
+            scopes: what the session may do; left out, what `grant_for` or else the account says.
+            claims: added to each access token; left out, what `grant_for` says when it is asked.
             client_id: the OAuth client, or the issuer's own name for its pages.
             origin: where the request came from.
             guard: for accounts: what was verified, held against the row in the inserting transaction (U13).
+            account: whose session it is, when it is an account of ours.
             replaces: sid that the same browser held before (C1).
 
         Returns:
@@ -145,9 +151,10 @@ class Sessions:
                 no JSON.
             ValueError: empty subject, a scope with a space, a claim that only the issuer may set, or so many that the
                 token would be too long.
+            NotGranted: `grant_for` grants this subject nothing.
         """
         check_subject(subject)
-        scopes = scope_tokens(scopes)
+        given = None if scopes is None else scope_tokens(scopes)
         check_claims(claims or {})
         now_ms = self._clock()
         now = now_ms // 1000
@@ -155,8 +162,8 @@ class Sessions:
             id=secrets.token_urlsafe(SESSION_ID_BYTES),
             subject=subject,
             client_id=client_id,
-            scopes=scopes,
-            claims=dict(claims or {}),
+            scopes=given or (),
+            claims=claims or {},
             device=describe_device(origin.user_agent),
             address=origin.address,
             created_at=now,
@@ -167,8 +174,13 @@ class Sessions:
             minted_ms=now_ms,
             confirmed_ms=now_ms,
         )
+        if given is None:
+            grant = await self._ask(SessionRecord(session, 0, account))
+            if grant is None:
+                raise NotGranted
+            session = replace(session, scopes=tuple(grant.scopes), claims=grant.claims if claims is None else claims)
         # before anything is written: what cannot be signed, or is too long for a token, leaves no session behind
-        self._access_tokens.issue(session, epoch=0, scopes=scopes, claims=session.claims, now=now)
+        self._access_tokens.issue(session, epoch=0, scopes=session.scopes, claims=session.claims, now=now)
         event = Event(
             kind="session_started",
             at_ms=now_ms,
@@ -307,11 +319,17 @@ class Sessions:
         self._in_force((entry,))
 
     async def _grant(self, record: SessionRecord) -> Grant:
+        grant = await self._ask(record)
+        if grant is None:
+            await self.end(record.session.id, cause="ended_by_operator")
+            raise SessionEnded("the application no longer grants this session")
+        return grant
+
+    async def _ask(self, record: SessionRecord) -> Grant | None:
         if self._grant_for is not None:
             grant = await self._grant_for(record.session)
             if grant is None:
-                await self.end(record.session.id, cause="ended_by_operator")
-                raise SessionEnded("the application no longer grants this session")
+                return None
             check_claims(grant.claims)  # before anything is written
             return Grant(scope_tokens(grant.scopes), grant.claims)
         if record.account is not None:

@@ -21,6 +21,12 @@ MAX_HOPS = 16
 _MAX_HOP_BYTES = 64
 
 
+def plain_address(text: str) -> str | None:
+    """Return the plain form of an IPv4 or IPv6 address; none for any other text."""
+    address = _parse(text)
+    return None if address is None else str(address)
+
+
 def client_address(scope: Mapping[str, Any], trusted_proxies: Sequence[Network] = ()) -> str:
     """Return the client's address in its plain form; empty for a peer without one (a Unix socket).
 

@@ -12,7 +12,8 @@ from sealring.issuer.origin import Origin
 from sealring.issuer.sessions import Issued
 from sealring.sessions.csrf import CsrfTokens
 from sealring.verifier.principal import Principal
-from sealring.web.client_address import Network, client_address
+from sealring.web.client_address import Network
+from sealring.web.client_origin import client_origin
 from sealring.web.cookies import CookiePolicy, read_cookie
 from sealring.web.credentials import Credential, find_credential
 from sealring.web.fetch_metadata import check_no_foreign_page
@@ -20,8 +21,6 @@ from sealring.web.gate import Gate
 from sealring.web.problems import Refused
 from sealring.web.routes.wire import Delivery, Tokens, User
 from sealring.web.strict_route import counting
-
-MAX_USER_AGENT = 512
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,12 +79,8 @@ class AuthSite:
 
     def origin(self, request: Request) -> Origin:
         """Where the request came from."""
-        headers = request.scope["headers"]
-        agent = next((value for name, value in headers if name == b"user-agent"), b"")
-        return Origin(
-            address=client_address(request.scope, self.trusted_proxies),
-            user_agent=agent[:MAX_USER_AGENT].decode("latin-1"),
-            device_lane=self._cookie(request, self.cookies.names.device),
+        return client_origin(
+            request.scope, trusted_proxies=self.trusted_proxies, device_cookie=self.cookies.names.device
         )
 
     def deliver(self, response: Response, issued: Issued, delivery: Delivery, *, user: User | None = None) -> Tokens:

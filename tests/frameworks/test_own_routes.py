@@ -1,0 +1,147 @@
+"""Log-in, registration and refresh from routes of one's own: counted by the caller's address, refused as by ours."""
+
+# no postponed annotations: FastAPI cannot look up the local models in a string
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx2
+import pytest
+from fastapi import FastAPI
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from sealring import Sealring, SealringError
+from sealring.errors import ConfigurationError, KeyRefused, RefreshReused, SessionEnded, Throttled, WrongCredentials
+from sealring.issuer.throttle import Rate
+from tests.serving import PASSWORD, cheap_sealring, problem
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def auth() -> AsyncIterator[Sealring]:
+    auth = cheap_sealring(account_rate=Rate(3, 300), throttle_address="5/1m", trusted_proxies="10.0.0.0/8")
+    async with auth.lifespan():
+        yield auth
+
+
+def fastapi_app(auth: Sealring) -> Any:
+    app = FastAPI()
+
+    @app.post("/enter/{name}/{password}")
+    async def enter(name: str, password: str, request: Request) -> str:
+        return (await auth.log_in(name, password, request=request)).issued.access_token.text
+
+    @app.post("/join/{name}/{password}")
+    async def join(name: str, password: str, request: Request) -> str:
+        return (await auth.register(name, password, request=request.scope)).account.name
+
+    @app.post("/renew/{token}")
+    async def renew(token: str, request: Request) -> str:
+        return (await auth.refresh_session(token, request=request)).refresh_token
+
+    @app.get("/broken/{what}")
+    async def broken(what: str) -> None:
+        raise KeyRefused("x") if what == "key" else ConfigurationError("x")
+
+    app.add_exception_handler(SealringError, auth.problem_response)
+    return app
+
+
+def starlette_app(auth: Sealring) -> Any:
+    async def enter(request: Request) -> Response:
+        found = await auth.log_in(request.path_params["name"], request.path_params["password"], request=request)
+        return JSONResponse(found.account.name)
+
+    return Starlette(
+        routes=[Route("/enter/{name}/{password}", enter, methods=["POST"])],
+        exception_handlers={SealringError: auth.problem_response},
+    )
+
+
+def client_of(app: Any, address: str = "192.0.2.1") -> httpx2.AsyncClient:
+    return httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app, client=(address, 1)), base_url="http://test")
+
+
+@pytest.mark.parametrize("make_app", [fastapi_app, starlette_app])
+async def test_a_refusal_in_a_route_of_ones_own_is_the_answer_that_our_route_gives(
+    auth: Sealring, make_app: Any
+) -> None:
+    async with client_of(make_app(auth)) as client:
+        for _ in range(3):
+            refused = await client.post(f"/enter/ada/{PASSWORD}")
+            assert problem(refused) == (401, "invalid_credentials")
+            assert refused.headers["www-authenticate"] == 'Bearer realm="sealring"'
+        refused = await client.post(f"/enter/ada/{PASSWORD}")
+        assert problem(refused) == (429, "throttled")
+        assert int(refused.headers["retry-after"]) > 1
+
+
+async def test_refusals_name_the_field_and_the_name_taken(auth: Sealring) -> None:
+    async with client_of(fastapi_app(auth)) as client:
+        assert (await client.post(f"/join/ada/{PASSWORD}")).json() == "ada"
+        assert problem(await client.post(f"/join/ada/{PASSWORD}")) == (409, "name_taken")
+        refused = await client.post("/join/bob/short")
+        assert problem(refused) == (422, "invalid_field")
+        assert refused.json()["errors"][0]["field"] == "password"
+        assert auth.verify((await client.post(f"/enter/ada/{PASSWORD}")).json()).client_id
+
+
+async def test_u10_callers_are_counted_by_their_own_addresses(auth: Sealring) -> None:
+    app = fastapi_app(auth)
+    async with client_of(app) as client, client_of(app, "192.0.2.2") as other, client_of(app, "10.0.0.1") as proxy:
+        statuses = [(await client.post(f"/enter/nobody{number}/{PASSWORD}")).status_code for number in range(8)]
+        assert (statuses[:5], statuses[-1]) == ([401] * 5, 429)
+        assert (await other.post(f"/enter/nobody/{PASSWORD}")).status_code == 401
+        for number, status in ((1, 429), (3, 401)):
+            through = await proxy.post(f"/enter/me/{PASSWORD}", headers={"X-Forwarded-For": f"192.0.2.{number}"})
+            assert through.status_code == status, "the setting trusted_proxies holds here too"
+
+
+async def test_refreshes_that_fail_are_counted_by_address_where_there_is_one(auth: Sealring) -> None:
+    dead = await auth.start_session("42")
+    await auth.revoke_session(dead.session.id)
+    async with client_of(fastapi_app(auth)) as client, client_of(fastapi_app(auth), "192.0.2.2") as other:
+        for _ in range(5):
+            assert problem(await client.post(f"/renew/{dead.refresh_token}")) == (401, "session_ended")
+        assert problem(await client.post(f"/renew/{dead.refresh_token}")) == (429, "throttled")
+        assert problem(await other.post(f"/renew/{dead.refresh_token}")) == (401, "session_ended")
+    for _ in range(6):
+        with pytest.raises((SessionEnded, RefreshReused)):
+            await auth.refresh_session(dead.refresh_token)
+    with pytest.raises(Throttled):
+        await auth.refresh_session(dead.refresh_token, address="192.0.2.1")
+
+
+@pytest.mark.parametrize("kind", ["key", "setting"])
+async def test_a_fault_of_the_server_is_no_refusal(auth: Sealring, kind: str) -> None:
+    async with client_of(fastapi_app(auth)) as client:
+        with pytest.raises(ValueError, match="x"):
+            await client.get(f"/broken/{kind}")
+
+
+async def test_the_list_of_sessions_says_from_where(auth: Sealring) -> None:
+    scope = {"type": "http", "client": ("192.0.2.9", 1), "headers": [(b"user-agent", b"curl/8.0")]}
+    issued = await auth.start_session("42", request=scope)
+    assert (issued.session.address, issued.session.device) == ("192.0.2.9", "curl")
+
+
+async def test_an_attempt_without_an_address_is_the_callers_mistake(auth: Sealring) -> None:
+    scope = {"type": "http", "client": ("192.0.2.9", 1), "headers": []}
+    for call in (auth.log_in, auth.register):
+        with pytest.raises(TypeError, match="give request="):
+            await call("ada", PASSWORD)
+        with pytest.raises(TypeError, match="not both"):
+            await call("ada", PASSWORD, request=scope, address="192.0.2.7")
+        with pytest.raises(TypeError, match="ASGI request or its scope, not str"):
+            await call("ada", PASSWORD, request="192.0.2.7")  # type: ignore[arg-type]
+        for address in ("", "unknown", "192.0.2.7, 192.0.2.8"):
+            with pytest.raises(ValueError, match="address must be an IP address"):
+                await call("ada", PASSWORD, address=address)
+    with pytest.raises(WrongCredentials):
+        await auth.log_in("ada", PASSWORD, address="[2001:db8::1]:80")
+    event = (await auth.store.read_events())[-1]
+    assert (event.kind, event.address) == ("login_failed", "2001:db8::1")
