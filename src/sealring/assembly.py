@@ -30,6 +30,7 @@ from sealring.issuer.sessions import GrantFor, Issued, SessionPolicy, Sessions, 
 from sealring.issuer.throttle import DeviceLanes
 from sealring.sessions.csrf import CsrfTokens
 from sealring.sessions.refresh_token import RefreshTokenCodec
+from sealring.sessions.session_cookie import SessionCookieCodec
 from sealring.settings import LEEWAY_SECONDS, Settings, SettingsArguments, load_settings
 from sealring.store import open_store
 from sealring.store.protocol import Store
@@ -40,7 +41,7 @@ from sealring.verifier.source import StoreSource
 from sealring.verifier.verifier import Verifier
 from sealring.web.client_address import plain_address
 from sealring.web.client_origin import AsgiRequest, client_origin, scope_of
-from sealring.web.cookies import CookiePolicy
+from sealring.web.cookies import CookieNames, CookiePolicy
 from sealring.web.fetch_metadata import origin_of
 from sealring.web.gate import Gate
 from sealring.web.middleware import App, SessionMiddleware
@@ -95,6 +96,7 @@ class Sealring:
         listeners: list[OnEvent] = [] if on_event is None else [on_event]
         told = announcing(store, listeners)
         self.csrf_tokens = CsrfTokens(secret.derive("csrf token"))
+        self.session_cookies = SessionCookieCodec(secret.derive("session cookie"))
         keys = SigningKeys(
             told,
             Sealer(secret.derive("signing keys at rest")),
@@ -121,7 +123,7 @@ class Sealring:
         self.metrics = None if metrics is None else _metrics(self.verifier.follower, metrics)
         if self.metrics is not None:
             listeners.append(self.metrics.happened)
-        self._cookie_names = CookiePolicy(secure=settings.secure_cookies, auth_path="/").names
+        self._cookie_names = CookieNames.of(settings.cookie_name, secure=settings.secure_cookies)
         self.gate = Gate(
             self.verifier.verify,
             access_cookie=self._cookie_names.access,
@@ -222,8 +224,9 @@ class Sealring:
             AuthSite(
                 issuer=self.issuer,
                 gate=self.gate,
-                cookies=CookiePolicy(secure=settings.secure_cookies, auth_path=prefix),
+                cookies=CookiePolicy(secure=settings.secure_cookies, auth_path=prefix, name=settings.cookie_name),
                 csrf_tokens=self.csrf_tokens,
+                session_cookies=self.session_cookies,
                 origins=frozenset({origin_of(settings.issuer)}),
                 trusted_proxies=settings.trusted_proxies,
                 open=self.open,

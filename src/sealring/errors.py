@@ -29,6 +29,7 @@ password or a secret. A caller's own mistake (a bad option, a wrong type) is `Ty
     ├── KeyRefused (ValueError)   key_refused             not fit to be a key of that algorithm
     ├── RefreshRefused            a refresh token was refused
     │   ├── InvalidRefreshToken   invalid_token           not minted by us
+    │   ├── RefreshUnbound        refresh_unbound         a cookie that is not of this browser's session
     │   ├── SessionEnded          session_ended           ended, or past a limit
     │   ├── RefreshReused         refresh_reused          theft or an old copy: the session ended
     │   └── RefreshSuperseded     refresh_superseded      a request in flight lost its race
@@ -57,7 +58,8 @@ password or a secret. A caller's own mistake (a bad option, a wrong type) is `Ty
     │   ├── RequestTimeout        request_timeout         the body did not arrive in time
     │   ├── BodyTooLarge          body_too_large
     │   ├── TargetTooLong         target_too_long         path and query
-    │   └── HeadersTooLarge       headers_too_large       in bytes or in number
+    │   ├── HeadersTooLarge       headers_too_large       in bytes or in number
+    │   └── CookiesTooLarge       cookies_too_large       ours among more than a browser should send
     └── ConfigurationError (ValueError) configuration     `hint` says how to mend it
 """
 
@@ -225,6 +227,12 @@ class InvalidRefreshToken(RefreshRefused):
     """Not a refresh token of ours: form or MAC."""
 
     code = "invalid_token"
+
+
+class RefreshUnbound(RefreshRefused):
+    """A refresh cookie came that is not of the session that this browser's session cookie names: nothing was done."""
+
+    code = "refresh_unbound"
 
 
 class SessionEnded(RefreshRefused):
@@ -431,6 +439,12 @@ class HeadersTooLarge(RequestRefused):
     """Too many header fields, or too many bytes of them (RFC 6585 §5)."""
 
     code = "headers_too_large"
+
+
+class CookiesTooLarge(RequestRefused):
+    """Our cookie stands among so many others, in bytes or in number, that the whole is not read (RFC 6585 §5)."""
+
+    code = "cookies_too_large"
 
 
 class ConfigurationError(SealringError, ValueError):

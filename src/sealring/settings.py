@@ -24,6 +24,7 @@ from sealring.errors import ConfigurationError
 from sealring.issuer.sessions import scope_tokens
 from sealring.issuer.throttle import Rate
 from sealring.jwt import parse_duration
+from sealring.web.cookies import CookieNames
 from sealring.web.fetch_metadata import origin_of
 
 PREFIX = "SEALRING_"
@@ -61,6 +62,7 @@ _AS_IN = {
     "poll_interval": "0.5s",
     "max_staleness": "5s",
     "cookie_secure": "auto",
+    "cookie_name": "shop",
     "password_min_length": "15",
     "throttle_account": "10/5m",
     "throttle_address": "60/1m",
@@ -96,6 +98,7 @@ class Settings(BaseSettings):
     poll_interval: Seconds = Field(0.5, ge=0.05, le=600)
     max_staleness: Seconds = Field(5.0, ge=0.5, le=3600)
     cookie_secure: Literal["auto", "on", "off"] = "auto"
+    cookie_name: str = "sealring"
     password_min_length: int = Field(15, ge=8, le=64)
     throttle_account: RateText = Rate(10, 300)
     throttle_address: RateText = Rate(60, 60)
@@ -117,6 +120,12 @@ class Settings(BaseSettings):
     def _truth_words(cls, value: Any) -> Any:
         words = {"true": "on", "1": "on", "yes": "on", "false": "off", "0": "off", "no": "off"}
         return words.get(str(value).lower(), str(value).lower())
+
+    @field_validator("cookie_name")
+    @classmethod
+    def _begins_cookie_names(cls, value: str) -> str:
+        CookieNames.of(value, secure=True)
+        return value
 
     @field_validator("max_staleness")
     @classmethod
@@ -202,6 +211,7 @@ class SettingsArguments(TypedDict, total=False):
     poll_interval: Duration
     max_staleness: Duration
     cookie_secure: Literal["auto", "on", "off"] | bool
+    cookie_name: str
     password_min_length: int
     throttle_account: Rate | str
     throttle_address: Rate | str

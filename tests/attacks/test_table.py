@@ -96,10 +96,11 @@ class User:
     access: str
     refresh: str
     csrf: str
+    held: str
 
     @property
     def cookies(self) -> dict[str, str]:
-        names = {"sealring_access": self.access, "sealring_refresh": self.refresh}
+        names = {"sealring_access": self.access, "sealring_session": self.held, "sealring_refresh": self.refresh}
         return cookie_line(names) | {"X-CSRF-Token": self.csrf}
 
     @property
@@ -124,7 +125,8 @@ def sign_up(client: httpx2.Client, site: ServedThread) -> User:
     tokens = register(client, name)
     claims = jwt.peek(tokens["access_token"]).claims
     csrf = site.auth.csrf_tokens.token(claims["sid"])
-    return User(name, claims["sub"], claims["sid"], tokens["access_token"], tokens["refresh_token"], csrf)
+    held = site.auth.session_cookies.seal(claims["sid"])
+    return User(name, claims["sub"], claims["sid"], tokens["access_token"], tokens["refresh_token"], csrf, held)
 
 
 async def befall(site: ServedThread, user: User, state: str) -> None:

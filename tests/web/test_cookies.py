@@ -4,7 +4,16 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sealring.web.cookies import MAX_AGE_SECONDS, MAX_COOKIE_BYTES, CookiePolicy, read_cookie
+from sealring.errors import CookiesTooLarge
+from sealring.web.cookies import (
+    MAX_AGE_SECONDS,
+    MAX_COOKIE_BYTES,
+    MAX_COOKIES,
+    CookieNames,
+    CookiePolicy,
+    read_cookie,
+    read_cookies,
+)
 
 NAME = b"__Host-sealring_access"
 
@@ -47,11 +56,40 @@ def test_the_one_cookie_of_our_name_is_read_as_it_stands(lines: list[bytes]) -> 
         [NAME + b"=x y"],
         [NAME + b"=x\xff"],
         [NAME + b"=x\x00"],
-        [NAME + b"=x; " + b"p" * MAX_COOKIE_BYTES],
     ],
 )
 def test_what_we_would_not_have_written_is_no_cookie(lines: list[bytes]) -> None:
     assert read(*lines) is None
+
+
+@pytest.mark.parametrize("line", [b"p" * MAX_COOKIE_BYTES, b"a=1;" * MAX_COOKIES], ids=["bytes", "number"])
+def test_n12_ours_in_a_crowd_is_refused_with_words_and_a_crowd_without_ours_is_nothing(line: bytes) -> None:
+    for ours in (NAME + b"=x; " + line, line + b"; " + NAME + b"=x"):
+        with pytest.raises(CookiesTooLarge):
+            read(ours)
+        with pytest.raises(CookiesTooLarge):
+            read_cookies([(b"cookie", ours)], NAME)
+    assert read(line) is None
+    assert read_cookies([(b"cookie", line)], NAME) == []
+
+
+def test_every_cookie_of_a_name_is_read_but_what_we_would_not_have_written() -> None:
+    lines = [b"%s=one; x%s=no; %s=; %s=%%; a=%s=no" % ((NAME,) * 5), NAME + b"=two"]
+    assert read_cookies([(b"cookie", line) for line in lines], NAME) == [b"one", b"two"]
+    assert read_cookies([(b"cookie", b"$Version=1; " + NAME + b"=one")], NAME) == []
+
+
+@pytest.mark.parametrize("name", ["", "1a", "a b", "a=b", "a;b", "__Host-a", "é", "a" * 33, "a\n", "-a"])
+def test_a_name_that_no_cookie_can_begin_with_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="letters"):
+        CookiePolicy(secure=True, auth_path="/", name=name)
+
+
+def test_all_names_begin_with_the_one_that_is_set() -> None:
+    names = CookiePolicy(secure=False, auth_path="/auth", name="shop").names
+    assert (names.access, names.session) == (b"shop_access", b"shop_session")
+    assert (names.refresh, names.device) == (b"shop_refresh", b"shop_device")
+    assert CookieNames.of("shop", secure=True).session == b"__Host-shop_session"
 
 
 def test_other_fields_are_not_cookies() -> None:
@@ -80,9 +118,8 @@ def test_secure_cookies_have_prefixes_and_all_fences() -> None:
         b"set-cookie",
         b"__Secure-sealring_refresh=r; Max-Age=60; Path=/auth; HttpOnly; Secure; SameSite=Lax",
     )
-    assert policy.set_device("d")[1].startswith(
-        b"__Secure-sealring_device=d; Max-Age=%d; Path=/auth;" % MAX_AGE_SECONDS
-    )
+    assert policy.set_session("s", 60)[1].startswith(b"__Host-sealring_session=s; Max-Age=60; Path=/; HttpOnly;")
+    assert policy.set_device("d")[1].startswith(b"__Host-sealring_device=d; Max-Age=%d; Path=/;" % MAX_AGE_SECONDS)
 
 
 def test_on_plain_http_the_prefixes_go_with_secure() -> None:
@@ -94,6 +131,7 @@ def test_on_plain_http_the_prefixes_go_with_secure() -> None:
 def test_clearing_names_the_same_cookies_and_spares_the_device() -> None:
     assert CookiePolicy(secure=True, auth_path="/a").clear() == [
         (b"set-cookie", b"__Host-sealring_access=; Max-Age=0; Path=/; HttpOnly; Secure; SameSite=Lax"),
+        (b"set-cookie", b"__Host-sealring_session=; Max-Age=0; Path=/; HttpOnly; Secure; SameSite=Lax"),
         (b"set-cookie", b"__Secure-sealring_refresh=; Max-Age=0; Path=/a; HttpOnly; Secure; SameSite=Lax"),
     ]
 

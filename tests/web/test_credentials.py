@@ -4,7 +4,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sealring.errors import InvalidRequest
+from sealring.errors import CookiesTooLarge, InvalidRequest
+from sealring.web.cookies import MAX_COOKIE_BYTES
 from sealring.web.credentials import Credential, find_credential
 
 ACCESS = b"__Host-sealring_access"
@@ -89,6 +90,13 @@ def test_a_malformed_field_is_an_invalid_request(value: bytes) -> None:
 def test_two_credentials_are_an_invalid_request(fields: list[tuple[bytes, bytes]]) -> None:
     with pytest.raises(InvalidRequest):
         find_credential(fields, ACCESS)
+
+
+def test_n12_a_cookie_in_a_crowd_is_refused_unless_a_bearer_token_came() -> None:
+    crowd = (b"cookie", ACCESS + b"=t; " + b"p" * MAX_COOKIE_BYTES)
+    with pytest.raises(CookiesTooLarge):
+        find_credential([crowd], ACCESS)
+    assert find_credential([authorization(b"Bearer a"), crowd], ACCESS) == Credential("a", from_cookie=False)
 
 
 @given(st.lists(st.tuples(st.sampled_from([b"authorization", b"cookie", b"x"]), st.binary(max_size=50)), max_size=4))

@@ -248,6 +248,10 @@ class Sessions:
         """
         return self._refresh_tokens.open(text).session_id
 
+    def newest_refresh_token(self, session_id: str, texts: Iterable[str]) -> str | None:
+        """The newest refresh token of that session among `texts`; None when none is of it."""
+        return self._refresh_tokens.newest_of(session_id, texts)
+
     async def end(self, session_id: str, *, cause: EndCause, subject: str | None = None, address: str = "") -> bool:
         """End one session everywhere; with `subject`, only if it is theirs.
 

@@ -10,7 +10,7 @@ key reaches no store, and every refusal is the same error (R9, R10).
 from __future__ import annotations
 
 import hmac
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -114,6 +114,23 @@ class RefreshTokenCodec:
             minted_ms=minted_ms,
             parent_minted_ms=parent_minted_ms if generation else None,
         )
+
+    def newest_of(self, session_id: str, texts: Iterable[str]) -> str | None:
+        """Return the text of the newest token of that session among `texts`; None when none is a token of it.
+
+        A browser may show several cookies of our name: planted by a sibling host, or left behind by an earlier path
+        of the auth routes (attacks N3, N5). Of one session, the highest generation is the one that it was given last.
+        """
+        best: tuple[tuple[int, int], str] | None = None
+        for text in texts:
+            try:
+                token = self.open(text)
+            except InvalidRefreshToken:
+                continue
+            age = token.generation, token.minted_ms
+            if token.session_id == session_id and (best is None or age > best[0]):
+                best = age, text
+        return None if best is None else best[1]
 
 
 def _mac(key: bytes, body: bytes) -> bytes:

@@ -3,17 +3,21 @@
 The reader works on the raw `cookie` field of the ASGI scope and trims nothing, decodes nothing and
 folds no case: a reader that strips Unicode white space or reads quoted strings lets a neighbouring
 host write a cookie that the browser does not protect and the server takes for ours (attacks C6).
-What is ambiguous counts as absent: our name twice (C7), a value that we would not have written, a
-`$Version` (RFC 2965, where quotes may swallow cookies), a crowd that no browser keeps. Several Cookie
-fields are one list (RFC 9113 §8.2.3). The writer follows RFC 6265bis §4.1; prefixes and Secure go
-together (C8).
+What is ambiguous counts as absent: a value that we would not have written, a `$Version` (RFC 2965, where
+quotes may swallow cookies), our name twice where only one can be right (C7). The refresh cookie is read as
+often as it stands there: a sibling host can plant one beside ours, and the session cookie says which counts
+(N3). Our name among more cookies than a browser should send is refused with words, since a cookie that silently
+counts as absent is a login loop (N12). Several Cookie fields are one list (RFC 9113 §8.2.3). The writer
+follows RFC 6265bis §4.1; prefixes and Secure go together (C8).
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from sealring.errors import CookiesTooLarge
 
 Headers = Collection[tuple[bytes, bytes]]
 """Header fields as the ASGI scope holds them: names in lower case, order and duplicates kept."""
@@ -27,109 +31,162 @@ MAX_COOKIE_BYTES = 16_384
 """Browsers stop at 4 KiB a cookie; our two and a crowd of the application's stay far below this."""
 
 MAX_COOKIES = 180
-"""So many Chrome and Firefox keep of one site (RFC 6265 §6.1 asks for 50): whoever sends more is another reader."""
+"""So many Chrome and Firefox keep of one site (RFC 6265 §6.1 asks for 50)."""
 
 MAX_AGE_SECONDS = 400 * 86_400
 """Browsers shorten anything longer (RFC 6265bis §5.5)."""
 
 _SEMICOLON, _SPACE, _DOLLAR = 0x3B, 0x20, 0x24
 _VERSION = re.compile(rb"(?:^|[;,])[ \t]*\$version[ \t]*=", re.IGNORECASE)
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,31}", re.ASCII)
 _PATH = re.compile(r"/[A-Za-z0-9._~!$&'()*+=:@%/-]*")
 
 
 def read_cookie(headers: Headers, name: bytes) -> bytes | None:
     """Return the value of the one cookie that is named exactly `name`; none when there is none, or more than one.
 
+    Raises:
+        CookiesTooLarge: it stands among more than 16 KiB or 180 cookies.
+
     >>> read_cookie([(b"cookie", b"a=1; sealring_access=eyJ.e30.c2ln")], b"sealring_access")
     b'eyJ.e30.c2ln'
     >>> read_cookie([(b"cookie", b"sealring_access=x; sealring_access=y")], b"sealring_access") is None
     True
     """
-    lines = [value for key, value in headers if key == b"cookie"]
-    return pick_cookie(b"; ".join(lines), name + b"=") if lines else None
+    return pick_cookie(cookie_line(headers), name + b"=")
+
+
+def read_cookies(headers: Headers, name: bytes) -> list[bytes]:
+    """Return the values of all cookies that are named exactly `name`, without those that we would not have written.
+
+    Raises:
+        CookiesTooLarge: one stands among more than 16 KiB or 180 cookies.
+
+    >>> read_cookies([(b"cookie", b"sealring_refresh=x; a=1; sealring_refresh=y")], b"sealring_refresh")
+    [b'x', b'y']
+    """
+    return [value for value in _values(cookie_line(headers), name + b"=") if _is_ours(value)]
+
+
+def cookie_line(headers: Headers) -> bytes:
+    """Return all Cookie fields as one; empty when there is none. Joined once: a flood of fields costs its length."""
+    return b"; ".join([value for key, value in headers if key == b"cookie"])
 
 
 def pick_cookie(line: bytes, name_and_equals: bytes) -> bytes | None:
     """`read_cookie` on one line of cookies: `name_and_equals` is the name with its `=`."""
+    found = _values(line, name_and_equals)
+    return found[0] if len(found) == 1 and _is_ours(found[0]) else None
+
+
+def check_room(line: bytes) -> None:
+    """Let a line of cookies pass that is read.
+
+    Raises:
+        CookiesTooLarge: more than 16 KiB or 180 cookies.
+    """
+    # so many separators need as many bytes: an ordinary line is not counted at all
+    if len(line) > MAX_COOKIE_BYTES or (len(line) > 2 * MAX_COOKIES and line.count(b";") >= MAX_COOKIES):
+        raise CookiesTooLarge("too many cookies, or too many bytes of them")
+
+
+def _values(line: bytes, name_and_equals: bytes) -> list[bytes]:
+    found: list[bytes] = []
     at = line.find(name_and_equals)
-    if at < 0 or len(line) > MAX_COOKIE_BYTES:
-        return None
-    found = None
+    if at < 0:
+        return found
+    check_room(line)
     while at >= 0:
         # a pair begins the line or follows ";" or "; ": anything else before our name makes it another's
         before = line[at - 1] if at else _SEMICOLON
         if before == _SEMICOLON or (before == _SPACE and at > 1 and line[at - 2] == _SEMICOLON):
-            if found is not None:
-                return None
             end = line.find(b";", at)
-            found = line[at + len(name_and_equals) : end if end >= 0 else len(line)]
+            found.append(line[at + len(name_and_equals) : end if end >= 0 else len(line)])
         at = line.find(name_and_equals, at + 1)
-    if not found or found.translate(None, TOKEN_BYTES):
-        return None
-    # so many separators need as many bytes beside our value: an ordinary line is not counted at all
-    if len(line) - len(found) > MAX_COOKIES and line.count(b";") >= MAX_COOKIES:
-        return None
     if _DOLLAR in line and _VERSION.search(line):
-        return None
+        return []
     return found
+
+
+def _is_ours(value: bytes) -> bool:
+    return bool(value) and not value.translate(None, TOKEN_BYTES)
 
 
 @dataclass(frozen=True, slots=True)
 class CookieNames:
-    """The names of our three cookies, as bytes of the field."""
+    """The names of our four cookies, as bytes of the field."""
 
     access: bytes
+    session: bytes
     refresh: bytes
     device: bytes
 
+    @classmethod
+    def of(cls, name: str, *, secure: bool) -> CookieNames:
+        """Names that begin with `name`; when secure, after the prefixes that browsers enforce (RFC 6265bis §4.1.3).
 
-_SECURE_NAMES = CookieNames(
-    access=b"__Host-sealring_access",
-    refresh=b"__Secure-sealring_refresh",
-    device=b"__Secure-sealring_device",
-)
-_PLAIN_NAMES = CookieNames(access=b"sealring_access", refresh=b"sealring_refresh", device=b"sealring_device")
+        Raises:
+            ValueError: `name` is not 1 to 32 letters, digits, `_` and `-`, a letter first.
+
+        >>> CookieNames.of("shop", secure=True).refresh
+        b'__Secure-shop_refresh'
+        """
+        if not _NAME.fullmatch(name):
+            raise ValueError("must be 1 to 32 letters, digits, '_' and '-', a letter first")
+        host, other = ("__Host-", "__Secure-") if secure else ("", "")
+        return cls(
+            access=f"{host}{name}_access".encode(),
+            session=f"{host}{name}_session".encode(),
+            # its path keeps it from all routes but ours, so it cannot have `__Host-`, which asks for Path=/
+            refresh=f"{other}{name}_refresh".encode(),
+            device=f"{host}{name}_device".encode(),
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class CookiePolicy:
     """How our cookies are named and fenced; `secure` is false only for plain http on loopback.
 
-    `auth_path` is where the auth routes hang ("/auth"): the browser sends the refresh and the device
-    cookie there and nowhere else. Every method returns `set-cookie` fields to append to an answer.
+    `auth_path` is where the auth routes hang ("/auth"): the browser sends the refresh cookie there and
+    nowhere else. `name` is the first part of every name, so that two applications on one host (on loopback: on
+    one machine, since ports share the jar) need not overwrite each other's. Every method returns `set-cookie`
+    fields to append to an answer.
 
     Raises:
-        ValueError: `auth_path` is not a plain absolute path.
+        ValueError: `auth_path` is not a plain absolute path, or `name` cannot be part of a cookie's name.
     """
 
     secure: bool
     auth_path: str
+    name: str = "sealring"
+    names: CookieNames = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "names", CookieNames.of(self.name, secure=self.secure))
         if not _PATH.fullmatch(self.auth_path):
             raise ValueError("auth_path must be an absolute path such as '/auth', of URL path characters without ';'")
-
-    @property
-    def names(self) -> CookieNames:
-        """With the prefixes that browsers enforce when secure, else without (RFC 6265bis §4.1.3)."""
-        return _SECURE_NAMES if self.secure else _PLAIN_NAMES
 
     def set_access(self, token: str, max_age_seconds: int) -> HeaderPair:
         """The access token, sent to every path of this host."""
         return self._set(self.names.access, token, max_age_seconds, "/")
+
+    def set_session(self, text: str, max_age_seconds: int) -> HeaderPair:
+        """Which session this browser holds: lives as long as the refresh cookie, which counts only beside it (N3)."""
+        return self._set(self.names.session, text, max_age_seconds, "/")
 
     def set_refresh(self, token: str, max_age_seconds: int) -> HeaderPair:
         """The refresh token, sent to the auth routes only."""
         return self._set(self.names.refresh, token, max_age_seconds, self.auth_path)
 
     def set_device(self, token: str, max_age_seconds: int = MAX_AGE_SECONDS) -> HeaderPair:
-        """The sign of a known device, which outlives its sessions (design D13)."""
-        return self._set(self.names.device, token, max_age_seconds, self.auth_path)
+        """Value of the device cookie, which outlives its sessions (design D13); no sibling host can plant a twin."""
+        return self._set(self.names.device, token, max_age_seconds, "/")
 
     def clear(self) -> list[HeaderPair]:
-        """Forget access and refresh; the device stays known."""
+        """Forget access, session and refresh; the device stays known."""
         return [
             self._set(self.names.access, "", 0, "/"),
+            self._set(self.names.session, "", 0, "/"),
             self._set(self.names.refresh, "", 0, self.auth_path),
         ]
 

@@ -13,8 +13,8 @@ import re
 
 import msgspec
 
-from sealring.errors import InvalidRequest
-from sealring.web.cookies import TOKEN_BYTES, Headers, pick_cookie
+from sealring.errors import CookiesTooLarge, InvalidRequest
+from sealring.web.cookies import TOKEN_BYTES, Headers, cookie_line, pick_cookie
 
 _OTHER_SCHEME = re.compile(rb"(?!bearer(?: |$))[!#$%&'*+.^_`|~0-9a-z-]+(?: .*)?", re.IGNORECASE | re.DOTALL)
 """A scheme that is not Bearer and what follows it (RFC 9110 §11.4)."""
@@ -38,6 +38,7 @@ def find_credential(headers: Headers, access_cookie: bytes | None) -> Credential
 
     Raises:
         InvalidRequest: RFC 6750 §3.1, see above.
+        CookiesTooLarge: our cookie is the only credential, and it stands among too many others.
 
     >>> find_credential([(b"authorization", b"bearer abc")], None).token
     'abc'
@@ -53,16 +54,25 @@ def find_credential(headers: Headers, access_cookie: bytes | None) -> Credential
         elif name == b"cookie":
             several_cookie_fields = cookies is not None
             cookies = value
-    if several_cookie_fields:  # joined once, so that a flood of fields costs no more than its length
-        cookies = b"; ".join([value for name, value in headers if name == b"cookie"])
+    if several_cookie_fields:
+        cookies = cookie_line(headers)
     bearer = None if authorization is None else _bearer_token(authorization)
     if cookies is not None and access_cookie is not None:
-        cookie = pick_cookie(cookies, access_cookie + b"=")
+        cookie = _pick(cookies, access_cookie + b"=", needed=bearer is None)
         if cookie is not None:
             if bearer is not None:
                 raise InvalidRequest("a bearer token and a cookie at once")
             return Credential(str(cookie, "ascii"), from_cookie=True)
     return None if bearer is None else Credential(bearer, from_cookie=False)
+
+
+def _pick(cookies: bytes, name_and_equals: bytes, *, needed: bool) -> bytes | None:
+    try:
+        return pick_cookie(cookies, name_and_equals)
+    except CookiesTooLarge:
+        if needed:
+            raise
+        return None  # a program that has a token of its own needs no cookie, however many its host carries
 
 
 def _bearer_token(value: bytes) -> str | None:

@@ -57,6 +57,9 @@ ANSWERS: dict[type[SealringError], Row] = {
     errors.TokenError: Row(401, "invalid_token", "the access token is not valid", "invalid_token"),
     errors.Stale: Row(503, "stale", "this node has no fresh word of revocations; try again"),
     errors.RefreshRefused: Row(401, "invalid_token", "the refresh token is not valid", "invalid_token"),
+    errors.RefreshUnbound: Row(
+        401, "refresh_unbound", "the refresh cookie is not of this browser's session; log in again", "invalid_token"
+    ),
     errors.SessionEnded: Row(401, "session_ended", "the session has ended; log in again", "invalid_token"),
     errors.RefreshReused: Row(401, "refresh_reused", "an old refresh token came back; log in again", "invalid_token"),
     errors.RefreshSuperseded: Row(409, "refresh_superseded", "another request has refreshed; use what it was given"),
@@ -83,6 +86,9 @@ ANSWERS: dict[type[SealringError], Row] = {
     errors.BodyTooLarge: Row(413, "body_too_large", "the body is larger than this route reads"),
     errors.TargetTooLong: Row(414, "target_too_long", "path and query are too long"),
     errors.HeadersTooLarge: Row(431, "headers_too_large", "the header fields are too many or too large"),
+    errors.CookiesTooLarge: Row(
+        431, "cookies_too_large", "the browser sends more than 16 KiB or 180 cookies; delete the cookies of this site"
+    ),
 }
 
 

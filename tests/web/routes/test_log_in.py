@@ -11,7 +11,7 @@ import pytest
 from sealring import jwt
 from tests.serving import PASSWORD, bearer, cookie_line, fresh_name, problem, register
 
-ACCESS, REFRESH, DEVICE = "sealring_access", "sealring_refresh", "sealring_device"
+ACCESS, SESSION, REFRESH, DEVICE = "sealring_access", "sealring_session", "sealring_refresh", "sealring_device"
 SAME = {"Sec-Fetch-Site": "same-origin"}
 CROSS = {"Sec-Fetch-Site": "cross-site"}
 
@@ -243,15 +243,16 @@ def test_cookie_delivery_shows_no_token_to_the_page(client: httpx2.Client) -> No
     assert answer.status_code == 201
     assert body.keys() == {"expires_in", "refresh_expires_in", "csrf_token", "scope", "user"}
     cookies = cookies_of(answer)
-    assert cookies.keys() == {ACCESS, REFRESH, DEVICE}  # plain http on loopback: without prefix and Secure
+    assert cookies.keys() == {ACCESS, SESSION, REFRESH, DEVICE}  # plain http on loopback: without prefix and Secure
     for cookie in cookies.values():
         assert cookie["httponly"]
         assert cookie["samesite"] == "Lax"
         assert not cookie["domain"]
         assert cookie.value not in answer.text
-    assert [cookies[each]["path"] for each in (ACCESS, REFRESH, DEVICE)] == ["/", "/auth", "/auth"]
+    assert [cookies[each]["path"] for each in (ACCESS, SESSION, REFRESH, DEVICE)] == ["/", "/", "/auth", "/"]
     assert int(cookies[ACCESS]["max-age"]) == body["expires_in"]
-    assert int(cookies[REFRESH]["max-age"]) == body["refresh_expires_in"]
+    for lasting in (SESSION, REFRESH):
+        assert int(cookies[lasting]["max-age"]) == body["refresh_expires_in"]
 
 
 def test_the_cookies_open_reads_and_with_proof_writes(client: httpx2.Client) -> None:
@@ -266,13 +267,14 @@ def test_the_cookies_open_reads_and_with_proof_writes(client: httpx2.Client) -> 
     assert client.post("/auth/refresh", headers=sent | {"X-CSRF-Token": csrf}).status_code == 200
 
 
-def test_a_refresh_by_cookie_moves_both_cookies(client: httpx2.Client) -> None:
+def test_a_refresh_by_cookie_moves_both_tokens_and_keeps_the_session_cookie(client: httpx2.Client) -> None:
     cookies, csrf, _ = sign_up_with_cookies(client)
     answer = client.post("/auth/refresh", headers=cookie_line(cookies) | SAME)
     assert answer.json().keys() == {"expires_in", "refresh_expires_in", "csrf_token", "scope"}
     assert answer.json()["csrf_token"] == csrf
     moved = values(answer)
-    assert moved.keys() == {ACCESS, REFRESH}
+    assert moved.keys() == {ACCESS, SESSION, REFRESH}
+    assert moved[SESSION] == cookies[SESSION]  # so that tabs which refresh at once cannot part it from its token
     assert moved[ACCESS] != cookies[ACCESS]
     assert moved[REFRESH] != cookies[REFRESH]
 
@@ -284,6 +286,7 @@ def test_log_out_by_cookie_clears_them_all_but_the_device(client: httpx2.Client)
     cleared = cookies_of(answer)
     assert {name: (morsel.value, morsel["max-age"]) for name, morsel in cleared.items()} == {
         ACCESS: ("", "0"),
+        SESSION: ("", "0"),
         REFRESH: ("", "0"),
     }
     assert answer.headers["clear-site-data"] == '"cache"'
@@ -305,7 +308,7 @@ def test_a_refused_refresh_clears_no_cookie(client: httpx2.Client) -> None:
     assert problem(answer) == (401, "session_ended")
     assert "set-cookie" not in answer.headers
     garbage = client.post("/auth/refresh", headers=cookie_line({REFRESH: "x"}) | SAME)
-    assert problem(garbage) == (401, "invalid_token")
+    assert problem(garbage) == (401, "refresh_unbound")
     assert "set-cookie" not in garbage.headers
 
 

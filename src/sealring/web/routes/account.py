@@ -60,7 +60,7 @@ class AccountRoutes:
         caller = self._site.caller(request)
         await self._site.issuer.end_session(session_id, subject=caller.subject, origin=self._site.origin(request))
         if session_id == caller.session_id:
-            response.raw_headers.extend(self._site.cookies.clear())
+            self._forget(request, response)
 
     async def end_sessions(self, request: Request, response: Response, keep: Literal["current"] | None = None) -> None:
         """End all of the caller's sessions, or all but this one."""
@@ -72,7 +72,7 @@ class AccountRoutes:
             address=self._site.origin(request).address,
         )
         if not keep:
-            response.raw_headers.extend(self._site.cookies.clear())
+            self._forget(request, response)
 
     async def change_password(self, body: PasswordChange, request: Request) -> None:
         """Replace the password; all other sessions end."""
@@ -84,3 +84,9 @@ class AccountRoutes:
             keep_session=caller.session_id,
             origin=self._site.origin(request),
         )
+
+    def _forget(self, request: Request, response: Response) -> None:
+        """Clear the cookies of the browser that asked by them. By a bearer token, they are of another session (N4)."""
+        credential = self._site.credential(request)
+        if credential is not None and credential.from_cookie:
+            response.raw_headers.extend(self._site.cookies.clear())

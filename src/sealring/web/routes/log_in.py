@@ -8,10 +8,10 @@ from fastapi import Request, Response
 from fastapi.responses import JSONResponse
 
 from sealring.errors import (
-    InvalidRefreshToken,
     InvalidRequest,
     MalformedBody,
     MissingCredential,
+    RefreshUnbound,
     SealringError,
     UnsupportedGrant,
 )
@@ -20,6 +20,7 @@ from sealring.issuer.sessions import Issued
 from sealring.web.body import read_form
 from sealring.web.fetch_metadata import check_cookie_use
 from sealring.web.problems import report
+from sealring.web.routes.log_out import read_shown, sessions_to_end
 from sealring.web.routes.oauth import NO_CACHE, TOKEN_ANSWERS, TOKEN_FORM, oauth_refusal
 from sealring.web.routes.site import AuthSite
 from sealring.web.routes.wire import Delivery, LogIn, ProblemDetails, Refresh, Registration, Tokens, User
@@ -74,7 +75,7 @@ class LogInRoutes:
     async def refresh(self, request: Request, response: Response, body: Refresh | None = None) -> Tokens:
         """Trade a refresh token for the next one and a fresh access token: from the body, or from the cookie."""
         site = self._site
-        cookie = site.refresh_cookie(request)
+        cookie = site.bound_refresh(request)
         if body is not None:
             if cookie is not None:
                 raise InvalidRequest("a refresh token in the body and one in a cookie")
@@ -83,6 +84,8 @@ class LogInRoutes:
             return site.deliver(response, issued, "body")
         if cookie is None:
             site.refuse_foreign_page(request)
+            if site.refresh_cookies(request):
+                raise RefreshUnbound("no refresh cookie is of the session that this browser holds")
             raise MissingCredential("no refresh token")
         # A refusal clears no cookie: it may arrive after another tab has logged in, and would take that log-in along.
         self._check_cookie_use(request, site.issuer.sessions.session_of(cookie))
@@ -90,24 +93,12 @@ class LogInRoutes:
         return site.deliver(response, issued, "cookie")
 
     async def log_out(self, request: Request, response: Response, body: Refresh | None = None) -> None:
-        """End the session everywhere and clear the cookies; either token is enough."""
+        """End every session that the request shows, everywhere, and clear the cookies; any of the tokens is enough."""
         site = self._site
-        cookie = site.refresh_cookie(request)
-        if body is not None:
-            if cookie is not None:
-                raise InvalidRequest("a refresh token in the body and one in a cookie")
-            site.refuse_foreign_page(request)
-            session_id = site.issuer.sessions.session_of(body.refresh_token)
-        elif cookie is not None and (found := self._session_of(cookie)) is not None:
-            access = site.credential(request)
-            if access is not None and not access.from_cookie:  # of two sessions, one would live on behind a 204
-                raise InvalidRequest("a bearer token and a cookie at once")
-            self._check_cookie_use(request, found)
-            session_id = found
-        else:
-            site.refuse_foreign_page(request)
-            session_id = site.caller(request).session_id
-        await site.issuer.log_out(session_id, origin=site.origin(request))
+        site.refuse_foreign_page(request)
+        shown = read_shown(site, request, None if body is None else body.refresh_token)
+        for session_id in sessions_to_end(shown, lambda session_id: self._check_cookie_use(request, session_id)):
+            await site.issuer.log_out(session_id, origin=site.origin(request))
         response.raw_headers.extend(site.cookies.clear())
         response.headers["clear-site-data"] = '"cache"'  # the back button finds nothing (C11)
 
@@ -143,15 +134,8 @@ class LogInRoutes:
         return self._site.deliver(response, logged_in.issued, delivery, user=User.of(logged_in.account))
 
     def _replaced(self, request: Request, delivery: Delivery) -> str | None:
-        """The session that this browser held: it ends, so that no planted cookie outlives a log-in (C1)."""
-        cookie = self._site.refresh_cookie(request) if delivery == "cookie" else None
-        return None if cookie is None else self._session_of(cookie)
-
-    def _session_of(self, cookie: str) -> str | None:
-        try:
-            return self._site.issuer.sessions.session_of(cookie)
-        except InvalidRefreshToken:
-            return None
+        """The session that this browser held: it ends, so that no earlier one outlives a log-in (C1)."""
+        return self._site.held_session(request) if delivery == "cookie" else None
 
     def _check_cookie_use(self, request: Request, session_id: str) -> None:
         check_cookie_use(request.scope["headers"], self._site.origins, session_id, self._site.csrf_tokens.matches)

@@ -11,10 +11,11 @@ from sealring.issuer.issuer import Issuer
 from sealring.issuer.origin import Origin
 from sealring.issuer.sessions import Issued
 from sealring.sessions.csrf import CsrfTokens
+from sealring.sessions.session_cookie import SessionCookieCodec
 from sealring.verifier.principal import Principal
 from sealring.web.client_address import Network
 from sealring.web.client_origin import client_origin
-from sealring.web.cookies import CookiePolicy, read_cookie
+from sealring.web.cookies import CookiePolicy, read_cookie, read_cookies
 from sealring.web.credentials import Credential, find_credential
 from sealring.web.fetch_metadata import check_no_foreign_page
 from sealring.web.gate import Gate
@@ -31,6 +32,7 @@ class AuthSite:
     gate: Gate
     cookies: CookiePolicy
     csrf_tokens: CsrfTokens
+    session_cookies: SessionCookieCodec
     origins: frozenset[bytes]
     """Where our own pages come from."""
     trusted_proxies: tuple[Network, ...]
@@ -73,9 +75,22 @@ class AuthSite:
         """
         check_no_foreign_page(request.scope["headers"], self.origins)
 
-    def refresh_cookie(self, request: Request) -> str | None:
-        """The refresh token in the cookie."""
-        return self._cookie(request, self.cookies.names.refresh)
+    def held_session(self, request: Request) -> str | None:
+        """The session that this browser holds, by the cookie that no other host can write."""
+        text = self._cookie(request, self.cookies.names.session)
+        return None if text is None else self.session_cookies.open(text)
+
+    def refresh_cookies(self, request: Request) -> list[str]:
+        """Every refresh cookie that came: ours, one of an earlier path, one that a sibling host planted (N3, N5)."""
+        found = read_cookies(request.scope["headers"], self.cookies.names.refresh)
+        return [value.decode("ascii") for value in found]
+
+    def bound_refresh(self, request: Request) -> str | None:
+        """The refresh token in the cookie that counts: the newest of the session that this browser holds."""
+        held = self.held_session(request)
+        if held is None:
+            return None
+        return self.issuer.sessions.newest_refresh_token(held, self.refresh_cookies(request))
 
     def origin(self, request: Request) -> Origin:
         """Where the request came from."""
@@ -99,6 +114,8 @@ class AuthSite:
                 user=user,
             )
         response.raw_headers.append(self.cookies.set_access(issued.access_token.text, expires_in))
+        session_cookie = self.session_cookies.seal(issued.session.id)
+        response.raw_headers.append(self.cookies.set_session(session_cookie, refresh_expires_in))
         response.raw_headers.append(self.cookies.set_refresh(issued.refresh_token, refresh_expires_in))
         return Tokens(
             expires_in=expires_in,
