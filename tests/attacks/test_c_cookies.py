@@ -331,10 +331,12 @@ def test_c9_two_credentials_or_a_malformed_one_are_400(site: Site, ada: Browser)
     bearer = (b"authorization", b"Bearer " + ada.access)
     assert site.me((b"authorization", b"bearer " + ada.access)).status == 200
     assert site.me((b"authorization", b"BEARER " + ada.access)).status == 200
+    assert site.me((b"authorization", b"Bearer  " + ada.access)).status == 200  # 1*SP (RFC 6750 §2.1)
     malformed = [
         b"Bearer",
-        b"Bearer  " + ada.access,
+        b"Bearer  ",
         b"Bearer\t" + ada.access,
+        b"Bearer \t" + ada.access,
         b"Bearer " + ada.access + b" x",
         b"Bearer a,b",
     ]

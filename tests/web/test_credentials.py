@@ -26,6 +26,13 @@ def test_the_scheme_is_read_in_any_case(scheme: bytes) -> None:
     )
 
 
+@pytest.mark.parametrize("spaces", [1, 2, 3, 1000])
+def test_c9_one_or_more_spaces_stand_between_scheme_and_token(spaces: int) -> None:
+    # RFC 6750 §2.1, RFC 9110 §11.4: 1*SP
+    found = find_credential([authorization(b"Bearer" + b" " * spaces + b"a.b")], ACCESS)
+    assert found == Credential("a.b", from_cookie=False)
+
+
 def test_the_cookie_brings_the_token_where_it_may() -> None:
     assert find_credential([cookie(b"a.b.c")], ACCESS) == Credential("a.b.c", from_cookie=True)
     assert find_credential([cookie(b"a.b.c")], None) is None
@@ -58,8 +65,12 @@ def test_another_scheme_is_no_credential_of_ours_and_leaves_the_cookie_in_force(
         b"",
         b"Bearer",
         b"Bearer ",
-        b"Bearer  a",
+        b"Bearer  ",
         b"Bearer\ta",
+        b"Bearer \ta",
+        b"Bearer\t a",
+        b"Bearer  a b",
+        b"Bearer \xa0a",
         b"Bearer a b",
         b"Bearer a,",
         b"Bearer a, Bearer b",

@@ -1,10 +1,11 @@
 """Which access token a request brings: the Authorization field, or the cookie, never both.
 
 Reads the raw fields of the ASGI scope and knows nothing of tokens but their alphabet. RFC 6750
-§2.1 decides: scheme in any case, one space, one b64token. Two Authorization fields, both ways at
-once, or a bearer credential of another shape is `InvalidRequest` (§3.1, attack C9). Another scheme
-(Basic before a staging site) is no credential of ours and leaves the cookie in force: §2 forbids
-sending *the token* twice, and nothing else. `?access_token=` and form fields are never read.
+§2.1 decides: scheme in any case, one or more spaces (1*SP, never a tab), one b64token. Two
+Authorization fields, both ways at once, or a bearer credential of another shape is `InvalidRequest`
+(§3.1, attack C9). Another scheme (Basic before a staging site) is no credential of ours and leaves
+the cookie in force: §2 forbids sending *the token* twice, and nothing else. `?access_token=` and
+form fields are never read.
 """
 
 from __future__ import annotations
@@ -80,7 +81,7 @@ def _bearer_token(value: bytes) -> str | None:
         if _OTHER_SCHEME.fullmatch(value):
             return None
         raise InvalidRequest("malformed Authorization field")
-    token = value[7:]
+    token = value[7:].lstrip(b" ")
     if not token or token.translate(None, TOKEN_BYTES):
         raise InvalidRequest("malformed bearer token")
     return str(token, "ascii")
