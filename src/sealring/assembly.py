@@ -44,7 +44,7 @@ from sealring.web.client_origin import AsgiRequest, client_origin, scope_of
 from sealring.web.cookies import CookieNames, CookiePolicy
 from sealring.web.fetch_metadata import origin_of
 from sealring.web.gate import Gate
-from sealring.web.middleware import App, SessionMiddleware
+from sealring.web.middleware import App, Protect, SessionMiddleware
 from sealring.web.problems import Refused, report
 from sealring.web.routes import AuthSite, auth_router
 from sealring.web.strict_route import problem_response
@@ -201,13 +201,14 @@ class Sealring:
     # for applications
 
     def middleware(
-        self, app: App, *, protect: Iterable[str] = (), invalid_status: Literal[401, 403] = 401
+        self, app: App, *, protect: Protect = (), invalid_status: Literal[401, 403] = 401
     ) -> SessionMiddleware:
         """The raw ASGI middleware, as `app.add_middleware(auth.middleware)` wants it.
 
         Args:
             app: what it stands in front of.
-            protect: path prefixes that it guards by itself; without any it refuses nothing.
+            protect: path prefixes that it guards by itself, or a mapping from each to the scopes that it needs;
+                without any it refuses nothing.
             invalid_status: the answer to a bad token there: 401 (RFC 6750 §3.1), or the 403 of tutorials.
         """
         return SessionMiddleware(app, gate=self.gate, protect=protect, invalid_status=invalid_status)

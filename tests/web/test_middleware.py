@@ -204,6 +204,26 @@ def test_a_wrong_option_is_the_callers_mistake(wrong: dict[str, Any]) -> None:
         SessionMiddleware(Reached(), gate=Gate(verify), **wrong)
 
 
+def test_a_protected_path_may_need_scopes() -> None:
+    protect = {"/api": [], "/api/orders": ["orders:read"], "/api/orders/all": ["orders:admin", "orders:write"]}
+    assert status([], "/api/orders", protect=protect) == 401
+    assert status(OLD, "/api/orders/all", protect=protect, invalid_status=403) == 403
+    assert status(GOOD, "/api/x", protect=protect) == 200
+    assert status(GOOD, "/api/orders", protect=protect) == 200
+    assert status(GOOD, "/public", protect=protect) == 200
+    scope, sent = call(GOOD, "/API/orders/../orders/all;x", protect=protect)
+    assert scope is None
+    assert sent[0]["status"] == 403
+    assert b"insufficient_scope" in sent[1]["body"]
+    challenge = dict(sent[0]["headers"])[b"www-authenticate"]
+    assert challenge.endswith(b'scope="orders:read orders:admin orders:write"')
+
+
+def test_a_websocket_without_the_scopes_is_refused() -> None:
+    scope, sent = call(GOOD, "/ws", kind="websocket", protect={"/ws": ["chat"]})
+    assert (scope, sent) == (None, [{"type": "websocket.close", "code": 1008}])
+
+
 def test_one_prefix_may_stand_alone() -> None:
     assert status([], "/api/me", protect="/api/") == 401
 
@@ -219,7 +239,9 @@ def test_each_refusal_that_it_answers_is_told_once() -> None:
         for protect in ([], ["/"]):
             scope = {"type": "http", "method": "GET", "path": "/x", "headers": fields}
             asyncio.run(SessionMiddleware(Reached(), gate=gate, protect=protect)(scope, send, send))  # type: ignore[arg-type]
-    assert [error.code for error in told] == ["missing_credential", "expired"]
+    scope = {"type": "http", "method": "GET", "path": "/x", "headers": GOOD}
+    asyncio.run(SessionMiddleware(Reached(), gate=gate, protect={"/": ["admin"]})(scope, send, send))  # type: ignore[arg-type]
+    assert [error.code for error in told] == ["missing_credential", "expired", "insufficient_scope"]
 
 
 def test_it_stands_without_any_framework() -> None:

@@ -196,11 +196,12 @@ def _challenge(error: SealringError, row: Row) -> str:
         parts += [f'error="{row.challenge}"', f'error_description="{row.detail}"']
     if isinstance(error, errors.InsufficientScope):
         # scopes are the application's words, checked here all the same (RFC 6749 §3.3: no quote, no backslash)
-        parts.append(f'scope="{" ".join(filter(_is_scope, error.scopes))}"')
+        parts.append(f'scope="{" ".join(filter(is_scope, error.scopes))}"')
     return ", ".join(parts)
 
 
-def _is_scope(text: str) -> bool:
+def is_scope(text: str) -> bool:
+    """Whether this is a scope token (RFC 6749 §3.3)."""
     return bool(text) and all("!" <= character <= "~" and character not in '"\\' for character in text)
 
 
