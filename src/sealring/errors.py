@@ -55,7 +55,7 @@ password or a secret. A caller's own mistake (a bad option, a wrong type) is `Ty
     │   ├── InvalidFields         invalid_field           `fields`, each with its reason
     │   ├── UnsupportedMediaType  unsupported_media_type
     │   ├── MethodNotAllowed      method_not_allowed      `allowed` methods
-    │   ├── RequestTimeout        request_timeout         the body did not arrive in time
+    │   ├── RequestTimeout        request_timeout         head or body did not arrive in time
     │   ├── BodyTooLarge          body_too_large
     │   ├── TargetTooLong         target_too_long         path and query
     │   ├── HeadersTooLarge       headers_too_large       in bytes or in number
@@ -418,7 +418,7 @@ class MethodNotAllowed(RequestRefused):
 
 
 class RequestTimeout(RequestRefused):
-    """The body did not arrive in time."""
+    """Head or body did not arrive in time."""
 
     code = "request_timeout"
 

@@ -21,7 +21,11 @@ from sealring.errors import ConfigurationError
 from sealring.settings import Settings, is_loopback, load_settings
 from sealring.store import open_store
 
-BACKLOG = 2048
+BACKLOG = 512
+"""Connections that wait to be accepted; so many are accepted at once before the first of them can be refused."""
+KEEP_ALIVE_SECONDS = 75
+"""Longer than proxies keep theirs (nginx: 60), or they send a request just when we close. An idle connection gives its
+place to a new one when places are short."""
 LAST_PORT = 65_535
 GRACE_SECONDS = 10
 
@@ -141,9 +145,16 @@ def run(listener: socket.socket, workers: int) -> None:
     from uvicorn.supervisors import Multiprocess  # noqa: PLC0415 - as above
 
     from sealring.cli.logs import LOGGING  # noqa: PLC0415 - as above
+    from sealring.frameworks.uvicorn import LimitedProtocol  # noqa: PLC0415 - as above
+    from sealring.frameworks.uvicorn_connections import raise_file_limit  # noqa: PLC0415 - as above
+
+    raise_file_limit()
 
     options: dict[str, Any] = {
         "factory": True,
+        "http": LimitedProtocol,
+        "backlog": BACKLOG,
+        "timeout_keep_alive": KEEP_ALIVE_SECONDS,
         "log_config": LOGGING,
         "access_log": False,
         "server_header": False,

@@ -82,7 +82,7 @@ ANSWERS: dict[type[SealringError], Row] = {
     errors.InvalidFields: Row(422, "invalid_field", "a field is not acceptable"),
     errors.UnsupportedMediaType: Row(415, "unsupported_media_type", "the body has another media type than this route"),
     errors.MethodNotAllowed: Row(405, "method_not_allowed", "this route does not take this method"),
-    errors.RequestTimeout: Row(408, "request_timeout", "the body did not arrive in time"),
+    errors.RequestTimeout: Row(408, "request_timeout", "the request did not arrive in time"),
     errors.BodyTooLarge: Row(413, "body_too_large", "the body is larger than this route reads"),
     errors.TargetTooLong: Row(414, "target_too_long", "path and query are too long"),
     errors.HeadersTooLarge: Row(431, "headers_too_large", "the header fields are too many or too large"),

@@ -1,0 +1,294 @@
+"""uvicorn's HTTP/1.1 protocol with limits below ASGI, as `sealring serve` runs it (attack N8).
+
+    uvicorn --http sealring.frameworks.uvicorn:LimitedProtocol --no-proxy-headers app:app
+
+The application sees a request when its head is whole, so nothing in it can bound the head. Measured without these
+limits: pipelining without reading took 1.3 GB, one endless header field took a core, and 1,100 half heads took the
+service down. Here bytes of a head are counted before they are parsed, one request at a time is given to the parser,
+clients that keep the server waiting have a deadline, and connections stay below the limit of open files.
+Parsing, keep-alive, responses and the WebSocket upgrade are uvicorn's own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from http import HTTPStatus
+from typing import Any, ClassVar
+
+import httptools
+from uvicorn.config import Config
+from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.server import ServerState
+
+from sealring.errors import (
+    HeadersTooLarge,
+    RequestRefused,
+    RequestTimeout,
+    SealringError,
+    TargetTooLong,
+)
+from sealring.frameworks.uvicorn_connections import Connections
+from sealring.web.connections import ConnectionLimits, Wait, network_of
+from sealring.web.problems import answer, report
+
+END_OF_HEAD = b"\r\n\r\n"
+"""RFC 9112 §2.1. httptools refuses a bare LF, so it never finds an earlier end."""
+
+SHORTEST_HEAD = len(b"GET / HTTP/1.1\r\n\r\n")
+
+
+class LimitedProtocol(HttpToolsProtocol):
+    """One connection. The limits are `limits`; a subclass may have others."""
+
+    limits: ClassVar[ConnectionLimits] = ConnectionLimits()
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._of_server = Connections.of(server_state, self.limits, loop=self.loop, backlog=config.backlog)
+        self._head_bytes = 0
+        self._head_tail = b""
+        self._receiving = False  # from the end of a head to the end of its body
+        self._answering = False  # from there to the end of the response
+        self._body_left: int | None = None
+        self._held = b""
+        self._deaf = False  # nothing more is read from this client
+        self._overrun = False
+        self._since = self.loop.time()
+        self._unread_since: float | None = None
+        self._closing_since: float | None = None
+
+    # from the transport
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Of asyncio."""
+        super().connection_made(transport)
+        self.flow = _Flow(transport, self)
+        self._since = self.loop.time()
+        self._of_server.admit(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Of asyncio: give the parser one request at a time, and of its head no more than the limit."""
+        if self.timeout_keep_alive_task is not None:
+            self._unset_keepalive_if_required()
+        while not self._deaf:
+            if self._answering:
+                self._hold(data)
+                return
+            part = self._part_of_body(data) if self._receiving else self._part_of_head(data)
+            if not self._parse(part) or len(part) == len(data):
+                return
+            data = data[len(part) :]
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Of asyncio."""
+        self._held = b""
+        self._deaf = True
+        self._of_server.forget(self)
+        super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Of asyncio: the client reads slower than the application writes."""
+        self._unread_since = self.loop.time()
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        """Of asyncio: it has read most of what waited."""
+        self._unread_since = None
+        super().resume_writing()
+
+    # from the parser
+
+    def on_message_begin(self) -> None:
+        """Of httptools. Only behind a chunked body, whose end we do not know beforehand, can another head follow."""
+        if self._answering:
+            self._overrun = True
+            raise RequestRefused("pipelined behind a chunked body")
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """Of httptools."""
+        self._head_bytes = 0
+        self._head_tail = b""
+        if self.parser.should_upgrade() and not self._should_upgrade() and self._has_body():
+            # httptools would take the body for the next request (request smuggling, RFC 9112 §11.2)
+            raise RequestRefused("a body behind an upgrade that is not taken")
+        self._receiving = True
+        self._body_left = None
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """Of httptools."""
+        self._receiving = False
+        cycle = self._current
+        self._answering = cycle is not None and not cycle.response_complete
+        super().on_message_complete()
+
+    # from the response
+
+    def on_response_complete(self) -> None:
+        """Of uvicorn: go on with what the client has sent meanwhile."""
+        self._answering = False
+        self._since = self.loop.time()
+        held, self._held = self._held, b""
+        super().on_response_complete()
+        if held and not self.transport.is_closing():
+            self.data_received(held)
+
+    # limits
+
+    @property
+    def _current(self) -> RequestResponseCycle | None:
+        """The request under way, with its response, or the last one."""
+        return self.cycle
+
+    def _hold(self, data: bytes) -> None:
+        """Keep what was pipelined until the response is complete, and read no more until then."""
+        if len(self._held) + len(data) <= self.limits.held_bytes:
+            self._held += data
+        else:
+            self._end_after_response()
+        self.flow.pause_reading()
+
+    def is_holding(self) -> bool:
+        """Whether reading would only bring more of what is not wanted now."""
+        return bool(self._held) or self._deaf
+
+    def _end_after_response(self) -> None:
+        self._held = b""
+        self._deaf = True
+        self.cycle.keep_alive = False
+
+    def _has_body(self) -> bool:
+        return any(name in {b"content-length", b"transfer-encoding"} and value != b"0" for name, value in self.headers)
+
+    def _part_of_body(self, data: bytes) -> bytes:
+        """Up to the end of the body, whose length the parser has checked."""
+        left = self._body_left
+        if left is None:
+            left = next((int(value) for name, value in self.headers if name == b"content-length"), 0)
+        part = data[:left] or data  # a chunked body ends where the parser says
+        self._body_left = max(0, left - len(part))
+        return part
+
+    def _part_of_head(self, data: bytes) -> bytes:
+        """Up to the end of the head; empty when that is past the limit."""
+        seen = self._head_bytes
+        limit = self.limits.head_bytes
+        if not seen and SHORTEST_HEAD <= len(data) <= limit and data.find(END_OF_HEAD) == len(data) - len(END_OF_HEAD):
+            return data  # a whole head and nothing else, as nearly always
+        end = (self._head_tail + data).find(END_OF_HEAD)
+        part = data if end < 0 else data[: end + len(END_OF_HEAD) - len(self._head_tail)]
+        if seen + len(part) > limit:
+            in_target = not seen and b"\n" not in part[:limit]
+            self.refuse(TargetTooLong("endless target") if in_target else HeadersTooLarge("endless head"))
+            return b""
+        if end < 0 and not seen:
+            self._since = self.loop.time()
+        self._head_bytes = seen + len(part)
+        self._head_tail = (self._head_tail + part)[1 - len(END_OF_HEAD) :]
+        return part
+
+    def _parse(self, part: bytes) -> bool:
+        """Whether the parser took it and may be given more."""
+        if not part:
+            return False
+        try:
+            self.parser.feed_data(part)
+        except httptools.HttpParserUpgrade:
+            if self._should_upgrade():
+                self._of_server.forget(self)
+                self.handle_websocket_upgrade()
+                return False
+        except httptools.HttpParserError:
+            if self._overrun:
+                self._end_after_response()
+            else:
+                self.refuse(RequestRefused("malformed HTTP"))
+            return False
+        if self._receiving and (cycle := self._current) is not None and not cycle.response_complete:
+            self._since = self.loop.time()  # a client that goes on sending what nobody wants gets no new deadline
+        return True
+
+    def refuse(self, error: SealringError, *, linger: bool = True) -> None:
+        """Answer with `error` where an answer still fits, and close.
+
+        A socket that is closed with bytes unread is reset, and the client may lose the answer (RFC 9112 §9.6): so the
+        rest is read and dropped for a while.
+        """
+        self._deaf = True
+        cycle = self._current
+        if cycle is not None and not cycle.response_complete:
+            cycle.disconnected = True
+            cycle.message_event.set()
+            if cycle.response_started:
+                self.transport.close()
+                return
+        report(error, where="")
+        self.transport.write(self._response_to(error))
+        if linger and self.transport.can_write_eof():
+            self._closing_since = self.loop.time()
+            self.transport.write_eof()
+        else:
+            self.transport.close()
+
+    def _response_to(self, error: SealringError) -> bytes:
+        reply = answer(error)
+        fields = [*self.server_state.default_headers, *reply.headers, (b"connection", b"close")]
+        lines = [b"HTTP/1.1 %d %s" % (reply.status, HTTPStatus(reply.status).phrase.encode())]
+        lines += [name + b": " + value for name, value in fields]
+        return b"\r\n".join([*lines, b"", reply.body])
+
+    @property
+    def network(self) -> str:
+        """Whose connection it is."""
+        return network_of(self.client[0] if self.client else "")
+
+    def wait(self) -> tuple[Wait, float] | None:
+        """What the client is waited for, and since when; None while the application is at work."""
+        cycle = self._current
+        if self._closing_since is not None:
+            return "closing", self._closing_since
+        if self._unread_since is not None:
+            return "slow reader", self._unread_since
+        if cycle is None or cycle.response_complete:
+            return ("rest of body" if self._receiving else "head" if self._head_bytes else "idle"), self._since
+        if self._receiving and not self.flow.read_paused and not cycle.waiting_for_100_continue:
+            return "body", self._since
+        return None
+
+    def sweep(self, now: float) -> None:
+        """Close the connection if its client has kept us waiting for too long."""
+        if self._closing_since is None and self.transport.is_closing():
+            self._closing_since = now
+        wait = self.wait()
+        if wait is not None and now - wait[1] > self.limits.seconds(wait[0], self.timeout_keep_alive):
+            self.drop(wait[0], RequestTimeout("the request did not arrive in time"))
+
+    def drop(self, wait: Wait, error: SealringError) -> None:
+        """Close the connection of a client that is waited for; `error` answers half a request."""
+        if wait in {"head", "body"}:
+            self.refuse(error, linger=False)
+        elif wait == "idle":
+            self.transport.close()
+        else:
+            self.transport.abort()
+
+
+class _Flow(FlowControl):
+    """uvicorn's flow control, where an application that waits for the client to leave does not start reading again."""
+
+    def __init__(self, transport: asyncio.Transport, connection: LimitedProtocol) -> None:
+        super().__init__(transport)
+        self._connection = connection
+
+    def resume_reading(self) -> None:
+        """Read again, unless pipelined requests wait already."""
+        if self.read_paused and not self._connection.is_holding():
+            super().resume_reading()
