@@ -12,6 +12,7 @@ from sealring.store.memory import MemoryStore
 from sealring.store.postgres import PostgresStore
 from sealring.store.protocol import Store
 from sealring.store.sqlite import SqliteStore
+from tests.store.pgbouncer import Pooler, own_pooler
 from tests.store.postgres_cluster import Cluster, shared_cluster
 
 
@@ -43,15 +44,30 @@ def postgres_dsn(postgres_cluster: Cluster) -> Iterator[str]:
     postgres_cluster.drop_database(dsn)
 
 
+@pytest.fixture(scope="session")
+def pooler(postgres_cluster: Cluster) -> Iterator[Pooler]:
+    """One PgBouncer in transaction mode for this worker; tests that stop it take `own_pooler` instead."""
+    with own_pooler(postgres_cluster) as started:
+        yield started
+
+
+@pytest.fixture
+def pooled_dsn(pooler: Pooler, postgres_dsn: str) -> str:
+    """The DSN of `postgres_dsn`'s database through a pooler in transaction mode."""
+    return pooler.through(postgres_dsn)
+
+
 @pytest.fixture(params=["memory", "sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
-    """An empty, open store of each kind."""
+    """An empty, open store of each kind; `pooled`, through a pooler and in a schema, only where it is asked for."""
     opened: Store
     match request.param:
         case "memory":
             opened = MemoryStore()
         case "sqlite":
             opened = SqliteStore(tmp_path / "sealring.db")
+        case "pooled":
+            opened = PostgresStore(request.getfixturevalue("pooled_dsn"), schema="Sealring-1")
         case _:
             opened = PostgresStore(request.getfixturevalue("postgres_dsn"))
     await opened.open()

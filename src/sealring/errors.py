@@ -340,9 +340,16 @@ class Overloaded(Unavailable):
 
 
 class StoreUnavailable(Unavailable):
-    """The store cannot be reached, read or written; the outcome of a write is not known."""
+    """The store cannot be reached, read or written; the outcome of a write is not known.
+
+    `hint`, for operators, says where to look, when the cause is known.
+    """
 
     code = "store_unavailable"
+
+    def __init__(self, message: str, retry_after: int = 1, hint: str | None = None) -> None:
+        super().__init__(message, retry_after)
+        self.hint = hint
 
 
 class RequestRefused(SealringError):

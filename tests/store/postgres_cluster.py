@@ -60,7 +60,7 @@ class Cluster:
     def adopt(self) -> None:
         """Give all that is in the folder to whom the server runs as."""
         if os.geteuid() == 0:
-            owner = self._owner()
+            owner = self.owner()
             for path in (self.folder, *self.folder.rglob("*")):
                 os.chown(path, owner.pw_uid, owner.pw_gid)
 
@@ -99,7 +99,7 @@ class Cluster:
         line = [str(self.binaries / command), "-D", str(self.folder / "data"), *arguments]
         with (self.folder / f"{command}.out").open("ab") as output:
             if os.geteuid() == 0:
-                owner = self._owner()
+                owner = self.owner()
                 done = subprocess.run(
                     line,
                     user=owner.pw_uid,
@@ -117,7 +117,8 @@ class Cluster:
             raise RuntimeError((self.folder / f"{command}.out").read_text())
 
     @staticmethod
-    def _owner() -> pwd.struct_passwd:
+    def owner() -> pwd.struct_passwd:
+        """Whom the server runs as when root starts it."""
         try:
             return pwd.getpwnam("postgres")
         except KeyError:

@@ -23,7 +23,7 @@ from sealring.errors import Unavailable
 from sealring.sessions.session import Session
 from sealring.store import open_store
 from sealring.store.ledger import digest_of
-from sealring.store.postgres import database
+from sealring.store.postgres.connection import Connection
 from sealring.store.protocol import Store
 from sealring.store.records import EndSession, EndSubject
 from sealring.store.sqlite import file, group_commit
@@ -135,14 +135,14 @@ def set_on_every_connection(script: str) -> None:
         db.executescript(script)
         return db
 
-    settings = database.configure
+    settings = Connection.configure
 
-    async def configure(connection: database.Connection) -> None:
-        await settings(connection)
-        await connection.execute(script.encode())
+    async def configure(self: Connection, schema: str | None) -> None:
+        await settings(self, schema)
+        await self.execute(script.encode())
 
     group_commit.connect = connect  # type: ignore[attr-defined] # what it imported
-    database.configure = configure
+    Connection.configure = configure  # type: ignore[method-assign]
 
 
 async def main(url: str) -> None:

@@ -26,7 +26,8 @@ from sealring.store.records import (
 )
 from tests.store.samples import NOW, RETAIN, a_key, a_session, an_account, an_event
 
-pytestmark = pytest.mark.anyio
+KINDS = ["memory", "sqlite", *(pytest.param(kind, marks=pytest.mark.postgres) for kind in ("postgres", "pooled"))]
+pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("store", KINDS, indirect=True)]
 
 ACTIVE = LoginGuard(password_hash="$argon2id$one")
 

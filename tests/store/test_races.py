@@ -36,10 +36,18 @@ ROUNDS = 200
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    if request.param == "postgres":
-        yield request.getfixturevalue("postgres_dsn")
+    if request.param in {"postgres", "pooled"}:
+        dsn: str = request.getfixturevalue("postgres_dsn" if request.param == "postgres" else "pooled_dsn")
+        yield dsn
     else:
         yield f"sqlite:///{tmp_path}/sealring.db"
+
+
+also_pooled = pytest.mark.parametrize(
+    "url",
+    ["sqlite", *(pytest.param(kind, marks=pytest.mark.postgres) for kind in ("postgres", "pooled"))],
+    indirect=True,
+)
 
 
 @pytest.fixture
@@ -184,6 +192,7 @@ async def test_r1_of_two_processes_that_refresh_one_token_one_moves_the_row(race
         assert await row(shared, session) == advanced(session, 1 if left else 2)
 
 
+@also_pooled
 async def test_r1_fifty_at_once_from_two_processes_move_the_row_once(race: Race, shared: Store) -> None:
     sessions = await started_sessions(shared, 40)
     outcomes = await race(refresh_many, refresh_many, sessions)
@@ -211,6 +220,7 @@ async def test_r5_after_an_end_of_all_nothing_moves(race: Race, shared: Store) -
         assert (found.generation == 1) == swapped
 
 
+@also_pooled
 async def test_r5_an_end_for_reuse_and_a_refresh_exclude_each_other(race: Race, shared: Store) -> None:
     sessions = await started_sessions(shared)
     outcomes = await race(refresh_left, end_for_reuse, sessions)
@@ -240,6 +250,7 @@ async def test_r6_two_rotations_in_one_second_are_ordered_by_generation(race: Ra
         assert (await row(shared, before)).generation == 2
 
 
+@also_pooled
 async def test_u13_a_log_in_racing_a_password_change_is_refused_or_ended(race: Race, shared: Store) -> None:
     accounts = await created_accounts(shared)
     outcomes = await race(log_in_guarded, change_password, accounts)
@@ -303,6 +314,7 @@ async def test_d2_two_log_ins_at_once_leave_one_session_at_a_cap_of_one(race: Ra
         assert sorted((len(left.entries), len(right.entries))) == [0, 1]
 
 
+@also_pooled
 async def test_f1_numbers_from_two_processes_are_gapless_and_never_given_twice(race: Race, shared: Store) -> None:
     sessions = [a_session(f"subject-{place}") for place in range(ROUNDS)]
     outcomes = await race(end_all, end_all, sessions)

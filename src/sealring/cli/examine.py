@@ -23,6 +23,11 @@ from sealring.verifier.follower import UNACKNOWLEDGED
 if TYPE_CHECKING:
     from sealring.assembly import Sealring
 
+POOLED = (
+    "between this node and PostgreSQL: settings go with every transaction, revocations of other nodes are found by"
+    " polling and not by NOTIFY, and `sealring migrate` wants a direct connection"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -183,6 +188,8 @@ async def _store(settings: Settings, *, with_keys: bool) -> list[Finding]:
         tail = await store.load_feed(page.head)
         took = time.monotonic() - asked
         findings.append(good("store", f"open, {len(page.entries)} live revocations, head {page.head}"))
+        if store.behind_pooler:
+            findings.append(good("pooler", POOLED))
         findings.append(good("schema", f"version {read_migrations('sqlite')[-1].number}"))
         findings.append(good("incarnation", f"{tail.incarnation[:8]}: the same on every node"))
         findings.append(_lag(took, settings))

@@ -41,7 +41,7 @@ def hint_of(error: Exception) -> str | None:
     if isinstance(error, ConfigurationError | NobodyToAskError):
         return error.hint
     if isinstance(error, StoreUnavailable):
-        return "look at SEALRING_DATABASE_URL, and whether the database answers there"
+        return error.hint or "look at SEALRING_DATABASE_URL, and whether the database answers there"
     if isinstance(error, click.UsageError) and error.ctx is not None:
         return f"see `{error.ctx.command_path} --help`"
     return None

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import secrets
 from importlib.metadata import version as installed_version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from sealring.cli.asking import confirmation
+from sealring.cli.output import say_warning
 from sealring.cli.workplace import with_issuer
 from sealring.errors import ConfigurationError
 from sealring.settings import names_in_dotenv
+
+if TYPE_CHECKING:
+    from sealring.assembly import Sealring
 
 DOTENV = Path(".env")
 SECRET_BYTES = 64
@@ -76,10 +80,15 @@ def secret() -> None:
 def migrate() -> None:
     """Bring the store's schema to this version; safe to run again, and from several machines at once."""
 
-    async def nothing_more(_: object) -> None:
-        await asyncio.sleep(0)
+    async def through_pooler(auth: Sealring) -> bool:
+        return auth.store.behind_pooler
 
-    with_issuer(nothing_more)
+    if with_issuer(through_pooler):
+        say_warning(
+            "this went through a connection pooler",
+            "migrations want a direct connection, which no pooler ends or lends to others in the middle: for "
+            "`sealring migrate` let SEALRING_DATABASE_URL name PostgreSQL itself",
+        )
     click.echo("the schema is up to date")
 
 

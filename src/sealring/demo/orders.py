@@ -17,7 +17,8 @@ from sealring.store.sqlite import SqliteStore
 from sealring.store.sqlite.writer import SqliteWriter
 
 if TYPE_CHECKING:  # psycopg is an extra
-    from sealring.store.postgres.database import Connection, Database
+    from sealring.store.postgres.connection import Connection
+    from sealring.store.postgres.database import Database
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS demo_orders (

@@ -40,6 +40,9 @@ why, and no clock that runs ahead makes a live session vanish."""
 class Store(Protocol):
     """Where sessions, accounts, keys and revocations live."""
 
+    behind_pooler: bool = False
+    """Whether a connection pooler was found between this process and the store when it was opened."""
+
     async def open(self) -> None:
         """Connect and bring the schema to this version.
 

@@ -11,7 +11,8 @@ from psycopg.errors import UniqueViolation
 
 from sealring.errors import InvalidField, NameTaken
 from sealring.revocation.entry import Entry
-from sealring.store.postgres.database import Connection, Undo
+from sealring.store.postgres.connection import Connection
+from sealring.store.postgres.database import Undo
 from sealring.store.postgres.ledger import append_and_commit, end_subject, lock_subject, raise_epoch
 from sealring.store.records import (
     Account,

@@ -23,23 +23,16 @@ from psycopg.pq import TransactionStatus
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
 
 from sealring.errors import ConfigurationError, Overloaded, StoreUnavailable
-from sealring.store.postgres.reasons import reason_of
+from sealring.store.postgres.connection import STATEMENT_SECONDS, Connection, check_alive
+from sealring.store.postgres.reasons import hint_for, reason_of
 
 T = TypeVar("T")
-
-
-class Connection(psycopg.AsyncConnection[Any]):
-    """A connection with our settings, and with what its engine can do."""
-
-    can_notify = False
-    """Whether the engine knows `pg_notify`: those that only speak PostgreSQL's SQL may not."""
-
 
 Work = Callable[[Connection], Awaitable[T]]
 
 ATTEMPTS = 3
 """How often a transaction is begun at most."""
-BUDGET_SECONDS = 5.0
+BUDGET_SECONDS = STATEMENT_SECONDS
 """How long one question may take, waiting for a connection and all attempts included."""
 CONNECTIONS = 8
 """Of one process, beside those for swaps: enough for two cores' worth of waiting, few enough for many nodes."""
@@ -55,17 +48,10 @@ _DEFAULTS: dict[str, Any] = {
     "tcp_user_timeout": 10_000,
 }
 """What the DSN may override: a connection to a machine that has gone silent ends by itself (F5)."""
-_SETTINGS = f"""
-SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED;
-SET plan_cache_mode = force_generic_plan;
-SET statement_timeout = {int(BUDGET_SECONDS * 1000)};
-SET idle_in_transaction_session_timeout = {int(2 * BUDGET_SECONDS * 1000)};
-SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off';
-SELECT count(*) > 0 FROM pg_catalog.pg_proc WHERE proname = 'pg_notify';
-"""  # noqa: S608 - numbers of our own
-"""Whatever the server's defaults are: an acknowledged commit is on disk (P2), and nothing holds a lock for long. Plans
-are made once: every statement goes by a key or takes a few rows of an array, so no value makes another plan better. The
-last line is `Connection.can_notify`."""
+_ALWAYS = {"client_encoding": "UTF8"}
+"""Whatever the server's default is: any name is text that we can send."""
+_CONNECTING: dict[str, Any] = {"autocommit": True, "prepare_threshold": None}
+"""Nothing is prepared: behind a pooler the name of a prepared statement may run another client's (N9)."""
 
 
 class Undo(Exception):
@@ -82,15 +68,17 @@ class Database:
     Args:
         dsn: a libpq URL or connection string.
         connections: at most this many.
+        schema: where our tables are; none means by the server's search path.
 
     Raises:
         ConfigurationError: the DSN cannot be read.
     """
 
-    def __init__(self, dsn: str, connections: int = CONNECTIONS) -> None:
+    def __init__(self, dsn: str, connections: int = CONNECTIONS, schema: str | None = None) -> None:
         self._connections = connections
+        self._schema = schema
         try:
-            self._conninfo = make_conninfo(**(_DEFAULTS | conninfo_to_dict(dsn)))
+            self._conninfo = make_conninfo(**(_DEFAULTS | conninfo_to_dict(dsn) | _ALWAYS))
         except psycopg.ProgrammingError as error:
             raise ConfigurationError(
                 "the database URL cannot be read by libpq", hint="use postgresql://user@host:5432/database"
@@ -106,9 +94,9 @@ class Database:
             StoreUnavailable: the server cannot be reached.
         """
         try:
-            connection = await Connection.connect(self._conninfo, autocommit=True)
+            connection = await Connection.connect(self._conninfo, **_CONNECTING)
             try:
-                await configure(connection)
+                await self._configure(connection)
             except BaseException:
                 await connection.close()
                 raise
@@ -116,19 +104,22 @@ class Database:
             raise unavailable(error) from error
         return connection
 
+    async def _configure(self, connection: Connection) -> None:
+        await connection.configure(self._schema)
+
     async def open(self) -> None:
         """Start the pool. Connections are made when they are needed, and made again when they are lost."""
         if self._pool is None:
             self._pool = AsyncConnectionPool(
                 self._conninfo,
                 connection_class=Connection,
-                kwargs={"autocommit": True},
+                kwargs=_CONNECTING,
                 min_size=1,
                 max_size=self._connections,
                 max_waiting=WAITING_LIMIT,
                 timeout=BUDGET_SECONDS,
                 reconnect_timeout=1.0,
-                configure=configure,
+                configure=self._configure,
                 check=check_alive,
                 open=False,
             )
@@ -224,7 +215,7 @@ class CommitAnswerLostError(psycopg.OperationalError):
 
 async def _commit(connection: Connection, work: Work[T]) -> T:
     try:
-        await connection.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
+        await connection.begin()
         result = await work(connection)
     except Undo as undo:
         await connection.execute("ROLLBACK")
@@ -270,30 +261,14 @@ def may_repeat(error: psycopg.Error) -> bool:
         return False
     if isinstance(error, (SerializationFailure, DeadlockDetected)):
         return True
-    # no SQLSTATE: not the server but the connection failed; class 57P: the server is going down or coming up
-    return isinstance(error, psycopg.OperationalError) and (error.sqlstate or "57P").startswith("57P")
+    # no SQLSTATE: not the server but the connection failed; class 57P: the server is going down or coming up; class 08:
+    # a pooler has lost its server
+    return isinstance(error, psycopg.OperationalError) and (error.sqlstate or "57P").startswith(("57P", "08"))
 
 
 def unavailable(error: BaseException) -> StoreUnavailable:
-    """What the caller hears: what failed, never a statement or a value."""
-    return StoreUnavailable(f"the database could not be asked: {reason_of(error)}")
-
-
-async def configure(connection: Connection) -> None:
-    """Settings of every connection."""
-    cursor = await connection.execute(_SETTINGS)
-    while cursor.nextset():
-        pass
-    ((connection.can_notify,),) = await cursor.fetchall()
-
-
-async def check_alive(connection: Connection) -> None:
-    """Notice, without asking the server, that it has hung up: so a restart costs nobody an answer.
-
-    Raises:
-        OperationalError: it has.
-    """
-    for _ in range(2):  # a server's last words come first, then the end of the stream
-        connection.pgconn.consume_input()
-    if connection.pgconn.status != psycopg.pq.ConnStatus.OK:
-        raise psycopg.OperationalError("the connection is lost")
+    """What the caller gets: what failed, never a statement or a value."""
+    if isinstance(error, StoreUnavailable):
+        return StoreUnavailable(str(error), hint=error.hint)
+    reason = reason_of(error)
+    return StoreUnavailable(f"the database could not be asked: {reason}", hint=hint_for(reason))

@@ -16,7 +16,8 @@ from functools import partial
 from sealring.errors import Overloaded, SealringError
 from sealring.revocation.entry import Entry
 from sealring.store.ledger import draft_entry
-from sealring.store.postgres.database import BUDGET_SECONDS, Connection, Database, Undo, unavailable
+from sealring.store.postgres.connection import Connection
+from sealring.store.postgres.database import BUDGET_SECONDS, Database, Undo, unavailable
 from sealring.store.postgres.ledger import append_and_commit
 from sealring.store.records import EndSession, Event
 

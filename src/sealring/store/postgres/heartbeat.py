@@ -14,7 +14,8 @@ from functools import partial
 
 import psycopg
 
-from sealring.store.postgres.database import Connection, Database
+from sealring.store.postgres.connection import Connection
+from sealring.store.postgres.database import Database
 
 log = logging.getLogger("sealring.store")
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sealring.revocation.entry import Entry
-from sealring.store.postgres.database import Connection, Undo
+from sealring.store.postgres.connection import Connection
+from sealring.store.postgres.database import Undo
 from sealring.store.postgres.ledger import append_and_commit
 from sealring.store.records import Event, KeyRing, SigningKey
 from sealring.store.rows import KEY_COLUMNS, read_key, write_key

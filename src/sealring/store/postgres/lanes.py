@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sealring.store.lanes import MICROSECONDS, horizon_us, lane_digest, step_us, wait_seconds
-from sealring.store.postgres.database import Connection, Undo
+from sealring.store.postgres.connection import Connection
+from sealring.store.postgres.database import Undo
 from sealring.store.records import Lane
 
 # the same arithmetic as lanes.count; in order of key, so that two attempts wait for each other in one direction

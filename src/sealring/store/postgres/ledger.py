@@ -17,7 +17,8 @@ from sealring.revocation.entry import Entry
 from sealring.sessions.session import EndCause
 from sealring.store.ledger import digest_of, draft_entry, is_complete, number_entries
 from sealring.store.postgres.arrays import number_array, text_array
-from sealring.store.postgres.database import Connection, execute_and_commit
+from sealring.store.postgres.connection import Connection
+from sealring.store.postgres.database import execute_and_commit
 from sealring.store.postgres.heartbeat import NOW_MS
 from sealring.store.records import Event, FeedPage
 from sealring.store.rows import ENTRY_COLUMNS, EVENT_COLUMNS, read_entry, read_event, write_event
@@ -132,8 +133,7 @@ async def load_feed(connection: Connection, after: int | None) -> FeedPage:
     Raises:
         StoreUnavailable: this server is a standby, which may lag or have been left behind (F8).
     """
-    async with connection.transaction():
-        await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+    async with connection.snapshot():
         cursor = await connection.execute(
             "SELECT incarnation, head, digest, keys_version, pg_is_in_recovery(), at_ms,"
             f" {NOW_MS} FROM store CROSS JOIN heartbeat"

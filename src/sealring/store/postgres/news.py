@@ -6,7 +6,8 @@ import asyncio
 
 import psycopg
 
-from sealring.store.postgres.database import Connection, Database, unavailable
+from sealring.store.postgres.connection import Connection
+from sealring.store.postgres.database import Database, unavailable
 from sealring.store.postgres.ledger import CHANNEL
 
 
@@ -24,14 +25,16 @@ class News:
     async def wait(self) -> None:
         """Return when something was notified, and at once after connecting: what came before was not heard.
 
-        Never, where the engine knows no `pg_notify`. One caller at a time.
+        Never, where the engine knows no `pg_notify`, and behind a pooler: what is heard there goes to whichever client
+        has the server connection then, and to LISTEN would leave it listening for all who get it later (N9). One
+        caller at a time.
 
         Raises:
             StoreUnavailable: the connection could not be made, or is lost.
         """
         if self._connection is None:
             connection = await self._database.connect()
-            if not connection.can_notify:
+            if connection.pooled or not connection.can_notify:
                 await connection.close()
                 await asyncio.Event().wait()
             try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sealring.store.lanes import MICROSECONDS
-from sealring.store.postgres.database import Connection
+from sealring.store.postgres.connection import Connection
 from sealring.store.protocol import FINISHED_SESSION_SECONDS
 
 PIECE = 500

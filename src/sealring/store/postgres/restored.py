@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sealring.revocation.entry import Entry
 from sealring.store.ledger import draft_entry
-from sealring.store.postgres.database import Connection
+from sealring.store.postgres.connection import Connection
 from sealring.store.postgres.ledger import append_and_commit
 from sealring.store.records import Event
 

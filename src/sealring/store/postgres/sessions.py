@@ -10,7 +10,8 @@ from typing import assert_never
 from sealring.revocation.entry import Entry
 from sealring.sessions.session import EndCause, Session
 from sealring.store.ledger import draft_entry, session_ended
-from sealring.store.postgres.database import Connection, Undo
+from sealring.store.postgres.connection import Connection
+from sealring.store.postgres.database import Undo
 from sealring.store.postgres.ledger import append_and_commit, end_subject, ensure_subject, lock_subject, raise_epoch
 from sealring.store.records import (
     EndSubject,

@@ -16,9 +16,11 @@ from sealring.store.ledger import draft_entry
 from sealring.store.postgres import accounts, ledger, purge, restored, sessions
 from sealring.store.postgres import keys as signing_keys
 from sealring.store.postgres import lanes as attempt_lanes
-from sealring.store.postgres.database import BUDGET_SECONDS, Connection, Database, unavailable
+from sealring.store.postgres.connection import Connection
+from sealring.store.postgres.database import BUDGET_SECONDS, Database, unavailable
 from sealring.store.postgres.endings import Endings
 from sealring.store.postgres.heartbeat import Heartbeat
+from sealring.store.postgres.migration import migrate
 from sealring.store.postgres.news import News
 from sealring.store.postgres.swaps import Swaps
 from sealring.store.protocol import Store
@@ -37,10 +39,6 @@ from sealring.store.records import (
     StartedSession,
 )
 from sealring.store.rows import names_something, storable
-from sealring.store.schema import pending_migrations
-
-_MIGRATION_LOCK = 0x5EA1_4196
-"""Of pg_advisory_lock: two nodes that start at once must not both make the tables. It ends with the connection."""
 
 
 class PostgresStore(Store):
@@ -48,16 +46,18 @@ class PostgresStore(Store):
 
     Args:
         dsn: a libpq URL or connection string, with TLS as libpq has it (`sslmode=verify-full`).
+        schema: where our tables are, made when it is missing; none means by the server's search path.
 
     Raises:
         ConfigurationError: the DSN cannot be read.
     """
 
-    def __init__(self, dsn: str) -> None:
-        self._database = Database(dsn)
+    def __init__(self, dsn: str, schema: str | None = None) -> None:
+        self._schema = schema
+        self._database = Database(dsn, schema=schema)
         # the follower's questions go a way of their own: writers that wait for a locked row make no node stale (F5);
         # two connections, so that a heartbeat that hangs is not in its way
-        self._following = Database(dsn, connections=2)
+        self._following = Database(dsn, connections=2, schema=schema)
         self._heartbeat = Heartbeat(self._following)
         self._swaps = Swaps(self._database)
         self._endings = Endings(self._database)
@@ -71,11 +71,12 @@ class PostgresStore(Store):
     async def open(self) -> None:
         connection = await self._database.connect()
         try:
-            await _migrate(connection)
+            await migrate(connection, self._schema)
         except psycopg.Error as error:
             raise unavailable(error) from error
         finally:
             await connection.close()
+        self.behind_pooler = connection.pooled
         await self._database.open()
         await self._following.open()
 
@@ -217,33 +218,3 @@ class PostgresStore(Store):
             partial(restored.begin_anew, event=event, now=now, expires_at=now + retain_seconds),
             budget_seconds=restored.BUDGET_SECONDS,
         )
-
-
-async def _migrate(connection: Connection) -> None:
-    """Bring the schema to this version. A server that may make no tables only looks whether that is needed."""
-    if not pending_migrations("postgresql", await _version(connection)):
-        return
-    # locked before the transaction begins: a session that has looked for a table in vain remembers that until then
-    await connection.execute("SET statement_timeout = 0")
-    await connection.execute("SELECT pg_advisory_lock(%s)", (_MIGRATION_LOCK,))
-    async with connection.transaction():
-        steps = pending_migrations("postgresql", await _version(connection))
-        await connection.execute("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL)")
-        for step in steps:
-            for statement in step.statements:
-                await connection.execute(statement)
-        if steps:
-            await connection.execute("DELETE FROM schema_version")
-            await connection.execute("INSERT INTO schema_version (version) VALUES (%s)", (steps[-1].number,))
-
-
-async def _version(connection: Connection) -> int:
-    # not to_regclass: it answers from a cache that waiting for an advisory lock does not renew, so of two nodes that
-    # start at once the second would make the tables again
-    cursor = await connection.execute(
-        "SELECT count(*) FROM pg_class WHERE relname = 'schema_version' AND pg_table_is_visible(oid)"
-    )
-    if (await cursor.fetchone()) == (0,):
-        return 0
-    row = await (await connection.execute("SELECT version FROM schema_version")).fetchone()
-    return 0 if row is None else int(row[0])

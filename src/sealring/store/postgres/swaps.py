@@ -20,14 +20,8 @@ import psycopg
 from sealring.errors import Overloaded, StoreUnavailable
 from sealring.sessions.session import Session
 from sealring.store.postgres.arrays import number_array, text_array
-from sealring.store.postgres.database import (
-    ATTEMPTS,
-    BUDGET_SECONDS,
-    Connection,
-    Database,
-    check_alive,
-    unavailable,
-)
+from sealring.store.postgres.connection import Connection, check_alive
+from sealring.store.postgres.database import ATTEMPTS, BUDGET_SECONDS, Database, unavailable
 from sealring.store.rows import MOVING_NAMES, write_claims, write_moving, write_scopes, write_text
 
 LINES = 2

@@ -1,0 +1,169 @@
+"""Bringing the schema to this version, and what a database must be to hold it.
+
+All steps are one transaction under a lock that ends with it, so nothing is left behind on a connection that a pooler
+lends to others (N9), and of two nodes that start at once one makes the tables. A server that may make no tables only
+looks whether that is needed.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import LiteralString
+
+import psycopg
+from psycopg.sql import SQL, Identifier
+
+from sealring.errors import ConfigurationError, StoreUnavailable
+from sealring.store.postgres.connection import Connection
+from sealring.store.schema import Migration, pending_migrations, read_migrations
+
+LOCK = 0x5EA1_4196
+"""Of pg_advisory_xact_lock."""
+WAIT_SECONDS = 60
+"""How long to wait for another migration, and for each lock."""
+ENCODINGS = frozenset({"UTF8", "SQL_ASCII"})
+"""Of databases that can hold any text. Every other one refuses letters that it does not have."""
+
+_NAMES = re.compile(r"^CREATE (?:TABLE|INDEX) (\w+)", re.MULTILINE)
+_PLACE: LiteralString = """
+SELECT pg_encoding_to_char(encoding), current_schema(), current_setting('transaction_read_only') = 'on',
+  pg_is_in_recovery(), EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = %s)
+FROM pg_catalog.pg_database WHERE datname = current_database()
+"""
+# not to_regclass: it answers from a cache that waiting for an advisory lock does not renew, so of two nodes that start
+# at once the second would make the tables again
+_FOUND: LiteralString = """
+SELECT c.relname, n.nspname = current_schema(), (
+  SELECT string_agg(a.attname || ' ' || format_type(a.atttypid, a.atttypmod), ', ' ORDER BY a.attnum)
+  FROM pg_catalog.pg_attribute AS a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+) FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+WHERE c.relname = ANY(%s) AND pg_table_is_visible(c.oid)
+"""
+_OURS = {"schema_version": "version integer", "store": "one integer, incarnation text"}
+"""How the columns of two tables begin that nobody else has together."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where the tables are, or would be made."""
+
+    encoding: str
+    schema: str | None
+    read_only: bool
+    standby: bool
+    exists: bool
+
+
+async def migrate(connection: Connection, schema: str | None, *, wait_seconds: int = WAIT_SECONDS) -> None:
+    """Bring the tables to this version.
+
+    Args:
+        connection: not in a transaction.
+        schema: where the tables are, made when it is missing; none means the first schema of the search path.
+        wait_seconds: how long to wait for another migration.
+
+    Raises:
+        ConfigurationError: the database or the schema cannot be used, or is newer than this program.
+        StoreUnavailable: it cannot be written now, or another migration has not ended in time.
+    """
+    place = await _look(connection, schema)
+    _check(place, schema)
+    if not pending_migrations("postgresql", await _version(connection)):
+        return
+    if place.read_only or place.standby:
+        raise _unwritable(place)
+    await connection.begin()
+    try:
+        await connection.execute("SET LOCAL statement_timeout = 0")
+        await connection.execute(f"SET LOCAL lock_timeout = {wait_seconds * 1000}".encode())
+        await connection.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
+        await _make(connection, schema)
+    except psycopg.errors.LockNotAvailable as error:
+        raise StoreUnavailable(
+            f"another migration of this database has not ended in {wait_seconds} s",
+            hint="it may be at work, or hang: SELECT * FROM pg_stat_activity JOIN pg_locks USING (pid)"
+            " WHERE locktype = 'advisory'",
+        ) from error
+    finally:
+        if not connection.closed:
+            await connection.rollback()
+
+
+async def _make(connection: Connection, schema: str | None) -> None:
+    steps = pending_migrations("postgresql", version := await _version(connection))
+    if schema is not None and version == 0:
+        await connection.execute(SQL("CREATE SCHEMA IF NOT EXISTS {}").format(Identifier(schema)))
+    if version == 0:
+        await _refuse_foreign(connection)
+    if steps:
+        await connection.execute("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL)")
+        for statement in (statement for step in steps for statement in step.statements):
+            await connection.execute(statement.encode())
+        await connection.execute("DELETE FROM schema_version")
+        await connection.execute("INSERT INTO schema_version (version) VALUES (%s)", (steps[-1].number,))
+    await connection.execute("COMMIT")
+
+
+async def _look(connection: Connection, schema: str | None) -> _Place:
+    (row,) = await (await connection.execute(_PLACE, (schema,))).fetchall()
+    return _Place(*row)
+
+
+def _check(place: _Place, schema: str | None) -> None:
+    if place.encoding not in ENCODINGS:
+        raise ConfigurationError(
+            f"the database is encoded in {place.encoding}, which has no letters for most names",
+            hint="make one with CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0",
+        )
+    if place.schema is None and schema is None:
+        raise ConfigurationError(
+            "the search path names no schema that exists and that this role may use",
+            hint="set SEALRING_DATABASE_SCHEMA, or the role's search_path",
+        )
+    if place.schema is None and place.exists:
+        raise ConfigurationError(
+            f'this role may not use the schema "{schema}"', hint=f'GRANT USAGE ON SCHEMA "{schema}" TO the role'
+        )
+    if place.read_only and not place.standby:
+        raise _unwritable(place)
+
+
+def _unwritable(place: _Place) -> StoreUnavailable:
+    if place.standby:
+        return StoreUnavailable("this PostgreSQL is a standby", hint="let SEALRING_DATABASE_URL name the primary")
+    return StoreUnavailable(
+        "the database is read-only: default_transaction_read_only is on",
+        hint="some hosts set it when the disk is full; else ALTER DATABASE … RESET default_transaction_read_only",
+    )
+
+
+async def _version(connection: Connection) -> int:
+    """The number of the newest step that was made here; 0 before the first."""
+    found = {name: columns for name, _, columns in await _found(connection, list(_OURS))}
+    if not all(found.get(name, "").startswith(columns) for name, columns in _OURS.items()):
+        return 0
+    row = await (await connection.execute("SELECT version FROM schema_version")).fetchone()
+    return 0 if row is None else int(row[0])
+
+
+async def _refuse_foreign(connection: Connection) -> None:
+    """Somebody else's tables are neither used nor changed (B16)."""
+    names = ["schema_version", *names_made(read_migrations("postgresql"))]
+    taken = sorted(name for name, here, _ in await _found(connection, names) if here)
+    if taken:
+        ((schema,),) = await (await connection.execute("SELECT current_schema()")).fetchall()
+        raise ConfigurationError(
+            f'the schema "{schema}" has tables of these names that are not Sealring\'s: {", ".join(taken)}',
+            hint="set SEALRING_DATABASE_SCHEMA=sealring, or give Sealring a database of its own",
+        )
+
+
+def names_made(steps: tuple[Migration, ...]) -> tuple[str, ...]:
+    """What the steps make, tables and indexes."""
+    return tuple(name for step in steps for statement in step.statements for name in _NAMES.findall(statement))
+
+
+async def _found(connection: Connection, names: list[str]) -> list[tuple[str, bool, str]]:
+    """Of these names those that are taken; whether where tables would be made; and their columns."""
+    return await (await connection.execute(_FOUND, (names,))).fetchall()
