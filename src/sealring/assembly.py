@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from math import ceil
 from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
 
@@ -280,6 +281,7 @@ class Sealring:
         request: AsgiRequest | None = None,
         address: str | None = None,
         user_agent: str = "",
+        device: str | None = None,
     ) -> LoggedIn:
         """Check a password and start a session.
 
@@ -289,6 +291,8 @@ class Sealring:
             request: the request that asks (Starlette's, FastAPI's, or an ASGI scope): attempts are counted by address.
             address: the client's IP address, where there is no request.
             user_agent: what it came with, where there is no request.
+            device: `device` of an earlier answer to this client, so that no stranger's guesses lock it out; else the
+                request's device cookie.
 
         Raises:
             WrongCredentials, Throttled, Overloaded: why not; `problem_response` answers with it.
@@ -296,6 +300,8 @@ class Sealring:
         """
         origin = self._counted_origin(request, address, user_agent)
         await self.open()
+        if device is not None:
+            origin = replace(origin, device_lane=device)
         return await self.issuer.log_in(username, password, origin=origin, replaces=None)
 
     async def problem_response(self, request: Request, error: Exception) -> Response:

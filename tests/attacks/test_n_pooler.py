@@ -116,7 +116,7 @@ async def test_n9_p2_an_acknowledged_commit_is_in_the_log_on_disk(lazy_dsns: tup
     await store.open()
     session, other, account = a_session(), a_session(), an_account()
     sessions = [a_session() for _ in range(20)]
-    lane = Lane(key="x", limit=5, window_seconds=60)
+    lane = Lane(key="x", limit=5, window_seconds=60, owner="ada")
     revoked: dict[str, Any] = {"now": NOW, "retain_seconds": RETAIN}
 
     async def start(*started: Any) -> None:
@@ -140,7 +140,7 @@ async def test_n9_p2_an_acknowledged_commit_is_in_the_log_on_disk(lazy_dsns: tup
             EndSubject(subject=other.subject, cause="ended_by_user"), an_event(), **revoked
         ),
         "count": lambda: store.count_attempt([lane], now=NOW),
-        "settle": lambda: store.settle_attempt([lane], an_event()),
+        "settle": lambda: store.settle_attempt(lane.owner, an_event()),
         "rotate": lambda: store.write_keys(0, [a_key()], an_event(), **revoked),
         "beat": lambda: store.beat(every_ms=0),
     }

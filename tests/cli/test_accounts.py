@@ -55,14 +55,16 @@ def test_an_account_from_its_making_to_its_end(shell: Shell, folder: Path) -> No
     assert shell("users scopes ada").out == "scopes of ada: none\n"
 
     (folder / "new").write_text(OTHER_PASSWORD + "\n")
-    assert shell("users set-password ada --password-file new").out == "new password for ada; every session ended\n"
+    assert shell("users set-password ada --password-file new").out == (
+        "new password for ada; every session ended, and no failed attempt counts any more\n"
+    )
     assert log_in(password=PASSWORD) == "invalid_credentials"
     assert isinstance(log_in(password=OTHER_PASSWORD), tuple)
 
     assert shell("users disable ada").out == "disabled ada; every session ended\n"
     assert log_in(password=OTHER_PASSWORD) == "invalid_credentials"
     assert shell("sessions list --json").json == []
-    assert shell("users enable ada").out == "enabled ada\n"
+    assert shell("users enable ada").out == "enabled ada; no failed attempt counts any more\n"
     assert isinstance(log_in(password=OTHER_PASSWORD), tuple)
 
     assert shell("users delete ada").code != 0, "it asks first"

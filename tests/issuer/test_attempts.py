@@ -13,7 +13,7 @@ from sealring.issuer.argon2id import Argon2Profile
 from sealring.issuer.attempts import Attempts, _until_grid
 from sealring.issuer.hashing import PasswordHasher
 from sealring.issuer.origin import Origin
-from sealring.issuer.throttle import Rate
+from sealring.issuer.throttle import AccountLanes, Rate, account_lanes
 from sealring.store.memory import MemoryStore
 
 HOME = Origin("192.0.2.1")
@@ -28,6 +28,10 @@ def attempts_over(store: MemoryStore, hasher: PasswordHasher) -> Attempts:
         address_rate=Rate(100, 60),
         answer_grid_ms=1,
     )
+
+
+def lanes_of(owner: str) -> AccountLanes:
+    return account_lanes(owner, Rate(4, 300), purpose="log-in", device=None, network="192.0.2.0/24")
 
 
 @given(st.floats(0, 10), st.sampled_from([0.001, 0.05, 0.5]))
@@ -48,7 +52,7 @@ def test_an_attempt_is_counted_only_once_it_has_its_place() -> None:
 
         async def hold(lane: str) -> None:
             nonlocal inside
-            async with attempts.attempt(lane, HOME):
+            async with attempts.attempt(lanes_of(lane), HOME):
                 inside += 1
                 await leave.wait()
 
@@ -56,9 +60,9 @@ def test_an_attempt_is_counted_only_once_it_has_its_place() -> None:
         await asyncio.sleep(0)
         assert (inside, hasher.waiting) == (2, 1)
         with pytest.raises(Overloaded):
-            async with attempts.attempt("d", HOME):
+            async with attempts.attempt(lanes_of("d"), HOME):
                 pass
-        assert {lane.split()[0] for lane in store._lanes} == {"a", "b"}
+        assert {owner for owner, _ in store._lanes} == {"a", "b"}
         leave.set()
         await asyncio.gather(*tasks)
 
@@ -72,8 +76,8 @@ def test_one_account_holds_a_quarter_of_its_lane_at_most() -> None:
         inside: list[int] = []
 
         async def one() -> None:
-            async with attempts.attempt("a", HOME) as attempt:
-                inside.append(hasher.places - hasher._places._value)
+            async with attempts.attempt(lanes_of("a"), HOME) as attempt:
+                inside.append(hasher.places - hasher.queue.free)
                 await asyncio.sleep(0)
                 await attempts.succeed(attempt, subject="a")
 
@@ -89,20 +93,20 @@ def test_what_fails_pays_and_what_breaks_does_not() -> None:
         attempts = attempts_over(store, PasswordHasher(profile=Argon2Profile(64, 1)))
 
         async def breaks() -> None:
-            async with attempts.attempt("a", HOME):
+            async with attempts.attempt(lanes_of("a"), HOME):
                 raise ZeroDivisionError
 
         async def fails() -> None:
-            async with attempts.attempt("a", HOME):
+            async with attempts.attempt(lanes_of("a"), HOME):
                 await attempts.fail(HOME, subject="", cause="wrong password")
                 raise WrongCredentials
 
         with pytest.raises(ZeroDivisionError):
             await breaks()
-        assert not any("192.0.2.1" in lane for lane in store._lanes)
+        assert not any("192.0.2.1" in lane for _, lane in store._lanes)
         with pytest.raises(WrongCredentials):
             await fails()
-        assert any("192.0.2.1" in lane for lane in store._lanes)
+        assert any("192.0.2.1" in lane for _, lane in store._lanes)
 
     asyncio.run(scenario())
 
@@ -113,13 +117,13 @@ def test_lifting_opens_the_lane() -> None:
         hasher = PasswordHasher(profile=Argon2Profile(64, 1))
         attempts = attempts_over(store, hasher)
         for _ in range(4):
-            async with attempts.attempt("a", HOME):
+            async with attempts.attempt(lanes_of("a"), HOME):
                 pass
         with pytest.raises(Throttled):
-            async with attempts.attempt("a", HOME):
+            async with attempts.attempt(lanes_of("a"), HOME):
                 pass
         await attempts.lift("a", subject="id")
-        async with attempts_over(store, hasher).attempt("a", HOME):  # another node, which remembers nothing
+        async with attempts_over(store, hasher).attempt(lanes_of("a"), HOME):  # another node, which remembers nothing
             pass
         assert [event.cause for event in await store.read_events()] == ["account lane is full", "lifted by operator"]
 

@@ -178,7 +178,7 @@ def test_one_share_leaves_places_to_others() -> None:
         leave.set()
         await asyncio.gather(*tasks)
         assert len(inside) == 11
-        assert hasher._shares == {}
+        assert hasher.queue._held == {}
 
     asyncio.run(scenario())
 
@@ -223,7 +223,7 @@ def test_who_gives_up_waiting_leaves_no_trace() -> None:
         assert hasher.waiting == 0
         leave.set()
         await tasks[0]
-        assert hasher._shares == {}
+        assert hasher.queue._held == {}
         async with hasher.slot() as slot:
             assert not await slot.verify(None, "x")
 
@@ -240,9 +240,9 @@ def test_hashing_threads_give_way_and_most_so_when_there_are_many() -> None:
         assert priority() == 0
         assert await hasher.run(priority) == 5
         assert sorted(await asyncio.gather(*(hasher.run(priority) for _ in range(6))))[2:] == [19] * 4
-        hasher.waiting = 1
+        hasher.queue.waiting = 1
         assert await hasher.run(priority) == 19
-        hasher.waiting = 0
+        hasher.queue.waiting = 0
         assert await hasher.run(priority) == 5
 
     asyncio.run(scenario())

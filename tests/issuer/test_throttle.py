@@ -7,12 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sealring.issuer.throttle import (
+    MAX_FAILURES_IN_A_ROW,
     MAX_FULL_LANES,
+    MAX_NETWORK_FAILURES,
+    MAX_RESERVED_FAILURES,
     DeviceLanes,
     FullLanes,
     Rate,
     account_lanes,
     address_lane,
+    network_of,
 )
 from sealring.store.records import Lane
 
@@ -58,11 +62,54 @@ def test_addresses_have_a_lane_each_and_junk_has_one(address: str, place: str) -
     assert address_lane(address, RATE) == Lane(key=f"log-in from {place}", limit=60, window_seconds=60)
 
 
-def test_an_account_has_a_short_lane_and_a_hundred_in_a_row() -> None:
-    short, long = account_lanes("name x", Rate(10, 300))
-    assert (short.limit, short.window_seconds) == (10, 300)
-    assert (long.limit, long.window_seconds) == (100, 30 * 86400)
-    assert short.key != long.key
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("192.0.2.1", "192.0.2.0/24"),
+        ("::ffff:192.0.2.1", "192.0.2.0/24"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1::/48"),
+        ("::1", "::/48"),
+        ("fe80::1%eth0", "fe80::/48"),
+        ("", "an unknown place"),
+        ("1.2.3.4, 5.6.7.8", "an unknown place"),
+    ],
+)
+def test_networks_are_what_one_stranger_can_easily_have(address: str, network: str) -> None:
+    assert network_of(address) == network
+
+
+def shape(lanes: tuple[Lane, ...]) -> list[tuple[int, int]]:
+    return [(lane.limit, lane.window_seconds) for lane in lanes]
+
+
+def test_strangers_have_a_hundred_failures_in_a_row_together_and_a_network_only_a_part_of_them() -> None:
+    month, lanes = 30 * 86400, account_lanes("name x", RATE, purpose="log-in", device=None, network="192.0.2.0/24")
+    assert [shape(way) for way in lanes.ways] == [
+        [(60, 60), (25, month), (60, month)],
+        [(3, 86400), (60, 60), (40, month)],
+    ]
+    assert {lane.owner for way in lanes.ways for lane in way} == {lanes.owner} == {"name x"}
+    assert 2 * MAX_NETWORK_FAILURES < MAX_FAILURES_IN_A_ROW - MAX_RESERVED_FAILURES
+    other = account_lanes("name x", RATE, purpose="log-in", device=None, network="198.51.100.0/24")
+    shared = {lane.key for way in lanes.ways for lane in way} & {lane.key for way in other.ways for lane in way}
+    assert shared == {"log-in: all strangers in a row", "log-in: first tries in a row"}
+
+
+def test_a_known_device_has_lanes_of_its_own_and_then_those_of_a_stranger() -> None:
+    lanes = account_lanes("name x", RATE, purpose="log-in", device="device y", network="192.0.2.0/24")
+    stranger = account_lanes("name x", RATE, purpose="log-in", device=None, network="192.0.2.0/24")
+    assert shape(lanes.ways[0]) == [(60, 60), (100, 30 * 86400)]
+    assert lanes.ways[1:] == stranger.ways
+    first = [way[0].key for way in lanes.ways]
+    assert len(set(first)) == len(first)
+
+
+def test_each_purpose_has_its_own_lanes_under_one_owner() -> None:
+    login, change = (
+        account_lanes("name x", RATE, purpose=purpose, device="d", network="n") for purpose in ("log-in", "change")
+    )
+    assert not {lane.key for way in login.ways for lane in way} & {lane.key for way in change.ways for lane in way}
+    assert login.owner == change.owner
 
 
 def test_a_device_has_its_own_lane_at_its_account_only() -> None:
@@ -73,8 +120,8 @@ def test_a_device_has_its_own_lane_at_its_account_only() -> None:
     assert lanes.lane(cookie, "ann") == lane
     assert lanes.lane(cookie, "bob") is None
     assert lanes.lane(lanes.issue("ann", bytes(16)), "ann") != lane
-    assert lane != lanes.stranger_lane("ann")
-    assert "ann" not in cookie + lane + lanes.stranger_lane("ann")
+    assert lane != lanes.owner("ann")
+    assert "ann" not in cookie + lane + lanes.owner("ann")
 
 
 @given(st.data())
@@ -98,7 +145,7 @@ def test_keys_rotate_and_end() -> None:
     cookie = DeviceLanes([old]).issue("ann", DEVICE)
     assert DeviceLanes([new, old]).lane(cookie, "ann") is not None
     assert DeviceLanes([new]).lane(cookie, "ann") is None
-    assert DeviceLanes([new]).stranger_lane("ann") != DeviceLanes([old]).stranger_lane("ann")
+    assert DeviceLanes([new]).owner("ann") != DeviceLanes([old]).owner("ann")
 
 
 def test_device_lanes_need_a_key_and_sixteen_bytes() -> None:
@@ -111,7 +158,7 @@ def test_device_lanes_need_a_key_and_sixteen_bytes() -> None:
 
 def test_any_typed_name_has_a_lane() -> None:
     lanes = DeviceLanes([KEY])
-    assert len({lanes.stranger_lane(name) for name in ("", "a", "\0", "\ud800", "x" * 65536)}) == 5
+    assert len({lanes.owner(name) for name in ("", "a", "\0", "\ud800", "x" * 65536)}) == 5
 
 
 def test_a_full_lane_is_full_until_it_opens() -> None:
@@ -120,6 +167,17 @@ def test_a_full_lane_is_full_until_it_opens() -> None:
     full.close(lane, 3, now_ms=1000)
     assert [full.wait(lane, now_ms=now_ms) for now_ms in (1000, 1001, 3999, 4000)] == [3, 3, 1, 0]
     assert full.wait(address_lane("192.0.2.2", RATE), now_ms=1000) == 0
+
+
+def test_a_lane_that_somebody_may_empty_is_asked_again_soon_and_says_the_true_wait() -> None:
+    full, lane = FullLanes(), Lane(key="x", limit=1, window_seconds=60, owner="ann")
+    full.close(lane, 60, now_ms=0, believed_seconds=5)
+    assert [full.wait(lane, now_ms=now_ms) for now_ms in (0, 4999, 5000)] == [60, 56, 0]
+    full.close(lane, 60, now_ms=0, believed_seconds=5)
+    full.forget("bob")
+    assert full.wait(lane, now_ms=0) == 60
+    full.forget("ann")
+    assert full.wait(lane, now_ms=0) == 0
 
 
 def test_a_lane_that_was_full_opens_for_one_at_a_time() -> None:

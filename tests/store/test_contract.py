@@ -247,7 +247,7 @@ async def test_a_name_that_no_column_can_hold_names_nothing(store: Store) -> Non
         assert await revoke(store, EndSession(id=odd, cause="ended_by_user")) == ()
         assert await revoke(store, EndSession(id="x", cause="ended_by_user", subject=odd)) == ()
         assert await store.count_attempt([Lane(key=odd, limit=1, window_seconds=60)], now=NOW) == 0
-        await store.settle_attempt([], an_event("login_failed", detail={"name": odd}, address=odd))
+        await store.settle_attempt("", an_event("login_failed", detail={"name": odd}, address=odd))
     assert len(await store.read_events()) == 3
     assert [event.detail for event in await store.read_events()][:2] == [{"name": "a\0b"}, {"name": "\ud800"}]
 
@@ -527,14 +527,20 @@ async def test_when_one_lane_is_full_nothing_is_counted_in_any(store: Store) -> 
     assert await store.count_attempt([wide], now=NOW) == 20
 
 
-async def test_success_clears_only_its_lanes(store: Store) -> None:
-    address = Lane(key="address", limit=1, window_seconds=60)
-    one = Lane(key="account", limit=1, window_seconds=60)
-    await store.count_attempt([one, address], now=NOW)
-    await store.settle_attempt([one], an_event("login"))
-    assert await store.count_attempt([one], now=NOW) == 0
-    assert await store.count_attempt([address], now=NOW) == 60
-    assert [event.kind for event in await store.read_events()] == ["login"]
+async def test_success_empties_every_lane_of_its_owner_and_no_other(store: Store) -> None:
+    def lane(key: str, owner: str = "") -> Lane:
+        return Lane(key=key, limit=1, window_seconds=60, owner=owner)
+
+    own = [lane(key, "ann") for key in ("here", "there", "", "\0", "\ud800", "x" * 5000)]
+    others = [lane("here"), lane("ann"), lane("here", "bob"), lane("ann", "bob"), lane("", "annn"), lane("n", "an")]
+    for one in own + others:
+        assert await store.count_attempt([one], now=NOW) == 0
+    await store.settle_attempt("", an_event("login_failed"))
+    assert [await store.count_attempt([one], now=NOW) for one in own + others] == [60] * len(own + others)
+    await store.settle_attempt("ann", an_event("login"))
+    assert [await store.count_attempt([one], now=NOW) for one in own] == [0] * len(own)
+    assert [await store.count_attempt([one], now=NOW) for one in others] == [60] * len(others)
+    assert [event.kind for event in await store.read_events()] == ["login_failed", "login"]
 
 
 async def test_t2_a_clock_that_steps_back_does_not_freeze_a_lane(store: Store) -> None:
@@ -601,7 +607,7 @@ async def test_f8_what_can_be_read_was_acknowledged_or_says_when_the_last_write_
 
 async def test_audit_lines_are_numbered_in_order(store: Store) -> None:
     for number in range(5):
-        await store.settle_attempt([], an_event("login_failed", detail={"n": number}, address="192.0.2.1"))
+        await store.settle_attempt("", an_event("login_failed", detail={"n": number}, address="192.0.2.1"))
     events = await store.read_events()
     assert [event.number for event in events] == [1, 2, 3, 4, 5]
     assert [event.detail["n"] for event in events] == [0, 1, 2, 3, 4]
@@ -626,7 +632,7 @@ async def test_purge_forgets_what_nothing_can_ask_for(store: Store) -> None:
     assert len(await store.read_events()) == 5
     await store.purge(now=later, audit_seconds=60)
     assert await store.read_events() == []
-    await store.settle_attempt([], an_event())
+    await store.settle_attempt("", an_event())
     assert [event.number for event in await store.read_events()] == [6]
 
 

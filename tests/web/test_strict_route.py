@@ -130,7 +130,7 @@ def test_every_refusal_is_problem_details_in_a_host_that_knows_nothing(
 
 
 def test_what_is_asked_first_refuses_what_is_read_and_not_yet_validated() -> None:
-    def no_room() -> None:
+    def no_room(_: Request) -> None:
         raise Overloaded("full")
 
     refused: list[str] = []

@@ -79,9 +79,9 @@ def disable(username: str) -> None:
 @users.command()
 @click.argument("username")
 def enable(username: str) -> None:
-    """Allow log-ins again."""
+    """Allow log-ins again, and lift every throttle of the account."""
     change(username, lambda accounts, found: accounts.enable(found))
-    click.echo(f"enabled {username}")
+    click.echo(f"enabled {username}; no failed attempt counts any more")
 
 
 @users.command()
@@ -97,10 +97,10 @@ def delete(username: str) -> None:
 @click.argument("username")
 @password_file
 def set_password(username: str, password_file: Path | None) -> None:
-    """Replace a password; every session ends."""
+    """Replace a password, and lift every throttle of the account; every session ends."""
     password = read_password(password_file)
     change(username, lambda accounts, found: accounts.set_password(found, password))
-    click.echo(f"new password for {username}; every session ended")
+    click.echo(f"new password for {username}; every session ended, and no failed attempt counts any more")
 
 
 @users.command()

@@ -19,7 +19,7 @@ from sealring.issuer.hashing import HashingSlot, PasswordHasher
 from sealring.issuer.names import canonical_name, check_email, lenient_name
 from sealring.issuer.origin import Origin
 from sealring.issuer.passwords import normalise_password
-from sealring.issuer.throttle import DeviceLanes
+from sealring.issuer.throttle import AccountLanes, DeviceLanes, account_lanes, network_of
 from sealring.revocation.entry import Entry
 from sealring.store.protocol import Store
 from sealring.store.records import (
@@ -81,15 +81,15 @@ class Accounts:
         """Finish the hash that runs, drop those that wait."""
         await asyncio.to_thread(self._hasher.close)
 
-    def refuse_when_full(self) -> None:
-        """Refuse before a password is even read, while the queue for hashing is full (I14); for whoever takes log-ins.
+    def refuse_when_full(self, origin: Origin) -> None:
+        """Refuse before a password is even read, while the queue for hashing is full (I14); for all who take log-ins.
 
-        Asked of everybody alike: it knows neither name nor password (I11).
+        It knows the network, and neither name nor password (I11).
 
         Raises:
             Overloaded: too many wait already.
         """
-        self._hasher.refuse_when_full()
+        self._hasher.queue.refuse_when_full(network_of(origin.address))
 
     # by the user
 
@@ -132,11 +132,11 @@ class Accounts:
             WrongCredentials: unknown, wrong, disabled, without a password, or no possible name or password.
             Throttled, Overloaded: try again later.
         """
-        self.refuse_when_full()
+        self.refuse_when_full(origin)
         name = lenient_name(username)
         form = normalise_password(password)
-        lane = self._lane(username if name is None else name, origin)
-        async with self._attempts.attempt(lane, origin) as attempt:
+        lanes = self._account_lanes("log-in", username if name is None else name, origin)
+        async with self._attempts.attempt(lanes, origin) as attempt:
             account = await self._store.find_account(canonical_name=NO_NAME if name is None else name)
             proved = await attempt.slot.verify(None if account is None else account.password_hash, form)
             if account is not None and form is not None and proved and account.status == "active":
@@ -153,8 +153,9 @@ class Accounts:
     ) -> tuple[Entry, ...]:
         """Replace a password by proving the old one; all sessions end but `keep_session` (I7).
 
-        Counted in a lane of the account's own: whoever holds a stolen session may not guess at length,
-        and no stranger's failures keep the user from changing it.
+        Counted in lanes of its own: who holds a stolen session may not guess at length, and no stranger's failed
+        log-ins keep the user from changing it. A thief's failures do not keep the user from it either: a known device
+        and a network have lanes of their own here too, and a log-in or a change that succeeds empties all (N6).
 
         Returns:
             The revocations, to be in force before the answer.
@@ -170,7 +171,8 @@ class Accounts:
         except InvalidField as refused:
             raise InvalidField("new", refused.reason) from None
         form = normalise_password(current)
-        async with self._attempts.attempt(f"password change of {account_id}", origin) as attempt:
+        lanes = self._account_lanes("password change", NO_NAME if account is None else account.canonical_name, origin)
+        async with self._attempts.attempt(lanes, origin) as attempt:
             for _ in range(LOST_SWAPS):
                 account = await self._store.find_account(id=account_id)
                 proved = await attempt.slot.verify(None if account is None else account.password_hash, form)
@@ -186,6 +188,7 @@ class Accounts:
                     self._event("password_changed", account, origin, cause="changed by user"),
                 )
                 if entries is not None:
+                    await self._attempts.lift(lanes.owner, subject=account_id, cause="lifted by password change")
                     return entries
             await self._attempts.fail(origin, subject=account_id, cause="wrong current password")
             raise WrongPassword
@@ -282,8 +285,14 @@ class Accounts:
 
     # steps
 
-    def _lane(self, name: str, origin: Origin) -> str:
-        return self._lanes.lane(origin.device_lane, name) or self._lanes.stranger_lane(name)
+    def _account_lanes(self, purpose: str, name: str, origin: Origin) -> AccountLanes:
+        return account_lanes(
+            self._lanes.owner(name),
+            self._policy.account_rate,
+            purpose=purpose,
+            device=self._lanes.lane(origin.device_lane, name),
+            network=network_of(origin.address),
+        )
 
     async def _rehash(self, slot: HashingSlot, account: Account, form: str) -> Account | None:
         """Bring a proved hash to the current profile, if it still is the account's (U14).
@@ -316,7 +325,7 @@ class Accounts:
         return account
 
     async def _lift(self, account: Account) -> None:
-        await self._attempts.lift(self._lanes.stranger_lane(account.canonical_name), subject=account.id)
+        await self._attempts.lift(self._lanes.owner(account.canonical_name), subject=account.id)
 
     async def _set_status(self, account_id: str, status: AccountStatus, kind: EventKind) -> tuple[Entry, ...]:
         return await self._change_by_operator(account_id, StatusChange(status=status), kind)

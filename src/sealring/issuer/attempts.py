@@ -2,9 +2,10 @@
 
 The order is the point. A place in the hasher comes first, the count second, the hash last: so a
 hundred parallel guesses get no more than the lane holds (U9), and valid log-ins that come all at once
-do not fill their own lane while they wait (U12). Who fails pays in the address's lane too; who
-succeeds empties the account's. A failure is answered on a grid of time that begins with the attempt's
-own place, so that what differs by a few milliseconds inside does not show outside (U2).
+do not fill their own lane while they wait (U12). Who fails pays in the address's lane; who succeeds empties
+the account's, and pays in a wide one of the address: right passwords cost hashes too (N7). A failure is
+answered on a grid of time that begins with the attempt's own place, so that what differs by a few
+milliseconds inside does not show outside (U2).
 """
 
 from __future__ import annotations
@@ -18,12 +19,13 @@ from dataclasses import dataclass
 from sealring.errors import Throttled, WrongCredentials
 from sealring.issuer.hashing import HashingSlot, PasswordHasher
 from sealring.issuer.origin import Origin
-from sealring.issuer.throttle import MAX_LIMIT, FullLanes, Rate, account_lanes, address_lane
+from sealring.issuer.throttle import MAX_LIMIT, AccountLanes, FullLanes, Rate, address_lane, network_of
 from sealring.store.protocol import Store
 from sealring.store.records import Event, EventKind, Lane
 
 FORGET_FULL_ACCOUNT_SECONDS = 5
-"""How long a full account lane is believed full without asking: another node's operator may have emptied it."""
+"""How long a full account lane is believed full without asking: the operator, or success on another node, may have
+emptied it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,8 +33,8 @@ class Attempt:
     """An attempt that has been counted and may hash."""
 
     slot: HashingSlot
-    lanes: tuple[Lane, ...]
-    """The account's, which success empties."""
+    owner: str
+    """Of the account's lanes, which success empties."""
     address_lane: Lane
     origin: Origin
 
@@ -69,28 +71,30 @@ class Attempts:
         self._full = FullLanes()
 
     @asynccontextmanager
-    async def attempt(self, lane_key: str, origin: Origin) -> AsyncIterator[Attempt]:
-        """Count an attempt in the account lane of that key, and hold a place for it.
+    async def attempt(self, lanes: AccountLanes, origin: Origin) -> AsyncIterator[Attempt]:
+        """Count an attempt in an account's lanes, and hold a place for it.
 
         Raises:
-            Throttled: a lane is full; nothing was hashed.
+            Throttled: the lanes are full; nothing was hashed.
             Overloaded: too many wait for a place.
         """
-        lanes = account_lanes(lane_key, self._account_rate)
         address = address_lane(origin.address, self._address_rate)
-        self._refuse_full(address, *lanes)  # before the queue, so that a throttled flood does not fill it
+        self._refuse_full(origin, lanes)  # before the queue, so that a throttled flood does not fill it
         loop = asyncio.get_running_loop()
         began = loop.time()
+        share = f"{lanes.owner} {lanes.ways[0][0].key}"
         try:
-            async with self._hasher.slot(share=lane_key, share_width=self._width) as slot:
+            async with self._hasher.slot(
+                network=network_of(origin.address), share=share, share_width=self._width
+            ) as slot:
                 began = loop.time()
-                self._refuse_full(*lanes)  # what came to light while this one waited
+                self._refuse_full(origin, lanes)  # what came to light while this one waited
                 _refuse(self._full.take_turn(address, now_ms=self._clock()))
-                if wait := await self._store.count_attempt(lanes, now=self._clock() // 1000):
-                    believed = min(wait, FORGET_FULL_ACCOUNT_SECONDS)
-                    await self._found_full(lanes[0], believed, origin, cause="account lane is full")
+                if wait := await self._count(lanes):
+                    event = self._event("throttled", origin, cause="account lane is full")
+                    await self._store.settle_attempt("", event)
                     raise Throttled(wait)
-                yield Attempt(slot=slot, lanes=lanes, address_lane=address, origin=origin)
+                yield Attempt(slot=slot, owner=lanes.owner, address_lane=address, origin=origin)
         except WrongCredentials:
             await asyncio.sleep(_until_grid(loop.time() - began, self._answer_grid_seconds))
             raise
@@ -104,23 +108,26 @@ class Attempts:
             Overloaded: too many wait for a place.
         """
         address = address_lane(origin.address, self._address_rate)
-        self._refuse_full(address)
-        crowd = address_lane(origin.address, self._registration_rate, purpose="registration")
-        async with self._hasher.slot() as slot:
+        self._refuse_full(origin)
+        crowd = address_lane(origin.address, self._wide_rate, purpose="registration")
+        async with self._hasher.slot(network=network_of(origin.address)) as slot:
             _refuse(self._full.take_turn(address, now_ms=self._clock()))
             if wait := await self._store.count_attempt([crowd], now=self._clock() // 1000):
                 raise Throttled(wait)
             yield slot
 
     async def succeed(self, attempt: Attempt, *, subject: str) -> None:
-        """The password was right: the account's lanes are emptied, the address pays nothing."""
-        self._full.give_back_turn(attempt.address_lane, now_ms=self._clock())
+        """The password was right: the account's lanes are emptied, the address pays in its wide lane."""
         event = self._event("login", attempt.origin, subject=subject, cause="password verified")
-        await self._store.settle_attempt(attempt.lanes, event)
+        await self._empty(attempt.owner, event)
+        self._full.give_back_turn(attempt.address_lane, now_ms=self._clock())
+        wide = self._success_lane(attempt.origin)
+        if wait := await self._store.count_attempt([wide], now=self._clock() // 1000):
+            await self._found_full(wide, wait, attempt.origin, cause="lane of an address's log-ins is full")
 
     async def fail(self, origin: Origin, *, subject: str, cause: str) -> None:
         """The attempt failed: its address pays, the audit log has the true cause."""
-        await self._store.settle_attempt((), self._event("login_failed", origin, subject=subject, cause=cause))
+        await self._store.settle_attempt("", self._event("login_failed", origin, subject=subject, cause=cause))
         await self.charge(origin)
 
     async def charge(self, origin: Origin) -> None:
@@ -129,10 +136,26 @@ class Attempts:
         if wait := await self._store.count_attempt([address], now=self._clock() // 1000):
             await self._found_full(address, wait, origin, cause="address lane is full")
 
-    async def lift(self, lane_key: str, *, subject: str) -> None:
-        """Empty an account's lanes, by the operator's word."""
-        event = self._event("throttled", Origin(""), subject=subject, cause="lifted by operator")
-        await self._store.settle_attempt(account_lanes(lane_key, self._account_rate), event)
+    async def lift(self, owner: str, *, subject: str, cause: str = "lifted by operator") -> None:
+        """Empty all of an account's lanes: the operator says so, or a password was proved elsewhere."""
+        await self._empty(owner, self._event("throttled", Origin(""), subject=subject, cause=cause))
+
+    async def _empty(self, owner: str, event: Event) -> None:
+        await self._store.settle_attempt(owner, event)
+        self._full.forget(owner)
+
+    async def _count(self, lanes: AccountLanes) -> int:
+        """Count in the first way that has room; else the seconds until one will."""
+        waits = []
+        for way in lanes.ways:
+            now_ms = self._clock()
+            if (wait := self._full.wait(way[0], now_ms=now_ms)) == 0:
+                wait = await self._store.count_attempt(way, now=now_ms // 1000)
+                if wait == 0:
+                    return 0
+                self._full.close(way[0], wait, now_ms=now_ms, believed_seconds=FORGET_FULL_ACCOUNT_SECONDS)
+            waits.append(wait)
+        return min(waits)
 
     @property
     def _width(self) -> int:
@@ -140,17 +163,29 @@ class Attempts:
         return max(1, self._account_rate.limit // 4)
 
     @property
-    def _registration_rate(self) -> Rate:
-        """Successful registrations are honest more often than not, but rows: ten for every failure allowed (D2)."""
+    def _wide_rate(self) -> Rate:
+        """What succeeds is honest more often than not, but costs: ten for every failure allowed (D2, N7)."""
         return Rate(min(10 * self._address_rate.limit, MAX_LIMIT), self._address_rate.window_seconds)
 
-    def _refuse_full(self, *lanes: Lane) -> None:
-        for lane in lanes:
-            _refuse(self._full.wait(lane, now_ms=self._clock()))
+    def _success_lane(self, origin: Origin) -> Lane:
+        return address_lane(origin.address, self._wide_rate, purpose="success")
+
+    def _refuse_full(self, origin: Origin, lanes: AccountLanes | None = None) -> None:
+        """Refuse what is known to be full: the address's lanes, or every way of the account's.
+
+        Raises:
+            Throttled: with the longest of these waits, after which all of them have room.
+        """
+        now_ms = self._clock()
+        waits = [self._full.wait(address_lane(origin.address, self._address_rate), now_ms=now_ms)]
+        if lanes is not None:
+            waits.append(self._full.wait(self._success_lane(origin), now_ms=now_ms))
+            waits.append(min(self._full.wait(way[0], now_ms=now_ms) for way in lanes.ways))
+        _refuse(max(waits))
 
     async def _found_full(self, lane: Lane, wait: int, origin: Origin, *, cause: str) -> None:
         self._full.close(lane, wait, now_ms=self._clock())
-        await self._store.settle_attempt((), self._event("throttled", origin, cause=cause))
+        await self._store.settle_attempt("", self._event("throttled", origin, cause=cause))
 
     def _event(self, kind: EventKind, origin: Origin, *, subject: str = "", cause: str) -> Event:
         return Event(kind=kind, at_ms=self._clock(), subject=subject, address=origin.address, cause=cause)

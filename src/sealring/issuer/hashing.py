@@ -18,13 +18,11 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AsyncExitStack, asynccontextmanager, nullcontext, suppress
-from dataclasses import dataclass
+from contextlib import asynccontextmanager, nullcontext, suppress
 from hmac import compare_digest
 from secrets import token_bytes
 from typing import TypeVar, TypeVarTuple
 
-from sealring.errors import Overloaded
 from sealring.issuer.argon2id import (
     HASH_BYTES,
     MAX_STORED_MEMORY_KIB,
@@ -38,6 +36,7 @@ from sealring.issuer.argon2id import (
     read_phc,
     write_phc,
 )
+from sealring.issuer.hashing_queue import HashingQueue
 
 log = logging.getLogger(__name__)
 
@@ -105,15 +104,11 @@ class PasswordHasher:
         self.threads = max(1, min(fitting, threads or _cores()))
         self.places = 2 * self.threads
         """Log-ins under way at once: while one asks the store, another hashes."""
-        self.max_waiting = max_waiting
-        self.waiting = 0
-        """Log-ins that wait for a place now."""
+        self.queue = HashingQueue(self.places, max_waiting)
         self.running = 0
         """Hashes under way now, or next."""
         self.computed = 0
         """Hashes made and verified so far; these three are for metrics."""
-        self._places = asyncio.Semaphore(self.places)
-        self._shares: dict[str, _Share] = {}
         self._threads = asyncio.Semaphore(self.threads)
         self._beside_the_loop = asyncio.Semaphore(max(1, self.threads - 1))
         self._loop = _LoopLoad()
@@ -125,42 +120,29 @@ class PasswordHasher:
         # what nobody's password hashes to: random, not the hash of anything, so that nothing ever matches it
         self._absent = StoredHash(profile, token_bytes(SALT_BYTES), token_bytes(HASH_BYTES))
 
+    @property
+    def waiting(self) -> int:
+        """Log-ins that wait for a place now."""
+        return self.queue.waiting
+
     @asynccontextmanager
-    async def slot(self, *, share: str = "", share_width: int = 0) -> AsyncIterator[HashingSlot]:
-        """Wait for a place, first come, first served.
+    async def slot(self, *, network: str = "", share: str = "", share_width: int = 0) -> AsyncIterator[HashingSlot]:
+        """Wait for a place, network by network in turn.
 
         Whoever counts attempts counts them here, after the wait and before the hash: then few attempts of one account
         are counted and undecided at once, whatever the length of the queue (U9), and valid log-ins that come all at
-        once do not fill their own lane (U12).
+        once do not fill their own lane while they wait (U12).
 
         Args:
+            network: where the log-in comes from, as `network_of` has it; places are shared fairly by it (N7).
             share: what must not take all places: an account.
             share_width: places that it may hold at once; 0 for no limit.
 
         Raises:
             Overloaded: too many wait already.
         """
-        self.refuse_when_full(share)
-        async with AsyncExitStack() as held:
-            self.waiting += 1
-            try:
-                if share_width:
-                    await held.enter_async_context(self._share(share, share_width))
-                await held.enter_async_context(self._places)
-            finally:
-                self.waiting -= 1
+        async with self.queue.place(network, share=share, width=share_width):
             yield HashingSlot(self)
-
-    def refuse_when_full(self, share: str = "") -> None:
-        """What `slot` asks first; a flood costs least where it is asked before anything else.
-
-        Raises:
-            Overloaded: too many wait already.
-        """
-        if self.waiting >= self.max_waiting:
-            shared = self._shares.get(share)
-            if self._places.locked() or (shared is not None and shared.places.locked()):
-                raise Overloaded("too many log-ins wait to be hashed", retry_after=2)
 
     def needs_rehash(self, phc: str) -> bool:
         """Whether a log-in that has just proved this hash should replace it by one of the current profile."""
@@ -211,18 +193,6 @@ class PasswordHasher:
         for pool in (self._alone, self._giving_way):
             pool.shutdown(wait=True, cancel_futures=True)
 
-    @asynccontextmanager
-    async def _share(self, name: str, width: int) -> AsyncIterator[None]:
-        share = self._shares.setdefault(name, _Share(asyncio.Semaphore(width)))
-        share.users += 1
-        try:
-            async with share.places:
-                yield
-        finally:
-            share.users -= 1
-            if not share.users:
-                del self._shares[name]
-
     def _count(self) -> None:
         with self._counting:
             self.computed += 1
@@ -252,12 +222,6 @@ class _LoopLoad:
             self._busy = worked - self._worked > BUSY_SHARE * (now - self._looked)
             self._looked, self._worked = now, worked
         return self._busy
-
-
-@dataclass(slots=True)
-class _Share:
-    places: asyncio.Semaphore
-    users: int = 0
 
 
 def _tell(loop: asyncio.AbstractEventLoop, job: Future[Result], done: asyncio.Future[None]) -> None:

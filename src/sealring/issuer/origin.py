@@ -1,7 +1,7 @@
 """Where a request came from, as the web layer found out.
 
 Nothing here is proof: the address is as good as the proxies that named it, the user agent is the
-client's own claim, and the device lane is a cookie's text that only `DeviceLanes` can believe.
+client's own claim, and the device lane is a text that only `DeviceLanes` can believe.
 """
 
 from __future__ import annotations
@@ -17,4 +17,4 @@ class Origin:
     """IP address of the client; any other text counts as one shared, unknown place (U10)."""
     user_agent: str = ""
     device_lane: str | None = None
-    """The device cookie as presented, unproven: it gives a lane of its own only where its MAC is good (U11)."""
+    """What the device cookie or the body says, unproven: it gives lanes of its own only if its MAC is good (U11)."""

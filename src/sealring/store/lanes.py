@@ -16,9 +16,25 @@ from sealring.store.records import Lane
 MICROSECONDS = 1_000_000
 
 
-def lane_digest(key: str) -> bytes:
-    """16 bytes that stand for the key in a table; any string has one, even with NUL or a lone surrogate in it."""
-    return sha256(key.encode("utf-8", "surrogatepass")).digest()[:16]
+OWNER_BYTES = 16
+
+
+def lane_digest(lane: Lane) -> bytes:
+    """32 bytes that stand for a lane in a table; any string has one, even with NUL or a lone surrogate in it.
+
+    The first half stands for the owner, so that all lanes of one owner lie side by side.
+    """
+    return _half(lane.owner) + _half(lane.key)
+
+
+def digests_of(owner: str) -> tuple[bytes, bytes]:
+    """The first and the last digest that a lane of that owner can have."""
+    half = _half(owner)
+    return half + bytes(OWNER_BYTES), half + b"\xff" * OWNER_BYTES
+
+
+def _half(text: str) -> bytes:
+    return sha256(text.encode("utf-8", "surrogatepass")).digest()[:OWNER_BYTES]
 
 
 def step_us(lane: Lane) -> int:

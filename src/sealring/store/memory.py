@@ -62,7 +62,7 @@ class MemoryStore(Store):
         self._accounts: dict[str, Account] = {}
         self._epochs: dict[str, int] = {}
         self._sessions: dict[str, Session] = {}
-        self._lanes: dict[str, int] = {}
+        self._lanes: dict[tuple[str, str], int] = {}
         self._ring = KeyRing(0, ())
         self._entries: list[Entry] = []
         self._head = 0
@@ -211,15 +211,18 @@ class MemoryStore(Store):
         if not lanes:
             return 0
         horizon = horizon_us(lanes, now)
-        counted = {lane.key: count(self._lanes.get(lane.key, 0), lane, now=now, horizon_us=horizon) for lane in lanes}
-        wait = max(wait_seconds(counted[lane.key], lane, now=now) for lane in lanes)
+        counted = {
+            (lane.owner, lane.key): count(self._lanes.get((lane.owner, lane.key), 0), lane, now=now, horizon_us=horizon)
+            for lane in lanes
+        }
+        wait = max(wait_seconds(counted[lane.owner, lane.key], lane, now=now) for lane in lanes)
         if wait == 0:
             self._lanes.update(counted)
         return wait
 
-    async def settle_attempt(self, succeeded: Sequence[Lane], event: Event) -> None:
-        for lane in succeeded:
-            self._lanes.pop(lane.key, None)
+    async def settle_attempt(self, owner: str, event: Event) -> None:
+        if owner:
+            self._lanes = {key: empty_at for key, empty_at in self._lanes.items() if key[0] != owner}
         self._append([], event)
 
     # keys

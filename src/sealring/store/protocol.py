@@ -147,8 +147,11 @@ class Store(Protocol):
             0, or the seconds after which the fullest lane opens again; then nothing was counted.
         """
 
-    async def settle_attempt(self, succeeded: Sequence[Lane], event: Event) -> None:
-        """Record how an attempt ended. Lanes in `succeeded` are cleared: success proves that it was their owner."""
+    async def settle_attempt(self, owner: str, event: Event) -> None:
+        """Record how an attempt ended. All lanes of `owner` are emptied: success proves that it was theirs.
+
+        An empty `owner` stands for a failure: it empties nothing.
+        """
 
     # keys
 

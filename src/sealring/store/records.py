@@ -167,6 +167,8 @@ class Lane:
     key: str
     limit: int
     window_seconds: int
+    owner: str = ""
+    """Whose success, or whose operator, empties it together with all others of theirs; nobody's when empty."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

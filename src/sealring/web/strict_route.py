@@ -35,7 +35,7 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 Admit = Callable[[Request], Awaitable[object]]
-AskFirst = Callable[[], None]
+AskFirst = Callable[[Request], None]
 
 
 class StrictRoute(APIRoute):
@@ -43,7 +43,7 @@ class StrictRoute(APIRoute):
 
     `admit` is called before anything is read: who is not known learns nothing of what the route takes.
     `ask_first` is called once the body is there, so that the connection can go on, and before the body is validated,
-    which costs more than all the rest of a refusal. It knows nothing of the request and raises a `SealringError`.
+    which costs more than all the rest of a refusal. It looks at the head alone and raises a `SealringError`.
     """
 
     refused: Refused | None = None
@@ -65,7 +65,7 @@ class StrictRoute(APIRoute):
                     raise InvalidRequest("a query parameter came twice")  # RFC 6750 §3.1
                 strict = await _StrictRequest.read(request, wanted=self.body_field is not None)
                 if ask_first is not None:
-                    ask_first()
+                    ask_first(request)
                 response = await inner(strict)
             except RequestValidationError as failure:
                 error: SealringError = InvalidFields(tuple(map(_invalid_field, failure.errors())))

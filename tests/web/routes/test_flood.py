@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import httpx2
 import pytest
 from fastapi import FastAPI
@@ -21,8 +19,7 @@ async def test_d1_a_full_queue_is_told_to_everybody_alike_and_before_anything_is
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://127.0.0.1:8000") as client:
         ada = {"username": "ada", "password": PASSWORD}
         assert (await client.post("/auth/register", json=ada)).status_code == 201
-        places = [await asyncio.wait_for(hasher._places.acquire(), 1) for _ in range(hasher.places)]
-        hasher.waiting = hasher.max_waiting
+        hasher.queue.free, hasher.queue.waiting = 0, hasher.queue.max_waiting
         answers = [
             await client.post("/auth/login", json=ada),
             await client.post("/auth/login", json=ada | {"password": "wrong"}),
@@ -36,9 +33,7 @@ async def test_d1_a_full_queue_is_told_to_everybody_alike_and_before_anything_is
         assert [problem(answer) for answer in answers] == [(503, "overloaded")] * len(answers)
         assert len({(answer.content, answer.headers["retry-after"]) for answer in answers}) == 1
         assert problem(await client.post("/auth/login", content=b"{")) != (503, "overloaded"), "the body was read"
-        hasher.waiting = 0
-        for _ in places:
-            hasher._places.release()
+        hasher.queue.free, hasher.queue.waiting = hasher.places, 0
         assert (await client.post("/auth/login", json=ada)).status_code == 200
         assert problem(await client.post("/auth/login", json={"is_admin": True})) == (422, "invalid_field")
     await auth.close()

@@ -51,7 +51,7 @@ def test_register_answers_201_with_tokens_and_the_user(client: httpx2.Client) ->
     assert answer.headers["cache-control"] == "no-store"
     assert "set-cookie" not in answer.headers
     assert body.keys() == {
-        "access_token", "token_type", "expires_in", "refresh_token", "refresh_expires_in", "scope", "user",
+        "access_token", "token_type", "expires_in", "refresh_token", "refresh_expires_in", "scope", "user", "device",
     }  # fmt: skip
     assert body["token_type"] == "Bearer"
     assert body["expires_in"] == 1800
@@ -142,7 +142,7 @@ def test_refresh_gives_new_tokens_of_the_same_session(client: httpx2.Client) -> 
     second = answer.json()
     assert answer.status_code == 200
     assert answer.headers["cache-control"] == "no-store"
-    assert second.keys() == first.keys() - {"user"}
+    assert second.keys() == first.keys() - {"user", "device"}
     assert second["refresh_token"] != first["refresh_token"]
     old, new = (jwt.peek(each["access_token"]).claims for each in (first, second))
     assert (old["sid"], old["auth_time"]) == (new["sid"], new["auth_time"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sealring.store.lanes import MICROSECONDS, horizon_us, lane_digest, step_us, wait_seconds
+from sealring.store.lanes import MICROSECONDS, digests_of, horizon_us, lane_digest, step_us, wait_seconds
 from sealring.store.postgres.connection import Connection
 from sealring.store.postgres.database import Undo
 from sealring.store.records import Lane
@@ -23,7 +23,7 @@ RETURNING lane, empty_at_us
 
 async def count_attempt(connection: Connection, lanes: Sequence[Lane], now: int) -> int:
     """Count in every lane, or in none and say how long the fullest one stays full."""
-    keyed = {lane_digest(lane.key): lane for lane in lanes}
+    keyed = {lane_digest(lane): lane for lane in lanes}
     cursor = await connection.execute(
         _COUNT,
         {
@@ -39,9 +39,10 @@ async def count_attempt(connection: Connection, lanes: Sequence[Lane], now: int)
     return 0
 
 
-async def clear(connection: Connection, lanes: Sequence[Lane]) -> None:
-    """Empty these lanes."""
+async def clear(connection: Connection, owner: str) -> None:
+    """Empty all lanes of that owner."""
     await connection.execute(
-        "DELETE FROM lanes WHERE lane IN (SELECT lane FROM lanes WHERE lane = ANY(%s) ORDER BY lane FOR UPDATE)",
-        ([lane_digest(lane.key) for lane in lanes],),
+        "DELETE FROM lanes WHERE lane IN"
+        " (SELECT lane FROM lanes WHERE lane BETWEEN %s AND %s ORDER BY lane FOR UPDATE)",
+        digests_of(owner),
     )

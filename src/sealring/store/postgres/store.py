@@ -158,10 +158,10 @@ class PostgresStore(Store):
             return 0
         return await self._database.transact(partial(attempt_lanes.count_attempt, lanes=lanes, now=now))
 
-    async def settle_attempt(self, succeeded: Sequence[Lane], event: Event) -> None:
+    async def settle_attempt(self, owner: str, event: Event) -> None:
         async def settle(connection: Connection) -> None:
-            if succeeded:
-                await attempt_lanes.clear(connection, succeeded)
+            if owner:
+                await attempt_lanes.clear(connection, owner)
             await ledger.append_and_commit(connection, (), event)
 
         await self._database.transact(settle)

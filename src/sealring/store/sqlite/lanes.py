@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
-from sealring.store.lanes import count, horizon_us, lane_digest, wait_seconds
+from sealring.store.lanes import count, digests_of, horizon_us, lane_digest, wait_seconds
 from sealring.store.records import Lane
 
 
@@ -15,7 +15,7 @@ def count_attempt(db: sqlite3.Connection, lanes: Sequence[Lane], now: int) -> in
     counted: dict[bytes, int] = {}
     wait = 0
     for lane in lanes:
-        key = lane_digest(lane.key)
+        key = lane_digest(lane)
         row = db.execute("SELECT empty_at_us FROM lanes WHERE lane = ?", (key,)).fetchone()
         counted[key] = count(0 if row is None else row[0], lane, now=now, horizon_us=horizon)
         wait = max(wait, wait_seconds(counted[key], lane, now=now))
@@ -28,6 +28,6 @@ def count_attempt(db: sqlite3.Connection, lanes: Sequence[Lane], now: int) -> in
     return wait
 
 
-def clear(db: sqlite3.Connection, lanes: Sequence[Lane]) -> None:
-    """Empty these lanes."""
-    db.executemany("DELETE FROM lanes WHERE lane = ?", [(lane_digest(lane.key),) for lane in lanes])
+def clear(db: sqlite3.Connection, owner: str) -> None:
+    """Empty all lanes of that owner."""
+    db.execute("DELETE FROM lanes WHERE lane BETWEEN ? AND ?", digests_of(owner))

@@ -124,9 +124,10 @@ class SqliteStore(Store):
             return 0
         return await self.writer.write(lambda db: attempt_lanes.count_attempt(db, lanes, now))
 
-    async def settle_attempt(self, succeeded: Sequence[Lane], event: Event) -> None:
+    async def settle_attempt(self, owner: str, event: Event) -> None:
         def settle(db: sqlite3.Connection) -> None:
-            attempt_lanes.clear(db, succeeded)
+            if owner:
+                attempt_lanes.clear(db, owner)
             ledger.append(db, (), event)
 
         await self.writer.write(settle)

@@ -34,7 +34,7 @@ class LogInRoutes:
         self._site = site
         self.router = router = site.router()
         refused: dict[int | str, dict[str, Any]] = {"4XX": {"model": ProblemDetails}, 503: {"model": ProblemDetails}}
-        hashing = counting(site.refused, ask_first=site.issuer.accounts.refuse_when_full)
+        hashing = counting(site.refused, ask_first=site.refuse_when_full)
         for path, endpoint, status in (("/register", self.register, 201), ("/login", self.log_in, 200)):
             router.add_api_route(
                 path,
@@ -67,7 +67,7 @@ class LogInRoutes:
         logged_in = await self._site.issuer.log_in(
             body.username,
             body.password,
-            origin=self._site.origin(request),
+            origin=self._site.origin(request, device=body.device),
             replaces=self._replaced(request, body.delivery),
         )
         return self._welcome(response, logged_in, body.delivery)
@@ -106,32 +106,37 @@ class LogInRoutes:
         """The OAuth 2.0 token endpoint: grants `password` and `refresh_token` (RFC 6749 §4.3, §6)."""
         site = self._site
         try:
-            issued = await self._grant(request)
+            issued, device = await self._grant(request)
         except SealringError as error:
             report(error, where="/token", refused=site.refused)
             return oauth_refusal(error, request.scope)
-        tokens = site.deliver(Response(), issued, "body")
+        tokens = site.deliver(Response(), issued, "body").model_copy(update={"device": device})
         return JSONResponse(tokens.model_dump(exclude_none=True), headers=NO_CACHE)
 
-    async def _grant(self, request: Request) -> Issued:
+    async def _grant(self, request: Request) -> tuple[Issued, str | None]:
         site = self._site
         site.refuse_foreign_page(request)
         form = await read_form(request.scope["headers"], request.receive)
         match _member(form, "grant_type"):
             case "password":
                 logged_in = await site.issuer.log_in(
-                    _member(form, "username"), _member(form, "password"), origin=site.origin(request), replaces=None
+                    _member(form, "username"),
+                    _member(form, "password"),
+                    origin=site.origin(request, device=form.get("device")),
+                    replaces=None,
                 )
-                return logged_in.issued
+                return logged_in.issued, logged_in.device
             case "refresh_token":
-                return await site.issuer.refresh(_member(form, "refresh_token"), origin=site.origin(request))
+                return await site.issuer.refresh(_member(form, "refresh_token"), origin=site.origin(request)), None
             case _:
                 raise UnsupportedGrant("password and refresh_token are served")
 
     def _welcome(self, response: Response, logged_in: LoggedIn, delivery: Delivery) -> Tokens:
-        if delivery == "cookie":
-            response.raw_headers.append(self._site.cookies.set_device(logged_in.device))
-        return self._site.deliver(response, logged_in.issued, delivery, user=User.of(logged_in.account))
+        tokens = self._site.deliver(response, logged_in.issued, delivery, user=User.of(logged_in.account))
+        if delivery == "body":
+            return tokens.model_copy(update={"device": logged_in.device})
+        response.raw_headers.append(self._site.cookies.set_device(logged_in.device))
+        return tokens
 
     def _replaced(self, request: Request, delivery: Delivery) -> str | None:
         """The session that this browser held: it ends, so that no earlier one outlives a log-in (C1)."""

@@ -33,6 +33,7 @@ TOKEN_FORM: dict[str, Any] = {
                         "grant_type": {"type": "string", "enum": ["password", "refresh_token"]},
                         "username": {"type": "string"},
                         "password": {"type": "string", "format": "password"},
+                        "device": {"type": "string"},
                         "refresh_token": {"type": "string"},
                         "scope": {"type": "string"},
                         "client_id": {"type": "string"},

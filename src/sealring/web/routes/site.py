@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fastapi import APIRouter, Request, Response
 
@@ -13,7 +13,7 @@ from sealring.issuer.sessions import Issued
 from sealring.sessions.csrf import CsrfTokens
 from sealring.sessions.session_cookie import SessionCookieCodec
 from sealring.verifier.principal import Principal
-from sealring.web.client_address import Network
+from sealring.web.client_address import Network, client_address
 from sealring.web.client_origin import client_origin
 from sealring.web.cookies import CookiePolicy, read_cookie, read_cookies
 from sealring.web.credentials import Credential, find_credential
@@ -92,11 +92,20 @@ class AuthSite:
             return None
         return self.issuer.sessions.newest_refresh_token(held, self.refresh_cookies(request))
 
-    def origin(self, request: Request) -> Origin:
-        """Where the request came from."""
-        return client_origin(
+    def refuse_when_full(self, request: Request) -> None:
+        """Refuse a log-in before its body is validated, where it would not even get into the queue (I14, N7).
+
+        Raises:
+            Overloaded: its network waits as much as any.
+        """
+        self.issuer.accounts.refuse_when_full(Origin(client_address(request.scope, self.trusted_proxies)))
+
+    def origin(self, request: Request, *, device: str | None = None) -> Origin:
+        """Where the request came from; `device` is what its body says of that, which counts before a cookie."""
+        origin = client_origin(
             request.scope, trusted_proxies=self.trusted_proxies, device_cookie=self.cookies.names.device
         )
+        return origin if device is None else replace(origin, device_lane=device)
 
     def deliver(self, response: Response, issued: Issued, delivery: Delivery, *, user: User | None = None) -> Tokens:
         """The tokens in the body, or in cookies that no script can read (D10)."""

@@ -32,11 +32,12 @@ class Registration(Read):
 
 
 class LogIn(Read):
-    """`POST /login`."""
+    """`POST /login`; `device` is what an earlier answer said, for clients without cookies."""
 
     username: str
     password: str = Field(repr=False)
     delivery: Delivery = "body"
+    device: str | None = Field(default=None, repr=False)
 
 
 class Refresh(Read):
@@ -76,6 +77,7 @@ class Tokens(BaseModel):
     refresh_token: str | None = Field(default=None, repr=False)
     refresh_expires_in: int
     csrf_token: str | None = Field(default=None, repr=False)
+    device: str | None = Field(default=None, repr=False)
     user: User | None = None
 
 
