@@ -39,6 +39,7 @@ from joserfc import jwt as joserfc
 from pybase64 import b64decode, b64encode_as_string
 
 from sealring import jwt
+from sealring.jwt.algorithms import ALGORITHMS
 from sealring.jwt.base64url import encode
 from sealring.jwt.compact import read_claims
 from sealring.jwt.policy import PolicyOptions, compile_policy
@@ -66,9 +67,9 @@ class Contender(NamedTuple):
 
 def make_key(alg: str) -> jwt.Key:
     """A secret is text, so that Node's peers can be given it as text too."""
-    return (
-        jwt.Key.from_secret(secrets.token_urlsafe(48), alg, kid="k") if alg.startswith("HS") else jwt.Key.generate(alg)
-    )
+    if ALGORITHMS[alg].is_symmetric:
+        return jwt.Key.from_secret(secrets.token_urlsafe(48), alg, kid="k")
+    return jwt.Key.generate(alg)
 
 
 def secret_of(key: jwt.Key) -> bytes:
@@ -163,7 +164,7 @@ def sign_floor(secret: bytes, header: str) -> Callable[[Any], str]:
 def python_peers(key: jwt.Key) -> Iterator[tuple[str, Callable[[str], Any]]]:
     """Each as its documentation shows for speed: key objects, parsed once."""
     alg = "EdDSA" if key.alg == "Ed25519" else key.alg
-    symmetric = key.alg.startswith("HS")
+    symmetric = key.is_symmetric
     secret = secret_of(key) if symmetric else b""
     pyjwt_key: Any = secret if symmetric else serialization.load_pem_public_key(key.to_pem())
     yield "PyJWT", lambda token: pyjwt.decode(token, pyjwt_key, algorithms=[alg], issuer=ISSUER, audience=AUDIENCE)
@@ -205,7 +206,7 @@ class NodePeers:
         return float(self._process.stdout.readline())
 
     def prepare(self, key: jwt.Key) -> None:
-        if key.alg.startswith("HS"):
+        if key.is_symmetric:
             self._ask({"prepare": {"alg": key.alg, "secret": secret_of(key).decode()}})
         else:
             pems = {"publicPem": key.to_pem().decode(), "privatePem": key.to_pem(private=True).decode()}
@@ -267,7 +268,7 @@ def spread(values: list[float]) -> str:
 
 
 def verify_anew(key: jwt.Key, node: NodePeers | None, rounds: int) -> None:
-    checking = key if key.alg.startswith("HS") else key.public()
+    checking = key if key.is_symmetric else key.public()
     tokens = [jwt.sign(claims_of(number), key) for number in range(TOKENS)]
     off = jwt.Verifier(checking, issuer=ISSUER, audience=AUDIENCE, cache_size=0)
 
@@ -277,7 +278,7 @@ def verify_anew(key: jwt.Key, node: NodePeers | None, rounds: int) -> None:
         return timed(verifier.verify)(inputs)
 
     header = tokens[0].partition(".")[0]
-    symmetric = key.alg.startswith("HS")
+    symmetric = key.is_symmetric
     secret = secret_of(key) if symmetric else b""
     floor = hs256_floor(secret, header) if symmetric else bare_verify(key, tokens[0])
     contenders = [
@@ -303,11 +304,9 @@ def verify_anew(key: jwt.Key, node: NodePeers | None, rounds: int) -> None:
 
 
 def verify_cached(key: jwt.Key, node: NodePeers | None, rounds: int) -> None:
-    checking = key if key.alg.startswith("HS") else key.public()
+    checking = key if key.is_symmetric else key.public()
     tokens = (
-        [jwt.sign(claims_of(0), key)] * (5 * TOKENS)
-        if key.alg.startswith("HS")
-        else [jwt.sign(claims_of(0), key)] * TOKENS
+        [jwt.sign(claims_of(0), key)] * (5 * TOKENS) if key.is_symmetric else [jwt.sign(claims_of(0), key)] * TOKENS
     )
     own = jwt.Verifier(checking, issuer=ISSUER, audience=AUDIENCE)
     shared = jwt.Verifier(checking, issuer=ISSUER, audience=AUDIENCE, project=lambda token: token.claims["sub"])
@@ -326,7 +325,7 @@ def signing(key: jwt.Key, node: NodePeers | None, rounds: int) -> None:
     batch = [claims_of(number) for number in range(TOKENS)]
     header = jwt.sign(batch[0], key).partition(".")[0]
     private: Any
-    if key.alg.startswith("HS"):
+    if key.is_symmetric:
         secret = secret_of(key)
         signing_input = jwt.sign(batch[0], key).rpartition(".")[0].encode()
         floors = [
@@ -355,7 +354,7 @@ def signing(key: jwt.Key, node: NodePeers | None, rounds: int) -> None:
 
 def steps(key: jwt.Key, rounds: int) -> None:
     """Where the time goes: each step alone, the least of all rounds, since what disturbs is longer than a step."""
-    checking = key if key.alg.startswith("HS") else key.public()
+    checking = key if key.is_symmetric else key.public()
     claims = [claims_of(number) for number in range(TOKENS)]
     tokens = [jwt.sign(each, key) for each in claims]
     payloads = [token.split(".")[1] for token in tokens]

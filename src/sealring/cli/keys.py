@@ -74,14 +74,14 @@ def reencrypt() -> None:
 def generate(algorithm: str, form: str, out: Path | None) -> None:
     """Make a key of your own: PEM or JWK."""
     key = jwt.Key.generate(algorithm)
-    if form == "pem" and algorithm.startswith("HS"):
+    if form == "pem" and key.is_symmetric:
         raise click.UsageError("a secret has no PEM form; use --format jwk")
     private = key.to_pem(private=True).decode() if form == "pem" else json.dumps(key.to_jwk(private=True))
     if out is None:
         click.echo(private.rstrip())
         return
     write_private(out, private)
-    if not algorithm.startswith("HS"):
+    if not key.is_symmetric:
         click.echo((key.to_pem().decode() if form == "pem" else json.dumps(key.to_jwk())).rstrip())
 
 

@@ -34,6 +34,7 @@ from sealring.issuer.key_life import (
 )
 from sealring.issuer.root_secret import NONCE_BYTES, Sealer
 from sealring.issuer.store_clock import check_clock
+from sealring.jwt.algorithms import ALGORITHMS
 from sealring.revocation.entry import Entry
 from sealring.store.protocol import Store
 from sealring.store.records import Event, KeyRing, SigningKey
@@ -259,7 +260,7 @@ class SigningKeys:
         return self._opened[row.kid]
 
     def _make(self, now: int, starts: int) -> SigningKey:
-        symmetric = self._policy.algorithm.startswith("HS")
+        symmetric = ALGORITHMS[self._policy.algorithm].is_symmetric
         # The thumbprint of a secret would be a hash of it for all the world to see.
         key = jwt.Key.generate(self._policy.algorithm, kid=secrets.token_urlsafe(KID_BYTES) if symmetric else None)
         return SigningKey(

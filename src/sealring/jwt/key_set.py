@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import Any
 
 from sealring.errors import KeyRefused
+from sealring.jwt.algorithms import implied_algorithm
 from sealring.jwt.keys import Key
 
 
@@ -54,7 +55,7 @@ class KeySet:
 
     def to_jwks(self) -> dict[str, list[dict[str, str]]]:
         """Return the public JWK Set; secrets are left out."""
-        return {"keys": [key.to_jwk() for key in self._keys if not key.alg.startswith("HS")]}
+        return {"keys": [key.to_jwk() for key in self._keys if not key.is_symmetric]}
 
     def get(self, kid: str) -> Key | None:
         """Return the (first) key of that name."""
@@ -84,8 +85,8 @@ def _members(jwks: object) -> list[Any]:
 
 
 def _read_member(member: Any) -> Key:
-    if isinstance(member, Mapping) and member.get("kty") == "RSA" and "alg" not in member:
-        return Key.from_jwk(member, "RS256")
+    if isinstance(member, Mapping) and member.get("alg") is None:
+        return Key.from_jwk(member, implied_algorithm(member, in_set=True).name)
     return Key.from_jwk(member)
 
 

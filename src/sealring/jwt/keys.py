@@ -10,13 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
 from sealring.errors import KeyRefused
-from sealring.jwt.algorithms import Algorithm, Checker, Material, PublicMaterial, Signer, algorithm, public_half
-from sealring.jwt.jwk import read_material, thumbprint, write_private, write_public
-from sealring.jwt.lookalikes import key_in_disguise
+from sealring.jwt.algorithms import Row, algorithm, implied_algorithm
+from sealring.jwt.jwk import thumbprint
+from sealring.jwt.key_types import Checker, Signer
 
 _RSA_BITS = 2048  # NIST SP 800-57: enough to 2030; every check costs less than with 3072
 
@@ -29,38 +26,51 @@ class Key:
         kid: its name: the one given, or the RFC 7638 thumbprint.
         named: whether the kid was given (or made by `generate`) and so must be met by a token's kid.
         is_private: whether it can sign.
+        is_symmetric: whether it is a secret, which signs and checks and has no public half.
         thumbprint: RFC 7638, SHA-256.
     """
 
-    __slots__ = ("_material", "alg", "check", "header_texts", "is_private", "kid", "named", "sign", "thumbprint")
+    __slots__ = (
+        "_material",
+        "_row",
+        "alg",
+        "check",
+        "is_private",
+        "is_symmetric",
+        "kid",
+        "named",
+        "sign",
+        "thumbprint",
+    )
 
     alg: str
     kid: str
     named: bool
     is_private: bool
+    is_symmetric: bool
     thumbprint: str
     sign: Signer | None
     check: Checker
-    header_texts: dict[str | None, str]
-    _material: Material
+    _row: Row
+    _material: Any
 
-    def __init__(self, row: Algorithm, material: Material, kid: str | None, *, named: bool | None = None) -> None:
+    def __init__(self, row: Row, material: Any, kid: str | None, *, named: bool | None = None) -> None:
         """Not for callers: use `generate`, `from_secret`, `from_pem`, `from_der` or `from_jwk`."""
         if kid is not None:
             _require_text("kid", kid)
         row.require_fit(material)
         put = object.__setattr__
-        public: PublicMaterial = public_half(material)
+        public = row.public_half(material)
+        put(self, "_row", row)
         put(self, "_material", material)
         put(self, "alg", row.name)
-        put(self, "thumbprint", thumbprint(material))
+        put(self, "thumbprint", thumbprint(row.public_members(public)))
         put(self, "kid", self.thumbprint if kid is None else kid)
         put(self, "named", kid is not None if named is None else named)
         put(self, "check", row.checker(public))
-        private = isinstance(material, bytes) or material is not public
-        put(self, "is_private", private)
-        put(self, "sign", row.signer(material) if private else None)  # type: ignore[arg-type]  # private, so a PrivateMaterial
-        put(self, "header_texts", {})
+        put(self, "is_symmetric", row.is_symmetric)
+        put(self, "is_private", row.is_symmetric or material is not public)
+        put(self, "sign", row.signer(material) if self.is_private else None)
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError("a key does not change")
@@ -98,17 +108,7 @@ class Key:
         'ES256'
         """
         row = algorithm(alg)
-        material: Material
-        if row.kty == "oct":
-            # the one random source within the pure layer is the cryptographic library's
-            material = (AESGCM.generate_key(256) + AESGCM.generate_key(256))[: row.size]  # HS512 asks for all of it
-        elif row.kty == "RSA":
-            material = rsa.generate_private_key(65537, bits)
-        elif row.curve is not None:
-            material = ec.generate_private_key(row.curve())
-        else:
-            material = ed25519.Ed25519PrivateKey.generate()
-        return cls(row, material, kid, named=True)
+        return cls(row, row.generate(bits), kid, named=True)
 
     @classmethod
     def from_secret(cls, secret: bytes | str, alg: str, *, kid: str | None = None) -> Key:
@@ -120,7 +120,7 @@ class Key:
         >>> Key.from_secret(bytes(range(32)), "HS256").is_private
         True
         """
-        return cls(algorithm(alg), _plain_secret(_octets("a secret", secret)), kid)
+        return cls(algorithm(alg), _octets("a secret", secret), kid)
 
     @classmethod
     def from_pem(
@@ -151,17 +151,15 @@ class Key:
         """
         _require_mapping(jwk)
         _require_signing_use(jwk)
-        material = read_material(jwk)
-        row = algorithm(_agreed(jwk, "alg", alg) or _implied_algorithm(material))
-        if isinstance(material, bytes):
-            material = _plain_secret(material)
-        return cls(row, material, _agreed(jwk, "kid", kid))
+        name = _agreed(jwk, "alg", alg)
+        row = implied_algorithm(jwk) if name is None else algorithm(name)
+        return cls(row, _read(row, jwk), _agreed(jwk, "kid", kid))
 
     def public(self) -> Key:
         """Return the public half; a secret has none and raises `ValueError`."""
-        if isinstance(self._material, bytes):
-            raise ValueError("a secret has no public half")  # noqa: TRY004  # the right type, the wrong kind
-        return Key(algorithm(self.alg), public_half(self._material), self.kid, named=self.named)
+        if self.is_symmetric:
+            raise ValueError("a secret has no public half")
+        return Key(self._row, self._row.public_half(self._material), self.kid, named=self.named)
 
     def to_jwk(self, *, private: bool = False) -> dict[str, str]:
         """Return a JWK with `kid`, `alg` and `use`; the private members only with `private=True`.
@@ -169,27 +167,39 @@ class Key:
         Raises `ValueError` when that is impossible: a secret without `private=True`, or the private
         members of a public key.
         """
-        if isinstance(self._material, bytes) and not private:
+        if self.is_symmetric and not private:
             raise ValueError("a secret has no public form: ask with private=True")
-        members = write_private(self._material) if private else write_public(self._material)
+        if private and not self.is_private:
+            raise ValueError("a public key has no private members")
+        members = self._row.public_members(self._row.public_half(self._material))
+        if private:
+            members |= self._row.private_members(self._material)
         return members | {"kid": self.kid, "alg": self.alg, "use": "sig"}
 
     def to_pem(self, *, private: bool = False, password: bytes | str | None = None) -> bytes:
         """Return PEM: SubjectPublicKeyInfo, or with `private=True` PKCS #8, encrypted when a password is given."""
         from sealring.jwt.pem import write_private_pem, write_public_pem  # noqa: PLC0415  # as in from_pem
 
+        if self.is_symmetric:
+            raise ValueError("a secret has no PEM form")
         if private:
+            if not self.is_private:
+                raise ValueError("a public key has no private PEM form")
             return write_private_pem(self._material, _password(password))
         if password is not None:
             raise ValueError("a public key is not encrypted")
-        return write_public_pem(self._material)
+        return write_public_pem(self._row.public_half(self._material))
 
 
-def _plain_secret(secret: bytes) -> bytes:
-    disguise = key_in_disguise(secret)
-    if disguise is not None:
-        raise KeyRefused(f"this is no secret but {disguise}")
-    return secret
+def _read(row: Row, jwk: Mapping[str, Any]) -> object:
+    if jwk.get("kty") != row.kty:
+        raise KeyRefused(f"kty must be {row.kty} for {row.name}")
+    try:
+        return row.read_jwk(jwk)
+    except KeyRefused:
+        raise
+    except ValueError:  # the library's words may quote numbers of the key
+        raise KeyRefused("the JWK is no valid key") from None
 
 
 def _octets(what: str, data: object) -> bytes:
@@ -221,15 +231,6 @@ def _agreed(jwk: Mapping[str, Any], member: str, argument: str | None) -> str | 
     if not isinstance(own, str) or (argument is not None and argument != own):
         raise KeyRefused(f"the JWK's {member!r} is not the one wanted")
     return own
-
-
-def _implied_algorithm(material: Material) -> str:
-    match public_half(material):
-        case ec.EllipticCurvePublicKey() as key:
-            return {256: "ES256", 384: "ES384", 521: "ES512"}[key.key_size]
-        case ed25519.Ed25519PublicKey():
-            return "Ed25519"
-    raise KeyRefused("the JWK names no alg: give one")
 
 
 def _require_signing_use(jwk: Mapping[str, Any]) -> None:

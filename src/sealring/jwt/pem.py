@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING
 
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
@@ -27,10 +26,12 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509 import load_der_x509_certificate, load_pem_x509_certificate
 
 from sealring.errors import KeyRefused
-from sealring.jwt.algorithms import Material, public_half
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, PublicKeyTypes
 
 
-def read_pem(data: bytes, password: bytes | None) -> Material:
+def read_pem(data: bytes, password: bytes | None) -> object:
     """Return the key in PEM text; raises `KeyRefused`."""
     if b"PRIVATE KEY" in data:
         return _load(load_pem_private_key, data, password)
@@ -41,7 +42,7 @@ def read_pem(data: bytes, password: bytes | None) -> Material:
     return _load(load_pem_public_key, data)
 
 
-def read_der(data: bytes, password: bytes | None) -> Material:
+def read_der(data: bytes, password: bytes | None) -> object:
     """Return the key in DER bytes; raises `KeyRefused`."""
     if password is not None:
         return _load(load_der_private_key, data, password)
@@ -51,25 +52,19 @@ def read_der(data: bytes, password: bytes | None) -> Material:
     return _load(load_der_private_key, data, None)
 
 
-def write_public_pem(material: Material) -> bytes:
+def write_public_pem(key: PublicKeyTypes) -> bytes:
     """Return SubjectPublicKeyInfo as PEM."""
-    key = public_half(material)
-    if isinstance(key, bytes):
-        raise ValueError("a secret has no PEM form")  # noqa: TRY004  # the right type, the wrong kind
     return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
 
-def write_private_pem(material: Material, password: bytes | None) -> bytes:
+def write_private_pem(key: PrivateKeyTypes, password: bytes | None) -> bytes:
     """Return PKCS #8 as PEM, encrypted when there is a password."""
-    if not isinstance(material, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey):
-        raise ValueError("only a private key has a private PEM form")  # noqa: TRY004  # as above
     lock = BestAvailableEncryption(password) if password else NoEncryption()
-    return material.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, lock)
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, lock)
 
 
-def _load(load: Callable[..., Any], *arguments: bytes | None) -> Material:
+def _load(load: Callable[..., object], *arguments: bytes | None) -> object:
     try:
-        key = load(*arguments)
+        return load(*arguments)  # of whatever kind: the algorithm's require_fit decides
     except (ValueError, TypeError, UnsupportedAlgorithm):  # TypeError: a password missing or needless
         raise KeyRefused("no readable key of a supported kind, or its password is wrong or missing") from None
-    return key  # type: ignore[no-any-return]  # whatever kind it is, the algorithm's require_fit decides

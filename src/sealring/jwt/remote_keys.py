@@ -83,8 +83,10 @@ def read_key_set(body: bytes) -> KeySet:
         raise KeyRefused(f"the JWK Set is not strict JSON: {error}") from None
     if not isinstance(members, list) or len(members) > MOST_KEYS:
         raise KeyRefused(f"a JWK Set is an object with a list 'keys' of at most {MOST_KEYS}")
-    published = [member for member in members if isinstance(member, dict) and member.get("kty") != "oct"]
-    return KeySet(key.public() if key.is_private else key for key in KeySet.from_jwks({"keys": published}))
+    keys = [key.public() for key in KeySet.from_jwks({"keys": members}) if not key.is_symmetric]
+    if not keys:
+        raise KeyRefused("the JWK Set has no usable key")
+    return KeySet(keys)
 
 
 def max_age_of(cache_control: str | None) -> int | None:

@@ -55,8 +55,9 @@ def find_keys(header: dict[str, Any], keys: KeySet | Resolver, allowed: frozense
     """Return the keys to try for a token with this header, at least one; raises why there is none."""
     require_allowed(header, allowed)
     alg, kid = header["alg"], header.get("kid")
-    # the old name of Ed25519 is for those who ask for it
-    algs = frozenset({alg, "Ed25519"} if alg == "EdDSA" and allowed is not None else {alg})
+    current = ALGORITHMS[alg].old_name_of
+    # a retired name reaches the keys of the current one only where the caller allows that name
+    algs = frozenset({alg} if current is None or allowed is None else {alg, current})
     ours = keys if isinstance(keys, KeySet) else _resolved(keys, header)
     found = ours.candidates(kid, algs)
     if found:

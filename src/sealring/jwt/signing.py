@@ -8,18 +8,19 @@ how a signature or a payload is read (`crit`, `b64`, `zip`, `cty`) cannot be set
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from math import floor, isfinite
 from typing import Any
 
 from msgspec.json import Encoder
 
 from sealring.errors import BadClaim
-from sealring.jwt.algorithms import Signer
 from sealring.jwt.base64url import encode
 from sealring.jwt.claims import DATE_LIMIT, require_claim_types
 from sealring.jwt.clock import time
 from sealring.jwt.compact import MAX_TOKEN_CHARS
 from sealring.jwt.durations import Duration, named_duration
+from sealring.jwt.key_types import Signer
 from sealring.jwt.keys import Key
 from sealring.jwt.strict_json import MAX_DEPTH
 
@@ -28,7 +29,6 @@ _PLAIN = frozenset({str, int, bool, type(None)})
 _NAME = frozenset({str})
 _DATES = frozenset({"exp", "nbf", "iat"})
 _FIXED = ("alg", "crit", "b64", "zip", "cty")
-_HEADERS_KEPT = 16  # per key; one per typ, and a key signs few types
 
 
 def sign(
@@ -87,8 +87,8 @@ def sign(
     if not_before is not None:
         _add(body, "nbf", _moment(body, now, "not_before", not_before))
     _require_writable(body)
-    head = key.header_texts.get(typ) if header is None else None
-    signing_input = f"{head or _header_text(key, typ, header)}.{encode(_write(body))}"
+    head = _usual_header(key.alg, key.kid, typ) if header is None else _header_text(key.alg, key.kid, typ, header)
+    signing_input = f"{head}.{encode(_write(body))}"
     token = f"{signing_input}.{encode(signer(signing_input.encode()))}"
     if len(token) > MAX_TOKEN_CHARS:
         raise ValueError(f"the token would have more than {MAX_TOKEN_CHARS} characters")
@@ -172,21 +172,22 @@ def _require_json(where: str, value: Any, depth: int = 1) -> None:
         _require_json(where, item, depth + 1)
 
 
-def _header_text(key: Key, typ: str | None, header: Mapping[str, Any] | None) -> str:
-    fields: dict[str, Any] = {"alg": key.alg, "kid": key.kid}
+@lru_cache(maxsize=256)
+def _usual_header(alg: str, kid: str, typ: str | None) -> str:
+    return _header_text(alg, kid, typ, {})
+
+
+def _header_text(alg: str, kid: str, typ: str | None, header: Mapping[str, Any]) -> str:
+    if not isinstance(header, Mapping):
+        raise TypeError("header must be a mapping")
+    for name in _FIXED:
+        if name in header:
+            raise ValueError(f"header {name!r} cannot be set")
+    fields: dict[str, Any] = {"alg": alg, "kid": kid}
     if typ is not None:
         fields["typ"] = typ
-    if header is not None:
-        if not isinstance(header, Mapping):
-            raise TypeError("header must be a mapping")
-        for name in _FIXED:
-            if name in header:
-                raise ValueError(f"header {name!r} cannot be set")
-        fields |= header
+    fields |= header
     if type(fields["kid"]) is not str or type(fields.get("typ", "")) is not str:
         raise TypeError("header 'kid' and 'typ' must be text")
     _require_json("header", fields, 0)
-    text = encode(_write(fields))
-    if header is None and len(key.header_texts) < _HEADERS_KEPT:
-        key.header_texts[typ] = text
-    return text
+    return encode(_write(fields))
