@@ -360,7 +360,7 @@ def steps(key: jwt.Key, rounds: int) -> None:
     payloads = [token.split(".")[1] for token in tokens]
     texts = [msgspec.json.encode(each) for each in claims]
     signed = [(token.rpartition(".")[0].encode(), token.rpartition(".")[2]) for token in tokens]
-    header, judge = {"alg": key.alg, "kid": key.kid, "typ": "JWT"}, compile_policy(POLICY).judge
+    header, check_claims = {"alg": key.alg, "kid": key.kid, "typ": "JWT"}, compile_policy(POLICY).check_claims
     signer: Any = key.sign
     decode, pad = msgspec.json.Decoder().decode, ("", "", "==", "=")
     rows: list[tuple[str, Callable[[Any], Any], list[Any]]] = [
@@ -368,7 +368,7 @@ def steps(key: jwt.Key, rounds: int) -> None:
         ("- the signature: `Key.check`", lambda pair: checking.check(*pair), signed),
         ("- base64 and JSON", lambda text: decode(b64decode(text + pad[len(text) & 3], b"-_", True)), payloads),  # noqa: FBT003  # as above
         ("- the same, proved canonical and without a name twice", read_claims, payloads),
-        ("- the claims judged", judge, claims),
+        ("- the claims judged", check_claims, claims),
         ("- a Token with a header of its own", lambda each: jwt.Token(each, {**header}), claims),
         ("- the clock", lambda _: time(), claims),
         ("sign", lambda each: jwt.sign(each, key), claims),

@@ -71,11 +71,11 @@ def test_a_token_is_frozen_and_names_its_key() -> None:
 def test_memory_is_bounded() -> None:
     verifier = jwt.Verifier(KEY, cache_size=10)
     tokens = [forge(KEY, CLAIMS | {"jti": str(number)}) for number in range(50)]
-    generation = verifier._generation
+    cache = verifier._cache
     for token in tokens:
         verifier.verify(token, NOW)
-        assert len(generation.young) + len(generation.old) <= 10
-    assert len(generation.young) + len(generation.old) >= 5
+        assert len(cache.young) + len(cache.old) <= 10
+    assert len(cache.young) + len(cache.old) >= 5
 
 
 def test_a_token_in_use_stays_remembered() -> None:
@@ -100,7 +100,7 @@ def test_small_caches_work(cache_size: int) -> None:
         token = forge(KEY, CLAIMS | {"jti": str(number)})
         for _ in range(2):
             assert verifier.verify(token, NOW).claims["jti"] == str(number)
-    assert len(verifier._generation.young) <= cache_size
+    assert len(verifier._cache.young) <= cache_size
 
 
 @pytest.mark.parametrize("cache_size", [-1, 1.5, True, None, "10"])
@@ -114,7 +114,7 @@ def test_a_refused_token_is_not_remembered() -> None:
     for _ in range(3):
         assert code(verifier, forge(KEY, CLAIMS), NOW) == "wrong_issuer"
         assert code(verifier, forge(OTHER, CLAIMS), NOW) == "bad_signature"
-    assert not verifier._generation.young
+    assert not verifier._cache.young
 
 
 def test_replaced_keys_let_nothing_in_that_the_old_ones_knew() -> None:
@@ -209,7 +209,7 @@ def test_check_is_asked_on_every_verification(cache_size: int) -> None:
 
 def test_headers_are_remembered_only_after_a_good_signature_and_in_bounds() -> None:
     verifier = jwt.Verifier(KEY, cache_size=0)
-    headers = verifier._generation.verify_anew.__closure__
+    headers = verifier._cache.verify_token.__closure__
     assert headers is not None
     (kept,) = [cell.cell_contents for cell in headers if isinstance(cell.cell_contents, dict)]
     for number in range(400):
@@ -246,4 +246,4 @@ def test_many_threads_may_use_one_verifier() -> None:
     for thread in threads:
         thread.join()
     assert not wrong
-    assert len(verifier._generation.young) <= 16
+    assert len(verifier._cache.young) <= 16

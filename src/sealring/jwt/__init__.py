@@ -10,11 +10,11 @@ from sealring.jwt.claims import ANY
 from sealring.jwt.durations import parse_duration
 from sealring.jwt.key_set import KeySet
 from sealring.jwt.keys import Key
+from sealring.jwt.one_shot import peek, verify, verify_async, verify_signature
 from sealring.jwt.policy import PolicyOptions
 from sealring.jwt.signing import sign
 from sealring.jwt.values import Peeked, Signed, Token
 from sealring.jwt.verifier import Verifier
-from sealring.jwt.verifying import peek, verify, verify_async, verify_signature
 
 __all__ = [
     "ANY",

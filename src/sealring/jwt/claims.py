@@ -33,7 +33,7 @@ from sealring.jwt.durations import Duration, named_duration
 
 Claims: TypeAlias = dict[str, Any]
 Names: TypeAlias = "str | re.Pattern[str] | Collection[str | re.Pattern[str]]"
-Judge: TypeAlias = Callable[[Claims], "tuple[float, float]"]
+ClaimsCheck: TypeAlias = Callable[[Claims], "tuple[float, float]"]
 
 DATE_LIMIT = 2**53  # beyond it a double skips integers, and JavaScript reads another date than Python
 _ABSENT = object()
@@ -51,7 +51,7 @@ ANY: Final = AnyAudience.ANY
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class AllowedValues:
     """The names that a claim may have: these strings, or a whole match of one of these patterns."""
 
     strings: frozenset[str]
@@ -66,8 +66,8 @@ class Wanted:
 class ClaimRules:
     """What the claims must be. Built by `claim_rules`, which checks the options."""
 
-    issuer: Wanted | None
-    audience: Wanted | Literal[AnyAudience.ANY] | None
+    issuer: AllowedValues | None
+    audience: AllowedValues | Literal[AnyAudience.ANY] | None
     subject: str | None
     token_id: str | None
     nonce: str | None
@@ -107,8 +107,8 @@ def claim_rules(
         if not isinstance(flag, bool):
             raise TypeError(f"{name} must be True or False")
     return ClaimRules(
-        issuer=_wanted("issuer", issuer),
-        audience=ANY if audience is ANY else _wanted("audience", audience),
+        issuer=_allowed_values("issuer", issuer),
+        audience=ANY if audience is ANY else _allowed_values("audience", audience),
         subject=_text("subject", subject),
         token_id=_text("token_id", token_id),
         nonce=_text("nonce", nonce),
@@ -122,7 +122,7 @@ def claim_rules(
     )
 
 
-def compile_claims(rules: ClaimRules) -> Judge:
+def compile_claims(rules: ClaimRules) -> ClaimsCheck:
     """Return a function from claims to the interval [since, until) in which they hold.
 
     It raises the `TokenError` of whatever does not depend on the time. Why a date lies outside of the
@@ -130,9 +130,9 @@ def compile_claims(rules: ClaimRules) -> Judge:
     """
     leeway = rules.leeway
     lowest = -1 if rules.integer_dates else -DATE_LIMIT
-    usual_iss, usual_aud = _usual(rules.issuer), _usual(rules.audience)
+    common_iss, common_aud = _common_value(rules.issuer), _common_value(rules.audience)
 
-    def judge_any(claims: Claims) -> tuple[float, float]:
+    def check_any(claims: Claims) -> tuple[float, float]:
         interval = _interval(claims, rules)
         _require_issuer(claims.get("iss", _ABSENT), rules.issuer)
         _require_audience(claims.get("aud", _ABSENT), rules.audience)
@@ -148,12 +148,12 @@ def compile_claims(rules: ClaimRules) -> Judge:
     more = frozenset(rules.require) - {"exp", "iat", "sub", "jti"} or None
     longest = None if rules.max_lifetime is None else rules.max_lifetime + leeway
 
-    def judge(claims: Claims) -> tuple[float, float]:
+    def check_claims(claims: Claims) -> tuple[float, float]:
         try:  # the usual access token: the same questions for a third of the price
             exp, iat = claims["exp"], claims["iat"]
             if (
-                claims.get("iss", _ABSENT) == usual_iss
-                and claims.get("aud", _ABSENT) == usual_aud
+                claims.get("iss", _ABSENT) == common_iss
+                and claims.get("aud", _ABSENT) == common_aud
                 and type(exp) is type(iat) is int
                 and lowest < iat < exp < DATE_LIMIT
                 and type(claims["sub"]) is type(claims["jti"]) is str
@@ -166,9 +166,9 @@ def compile_claims(rules: ClaimRules) -> Judge:
                     return iat - leeway, exp + leeway
         except KeyError:
             pass
-        return judge_any(claims)
+        return check_any(claims)
 
-    return judge if _is_usual(rules) else judge_any
+    return check_claims if _is_common(rules) else check_any
 
 
 def refuse_dates(claims: Claims, rules: ClaimRules, now: float) -> TokenError:
@@ -196,8 +196,8 @@ def require_claim_types(claims: Claims) -> None:
     _require_text(claims, "jti", None, WrongTokenId)
 
 
-def _is_usual(rules: ClaimRules) -> bool:
-    """Tell whether the policy asks no more than `judge` looks at."""
+def _is_common(rules: ClaimRules) -> bool:
+    """Tell whether the policy asks no more than `check_claims` looks at."""
     asks_more = rules.subject or rules.token_id or rules.nonce or rules.max_age is not None
     return not asks_more and not rules.ignore_expiration
 
@@ -223,9 +223,9 @@ def _interval(claims: Claims, rules: ClaimRules) -> tuple[float, float]:
     return since, until
 
 
-def _usual(wanted: Wanted | AnyAudience | None) -> object:
+def _common_value(wanted: AllowedValues | AnyAudience | None) -> object:
     """Return a value of the claim that needs no second look: one of the names wanted, or absence."""
-    return next(iter(wanted.strings), object()) if isinstance(wanted, Wanted) else _ABSENT
+    return next(iter(wanted.strings), object()) if isinstance(wanted, AllowedValues) else _ABSENT
 
 
 def _require_date(name: str, value: object, *, integers: bool) -> None:
@@ -243,16 +243,16 @@ def _require_lifetime(claims: Claims, most: float) -> None:
         raise BadClaim("exp", f"at most {most} seconds after 'iat'")
 
 
-def _require_issuer(iss: object, wanted: Wanted | None) -> None:
+def _require_issuer(iss: object, wanted: AllowedValues | None) -> None:
     if type(iss) is not str and iss is not _ABSENT:
         raise BadClaim("iss", "a string")
     if wanted is not None and (type(iss) is not str or not wanted.allows(iss)):
         raise WrongIssuer("claim 'iss' is not the issuer wanted")
 
 
-def _require_audience(aud: object, wanted: Wanted | Literal[AnyAudience.ANY] | None) -> None:
+def _require_audience(aud: object, wanted: AllowedValues | Literal[AnyAudience.ANY] | None) -> None:
     if aud is _ABSENT:
-        if isinstance(wanted, Wanted):
+        if isinstance(wanted, AllowedValues):
             raise WrongAudience("claim 'aud' does not name the audience wanted")
         return
     names = [aud] if type(aud) is str else aud
@@ -272,7 +272,7 @@ def _require_text(claims: Claims, name: str, wanted: str | None, refusal: type[T
         raise refusal(f"claim {name!r} is not the one wanted")
 
 
-def _wanted(option: str, names: Names | None) -> Wanted | None:
+def _allowed_values(option: str, names: Names | None) -> AllowedValues | None:
     if names is None:
         return None
     several = _listed([names] if isinstance(names, str | re.Pattern) else names, str | re.Pattern) or ()
@@ -280,7 +280,7 @@ def _wanted(option: str, names: Names | None) -> Wanted | None:
     patterns = tuple(name for name in several if isinstance(name, re.Pattern) and isinstance(name.pattern, str))
     if not several or "" in strings or len(strings) + len(patterns) < len(set(several)):
         raise TypeError(f"{option} must be text, a compiled pattern, or a list of these")
-    return Wanted(strings, patterns)
+    return AllowedValues(strings, patterns)
 
 
 def _listed(values: object, kinds: type | UnionType) -> tuple[Any, ...] | None:

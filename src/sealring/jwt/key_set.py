@@ -90,7 +90,7 @@ def _read_member(member: Any) -> Key:
     return Key.from_jwk(member)
 
 
-class LoneKey(KeySet):
+class SingleKey(KeySet):
     """The one key that a caller handed over: it may also check a token that names no key."""
 
     __slots__ = ()
@@ -105,7 +105,7 @@ class LoneKey(KeySet):
         return (key,) if fits else ()
 
 
-class ChosenKey(KeySet):
+class ResolvedKey(KeySet):
     """The one key that a caller's own function chose for this very header, whatever its name."""
 
     __slots__ = ()

@@ -13,7 +13,7 @@ from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any, Literal, TypedDict
 
-from sealring.jwt.claims import AnyAudience, ClaimRules, Judge, Names, claim_rules, compile_claims
+from sealring.jwt.claims import AnyAudience, ClaimRules, ClaimsCheck, Names, claim_rules, compile_claims
 from sealring.jwt.durations import Duration
 from sealring.jwt.selection import allowed_algorithms
 
@@ -59,14 +59,14 @@ class PolicyOptions(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """A compiled policy. `judge` says when claims hold, `rules` and `refuse_dates` why they do not."""
+    """A compiled policy. `check_claims` says when claims hold, `rules` and `refuse_dates` why they do not."""
 
     algorithms: frozenset[str] | None
     typ: str | None
     rules: ClaimRules
-    judge: Judge
+    check_claims: ClaimsCheck
 
-    def wants_type(self, typ: str) -> bool:
+    def allows_type(self, typ: str) -> bool:
         """Tell whether a token whose header has this `typ` (empty when it has none) is of the kind wanted."""
         return self.typ is None or media_type(typ) == self.typ
 
@@ -108,5 +108,5 @@ def _compile(*, algorithms: Collection[str] | None = None, typ: object = None, *
         algorithms=allowed_algorithms(algorithms),
         typ=None if typ is None else media_type(typ),
         rules=rules,
-        judge=compile_claims(rules),
+        check_claims=compile_claims(rules),
     )

@@ -12,9 +12,9 @@ from typing import Any, TypeAlias
 from sealring.errors import BadSignature, Malformed, TokenError, UnknownKey, UnsupportedAlgorithm
 from sealring.jwt.algorithms import ALGORITHMS
 from sealring.jwt.base64url import NotCanonical, decode
-from sealring.jwt.key_set import ChosenKey, KeySet, LoneKey
+from sealring.jwt.key_set import KeySet, ResolvedKey, SingleKey
 from sealring.jwt.keys import Key
-from sealring.jwt.values import fresh
+from sealring.jwt.values import deep_copy
 
 Resolver: TypeAlias = Callable[[dict[str, Any]], Key | KeySet | None]
 Keys: TypeAlias = Key | KeySet | Resolver
@@ -23,7 +23,7 @@ Keys: TypeAlias = Key | KeySet | Resolver
 def as_keys(keys: object) -> KeySet | Resolver:
     """Return what keys are chosen from; `TypeError` for anything but a Key, a KeySet or a resolver."""
     if isinstance(keys, Key):
-        return LoneKey(keys)
+        return SingleKey(keys)
     if isinstance(keys, KeySet):
         return keys
     if callable(keys) and not isinstance(keys, type):
@@ -87,11 +87,11 @@ def signature_error(token: str, signature: str) -> TokenError:
 
 
 def _resolved(resolve: Resolver, header: dict[str, Any]) -> KeySet:
-    answer: object = resolve(fresh(header))
+    answer: object = resolve(deep_copy(header))
     if answer is None:
         raise UnknownKey("no key of ours answers to this header")
     if isinstance(answer, Key):
-        return ChosenKey(answer)
+        return ResolvedKey(answer)
     if isinstance(answer, KeySet):
         return answer
     raise TypeError("a key resolver must return a Key, a KeySet or None")

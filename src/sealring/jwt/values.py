@@ -44,10 +44,10 @@ class Peeked(Struct, frozen=True):
     claims: dict[str, Any]
 
 
-def fresh(value: Any) -> Any:
+def deep_copy(value: Any) -> Any:
     """Return a copy of JSON that shares nothing that can change."""
     if type(value) is dict:
-        return {name: fresh(item) for name, item in value.items()}
+        return {name: deep_copy(item) for name, item in value.items()}
     if type(value) is list:
-        return [fresh(item) for item in value]
+        return [deep_copy(item) for item in value]
     return value

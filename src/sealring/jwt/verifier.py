@@ -1,6 +1,6 @@
 """The compiled form for services: a policy and keys, ready for any number of tokens from any number of threads.
 
-What was verified is remembered by the whole token, within one verifier and one generation of its keys:
+What was verified is remembered by the whole token, within one verifier and one set of its keys:
 the policy and the keys that let a token in are those under which it is remembered, and
 `replace_keys` forgets all. A hit asks the dates again, a key resolver again, and `check` again; the
 claims that it returns belong to the caller alone.
@@ -15,24 +15,24 @@ from sealring.errors import Malformed
 from sealring.jwt.clock import time
 from sealring.jwt.key_set import KeySet
 from sealring.jwt.keys import Key
+from sealring.jwt.pipeline import Record, VerifyToken, compile_verification
 from sealring.jwt.policy import PolicyOptions, compile_policy
 from sealring.jwt.selection import Keys, Resolver, as_keys
-from sealring.jwt.values import Token, fresh
-from sealring.jwt.verification import Record, VerifyAnew, compile_verification
+from sealring.jwt.values import Token, deep_copy
 
 T = TypeVar("T")
 # since, until, what was made of the token, whether its dictionaries are flat, its key, its header
 _Entry: TypeAlias = "tuple[float, float, Any, bool, Key, dict[str, Any]]"
 
 
-class _Generation:
+class _KeySetCache:
     """What is only true under one set of keys: how to verify, and what was, in a young and an old half."""
 
-    __slots__ = ("old", "resolve", "verify_anew", "young")
+    __slots__ = ("old", "resolve", "verify_token", "young")
 
-    def __init__(self, resolve: Resolver | None, verify_anew: VerifyAnew[Any]) -> None:
+    def __init__(self, resolve: Resolver | None, verify_token: VerifyToken[Any]) -> None:
         self.resolve = resolve
-        self.verify_anew = verify_anew
+        self.verify_token = verify_token
         self.young: dict[str, _Entry] = {}
         self.old: dict[str, _Entry] = {}
 
@@ -60,7 +60,7 @@ class Verifier(Generic[T]):
     '42'
     """
 
-    __slots__ = ("_check", "_generation", "_half", "_policy", "_project")
+    __slots__ = ("_cache", "_check", "_half", "_policy", "_project")
 
     @overload
     def __init__(
@@ -102,12 +102,12 @@ class Verifier(Generic[T]):
         """Go on with other keys, atomically: what the old ones let in is forgotten."""
         chosen = as_keys(keys)
         resolve = None if isinstance(chosen, KeySet) else chosen
-        verify_anew: VerifyAnew[Any] = (
+        verify_token: VerifyToken[Any] = (
             compile_verification(chosen, self._policy, _recorder(self._project))
             if self._half
             else compile_verification(chosen, self._policy)
         )
-        self._generation = _Generation(resolve, verify_anew)
+        self._cache = _KeySetCache(resolve, verify_token)
 
     def verify(self, token: str, now: float | None = None) -> T:
         """Return what `token` says, as a Token or as `project` made it; raises a `TokenError`.
@@ -116,40 +116,40 @@ class Verifier(Generic[T]):
         """
         if now is None:
             now = time()
-        generation = self._generation
+        cache = self._cache
         if self._half == 0:
-            verify_anew = generation.verify_anew
-            value: Any = verify_anew(token, now)
+            verify_token = cache.verify_token
+            value: Any = verify_token(token, now)
             if self._project is not None:
                 value = self._project(value)
         else:
             try:
                 # a dictionary compares in no constant time, but only with a token of the same 64-bit SipHash under
                 # a key of this process: who can find such a pair has no use for timing
-                entry = generation.young.get(token)
+                entry = cache.young.get(token)
             except TypeError:
                 raise Malformed("a token must be text") from None
-            if entry is None or not entry[0] <= now < entry[1] or generation.resolve is not None:
-                entry = self._entry(generation, token, now)
-            value = entry[2] if self._project is not None else _own(entry)
+            if entry is None or not entry[0] <= now < entry[1] or cache.resolve is not None:
+                entry = self._entry(cache, token, now)
+            value = entry[2] if self._project is not None else _own_copy(entry)
         if self._check is not None:
             self._check(value)
         return value  # type: ignore[no-any-return]  # T, by the constructor's overloads
 
-    def _entry(self, generation: _Generation, token: str, now: float) -> _Entry:
+    def _entry(self, cache: _KeySetCache, token: str, now: float) -> _Entry:
         """Verify what is not in the young half, has a resolver to be asked, or is out of its dates."""
-        entry = generation.young.get(token) or generation.old.get(token)
-        if entry is None or not entry[0] <= now < entry[1] or not _still(entry, generation):
-            entry = generation.verify_anew(token, now)
-        self._remember(generation, token, entry)
+        entry = cache.young.get(token) or cache.old.get(token)
+        if entry is None or not entry[0] <= now < entry[1] or not _key_still_resolves(entry, cache):
+            entry = cache.verify_token(token, now)
+        self._remember(cache, token, entry)
         return entry
 
-    def _remember(self, generation: _Generation, token: str, entry: _Entry) -> None:
+    def _remember(self, cache: _KeySetCache, token: str, entry: _Entry) -> None:
         # two halves instead of an order: a full young half becomes the old one, whose tokens return when met.
         # threads may race here; all that can be lost is something remembered
-        if len(generation.young) >= self._half:
-            generation.old, generation.young = generation.young, {}
-        generation.young[token] = entry
+        if len(cache.young) >= self._half:
+            cache.old, cache.young = cache.young, {}
+        cache.young[token] = entry
 
 
 def _recorder(project: Callable[[Token], Any] | None) -> Record[_Entry]:
@@ -159,19 +159,19 @@ def _recorder(project: Callable[[Token], Any] | None) -> Record[_Entry]:
     return record
 
 
-def _own(entry: _Entry) -> Token:
+def _own_copy(entry: _Entry) -> Token:
     """Return the token with dictionaries that nobody else has."""
     token = entry[2]
     if entry[3]:
         return Token(token.claims.copy(), token.header.copy())
-    return Token(fresh(token.claims), fresh(token.header))
+    return Token(deep_copy(token.claims), deep_copy(token.header))
 
 
-def _still(entry: _Entry, generation: _Generation) -> bool:
+def _key_still_resolves(entry: _Entry, cache: _KeySetCache) -> bool:
     """Tell whether the key that let this token in is still the one for it: a resolver is asked again."""
-    if generation.resolve is None:
+    if cache.resolve is None:
         return True
-    answer = generation.resolve(fresh(entry[5]))
+    answer = cache.resolve(deep_copy(entry[5]))
     return entry[4] in answer if isinstance(answer, KeySet) else entry[4] == answer
 
 

@@ -14,8 +14,8 @@ from pybase64 import b64encode_as_string
 from sealring.errors import KeyRefused
 from sealring.jwt.base64url import ALPHABET, encode
 from sealring.jwt.jwk import bytes_member
+from sealring.jwt.key_confusion import detect_asymmetric_key
 from sealring.jwt.key_types import Algorithm, Checker, Signer
-from sealring.jwt.lookalikes import key_in_disguise
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Hmac(Algorithm[bytes, bytes]):
         """Raise `KeyRefused` for anything but a secret of full length (RFC 7518 §3.2)."""
         if not isinstance(material, bytes):
             raise KeyRefused(f"{self.name} needs a secret")
-        disguise = key_in_disguise(material)
+        disguise = detect_asymmetric_key(material)
         if disguise is not None:
             raise KeyRefused(f"this is no secret but {disguise}")
         if len(material) < self.digest.digest_size:

@@ -12,10 +12,10 @@ from typing import Any, Unpack
 from sealring.jwt.clock import time
 from sealring.jwt.compact import read_claims, read_header, read_payload, split
 from sealring.jwt.keys import Key
+from sealring.jwt.pipeline import compile_verification
 from sealring.jwt.policy import PolicyOptions, compile_policy
 from sealring.jwt.selection import Keys, allowed_algorithms, as_keys, find_keys, require_allowed, signature_error
 from sealring.jwt.values import Peeked, Signed, Token
-from sealring.jwt.verification import compile_verification
 
 
 def verify(token: str, key_or_keys: Keys, *, now: float | None = None, **options: Unpack[PolicyOptions]) -> Token:
@@ -35,8 +35,8 @@ def verify(token: str, key_or_keys: Keys, *, now: float | None = None, **options
     >>> jwt.verify(token, key, now=1_700_000_059).claims["sub"]
     '42'
     """
-    verify_anew = compile_verification(as_keys(key_or_keys), compile_policy(options, "verify", "now"))
-    return verify_anew(token, time() if now is None else now)
+    verify_token = compile_verification(as_keys(key_or_keys), compile_policy(options, "verify", "now"))
+    return verify_token(token, time() if now is None else now)
 
 
 async def verify_async(
@@ -54,8 +54,8 @@ async def verify_async(
     header, _ = read_header(split(token)[0])
     require_allowed(header, policy.algorithms)
     key = await resolve(header)
-    verify_anew = compile_verification(as_keys(lambda _: key), policy)
-    return verify_anew(token, time() if now is None else now)
+    verify_token = compile_verification(as_keys(lambda _: key), policy)
+    return verify_token(token, time() if now is None else now)
 
 
 def verify_signature(token: str, key_or_keys: Keys, *, algorithms: Collection[str] | None = None) -> Signed:

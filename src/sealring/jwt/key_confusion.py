@@ -29,7 +29,7 @@ _FIRST_PRINTABLE = 0x20  # every key has tags below; hexadecimal digits have non
 _ENCODINGS_DEEP = 2
 
 
-def key_in_disguise(secret: bytes) -> str | None:
+def detect_asymmetric_key(secret: bytes) -> str | None:
     """Say what kind of key `secret` is in truth, or return None when it is just bytes."""
     for reading in _readings(secret, _ENCODINGS_DEEP):
         if _ARMOUR.search(reading):
