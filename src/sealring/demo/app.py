@@ -15,6 +15,7 @@ from fastapi import APIRouter, FastAPI, Request, Response, Security
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
+from sealring import errors
 from sealring.assembly import Sealring
 from sealring.demo.orders import Order, Orders, orders_in
 from sealring.demo.page import Page
@@ -25,8 +26,11 @@ from sealring.verifier.principal import Principal
 from sealring.web.fetch_metadata import check_no_foreign_page, origin_of
 from sealring.web.health import HealthRoutes
 from sealring.web.limits import HeadLimits
-from sealring.web.routes.wire import REFUSED
+from sealring.web.openapi import BODY, GUARDED, refusals
 from sealring.web.strict_route import counting, problem_response
+
+INVALID_STATUS: Literal[403] = 403
+"""As in the tutorial: no token is 401, a bad one 403. The library's own default is RFC 6750's 401."""
 
 
 class NewUser(BaseModel):
@@ -82,8 +86,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.include_router(auth.metrics.router)
     app.include_router(Page(app).router, include_in_schema=False)
     app.add_exception_handler(HTTPException, answer_no_route)
-    # As in the tutorial: no token is 401, a bad one 403. The library's own default is RFC 6750's 401.
-    app.add_middleware(auth.middleware, protect=["/api/userOrders"], invalid_status=403)
+    app.add_middleware(auth.middleware, protect=["/api/userOrders"], invalid_status=INVALID_STATUS)
     app.add_middleware(HeadLimits, refused=auth.refused)
     return app
 
@@ -107,7 +110,10 @@ def tutorial_routes(auth: Sealring, orders: Orders) -> APIRouter:
     user = Annotated[Principal, Security(guard(auth, token_url="auth/token"))]  # noqa: S106 - a path
     origins = frozenset({origin_of(auth.settings.issuer)})
 
-    @router.post("/createNewUser", status_code=201, responses=REFUSED)
+    joining = (*BODY, errors.CrossSite, errors.InvalidField, errors.NameTaken, errors.WrongCredentials)
+    busy = (errors.Throttled, errors.Overloaded)
+
+    @router.post("/createNewUser", operation_id="createNewUser", status_code=201, responses=refusals(*joining, *busy))
     async def create_new_user(body: NewUser, request: Request) -> CreatedUser:
         """Make an account; `token` is the tutorial's own name for the access token."""
         check_no_foreign_page(request.scope["headers"], origins)
@@ -123,7 +129,7 @@ def tutorial_routes(auth: Sealring, orders: Orders) -> APIRouter:
             username=logged_in.account.name,
         )
 
-    @router.get("/userOrders", responses=REFUSED)
+    @router.get("/userOrders", operation_id="userOrders", responses=refusals(*GUARDED, bad_token=INVALID_STATUS))
     async def user_orders(user: user) -> OrderList:
         """The orders of the token's own subject, and of nobody else."""
         return OrderList(orders=await orders.of(user.subject))

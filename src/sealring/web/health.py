@@ -8,6 +8,7 @@ from fastapi import APIRouter
 
 from sealring.errors import Stale
 from sealring.verifier.verifier import Verifier
+from sealring.web.openapi import refusals
 from sealring.web.strict_route import StrictRoute
 
 
@@ -20,8 +21,9 @@ class HealthRoutes:
     def __init__(self, verifier: Verifier) -> None:
         self._follower = verifier.follower
         self.router = router = APIRouter(route_class=StrictRoute)
-        for path, answer in (("/healthz", self.alive), ("/readyz", self.ready)):
-            router.get(path)(answer)  # and so by HEAD, as many a load balancer asks
+        # and so by HEAD, as many a load balancer asks
+        router.get("/healthz", operation_id="healthz", responses=refusals())(self.alive)
+        router.get("/readyz", operation_id="readyz", responses=refusals(Stale))(self.ready)
 
     async def alive(self) -> dict[str, str]:
         """The process answers."""

@@ -122,7 +122,12 @@ class Answer(msgspec.Struct, frozen=True):
 
 def row_of(error: SealringError) -> Row:
     """The row of an error: its own class's, or that of the nearest parent that has one."""
-    return next(ANSWERS[kind] for kind in type(error).__mro__ if kind in ANSWERS)
+    return row_of_kind(type(error))
+
+
+def row_of_kind(kind: type[SealringError]) -> Row:
+    """The row of all errors of a class."""
+    return next(ANSWERS[parent] for parent in kind.__mro__ if parent in ANSWERS)
 
 
 def answer(error: SealringError, *, invalid_status: Literal[401, 403] = 401) -> Answer:

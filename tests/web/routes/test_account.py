@@ -223,7 +223,7 @@ def test_q27_guarded_routes_refuse_as_rfc_6750_asks(client: httpx2.Client, metho
         answer = client.request(method, path, headers=bearer(bad), json=body)
         assert problem(answer) == (401, "invalid_token")
         assert 'error="invalid_token"' in answer.headers["www-authenticate"]
-    for malformed in ("Bearer", "Bearer  x", "Bearer x y", "bearer\tx"):
+    for malformed in ("Bearer", "Bearer x y", "bearer\tx"):
         answer = client.request(method, path, headers={"Authorization": malformed}, json=body)
         assert problem(answer) == (400, "invalid_request")
         assert 'error="invalid_request"' in answer.headers["www-authenticate"]

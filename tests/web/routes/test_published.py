@@ -6,9 +6,10 @@ import json
 
 import httpx2
 import pytest
+from fastapi import FastAPI
 
 from sealring import jwt
-from tests.serving import bearer, register
+from tests.serving import bearer, cheap_sealring, problem, register
 
 PUBLIC_MEMBERS = {"EC": {"kty", "crv", "x", "y", "kid", "alg", "use"}}
 
@@ -114,14 +115,52 @@ def test_the_description_names_every_route_and_resolves(client: httpx2.Client) -
 def test_the_description_names_refusals_as_they_are(client: httpx2.Client) -> None:
     description = client.get("/openapi.json").json()
     assert "HTTPValidationError" not in json.dumps(description), "FastAPI's own form of a 422, which no route gives"
-    refusing = {
-        path: operation["responses"]["4XX"]["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
-        for path, methods in description["paths"].items()
+    for path, methods in description["paths"].items():
+        for operation in methods.values():
+            refusing = {status: said for status, said in operation["responses"].items() if status >= "400"}
+            media_type = "application/json" if path == "/auth/token" else "application/problem+json"
+            model = "TokenRefusal" if path == "/auth/token" else "SealringProblem"
+            assert {"400", "503"} <= refusing.keys()
+            for status, said in refusing.items():
+                assert said["content"] == {media_type: {"schema": {"$ref": f"#/components/schemas/{model}"}}}
+                assert ("Retry-After" in said.get("headers", {})) == (status in {"429", "503"})
+                assert status != "401" or said["headers"]["WWW-Authenticate"]["required"]
+
+
+def test_what_has_no_content_is_described_and_sent_without(client: httpx2.Client) -> None:
+    description = client.get("/openapi.json").json()
+    empty = {
+        operation["operationId"]
+        for methods in description["paths"].values()
         for operation in methods.values()
-        if path.startswith(("/auth/", "/api/")) and not path.endswith("jwks.json")
+        if "content" not in operation["responses"].get("204", {"content": None})
     }
-    assert refusing.pop("/auth/token") == "TokenRefusal"
-    assert set(refusing.values()) == {"ProblemDetails"}
+    assert empty == {"logout", "end_session", "end_sessions", "change_password"}
+    token = register(client)["access_token"]
+    answer = client.post("/auth/logout", headers=bearer(token))
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert "content-type" not in answer.headers
+    refused = client.post("/auth/logout", headers=bearer(token))
+    assert problem(refused) == (401, "invalid_token")
+
+
+def test_operations_have_short_names_of_their_own(client: httpx2.Client) -> None:
+    paths = client.get("/openapi.json").json()["paths"]
+    names = [operation["operationId"] for methods in paths.values() for operation in methods.values()]
+    assert sorted(names) == sorted([
+        "register", "login", "refresh", "logout", "token", "me", "list_sessions", "end_session", "end_sessions",
+        "change_password", "jwks", "createNewUser", "userOrders", "healthz", "readyz",
+    ])  # fmt: skip
+
+
+def test_the_auth_routes_alone_are_a_whole_description() -> None:
+    app = FastAPI()
+    app.include_router(cheap_sealring().router(), prefix="/auth")
+    description = app.openapi()
+    assert "SealringProblem" in description["components"]["schemas"]
+    assert description["components"]["securitySchemes"] == {
+        "sealring": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+    }
 
 
 def test_authorize_in_the_docs_knows_where_to_log_in(client: httpx2.Client) -> None:

@@ -6,14 +6,16 @@ from typing import Any, Literal
 
 from fastapi import Request, Response
 
+from sealring import errors
 from sealring.errors import Revoked
+from sealring.web.openapi import BODY, GUARDED, no_content, refusals
 from sealring.web.routes.site import AuthSite
-from sealring.web.routes.wire import REFUSED, ManySessions, Me, OneSession, PasswordChange
+from sealring.web.routes.wire import ManySessions, Me, OneSession, PasswordChange
 
-GUARDED: dict[str, Any] = {
-    "responses": REFUSED,
-    "openapi_extra": {"security": [{"sealring": []}]},  # the scheme that frameworks.fastapi describes
+SESSION_ID: dict[str, Any] = {
+    "parameters": [{"name": "session_id", "in": "path", "required": True, "schema": {"type": "string"}}]
 }
+"""Described by hand: FastAPI would add that a text may be refused as no text."""
 
 
 class AccountRoutes:
@@ -22,11 +24,21 @@ class AccountRoutes:
     def __init__(self, site: AuthSite) -> None:
         self._site = site
         self.router = router = site.guarded_router()
-        router.get("/me", response_model_exclude_defaults=True, **GUARDED)(self.me)
-        router.get("/sessions", **GUARDED)(self.sessions)
-        router.delete("/sessions/{session_id}", status_code=204, **GUARDED)(self.end_session)
-        router.delete("/sessions", status_code=204, **GUARDED)(self.end_sessions)
-        router.post("/password", status_code=204, **GUARDED)(self.change_password)
+        reading = refusals(*GUARDED)
+        router.get("/me", operation_id="me", responses=reading, response_model_exclude_defaults=True)(self.me)
+        router.get("/sessions", operation_id="list_sessions", responses=reading)(self.sessions)
+        acting = (*GUARDED, errors.CrossSite)
+        router.delete(
+            "/sessions/{session_id}",
+            operation_id="end_session",
+            openapi_extra=SESSION_ID,
+            **no_content(*acting, errors.NotFound),
+        )(self.end_session)
+        router.delete("/sessions", operation_id="end_sessions", **no_content(*acting, errors.InvalidFields))(
+            self.end_sessions
+        )
+        changing = (*acting, *BODY, errors.WrongPassword, errors.InvalidField, errors.Throttled, errors.Overloaded)
+        router.post("/password", operation_id="change_password", **no_content(*changing))(self.change_password)
 
     async def me(self, request: Request) -> Me:
         """The caller, the session and the claims of the access token; with cookies, a CSRF token too."""
@@ -55,8 +67,9 @@ class AccountRoutes:
         found = await self._site.issuer.sessions.list(caller.subject)
         return ManySessions(sessions=[OneSession.of(session, current=caller.session_id) for session in found])
 
-    async def end_session(self, session_id: str, request: Request, response: Response) -> None:
+    async def end_session(self, request: Request, response: Response) -> None:
         """End one of the caller's sessions, everywhere."""
+        session_id: str = request.path_params["session_id"]
         caller = self._site.caller(request)
         await self._site.issuer.end_session(session_id, subject=caller.subject, origin=self._site.origin(request))
         if session_id == caller.session_id:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from fastapi import Request, Response
 from fastapi.responses import JSONResponse
 
+from sealring import errors
 from sealring.errors import (
     InvalidRequest,
     MalformedBody,
@@ -19,12 +18,15 @@ from sealring.issuer.issuer import LoggedIn
 from sealring.issuer.sessions import Issued
 from sealring.web.body import read_form
 from sealring.web.fetch_metadata import check_cookie_use
+from sealring.web.openapi import BODY, GUARDED, no_content, refusals
 from sealring.web.problems import report
 from sealring.web.routes.log_out import read_shown, sessions_to_end
 from sealring.web.routes.oauth import NO_CACHE, TOKEN_ANSWERS, TOKEN_FORM, oauth_refusal
 from sealring.web.routes.site import AuthSite
-from sealring.web.routes.wire import Delivery, LogIn, ProblemDetails, Refresh, Registration, Tokens, User
+from sealring.web.routes.wire import Delivery, LogIn, RefreshOrNothing, Registration, Tokens, User
 from sealring.web.strict_route import counting
+
+REFRESH = (errors.InvalidRefreshToken, errors.SessionEnded, errors.RefreshReused, errors.RefreshSuperseded)
 
 
 class LogInRoutes:
@@ -33,21 +35,33 @@ class LogInRoutes:
     def __init__(self, site: AuthSite) -> None:
         self._site = site
         self.router = router = site.router()
-        refused: dict[int | str, dict[str, Any]] = {"4XX": {"model": ProblemDetails}, 503: {"model": ProblemDetails}}
         hashing = counting(site.refused, ask_first=site.refuse_when_full)
-        for path, endpoint, status in (("/register", self.register, 201), ("/login", self.log_in, 200)):
+        proving = (*BODY, errors.CrossSite, errors.WrongCredentials, errors.Throttled, errors.Overloaded)
+        joining = (*proving, errors.InvalidField, errors.NameTaken)
+        for name, endpoint, status, kinds in (
+            ("register", self.register, 201, joining),
+            ("login", self.log_in, 200, proving),
+        ):
             router.add_api_route(
-                path,
+                f"/{name}",
                 endpoint,
                 methods=["POST"],
+                operation_id=name,
                 status_code=status,
-                responses=refused,
+                responses=refusals(*kinds),
                 response_model_exclude_defaults=True,
                 route_class_override=hashing,
             )
-        router.post("/refresh", responses=refused, response_model_exclude_defaults=True)(self.refresh)
-        router.post("/logout", status_code=204, responses=refused)(self.log_out)
-        router.post("/token", openapi_extra=TOKEN_FORM, responses=TOKEN_ANSWERS)(self.token)
+        renewing = (*BODY, *REFRESH, errors.InvalidRequest, errors.MissingCredential, errors.CrossSite)
+        router.post(
+            "/refresh",
+            operation_id="refresh",
+            responses=refusals(*renewing, errors.Throttled),
+            response_model_exclude_defaults=True,
+        )(self.refresh)
+        leaving = (*BODY, *GUARDED, errors.InvalidRefreshToken, errors.CrossSite)
+        router.post("/logout", operation_id="logout", **no_content(*leaving))(self.log_out)
+        router.post("/token", operation_id="token", openapi_extra=TOKEN_FORM, responses=TOKEN_ANSWERS)(self.token)
 
     async def register(self, body: Registration, request: Request, response: Response) -> Tokens:
         """Make an account and log it in."""
@@ -72,7 +86,7 @@ class LogInRoutes:
         )
         return self._welcome(response, logged_in, body.delivery)
 
-    async def refresh(self, request: Request, response: Response, body: Refresh | None = None) -> Tokens:
+    async def refresh(self, request: Request, response: Response, body: RefreshOrNothing = None) -> Tokens:
         """Trade a refresh token for the next one and a fresh access token: from the body, or from the cookie."""
         site = self._site
         cookie = site.bound_refresh(request)
@@ -92,7 +106,7 @@ class LogInRoutes:
         issued = await site.issuer.refresh(cookie, origin=site.origin(request))
         return site.deliver(response, issued, "cookie")
 
-    async def log_out(self, request: Request, response: Response, body: Refresh | None = None) -> None:
+    async def log_out(self, request: Request, response: Response, body: RefreshOrNothing = None) -> None:
         """End every session that the request shows, everywhere, and clear the cookies; any of the tokens is enough."""
         site = self._site
         site.refuse_foreign_page(request)

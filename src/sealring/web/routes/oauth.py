@@ -14,7 +14,9 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.types import Scope
 
+from sealring import errors
 from sealring.errors import AccountRefused, MalformedBody, RefreshRefused, SealringError, UnsupportedGrant
+from sealring.web.openapi import READING, Responses, refusals
 from sealring.web.problems import row_of
 from sealring.web.routes.wire import Tokens
 from sealring.web.strict_route import problem_response
@@ -54,11 +56,12 @@ class TokenRefusal(BaseModel):
     code: str | None = None
 
 
-TOKEN_ANSWERS: dict[int | str, dict[str, Any]] = {
+_REFUSED = refusals(*READING, errors.CrossSite, errors.Throttled, errors.Overloaded)
+TOKEN_ANSWERS: Responses = {
     200: {"model": Tokens},
-    "4XX": {"model": TokenRefusal},
-    503: {"model": TokenRefusal},
+    **{status: {"model": TokenRefusal, "headers": said.get("headers", {})} for status, said in _REFUSED.items()},
 }
+"""A wrong password or refresh token is 400 here (§5.2)."""
 
 
 _KNOWN: tuple[tuple[type[SealringError], str, str], ...] = (

@@ -8,9 +8,29 @@ from importlib.resources import files
 import msgspec
 from fastapi import Request, Response
 
+from sealring.web.openapi import Responses, refusals
 from sealring.web.routes.site import AuthSite
 
 CLIENT = files("sealring.web") / "static" / "client.js"
+
+
+JWKS: Responses = {
+    200: {
+        "description": "The JWK Set",
+        "headers": {name: {"required": True, "schema": {"type": "string"}} for name in ("ETag", "Cache-Control")},
+        "content": {
+            "application/jwk-set+json": {
+                "schema": {
+                    "type": "object",
+                    "required": ["keys"],
+                    "properties": {"keys": {"type": "array", "items": {"type": "object", "required": ["kty"]}}},
+                }
+            }
+        },
+    },
+    304: {"description": "The one that the client has already"},
+    **refusals(),
+}
 
 
 class PublishedRoutes:
@@ -19,7 +39,7 @@ class PublishedRoutes:
     def __init__(self, site: AuthSite) -> None:
         self._site = site
         self.router = router = site.router()
-        router.get("/.well-known/jwks.json", response_class=Response)(self.jwks)
+        router.get("/.well-known/jwks.json", operation_id="jwks", response_class=Response, responses=JWKS)(self.jwks)
         router.get("/client.js", response_class=Response, include_in_schema=False)(self.client)
 
     async def jwks(self, request: Request) -> Response:

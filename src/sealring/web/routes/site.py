@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Request, Response, Security
 
 from sealring.issuer.issuer import Issuer
 from sealring.issuer.origin import Origin
@@ -19,6 +19,7 @@ from sealring.web.cookies import CookiePolicy, read_cookie, read_cookies
 from sealring.web.credentials import Credential, find_credential
 from sealring.web.fetch_metadata import check_no_foreign_page
 from sealring.web.gate import Gate
+from sealring.web.openapi import Described
 from sealring.web.problems import Refused
 from sealring.web.routes.wire import Delivery, Tokens, User
 from sealring.web.strict_route import counting
@@ -53,7 +54,7 @@ class AuthSite:
             await self.open()
             self.caller(request)
 
-        return APIRouter(route_class=counting(self.refused, admit=admit))
+        return APIRouter(route_class=counting(self.refused, admit=admit), dependencies=[Security(Described())])
 
     def caller(self, request: Request) -> Principal:
         """Who is asking.

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.json_schema import SkipJsonSchema
 
 from sealring.sessions.session import Session
 from sealring.store.records import Account
@@ -44,6 +45,10 @@ class Refresh(Read):
     """`POST /refresh` without cookies, and `POST /logout` with nothing else in hand."""
 
     refresh_token: str = Field(repr=False)
+
+
+RefreshOrNothing = Refresh | SkipJsonSchema[None]
+"""A body that can be left out; the JSON text `null` is none."""
 
 
 class PasswordChange(Read):
@@ -123,25 +128,3 @@ class Me(BaseModel):
     claims: dict[str, Any]
     expires_in: int
     csrf_token: str | None = Field(default=None, repr=False)
-
-
-class ProblemField(BaseModel):
-    """One field that could not be accepted."""
-
-    field: str
-    reason: str
-
-
-class ProblemDetails(BaseModel):
-    """RFC 9457, with our stable `code`."""
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    code: str
-    errors: list[ProblemField] | None = None
-
-
-REFUSED: dict[int | str, dict[str, Any]] = {"4XX": {"model": ProblemDetails}, 503: {"model": ProblemDetails}}
-"""What every route says of its refusals in OpenAPI."""
