@@ -135,7 +135,7 @@ async def rate(cluster: Cluster, _: Path) -> None:
         while time.perf_counter() < until:
             revocation = EndSession(id=f"s{next(numbers)}", cause="logout")
             event = Event(kind="session_ended", at_ms=0, session=revocation.id)
-            require(await store.revoke(revocation, event, now=1, retain_seconds=HOUR), "not revoked")
+            require(await store.revoke(revocation, event, now=1), "not revoked")
             done += 1
         return done
 
@@ -189,6 +189,7 @@ async def load(cluster: Cluster, _: Path) -> None:
     follower = Follower(
         StoreSource(store, no_keys),
         on_keys=lambda _: None,
+        on_access_ttl=lambda _: None,
         clock=clock,
         max_staleness=5,
         poll_interval=0.5,

@@ -58,7 +58,7 @@ async def accounts_over(store: Store) -> AsyncIterator[Accounts]:
         PasswordHasher(),
         clock=now_ms,
         lanes=DeviceLanes([token_bytes(32)]),
-        policy=AccountPolicy(retain_seconds=1805, account_rate=NO_LIMIT, address_rate=NO_LIMIT),
+        policy=AccountPolicy(account_rate=NO_LIMIT, address_rate=NO_LIMIT),
     )
     for number in range(ACCOUNTS):
         await accounts.register(f"user{number}", PASSWORD, None, Origin("192.0.2.1"))

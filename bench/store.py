@@ -81,9 +81,7 @@ async def fill(store: Store, number: int) -> list[Session]:
     sessions = [a_session() for _ in range(number)]
     for start in range(0, number, 50):
         begun = (
-            store.start_session(
-                session, Event(kind="login", at_ms=NOW * 1000), guard=None, cap=10, replaces=None, retain_seconds=1805
-            )
+            store.start_session(session, Event(kind="login", at_ms=NOW * 1000), guard=None, cap=10, replaces=None)
             for session in sessions[start : start + 50]
         )
         await asyncio.gather(*begun)
@@ -269,7 +267,6 @@ async def revocations(store: Store) -> float:
                 StaleSubject(subject=f"{caller}"),
                 Event(kind="claims_refreshed", at_ms=NOW * 1000),
                 now=NOW,
-                retain_seconds=1805,
             )
             done += 1
         return done

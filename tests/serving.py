@@ -171,7 +171,6 @@ def cheap_sealring(
         clock=clock.now_ms,
         lanes=auth.issuer.device_lanes,
         policy=AccountPolicy(
-            retain_seconds=auth.settings.retain_seconds,
             account_rate=account_rate,
             address_rate=auth.settings.throttle_address,
             answer_grid_ms=1,

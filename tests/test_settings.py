@@ -301,7 +301,3 @@ def test_loopback_is_what_never_leaves_the_machine() -> None:
     assert [is_loopback(host) for host in ("localhost", "127.0.0.1", "::1", "0.0.0.0", "10.0.0.1", "")] == [  # noqa: S104 - not bound
         True, True, True, False, False, False,
     ]  # fmt: skip
-
-
-def test_a_revocation_is_remembered_as_long_as_a_token_and_the_leeway() -> None:
-    assert load_settings(access_ttl="10m").retain_seconds == 605

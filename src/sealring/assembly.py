@@ -19,6 +19,7 @@ from fastapi import APIRouter, Request, Response
 from sealring import jwt
 from sealring.errors import SealringError, StoreUnavailable
 from sealring.issuer.access_tokens import AccessTokenIssuer
+from sealring.issuer.access_ttl import AccessTtl
 from sealring.issuer.accounts import AccountPolicy, Accounts
 from sealring.issuer.announcing import OnEvent, announcing
 from sealring.issuer.hashing import PasswordHasher
@@ -30,9 +31,10 @@ from sealring.issuer.root_secret import RootSecret, Sealer
 from sealring.issuer.sessions import GrantFor, Issued, SessionPolicy, Sessions, check_subject
 from sealring.issuer.throttle import DeviceLanes
 from sealring.sessions.csrf import CsrfTokens
+from sealring.sessions.lifetimes import LEEWAY_SECONDS
 from sealring.sessions.refresh_token import RefreshTokenCodec
 from sealring.sessions.session_cookie import SessionCookieCodec
-from sealring.settings import LEEWAY_SECONDS, Settings, SettingsArguments, load_settings
+from sealring.settings import Settings, SettingsArguments, load_settings
 from sealring.store import open_store
 from sealring.store.protocol import Store
 from sealring.verifier.clock import Clock, SystemClock
@@ -115,11 +117,17 @@ class Sealring:
             StoreSource(store, load_keys, heartbeat_seconds=settings.heartbeat_seconds),
             issuer=settings.issuer,
             audience=settings.audience_or_issuer,
-            max_lifetime=settings.access_ttl,
             leeway=LEEWAY_SECONDS,
             max_staleness=settings.max_staleness,
             poll_interval=settings.poll_interval,
             clock=clock,
+        )
+        self.access_ttl = AccessTtl(
+            store,
+            settings.access_ttl,
+            heard_seconds=_heard_seconds(settings),
+            clock=clock.now_ms,
+            known=lambda: self.verifier.follower.longest_access_ttl,
         )
         self.metrics = None if metrics is None else _metrics(self.verifier.follower, metrics)
         if self.metrics is not None:
@@ -132,7 +140,7 @@ class Sealring:
             matches_csrf=self.csrf_tokens.matches,
             refused=self.refused,
         )
-        self.issuer = _issuer(settings, secret, told, keys, self.verifier.follower, clock, grant_for)
+        self.issuer = _issuer(settings, secret, told, keys, self.verifier.follower, self.access_ttl, clock, grant_for)
         self._opening = asyncio.Lock()
         self._housekeeping: asyncio.Task[None] | None = None
 
@@ -163,6 +171,7 @@ class Sealring:
             if self._is_open():
                 return
             await self.store.open()
+            await self.access_ttl.declare()  # before the ring is read: a longer life puts the end of keys off
             await self.issuer.keys.start()
             self.issuer.keys.verifying()  # a key that no listed secret opens is said now
             await self.verifier.follower.start()
@@ -422,6 +431,7 @@ class Sealring:
             if not self.verifier.follower.is_fresh:
                 continue  # our clock may be wrong: it must not say what has expired (T1)
             try:
+                await self.access_ttl.declare()
                 await self.issuer.keys.load()
                 await self.store.purge(now=self.clock.now_ms() // 1000, audit_seconds=AUDIT_SECONDS)
             except SealringError as error:
@@ -434,14 +444,18 @@ def _metrics(follower: Follower, registry: CollectorRegistry) -> Metrics:
     return Metrics(follower, registry)
 
 
+def _heard_seconds(settings: Settings) -> int:
+    """Until every node that accepts tokens has heard of what was written to the store."""
+    return ceil(settings.max_staleness) + LEEWAY_SECONDS
+
+
 def _key_policy(settings: Settings) -> KeyPolicy:
-    heard_seconds = ceil(settings.max_staleness) + LEEWAY_SECONDS
+    heard_seconds = _heard_seconds(settings)
     return KeyPolicy(
         algorithm=settings.algorithm,
         rotation_seconds=settings.key_rotation,
         lead_seconds=JWKS_MAX_AGE_SECONDS + heard_seconds,
         heard_seconds=heard_seconds,
-        token_seconds=settings.retain_seconds,
     )
 
 
@@ -451,6 +465,7 @@ def _issuer(  # noqa: PLR0917 - the parts, in the order in which they were made
     store: Store,
     keys: SigningKeys,
     follower: Follower,
+    access_ttl: AccessTtl,
     clock: Clock,
     grant_for: GrantFor | None,
 ) -> Issuer:
@@ -460,14 +475,13 @@ def _issuer(  # noqa: PLR0917 - the parts, in the order in which they were made
         access_tokens=AccessTokenIssuer(
             issuer=settings.issuer,
             audience=settings.audience_or_issuer,
-            ttl_seconds=settings.access_ttl,
+            ttl=access_ttl,
             signing_key=keys.signing,
         ),
         policy=SessionPolicy(
             idle_seconds=settings.session_idle,
             max_seconds=settings.session_max,
             retry_window_ms=round(settings.retry_window * 1000),
-            retain_seconds=settings.retain_seconds,
             leeway_seconds=LEEWAY_SECONDS,
         ),
         in_force=follower.apply,
@@ -484,7 +498,6 @@ def _issuer(  # noqa: PLR0917 - the parts, in the order in which they were made
             password_min_length=settings.password_min_length,
             account_rate=settings.throttle_account,
             address_rate=settings.throttle_address,
-            retain_seconds=settings.retain_seconds,
             new_account_scopes=settings.default_scopes,
         ),
     )
@@ -498,5 +511,4 @@ def _issuer(  # noqa: PLR0917 - the parts, in the order in which they were made
         in_force=follower.apply,
         clock=clock.now_ms,
         client_id=settings.audience_or_issuer,
-        retain_seconds=settings.retain_seconds,
     )

@@ -28,8 +28,6 @@ from sealring.web.cookies import CookieNames
 from sealring.web.fetch_metadata import origin_of
 
 PREFIX = "SEALRING_"
-LEEWAY_SECONDS = 5
-"""How far the clocks of nodes may differ (RFC 9068 allows "a few minutes"; NTP needs milliseconds)."""
 
 
 def _seconds(value: Any) -> Any:
@@ -173,11 +171,6 @@ class Settings(BaseSettings):
             parts = urlsplit(self.issuer)
             return parts.scheme == "https" or not is_loopback(parts.hostname or "")
         return self.cookie_secure == "on"
-
-    @property
-    def retain_seconds(self) -> int:
-        """How long a revocation can concern a token: the life of an access token and the leeway."""
-        return self.access_ttl + LEEWAY_SECONDS
 
     @property
     def heartbeat_seconds(self) -> float:

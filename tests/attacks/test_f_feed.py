@@ -22,9 +22,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def make_stale(store: Store, subject: str = "42", *, now: int = NOW) -> Entry:
-    (entry,) = await store.revoke(
-        StaleSubject(subject=subject), an_event("claims_refreshed"), now=now, retain_seconds=RETAIN
-    )
+    (entry,) = await store.revoke(StaleSubject(subject=subject), an_event("claims_refreshed"), now=now)
     return entry
 
 

@@ -122,6 +122,7 @@ def follow(store: PostgresStore, clock: FrozenClock, *, heartbeat_seconds: float
     return Follower(
         StoreSource(store, no_keys, heartbeat_seconds=heartbeat_seconds),
         on_keys=lambda _: None,
+        on_access_ttl=lambda _: None,
         clock=clock,
         max_staleness=STALENESS,
         poll_interval=600,

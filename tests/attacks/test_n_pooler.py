@@ -22,7 +22,7 @@ from sealring.store.records import EndSession, EndSubject, Lane, PasswordChange
 from tests.cluster.node import SECRET
 from tests.store.pgbouncer import SERVER_CONNECTIONS, Pooler, own_pooler
 from tests.store.postgres_cluster import own_cluster
-from tests.store.samples import NOW, RETAIN, a_key, a_session, an_account, an_event
+from tests.store.samples import NOW, a_key, a_session, an_account, an_event
 from tests.store.test_contract import moved
 
 pytestmark = [pytest.mark.anyio, pytest.mark.postgres]
@@ -88,7 +88,7 @@ async def test_n9_nothing_is_left_behind_for_other_users_of_the_pool(store: Post
     waiting = asyncio.create_task(store.wait_for_news())
     for _ in range(10):  # the driver would prepare at the sixth time
         session = a_session()
-        await store.start_session(session, an_event(), guard=None, cap=99, replaces=None, retain_seconds=RETAIN)
+        await store.start_session(session, an_event(), guard=None, cap=99, replaces=None)
         assert await store.advance_session(session, moved(session))
         await store.load_feed(None)
         assert await store.beat(every_ms=0)
@@ -117,11 +117,11 @@ async def test_n9_p2_an_acknowledged_commit_is_in_the_log_on_disk(lazy_dsns: tup
     session, other, account = a_session(), a_session(), an_account()
     sessions = [a_session() for _ in range(20)]
     lane = Lane(key="x", limit=5, window_seconds=60, owner="ada")
-    revoked: dict[str, Any] = {"now": NOW, "retain_seconds": RETAIN}
+    revoked: dict[str, Any] = {"now": NOW}
 
     async def start(*started: Any) -> None:
         for each in started:
-            await store.start_session(each, an_event(), guard=None, cap=99, replaces=None, retain_seconds=RETAIN)
+            await store.start_session(each, an_event(), guard=None, cap=99, replaces=None)
 
     async def swap_many() -> None:
         assert all(await asyncio.gather(*(store.advance_session(each, moved(each)) for each in sessions)))
@@ -196,7 +196,7 @@ async def test_n9_i6_a_pooler_that_is_killed_takes_no_acknowledged_write_with_it
         await store.open()
         sessions = [a_session(f"subject-{place}") for place in range(24)]
         for session in sessions:
-            await store.start_session(session, an_event(), guard=None, cap=99, replaces=None, retain_seconds=RETAIN)
+            await store.start_session(session, an_event(), guard=None, cap=99, replaces=None)
         promised: dict[str, int] = {}
         failures = 0
         stop = asyncio.Event()

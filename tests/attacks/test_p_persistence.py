@@ -24,7 +24,7 @@ from sealring.store.protocol import FINISHED_SESSION_SECONDS, Store
 from sealring.store.records import EndSession, EndSubject, Lane, StaleSubject
 from tests.store.cutting_proxy import CuttingProxy
 from tests.store.postgres_cluster import Cluster, own_cluster
-from tests.store.samples import NOW, RETAIN, a_key, a_session, an_account, an_event
+from tests.store.samples import NOW, a_key, a_session, an_account, an_event
 from tests.store.storm import check_promises, check_whole
 
 pytestmark = pytest.mark.anyio
@@ -91,10 +91,10 @@ async def one_of_each(store: Store) -> None:
     account = replace(an_account(), canonical_name=an_account().id)
     session = a_session()
     await store.create_account(account, an_event("account_created"))
-    await store.start_session(session, an_event(), guard=None, cap=5, replaces=None, retain_seconds=RETAIN)
+    await store.start_session(session, an_event(), guard=None, cap=5, replaces=None)
     assert await store.advance_session(session, replace(session, generation=1))
     assert await store.read_session(session.id)
-    assert await store.revoke(EndSession(id=session.id, cause="logout"), an_event(), now=NOW, retain_seconds=RETAIN)
+    assert await store.revoke(EndSession(id=session.id, cause="logout"), an_event(), now=NOW)
     assert await store.count_attempt([Lane(key=account.id, limit=1, window_seconds=1)], now=NOW) == 0
     await store.load_feed(None)
 
@@ -104,7 +104,7 @@ async def test_p9_a_purge_does_not_disturb_refreshes(url: str) -> None:
         sessions = [a_session(str(number)) for number in range(60)]
         finished = [a_session("gone", created_at=NOW - 2 * FINISHED_SESSION_SECONDS, idle_seconds=1) for _ in range(60)]
         for session in sessions + finished:
-            await store.start_session(session, an_event(), guard=None, cap=99, replaces=None, retain_seconds=RETAIN)
+            await store.start_session(session, an_event(), guard=None, cap=99, replaces=None)
         for generation in range(5):
             moved = [replace(session, generation=generation + 1) for session in sessions]
             swaps = [store.advance_session(*step) for step in zip(sessions, moved, strict=True)]
@@ -142,7 +142,7 @@ async def behind(proxy: CuttingProxy, postgres_dsn: str, tmp_path: Path) -> Asyn
 
 
 async def make_stale(store: Store) -> int:
-    (entry,) = await store.revoke(StaleSubject(subject="42"), an_event(), now=NOW, retain_seconds=RETAIN)
+    (entry,) = await store.revoke(StaleSubject(subject="42"), an_event(), now=NOW)
     return entry.epoch
 
 
@@ -178,7 +178,7 @@ async def test_p5_a_refresh_whose_answer_is_lost_is_never_success_and_its_retry_
     behind: Store, proxy: CuttingProxy, *, answered: bool
 ) -> None:
     session = a_session()
-    await behind.start_session(session, an_event(), guard=None, cap=5, replaces=None, retain_seconds=RETAIN)
+    await behind.start_session(session, an_event(), guard=None, cap=5, replaces=None)
     proxy.cut_at(b"UPDATE sessions", answered=answered)
     after = replace(session, generation=1)
     with pytest.raises(StoreUnavailable):
@@ -231,13 +231,13 @@ def wait_for_a_lock(dsn: str) -> None:
 async def test_p6_a_deadlock_is_tried_again(postgres_dsn: str) -> None:
     async with opened(postgres_dsn) as store:
         session = a_session()
-        await store.start_session(session, an_event(), guard=None, cap=5, replaces=None, retain_seconds=RETAIN)
+        await store.start_session(session, an_event(), guard=None, cap=5, replaces=None)
         async with await psycopg.AsyncConnection.connect(postgres_dsn, autocommit=True) as stranger:
             await stranger.execute("SET deadlock_timeout = '30s'")
             await stranger.execute("BEGIN")
             await stranger.execute("UPDATE sessions SET device = 'x' WHERE id = %s", (session.id,))
             end = EndSubject(subject="42", cause="ended_by_user")
-            revoking = asyncio.ensure_future(store.revoke(end, an_event(), now=NOW, retain_seconds=RETAIN))
+            revoking = asyncio.ensure_future(store.revoke(end, an_event(), now=NOW))
             await asyncio.to_thread(wait_for_a_lock, postgres_dsn)
             await stranger.execute("UPDATE subjects SET epoch = epoch WHERE subject = '42'")
             await stranger.execute("COMMIT")
@@ -303,7 +303,7 @@ async def test_f13_a_server_needs_no_right_to_rewrite_what_was_revoked(postgres_
                 await owner.execute(grant.encode())
             async with opened(postgres_dsn.replace("//postgres@", "//sealring_server@")) as store:
                 await one_of_each(store)
-                written = await store.write_keys(0, [a_key()], an_event(), now=NOW, retain_seconds=RETAIN)
+                written = await store.write_keys(0, [a_key()], an_event(), now=NOW)
                 assert written == ()
             as_server = postgres_dsn.replace("//postgres@", "//sealring_server@")
             async with await psycopg.AsyncConnection.connect(as_server, autocommit=True) as server:
@@ -320,9 +320,7 @@ async def test_d8_callers_that_leave_take_no_connection_with_them(postgres_dsn: 
     async with opened(postgres_dsn) as store:
         for number in range(60):
             calls = [
-                asyncio.ensure_future(
-                    store.revoke(StaleSubject(subject=str(call)), an_event(), now=NOW, retain_seconds=RETAIN)
-                )
+                asyncio.ensure_future(store.revoke(StaleSubject(subject=str(call)), an_event(), now=NOW))
                 for call in range(5)
             ]
             await asyncio.sleep(0.0005 * (number % 8))

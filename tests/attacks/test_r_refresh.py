@@ -22,6 +22,7 @@ from sealring.errors import (
     TokenError,
 )
 from sealring.issuer.access_tokens import AccessTokenIssuer
+from sealring.issuer.access_ttl import AccessTtl
 from sealring.issuer.origin import Origin
 from sealring.issuer.sessions import Issued, SessionPolicy, Sessions
 from sealring.jwt.base64url import decode, encode
@@ -33,7 +34,7 @@ from sealring.store.protocol import Store
 from sealring.store.records import LoginGuard, PasswordChange, StatusChange
 from sealring.store.sqlite import SqliteStore
 from tests.clocks import on_clock
-from tests.store.samples import NOW, RETAIN, an_account, an_event
+from tests.store.samples import NOW, an_account, an_event
 
 pytestmark = pytest.mark.anyio
 
@@ -56,17 +57,20 @@ class Desk:
         self.nodes = [self.node() for _ in range(nodes)]
 
     def node(self) -> Sessions:
+        store = on_clock(self.store, lambda: self.now_ms + self.store_ahead_ms)
         return Sessions(
-            on_clock(self.store, lambda: self.now_ms + self.store_ahead_ms),
+            store,
             refresh_tokens=self.codec,
             access_tokens=AccessTokenIssuer(
-                issuer=ISSUER, audience=ISSUER, ttl_seconds=TTL, signing_key=lambda: self.signing_key
+                issuer=ISSUER,
+                audience=ISSUER,
+                ttl=AccessTtl(store, TTL, heard_seconds=10, clock=lambda: self.now_ms),
+                signing_key=lambda: self.signing_key,
             ),
             policy=SessionPolicy(
                 idle_seconds=IDLE,
                 max_seconds=LONGEST,
                 retry_window_ms=G_MS,
-                retain_seconds=RETAIN,
                 leeway_seconds=LEEWAY,
             ),
             in_force=self.in_force.extend,
@@ -206,7 +210,7 @@ async def test_r5_nothing_minted_survives_an_acknowledged_end(desk: Desk, how: s
 
 def _ending(desk: Desk, how: str, subject: str, session_id: str) -> Callable[[], Awaitable[object]]:
     async def change(what: Any) -> object:
-        return await desk.store.change_account(subject, what, an_event(), now=NOW, retain_seconds=RETAIN)
+        return await desk.store.change_account(subject, what, an_event(), now=NOW)
 
     return {
         "logout": lambda: desk.nodes[0].end(session_id, cause="logout"),
@@ -312,7 +316,7 @@ async def test_r9_nothing_unproven_reaches_the_store(desk: Desk) -> None:
         with pytest.raises(InvalidRefreshToken):
             await guarded.refresh(PREFIX + encode(bytes(flipped)))
     # the guard itself works: a good token does get through to the store
-    with pytest.raises(AssertionError, match="asked to read_session"):
+    with pytest.raises(AssertionError, match="asked to declare_access_ttl"):
         await guarded.refresh(text)
 
 

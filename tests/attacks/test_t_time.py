@@ -14,7 +14,7 @@ import pytest
 from sealring import Sealring, jwt
 from sealring.errors import Expired, NotYetValid, Revoked, SessionEnded, Stale, Throttled, TokenError, WrongCredentials
 from sealring.issuer.origin import Origin
-from sealring.settings import LEEWAY_SECONDS
+from sealring.sessions.lifetimes import LEEWAY_SECONDS
 from sealring.store.memory import MemoryStore
 from sealring.store.sqlite import SqliteStore
 from tests.clocks import START, FrozenClock

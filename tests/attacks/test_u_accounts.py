@@ -47,7 +47,7 @@ class House:
             self.hasher,
             clock=lambda: self.now_ms,
             lanes=self.lanes,
-            policy=AccountPolicy(**{"retain_seconds": 1805, "answer_grid_ms": 1} | policy),
+            policy=AccountPolicy(**{"answer_grid_ms": 1} | policy),
         )
 
     async def register(self, name: str = "ann", *, email: str | None = None) -> Account:
@@ -83,7 +83,7 @@ async def houses_with_everybody(**policy: Any) -> House:
 async def plant_hash(store: MemoryStore, account: Account, planted: str) -> None:
     change = PasswordChange(old_hash=account.password_hash, new_hash=planted, ends_sessions=False)
     event = Event(kind="password_changed", at_ms=0, subject=account.id)
-    assert await store.change_account(account.id, change, event, now=0, retain_seconds=0) is not None
+    assert await store.change_account(account.id, change, event, now=0) is not None
 
 
 REFUSED = [
@@ -534,7 +534,6 @@ def test_u13_a_session_starts_only_on_what_was_proved(meanwhile: str) -> None:
             guard=LoginGuard(password_hash=proved.password_hash),
             cap=10,
             replaces=None,
-            retain_seconds=1805,
         )
         assert (started is not None) == (meanwhile == "nothing")
 
@@ -547,12 +546,12 @@ class Overtaken(MemoryStore):
     first: Callable[[], Coroutine[Any, Any, None]] | None = None
 
     async def change_account(
-        self, id: str, change: AccountChange, event: Event, *, now: int, retain_seconds: int
+        self, id: str, change: AccountChange, event: Event, *, now: int
     ) -> tuple[Entry, ...] | None:
         first, self.first = self.first, None
         if first is not None:
             await first()
-        return await super().change_account(id, change, event, now=now, retain_seconds=retain_seconds)
+        return await super().change_account(id, change, event, now=now)
 
 
 @pytest.mark.parametrize("meanwhile", ["changed", "disabled", "deleted", "rehashed"])
@@ -572,7 +571,6 @@ def test_u14_a_rehash_never_writes_an_old_password_back(meanwhile: str) -> None:
                     StatusChange(status="disabled"),
                     Event(kind="account_disabled", at_ms=0),
                     now=0,
-                    retain_seconds=0,
                 )
             elif meanwhile == "deleted":
                 await house.accounts.delete(account.id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import re
 import sqlite3
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from sealring import Sealring
 from sealring.cli.serve import prepare
 from sealring.issuer.root_secret import weakness
 from tests.cli.conftest import Shell
@@ -115,6 +117,9 @@ def test_without_a_secret_every_command_says_how_to_get_one(shell: Shell, folder
         ("SEALRING_SECRET", "hunter2", "SEALRING_SECRET is too short"),
         ("SEALRING_SECRET", "a-string-secret-at-least-256-bits-long", "SEALRING_SECRET is well known"),
         ("SEALRING_SECRTE", "x", "unknown setting SEALRING_SECRTE"),
+        ("SEALRING_TRUSTED_PROXIES", "0.0.0.0/0", "WRONG proxies: SEALRING_TRUSTED_PROXIES trusts 0.0.0.0/0"),
+        ("SEALRING_TRUSTED_PROXIES", "10.0.0.5,::/0", "WRONG proxies: SEALRING_TRUSTED_PROXIES trusts ::/0"),
+        ("SEALRING_TRUSTED_PROXIES", "128.0.0.0/1", "WRONG proxies: SEALRING_TRUSTED_PROXIES trusts 128.0.0.0/1"),
         ("SEALRING_ACCESS_TTL", "soon", "SEALRING_ACCESS_TTL: "),
         ("SEALRING_ISSUER", "nowhere", "SEALRING_ISSUER: "),
         ("SEALRING_DATABASE_URL", "mysql://db", "the database URL names no kind of store"),
@@ -215,6 +220,35 @@ def test_check_says_what_is_wrong_and_how_to_mend_it(
     assert line in said.out
     assert "hint: " in said.out
     assert "Traceback" not in said.out + said.err
+
+
+def test_check_accepts_the_proxies_of_a_private_network(house: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEALRING_TRUSTED_PROXIES", "10.0.0.0/8,fc00::/7,192.0.2.1")
+    said = house("check")
+    assert said.code == 0, said.out
+    assert "proxies" not in said.out
+
+
+@pytest.mark.parametrize(
+    ("ttl", "line"),
+    [
+        ("600s", "ok    access tokens: live 600 s, by the settings and by the store"),
+        ("20s", "ok    access tokens: live 20 s by the settings here, and up to 600 s by the store"),
+        ("900s", "ok    access tokens: live 900 s by the settings here, and up to 600 s by the store"),
+    ],
+)
+def test_n1_check_compares_the_life_of_tokens_with_what_the_store_knows(
+    house: Shell, monkeypatch: pytest.MonkeyPatch, ttl: str, line: str
+) -> None:
+    async def declare() -> None:
+        async with Sealring(access_ttl="600s").lifespan():
+            pass
+
+    asyncio.run(declare())
+    monkeypatch.setenv("SEALRING_ACCESS_TTL", ttl)
+    said = house("check")
+    assert said.code == 0, said.out
+    assert line in said.out
 
 
 def test_k7_check_finds_an_env_file_that_others_can_read(house: Shell, folder: Path) -> None:

@@ -33,7 +33,7 @@ def create_app() -> FastAPI:
     keys = auth.issuer.keys
     if lead := os.environ.get("NODE_KEY_LEAD"):
         # five minutes of publication before a key signs are more than a run has
-        keys._policy = replace(keys._policy, lead_seconds=int(lead))
+        keys._settings = replace(keys._settings, lead_seconds=int(lead))
     if os.environ.get("NODE_HINTS") == "never":
         auth.verifier.follower._source.wait_for_news = _never  # type: ignore[method-assign]
     app = FastAPI(lifespan=auth.lifespan)

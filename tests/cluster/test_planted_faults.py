@@ -137,6 +137,7 @@ class SerialSource(Source):
             digest=self._digest,
             keys_version=0,
             time_ms=now_ms,
+            longest_access_ttl=1800,
         )
 
     async def keys(self) -> jwt.KeySet:

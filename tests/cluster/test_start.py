@@ -17,7 +17,7 @@ from sealring.store.postgres import PostgresStore
 from sealring.store.records import StaleSubject
 from sealring.store.schema import read_migrations
 from tests.cluster.node import SECRET
-from tests.store.samples import NOW, RETAIN, an_event
+from tests.store.samples import NOW, an_event
 
 pytestmark = [pytest.mark.anyio, pytest.mark.postgres]
 
@@ -79,12 +79,11 @@ async def test_f5_writers_that_wait_for_a_locked_row_do_not_make_the_node_stale(
     store = PostgresStore(postgres_dsn)
     await store.open()
     revocation = StaleSubject(subject="42")
-    await store.revoke(revocation, an_event("claims_refreshed"), now=NOW, retain_seconds=RETAIN)
+    await store.revoke(revocation, an_event("claims_refreshed"), now=NOW)
     async with await psycopg.AsyncConnection.connect(postgres_dsn) as holder:
         await holder.execute("SELECT 1 FROM subjects WHERE subject = '42' FOR UPDATE")
         waiting = [
-            asyncio.create_task(store.revoke(revocation, an_event("claims_refreshed"), now=NOW, retain_seconds=RETAIN))
-            for _ in range(20)
+            asyncio.create_task(store.revoke(revocation, an_event("claims_refreshed"), now=NOW)) for _ in range(20)
         ]
         await asyncio.sleep(0.3)
         for _ in range(5):

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from sealring import jwt
 from sealring.issuer.access_tokens import RESERVED, AccessTokenIssuer, check_claims
+from sealring.issuer.access_ttl import AccessTtl
+from sealring.store.memory import MemoryStore
 from tests.store.samples import NOW, a_session
 
 KEY = jwt.Key.generate("ES256")
-TOKENS = AccessTokenIssuer(
-    issuer="https://auth.example.com", audience="orders", ttl_seconds=1800, signing_key=lambda: KEY
-)
+TTL = AccessTtl(MemoryStore(), 1800, heard_seconds=10, clock=lambda: NOW * 1000)
+asyncio.run(TTL.declare())
+TOKENS = AccessTokenIssuer(issuer="https://auth.example.com", audience="orders", ttl=TTL, signing_key=lambda: KEY)
 
 
 def test_a_token_says_all_that_rfc_9068_asks_and_verifies() -> None:

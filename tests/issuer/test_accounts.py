@@ -39,7 +39,7 @@ class House:
             self.hasher,
             clock=lambda: self.now_ms,
             lanes=self.lanes,
-            policy=AccountPolicy(**{"retain_seconds": 1805, "answer_grid_ms": 1} | policy),
+            policy=AccountPolicy(**{"answer_grid_ms": 1} | policy),
         )
 
     async def register(self, name: str = "Ann", password: str = GOOD, email: str | None = None) -> Account:
@@ -370,9 +370,9 @@ def test_an_operator_vouches_for_an_address_and_it_is_reserved() -> None:
 
 def test_policy_is_checked_when_it_is_made() -> None:
     with pytest.raises(ValueError, match="8 at least"):
-        AccountPolicy(retain_seconds=1, password_min_length=7)
+        AccountPolicy(password_min_length=7)
     with pytest.raises(ValueError, match="answer_grid_ms"):
-        AccountPolicy(retain_seconds=1, answer_grid_ms=0)
+        AccountPolicy(answer_grid_ms=0)
 
 
 def test_close_lets_go_of_the_threads() -> None:

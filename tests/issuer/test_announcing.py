@@ -10,7 +10,7 @@ from sealring.errors import NameTaken
 from sealring.issuer.announcing import announcing
 from sealring.store.memory import MemoryStore
 from sealring.store.records import EndSubject, Event, StatusChange
-from tests.store.samples import NOW, RETAIN, a_key, a_session, an_account, an_event
+from tests.store.samples import NOW, a_key, a_session, an_account, an_event
 
 pytestmark = pytest.mark.anyio
 
@@ -24,10 +24,10 @@ async def test_what_happened_is_told_once_and_what_did_not_is_not() -> None:
     with pytest.raises(NameTaken):
         await store.create_account(an_account(id="other"), event)
     assert told == [event]
-    assert await store.revoke(EndSubject(subject="42", cause="subject_revoked"), event, now=NOW, retain_seconds=RETAIN)
+    assert await store.revoke(EndSubject(subject="42", cause="subject_revoked"), event, now=NOW)
     assert told == [event, event]
     ring = await store.read_keys()
-    assert await store.write_keys(ring.version + 1, [], event, now=NOW, retain_seconds=RETAIN) is None
+    assert await store.write_keys(ring.version + 1, [], event, now=NOW) is None
     assert told == [event, event]
 
 
@@ -38,13 +38,13 @@ async def test_what_revokes_nothing_and_what_makes_room_is_told_too() -> None:
     account = an_account()
     await store.create_account(account, an_event("account_created"))
     enabled = StatusChange(status="active")
-    await store.change_account(account.id, enabled, an_event("account_enabled"), now=NOW, retain_seconds=RETAIN)
+    await store.change_account(account.id, enabled, an_event("account_enabled"), now=NOW)
     ring = await store.read_keys()
-    await store.write_keys(ring.version, [a_key()], an_event("key_published"), now=NOW, retain_seconds=RETAIN)
+    await store.write_keys(ring.version, [a_key()], an_event("key_published"), now=NOW)
     first, second = a_session(), a_session()
     for session, replaces in ((first, None), (second, None), (a_session(), second.id)):
         started = an_event("session_started")
-        await store.start_session(session, started, guard=None, cap=1, replaces=replaces, retain_seconds=RETAIN)
+        await store.start_session(session, started, guard=None, cap=1, replaces=replaces)
     assert [(event.kind, event.cause, event.session) for event in told] == [
         ("account_created", "", ""),
         ("account_enabled", "", ""),

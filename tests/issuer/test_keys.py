@@ -34,9 +34,7 @@ DAY, LEAD, HEARD, TOKEN = 86_400, 310, 10, 1805
 def ring(
     store: Store, clock: FrozenClock, *, algorithm: str = "ES256", secrets: tuple[bytes, ...] = (OLD,)
 ) -> SigningKeys:
-    policy = KeyPolicy(
-        algorithm=algorithm, rotation_seconds=30 * DAY, lead_seconds=LEAD, heard_seconds=HEARD, token_seconds=TOKEN
-    )
+    policy = KeyPolicy(algorithm=algorithm, rotation_seconds=30 * DAY, lead_seconds=LEAD, heard_seconds=HEARD)
     return SigningKeys(store, Sealer(secrets), policy, clock=clock.now_ms, leeway_seconds=5)
 
 
@@ -135,15 +133,15 @@ async def test_k2_the_standby_signs_when_the_signing_key_is_revoked(store: Store
     keys = ring(store, clock)
     await keys.load()
     bad, standby = (one["kid"] for one in keys.listing())
-    entries = await keys.revoke(bad, retain_seconds=TOKEN)
+    entries = await keys.revoke(bad)
     assert [(entry.kind, entry.target) for entry in entries] == [("key", bad)]
     assert keys.signing().kid == standby
     assert bad not in {key["kid"] for key in keys.jwks()["keys"]}
     assert sorted(states(keys)) == ["published", "revoked", "signing"]
     with pytest.raises(NotFound):
-        await keys.revoke(bad, retain_seconds=TOKEN)
+        await keys.revoke(bad)
     with pytest.raises(NotFound):
-        await keys.revoke("no such", retain_seconds=TOKEN)
+        await keys.revoke("no such")
 
 
 async def test_all_keys_can_be_revoked_one_after_the_other(store: Store, clock: FrozenClock) -> None:
@@ -152,7 +150,7 @@ async def test_all_keys_can_be_revoked_one_after_the_other(store: Store, clock: 
     for _ in range(3):
         for one in keys.listing():
             if one["state"] in {"signing", "published"}:
-                await keys.revoke(one["kid"], retain_seconds=TOKEN)
+                await keys.revoke(one["kid"])
     assert states(keys).count("signing") == 1
 
 
@@ -210,6 +208,7 @@ async def test_i12_nodes_of_two_algorithms_share_a_ring_that_comes_to_rest(
 async def test_i12_a_rolling_change_of_algorithm_settles_and_refuses_nothing(
     shared_store: Store, clock: FrozenClock
 ) -> None:
+    await shared_store.declare_access_ttl(TOKEN - 5, now=START, signs_until=START + DAY)
     nodes = [ring(shared_store, clock) for _ in range(3)]
     for node in nodes:
         await node.start()
@@ -330,7 +329,7 @@ async def test_a_sealed_key_under_another_kid_is_not_believed(store: Store, cloc
     found = await store.read_keys()
     first, second = found.keys
     crossed = (replace(first, sealed=second.sealed), replace(second, sealed=first.sealed))
-    await store.write_keys(found.version, crossed, an_event(), now=START, retain_seconds=TOKEN)
+    await store.write_keys(found.version, crossed, an_event(), now=START)
     reader = ring(store, clock)
     await reader.load()
     with pytest.raises(ConfigurationError):
@@ -341,6 +340,7 @@ async def test_a_sealed_key_under_another_kid_is_not_believed(store: Store, cloc
 async def test_t1_a_node_whose_clock_is_wrong_leaves_the_ring_as_it_is(
     store: Store, clock: FrozenClock, off: int, caplog: pytest.LogCaptureFixture
 ) -> None:
+    await store.declare_access_ttl(TOKEN - 5, now=START, signs_until=START + DAY)
     right = ring(store, clock)
     await right.load()
     await right.rotate()
@@ -350,7 +350,7 @@ async def test_t1_a_node_whose_clock_is_wrong_leaves_the_ring_as_it_is(
     wrong_clock = FrozenClock(clock.now_ms() / 1000 + off)
     wrong = ring(store, wrong_clock)
     await wrong.load()
-    for change in (wrong.rotate(), wrong.revoke(listing[0]["kid"], retain_seconds=TOKEN)):
+    for change in (wrong.rotate(), wrong.revoke(listing[0]["kid"])):
         with pytest.raises(StoreUnavailable, match=r"clock is -?\d+ ms ahead"):
             await change
     await right.load()
@@ -368,7 +368,7 @@ async def test_t1_a_node_a_little_behind_signs_with_the_first_key_at_once(
     late = ring(store, FrozenClock(START - behind))
     await late.load()
     assert late.signing().kid == first.signing().kid
-    await first.revoke(first.signing().kid, retain_seconds=TOKEN)
+    await first.revoke(first.signing().kid)
     await late.load()
     assert late.signing().kid == first.signing().kid
     assert len(first.listing()) == 3, "and makes none of its own"
@@ -418,4 +418,4 @@ async def test_an_answer_that_was_long_on_its_way_does_not_bring_a_revoked_key_b
 
 
 async def ring_revoked(keys: SigningKeys, kid: str) -> None:
-    await keys.revoke(kid, retain_seconds=TOKEN)
+    await keys.revoke(kid)

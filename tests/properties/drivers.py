@@ -18,6 +18,7 @@ from typing import Any, Literal, Protocol, TypeVar, assert_never, cast, get_args
 from sealring import jwt
 from sealring.errors import InvalidRefreshToken, RefreshRefused, RefreshReused, RefreshSuperseded, SessionEnded
 from sealring.issuer.access_tokens import AccessTokenIssuer
+from sealring.issuer.access_ttl import AccessTtl
 from sealring.issuer.origin import Origin
 from sealring.issuer.sessions import SessionPolicy, Sessions
 from sealring.revocation.entry import Entry
@@ -265,21 +266,25 @@ class StoreDriver:
 
     def _make_nodes(self) -> tuple[Sessions, Sessions]:
         def node(number: int) -> Sessions:
+            store = cast("Store", _Gated(self._store, lambda: self._world.now_ms))
+            clock = lambda: self._world.clock(number)  # noqa: E731 - two take it
             return Sessions(
-                cast("Store", _Gated(self._store, lambda: self._world.now_ms)),
+                store,
                 refresh_tokens=self.keys.codec,
                 access_tokens=AccessTokenIssuer(
-                    issuer="i", audience="a", ttl_seconds=1_800, signing_key=lambda: self._signing_key
+                    issuer="i",
+                    audience="a",
+                    ttl=AccessTtl(store, 1_800, heard_seconds=10, clock=clock),
+                    signing_key=lambda: self._signing_key,
                 ),
                 policy=SessionPolicy(
                     idle_seconds=IDLE_SECONDS,
                     max_seconds=MAX_SECONDS,
                     retry_window_ms=self._world.retry_window_ms,
-                    retain_seconds=RETAIN_SECONDS,
                     leeway_seconds=LEEWAY_SECONDS,
                 ),
                 in_force=_ignore,
-                clock=lambda: self._world.clock(number),
+                clock=clock,
             )
 
         return node(0), node(1)
@@ -354,9 +359,7 @@ class StoreDriver:
                     "password changed": PasswordChange(old_hash="first", new_hash="second"),
                     "deleted": Deletion(),
                 }
-                await self._store.change_account(
-                    subject, changes[how], self._event(), now=now, retain_seconds=RETAIN_SECONDS
-                )
+                await self._store.change_account(subject, changes[how], self._event(), now=now)
 
     def restart(self) -> None:
         # an in-memory store is its process; what restarts with it is every shell

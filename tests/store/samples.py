@@ -5,11 +5,20 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
+from sealring.sessions.lifetimes import LEEWAY_SECONDS
 from sealring.sessions.session import Session
+from sealring.store.protocol import Store
 from sealring.store.records import Account, Event, EventKind, SigningKey
 
-NOW = 1_800_000_000
-RETAIN = 1805
+NOW = 4_100_000_000
+"""Later than any clock that tests run under: a revocation is kept by the later of the store's clock and this."""
+TTL = 1800
+RETAIN = TTL + LEEWAY_SECONDS
+
+
+async def declare_ttl(store: Store, seconds: int = TTL) -> None:
+    """As an issuer with that setting does before it signs."""
+    await store.declare_access_ttl(seconds, now=NOW, signs_until=NOW + 3600)
 
 
 def an_account(canonical_name: str = "ada", **fields: Any) -> Account:

@@ -27,7 +27,7 @@ from sealring.store.postgres.connection import Connection
 from sealring.store.protocol import Store
 from sealring.store.records import EndSession, EndSubject
 from sealring.store.sqlite import file, group_commit
-from tests.store.samples import NOW, RETAIN, a_session, an_account, an_event
+from tests.store.samples import NOW, a_session, an_account, an_event
 
 CALLERS = 8
 
@@ -67,9 +67,7 @@ async def _one_life(store: Store, dice: random.Random) -> None:
     await store.create_account(account, an_event("account_created", subject=account.id))
     promise("account", id=account.id)
     session = a_session(account.id)
-    await store.start_session(
-        session, an_event(subject=account.id), guard=None, cap=5, replaces=None, retain_seconds=RETAIN
-    )
+    await store.start_session(session, an_event(subject=account.id), guard=None, cap=5, replaces=None)
     promise("session", id=session.id)
     for _ in range(dice.randrange(6)):
         after = replace(session, generation=session.generation + 1, minted_ms=session.minted_ms + 1)
@@ -80,7 +78,7 @@ async def _one_life(store: Store, dice: random.Random) -> None:
         end: EndSession | EndSubject = EndSession(id=session.id, cause="logout")
     else:
         end = EndSubject(subject=account.id, cause="ended_by_user")
-    entries = await store.revoke(end, an_event("session_ended"), now=NOW, retain_seconds=RETAIN)
+    entries = await store.revoke(end, an_event("session_ended"), now=NOW)
     promise("ended", id=session.id, entries=[entry.number for entry in entries])
 
 

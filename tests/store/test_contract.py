@@ -9,10 +9,12 @@ import pytest
 
 from sealring.errors import InvalidField, NameTaken
 from sealring.revocation.entry import Entry
+from sealring.sessions.lifetimes import LEEWAY_SECONDS
 from sealring.sessions.session import Session
 from sealring.store.ledger import digest_of
 from sealring.store.protocol import FINISHED_SESSION_SECONDS, Store
 from sealring.store.records import (
+    DeclaredTtl,
     Deletion,
     EndSession,
     EndSubject,
@@ -24,7 +26,7 @@ from sealring.store.records import (
     StartedSession,
     StatusChange,
 )
-from tests.store.samples import NOW, RETAIN, a_key, a_session, an_account, an_event
+from tests.store.samples import NOW, RETAIN, TTL, a_key, a_session, an_account, an_event, declare_ttl
 
 KINDS = ["memory", "sqlite", *(pytest.param(kind, marks=pytest.mark.postgres) for kind in ("postgres", "pooled"))]
 pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("store", KINDS, indirect=True)]
@@ -35,13 +37,11 @@ ACTIVE = LoginGuard(password_hash="$argon2id$one")
 async def start(
     store: Store, session: Session, *, guard: LoginGuard | None = None, cap: int = 100, replaces: str | None = None
 ) -> StartedSession | None:
-    return await store.start_session(
-        session, an_event(), guard=guard, cap=cap, replaces=replaces, retain_seconds=RETAIN
-    )
+    return await store.start_session(session, an_event(), guard=guard, cap=cap, replaces=replaces)
 
 
 async def revoke(store: Store, revocation: EndSession | EndSubject | StaleSubject) -> tuple[Entry, ...]:
-    return await store.revoke(revocation, an_event("session_ended"), now=NOW, retain_seconds=RETAIN)
+    return await store.revoke(revocation, an_event("session_ended"), now=NOW)
 
 
 async def end_of(store: Store, session: Session) -> str | None:
@@ -105,7 +105,7 @@ async def test_u3_of_twenty_registrations_of_one_name_one_succeeds(store: Store)
 async def test_j17_the_subject_of_a_deleted_account_is_never_used_again(store: Store) -> None:
     account = an_account()
     await store.create_account(account, an_event("account_created"))
-    await store.change_account(account.id, Deletion(), an_event("account_deleted"), now=NOW, retain_seconds=RETAIN)
+    await store.change_account(account.id, Deletion(), an_event("account_deleted"), now=NOW)
     with pytest.raises(ValueError, match="never used again"):
         await store.create_account(account, an_event("account_created"))
     await store.create_account(an_account(), an_event("account_created"))
@@ -128,7 +128,7 @@ async def test_a_rehash_revokes_nothing(store: Store) -> None:
     await store.create_account(account, an_event("account_created"))
     await start(store, a_session(account.id), guard=ACTIVE)
     change = PasswordChange(old_hash=account.password_hash, new_hash="$argon2id$two", ends_sessions=False)
-    assert await store.change_account(account.id, change, an_event(), now=NOW, retain_seconds=RETAIN) == ()
+    assert await store.change_account(account.id, change, an_event(), now=NOW) == ()
     changed = await store.find_account(id=account.id)
     assert changed == replace(account, password_hash="$argon2id$two")
     assert len(await store.list_sessions(account.id, now=NOW)) == 1
@@ -138,10 +138,10 @@ async def test_u14_the_old_hash_is_never_written_back(store: Store) -> None:
     account = an_account()
     await store.create_account(account, an_event("account_created"))
     change = PasswordChange(old_hash=account.password_hash, new_hash="$argon2id$new")
-    assert await store.change_account(account.id, change, an_event(), now=NOW, retain_seconds=RETAIN)
+    assert await store.change_account(account.id, change, an_event(), now=NOW)
     rehash = PasswordChange(old_hash=account.password_hash, new_hash="$argon2id$old-rehashed", ends_sessions=False)
     before = len(await store.read_events())
-    assert await store.change_account(account.id, rehash, an_event(), now=NOW, retain_seconds=RETAIN) is None
+    assert await store.change_account(account.id, rehash, an_event(), now=NOW) is None
     changed = await store.find_account(id=account.id)
     assert changed is not None
     assert changed.password_hash == "$argon2id$new"
@@ -149,15 +149,14 @@ async def test_u14_the_old_hash_is_never_written_back(store: Store) -> None:
 
 
 async def test_i7_a_password_change_ends_every_session_but_the_kept_one_in_one_entry(store: Store) -> None:
+    await declare_ttl(store)
     account = an_account()
     await store.create_account(account, an_event("account_created"))
     kept, other = a_session(account.id), a_session(account.id)
     await start(store, kept, guard=ACTIVE)
     await start(store, other, guard=ACTIVE)
     change = PasswordChange(old_hash=account.password_hash, new_hash="new", keep_session=kept.id)
-    entries = await store.change_account(
-        account.id, change, an_event("password_changed"), now=NOW, retain_seconds=RETAIN
-    )
+    entries = await store.change_account(account.id, change, an_event("password_changed"), now=NOW)
     assert entries is not None
     assert [(entry.kind, entry.target, entry.epoch, entry.expires_at) for entry in entries] == [
         ("subject", account.id, 1, NOW + RETAIN)
@@ -176,7 +175,7 @@ async def test_disable_and_delete_end_every_session(store: Store, change: Status
     await store.create_account(account, an_event("account_created"))
     session = a_session(account.id)
     await start(store, session, guard=ACTIVE)
-    entries = await store.change_account(account.id, change, an_event(), now=NOW, retain_seconds=RETAIN)
+    entries = await store.change_account(account.id, change, an_event(), now=NOW)
     assert entries is not None
     assert [(entry.kind, entry.epoch) for entry in entries] == [("subject", 1)]
     assert await end_of(store, session) == "subject_revoked"
@@ -189,8 +188,8 @@ async def test_enabling_revokes_nothing_and_revives_nothing(store: Store) -> Non
     session = a_session(account.id)
     await start(store, session, guard=ACTIVE)
     off, on = StatusChange(status="disabled"), StatusChange(status="active")
-    assert await store.change_account(account.id, off, an_event(), now=NOW, retain_seconds=RETAIN)
-    entries = await store.change_account(account.id, on, an_event(), now=NOW, retain_seconds=RETAIN)
+    assert await store.change_account(account.id, off, an_event(), now=NOW)
+    entries = await store.change_account(account.id, on, an_event(), now=NOW)
     assert entries == ()
     assert await end_of(store, session) == "subject_revoked"
     started = await start(store, a_session(account.id), guard=ACTIVE)
@@ -203,7 +202,7 @@ async def test_other_scopes_make_tokens_stale_and_keep_sessions(store: Store) ->
     session = a_session(account.id)
     await start(store, session, guard=ACTIVE)
     change = ScopesChange(scopes=("admin",))
-    entries = await store.change_account(account.id, change, an_event(), now=NOW, retain_seconds=RETAIN)
+    entries = await store.change_account(account.id, change, an_event(), now=NOW)
     assert entries is not None
     assert [(entry.kind, entry.epoch) for entry in entries] == [("subject", 1)]
     record = await store.read_session(session.id)
@@ -215,7 +214,7 @@ async def test_other_scopes_make_tokens_stale_and_keep_sessions(store: Store) ->
 
 async def test_changing_nobody_changes_nothing(store: Store) -> None:
     for change in (StatusChange(status="disabled"), Deletion(), ScopesChange(scopes=())):
-        assert await store.change_account("nobody", change, an_event(), now=NOW, retain_seconds=RETAIN) is None
+        assert await store.change_account("nobody", change, an_event(), now=NOW) is None
     assert await store.read_events() == []
 
 
@@ -403,6 +402,7 @@ async def test_i5_an_ended_session_never_moves_again(store: Store) -> None:
 
 
 async def test_a_session_ends_once(store: Store) -> None:
+    await declare_ttl(store)
     session = a_session()
     await start(store, session)
     entries = await revoke(store, EndSession(id=session.id, cause="logout", subject="42"))
@@ -553,6 +553,63 @@ async def test_no_lanes_are_never_full(store: Store) -> None:
     assert await store.count_attempt([], now=NOW) == 0
 
 
+# the life of access tokens
+
+
+async def test_n1_d19_every_revocation_is_kept_for_the_longest_declared_life(store: Store) -> None:
+    account = an_account()
+    await store.create_account(account, an_event("account_created"))
+    replaced = a_session(account.id)
+    await start(store, replaced)
+    assert (await store.load_feed(None)).longest_access_ttl == (await store.read_keys()).longest_access_ttl == 0
+    for seconds in (600, TTL, 20):
+        await declare_ttl(store, seconds)
+    assert (await store.load_feed(None)).longest_access_ttl == (await store.read_keys()).longest_access_ttl == TTL
+    (killed,) = await store.write_keys(0, [a_key()], an_event(), revoked_kid="k1", now=NOW) or ()
+    started = await start(store, a_session(account.id), replaces=replaced.id)
+    assert started is not None
+    (stale,) = await revoke(store, StaleSubject(subject="42"))
+    (ended,) = await revoke(store, EndSubject(subject="42", cause="logout"))
+    (changed,) = await store.change_account(account.id, ScopesChange(scopes=()), an_event(), now=NOW) or ()
+    (anew,) = await store.begin_anew(an_event("store_restored"), now=NOW)
+    for entry in (killed, *started.entries, stale, ended, changed, anew):
+        assert entry.expires_at == NOW + RETAIN
+    assert {entry.expires_at for entry in (await store.load_feed(None)).entries} == {NOW + RETAIN}
+    assert [key.verifies_until for key in (await store.read_keys()).keys] == [NOW + RETAIN]
+
+
+async def test_n1_a_life_lapses_when_nobody_renews_it_and_not_before(store: Store) -> None:
+    first = await store.declare_access_ttl(600, now=1000, signs_until=2000)
+    assert first == (DeclaredTtl(600, since=1000, until=2600),)
+    assert await store.declare_access_ttl(600, now=1500, signs_until=1900) == first, "never sooner than it was"
+    renewed = await store.declare_access_ttl(600, now=1600, signs_until=2100)
+    assert renewed == (DeclaredTtl(600, since=1000, until=2700),)
+    both = await store.declare_access_ttl(20, now=2700, signs_until=3000)
+    assert both == (DeclaredTtl(600, since=1000, until=2700), DeclaredTtl(20, since=2700, until=3020))
+    assert (await store.load_feed(None)).longest_access_ttl == 600
+    left = await store.declare_access_ttl(20, now=2701, signs_until=3000)
+    assert left == (DeclaredTtl(20, since=2700, until=3020),)
+    assert (await store.load_feed(None)).longest_access_ttl == 20
+
+
+async def test_n1_t1_a_clock_that_is_fast_makes_no_life_lapse(store: Store) -> None:
+    at = (await store.load_feed(None)).time_ms // 1000
+    await store.declare_access_ttl(600, now=at, signs_until=at + 3600)
+    await store.declare_access_ttl(20, now=at + 86_400, signs_until=at + 90_000)
+    assert (await store.load_feed(None)).longest_access_ttl == 600
+
+
+async def test_n1_t1_a_clock_that_is_slow_keeps_a_revocation_no_shorter(store: Store) -> None:
+    at = (await store.load_feed(None)).time_ms // 1000
+    (entry,) = await store.revoke(StaleSubject(subject="42"), an_event(), now=at - 86_400)
+    assert entry.expires_at >= at + LEEWAY_SECONDS
+
+
+async def test_n1_lives_declared_at_once_are_all_counted(store: Store) -> None:
+    await asyncio.gather(*(declare_ttl(store, seconds) for seconds in range(1, 21)))
+    assert (await store.load_feed(None)).longest_access_ttl == 20
+
+
 # keys
 
 
@@ -560,7 +617,7 @@ async def test_the_ring_comes_back_as_it_was_written(store: Store) -> None:
     assert (await store.read_keys()).keys == ()
     keys = [a_key("a"), a_key("b", public_jwk=None, verifies_until=NOW, revoked_at=NOW, published_at=NOW + 1)]
     ring = await store.read_keys()
-    written = await store.write_keys(ring.version, keys, an_event("key_published"), now=NOW, retain_seconds=RETAIN)
+    written = await store.write_keys(ring.version, keys, an_event("key_published"), now=NOW)
     assert written == ()
     changed = await store.read_keys()
     assert changed.keys == tuple(keys)
@@ -570,10 +627,7 @@ async def test_the_ring_comes_back_as_it_was_written(store: Store) -> None:
 
 async def test_k6_of_two_that_create_the_first_key_one_wins(store: Store) -> None:
     version = (await store.read_keys()).version
-    writes = [
-        store.write_keys(version, [a_key(kid)], an_event("key_published"), now=NOW, retain_seconds=RETAIN)
-        for kid in ("a", "b", "c")
-    ]
+    writes = [store.write_keys(version, [a_key(kid)], an_event("key_published"), now=NOW) for kid in ("a", "b", "c")]
     outcomes = await asyncio.gather(*writes)
     assert sorted(outcome is None for outcome in outcomes) == [False, True, True]
     (key,) = (await store.read_keys()).keys
@@ -583,9 +637,7 @@ async def test_k6_of_two_that_create_the_first_key_one_wins(store: Store) -> Non
 
 async def test_k2_a_revoked_key_stands_in_the_feed(store: Store) -> None:
     version = (await store.read_keys()).version
-    entries = await store.write_keys(
-        version, [a_key("b")], an_event("key_revoked"), revoked_kid="a", now=NOW, retain_seconds=RETAIN
-    )
+    entries = await store.write_keys(version, [a_key("b")], an_event("key_revoked"), revoked_kid="a", now=NOW)
     assert entries is not None
     assert [(entry.kind, entry.target) for entry in entries] == [("key", "a")]
     assert (await store.load_feed(None)).entries == entries
@@ -637,6 +689,7 @@ async def test_purge_forgets_what_nothing_can_ask_for(store: Store) -> None:
 
 
 async def test_purge_keeps_a_revocation_until_no_token_can_be_concerned(store: Store) -> None:
+    await declare_ttl(store)
     await revoke(store, StaleSubject(subject="42"))
     await store.purge(now=NOW + RETAIN, audit_seconds=0)
     assert len((await store.load_feed(None)).entries) == 1

@@ -13,13 +13,13 @@ from sealring.store.postgres import PostgresStore
 from sealring.store.protocol import Store
 from sealring.store.records import StaleSubject
 from sealring.store.sqlite import SqliteStore
-from tests.store.samples import NOW, RETAIN, an_account, an_event
+from tests.store.samples import NOW, an_account, an_event
 
 pytestmark = pytest.mark.anyio
 
 
 async def revoke(store: Store) -> None:
-    await store.revoke(StaleSubject(subject="42"), an_event("claims_refreshed"), now=NOW, retain_seconds=RETAIN)
+    await store.revoke(StaleSubject(subject="42"), an_event("claims_refreshed"), now=NOW)
 
 
 async def test_f12_waiting_for_news_can_be_given_up_at_any_time(store: Store) -> None:

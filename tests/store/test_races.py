@@ -27,7 +27,7 @@ from sealring.store.records import (
     StatusChange,
 )
 from tests.store.race import Arena, Side
-from tests.store.samples import NOW, RETAIN, a_key, a_session, an_account, an_event
+from tests.store.samples import NOW, a_key, a_session, an_account, an_event
 
 pytestmark = pytest.mark.anyio
 
@@ -97,17 +97,17 @@ async def refresh_many(store: Store, session: Session) -> list[bool]:
 
 async def log_out(store: Store, session: Session) -> tuple[Entry, ...]:
     end = EndSession(id=session.id, cause="logout")
-    return await store.revoke(end, an_event("session_ended"), now=NOW, retain_seconds=RETAIN)
+    return await store.revoke(end, an_event("session_ended"), now=NOW)
 
 
 async def end_for_reuse(store: Store, session: Session) -> tuple[Entry, ...]:
     end = EndSession(id=session.id, cause="reuse", unmoved=session)
-    return await store.revoke(end, an_event("refresh_reused"), now=NOW, retain_seconds=RETAIN)
+    return await store.revoke(end, an_event("refresh_reused"), now=NOW)
 
 
 async def end_all(store: Store, session: Session) -> tuple[Entry, ...]:
     end = EndSubject(subject=session.subject, cause="ended_by_operator")
-    return await store.revoke(end, an_event("subject_revoked"), now=NOW, retain_seconds=RETAIN)
+    return await store.revoke(end, an_event("subject_revoked"), now=NOW)
 
 
 async def log_in_guarded(store: Store, account: Account) -> tuple[str, StartedSession | None]:
@@ -118,29 +118,28 @@ async def log_in_guarded(store: Store, account: Account) -> tuple[str, StartedSe
         guard=LoginGuard(password_hash=account.password_hash),
         cap=10,
         replaces=None,
-        retain_seconds=RETAIN,
     )
     return session.id, started
 
 
 async def log_in_unguarded(store: Store, session: Session) -> StartedSession | None:
     mine = replace(session, id=a_session().id)
-    return await store.start_session(mine, an_event(), guard=None, cap=1, replaces=None, retain_seconds=RETAIN)
+    return await store.start_session(mine, an_event(), guard=None, cap=1, replaces=None)
 
 
 async def change_password(store: Store, account: Account) -> tuple[Entry, ...] | None:
     change = PasswordChange(old_hash=account.password_hash, new_hash="$argon2id$new")
-    return await store.change_account(account.id, change, an_event(), now=NOW, retain_seconds=RETAIN)
+    return await store.change_account(account.id, change, an_event(), now=NOW)
 
 
 async def rehash(store: Store, account: Account) -> tuple[Entry, ...] | None:
     change = PasswordChange(old_hash=account.password_hash, new_hash="$argon2id$old-rehashed", ends_sessions=False)
-    return await store.change_account(account.id, change, an_event(), now=NOW, retain_seconds=RETAIN)
+    return await store.change_account(account.id, change, an_event(), now=NOW)
 
 
 async def disable(store: Store, account: Account) -> tuple[Entry, ...] | None:
     change = StatusChange(status="disabled")
-    return await store.change_account(account.id, change, an_event(), now=NOW, retain_seconds=RETAIN)
+    return await store.change_account(account.id, change, an_event(), now=NOW)
 
 
 async def register(store: Store, name: str) -> bool:
@@ -153,7 +152,7 @@ async def register(store: Store, name: str) -> bool:
 
 async def create_first_key(store: Store, version: int) -> str | None:
     key = a_key(an_account().id)
-    written = await store.write_keys(version, [key], an_event("key_published"), now=NOW, retain_seconds=RETAIN)
+    written = await store.write_keys(version, [key], an_event("key_published"), now=NOW)
     return None if written is None else key.kid
 
 
@@ -164,10 +163,7 @@ async def attempt_fifty_times(store: Store, key: str) -> list[int]:
 
 async def started_sessions(store: Store, number: int = ROUNDS) -> list[Session]:
     sessions = [a_session(f"subject-{place}") for place in range(number)]
-    starts = (
-        store.start_session(session, an_event(), guard=None, cap=10, replaces=None, retain_seconds=RETAIN)
-        for session in sessions
-    )
+    starts = (store.start_session(session, an_event(), guard=None, cap=10, replaces=None) for session in sessions)
     await asyncio.gather(*starts)
     return sessions
 

@@ -14,14 +14,14 @@ from sealring.store.protocol import Store
 from sealring.store.records import StaleSubject
 from sealring.store.sqlite import SqliteStore
 from tests.clocks import FrozenClock
-from tests.store.samples import NOW, RETAIN, a_key, a_session, an_account, an_event
+from tests.store.samples import NOW, RETAIN, a_key, a_session, an_account, an_event, declare_ttl
 
 pytestmark = pytest.mark.anyio
 SECRET = "Vq3nJ8t2yZ6wLx9cRb4mKd7sPf1hGa5e"
 
 
 async def restored(store: Store, now: int = NOW + 10) -> list[str]:
-    entries = await store.begin_anew(an_event("store_restored"), now=now, retain_seconds=RETAIN)
+    entries = await store.begin_anew(an_event("store_restored"), now=now)
     assert all(entry.kind == "key" and entry.expires_at == now + RETAIN for entry in entries)
     return [entry.target for entry in entries]
 
@@ -31,8 +31,8 @@ async def test_p7_every_session_ends_and_every_epoch_rises(store: Store) -> None
     await store.create_account(account, an_event("account_created"))
     sessions = [a_session(account.id), a_session("42"), a_session("43")]
     for session in sessions:
-        await store.start_session(session, an_event(), guard=None, cap=9, replaces=None, retain_seconds=RETAIN)
-    await store.revoke(StaleSubject(subject="42"), an_event(), now=NOW, retain_seconds=RETAIN)
+        await store.start_session(session, an_event(), guard=None, cap=9, replaces=None)
+    await store.revoke(StaleSubject(subject="42"), an_event(), now=NOW)
     before = {session.id: await store.read_session(session.id) for session in sessions}
     await restored(store)
     for session in sessions[:2]:
@@ -47,9 +47,8 @@ async def test_p7_every_session_ends_and_every_epoch_rises(store: Store) -> None
 
 
 async def test_p7_every_key_is_revoked_and_the_incarnation_is_another(store: Store) -> None:
-    await store.write_keys(
-        0, [a_key("a"), a_key("b"), a_key("c", revoked_at=NOW - 5)], an_event(), now=NOW, retain_seconds=RETAIN
-    )
+    await declare_ttl(store)
+    await store.write_keys(0, [a_key("a"), a_key("b"), a_key("c", revoked_at=NOW - 5)], an_event(), now=NOW)
     before = await store.load_feed(None)
     assert sorted(await restored(store)) == ["a", "b"]
     after = await store.load_feed(None)

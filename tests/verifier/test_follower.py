@@ -32,6 +32,7 @@ class Feed:
         self.entries: list[Entry] = []
         self.incarnation = "first life"
         self.keys_version = 1
+        self.longest_access_ttl = 1800
         self.asked: list[int | None] = []
         self.broken = False
         self.ahead_ms = 0
@@ -63,6 +64,7 @@ class Feed:
             digest=digest,
             keys_version=self.keys_version,
             time_ms=self.clock.now_ms() + self.ahead_ms,
+            longest_access_ttl=self.longest_access_ttl,
         )
 
     async def wait_for_news(self) -> None:
@@ -77,9 +79,11 @@ class Node:
         self.clock = FrozenClock()
         self.feed = Feed(self.clock)
         self.key_sets: list[jwt.KeySet] = []
+        self.ttls: list[int] = []
         self.follower = Follower(
             self.feed,
             on_keys=self.key_sets.append,
+            on_access_ttl=self.ttls.append,
             clock=self.clock,
             max_staleness=5,
             poll_interval=0.5,
@@ -271,6 +275,7 @@ async def test_f5_a_source_that_hangs_is_given_up(node: Node) -> None:
     follower = Follower(
         node.feed,
         on_keys=node.key_sets.append,
+        on_access_ttl=node.ttls.append,
         clock=node.clock,
         max_staleness=0.05,
         poll_interval=0.01,
@@ -289,7 +294,13 @@ async def test_f5_a_source_that_hangs_is_given_up(node: Node) -> None:
 
 async def test_the_loop_polls_and_a_hint_hurries_it(node: Node) -> None:
     node.follower = Follower(
-        node.feed, on_keys=node.key_sets.append, clock=node.clock, max_staleness=5, poll_interval=600, leeway=LEEWAY
+        node.feed,
+        on_keys=node.key_sets.append,
+        on_access_ttl=node.ttls.append,
+        clock=node.clock,
+        max_staleness=5,
+        poll_interval=600,
+        leeway=LEEWAY,
     )
     await node.follower.start()
     try:

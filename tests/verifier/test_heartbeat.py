@@ -46,6 +46,7 @@ class Beating:
             digest=0,
             keys_version=0,
             time_ms=self.now_ms(),
+            longest_access_ttl=1800,
             acknowledged_ms=self.at_ms,
         )
 
@@ -67,6 +68,7 @@ def follow(store: Beating, *, staleness: float = 5, poll: float = 0.5, heartbeat
     return Follower(
         StoreSource(cast("Store", store), no_keys, heartbeat_seconds=heartbeat_seconds),
         on_keys=lambda _: None,
+        on_access_ttl=lambda _: None,
         clock=store.clock,
         max_staleness=staleness,
         poll_interval=poll,

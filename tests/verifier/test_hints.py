@@ -39,6 +39,7 @@ class Feed:
             digest=digest,
             keys_version=0,
             time_ms=time.time_ns() // 1_000_000,
+            longest_access_ttl=1800,
         )
 
     async def keys(self) -> jwt.KeySet:
@@ -61,6 +62,7 @@ def a_follower(feed: Feed, poll_interval: float) -> Follower:
     return Follower(
         feed,
         on_keys=lambda _: None,
+        on_access_ttl=lambda _: None,
         clock=SystemClock(5),
         max_staleness=30,
         poll_interval=poll_interval,

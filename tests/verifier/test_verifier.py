@@ -27,6 +27,7 @@ class Still:
 
     def __init__(self, clock: FrozenClock) -> None:
         self._clock = clock
+        self.longest_access_ttl = TTL
 
     async def load(self, after: int | None) -> FeedPage:  # noqa: ARG002 - the protocol's
         return FeedPage(
@@ -37,6 +38,7 @@ class Still:
             entries=(),
             keys_version=1,
             time_ms=self._clock.now_ms(),
+            longest_access_ttl=self.longest_access_ttl,
         )
 
     async def wait_for_news(self) -> None:
@@ -49,11 +51,11 @@ class Still:
 class Node:
     def __init__(self) -> None:
         self.clock = FrozenClock()
+        self.source = Still(self.clock)
         self.verifier = Verifier(
-            Still(self.clock),
+            self.source,
             issuer=ISSUER,
             audience="orders",
-            max_lifetime=TTL,
             leeway=LEEWAY,
             max_staleness=5,
             poll_interval=0.5,
@@ -200,3 +202,16 @@ def test_k2_a_key_that_left_the_set_takes_its_remembered_tokens_along(node: Node
     node.verifier.use_keys(jwt.KeySet([OTHER_KEY.public()]))
     with pytest.raises(errors.UnknownKey):
         node.verifier.verify(token)
+
+
+def test_n1_the_longest_accepted_life_follows_the_store(node: Node) -> None:
+    longer = signed(exp=START + TTL + 600)
+    with pytest.raises(TokenError):
+        node.verifier.verify(longer)
+    node.source.longest_access_ttl = TTL + 600
+    node.poll()
+    assert node.verifier.verify(longer).subject == "42"
+    node.source.longest_access_ttl = TTL
+    node.poll()
+    with pytest.raises(TokenError):
+        node.verifier.verify(longer)

@@ -6,6 +6,7 @@ import asyncio
 import stat
 import time
 from dataclasses import dataclass
+from ipaddress import IPv6Network
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
@@ -14,7 +15,8 @@ from urllib.parse import urlsplit
 from sealring.cli.output import hint_of
 from sealring.errors import SealringError
 from sealring.issuer.root_secret import RootSecret
-from sealring.settings import LEEWAY_SECONDS, Settings, is_loopback, load_settings
+from sealring.sessions.lifetimes import LEEWAY_SECONDS
+from sealring.settings import Settings, is_loopback, load_settings
 from sealring.store import open_store
 from sealring.store.records import FeedPage
 from sealring.store.schema import read_migrations
@@ -27,6 +29,12 @@ POOLED = (
     "between this node and PostgreSQL: settings go with every transaction, revocations of other nodes are found by"
     " polling and not by NOTIFY, and `sealring migrate` wants a direct connection"
 )
+
+
+WIDEST_IPV4_PREFIX = 8
+WIDEST_IPV6_PREFIX = 20
+"""No operator has a public network larger than these; the widest private ones are 10.0.0.0/8 and fc00::/7."""
+UNIQUE_LOCAL = IPv6Network("fc00::/7")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +67,7 @@ def examine() -> list[Finding]:
     findings.append(_secret(settings))
     findings.append(env_file())
     findings.append(cookies(settings))
+    findings.append(trusted_proxies(settings))
     findings.append(_bound(settings))
     findings.extend(asyncio.run(_store(settings, with_keys=findings[1].good)))
     return [finding for finding in findings if finding.words]
@@ -143,6 +152,39 @@ def _clock(ahead_ms: int) -> Finding:
     return good("clock", words)
 
 
+def _access_ttl(page: FeedPage, settings: Settings) -> Finding:
+    """Whether the life of tokens that is set here is the one in use (N1). Other processes may have other settings."""
+    longest = page.longest_access_ttl
+    if longest in {0, settings.access_ttl}:
+        return good("access tokens", f"live {settings.access_ttl} s, by the settings and by the store")
+    words = f"live {settings.access_ttl} s by the settings here, and up to {longest} s by the store"
+    if longest < settings.access_ttl:
+        return Finding("access tokens", True, words, "a server that starts with this setting makes it known first")  # noqa: FBT003 - reads as its name
+    return Finding(
+        "access tokens",
+        True,  # noqa: FBT003 - as above
+        words,
+        "revocations are kept for the longer life; set SEALRING_ACCESS_TTL alike on every node, or wait: a lowered "
+        "setting is in force an hour after the last server with the old one, and one old life later",
+    )
+
+
+def trusted_proxies(settings: Settings) -> Finding:
+    """Whether strangers can write their own address, and so choose whose attempts theirs are counted with (U10)."""
+    for network in settings.trusted_proxies:
+        if isinstance(network, IPv6Network):
+            too_wide = network.prefixlen < WIDEST_IPV6_PREFIX and not network.subnet_of(UNIQUE_LOCAL)
+        else:
+            too_wide = network.prefixlen < WIDEST_IPV4_PREFIX
+        if too_wide:
+            return wrong(
+                "proxies",
+                f"SEALRING_TRUSTED_PROXIES trusts {network}: clients there choose the address that limits count by",
+                "name the addresses of your proxies only, as in 10.0.0.5 or 10.0.0.0/24",
+            )
+    return good("proxies", "")
+
+
 async def _keys(auth: Sealring) -> Finding:
     """Whether this node's secrets open every key that others have sealed. Makes none: whoever looks changes nothing."""
     try:
@@ -192,6 +234,7 @@ async def _store(settings: Settings, *, with_keys: bool) -> list[Finding]:
             findings.append(good("pooler", POOLED))
         findings.append(good("schema", f"version {read_migrations('sqlite')[-1].number}"))
         findings.append(good("incarnation", f"{tail.incarnation[:8]}: the same on every node"))
+        findings.append(_access_ttl(tail, settings))
         findings.append(_lag(took, settings))
         findings.append(_writes(tail, settings))
         findings.append(_clock(time.time_ns() // 1_000_000 - tail.time_ms))

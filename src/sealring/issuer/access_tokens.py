@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sealring import jwt
+from sealring.issuer.access_ttl import AccessTtl
 from sealring.sessions.lifetimes import access_expiry
 from sealring.sessions.session import Session
 
@@ -54,7 +55,7 @@ class AccessTokenIssuer:
 
     issuer: str
     audience: str
-    ttl_seconds: int
+    ttl: AccessTtl
     signing_key: Callable[[], jwt.Key]
 
     def issue(
@@ -64,9 +65,10 @@ class AccessTokenIssuer:
 
         Raises:
             ValueError: the application's claims name one of ours.
+            StoreUnavailable: the life of the token is not declared in the store (D19).
         """
         check_claims(claims)
-        expires_at = access_expiry(session, now, self.ttl_seconds)
+        expires_at = access_expiry(session, now, self.ttl.at(now))
         payload = {
             **claims,
             "iss": self.issuer,

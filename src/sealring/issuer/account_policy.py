@@ -26,7 +26,6 @@ class AccountPolicy:
     """What is asked of accounts.
 
     Args:
-        retain_seconds: how long a revocation is remembered (see `Store`).
         password_min_length: code points; NIST SP 800-63B-4: 15 where the password is alone, 8 with a second factor.
         account_rate: failures per account.
         address_rate: failures per address.
@@ -38,7 +37,6 @@ class AccountPolicy:
         ValueError: a number out of bounds.
     """
 
-    retain_seconds: int
     password_min_length: int = 15
     account_rate: Rate = FAILURES_PER_ACCOUNT
     address_rate: Rate = FAILURES_PER_ADDRESS

@@ -338,9 +338,7 @@ class Accounts:
         return entries
 
     async def _change(self, account_id: str, change: AccountChange, event: Event) -> tuple[Entry, ...] | None:
-        return await self._store.change_account(
-            account_id, change, event, now=self._clock() // 1000, retain_seconds=self._policy.retain_seconds
-        )
+        return await self._store.change_account(account_id, change, event, now=self._clock() // 1000)
 
     def _event(self, kind: EventKind, account: Account, origin: Origin, *, cause: str) -> Event:
         return Event(kind=kind, at_ms=self._clock(), subject=account.id, address=origin.address, cause=cause)

@@ -54,8 +54,6 @@ class Issuer:
     """Unix milliseconds."""
     client_id: str
     """`client_id` of sessions that begin at our own routes."""
-    retain_seconds: int
-    """How long a revocation is remembered."""
 
     async def register(
         self, username: str, password: str, *, email: str | None, origin: Origin, replaces: str | None
@@ -129,7 +127,7 @@ class Issuer:
         Raises:
             NotFound: no live key has this kid.
         """
-        self.in_force(await self.keys.revoke(kid, retain_seconds=self.retain_seconds))
+        self.in_force(await self.keys.revoke(kid))
 
     async def begin_anew(self) -> None:
         """After a restore from a backup (P7): what was issued before is dead, on every node; see `Store.begin_anew`.
@@ -138,7 +136,7 @@ class Issuer:
         """
         now_ms = self.clock()
         event = Event(kind="store_restored", at_ms=now_ms)
-        self.in_force(await self.store.begin_anew(event, now=now_ms // 1000, retain_seconds=self.retain_seconds))
+        self.in_force(await self.store.begin_anew(event, now=now_ms // 1000))
         await self.keys.load()
 
     async def _start(self, account: Account, origin: Origin, replaces: str | None) -> LoggedIn:

@@ -39,8 +39,10 @@ class KeyPolicy:
     """How long a key is published before it signs: JWKS max-age + staleness bound + leeway, at least."""
     heard_seconds: int
     """How long until every node has heard of another ring: staleness bound + leeway. Less than the lead."""
-    token_seconds: int
-    """How long after its last signature a key must verify: life of an access token + leeway."""
+    token_seconds: int = 0
+    """How long after its last signature a key must verify: the longest life of an access token that any issuer of the
+    store may sign, and the leeway. It is read with the ring, for a node with a shorter setting would drop a key that
+    another one's tokens still need (N1)."""
 
 
 def key_state(key: SigningKey, ring: Sequence[SigningKey], now: int) -> KeyState:

@@ -52,7 +52,7 @@ class SigningKeys:
     Args:
         store: where the ring lives.
         sealer: opens and seals private keys.
-        policy: algorithm, rotation, lead.
+        policy: algorithm, rotation, lead. Its life of tokens is the store's.
         clock: Unix milliseconds.
         leeway_seconds: how far our clock and the store's may differ.
         on_ring: called whenever another ring is in memory, before anything is signed with it.
@@ -70,7 +70,7 @@ class SigningKeys:
     ) -> None:
         self._store = store
         self._sealer = sealer
-        self._policy = policy
+        self._settings = policy
         self._clock = clock
         self._leeway_seconds = leeway_seconds
         self._on_ring = on_ring
@@ -150,7 +150,7 @@ class SigningKeys:
                 return next(key for key in self._ring.keys if key.kid == standby.kid)
         raise StoreUnavailable("the key ring moves faster than it can be read")
 
-    async def revoke(self, kid: str, *, retain_seconds: int) -> tuple[Entry, ...]:
+    async def revoke(self, kid: str) -> tuple[Entry, ...]:
         """Kill a compromised key: every token that it signed is dead, on every node within the staleness bound (K2).
 
         Raises:
@@ -165,7 +165,7 @@ class SigningKeys:
                 raise NotFound(f"no live signing key {kid!r}")
             wanted = tidy(strike(self._ring.keys, kid, self._policy, now), self._policy, now)
             event = Event(kind="key_revoked", at_ms=self._clock(), detail={"kid": kid})
-            entries = await self._write(wanted, event, revoked_kid=kid, retain_seconds=retain_seconds)
+            entries = await self._write(wanted, event, revoked_kid=kid)
             if entries is not None:
                 await self.load()
                 return entries
@@ -241,11 +241,16 @@ class SigningKeys:
             for key in self._ring.keys
         ]
 
+    @property
+    def _policy(self) -> KeyPolicy:
+        """What was set, with the life of tokens that the store knew when the ring was read (D19)."""
+        return replace(self._settings, token_seconds=self._ring.longest_access_ttl + self._leeway_seconds)
+
     async def _check_clock(self) -> None:
         await check_clock(self._store, self._clock, leeway_seconds=self._leeway_seconds)
 
     def _take(self, found: KeyRing) -> None:
-        ring = KeyRing(found.version, in_order(found.keys))
+        ring = KeyRing(found.version, in_order(found.keys), found.longest_access_ttl)
         if ring == self._ring:
             return
         self._ring = ring
@@ -273,7 +278,7 @@ class SigningKeys:
         )
 
     async def _write(
-        self, keys: Sequence[SigningKey], event: Event, *, revoked_kid: str | None = None, retain_seconds: int = 0
+        self, keys: Sequence[SigningKey], event: Event, *, revoked_kid: str | None = None
     ) -> tuple[Entry, ...] | None:
         return await self._store.write_keys(
             self._ring.version,
@@ -281,7 +286,6 @@ class SigningKeys:
             event,
             revoked_kid=revoked_kid,
             now=self._clock() // 1000,
-            retain_seconds=retain_seconds,
         )
 
 

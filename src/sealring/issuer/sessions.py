@@ -23,7 +23,7 @@ from sealring.sessions.lifetimes import over_cause, refresh_expiry
 from sealring.sessions.refresh import Lapsed, Mint, Over, Repeat, Reused, Superseded, decide_refresh
 from sealring.sessions.refresh_token import RefreshToken, RefreshTokenCodec
 from sealring.sessions.session import EndCause, Session
-from sealring.store.ledger import draft_entry
+from sealring.store.ledger import draft_entry, retained_until
 from sealring.store.protocol import Store
 from sealring.store.records import (
     Account,
@@ -68,8 +68,6 @@ class SessionPolicy:
     max_seconds: int
     retry_window_ms: int
     """G of design D5."""
-    retain_seconds: int
-    """How long a revocation is remembered: life of an access token + leeway."""
     leeway_seconds: int
     """How far our clock and the store's may differ."""
     cap: int = 50
@@ -156,6 +154,7 @@ class Sessions:
         check_subject(subject)
         given = None if scopes is None else scope_tokens(scopes)
         check_claims(claims or {})
+        await self._access_tokens.ttl.declare()
         now_ms = self._clock()
         now = now_ms // 1000
         session = Session(
@@ -195,7 +194,6 @@ class Sessions:
             guard=guard,
             cap=self._policy.cap,
             replaces=replaces,
-            retain_seconds=self._policy.retain_seconds,
         )
         if started is None:
             return None
@@ -215,6 +213,7 @@ class Sessions:
                 store's disagree.
         """
         token = self._refresh_tokens.open(text)
+        await self._access_tokens.ttl.declare()  # before the session is read: see there
         for _ in range(SWAP_ATTEMPTS):
             record = await self._store.read_session(token.session_id)
             if record is None:
@@ -311,15 +310,15 @@ class Sessions:
                     raise RefreshReused("a dead refresh token was used")
 
     async def _revoke(self, revocation: Revocation, event: Event) -> tuple[Entry, ...]:
-        entries = await self._store.revoke(
-            revocation, event, now=self._clock() // 1000, retain_seconds=self._policy.retain_seconds
-        )
+        entries = await self._store.revoke(revocation, event, now=self._clock() // 1000)
         self._in_force(entries)
         return entries
 
     def _over_here(self, session_id: str) -> None:
         """Another node ended it, perhaps by a try whose answer was lost: what we call over, we must not accept (I2)."""
-        entry = draft_entry("session", session_id, expires_at=self._clock() // 1000 + self._policy.retain_seconds)
+        now = self._clock() // 1000
+        until = retained_until(self._access_tokens.ttl.longest, now=now, store_now=now)
+        entry = draft_entry("session", session_id, expires_at=until)
         self._in_force((entry,))
 
     async def _grant(self, record: SessionRecord) -> Grant:

@@ -17,6 +17,9 @@ from sealring.sessions.session import Session
 Limit = Literal["absolute", "idle"]
 """Which limit of a session has come."""
 
+LEEWAY_SECONDS = 5
+"""How far the clocks of nodes may differ (RFC 9068 allows "a few minutes"; NTP needs milliseconds)."""
+
 OverCause = Literal["ended", Limit]
 """Why a session is over: it was ended, or one of its limits has come."""
 

@@ -1,6 +1,9 @@
 """What every store does alike when it writes the feed: entries before and after they have a number.
 
-A store drafts entries while its transaction goes on (number 0) and numbers them by the counter row at its very end.
+A store drafts entries while its transaction goes on (number 0, no end) and gives them both by the counter row at its
+very end. The end must come from that row too: it holds the longest access-token life in use, and whoever declares a
+longer life writes the same row. So of a revocation and a declaration that race, either the revocation sees the longer
+life, or the issuer that declared it reads the session after the revocation and signs nothing (design D19, N1).
 """
 
 from __future__ import annotations
@@ -12,18 +15,33 @@ from functools import reduce
 from operator import xor
 
 from sealring.revocation.entry import Entry, EntryKind, entry_digest
+from sealring.sessions.lifetimes import LEEWAY_SECONDS
 from sealring.sessions.session import EndCause
 from sealring.store.records import Event
 
 
-def draft_entry(kind: EntryKind, target: str, *, expires_at: int, epoch: int = 0) -> Entry:
-    """An entry that has no number yet."""
+def draft_entry(kind: EntryKind, target: str, *, expires_at: int = 0, epoch: int = 0) -> Entry:
+    """An entry that has no number yet; the store gives it its end with its number."""
     return Entry(number=0, id=secrets.token_urlsafe(16), kind=kind, target=target, epoch=epoch, expires_at=expires_at)
 
 
-def number_entries(drafts: Sequence[Entry], last: int) -> tuple[Entry, ...]:
-    """The drafts with the numbers after `last`."""
-    return tuple(replace(draft, number=last + place) for place, draft in enumerate(drafts, start=1))
+def number_entries(drafts: Sequence[Entry], last: int, *, expires_at: int) -> tuple[Entry, ...]:
+    """The drafts with the numbers after `last`, and their end."""
+    return tuple(
+        replace(draft, number=last + place, expires_at=expires_at) for place, draft in enumerate(drafts, start=1)
+    )
+
+
+def retained_until(longest_access_ttl: int, *, now: int, store_now: int) -> int:
+    """When a revocation may be forgotten: every token that it can concern has expired on every node.
+
+    Args:
+        longest_access_ttl: the store's, in seconds.
+        now: of the process that revokes.
+        store_now: of the store. The later of the two counts: a revocation by a machine whose clock is an hour slow must
+            not be forgotten an hour early (T1).
+    """
+    return max(now, store_now) + longest_access_ttl + LEEWAY_SECONDS
 
 
 def digest_of(entries: Iterable[Entry]) -> int:

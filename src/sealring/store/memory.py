@@ -20,11 +20,19 @@ from sealring.errors import InvalidField, NameTaken
 from sealring.revocation.entry import Entry
 from sealring.sessions.session import EndCause, Session
 from sealring.store.lanes import MICROSECONDS, count, horizon_us, wait_seconds
-from sealring.store.ledger import digest_of, draft_entry, is_complete, number_entries, session_ended
+from sealring.store.ledger import (
+    digest_of,
+    draft_entry,
+    is_complete,
+    number_entries,
+    retained_until,
+    session_ended,
+)
 from sealring.store.protocol import FINISHED_SESSION_SECONDS, Store
 from sealring.store.records import (
     Account,
     AccountChange,
+    DeclaredTtl,
     Deletion,
     EndSession,
     EndSubject,
@@ -63,6 +71,7 @@ class MemoryStore(Store):
         self._epochs: dict[str, int] = {}
         self._sessions: dict[str, Session] = {}
         self._lanes: dict[tuple[str, str], int] = {}
+        self._ttls: dict[int, DeclaredTtl] = {}
         self._ring = KeyRing(0, ())
         self._entries: list[Entry] = []
         self._head = 0
@@ -103,12 +112,11 @@ class MemoryStore(Store):
         return [self._with_epoch(self._accounts[own_id]) for name, own_id in names if name > after][:limit]
 
     async def change_account(
-        self, id: str, change: AccountChange, event: Event, *, now: int, retain_seconds: int
+        self, id: str, change: AccountChange, event: Event, *, now: int
     ) -> tuple[Entry, ...] | None:
         account = self._accounts.get(id)
         if account is None:
             return None
-        expires_at = now + retain_seconds
         drafts: list[Entry] = []
         match change:
             case PasswordChange():
@@ -116,20 +124,20 @@ class MemoryStore(Store):
                     return None
                 self._accounts[id] = replace(account, password_hash=change.new_hash)
                 if change.ends_sessions:
-                    drafts = [self._end_subject(id, "subject_revoked", change.keep_session, now, expires_at)]
+                    drafts = [self._end_subject(id, "subject_revoked", change.keep_session, now)]
             case StatusChange():
                 self._accounts[id] = replace(account, status=change.status)
                 if change.status == "disabled":
-                    drafts = [self._end_subject(id, "subject_revoked", None, now, expires_at)]
+                    drafts = [self._end_subject(id, "subject_revoked", None, now)]
             case ScopesChange():
                 self._accounts[id] = replace(account, scopes=change.scopes)
-                drafts = [self._raise_epoch(id, expires_at)]
+                drafts = [self._raise_epoch(id)]
             case Deletion():
                 del self._accounts[id]
-                drafts = [self._end_subject(id, "subject_revoked", None, now, expires_at)]
+                drafts = [self._end_subject(id, "subject_revoked", None, now)]
             case _:
                 assert_never(change)
-        return self._append(drafts, event)
+        return self._append(drafts, event, now=now)
 
     # sessions
 
@@ -141,7 +149,6 @@ class MemoryStore(Store):
         guard: LoginGuard | None,
         cap: int,
         replaces: str | None,
-        retain_seconds: int,
     ) -> StartedSession | None:
         account = self._accounts.get(session.subject)
         if guard is not None and (
@@ -159,9 +166,10 @@ class MemoryStore(Store):
         for other, cause in ended:
             self._sessions[other.id] = replace(other, ended_at=now, ended_by=cause)
         entries = self._append(
-            [draft_entry("session", other.id, expires_at=now + retain_seconds) for other, _ in ended],
+            [draft_entry("session", other.id) for other, _ in ended],
             *(session_ended(event, session=other.id, subject=other.subject, cause=cause) for other, cause in ended),
             event,
+            now=now,
         )
         return StartedSession(self._epochs.get(session.subject, 0), entries)
 
@@ -183,8 +191,7 @@ class MemoryStore(Store):
     async def list_sessions(self, subject: str | None, *, now: int, limit: int = 1000) -> list[Session]:
         return self._live(subject, now)[:limit]
 
-    async def revoke(self, revocation: Revocation, event: Event, *, now: int, retain_seconds: int) -> tuple[Entry, ...]:
-        expires_at = now + retain_seconds
+    async def revoke(self, revocation: Revocation, event: Event, *, now: int) -> tuple[Entry, ...]:
         match revocation:
             case EndSession():
                 session = self._sessions.get(revocation.id)
@@ -196,14 +203,14 @@ class MemoryStore(Store):
                 ):
                     return ()
                 self._sessions[session.id] = replace(session, ended_at=now, ended_by=revocation.cause)
-                draft = draft_entry("session", session.id, expires_at=expires_at)
+                draft = draft_entry("session", session.id)
             case EndSubject():
-                draft = self._end_subject(revocation.subject, revocation.cause, revocation.keep, now, expires_at)
+                draft = self._end_subject(revocation.subject, revocation.cause, revocation.keep, now)
             case StaleSubject():
-                draft = self._raise_epoch(revocation.subject, expires_at)
+                draft = self._raise_epoch(revocation.subject)
             case _:
                 assert_never(revocation)
-        return self._append([draft], event)
+        return self._append([draft], event, now=now)
 
     # throttling
 
@@ -225,10 +232,19 @@ class MemoryStore(Store):
             self._lanes = {key: empty_at for key, empty_at in self._lanes.items() if key[0] != owner}
         self._append([], event)
 
+    # the life of access tokens
+
+    async def declare_access_ttl(self, seconds: int, *, now: int, signs_until: int) -> tuple[DeclaredTtl, ...]:
+        lapsed = min(now, self._clock() // 1000)
+        self._ttls = {ttl.seconds: ttl for ttl in self._ttls.values() if ttl.until >= lapsed}
+        held = self._ttls.get(seconds, DeclaredTtl(seconds, now, 0))
+        self._ttls[seconds] = replace(held, until=max(held.until, signs_until + seconds))
+        return tuple(sorted(self._ttls.values(), key=lambda ttl: -ttl.seconds))
+
     # keys
 
     async def read_keys(self) -> KeyRing:
-        return self._ring
+        return replace(self._ring, longest_access_ttl=self._longest_ttl())
 
     async def write_keys(
         self,
@@ -238,13 +254,12 @@ class MemoryStore(Store):
         *,
         revoked_kid: str | None = None,
         now: int,
-        retain_seconds: int,
     ) -> tuple[Entry, ...] | None:
         if version != self._ring.version:
             return None
         self._ring = KeyRing(version + 1, tuple(sorted(keys, key=lambda key: (key.published_at, key.kid))))
-        drafts = [] if revoked_kid is None else [draft_entry("key", revoked_kid, expires_at=now + retain_seconds)]
-        return self._append(drafts, event)
+        drafts = [] if revoked_kid is None else [draft_entry("key", revoked_kid)]
+        return self._append(drafts, event, now=now)
 
     # the feed, the audit log, housekeeping
 
@@ -258,6 +273,7 @@ class MemoryStore(Store):
             digest=self._digest,
             keys_version=self._ring.version,
             time_ms=self._clock(),
+            longest_access_ttl=self._longest_ttl(),
         )
 
     async def wait_for_news(self) -> None:
@@ -277,21 +293,27 @@ class MemoryStore(Store):
             if _within_limits(session, long_ago) and (session.ended_at is None or session.ended_at > long_ago)
         }
 
-    async def begin_anew(self, event: Event, *, now: int, retain_seconds: int) -> tuple[Entry, ...]:
+    async def begin_anew(self, event: Event, *, now: int) -> tuple[Entry, ...]:
         self._incarnation = secrets.token_urlsafe(16)
         self._epochs = {subject: epoch + 1 for subject, epoch in self._epochs.items()}
         for session in self._sessions.values():
             if session.ended_at is None:
                 self._sessions[session.id] = replace(session, ended_at=now, ended_by="store_restored")
         live = [key for key in self._ring.keys if key.revoked_at is None]
-        until = now + retain_seconds
+        until = self._retained_until(now)
         keys = (
             key if key not in live else replace(key, revoked_at=now, verifies_until=until) for key in self._ring.keys
         )
         self._ring = KeyRing(self._ring.version + 1, tuple(keys))
-        return self._append([draft_entry("key", key.kid, expires_at=until) for key in live], event)
+        return self._append([draft_entry("key", key.kid) for key in live], event, now=now)
 
     # steps
+
+    def _longest_ttl(self) -> int:
+        return max(self._ttls, default=0)
+
+    def _retained_until(self, now: int) -> int:
+        return retained_until(self._longest_ttl(), now=now, store_now=self._clock() // 1000)
 
     def _with_epoch(self, account: Account) -> Account:
         return replace(account, epoch=self._epochs[account.id])
@@ -313,18 +335,18 @@ class MemoryStore(Store):
             == (before.generation, before.minted_ms, before.child_minted_ms)
         )
 
-    def _raise_epoch(self, subject: str, expires_at: int) -> Entry:
+    def _raise_epoch(self, subject: str) -> Entry:
         epoch = self._epochs[subject] = self._epochs.get(subject, 0) + 1
-        return draft_entry("subject", subject, epoch=epoch, expires_at=expires_at)
+        return draft_entry("subject", subject, epoch=epoch)
 
-    def _end_subject(self, subject: str, cause: EndCause, keep: str | None, now: int, expires_at: int) -> Entry:
+    def _end_subject(self, subject: str, cause: EndCause, keep: str | None, now: int) -> Entry:
         for session in self._sessions.values():
             if session.subject == subject and session.ended_at is None and session.id != keep:
                 self._sessions[session.id] = replace(session, ended_at=now, ended_by=cause)
-        return self._raise_epoch(subject, expires_at)
+        return self._raise_epoch(subject)
 
-    def _append(self, drafts: Sequence[Entry], *events: Event) -> tuple[Entry, ...]:
-        entries = number_entries(drafts, self._head)
+    def _append(self, drafts: Sequence[Entry], *events: Event, now: int = 0) -> tuple[Entry, ...]:
+        entries = number_entries(drafts, self._head, expires_at=self._retained_until(now))
         self._entries += entries
         self._head += len(entries)
         self._digest ^= digest_of(entries)

@@ -1,4 +1,4 @@
-"""What the rest asks of a store: eighteen questions and commands, by use, not by table (design D11).
+"""What the rest asks of a store: nineteen questions and commands, by use, not by table (design D11).
 
 Every method is one atomic step: it happens whole or not at all, and what it returns has been
 committed durably. No method lets a caller read, decide and write: whatever is counted, swapped
@@ -7,8 +7,10 @@ raised as the last statement of the transaction, so that number order is commit 
 
 Any method may raise `StoreUnavailable`: the store could not be reached, read or written within
 its time budget, and the outcome of a write is then unknown; a retry is always safe. `now` is
-Unix seconds. `retain_seconds` is how long a revocation must be remembered: the life of an access
-token and the leeway.
+Unix seconds.
+
+How long a revocation is kept is the store's to say, not the caller's (D19): its settings may differ from those of the
+process that signed the token. Every method that revokes keeps its entries for the longest life that is declared.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from sealring.sessions.session import Session
 from sealring.store.records import (
     Account,
     AccountChange,
+    DeclaredTtl,
     Event,
     FeedPage,
     KeyRing,
@@ -73,7 +76,7 @@ class Store(Protocol):
         """Accounts by canonical name, those after `after`."""
 
     async def change_account(
-        self, id: str, change: AccountChange, event: Event, *, now: int, retain_seconds: int
+        self, id: str, change: AccountChange, event: Event, *, now: int
     ) -> tuple[Entry, ...] | None:
         """Change an account and revoke what that makes invalid, in one transaction (I7).
 
@@ -94,7 +97,6 @@ class Store(Protocol):
         guard: LoginGuard | None,
         cap: int,
         replaces: str | None,
-        retain_seconds: int,
     ) -> StartedSession | None:
         """Insert a session; end the one that it replaces and the subject's oldest live ones beyond `cap`.
 
@@ -107,7 +109,6 @@ class Store(Protocol):
                 disable that commits first is seen, and one that commits later ends this session too (U13).
             cap: the highest number of live sessions of one subject, this one included.
             replaces: sid that the same browser held before (C1); ended whoever it belongs to.
-            retain_seconds: see the module.
 
         Returns:
             None when the guard did not hold.
@@ -129,7 +130,7 @@ class Store(Protocol):
     async def list_sessions(self, subject: str | None, *, now: int, limit: int = 1000) -> list[Session]:
         """Live sessions (not ended, within both limits) of the subject, or of everybody; newest first."""
 
-    async def revoke(self, revocation: Revocation, event: Event, *, now: int, retain_seconds: int) -> tuple[Entry, ...]:
+    async def revoke(self, revocation: Revocation, event: Event, *, now: int) -> tuple[Entry, ...]:
         """Carry out a revocation in one transaction.
 
         `EndSession` of a session that has ended or is not the subject's, or whose row has moved, does nothing and
@@ -153,6 +154,19 @@ class Store(Protocol):
         An empty `owner` stands for a failure: it empties nothing.
         """
 
+    # the life of access tokens
+
+    async def declare_access_ttl(self, seconds: int, *, now: int, signs_until: int) -> tuple[DeclaredTtl, ...]:
+        """Say that this process signs access tokens of that life, up to `signs_until`; before it signs the first (D19).
+
+        The longest declared life is in force for every revocation that commits after this one. A life that is not
+        renewed is dropped once its last token has expired, by the store's clock and by `now`: then, and not before, a
+        shorter one is the longest. Commands that only revoke declare nothing.
+
+        Returns:
+            Every life that is in use, this one included, the longest first.
+        """
+
     # keys
 
     async def read_keys(self) -> KeyRing:
@@ -166,7 +180,6 @@ class Store(Protocol):
         *,
         revoked_kid: str | None = None,
         now: int,
-        retain_seconds: int,
     ) -> tuple[Entry, ...] | None:
         """Replace the ring if it still has `version` (K6: of two nodes that create the first key, one wins).
 
@@ -210,7 +223,7 @@ class Store(Protocol):
         Small transactions, so that no refresh waits for it (P9).
         """
 
-    async def begin_anew(self, event: Event, *, now: int, retain_seconds: int) -> tuple[Entry, ...]:
+    async def begin_anew(self, event: Event, *, now: int) -> tuple[Entry, ...]:
         """Make whatever was issued before now worthless, after a restore from a backup (P7); one transaction.
 
         What the lost time held is not in this store, so nothing of before may be believed:

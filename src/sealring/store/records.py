@@ -194,6 +194,19 @@ class KeyRing:
 
     version: int
     keys: tuple[SigningKey, ...]
+    longest_access_ttl: int = 0
+    """As in `FeedPage`, from the same snapshot: a retired key verifies for that long after its last signature."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeclaredTtl:
+    """A life of access tokens that some issuer of this store has declared before it signed one (design D19)."""
+
+    seconds: int
+    since: int
+    """When it was first declared, by the clock of the issuer that did."""
+    until: int
+    """When the last token of this life has expired, unless the declaration is renewed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,6 +229,9 @@ class FeedPage:
     keys_version: int
     time_ms: int
     """The store's own clock."""
+    longest_access_ttl: int
+    """Seconds: no issuer of this store signs an access token that lives longer, and every revocation is kept for at
+    least as long (design D19). 0 before the first issuer has declared a life."""
     acknowledged_ms: int | None = None
     """When, on that clock, the newest write was made that this snapshot proves to have been acknowledged: see
     `Store.beat`. None where whatever can be read has been acknowledged."""

@@ -47,6 +47,7 @@ class Follower:
     Args:
         source: where revocations and keys come from.
         on_keys: given the new key set whenever it changed.
+        on_access_ttl: given the longest life of access tokens, in seconds, whenever it changed (D19).
         clock: the node's clock.
         max_staleness: S, seconds.
         poll_interval: seconds between polls.
@@ -58,6 +59,7 @@ class Follower:
         source: Source,
         *,
         on_keys: Callable[[jwt.KeySet], None],
+        on_access_ttl: Callable[[int], None],
         clock: Clock,
         max_staleness: float,
         poll_interval: float,
@@ -67,10 +69,13 @@ class Follower:
         self.reloads: dict[ReloadCause, int] = {}
         self._source = source
         self._on_keys = on_keys
+        self._on_access_ttl = on_access_ttl
         self._clock = clock
         self._max_staleness = max_staleness
         self._poll_interval = poll_interval
         self._leeway_ms = leeway * 1000
+        self.longest_access_ttl = 0
+        """Seconds, by the last good page; 0 before the first."""
         self.fresh_until = float("-inf")
         """On the clock's steady seconds: after it this node may not answer."""
         self.trouble: str | None = None
@@ -153,6 +158,9 @@ class Follower:
             else:
                 await self._feed(self.view, page.entries)
                 self._stand_at(page)
+        if page.longest_access_ttl != self.longest_access_ttl:
+            self.longest_access_ttl = page.longest_access_ttl
+            self._on_access_ttl(page.longest_access_ttl)
         if page.keys_version != self._keys_version:
             async with asyncio.timeout(self._max_staleness):
                 self._on_keys(await self._source.keys())

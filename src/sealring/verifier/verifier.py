@@ -31,7 +31,6 @@ class Verifier:
         source: where keys and revocations come from.
         issuer: `iss`, compared whole.
         audience: `aud`, compared whole.
-        max_lifetime: longest time from `iat` to `exp` that is believed, seconds.
         leeway: how far clocks may differ, seconds.
         max_staleness: S, seconds: how old this node's word of revocations may be.
         poll_interval: how often it asks for news, seconds.
@@ -44,7 +43,6 @@ class Verifier:
         *,
         issuer: str,
         audience: str,
-        max_lifetime: int,
         leeway: int,
         max_staleness: float,
         poll_interval: float,
@@ -53,24 +51,18 @@ class Verifier:
         self.follower = Follower(
             source,
             on_keys=self.use_keys,
+            on_access_ttl=self.use_access_ttl,
             clock=clock,
             max_staleness=max_staleness,
             poll_interval=poll_interval,
             leeway=leeway,
         )
         self._clock = clock
-        self._tokens = jwt.Verifier(
-            jwt.KeySet([]),
-            cache_size=CACHE_SIZE,
-            project=_principal,
-            issuer=issuer,
-            audience=audience,
-            typ=TYPE,
-            leeway=leeway,
-            require=REQUIRED,
-            integer_dates=True,
-            max_lifetime=max_lifetime,
-        )
+        self._issuer = issuer
+        self._audience = audience
+        self._leeway = leeway
+        self._keys = jwt.KeySet([])
+        self._tokens = self._compile(0)
 
     def verify(self, token: str) -> Principal:
         """Who the bearer of this token is.
@@ -90,7 +82,30 @@ class Verifier:
 
     def use_keys(self, keys: jwt.KeySet) -> None:
         """Verify with these keys from now on. The follower calls it, and whoever has just changed them here (I12)."""
+        self._keys = keys
         self._tokens.replace_keys(keys)
+
+    def use_access_ttl(self, seconds: int) -> None:
+        """Accept no token that lives longer (J10). The follower calls it.
+
+        The number is the store's, not a setting of this node: during a rolling change a node would refuse the tokens
+        of its neighbors for ever, or until the last restart (N1).
+        """
+        self._tokens = self._compile(seconds)
+
+    def _compile(self, max_lifetime: int) -> jwt.Verifier[Principal]:
+        return jwt.Verifier(
+            self._keys,
+            cache_size=CACHE_SIZE,
+            project=_principal,
+            issuer=self._issuer,
+            audience=self._audience,
+            typ=TYPE,
+            leeway=self._leeway,
+            require=REQUIRED,
+            integer_dates=True,
+            max_lifetime=max_lifetime,
+        )
 
 
 def _principal(token: jwt.Token) -> Principal:

@@ -71,7 +71,7 @@ async def list_after(connection: Connection, after: str, limit: int) -> list[Acc
 
 
 async def change(
-    connection: Connection, id: str, change: AccountChange, event: Event, *, now: int, expires_at: int
+    connection: Connection, id: str, change: AccountChange, event: Event, *, now: int
 ) -> tuple[Entry, ...] | None:
     """Change an account and revoke what that makes invalid; none when it was not as the change expects.
 
@@ -103,7 +103,7 @@ async def change(
         raise Undo
     drafts: list[Entry] = []
     if ends:
-        drafts.append(await end_subject(connection, id, "subject_revoked", keep=keep, now=now, expires_at=expires_at))
+        drafts.append(await end_subject(connection, id, "subject_revoked", keep=keep, now=now))
     elif isinstance(change, ScopesChange):
-        drafts.append(await raise_epoch(connection, id, expires_at))
-    return await append_and_commit(connection, drafts, event)
+        drafts.append(await raise_epoch(connection, id))
+    return await append_and_commit(connection, drafts, event, now=now)

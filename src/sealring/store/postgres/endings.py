@@ -44,7 +44,6 @@ class Ending:
     revocation: EndSession
     event: Event
     now: int
-    expires_at: int
     future: asyncio.Future[tuple[Entry, ...]]
 
 
@@ -60,7 +59,7 @@ class Endings:
         self._waiting: list[Ending] = []
         self._lines: set[asyncio.Task[None]] = set()
 
-    async def end(self, revocation: EndSession, event: Event, *, now: int, expires_at: int) -> tuple[Entry, ...]:
+    async def end(self, revocation: EndSession, event: Event, *, now: int) -> tuple[Entry, ...]:
         """See `Store.revoke`.
 
         Raises:
@@ -70,7 +69,7 @@ class Endings:
         if len(self._waiting) >= WAITING_LIMIT:
             raise Overloaded("too many sessions are waiting to be ended")
         loop = asyncio.get_running_loop()
-        ending = Ending(revocation, event, now, expires_at, loop.create_future())
+        ending = Ending(revocation, event, now, loop.create_future())
         self._waiting.append(ending)
         if len(self._lines) < LINES:
             line = loop.create_task(self._run())
@@ -140,5 +139,6 @@ async def end_all(connection: Connection, endings: Sequence[Ending]) -> tuple[En
     ended = [ending for ending in endings if ending.revocation.id in ids]
     if not ended:
         raise Undo(())
-    drafts = [draft_entry("session", ending.revocation.id, expires_at=ending.expires_at) for ending in ended]
-    return await append_and_commit(connection, drafts, *(ending.event for ending in ended))
+    drafts = [draft_entry("session", ending.revocation.id) for ending in ended]
+    now = max(ending.now for ending in ended)
+    return await append_and_commit(connection, drafts, *(ending.event for ending in ended), now=now)

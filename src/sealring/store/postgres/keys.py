@@ -20,15 +20,15 @@ _OF_K = ", ".join(f"k.{name}" for name in KEY_COLUMNS.split(", "))
 async def read_ring(connection: Connection) -> KeyRing:
     """The keys and their version, by one statement."""
     cursor = await connection.execute(
-        f"SELECT s.keys_version, {_OF_K} FROM store AS s LEFT JOIN signing_keys AS k ON true"
+        f"SELECT s.keys_version, s.longest_access_ttl, {_OF_K} FROM store AS s LEFT JOIN signing_keys AS k ON true"
         " ORDER BY k.published_at, k.kid"
     )
     rows = await cursor.fetchall()
-    return KeyRing(rows[0][0], tuple(read_key(row[1:]) for row in rows if row[1] is not None))
+    return KeyRing(rows[0][0], tuple(read_key(row[2:]) for row in rows if row[2] is not None), rows[0][1])
 
 
 async def write_ring(
-    connection: Connection, version: int, keys: Sequence[SigningKey], drafts: Sequence[Entry], event: Event
+    connection: Connection, version: int, keys: Sequence[SigningKey], drafts: Sequence[Entry], event: Event, *, now: int
 ) -> tuple[Entry, ...] | None:
     """Replace the keys, unless the version has moved. It locks the counter row from the first: rotations are rare."""
     moved = await connection.execute(
@@ -41,4 +41,4 @@ async def write_ring(
         await connection.execute(
             f"INSERT INTO signing_keys ({KEY_COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)", write_key(key)
         )
-    return await append_and_commit(connection, drafts, event)
+    return await append_and_commit(connection, drafts, event, now=now)

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 from sealring.errors import StoreUnavailable
 from sealring.revocation.entry import Entry
+from sealring.sessions.lifetimes import LEEWAY_SECONDS
 from sealring.sessions.session import EndCause
 from sealring.store.ledger import digest_of, draft_entry, is_complete, number_entries
 from sealring.store.postgres.arrays import number_array, text_array
@@ -29,7 +30,8 @@ CHANNEL = "sealring"
 _NUMBERED = f"""
 WITH counter AS (
   UPDATE store SET head = head + %(entries)s, last_event = last_event + %(events)s, digest = digest # %(digest)s
-  RETURNING head, head - %(entries)s AS old_head, last_event - %(events)s AS old_event
+  RETURNING head, head - %(entries)s AS old_head, last_event - %(events)s AS old_event,
+    greatest(%(now)s, {NOW_MS} / 1000) + longest_access_ttl + {LEEWAY_SECONDS} AS expires_at
 ), lines AS (
   INSERT INTO events ({EVENT_COLUMNS})
   SELECT counter.old_event + v.place, v.kind, v.at_ms, v.subject, v.session, v.address, v.cause, v.detail
@@ -39,20 +41,32 @@ WITH counter AS (
   ) WITH ORDINALITY AS v (kind, at_ms, subject, session, address, cause, detail, place)
 ), entries AS (
   INSERT INTO revocations ({ENTRY_COLUMNS})
-  SELECT counter.old_head + v.place, v.id, v.kind, v.target, v.epoch, v.expires_at
+  SELECT counter.old_head + v.place, v.id, v.kind, v.target, v.epoch, counter.expires_at
   FROM counter, unnest(
-    %(ids)s::TEXT[], %(kinds)s::TEXT[], %(targets)s::TEXT[], %(epochs)s::BIGINT[], %(expires_at)s::BIGINT[]
-  ) WITH ORDINALITY AS v (id, kind, target, epoch, expires_at, place)
+    %(ids)s::TEXT[], %(kinds)s::TEXT[], %(targets)s::TEXT[], %(epochs)s::BIGINT[]
+  ) WITH ORDINALITY AS v (id, kind, target, epoch, place)
 )
 """
-_APPEND = f"{_NUMBERED} SELECT head FROM counter"
+_APPEND = f"{_NUMBERED} SELECT head, expires_at FROM counter"
 _APPEND_AND_NOTIFY = f"""
-{_NUMBERED} SELECT head, CASE WHEN %(entries)s > 0 THEN pg_notify('{CHANNEL}', head::TEXT) END FROM counter
+{_NUMBERED} SELECT head, expires_at, CASE WHEN %(entries)s > 0 THEN pg_notify('{CHANNEL}', head::TEXT) END FROM counter
 """
 
 
-async def append_and_commit(connection: Connection, drafts: Sequence[Entry], *events: Event) -> tuple[Entry, ...]:
-    """Number entries and audit lines by the counter row, write them, and commit: the end of the transaction."""
+async def append_and_commit(
+    connection: Connection, drafts: Sequence[Entry], *events: Event, now: int = 0
+) -> tuple[Entry, ...]:
+    """Number entries and audit lines by the counter row, write them, and commit: the end of the transaction.
+
+    The end of the entries is `sealring.store.ledger.retained_until`, in SQL: this statement waits for the counter row,
+    and only what it reads there after that is the longest life in use.
+
+    Args:
+        connection: inside a transaction.
+        drafts: revocations.
+        events: audit lines.
+        now: of whoever revokes; with `drafts` only.
+    """
     kinds, at_ms, subjects, sessions, addresses, causes, details = zip(*map(write_event, events), strict=True)
     rows = await execute_and_commit(
         connection,
@@ -72,12 +86,13 @@ async def append_and_commit(connection: Connection, drafts: Sequence[Entry], *ev
             "kinds": text_array(draft.kind for draft in drafts),
             "targets": text_array(draft.target for draft in drafts),
             "epochs": number_array(draft.epoch for draft in drafts),
-            "expires_at": number_array(draft.expires_at for draft in drafts),
+            "now": now,
         },
     )
     if not rows:
         raise StoreUnavailable("the store has lost its counter row")
-    return number_entries(drafts, rows[0][0] - len(drafts))
+    head, expires_at = rows[0][:2]
+    return number_entries(drafts, head - len(drafts), expires_at=expires_at)
 
 
 async def lock_subject(connection: Connection, subject: str) -> int | None:
@@ -98,7 +113,7 @@ async def ensure_subject(connection: Connection, subject: str) -> None:
     )
 
 
-async def raise_epoch(connection: Connection, subject: str, expires_at: int) -> Entry:
+async def raise_epoch(connection: Connection, subject: str) -> Entry:
     """Raise the epoch, which locks the subject's row, and the entry that says so."""
     cursor = await connection.execute(
         "INSERT INTO subjects AS u (subject, epoch) VALUES (%s, 1)"
@@ -106,19 +121,17 @@ async def raise_epoch(connection: Connection, subject: str, expires_at: int) -> 
         (subject,),
     )
     (row,) = await cursor.fetchall()
-    return draft_entry("subject", subject, epoch=row[0], expires_at=expires_at)
+    return draft_entry("subject", subject, epoch=row[0])
 
 
-async def end_subject(
-    connection: Connection, subject: str, cause: EndCause, *, keep: str | None, now: int, expires_at: int
-) -> Entry:
+async def end_subject(connection: Connection, subject: str, cause: EndCause, *, keep: str | None, now: int) -> Entry:
     """Raise the epoch and end the subject's sessions, all but `keep`.
 
     The epoch first: it locks the subject, so the second statement sees every session that had started before, and
     whoever starts one later waits and finds the raised epoch. A refresh does not lock the subject: it and this wait for
     each other at the session's row, and whichever comes second finds what the first one left there.
     """
-    draft = await raise_epoch(connection, subject, expires_at)
+    draft = await raise_epoch(connection, subject)
     await connection.execute(
         "UPDATE sessions SET ended_at = %s, ended_by = %s WHERE ended_at IS NULL AND id IN (SELECT id FROM sessions"
         " WHERE subject = %s AND ended_at IS NULL AND id IS DISTINCT FROM %s ORDER BY id FOR UPDATE)",
@@ -135,13 +148,13 @@ async def load_feed(connection: Connection, after: int | None) -> FeedPage:
     """
     async with connection.snapshot():
         cursor = await connection.execute(
-            "SELECT incarnation, head, digest, keys_version, pg_is_in_recovery(), at_ms,"
+            "SELECT incarnation, head, digest, keys_version, longest_access_ttl, pg_is_in_recovery(), at_ms,"
             f" {NOW_MS} FROM store CROSS JOIN heartbeat"
         )
         rows = await cursor.fetchall()
         if not rows:
             raise StoreUnavailable("the store has lost its counter row or its heartbeat")
-        ((incarnation, head, digest, keys_version, standby, acknowledged_ms, time_ms),) = rows
+        ((incarnation, head, digest, keys_version, longest_access_ttl, standby, acknowledged_ms, time_ms),) = rows
         if standby:
             raise StoreUnavailable("this PostgreSQL is a standby; the feed is read from the primary only")
         entries = await (_read_all(connection) if after is None else _read_after(connection, after))
@@ -153,6 +166,7 @@ async def load_feed(connection: Connection, after: int | None) -> FeedPage:
         digest=digest,
         keys_version=keys_version,
         time_ms=time_ms,
+        longest_access_ttl=longest_access_ttl,
         acknowledged_ms=acknowledged_ms,
     )
 

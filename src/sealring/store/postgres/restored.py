@@ -1,10 +1,14 @@
 """After a restore, in PostgreSQL: see `Store.begin_anew`."""
 
+# ruff: noqa: S608
+# only an expression of our own is put into a statement; every value is a parameter
+
 from __future__ import annotations
 
 from sealring.revocation.entry import Entry
-from sealring.store.ledger import draft_entry
+from sealring.store.ledger import draft_entry, retained_until
 from sealring.store.postgres.connection import Connection
+from sealring.store.postgres.heartbeat import NOW_MS
 from sealring.store.postgres.ledger import append_and_commit
 from sealring.store.records import Event
 
@@ -12,19 +16,21 @@ BUDGET_SECONDS = 3600.0
 """It writes every row of subjects and sessions, once, while nothing else is to be done."""
 
 
-async def begin_anew(connection: Connection, event: Event, *, now: int, expires_at: int) -> tuple[Entry, ...]:
+async def begin_anew(connection: Connection, event: Event, *, now: int) -> tuple[Entry, ...]:
     """In the order of locks of the ledger: subjects, sessions, then the counter row."""
     await connection.execute("SET LOCAL statement_timeout = 0")
     await connection.execute("UPDATE subjects SET epoch = epoch + 1")
     await connection.execute(
         "UPDATE sessions SET ended_at = %s, ended_by = 'store_restored' WHERE ended_at IS NULL", (now,)
     )
-    await connection.execute(
+    cursor = await connection.execute(
         "UPDATE store SET incarnation = replace(gen_random_uuid()::TEXT, '-', ''), keys_version = keys_version + 1"
+        f" RETURNING longest_access_ttl, {NOW_MS} / 1000"
     )
+    ((longest, store_now),) = await cursor.fetchall()
     cursor = await connection.execute(
         "UPDATE signing_keys SET revoked_at = %s, verifies_until = %s WHERE revoked_at IS NULL RETURNING kid",
-        (now, expires_at),
+        (now, retained_until(longest, now=now, store_now=store_now)),
     )
     kids = [kid for (kid,) in await cursor.fetchall()]
-    return await append_and_commit(connection, [draft_entry("key", kid, expires_at=expires_at) for kid in kids], event)
+    return await append_and_commit(connection, [draft_entry("key", kid) for kid in kids], event, now=now)

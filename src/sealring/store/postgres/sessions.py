@@ -43,7 +43,6 @@ async def start(
     guard: LoginGuard | None,
     cap: int,
     replaces: str | None,
-    retain_seconds: int,
 ) -> StartedSession | None:
     """Insert a session, and end what it replaces and what is one too many.
 
@@ -67,9 +66,10 @@ async def start(
     await connection.execute(_INSERT, write_session(session))
     entries = await append_and_commit(
         connection,
-        [draft_entry("session", sid, expires_at=now + retain_seconds) for sid, _, _ in ended],
+        [draft_entry("session", sid) for sid, _, _ in ended],
         *(session_ended(event, session=sid, subject=subject, cause=cause) for sid, subject, cause in ended),
         event,
+        now=now,
     )
     return StartedSession(epoch, entries)
 
@@ -116,16 +116,14 @@ async def list_live(connection: Connection, subject: str | None, now: int, limit
 
 
 async def revoke(
-    connection: Connection, revocation: EndSubject | StaleSubject, event: Event, *, now: int, expires_at: int
+    connection: Connection, revocation: EndSubject | StaleSubject, event: Event, *, now: int
 ) -> tuple[Entry, ...]:
     """Carry out the revocation of a subject. Single sessions end in `endings`."""
     match revocation:
         case EndSubject():
-            draft = await end_subject(
-                connection, revocation.subject, revocation.cause, keep=revocation.keep, now=now, expires_at=expires_at
-            )
+            draft = await end_subject(connection, revocation.subject, revocation.cause, keep=revocation.keep, now=now)
         case StaleSubject():
-            draft = await raise_epoch(connection, revocation.subject, expires_at)
+            draft = await raise_epoch(connection, revocation.subject)
         case _:
             assert_never(revocation)
-    return await append_and_commit(connection, [draft], event)
+    return await append_and_commit(connection, [draft], event, now=now)

@@ -13,7 +13,7 @@ import psycopg
 from sealring.revocation.entry import Entry
 from sealring.sessions.session import Session
 from sealring.store.ledger import draft_entry
-from sealring.store.postgres import accounts, ledger, purge, restored, sessions
+from sealring.store.postgres import access_ttls, accounts, ledger, purge, restored, sessions
 from sealring.store.postgres import keys as signing_keys
 from sealring.store.postgres import lanes as attempt_lanes
 from sealring.store.postgres.connection import Connection
@@ -27,6 +27,7 @@ from sealring.store.protocol import Store
 from sealring.store.records import (
     Account,
     AccountChange,
+    DeclaredTtl,
     EndSession,
     Event,
     FeedPage,
@@ -101,11 +102,9 @@ class PostgresStore(Store):
         return await self._database.read(partial(accounts.list_after, after=after, limit=limit))
 
     async def change_account(
-        self, id: str, change: AccountChange, event: Event, *, now: int, retain_seconds: int
+        self, id: str, change: AccountChange, event: Event, *, now: int
     ) -> tuple[Entry, ...] | None:
-        return await self._database.transact(
-            partial(accounts.change, id=id, change=change, event=event, now=now, expires_at=now + retain_seconds)
-        )
+        return await self._database.transact(partial(accounts.change, id=id, change=change, event=event, now=now))
 
     # sessions
 
@@ -117,7 +116,6 @@ class PostgresStore(Store):
         guard: LoginGuard | None,
         cap: int,
         replaces: str | None,
-        retain_seconds: int,
     ) -> StartedSession | None:
         return await self._database.transact(
             partial(
@@ -127,7 +125,6 @@ class PostgresStore(Store):
                 guard=guard,
                 cap=cap,
                 replaces=replaces,
-                retain_seconds=retain_seconds,
             )
         )
 
@@ -142,14 +139,12 @@ class PostgresStore(Store):
     async def list_sessions(self, subject: str | None, *, now: int, limit: int = 1000) -> list[Session]:
         return await self._database.read(partial(sessions.list_live, subject=subject, now=now, limit=limit))
 
-    async def revoke(self, revocation: Revocation, event: Event, *, now: int, retain_seconds: int) -> tuple[Entry, ...]:
+    async def revoke(self, revocation: Revocation, event: Event, *, now: int) -> tuple[Entry, ...]:
         if not names_something(revocation):
             return ()
         if isinstance(revocation, EndSession):
-            return await self._endings.end(revocation, event, now=now, expires_at=now + retain_seconds)
-        return await self._database.transact(
-            partial(sessions.revoke, revocation=revocation, event=event, now=now, expires_at=now + retain_seconds)
-        )
+            return await self._endings.end(revocation, event, now=now)
+        return await self._database.transact(partial(sessions.revoke, revocation=revocation, event=event, now=now))
 
     # throttling
 
@@ -166,6 +161,13 @@ class PostgresStore(Store):
 
         await self._database.transact(settle)
 
+    # the life of access tokens
+
+    async def declare_access_ttl(self, seconds: int, *, now: int, signs_until: int) -> tuple[DeclaredTtl, ...]:
+        return await self._database.transact(
+            partial(access_ttls.declare, seconds=seconds, now=now, until=signs_until + seconds)
+        )
+
     # keys
 
     async def read_keys(self) -> KeyRing:
@@ -179,11 +181,10 @@ class PostgresStore(Store):
         *,
         revoked_kid: str | None = None,
         now: int,
-        retain_seconds: int,
     ) -> tuple[Entry, ...] | None:
-        drafts = [] if revoked_kid is None else [draft_entry("key", revoked_kid, expires_at=now + retain_seconds)]
+        drafts = [] if revoked_kid is None else [draft_entry("key", revoked_kid)]
         return await self._database.transact(
-            partial(signing_keys.write_ring, version=version, keys=keys, drafts=drafts, event=event)
+            partial(signing_keys.write_ring, version=version, keys=keys, drafts=drafts, event=event, now=now)
         )
 
     # the feed, the audit log, housekeeping
@@ -213,8 +214,8 @@ class PostgresStore(Store):
         while lane is not None:
             lane = await self._database.read(partial(purge.purge_lanes, after=lane, now=now))
 
-    async def begin_anew(self, event: Event, *, now: int, retain_seconds: int) -> tuple[Entry, ...]:
+    async def begin_anew(self, event: Event, *, now: int) -> tuple[Entry, ...]:
         return await self._database.transact(
-            partial(restored.begin_anew, event=event, now=now, expires_at=now + retain_seconds),
+            partial(restored.begin_anew, event=event, now=now),
             budget_seconds=restored.BUDGET_SECONDS,
         )

@@ -58,7 +58,7 @@ def list_after(db: sqlite3.Connection, after: str, limit: int) -> list[Account]:
 
 
 def change(
-    db: sqlite3.Connection, id: str, change: AccountChange, event: Event, *, now: int, expires_at: int
+    db: sqlite3.Connection, id: str, change: AccountChange, event: Event, *, now: int, store_now: int
 ) -> tuple[Entry, ...] | None:
     """Change an account and revoke what that makes invalid; none when it was not as the change expects."""
     drafts: list[Entry] = []
@@ -83,7 +83,7 @@ def change(
     if changed.rowcount == 0:
         return None
     if ends:
-        drafts.append(end_subject(db, id, "subject_revoked", keep=keep, now=now, expires_at=expires_at))
+        drafts.append(end_subject(db, id, "subject_revoked", keep=keep, now=now))
     elif isinstance(change, ScopesChange):
-        drafts.append(raise_epoch(db, id, expires_at))
-    return append(db, drafts, event)
+        drafts.append(raise_epoch(db, id))
+    return append(db, drafts, event, now=now, store_now=store_now)

@@ -15,10 +15,10 @@ from sealring.store.rows import KEY_COLUMNS, read_key, write_key
 def read_ring(db: sqlite3.Connection) -> KeyRing:
     """The keys and their version, from one snapshot."""
     db.execute("BEGIN")
-    (version,) = db.execute("SELECT keys_version FROM store").fetchone()
+    version, longest = db.execute("SELECT keys_version, longest_access_ttl FROM store").fetchone()
     rows = db.execute(f"SELECT {KEY_COLUMNS} FROM signing_keys ORDER BY published_at, kid").fetchall()
     db.execute("COMMIT")
-    return KeyRing(version, tuple(map(read_key, rows)))
+    return KeyRing(version, tuple(map(read_key, rows)), longest)
 
 
 def write_ring(db: sqlite3.Connection, version: int, keys: Sequence[SigningKey]) -> bool:

@@ -11,20 +11,31 @@ from typing import Any
 
 from sealring.revocation.entry import Entry
 from sealring.sessions.session import EndCause
-from sealring.store.ledger import digest_of, draft_entry, is_complete, number_entries
+from sealring.store.ledger import digest_of, draft_entry, is_complete, number_entries, retained_until
 from sealring.store.records import Event, FeedPage
 from sealring.store.rows import ENTRY_COLUMNS, EVENT_COLUMNS, read_entry, read_event, write_event
 
 
-def append(db: sqlite3.Connection, drafts: Sequence[Entry], *events: Event) -> tuple[Entry, ...]:
-    """Number entries and audit lines by the counter row, and write them. The end of every transaction that has any."""
+def append(
+    db: sqlite3.Connection, drafts: Sequence[Entry], *events: Event, now: int = 0, store_now: int = 0
+) -> tuple[Entry, ...]:
+    """Number entries and audit lines by the counter row, and write them. The end of every transaction that has any.
+
+    Args:
+        db: inside a transaction.
+        drafts: revocations.
+        events: audit lines.
+        now: of whoever revokes; with `drafts` only, as the next.
+        store_now: of the store.
+    """
     # a ^ b is (a | b) - (a & b); SQLite has no XOR
-    head, last_event = db.execute(
+    head, last_event, longest = db.execute(
         "UPDATE store SET head = head + :entries, last_event = last_event + :events,"
-        " digest = (digest | :digest) - (digest & :digest) RETURNING head, last_event",
+        " digest = (digest | :digest) - (digest & :digest) RETURNING head, last_event, longest_access_ttl",
         {"entries": len(drafts), "events": len(events), "digest": digest_of(drafts)},
     ).fetchone()
-    entries = number_entries(drafts, head - len(drafts))
+    expires_at = retained_until(longest, now=now, store_now=store_now)
+    entries = number_entries(drafts, head - len(drafts), expires_at=expires_at)
     db.executemany(
         f"INSERT INTO revocations ({ENTRY_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)",
         [(entry.number, entry.id, entry.kind, entry.target, entry.epoch, entry.expires_at) for entry in entries],
@@ -43,32 +54,30 @@ def epoch_of(db: sqlite3.Connection, subject: str) -> int:
     return 0 if row is None else row[0]
 
 
-def raise_epoch(db: sqlite3.Connection, subject: str, expires_at: int) -> Entry:
+def raise_epoch(db: sqlite3.Connection, subject: str) -> Entry:
     """Raise the epoch, and the entry that says so."""
     (epoch,) = db.execute(
         "INSERT INTO subjects (subject, epoch) VALUES (?, 1)"
         " ON CONFLICT (subject) DO UPDATE SET epoch = epoch + 1 RETURNING epoch",
         (subject,),
     ).fetchone()
-    return draft_entry("subject", subject, epoch=epoch, expires_at=expires_at)
+    return draft_entry("subject", subject, epoch=epoch)
 
 
-def end_subject(
-    db: sqlite3.Connection, subject: str, cause: EndCause, *, keep: str | None, now: int, expires_at: int
-) -> Entry:
+def end_subject(db: sqlite3.Connection, subject: str, cause: EndCause, *, keep: str | None, now: int) -> Entry:
     """Raise the epoch and end the subject's sessions, all but `keep`."""
     db.execute(
         "UPDATE sessions SET ended_at = ?, ended_by = ? WHERE subject = ? AND ended_at IS NULL AND id IS NOT ?",
         (now, cause, subject, keep),
     )
-    return raise_epoch(db, subject, expires_at)
+    return raise_epoch(db, subject)
 
 
 def load_feed(db: sqlite3.Connection, after: int | None, time_ms: int) -> FeedPage:
     """A page of the feed with its head, from one snapshot."""
     db.execute("BEGIN")
-    incarnation, head, digest, keys_version = db.execute(
-        "SELECT incarnation, head, digest, keys_version FROM store"
+    incarnation, head, digest, keys_version, longest_access_ttl = db.execute(
+        "SELECT incarnation, head, digest, keys_version, longest_access_ttl FROM store"
     ).fetchone()
     entries = tuple(
         map(
@@ -88,6 +97,7 @@ def load_feed(db: sqlite3.Connection, after: int | None, time_ms: int) -> FeedPa
         digest=digest,
         keys_version=keys_version,
         time_ms=time_ms,
+        longest_access_ttl=longest_access_ttl,
     )
 
 

@@ -6,18 +6,20 @@ import secrets
 import sqlite3
 
 from sealring.revocation.entry import Entry
-from sealring.store.ledger import draft_entry
+from sealring.store.ledger import draft_entry, retained_until
 from sealring.store.records import Event
 from sealring.store.sqlite.ledger import append
 
 
-def begin_anew(db: sqlite3.Connection, event: Event, *, now: int, expires_at: int) -> tuple[Entry, ...]:
+def begin_anew(db: sqlite3.Connection, event: Event, *, now: int, store_now: int) -> tuple[Entry, ...]:
     """End, revoke and raise everything."""
     db.execute("UPDATE store SET incarnation = ?, keys_version = keys_version + 1", (secrets.token_hex(16),))
     db.execute("UPDATE subjects SET epoch = epoch + 1")
     db.execute("UPDATE sessions SET ended_at = ?, ended_by = 'store_restored' WHERE ended_at IS NULL", (now,))
+    (longest,) = db.execute("SELECT longest_access_ttl FROM store").fetchone()
+    expires_at = retained_until(longest, now=now, store_now=store_now)
     kids = db.execute(
         "UPDATE signing_keys SET revoked_at = ?, verifies_until = ? WHERE revoked_at IS NULL RETURNING kid",
         (now, expires_at),
     ).fetchall()
-    return append(db, [draft_entry("key", kid, expires_at=expires_at) for (kid,) in kids], event)
+    return append(db, [draft_entry("key", kid) for (kid,) in kids], event, now=now, store_now=store_now)

@@ -54,7 +54,7 @@ def start(
     guard: LoginGuard | None,
     cap: int,
     replaces: str | None,
-    retain_seconds: int,
+    store_now: int,
 ) -> StartedSession | None:
     """Insert a session, and end what it replaces and what is one too many."""
     if (
@@ -77,9 +77,11 @@ def start(
     db.execute(_INSERT, write_session(session))
     entries = append(
         db,
-        [draft_entry("session", sid, expires_at=now + retain_seconds) for sid, _, _ in ended],
+        [draft_entry("session", sid) for sid, _, _ in ended],
         *(session_ended(event, session=sid, subject=subject, cause=cause) for sid, subject, cause in ended),
         event,
+        now=now,
+        store_now=store_now,
     )
     return StartedSession(epoch_of(db, session.subject), entries)
 
@@ -121,29 +123,25 @@ def list_live(db: sqlite3.Connection, subject: str | None, now: int, limit: int)
 
 
 def revoke(
-    db: sqlite3.Connection, revocation: Revocation, event: Event, *, now: int, expires_at: int
+    db: sqlite3.Connection, revocation: Revocation, event: Event, *, now: int, store_now: int
 ) -> tuple[Entry, ...]:
     """Carry out a revocation."""
     drafts: Sequence[Entry]
     match revocation:
         case EndSession():
-            drafts = _end_one(db, revocation, now, expires_at)
+            drafts = _end_one(db, revocation, now)
             if not drafts:
                 return ()
         case EndSubject():
-            drafts = [
-                end_subject(
-                    db, revocation.subject, revocation.cause, keep=revocation.keep, now=now, expires_at=expires_at
-                )
-            ]
+            drafts = [end_subject(db, revocation.subject, revocation.cause, keep=revocation.keep, now=now)]
         case StaleSubject():
-            drafts = [raise_epoch(db, revocation.subject, expires_at)]
+            drafts = [raise_epoch(db, revocation.subject)]
         case _:
             assert_never(revocation)
-    return append(db, drafts, event)
+    return append(db, drafts, event, now=now, store_now=store_now)
 
 
-def _end_one(db: sqlite3.Connection, revocation: EndSession, now: int, expires_at: int) -> list[Entry]:
+def _end_one(db: sqlite3.Connection, revocation: EndSession, now: int) -> list[Entry]:
     where, values = "id = ? AND ended_at IS NULL", [revocation.id]
     if revocation.unmoved is not None:
         where, values = f"id = ? AND {_UNMOVED}", [revocation.id, *_unmoved(revocation.unmoved)]
@@ -152,4 +150,4 @@ def _end_one(db: sqlite3.Connection, revocation: EndSession, now: int, expires_a
     ended = db.execute(
         f"UPDATE sessions SET ended_at = ?, ended_by = ? WHERE {where}", (now, revocation.cause, *values)
     )
-    return [draft_entry("session", revocation.id, expires_at=expires_at)] if ended.rowcount else []
+    return [draft_entry("session", revocation.id)] if ended.rowcount else []

@@ -19,6 +19,7 @@ from sealring.store.protocol import Store
 from sealring.store.records import (
     Account,
     AccountChange,
+    DeclaredTtl,
     Event,
     FeedPage,
     KeyRing,
@@ -31,7 +32,7 @@ from sealring.store.records import (
 )
 from sealring.store.rows import names_something, storable
 from sealring.store.schema import pending_migrations
-from sealring.store.sqlite import accounts, ledger, purge, restored, sessions
+from sealring.store.sqlite import access_ttls, accounts, ledger, purge, restored, sessions
 from sealring.store.sqlite import keys as signing_keys
 from sealring.store.sqlite import lanes as attempt_lanes
 from sealring.store.sqlite.writer import SqliteWriter
@@ -73,12 +74,10 @@ class SqliteStore(Store):
         return await self.writer.read(lambda db: accounts.list_after(db, after, limit))
 
     async def change_account(
-        self, id: str, change: AccountChange, event: Event, *, now: int, retain_seconds: int
+        self, id: str, change: AccountChange, event: Event, *, now: int
     ) -> tuple[Entry, ...] | None:
-        expires_at = now + retain_seconds
-        return await self.writer.write(
-            lambda db: accounts.change(db, id, change, event, now=now, expires_at=expires_at)
-        )
+        store_now = self._now()
+        return await self.writer.write(lambda db: accounts.change(db, id, change, event, now=now, store_now=store_now))
 
     # sessions
 
@@ -90,12 +89,10 @@ class SqliteStore(Store):
         guard: LoginGuard | None,
         cap: int,
         replaces: str | None,
-        retain_seconds: int,
     ) -> StartedSession | None:
+        store_now = self._now()
         return await self.writer.write(
-            lambda db: sessions.start(
-                db, session, event, guard=guard, cap=cap, replaces=replaces, retain_seconds=retain_seconds
-            )
+            lambda db: sessions.start(db, session, event, guard=guard, cap=cap, replaces=replaces, store_now=store_now)
         )
 
     async def read_session(self, id: str) -> SessionRecord | None:
@@ -109,13 +106,11 @@ class SqliteStore(Store):
     async def list_sessions(self, subject: str | None, *, now: int, limit: int = 1000) -> list[Session]:
         return await self.writer.read(lambda db: sessions.list_live(db, subject, now, limit))
 
-    async def revoke(self, revocation: Revocation, event: Event, *, now: int, retain_seconds: int) -> tuple[Entry, ...]:
+    async def revoke(self, revocation: Revocation, event: Event, *, now: int) -> tuple[Entry, ...]:
         if not names_something(revocation):
             return ()
-        expires_at = now + retain_seconds
-        return await self.writer.write(
-            lambda db: sessions.revoke(db, revocation, event, now=now, expires_at=expires_at)
-        )
+        store_now = self._now()
+        return await self.writer.write(lambda db: sessions.revoke(db, revocation, event, now=now, store_now=store_now))
 
     # throttling
 
@@ -132,6 +127,14 @@ class SqliteStore(Store):
 
         await self.writer.write(settle)
 
+    # the life of access tokens
+
+    async def declare_access_ttl(self, seconds: int, *, now: int, signs_until: int) -> tuple[DeclaredTtl, ...]:
+        lapsed = min(now, self._now())
+        return await self.writer.write(
+            lambda db: access_ttls.declare(db, seconds, now=now, until=signs_until + seconds, lapsed=lapsed)
+        )
+
     # keys
 
     async def read_keys(self) -> KeyRing:
@@ -145,12 +148,14 @@ class SqliteStore(Store):
         *,
         revoked_kid: str | None = None,
         now: int,
-        retain_seconds: int,
     ) -> tuple[Entry, ...] | None:
-        drafts = [] if revoked_kid is None else [draft_entry("key", revoked_kid, expires_at=now + retain_seconds)]
+        drafts = [] if revoked_kid is None else [draft_entry("key", revoked_kid)]
+        store_now = self._now()
 
         def write(db: sqlite3.Connection) -> tuple[Entry, ...] | None:
-            return ledger.append(db, drafts, event) if signing_keys.write_ring(db, version, keys) else None
+            if not signing_keys.write_ring(db, version, keys):
+                return None
+            return ledger.append(db, drafts, event, now=now, store_now=store_now)
 
         return await self.writer.write(write)
 
@@ -177,10 +182,12 @@ class SqliteStore(Store):
         while lane is not None:
             lane = await self.writer.write(partial(purge.purge_lanes, after=lane, now=now))
 
-    async def begin_anew(self, event: Event, *, now: int, retain_seconds: int) -> tuple[Entry, ...]:
-        return await self.writer.write(
-            lambda db: restored.begin_anew(db, event, now=now, expires_at=now + retain_seconds)
-        )
+    async def begin_anew(self, event: Event, *, now: int) -> tuple[Entry, ...]:
+        store_now = self._now()
+        return await self.writer.write(lambda db: restored.begin_anew(db, event, now=now, store_now=store_now))
+
+    def _now(self) -> int:
+        return self._clock() // 1000
 
 
 def _migrate(db: sqlite3.Connection) -> None:

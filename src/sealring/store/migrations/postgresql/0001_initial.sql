@@ -4,7 +4,7 @@
 --
 -- Least privilege (F13): let `sealring migrate` run as the owner of these tables, and the servers as a role that can
 -- neither rewrite the audit log nor rewrite a revocation:
---   GRANT SELECT, INSERT, UPDATE, DELETE ON accounts, sessions, signing_keys, lanes TO sealring_server;
+--   GRANT SELECT, INSERT, UPDATE, DELETE ON accounts, sessions, signing_keys, access_ttls, lanes TO sealring_server;
 --   GRANT SELECT, INSERT, UPDATE ON subjects TO sealring_server;
 --   GRANT SELECT, UPDATE ON store, heartbeat TO sealring_server;
 --   GRANT SELECT, INSERT ON revocations, events TO sealring_server;
@@ -18,7 +18,8 @@ CREATE TABLE store (
   head BIGINT NOT NULL DEFAULT 0,
   digest BIGINT NOT NULL DEFAULT 0,
   last_event BIGINT NOT NULL DEFAULT 0,
-  keys_version BIGINT NOT NULL DEFAULT 0
+  keys_version BIGINT NOT NULL DEFAULT 0,
+  longest_access_ttl BIGINT NOT NULL DEFAULT 0
 ) WITH (fillfactor = 10);
 INSERT INTO store (one, incarnation) VALUES (1, replace(gen_random_uuid()::TEXT, '-', ''));
 
@@ -83,6 +84,14 @@ CREATE TABLE signing_keys (
   signs_from BIGINT NOT NULL,
   verifies_until BIGINT,
   revoked_at BIGINT
+);
+
+-- Lives of access tokens, in seconds, that issuers of this store have declared before they signed any (design D19), and
+-- when the last token of each has expired. The longest stands in `store` too: a revocation is kept for that long.
+CREATE TABLE access_ttls (
+  seconds BIGINT PRIMARY KEY,
+  since BIGINT NOT NULL,
+  until BIGINT NOT NULL
 );
 
 -- The feed. Numbers are gapless as given; expired entries are forgotten.

@@ -9,7 +9,8 @@ CREATE TABLE store (
   head INTEGER NOT NULL DEFAULT 0,
   digest INTEGER NOT NULL DEFAULT 0,
   last_event INTEGER NOT NULL DEFAULT 0,
-  keys_version INTEGER NOT NULL DEFAULT 0
+  keys_version INTEGER NOT NULL DEFAULT 0,
+  longest_access_ttl INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 INSERT INTO store (one, incarnation) VALUES (1, lower(hex(randomblob(16))));
 
@@ -66,6 +67,14 @@ CREATE TABLE signing_keys (
   verifies_until INTEGER,
   revoked_at INTEGER
 ) STRICT, WITHOUT ROWID;
+
+-- Lives of access tokens, in seconds, that issuers of this store have declared before they signed any (design D19), and
+-- when the last token of each has expired. The longest stands in `store` too: a revocation is kept for that long.
+CREATE TABLE access_ttls (
+  seconds INTEGER PRIMARY KEY,
+  since INTEGER NOT NULL,
+  until INTEGER NOT NULL
+) STRICT;
 
 -- The feed. Numbers are gapless as given; expired entries are forgotten.
 CREATE TABLE revocations (
