@@ -4,7 +4,7 @@
  * and by nothing else. When the state says nobody is signed in, nothing private is left in the document.
  */
 
-import { fetch, login, logout, onChange, Problem, register } from "/auth/client.js";
+import { fetch, login, logout, onChange, onIdentityChange, Problem, register } from "/auth/client.js";
 import { countdown } from "./clock.js";
 import { Form } from "./form.js";
 import { inspector } from "./inspector.js";
@@ -43,6 +43,11 @@ const password = new Form(
 
 /** @type {{status: State["status"], userId: string | null, troubled: boolean}} */
 let shown = { status: "unknown", userId: null, troubled: false };
+const FAULTS = {
+  offline: "The service cannot be reached.",
+  unavailable: "The service cannot answer just now.",
+  cookies: "This browser sends too many cookies. Please delete the cookies of this site.",
+};
 /** @type {State["trouble"]} */
 let trouble = null;
 let leaving = false;
@@ -91,7 +96,7 @@ function choose() {
 function showTrouble() {
   banner.hidden = trouble === null;
   if (trouble === null) return;
-  const fault = trouble.kind === "offline" ? "The service cannot be reached." : "The service cannot answer just now.";
+  const fault = FAULTS[trouble.kind];
   const still = shown.status === "signed-in" ? " You are still signed in." : "";
   const again = Object.assign(document.createElement("span"), { ariaHidden: "true" });
   again.textContent = ` Trying again in ${countdown(trouble.retryAt - Date.now())}.`;
@@ -119,4 +124,5 @@ addEventListener("hashchange", () => {
   find(document, "#main section:not([hidden]) input:not(.unseen)", HTMLInputElement).focus();
 });
 setInterval(showTrouble, 1000);
+onIdentityChange(({ now }) => say(`Another user has signed in with this browser: ${now.username}.`));
 onChange(show);

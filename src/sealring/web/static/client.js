@@ -7,12 +7,17 @@
  * over BroadcastChannel; neither is needed for correctness, because the server hands concurrent tabs one and the same
  * successor (design D5), so there are no Web Locks. Only a server that refuses both the refresh and the access cookie
  * signs anybody out: 409, 429, 5xx, a slow answer and a dead network never do.
+ *
+ * A page that has a CSRF token never asks without it: the token says which session the page is of, and the cookies may
+ * have become another's (attack N3). Where the server refuses it, `GET /me` says whose they are, and a page that was
+ * somebody else's hears of it (`onIdentityChange`) and sends nothing again in the new name (`IdentityChanged`).
  */
 
 /** @typedef {{id: string, username: string, email: string | null, scopes: string[]}} User */
 /**
  * Why the service does not answer just now; `retryAt` (Unix milliseconds) is when it will be asked again.
- * @typedef {{kind: "offline" | "unavailable", retryAt: number}} Trouble
+ * "cookies": the browser sends so many cookies that no server reads them; somebody has to delete them.
+ * @typedef {{kind: "offline" | "unavailable" | "cookies", retryAt: number}} Trouble
  */
 /**
  * What the client knows. `expiresAt` (Unix milliseconds by this machine's clock) is the access token's end.
@@ -20,12 +25,14 @@
  */
 /** @typedef {{username: string, password: string}} Credentials */
 /** @typedef {{expires_in: number, csrf_token: string, user?: User}} Grant the body of a cookie delivery */
+/** @typedef {{before: User, now: User}} IdentityChange whose this page was, and whose the cookies are now */
 /** @typedef {"renewed" | "signed-out" | Response} Outcome a Response is one that says "not now" (429, 5xx) */
 
 const SAFE_METHODS = new Set(["GET", "HEAD", "OPTIONS"]);
 const ANSWER_WITHIN_MS = 10_000;
 const REFRESH_WITHIN_MS = 4_000; // under half the server's retry window: a retry then always finds the same answer
 const LONGEST_SLEEP_MS = 3_600_000; // a timer counts in 32 bits; waking once an hour costs nothing
+const COOKIES_PAUSE_SECONDS = 30;
 const ROUNDS = 3; // a refresh that lost its race asks again with the cookie that won
 
 /** An answer that says no: RFC 9457's members, and `retryAfter` in seconds (0 when the server names none). */
@@ -48,6 +55,17 @@ export class Problem extends Error {
   }
 }
 
+/** The cookies are of another user than this page was: the request was not sent again, for it was not that user's. */
+export class IdentityChanged extends Error {
+  /** @param {IdentityChange} change */
+  constructor({ before, now }) {
+    super("another user has signed in with this browser");
+    this.name = "IdentityChanged";
+    this.before = before;
+    this.now = now;
+  }
+}
+
 /** RFC 9110 §10.2.3: seconds or a date. @param {Response} answer @returns {number} */
 function retryAfterSeconds(answer) {
   const text = answer.headers.get("Retry-After");
@@ -63,6 +81,11 @@ async function wantsFreshToken(answer) {
   return answer.status === 401 ? code !== "invalid_credentials" : code === "invalid_token";
 }
 
+/** Whether the CSRF token was refused: the page and the cookies are of two sessions. @param {Response} answer */
+async function saysOtherSession(answer) {
+  return answer.status === 403 && (await Problem.of(answer)).code === "csrf";
+}
+
 /** @param {Response} answer */
 const saysNotNow = (answer) => answer.status === 429 || answer.status >= 500;
 
@@ -75,6 +98,10 @@ export class Client {
   #state = Object.freeze({ status: "unknown", user: null, expiresAt: null, trouble: null });
   /** @type {Set<(state: State) => void>} */
   #listeners = new Set();
+  /** @type {Set<(change: IdentityChange) => void>} */
+  #identityListeners = new Set();
+  /** @type {User | null} whose this page is, until somebody signs in or out in it */
+  #owner = null;
   /** @type {string | null} */
   #csrf = null;
   /** @type {Promise<Outcome> | null} */
@@ -112,6 +139,17 @@ export class Client {
     return () => void this.#listeners.delete(listener);
   }
 
+  /**
+   * Calls `listener` whenever the cookies turn out to be another user's than this page was, before the new state is
+   * told: what the page shows is the earlier user's. Not called for a login or logout, here or told by another tab.
+   * @param {(change: IdentityChange) => void} listener
+   * @returns {() => void} stops the calls
+   */
+  onIdentityChange(listener) {
+    this.#identityListeners.add(listener);
+    return () => void this.#identityListeners.delete(listener);
+  }
+
   /** @param {Credentials & {email?: string}} fields @returns {Promise<User>} @throws {Problem | TypeError} */
   register(fields) {
     return this.#enter("register", fields);
@@ -126,6 +164,11 @@ export class Client {
   async logout() {
     await this.#refreshing?.catch(() => {}); // else its late answer would bring cookies back
     const answer = await this.fetch(`${this.base}/logout`, { method: "POST" });
+    if (await saysOtherSession(answer)) {
+      await this.check(); // the session of this page may be gone from this browser: then nobody is signed in here
+      if (this.#state.status !== "signed-out") throw await Problem.of(answer);
+      return;
+    }
     if (!answer.ok && answer.status !== 401) throw await Problem.of(answer);
     this.#leave();
     this.#tell({ kind: "logout" });
@@ -134,18 +177,26 @@ export class Client {
   /**
    * As the window's `fetch`, with the session: sends the CSRF token, and when the access token is refused refreshes
    * once and asks once more. Other origins get neither. When no refresh is to be had just now, the answer is the
-   * server's 429 or 5xx with its Retry-After, not the 401 that would read as "logged out".
-   * @param {RequestInfo | URL} input @param {RequestInit} [init] @returns {Promise<Response>}
+   * server's 429 or 5xx with its Retry-After, not the 401 that would read as "logged out". A refused CSRF token is never
+   * left out: the request goes again only with the token of a newer session of the same user.
+   * @param {RequestInfo | URL} input @param {RequestInit} [init] @returns {Promise<Response>} @throws {IdentityChanged}
    */
   async fetch(input, init) {
     const request = new Request(input, init);
     if (new URL(request.url).origin !== location.origin) return globalThis.fetch(request);
     this.#start();
-    const before = this.#refreshes;
+    const [before, owner, proof] = [this.#refreshes, this.#owner, this.#csrf];
     const answer = await this.#send(request.clone());
-    if (this.#state.status === "signed-out" || !(await wantsFreshToken(answer))) return answer;
+    if (this.#state.status === "signed-out") return answer;
+    const isOtherSession = proof !== null && (await saysOtherSession(answer));
+    if (!isOtherSession && !(await wantsFreshToken(answer))) return answer;
     // Several requests may be refused together: whoever comes late finds the work done.
-    const outcome = this.#refreshes === before ? await this.refresh() : "renewed";
+    const isDone = this.#refreshes !== before;
+    const outcome = isDone ? "renewed" : await (isOtherSession ? this.#load() : this.refresh());
+    if (owner !== null && this.#owner !== null && this.#owner.id !== owner.id) {
+      throw new IdentityChanged({ before: owner, now: this.#owner });
+    }
+    if (isOtherSession && this.#csrf === proof) return answer;
     if (outcome instanceof Response) return outcome;
     return outcome === "signed-out" ? answer : this.#send(request);
   }
@@ -198,8 +249,12 @@ export class Client {
         }
         this.#leave();
         return "signed-out";
-      } else if (answer.status === 403 && this.#csrf !== null) {
-        this.#csrf = null; // it belongs to a session that another tab has replaced; same origin is proof enough
+      } else if (answer.status === 403) {
+        // The cookies are of another session than this page. Whose they are, only the access cookie may say: to ask
+        // again without the token would make this page that of whoever planted them (N3).
+        const outcome = await this.#load();
+        if (outcome === "signed-out" && turn === this.#turn) this.#leave();
+        return outcome;
       } else {
         return this.#notNow(answer);
       }
@@ -228,6 +283,7 @@ export class Client {
     const grant = await answer.json();
     this.#turn += 1;
     const user = { ...grant.user, email: grant.user.email ?? null };
+    this.#owner = null; // this page itself asked for another user
     this.#adopt({ ...grant, user });
     this.#tell({ kind: "login" });
     return user;
@@ -264,7 +320,8 @@ export class Client {
   #notNow(answer) {
     this.#refreshNotBefore = Date.now() + 1000 * Math.max(retryAfterSeconds(answer), 1);
     this.#refusal = saysNotNow(answer) ? answer : new Response(null, { status: 503, headers: { "Retry-After": "1" } });
-    if (this.#state.trouble === null) this.#suffer("unavailable", retryAfterSeconds(answer));
+    if (answer.status === 431) this.#suffer("cookies", COOKIES_PAUSE_SECONDS);
+    else if (this.#state.trouble === null) this.#suffer("unavailable", retryAfterSeconds(answer));
     return this.#refusal.clone();
   }
 
@@ -290,6 +347,11 @@ export class Client {
     const user = grant.user ?? this.#state.user;
     const lifetimeMs = grant.expires_in * 1000;
     this.#expire(lifetimeMs);
+    const before = this.#owner;
+    this.#owner = user;
+    if (before !== null && user !== null && before.id !== user.id) {
+      for (const listener of [...this.#identityListeners]) listener({ before, now: user });
+    }
     this.#become({ status: user ? "signed-in" : this.#state.status, user, expiresAt: Date.now() + lifetimeMs });
   }
 
@@ -301,6 +363,7 @@ export class Client {
   #leave() {
     this.#turn += 1;
     this.#csrf = null;
+    this.#owner = null;
     this.#become({ status: "signed-out", user: null, expiresAt: null });
   }
 
@@ -374,3 +437,4 @@ export const logout = client.logout.bind(client);
 export const fetch = client.fetch.bind(client);
 export const refresh = client.refresh.bind(client);
 export const onChange = client.onChange.bind(client);
+export const onIdentityChange = client.onIdentityChange.bind(client);
