@@ -208,7 +208,7 @@ class ServedThread:
 
 
 @contextmanager
-def serve_in_thread(auth: Sealring) -> Iterator[ServedThread]:
+def serve_in_thread(auth: Sealring, *, root_path: str = "") -> Iterator[ServedThread]:
     """Serve the auth routes under /auth, health, and one guarded route /orders, until the block ends."""
     loops: list[asyncio.AbstractEventLoop] = []
 
@@ -219,7 +219,7 @@ def serve_in_thread(auth: Sealring) -> Iterator[ServedThread]:
             yield
 
     app = FastAPI(lifespan=lifespan)
-    app.include_router(auth.router("/auth"), prefix="/auth")
+    app.include_router(auth.router())
     app.include_router(HealthRoutes(auth.verifier).router)
     app.add_middleware(auth.middleware)
 
@@ -230,7 +230,9 @@ def serve_in_thread(auth: Sealring) -> Iterator[ServedThread]:
     listener = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(
         # as `sealring serve` does: which proxies to believe is a setting of ours, not uvicorn's
-        uvicorn.Config(app, log_config=None, access_log=False, lifespan="on", ws="none", proxy_headers=False)
+        uvicorn.Config(
+            app, log_config=None, access_log=False, lifespan="on", ws="none", proxy_headers=False, root_path=root_path
+        )
     )
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()

@@ -223,19 +223,18 @@ class Sealring:
         """
         return SessionMiddleware(app, gate=self.gate, protect=protect, invalid_status=invalid_status)
 
-    def router(self, prefix: str = "/auth") -> APIRouter:
-        """The auth routes.
+    def router(self) -> APIRouter:
+        """The auth routes, under the setting `auth_path`: `app.include_router(auth.router())`.
 
-        Args:
-            prefix: where they hang; the refresh cookie is sent there and nowhere else. Give the same to
-                `include_router`.
+        A prefix that `include_router` adds, mounts and the server's `root_path` come before it: the refresh cookie is
+        sent to where the browser sees these routes, and nowhere else.
         """
         settings = self.settings
         return auth_router(
             AuthSite(
                 issuer=self.issuer,
                 gate=self.gate,
-                cookies=CookiePolicy(secure=settings.secure_cookies, auth_path=prefix, name=settings.cookie_name),
+                cookies=CookiePolicy(secure=settings.secure_cookies, name=settings.cookie_name),
                 csrf_tokens=self.csrf_tokens,
                 session_cookies=self.session_cookies,
                 origins=frozenset({origin_of(settings.issuer)}),
@@ -243,7 +242,8 @@ class Sealring:
                 open=self.open,
                 jwks_max_age=JWKS_MAX_AGE_SECONDS,
                 refused=self.refused,
-            )
+            ),
+            prefix=settings.auth_path.rstrip("/"),
         )
 
     @property

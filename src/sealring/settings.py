@@ -24,6 +24,7 @@ from sealring.errors import ConfigurationError
 from sealring.issuer.sessions import scope_tokens
 from sealring.issuer.throttle import Rate
 from sealring.jwt import parse_duration
+from sealring.web.auth_path import check_auth_path
 from sealring.web.cookies import CookieNames
 from sealring.web.fetch_metadata import origin_of
 
@@ -61,6 +62,7 @@ _AS_IN = {
     "max_staleness": "5s",
     "cookie_secure": "auto",
     "cookie_name": "shop",
+    "auth_path": "/auth",
     "password_min_length": "15",
     "throttle_account": "10/5m",
     "throttle_address": "60/1m",
@@ -97,6 +99,7 @@ class Settings(BaseSettings):
     max_staleness: Seconds = Field(5.0, ge=0.5, le=3600)
     cookie_secure: Literal["auto", "on", "off"] = "auto"
     cookie_name: str = "sealring"
+    auth_path: str = "/auth"
     password_min_length: int = Field(15, ge=8, le=64)
     throttle_account: RateText = Rate(10, 300)
     throttle_address: RateText = Rate(60, 60)
@@ -124,6 +127,11 @@ class Settings(BaseSettings):
     def _begins_cookie_names(cls, value: str) -> str:
         CookieNames.of(value, secure=True)
         return value
+
+    @field_validator("auth_path")
+    @classmethod
+    def _is_a_path(cls, value: str) -> str:
+        return check_auth_path(value)
 
     @field_validator("max_staleness")
     @classmethod
@@ -205,6 +213,7 @@ class SettingsArguments(TypedDict, total=False):
     max_staleness: Duration
     cookie_secure: Literal["auto", "on", "off"] | bool
     cookie_name: str
+    auth_path: str
     password_min_length: int
     throttle_account: Rate | str
     throttle_address: Rate | str

@@ -82,7 +82,7 @@ class Site:
             throttle_address="100000/1m",
         )
         self.app = FastAPI(redirect_slashes=False)
-        self.app.include_router(self.auth.router("/auth"), prefix="/auth")
+        self.app.include_router(self.auth.router())
         self.app.add_middleware(self.auth.middleware)
         self._users = 0
         runner.run(self.auth.open())

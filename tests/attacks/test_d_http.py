@@ -51,7 +51,7 @@ class Server:
             secret="7f1c0de94b26a853" * 2 + "e80b3d5f92a417c6" * 2, store=MemoryStore(), throttle_address="100000/1m"
         )
         app = FastAPI(lifespan=auth.lifespan, redirect_slashes=False)
-        app.include_router(auth.router("/auth"), prefix="/auth")
+        app.include_router(auth.router())
         app.add_middleware(auth.middleware)
         app.add_middleware(HeadLimits)
         self._listener = socket.create_server(("127.0.0.1", 0))

@@ -37,7 +37,7 @@ def create_app() -> FastAPI:
     if os.environ.get("NODE_HINTS") == "never":
         auth.verifier.follower._source.wait_for_news = _never  # type: ignore[method-assign]
     app = FastAPI(lifespan=auth.lifespan)
-    app.include_router(auth.router("/auth"), prefix="/auth")
+    app.include_router(auth.router())
     app.include_router(HealthRoutes(auth.verifier).router)
     app.include_router(routes(auth))
     app.add_middleware(auth.middleware)

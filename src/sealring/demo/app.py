@@ -79,7 +79,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app = FastAPI(
         title="Sealring demo", version="1", lifespan=lifespan, docs_url=None, redoc_url=None, redirect_slashes=False
     )
-    app.include_router(auth.router(prefix="/auth"), prefix="/auth")
+    app.include_router(auth.router())
     app.include_router(tutorial_routes(auth, orders), prefix="/api")
     app.include_router(HealthRoutes(auth.verifier).router, tags=["health"])
     if auth.metrics is not None:

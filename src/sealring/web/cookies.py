@@ -39,7 +39,7 @@ MAX_AGE_SECONDS = 400 * 86_400
 _SEMICOLON, _SPACE, _DOLLAR = 0x3B, 0x20, 0x24
 _VERSION = re.compile(rb"(?:^|[;,])[ \t]*\$version[ \t]*=", re.IGNORECASE)
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,31}", re.ASCII)
-_PATH = re.compile(r"/[A-Za-z0-9._~!$&'()*+=:@%/-]*")
+_PATH = re.compile(r"/[A-Za-z0-9._~!$&'()*+,=:@%/-]*")
 
 
 def read_cookie(headers: Headers, name: bytes) -> bytes | None:
@@ -147,24 +147,21 @@ class CookieNames:
 class CookiePolicy:
     """How our cookies are named and fenced; `secure` is false only for plain http on loopback.
 
-    `auth_path` is where the auth routes hang ("/auth"): the browser sends the refresh cookie there and
-    nowhere else. `name` is the first part of every name, so that two applications on one host (on loopback: on
-    one machine, since ports share the jar) need not overwrite each other's. Every method returns `set-cookie`
-    fields to append to an answer.
+    `name` is the first part of every name, so that two applications on one host (on loopback: on one machine, since
+    ports share the jar) need not overwrite each other's. `auth_path`, where a method asks for it, is where the
+    browser sees the auth routes ("/auth"): it sends the refresh cookie there and nowhere else. Every method returns
+    `set-cookie` fields to append to an answer.
 
     Raises:
-        ValueError: `auth_path` is not a plain absolute path, or `name` cannot be part of a cookie's name.
+        ValueError: `name` cannot be part of a cookie's name.
     """
 
     secure: bool
-    auth_path: str
     name: str = "sealring"
     names: CookieNames = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "names", CookieNames.of(self.name, secure=self.secure))
-        if not _PATH.fullmatch(self.auth_path):
-            raise ValueError("auth_path must be an absolute path such as '/auth', of URL path characters without ';'")
 
     def set_access(self, token: str, max_age_seconds: int) -> HeaderPair:
         """The access token, sent to every path of this host."""
@@ -174,26 +171,28 @@ class CookiePolicy:
         """Which session this browser holds: lives as long as the refresh cookie, which counts only beside it (N3)."""
         return self._set(self.names.session, text, max_age_seconds, "/")
 
-    def set_refresh(self, token: str, max_age_seconds: int) -> HeaderPair:
+    def set_refresh(self, token: str, max_age_seconds: int, *, auth_path: str) -> HeaderPair:
         """The refresh token, sent to the auth routes only."""
-        return self._set(self.names.refresh, token, max_age_seconds, self.auth_path)
+        return self._set(self.names.refresh, token, max_age_seconds, auth_path)
 
     def set_device(self, token: str, max_age_seconds: int = MAX_AGE_SECONDS) -> HeaderPair:
         """Value of the device cookie, which outlives its sessions (design D13); no sibling host can plant a twin."""
         return self._set(self.names.device, token, max_age_seconds, "/")
 
-    def clear(self) -> list[HeaderPair]:
+    def clear(self, *, auth_path: str) -> list[HeaderPair]:
         """Forget access, session and refresh; the device stays known."""
         return [
             self._set(self.names.access, "", 0, "/"),
             self._set(self.names.session, "", 0, "/"),
-            self._set(self.names.refresh, "", 0, self.auth_path),
+            self._set(self.names.refresh, "", 0, auth_path),
         ]
 
     def _set(self, name: bytes, value: str, max_age_seconds: int, path: str) -> HeaderPair:
         raw = value.encode("ascii", "replace")
         if raw.translate(None, TOKEN_BYTES):  # "?" is no token byte, so what was not ASCII ends here too
             raise ValueError("a cookie's value must be of token characters (RFC 6750 §2.1)")
+        if not _PATH.fullmatch(path):
+            raise ValueError("auth_path must be an absolute path such as '/auth', of URL path characters without ';'")
         age = max(0, min(max_age_seconds, MAX_AGE_SECONDS))
         fence = "; HttpOnly; Secure; SameSite=Lax" if self.secure else "; HttpOnly; SameSite=Lax"
         return b"set-cookie", b"%s=%s; Max-Age=%d; Path=%s%s" % (name, raw, age, path.encode(), fence.encode())

@@ -51,7 +51,7 @@ def test_me_says_who_by_which_session_with_which_claims(client: httpx2.Client) -
 async def test_what_there_is_not_is_null_and_no_missing_member() -> None:
     auth = cheap_sealring()
     app = FastAPI()
-    app.include_router(auth.router("/auth"), prefix="/auth")
+    app.include_router(auth.router())
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://127.0.0.1:8000") as visitor:
         theirs = (await auth.start_session("a subject of the application's own")).access_token.text
         me = (await visitor.get("/auth/me", headers=bearer(theirs))).json()

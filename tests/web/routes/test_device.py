@@ -19,7 +19,7 @@ ADA = {"username": "ada", "password": PASSWORD}
 async def client() -> AsyncIterator[httpx2.AsyncClient]:
     auth = cheap_sealring(account_rate=Rate(3, 300))
     app = FastAPI()
-    app.include_router(auth.router("/auth"), prefix="/auth")
+    app.include_router(auth.router())
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://127.0.0.1:8000") as client:
         yield client
     await auth.close()

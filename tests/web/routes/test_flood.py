@@ -14,7 +14,7 @@ pytestmark = pytest.mark.anyio
 async def test_d1_a_full_queue_is_told_to_everybody_alike_and_before_anything_is_validated() -> None:
     auth = cheap_sealring()
     app = FastAPI()
-    app.include_router(auth.router("/auth"), prefix="/auth")
+    app.include_router(auth.router())
     hasher = auth.issuer.accounts._hasher
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://127.0.0.1:8000") as client:
         ada = {"username": "ada", "password": PASSWORD}

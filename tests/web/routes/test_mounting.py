@@ -20,9 +20,9 @@ pytestmark = pytest.mark.anyio
 BODY = {"username": "ada", "password": PASSWORD}
 
 
-def mounted(auth: Sealring, prefix: str) -> FastAPI:
+def mounted(auth: Sealring, prefix: str = "") -> FastAPI:
     app = FastAPI()
-    app.include_router(auth.router(prefix), prefix=prefix)
+    app.include_router(auth.router(), prefix=prefix)
     return app
 
 
@@ -31,8 +31,8 @@ def visitor(app: FastAPI | Starlette) -> httpx2.AsyncClient:
 
 
 async def test_without_a_lifespan_the_first_request_opens_the_store() -> None:
-    auth = cheap_sealring()
-    async with visitor(mounted(auth, "/account")) as client:
+    auth = cheap_sealring(auth_path="/account")
+    async with visitor(mounted(auth)) as client:
         answers = await asyncio.gather(
             *(client.post("/account/login", json=BODY) for _ in range(5)),
             client.get("/account/.well-known/jwks.json"),
@@ -45,8 +45,8 @@ async def test_without_a_lifespan_the_first_request_opens_the_store() -> None:
 
 
 async def test_the_refresh_cookie_goes_to_the_prefix_and_nowhere_else() -> None:
-    auth = cheap_sealring(issuer="https://example.com")
-    async with visitor(mounted(auth, "/api/v1/account")) as client:
+    auth = cheap_sealring(issuer="https://example.com", auth_path="/account")
+    async with visitor(mounted(auth, "/api/v1")) as client:
         answer = await client.post("/api/v1/account/register", json=BODY | {"delivery": "cookie"})
         paths = {line.partition("=")[0]: line for line in answer.headers.get_list("set-cookie")}
         assert "Path=/api/v1/account;" in paths["__Secure-sealring_refresh"]
@@ -57,7 +57,7 @@ async def test_the_refresh_cookie_goes_to_the_prefix_and_nowhere_else() -> None:
 
 async def test_inside_another_framework_at_another_root() -> None:
     auth = cheap_sealring()
-    app = Starlette(routes=[Mount("/inner", mounted(auth, "/auth"))])
+    app = Starlette(routes=[Mount("/inner", mounted(auth))])
     async with visitor(app) as client:
         tokens = (await client.post("/inner/auth/register", json=BODY)).json()
         assert (await client.get("/inner/auth/me", headers=bearer(tokens["access_token"]))).status_code == 200
@@ -81,7 +81,7 @@ class Late(MemoryStore):
 async def test_f10_a_store_that_comes_late_is_503_and_then_there() -> None:
     auth = cheap_sealring()
     late = cheap_sealring(Late(auth.clock.now_ms))
-    async with visitor(mounted(late, "/auth")) as client:
+    async with visitor(mounted(late)) as client:
         answer = await client.post("/auth/login", json=BODY)
         assert problem(answer)[0] == 503
         assert int(answer.headers["retry-after"]) >= 1
@@ -92,7 +92,7 @@ async def test_f10_a_store_that_comes_late_is_503_and_then_there() -> None:
 async def test_a_guarded_route_opens_the_store_that_no_lifespan_has_opened() -> None:
     here = cheap_sealring()
     there = cheap_sealring(here.store)
-    async with visitor(mounted(here, "/auth")) as one, visitor(mounted(there, "/auth")) as other:
+    async with visitor(mounted(here)) as one, visitor(mounted(there)) as other:
         token = (await one.post("/auth/register", json=BODY)).json()["access_token"]
         assert (await other.get("/auth/me", headers=bearer(token))).status_code == 200
     await there.close()
@@ -100,10 +100,10 @@ async def test_a_guarded_route_opens_the_store_that_no_lifespan_has_opened() -> 
 
 
 async def test_two_issuers_in_one_application_do_not_take_each_others_tokens() -> None:
-    one, two = cheap_sealring(issuer="https://one.example"), cheap_sealring(issuer="https://two.example")
+    one, two = (cheap_sealring(issuer=f"https://{name}.example", auth_path=f"/{name}") for name in ("one", "two"))
     app = FastAPI()
-    app.include_router(one.router("/one"), prefix="/one")
-    app.include_router(two.router("/two"), prefix="/two")
+    app.include_router(one.router())
+    app.include_router(two.router())
     async with visitor(app) as client:
         mine = (await client.post("/one/register", json=BODY)).json()
         theirs = (await client.post("/two/register", json=BODY)).json()

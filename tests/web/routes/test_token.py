@@ -93,7 +93,7 @@ def test_every_other_refusal_says_error_too(client: httpx2.Client) -> None:
 async def test_try_again_later_says_when() -> None:
     auth = cheap_sealring(throttle_address="1/1m")
     app = FastAPI()
-    app.include_router(auth.router("/auth"), prefix="/auth")
+    app.include_router(auth.router())
     form = {"grant_type": "password", "username": "x", "password": "y"}
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://127.0.0.1:8000") as visitor:
         await visitor.post("/auth/token", data=form)

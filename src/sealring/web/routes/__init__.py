@@ -12,13 +12,13 @@ from sealring.web.routes.site import AuthSite
 __all__ = ["AuthSite", "auth_router"]
 
 
-def auth_router(site: AuthSite) -> APIRouter:
-    """All routes of contract §4 that hang under the auth prefix."""
+def auth_router(site: AuthSite, *, prefix: str) -> APIRouter:
+    """All auth routes, under a prefix of their own; whatever stands before it, they find out (`auth_path`)."""
 
     async def prepare() -> None:
         await site.open()
 
-    router = APIRouter(tags=["auth"])
+    router = APIRouter(prefix=prefix, tags=["auth"])
     for routes in (LogInRoutes(site), AccountRoutes(site), PublishedRoutes(site)):
         router.include_router(routes.router, dependencies=[Depends(prepare)])
     return router

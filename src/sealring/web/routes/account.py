@@ -73,7 +73,7 @@ class AccountRoutes:
         caller = self._site.caller(request)
         await self._site.issuer.end_session(session_id, subject=caller.subject, origin=self._site.origin(request))
         if session_id == caller.session_id:
-            self._forget(request, response)
+            self._forget(request, response, depth=2)
 
     async def end_sessions(self, request: Request, response: Response, keep: Literal["current"] | None = None) -> None:
         """End all of the caller's sessions, or all but this one."""
@@ -98,8 +98,8 @@ class AccountRoutes:
             origin=self._site.origin(request),
         )
 
-    def _forget(self, request: Request, response: Response) -> None:
+    def _forget(self, request: Request, response: Response, *, depth: int = 1) -> None:
         """Clear the cookies of the browser that asked by them. By a bearer token, they are of another session (N4)."""
         credential = self._site.credential(request)
         if credential is not None and credential.from_cookie:
-            response.raw_headers.extend(self._site.cookies.clear())
+            self._site.clear_cookies(request, response, depth=depth)

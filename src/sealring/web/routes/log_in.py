@@ -73,7 +73,7 @@ class LogInRoutes:
             origin=self._site.origin(request),
             replaces=self._replaced(request, body.delivery),
         )
-        return self._welcome(response, logged_in, body.delivery)
+        return self._welcome(request, response, logged_in, body.delivery)
 
     async def log_in(self, body: LogIn, request: Request, response: Response) -> Tokens:
         """Check a password and start a session."""
@@ -84,7 +84,7 @@ class LogInRoutes:
             origin=self._site.origin(request, device=body.device),
             replaces=self._replaced(request, body.delivery),
         )
-        return self._welcome(response, logged_in, body.delivery)
+        return self._welcome(request, response, logged_in, body.delivery)
 
     async def refresh(self, request: Request, response: Response, body: RefreshOrNothing = None) -> Tokens:
         """Trade a refresh token for the next one and a fresh access token: from the body, or from the cookie."""
@@ -95,7 +95,7 @@ class LogInRoutes:
                 raise InvalidRequest("a refresh token in the body and one in a cookie")
             site.refuse_foreign_page(request)
             issued = await site.issuer.refresh(body.refresh_token, origin=site.origin(request))
-            return site.deliver(response, issued, "body")
+            return site.deliver(request, response, issued, "body")
         if cookie is None:
             site.refuse_foreign_page(request)
             if site.refresh_cookies(request):
@@ -104,7 +104,7 @@ class LogInRoutes:
         # A refusal clears no cookie: it may arrive after another tab has logged in, and would take that log-in along.
         self._check_cookie_use(request, site.issuer.sessions.session_of(cookie))
         issued = await site.issuer.refresh(cookie, origin=site.origin(request))
-        return site.deliver(response, issued, "cookie")
+        return site.deliver(request, response, issued, "cookie")
 
     async def log_out(self, request: Request, response: Response, body: RefreshOrNothing = None) -> None:
         """End every session that the request shows, everywhere, and clear the cookies; any of the tokens is enough."""
@@ -113,7 +113,7 @@ class LogInRoutes:
         shown = read_shown(site, request, None if body is None else body.refresh_token)
         for session_id in sessions_to_end(shown, lambda session_id: self._check_cookie_use(request, session_id)):
             await site.issuer.log_out(session_id, origin=site.origin(request))
-        response.raw_headers.extend(site.cookies.clear())
+        site.clear_cookies(request, response)
         response.headers["clear-site-data"] = '"cache"'  # the back button finds nothing (C11)
 
     async def token(self, request: Request) -> Response:
@@ -124,7 +124,7 @@ class LogInRoutes:
         except SealringError as error:
             report(error, where="/token", refused=site.refused)
             return oauth_refusal(error, request.scope)
-        tokens = site.deliver(Response(), issued, "body").model_copy(update={"device": device})
+        tokens = site.deliver(request, Response(), issued, "body").model_copy(update={"device": device})
         return JSONResponse(tokens.model_dump(exclude_none=True), headers=NO_CACHE)
 
     async def _grant(self, request: Request) -> tuple[Issued, str | None]:
@@ -145,8 +145,8 @@ class LogInRoutes:
             case _:
                 raise UnsupportedGrant("password and refresh_token are served")
 
-    def _welcome(self, response: Response, logged_in: LoggedIn, delivery: Delivery) -> Tokens:
-        tokens = self._site.deliver(response, logged_in.issued, delivery, user=User.of(logged_in.account))
+    def _welcome(self, request: Request, response: Response, logged_in: LoggedIn, delivery: Delivery) -> Tokens:
+        tokens = self._site.deliver(request, response, logged_in.issued, delivery, user=User.of(logged_in.account))
         if delivery == "body":
             return tokens.model_copy(update={"device": logged_in.device})
         response.raw_headers.append(self._site.cookies.set_device(logged_in.device))

@@ -13,6 +13,7 @@ from sealring.issuer.sessions import Issued
 from sealring.sessions.csrf import CsrfTokens
 from sealring.sessions.session_cookie import SessionCookieCodec
 from sealring.verifier.principal import Principal
+from sealring.web.auth_path import auth_path
 from sealring.web.client_address import Network, client_address
 from sealring.web.client_origin import client_origin
 from sealring.web.cookies import CookiePolicy, read_cookie, read_cookies
@@ -108,8 +109,10 @@ class AuthSite:
         )
         return origin if device is None else replace(origin, device_lane=device)
 
-    def deliver(self, response: Response, issued: Issued, delivery: Delivery, *, user: User | None = None) -> Tokens:
-        """The tokens in the body, or in cookies that no script can read (D10)."""
+    def deliver(
+        self, request: Request, response: Response, issued: Issued, delivery: Delivery, *, user: User | None = None
+    ) -> Tokens:
+        """The tokens in the body, or in cookies that no script can read (D10); for routes one segment below us."""
         now = self.issuer.clock() // 1000
         expires_in = issued.access_token.expires_at - now
         refresh_expires_in = issued.refresh_expires_at - now
@@ -126,7 +129,9 @@ class AuthSite:
         response.raw_headers.append(self.cookies.set_access(issued.access_token.text, expires_in))
         session_cookie = self.session_cookies.seal(issued.session.id)
         response.raw_headers.append(self.cookies.set_session(session_cookie, refresh_expires_in))
-        response.raw_headers.append(self.cookies.set_refresh(issued.refresh_token, refresh_expires_in))
+        response.raw_headers.append(
+            self.cookies.set_refresh(issued.refresh_token, refresh_expires_in, auth_path=auth_path(request.scope))
+        )
         return Tokens(
             expires_in=expires_in,
             refresh_expires_in=refresh_expires_in,
@@ -134,6 +139,10 @@ class AuthSite:
             scope=" ".join(issued.scopes),
             user=user,
         )
+
+    def clear_cookies(self, request: Request, response: Response, *, depth: int = 1) -> None:
+        """Have the browser forget its session; `depth` is how many segments the route has below the auth path."""
+        response.raw_headers.extend(self.cookies.clear(auth_path=auth_path(request.scope, depth=depth)))
 
     def _cookie(self, request: Request, name: bytes) -> str | None:
         value = read_cookie(request.scope["headers"], name)
