@@ -315,7 +315,7 @@ def test_a_slow_application_is_not_the_clients_fault(server: Server) -> None:
 
 def test_half_heads_give_way_to_a_new_client(patient: Server) -> None:
     with contextlib.ExitStack() as open_sockets:
-        honest = open_sockets.enter_context(patient.connect("127.0.0.9"))
+        honest = open_sockets.enter_context(patient.connect("127.0.1.9"))
         honest.sendall(b"GET /echo HTTP/1.1\r\n")
         for _ in range(10):
             for _ in range(10):

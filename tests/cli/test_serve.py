@@ -131,3 +131,20 @@ def test_what_is_wrong_is_said_before_anything_is_written(  # noqa: PLR0917 - fi
     assert said.code == 1
     assert said.error.startswith(message)
     assert list(folder.iterdir()) == []
+
+
+def test_no_useless_secret_is_written_beside_keys_of_another(house: Shell, folder: Path) -> None:
+    house("keys rotate")
+    (folder / ".env").unlink()
+    before = sorted(folder.iterdir())
+    for command in ("serve --port 0", "init"):
+        said = house(command)
+        assert said.error.startswith("the store has signing keys that another secret has sealed")
+        assert "hint: set SEALRING_SECRET" in said.err
+        assert sorted(folder.iterdir()) == before
+
+
+def test_a_store_without_keys_takes_a_fresh_secret(house: Shell, folder: Path) -> None:
+    (folder / ".env").unlink()
+    assert house("init").code == 0
+    assert house("users list").code == 0

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import sqlite3
 import stat
 import subprocess
 import sys
 import tempfile
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from sealring.errors import ConfigurationError
+from sealring import Sealring
+from sealring.errors import ConfigurationError, Stale, StoreUnavailable
 from sealring.store import open_store
-from sealring.store.sqlite import SqliteStore
+from sealring.store.sqlite import SqliteStore, group_commit
+from tests.clocks import FrozenClock
+from tests.serving import SECRET
 from tests.store.samples import an_account, an_event
 
 pytestmark = pytest.mark.anyio
@@ -161,20 +165,145 @@ def test_a_url_names_the_store(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "url",
+    ("url", "message"),
     [
-        "",
-        "sealring.db",
-        "sqlite://",
-        "sqlite:///",
-        "sqlite:///a/",
-        "sqlite:///a?b=c",
-        "mysql://u:secret@h/d",
-        ":memory:",
+        ("", "no kind of store"),
+        ("sealring.db", "no kind of store"),
+        (":memory:", "no kind of store"),
+        ("file:sealring.db", "no kind of store"),
+        ("mysql://u:secret@h/d", "no kind of store"),
+        ("postgresql+psycopg://u:secret@h/d", "names a driver"),
+        ("sqlite+aiosqlite:///sealring.db", "names a driver"),
+        ("sqlite://", "in memory"),
+        ("sqlite:///", "in memory"),
+        ("sqlite://:memory:", "in memory"),
+        ("sqlite:///:memory:", "in memory"),
+        ("sqlite:////:memory:", "in memory"),
+        ("sqlite:///%3Amemory%3A", "in memory"),
+        ("sqlite:///folder/:memory:", "in memory"),
+        ("sqlite:sealring.db", "names no file"),
+        ("sqlite://sealring.db", "names no file"),
+        ("sqlite:///a/", "names no file"),
+        ("sqlite:///a%zz.db", "names no file"),
+        ("sqlite:///a%ff.db", "names no file"),
+        ("sqlite:////", "names no file"),
+        ("sqlite:///a.db?mode=ro", "takes no parameters"),
+        ("sqlite:///a.db#x", "takes no parameters"),
+        ("sqlite:///file:a.db", "a file: URI"),
+        ("sqlite:///file:a.db%3Fmode=memory", "a file: URI"),
+        ("sqlite:///a.db ", "a space or has control"),
+        ("sqlite:///a.db%0a", "a space or has control"),
+        ("sqlite:///a%00.db", "a space or has control"),
     ],
 )
-def test_a_bad_url_is_refused_without_repeating_it(url: str) -> None:
-    with pytest.raises(ConfigurationError) as refused:
+def test_a_bad_url_is_refused_without_repeating_it(url: str, message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message) as refused:
         open_store(url)
     assert refused.value.hint
     assert "secret" not in str(refused.value)
+    assert "secret" not in refused.value.hint
+
+
+@pytest.mark.parametrize("name", [":memory:", "folder/:memory:", "file:a.db"])
+def test_a_store_made_by_hand_takes_no_such_name_either(name: str) -> None:
+    with pytest.raises(ConfigurationError):
+        SqliteStore(name)
+
+
+def test_percent_escapes_of_a_url_are_decoded(tmp_path: Path) -> None:
+    store = open_store(f"sqlite:///{tmp_path}/my%20orders%3F%25.db")
+    assert isinstance(store, SqliteStore)
+    assert store.writer.path == tmp_path.resolve() / "my orders?%.db"
+
+
+async def test_a_name_with_marks_of_a_uri_is_opened_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "my orders?mode=memory#%20.db"
+    store = SqliteStore(path)
+    await store.open()
+    await store.create_account(an_account(), an_event("account_created"))
+    await store.close()
+    assert path.stat().st_size > 0
+
+
+def remove(path: Path) -> None:
+    path.unlink()
+
+
+def remove_all(path: Path) -> None:
+    for file in path.parent.iterdir():
+        file.unlink()
+
+
+def remove_the_log(path: Path) -> None:
+    path.with_name(f"{path.name}-wal").unlink()
+
+
+def replace(path: Path) -> None:
+    shutil.copy(path, path.with_name("copy"))
+    path.with_name("copy").replace(path)
+
+
+def move_the_folder(path: Path) -> None:
+    path.parent.rename(path.parent.with_name("elsewhere"))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="an open file cannot be removed there")
+@pytest.mark.parametrize("away", [remove, remove_all, remove_the_log, replace, move_the_folder])
+async def test_nothing_is_acknowledged_into_a_file_that_nobody_will_see(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    away: Callable[[Path], None],
+) -> None:
+    monkeypatch.setattr(group_commit, "LOOK_SECONDS", 0.0)
+    (tmp_path / "folder").mkdir()
+    path = tmp_path / "folder" / "sealring.db"
+    store = SqliteStore(path)
+    await store.open()
+    await store.create_account(an_account("ada"), an_event("account_created"))
+    away(path)
+    after = sorted(path.parent.iterdir()) if path.parent.is_dir() else None
+    for _ in range(3):
+        with pytest.raises(StoreUnavailable, match="removed or replaced"):
+            await store.create_account(an_account("eve"), an_event("account_created"))
+        with pytest.raises(StoreUnavailable, match="removed or replaced"):
+            await store.load_feed(None)
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    assert after == (sorted(path.parent.iterdir()) if path.parent.is_dir() else None), "no empty file in its place"
+    await store.close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="an open file cannot be moved there")
+async def test_a_file_that_comes_back_is_used_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "folder" / "sealring.db"
+    path.parent.mkdir()
+    store = SqliteStore(path)
+    await store.open()
+    move_the_folder(path)
+    with pytest.raises(StoreUnavailable):
+        await store.create_account(an_account("ada"), an_event("account_created"))
+    (tmp_path / "elsewhere").rename(path.parent)
+    await store.create_account(an_account("ada"), an_event("account_created"))
+    assert [account.name for account in await store.list_accounts()] == ["ada"]
+    assert [record.levelname for record in caplog.records] == ["ERROR", "WARNING"]
+    await store.close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="an open file cannot be removed there")
+async def test_a_node_whose_file_is_gone_answers_stale_within_the_bound(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(group_commit, "LOOK_SECONDS", 0.0)
+    clock = FrozenClock()
+    auth = Sealring(secret=SECRET, store=SqliteStore(tmp_path / "sealring.db", clock.now_ms), clock=clock)
+    async with auth.lifespan():
+        issued = await auth.start_session("42")
+        assert auth.verify(issued.access_token.text).subject == "42"
+        (tmp_path / "sealring.db").unlink()
+        clock.pass_seconds(auth.settings.max_staleness + 0.1)
+        assert not await auth.verifier.follower.poll()
+        assert "removed or replaced" in str(auth.verifier.follower.trouble)
+        with pytest.raises(Stale):
+            auth.verify(issued.access_token.text)
+        with pytest.raises(StoreUnavailable):
+            await auth.start_session("42")

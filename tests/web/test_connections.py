@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sealring.web.connections import ConnectionLimits, choose_evictions, network_of, places_within
+from sealring.web.connections import ConnectionLimits, choose_evictions, places_within
 
 WAITING = st.lists(st.tuples(st.sampled_from("abc"), st.floats(0, 100)), max_size=30)
 
@@ -25,13 +25,6 @@ def test_as_many_as_asked_for_each_once(waiting: list[tuple[str, float]], count:
     taken = [waiting[index][0] for index in chosen]
     for network in set(taken):  # nobody who lost a place has fewer left than others, but for one
         assert left.count(network) >= max((left.count(other) for other in set(left)), default=0) - 1
-
-
-def test_networks() -> None:
-    assert network_of("::ffff:192.0.2.1") == network_of("192.0.2.1")
-    assert network_of("2001:db8::1") != network_of("2001:db8:0:1::1")
-    assert network_of("fe80::1%eth0") == network_of("fe80::2")
-    assert network_of("") == network_of("/run/socket")
 
 
 def test_places_stay_below_the_file_limit() -> None:

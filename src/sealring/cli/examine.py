@@ -17,7 +17,7 @@ from sealring.errors import SealringError
 from sealring.issuer.root_secret import RootSecret
 from sealring.sessions.lifetimes import LEEWAY_SECONDS
 from sealring.settings import Settings, is_loopback, load_settings
-from sealring.store import open_store
+from sealring.store import open_store, sqlite_path
 from sealring.store.records import FeedPage
 from sealring.store.schema import read_migrations
 from sealring.verifier.follower import UNACKNOWLEDGED
@@ -200,11 +200,11 @@ async def _keys(auth: Sealring) -> Finding:
 
 def _could_be_made(url: str) -> bool:
     """Whether this names a file that does not exist and could. To open it would make it."""
-    scheme, _, name = url.partition(":///")
-    if scheme != "sqlite" or Path(name).exists():
+    path = sqlite_path(url)
+    if path is None or path.exists():
         return False
     try:
-        with TemporaryFile(dir=Path(name).parent):  # nothing of it is left behind
+        with TemporaryFile(dir=path.parent):  # nothing of it is left behind
             return True
     except OSError:
         return False

@@ -16,10 +16,9 @@ import click
 
 from sealring.cli.examine import Finding, cookies, env_file
 from sealring.cli.output import say_warning
-from sealring.cli.setup import DOTENV, write_dotenv
+from sealring.cli.setup import DOTENV, check_no_keys, write_dotenv
 from sealring.errors import ConfigurationError
 from sealring.settings import Settings, is_loopback, load_settings
-from sealring.store import open_store
 
 BACKLOG = 512
 """Connections that wait to be accepted; so many are accepted at once before the first of them can be refused."""
@@ -86,11 +85,12 @@ def url_of(host: str, listener: socket.socket) -> str:
 def prepare(host: str, url: str) -> None:
     """All that comes before serving: settings, a first secret on loopback, a store with keys, and warnings.
 
-    The store is opened before the secret is written: one that cannot be opened leaves no trace.
+    The store is opened before the secret is written: one that cannot be opened, or whose keys a fresh secret could not
+    open, leaves no trace.
     """
     settings = load_settings()
     if not settings.secret.get_secret_value() and is_loopback(host) and not DOTENV.exists():
-        asyncio.run(open_and_close(settings))
+        asyncio.run(check_no_keys(settings))
         write_dotenv()
         click.echo(f"wrote {Path.cwd() / DOTENV} with a fresh secret: keep it, and keep it to yourself")
         settings = load_settings()
@@ -117,13 +117,6 @@ def warn_of(finding: Finding) -> None:
     """Say on stderr what `check` would call wrong, and go on: who may read a file is the operator's affair."""
     if not finding.good:
         say_warning(f"{finding.subject}: {finding.words}", finding.hint)
-
-
-async def open_and_close(settings: Settings) -> None:
-    """Open the store, so that what is wrong with it is said before anything else is made."""
-    store = open_store(settings.database_url.get_secret_value())
-    await store.open()
-    await store.close()
 
 
 async def find_signing_key(settings: Settings) -> None:

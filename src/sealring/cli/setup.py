@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import secrets
 from importlib.metadata import version as installed_version
@@ -14,7 +15,8 @@ from sealring.cli.asking import confirmation
 from sealring.cli.output import say_warning
 from sealring.cli.workplace import with_issuer
 from sealring.errors import ConfigurationError
-from sealring.settings import names_in_dotenv
+from sealring.settings import Settings, load_settings, names_in_dotenv
+from sealring.store import open_store, sqlite_path
 
 if TYPE_CHECKING:
     from sealring.assembly import Sealring
@@ -63,9 +65,37 @@ def write_dotenv(path: Path = DOTENV) -> None:
         os.fsync(file.fileno())
 
 
+async def check_no_keys(settings: Settings) -> None:
+    """Open the store, and see that a fresh secret would do: one cannot open the keys that another has sealed.
+
+    Raises:
+        ConfigurationError: the store cannot be used, or has keys.
+        StoreUnavailable: it cannot be reached now.
+    """
+    store = open_store(settings.database_url.get_secret_value())
+    await store.open()
+    try:
+        ring = await store.read_keys()
+    finally:
+        await store.close()
+    if ring.keys:
+        raise ConfigurationError(
+            "the store has signing keys that another secret has sealed, and a fresh one cannot open them",
+            "set SEALRING_SECRET to the one that was in use; or begin with an empty store, by SEALRING_DATABASE_URL",
+        )
+
+
+def _is_there(settings: Settings) -> bool:
+    """Whether the store is a file that exists: to look into any other might make it, or wait for a server."""
+    path = sqlite_path(settings.database_url.get_secret_value())
+    return path is not None and path.is_file()
+
+
 @click.command()
 def init() -> None:
     """Write .env with a fresh secret (mode 600); never over an existing file."""
+    if not DOTENV.exists() and _is_there(settings := load_settings()):
+        asyncio.run(check_no_keys(settings))
     write_dotenv()
     click.echo("wrote .env with a fresh 64-byte secret")
 

@@ -29,7 +29,8 @@ from sealring.errors import (
     TargetTooLong,
 )
 from sealring.frameworks.uvicorn_connections import Connections
-from sealring.web.connections import ConnectionLimits, Wait, network_of
+from sealring.issuer.throttle import network_of
+from sealring.web.connections import ConnectionLimits, Wait
 from sealring.web.problems import answer, report
 
 END_OF_HEAD = b"\r\n\r\n"

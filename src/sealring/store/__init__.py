@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+from urllib.parse import unquote
+
 from sealring.errors import ConfigurationError
 from sealring.store.protocol import Store
 from sealring.store.sqlite import SqliteStore
+from sealring.store.sqlite.file import URL_HINT, check_name
 
-_HINT = "use sqlite:///sealring.db (four slashes for an absolute path) or postgresql://user@host/database"
+_BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
 def open_store(url: str) -> Store:
@@ -22,9 +27,10 @@ def open_store(url: str) -> Store:
         >>> type(open_store("sqlite:///sealring.db")).__name__
         'SqliteStore'
     """
-    scheme, separator, rest = url.partition("://")
-    if scheme == "sqlite" and rest.startswith("/") and len(rest) > 1 and "?" not in rest and not rest.endswith("/"):
-        return SqliteStore(rest[1:])
+    path = sqlite_path(url)
+    if path is not None:
+        return SqliteStore(path)
+    scheme, separator, _ = url.partition("://")
     if separator and scheme in {"postgresql", "postgres"}:
         try:
             from sealring.store.postgres import PostgresStore  # noqa: PLC0415 - psycopg is an extra
@@ -33,4 +39,36 @@ def open_store(url: str) -> Store:
                 "PostgreSQL needs the package psycopg", hint="pip install 'sealring[postgres]'"
             ) from error
         return PostgresStore(url)
-    raise ConfigurationError("the database URL names no kind of store that there is", hint=_HINT)
+    if separator and "+" in scheme:
+        raise ConfigurationError(
+            "the database URL names a driver", hint="leave out the + and what follows it up to ://"
+        )
+    raise ConfigurationError("the database URL names no kind of store that there is", hint=URL_HINT)
+
+
+def sqlite_path(url: str) -> Path | None:
+    """The file that an SQLite URL names, percent escapes decoded (RFC 3986 §2.1); None for another kind of store.
+
+    Raises:
+        ConfigurationError: an SQLite URL that names no file.
+
+    Example:
+        >>> str(sqlite_path("sqlite:////var/lib/my%20app/sealring.db"))
+        '/var/lib/my app/sealring.db'
+    """
+    scheme, _, rest = url.partition(":")
+    if scheme != "sqlite":
+        return None
+    if "?" in rest or "#" in rest:
+        raise ConfigurationError(
+            "an SQLite URL takes no parameters", hint="leave out what begins with ? or #; in a name, write %3F or %23"
+        )
+    try:
+        name = unquote(rest, errors="strict")
+    except UnicodeDecodeError:
+        name = ""
+    if rest in {"//", "///"} or name.removeprefix("//").removeprefix("/") == ":memory:":
+        check_name(":memory:")
+    if _BROKEN_ESCAPE.search(rest) or not name.startswith("///") or name.endswith("/") or name == "///":
+        raise ConfigurationError("the database URL names no file", hint=URL_HINT)
+    return check_name(name.removeprefix("///"))

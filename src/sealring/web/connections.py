@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import Counter, defaultdict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from ipaddress import IPv6Address, ip_address
 from typing import Literal
 
 from sealring.web.limits import MAX_FIELDS, MAX_FIELDS_BYTES, MAX_TARGET_BYTES
@@ -68,21 +67,6 @@ def places_within(limits: ConnectionLimits, *, file_limit: int, backlog: int) ->
     """
     own_files = 64
     return max(16, min(limits.most, file_limit - min(backlog, file_limit // 2) - own_files))
-
-
-def network_of(address: str) -> str:
-    """Whose connection it is: an IPv4 address, the /64 of an IPv6 one, or one name for all that is neither.
-
-    >>> network_of("2001:db8::1") == network_of("2001:db8::2"), network_of("192.0.2.1")
-    (True, '192.0.2.1')
-    """
-    try:
-        ip = ip_address(address.partition("%")[0])
-    except ValueError:
-        return ""
-    if isinstance(ip, IPv6Address):
-        return str(ip.ipv4_mapped or int(ip) >> 64)
-    return str(ip)
 
 
 def choose_evictions(waiting: Sequence[tuple[str, float]], count: int) -> list[int]:

@@ -6,6 +6,7 @@ A place that cannot be used is a ConfigurationError with a hint, before anything
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 import sys
@@ -19,15 +20,80 @@ BUSY_SECONDS = 5.0 if sys.platform == "win32" else 0.25
 """SQLite's own waiting, for tools that do not know the turnstile; a group tries again until its budget is spent."""
 WAL_BYTES_KEPT = 16 * 1024 * 1024
 """What a log that once grew is cut back to."""
+URL_HINT = "use sqlite:///sealring.db (four slashes for an absolute path) or postgresql://user@host/database"
 PLACE_HINT = "set SEALRING_DATABASE_URL to a file in a folder that exists and can be written"
 
 PASSING = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL})
 """Primary result codes that speak of the moment: the same connection may fare better at the next try."""
 
 
+class OpenedFiles:
+    """Which files the path named when a connection opened them: the database, and the log of its latest commits.
+
+    A file that is removed or replaced stays open, and SQLite goes on writing to what nobody will see again. (It looks
+    only when it uses a rollback journal.) A log that is gone takes all commits since the last checkpoint with it.
+
+    Args:
+        path: the database file, which must exist.
+
+    Raises:
+        OSError: it does not.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._log = path.with_name(f"{path.name}-wal")
+        self._path = path
+        self._database_file = _file_at(path)
+        if self._database_file is None:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+        self._log_file: tuple[int, int] | None = None
+
+    def find_log(self) -> None:
+        """Call it while the connection is open and has read or written: from then on the log is there."""
+        if self._log_file is None:
+            self._log_file = _file_at(self._log)
+
+    def forget_log(self) -> None:
+        """Call it when the connection is closed: the last one takes the log with it."""
+        self._log_file = None
+
+    def are_there(self) -> bool:
+        """Whether the path still names them."""
+        if _file_at(self._path) != self._database_file:
+            return False
+        return self._log_file is None or _file_at(self._log) == self._log_file
+
+
+def _file_at(path: Path) -> tuple[int, int] | None:
+    try:
+        found = os.stat(path)  # noqa: PTH116 - asked at every commit, and half as long as Path.stat
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 def result_code(error: sqlite3.Error) -> int:
     """SQLite's primary result code of an error, 0 when it has none."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF
+
+
+def check_name(path: str | Path) -> Path:
+    """The path of a database file, unless SQLite's tools would read it as something else.
+
+    Raises:
+        ConfigurationError: `:memory:`, a `file:` URI, or a name that nobody can see whole.
+    """
+    text = str(path)
+    if text == ":memory:" or text.endswith("/:memory:"):
+        raise ConfigurationError(
+            "SQLite in memory would lose every session with the process",
+            hint="name a file; tests can use Sealring(store=MemoryStore()) from sealring.store.memory",
+        )
+    if text.startswith("file:"):
+        raise ConfigurationError("a file: URI is not taken as a database", hint=URL_HINT)
+    if not text.isprintable() or text != text.strip():
+        raise ConfigurationError("the database's name begins or ends with a space or has control characters", URL_HINT)
+    return Path(path)
 
 
 def make_file(path: Path) -> None:
@@ -57,7 +123,8 @@ def connect(path: Path) -> sqlite3.Connection:
     """
     journal = "DELETE" if sys.platform == "win32" else "WAL"
     try:
-        db = sqlite3.connect(path, isolation_level=None, timeout=BUSY_SECONDS, cached_statements=256)
+        uri = f"{path.as_uri()}?mode=rw"  # never made here: a file that was removed must not come back empty
+        db = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=BUSY_SECONDS, cached_statements=256)
         try:
             db.execute(f"PRAGMA journal_mode = {journal}").fetchone()
             db.execute("PRAGMA synchronous = FULL")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import sqlite3
 import time
 from collections import deque
@@ -19,8 +20,10 @@ from queue import Empty, SimpleQueue
 from typing import Any, Literal
 
 from sealring.errors import ConfigurationError, StoreUnavailable
-from sealring.store.sqlite.file import PASSING, PLACE_HINT, connect, make_file, opening_error, result_code
+from sealring.store.sqlite.file import PASSING, PLACE_HINT, OpenedFiles, connect, make_file, opening_error, result_code
 from sealring.store.sqlite.turnstile import Turnstile
+
+log = logging.getLogger("sealring.store")
 
 GROUP_LIMIT = 256
 """Writes in one commit: a few milliseconds, so that other processes are not kept waiting."""
@@ -31,6 +34,11 @@ LAST_PAUSE_SECONDS = 0.000_5
 """Between two tries at the turnstile: about as long as others hold it, so that no turn is slept through."""
 MISTAKES = frozenset({sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_RANGE})
 """Result codes that speak of the statement, not of the file: they concern one write only."""
+
+
+LOOK_SECONDS = 0.1
+"""How often reads look whether the file is still there; a commit looks each time."""
+GONE = "the database file was removed or replaced while it was open"
 
 
 class TurnNeverCameError(sqlite3.OperationalError):
@@ -96,6 +104,9 @@ class GroupCommit:
             raise ConfigurationError(f"the folder of {path.name} cannot be written", hint=PLACE_HINT) from error
         self._db: sqlite3.Connection | None = None
         self._worn = True
+        self._files = OpenedFiles(path)
+        self._is_gone = False
+        self._looked_at = 0.0
         self._writes: deque[Job] = deque()
         self._closing: list[Job] = []
 
@@ -150,6 +161,11 @@ class GroupCommit:
         if self._db is None or self._worn:
             job.fail(sqlite3.OperationalError("it is being opened again"))
             return
+        if time.monotonic() - self._looked_at > LOOK_SECONDS:
+            self._look()
+        if self._is_gone:
+            job.error = StoreUnavailable(GONE)
+            return
         job.run(self._db)
         if isinstance(job.error, sqlite3.Error) and result_code(job.error) not in MISTAKES:
             self._abandon(job.error)
@@ -166,6 +182,9 @@ class GroupCommit:
             for job in group:
                 self._in_savepoint(db, job)
             db.execute("COMMIT")
+            self._files.find_log()
+            if not self._look():  # nobody will see what was committed: nobody is told that it was
+                raise StoreUnavailable(GONE)  # noqa: TRY301 - it fails the group as any other error of the file
         except (sqlite3.Error, OSError, StoreUnavailable, ConfigurationError) as error:
             self._abandon(error)
             for job in group:
@@ -184,13 +203,27 @@ class GroupCommit:
 
     def _connection(self) -> sqlite3.Connection:
         """The connection, made anew when an error has worn it out: in the turnstile, for closing may checkpoint."""
+        if not self._look():  # before anything is written: a new log beside an old one would spoil the database
+            raise StoreUnavailable(GONE)
         if self._db is None or self._worn:
             if self._db is not None:
                 self._db.close()
                 self._db = None
+                self._files.forget_log()
             self._db = connect(self._path)
             self._worn = False
         return self._db
+
+    def _look(self) -> bool:
+        """Whether the path still names the files that are open. They may come back, and then all goes on."""
+        self._looked_at = time.monotonic()
+        gone = not self._files.are_there()
+        if gone and not self._is_gone:
+            log.error("%s: nothing is read or written until it is back or the server is restarted", GONE)
+        elif self._is_gone and not gone:
+            log.warning("the database file is back")
+        self._is_gone = gone
+        return not gone
 
     def _begin(self, db: sqlite3.Connection, deadline: float) -> None:
         while True:

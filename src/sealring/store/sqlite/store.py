@@ -35,6 +35,7 @@ from sealring.store.schema import pending_migrations
 from sealring.store.sqlite import access_ttls, accounts, ledger, purge, restored, sessions
 from sealring.store.sqlite import keys as signing_keys
 from sealring.store.sqlite import lanes as attempt_lanes
+from sealring.store.sqlite.file import check_name
 from sealring.store.sqlite.writer import SqliteWriter
 
 
@@ -51,7 +52,7 @@ class SqliteStore(Store):
     """
 
     def __init__(self, path: str | Path, clock: Callable[[], int] = _clock) -> None:
-        self.writer = SqliteWriter(Path(path))
+        self.writer = SqliteWriter(check_name(path))
         self._clock = clock
 
     async def open(self) -> None:
