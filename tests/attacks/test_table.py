@@ -59,8 +59,8 @@ TABLE = """
     end one, cookie        204      dead     dead        204      dead     dead    dead     dead
     end all, bearer        204      dead     dead        204      dead     dead    dead     dead
     end all, cookie        204      dead     dead        204      dead     dead    dead     dead
-    password, bearer       204      dead     dead        204      dead     dead    dead     dead
-    password, cookie       204      dead     dead        204      dead     dead    dead     dead
+    password, bearer       200      dead     dead        200      dead     dead    dead     dead
+    password, cookie       200      dead     dead        200      dead     dead    dead     dead
     log out, bearer        204      dead     dead        204      dead     dead    dead     dead
     log out, cookie        204       204      204        204       204      204     204      204
     log out, body          204       204      204        204       204      204     204      204

@@ -16,6 +16,8 @@ from sealring.sessions.refresh import (
     Superseded,
     decide_refresh,
     relation_of,
+    renew,
+    token_of,
 )
 from sealring.sessions.refresh_token import RefreshToken
 from sealring.sessions.session import Session
@@ -170,3 +172,31 @@ def test_limits_come_before_the_table() -> None:
 def test_token_of_another_session_is_the_callers_mistake() -> None:
     with pytest.raises(ValueError, match="of this session"):
         ask(replace(OWN, session_id="YW5vdGhlciBzZXNzaW9uLg"), now_ms=CHILD_MINTED)
+
+
+NOW_MS = CHILD_MINTED + 60_000
+
+
+@pytest.mark.parametrize(
+    ("session", "last", "others"),
+    [
+        (SESSION, CHILD, (OWN, PARENT, EARLIER_CHILD, SIBLING, GRANDCHILD)),
+        (replace(SESSION, child_minted_ms=None), OWN, (PARENT, CHILD, SIBLING)),
+    ],
+)
+def test_n13_a_renewed_session_knows_only_its_new_token(
+    session: Session, last: RefreshToken, others: tuple[RefreshToken, ...]
+) -> None:
+    renewed = renew(session, NOW_MS)
+    assert renewed is not None
+    assert relation_of(token_of(renewed), renewed) == "confirmed"
+    assert {relation_of(token, renewed) for token in others} == {"stranger"}
+    assert relation_of(last, renewed) == "parent"
+    assert isinstance(ask(last, now_ms=NOW_MS + G - 1, session=renewed), Superseded)
+    assert isinstance(ask(last, now_ms=NOW_MS + G, session=renewed), Reused)
+
+
+def test_n13_i5_what_is_over_is_not_renewed() -> None:
+    ended = replace(SESSION, ended_at=1, ended_by="logout")
+    idle_at_ms = (SESSION.last_seen_at + SESSION.idle_seconds) * 1000
+    assert [renew(ended, NOW_MS), renew(SESSION, idle_at_ms), renew(SESSION, SESSION.expires_at * 1000)] == [None] * 3

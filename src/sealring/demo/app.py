@@ -122,7 +122,7 @@ def tutorial_routes(auth: Sealring, orders: Orders) -> APIRouter:
         return CreatedUser(
             token=issued.access_token.text,
             access_token=issued.access_token.text,
-            expires_in=issued.access_token.expires_at - auth.clock.now_ms() // 1000,
+            expires_in=issued.access_token.expires_at - issued.session.created_at,
             refresh_token=issued.refresh_token,
             device=logged_in.device,
             id=logged_in.account.id,

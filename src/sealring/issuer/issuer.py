@@ -111,15 +111,20 @@ class Issuer:
 
     async def change_password(
         self, account_id: str, current: str, new: str, *, keep_session: str, origin: Origin
-    ) -> None:
+    ) -> Issued:
         """Replace the password; every other session ends (I7).
+
+        Returns:
+            New tokens of the kept session: those of before are dead, in whose hands they may be.
 
         Raises:
             WrongPassword, InvalidField, Throttled, Overloaded: see `Accounts.change_password`.
+            SessionEnded: the password was changed, and the kept session is over.
         """
         self.in_force(
             await self.accounts.change_password(account_id, current, new, keep_session=keep_session, origin=origin)
         )
+        return await self.sessions.reissue(keep_session)
 
     async def revoke_key(self, kid: str) -> None:
         """Kill a compromised signing key (K2).

@@ -20,7 +20,7 @@ from sealring.issuer.store_clock import check_clock
 from sealring.jwt.frozen import freeze
 from sealring.revocation.entry import Entry
 from sealring.sessions.lifetimes import over_cause, refresh_expiry
-from sealring.sessions.refresh import Lapsed, Mint, Over, Repeat, Reused, Superseded, decide_refresh
+from sealring.sessions.refresh import Lapsed, Mint, Over, Repeat, Reused, Superseded, decide_refresh, token_of
 from sealring.sessions.refresh_token import RefreshToken, RefreshTokenCodec
 from sealring.sessions.session import EndCause, Session
 from sealring.store.ledger import draft_entry, retained_until
@@ -198,8 +198,7 @@ class Sessions:
         if started is None:
             return None
         self._in_force(started.entries)
-        token = RefreshToken(session.id, session.generation, session.minted_ms, None)
-        return self._issue(session, token, Grant(session.scopes, session.claims), started.epoch, now)
+        return self._issue(session, token_of(session), Grant(session.scopes, session.claims), started.epoch, now)
 
     async def refresh(self, text: str, *, origin: Origin) -> Issued:
         """Trade a refresh token for the next one and a fresh access token (RFC 6749 §6, design D5).
@@ -238,6 +237,22 @@ class Sessions:
                 case _:
                     assert_never(decision)
         raise StoreUnavailable("the session moves faster than it can be read")
+
+    async def reissue(self, session_id: str) -> Issued:
+        """The tokens that a session has now, after its row was renewed.
+
+        A refresh token comes of it, so only a proof as good as a log-in may lead here: the bearer of a stolen access
+        token must not trade it for one that lives for weeks.
+
+        Raises:
+            SessionEnded: it is over by now, or the application no longer grants it.
+        """
+        await self._access_tokens.ttl.declare()
+        record = await self._store.read_session(session_id)
+        now = self._clock() // 1000
+        if record is None or over_cause(record.session, now) is not None:
+            raise SessionEnded("the session is over")
+        return self._issue(record.session, token_of(record.session), await self._grant(record), record.epoch, now)
 
     def session_of(self, text: str) -> str:
         """The sid of a refresh token, for logging out with nothing else in hand.

@@ -138,6 +138,33 @@ def relation_of(token: RefreshToken, session: Session) -> Relation:
     return "stranger"
 
 
+def renew(session: Session, now_ms: int) -> Session | None:
+    """The row of a session that goes on after a password change; None when it is over.
+
+    Every refresh token of before is dead from here on, copies in other hands too. The one that was handed out last
+    counts as the parent of the new one: a request that was in flight with it gets 409 within the retry window, and the
+    session does not end for it. All others are unrelated to the row. The new token is for the caller to hand out, by
+    `token_of`.
+    """
+    if over_cause(session, now_ms // 1000) is not None:
+        return None
+    has_child = session.child_minted_ms is not None
+    return replace(
+        session,
+        generation=session.generation + (2 if has_child else 1),
+        minted_ms=now_ms,
+        parent_minted_ms=session.child_minted_ms if has_child else session.minted_ms,
+        confirmed_ms=now_ms,
+        child_minted_ms=None,
+        last_seen_at=now_ms // 1000,
+    )
+
+
+def token_of(session: Session) -> RefreshToken:
+    """The refresh token that the row confirms."""
+    return RefreshToken(session.id, session.generation, session.minted_ms, session.parent_minted_ms)
+
+
 def _within(retry_window_ms: int, now_ms: int, opened_ms: int | None) -> bool:
     # On both sides of the event, and short of the window itself. Nodes' clocks differ by seconds, so what a
     # neighbour did "in three seconds" is as fresh as what it did three seconds ago. A clock set back by more

@@ -18,6 +18,7 @@ from typing import assert_never
 
 from sealring.errors import InvalidField, NameTaken
 from sealring.revocation.entry import Entry
+from sealring.sessions.refresh import renew
 from sealring.sessions.session import EndCause, Session
 from sealring.store.lanes import MICROSECONDS, count, horizon_us, wait_seconds
 from sealring.store.ledger import (
@@ -124,6 +125,7 @@ class MemoryStore(Store):
                     return None
                 self._accounts[id] = replace(account, password_hash=change.new_hash)
                 if change.ends_sessions:
+                    self._renew(id, change.keep_session, now)
                     drafts = [self._end_subject(id, "subject_revoked", change.keep_session, now)]
             case StatusChange():
                 self._accounts[id] = replace(account, status=change.status)
@@ -344,6 +346,11 @@ class MemoryStore(Store):
             if session.subject == subject and session.ended_at is None and session.id != keep:
                 self._sessions[session.id] = replace(session, ended_at=now, ended_by=cause)
         return self._raise_epoch(subject)
+
+    def _renew(self, subject: str, kept: str | None, now: int) -> None:
+        session = None if kept is None else self._sessions.get(kept)
+        if session is not None and session.subject == subject and (renewed := renew(session, now * 1000)) is not None:
+            self._sessions[session.id] = renewed
 
     def _append(self, drafts: Sequence[Entry], *events: Event, now: int = 0) -> tuple[Entry, ...]:
         entries = number_entries(drafts, self._head, expires_at=self._retained_until(now))

@@ -80,8 +80,10 @@ class Store(Protocol):
     ) -> tuple[Entry, ...] | None:
         """Change an account and revoke what that makes invalid, in one transaction (I7).
 
-        Disable, delete and a password change raise the epoch and end the account's sessions (save
-        `keep_session`); other scopes raise the epoch only; enable and a rehash revoke nothing.
+        Disable, delete and a password change raise the epoch and end the account's sessions (but `keep_session`);
+        other scopes raise the epoch only; enable and a rehash revoke nothing. A session that is kept gets the row that
+        `sealring.sessions.refresh.renew` makes of it, so that no refresh token of before the change is good, whoever
+        has a copy.
 
         Returns:
             The revocations; none when there is no such account, or `old_hash` is not its hash any more.
@@ -136,7 +138,7 @@ class Store(Protocol):
         `EndSession` of a session that has ended or is not the subject's, or whose row has moved, does nothing and
         returns nothing; one that is merely past a limit is ended, for its last access token may outlive it.
         `EndSubject` without `keep` and `StaleSubject` give one entry, whatever the number of
-        sessions; with `keep` too (the kept session's tokens become stale).
+        sessions; with `keep` too (the kept session's access tokens become stale).
         """
 
     # throttling

@@ -82,7 +82,7 @@ class PasswordChange:
     new_hash: str
     ends_sessions: bool = True
     keep_session: str | None = None
-    """This session of the account goes on; its access tokens become stale, not dead sessions."""
+    """This session of the account goes on, renewed: its access tokens become stale, its refresh tokens are dead."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -166,10 +166,12 @@ def test_a_new_password_ends_every_other_session(client: httpx2.Client) -> None:
     answer = client.post(
         "/auth/password", json={"current": PASSWORD, "new": OTHER_PASSWORD}, headers=bearer(tokens["access_token"])
     )
-    assert answer.status_code == 204
-    for stale in (other, tokens["access_token"]):  # the caller's own too, until a refresh
+    assert answer.status_code == 200
+    renewed = answer.json()
+    for stale in (other, tokens["access_token"]):  # the caller's own too: the answer has the next one
         assert problem(client.get("/auth/me", headers=bearer(stale))) == (401, "invalid_token")
-    assert client.post("/auth/refresh", json={"refresh_token": tokens["refresh_token"]}).status_code == 200
+    assert client.get("/auth/me", headers=bearer(renewed["access_token"])).status_code == 200
+    assert client.post("/auth/refresh", json={"refresh_token": renewed["refresh_token"]}).status_code == 200
     assert problem(client.post("/auth/login", json={"username": name, "password": PASSWORD}))[0] == 401
     log_in(client, name, password=OTHER_PASSWORD)
 

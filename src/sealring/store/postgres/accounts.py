@@ -13,7 +13,7 @@ from sealring.errors import InvalidField, NameTaken
 from sealring.revocation.entry import Entry
 from sealring.store.postgres.connection import Connection
 from sealring.store.postgres.database import Undo
-from sealring.store.postgres.ledger import append_and_commit, end_subject, lock_subject, raise_epoch
+from sealring.store.postgres.ledger import append_and_commit, end_subject, lock_subject, raise_epoch, renew_session
 from sealring.store.records import (
     Account,
     AccountChange,
@@ -103,6 +103,8 @@ async def change(
         raise Undo
     drafts: list[Entry] = []
     if ends:
+        if keep is not None:
+            await renew_session(connection, id, keep, now)
         drafts.append(await end_subject(connection, id, "subject_revoked", keep=keep, now=now))
     elif isinstance(change, ScopesChange):
         drafts.append(await raise_epoch(connection, id))

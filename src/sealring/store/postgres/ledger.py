@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from sealring.errors import StoreUnavailable
 from sealring.revocation.entry import Entry
 from sealring.sessions.lifetimes import LEEWAY_SECONDS
+from sealring.sessions.refresh import renew
 from sealring.sessions.session import EndCause
 from sealring.store.ledger import digest_of, draft_entry, is_complete, number_entries
 from sealring.store.postgres.arrays import number_array, text_array
@@ -22,7 +23,17 @@ from sealring.store.postgres.connection import Connection
 from sealring.store.postgres.database import execute_and_commit
 from sealring.store.postgres.heartbeat import NOW_MS
 from sealring.store.records import Event, FeedPage
-from sealring.store.rows import ENTRY_COLUMNS, EVENT_COLUMNS, read_entry, read_event, write_event
+from sealring.store.rows import (
+    ENTRY_COLUMNS,
+    EVENT_COLUMNS,
+    MOVING_NAMES,
+    SESSION_COLUMNS,
+    read_entry,
+    read_event,
+    read_session,
+    write_event,
+    write_moving,
+)
 
 CHANNEL = "sealring"
 """NOTIFY carries the newest number here: a hint to poll, never the news itself (F12)."""
@@ -138,6 +149,21 @@ async def end_subject(connection: Connection, subject: str, cause: EndCause, *, 
         (now, cause, subject, keep),
     )
     return draft
+
+
+async def renew_session(connection: Connection, subject: str, id: str, now: int) -> None:
+    """Kill every refresh token of a session that goes on: see `sealring.sessions.refresh.renew`.
+
+    All rows of the subject are locked, by id: the others end next, and are locked in that order too.
+    """
+    cursor = await connection.execute(
+        f"SELECT {SESSION_COLUMNS} FROM sessions WHERE subject = %s AND ended_at IS NULL ORDER BY id FOR UPDATE",
+        (subject,),
+    )
+    kept = next((session for session in map(read_session, await cursor.fetchall()) if session.id == id), None)
+    if kept is not None and (renewed := renew(kept, now * 1000)) is not None:
+        columns = ", ".join(f"{name} = %s" for name in MOVING_NAMES)
+        await connection.execute(f"UPDATE sessions SET {columns} WHERE id = %s", (*write_moving(renewed), id))
 
 
 async def load_feed(connection: Connection, after: int | None) -> FeedPage:

@@ -26,7 +26,7 @@ from sealring.store.rows import (
     write_account,
     write_scopes,
 )
-from sealring.store.sqlite.ledger import append, end_subject, raise_epoch
+from sealring.store.sqlite.ledger import append, end_subject, raise_epoch, renew_session
 
 _SELECT = f"SELECT {ACCOUNT_COLUMNS_OF_A}, s.epoch FROM accounts AS a JOIN subjects AS s ON s.subject = a.id"
 
@@ -83,6 +83,8 @@ def change(
     if changed.rowcount == 0:
         return None
     if ends:
+        if keep is not None:
+            renew_session(db, id, keep, now)
         drafts.append(end_subject(db, id, "subject_revoked", keep=keep, now=now))
     elif isinstance(change, ScopesChange):
         drafts.append(raise_epoch(db, id))

@@ -10,10 +10,21 @@ from collections.abc import Sequence
 from typing import Any
 
 from sealring.revocation.entry import Entry
+from sealring.sessions.refresh import renew
 from sealring.sessions.session import EndCause
 from sealring.store.ledger import digest_of, draft_entry, is_complete, number_entries, retained_until
 from sealring.store.records import Event, FeedPage
-from sealring.store.rows import ENTRY_COLUMNS, EVENT_COLUMNS, read_entry, read_event, write_event
+from sealring.store.rows import (
+    ENTRY_COLUMNS,
+    EVENT_COLUMNS,
+    MOVING_NAMES,
+    SESSION_COLUMNS,
+    read_entry,
+    read_event,
+    read_session,
+    write_event,
+    write_moving,
+)
 
 
 def append(
@@ -71,6 +82,16 @@ def end_subject(db: sqlite3.Connection, subject: str, cause: EndCause, *, keep: 
         (now, cause, subject, keep),
     )
     return raise_epoch(db, subject)
+
+
+def renew_session(db: sqlite3.Connection, subject: str, id: str, now: int) -> None:
+    """Kill every refresh token of a session that goes on: see `sealring.sessions.refresh.renew`."""
+    row = db.execute(f"SELECT {SESSION_COLUMNS} FROM sessions WHERE id = ? AND subject = ?", (id, subject)).fetchone()
+    if row is not None and (renewed := renew(read_session(row), now * 1000)) is not None:
+        db.execute(f"UPDATE sessions SET {_SET_MOVING} WHERE id = ?", (*write_moving(renewed), id))
+
+
+_SET_MOVING = ", ".join(f"{name} = ?" for name in MOVING_NAMES)
 
 
 def load_feed(db: sqlite3.Connection, after: int | None, time_ms: int) -> FeedPage:

@@ -8,9 +8,10 @@ from fastapi import Request, Response
 
 from sealring import errors
 from sealring.errors import Revoked
+from sealring.issuer.sessions import Issued
 from sealring.web.openapi import BODY, GUARDED, no_content, refusals
 from sealring.web.routes.site import AuthSite
-from sealring.web.routes.wire import ManySessions, Me, OneSession, PasswordChange
+from sealring.web.routes.wire import ManySessions, Me, OneSession, PasswordChange, Tokens
 
 SESSION_ID: dict[str, Any] = {
     "parameters": [{"name": "session_id", "in": "path", "required": True, "schema": {"type": "string"}}]
@@ -37,8 +38,21 @@ class AccountRoutes:
         router.delete("/sessions", operation_id="end_sessions", **no_content(*acting, errors.InvalidFields))(
             self.end_sessions
         )
-        changing = (*acting, *BODY, errors.WrongPassword, errors.InvalidField, errors.Throttled, errors.Overloaded)
-        router.post("/password", operation_id="change_password", **no_content(*changing))(self.change_password)
+        changing = (
+            *acting,
+            errors.SessionEnded,
+            *BODY,
+            errors.WrongPassword,
+            errors.InvalidField,
+            errors.Throttled,
+            errors.Overloaded,
+        )
+        router.post(
+            "/password",
+            operation_id="change_password",
+            responses=refusals(*changing),
+            response_model_exclude_defaults=True,
+        )(self.change_password)
 
     async def me(self, request: Request) -> Me:
         """The caller, the session and the claims of the access token; with cookies, a CSRF token too."""
@@ -76,7 +90,11 @@ class AccountRoutes:
             self._forget(request, response, depth=2)
 
     async def end_sessions(self, request: Request, response: Response, keep: Literal["current"] | None = None) -> None:
-        """End all of the caller's sessions, or all but this one."""
+        """End all of the caller's sessions, or all but this one.
+
+        The one that is kept keeps its refresh token: an access token alone must not buy a new one. A copy of it in
+        other hands ends the session when both were used (D5); a password change kills it at once.
+        """
         caller = self._site.caller(request)
         await self._site.issuer.sessions.end_subject(
             caller.subject,
@@ -87,16 +105,23 @@ class AccountRoutes:
         if not keep:
             self._forget(request, response)
 
-    async def change_password(self, body: PasswordChange, request: Request) -> None:
-        """Replace the password; all other sessions end."""
+    async def change_password(self, body: PasswordChange, request: Request, response: Response) -> Tokens:
+        """Replace the password; all other sessions end, and this one gets new tokens."""
         caller = self._site.caller(request)
-        await self._site.issuer.change_password(
+        issued = await self._site.issuer.change_password(
             caller.subject,
             body.current,
             body.new,
             keep_session=caller.session_id,
             origin=self._site.origin(request),
         )
+        return self._renewed(request, response, issued)
+
+    def _renewed(self, request: Request, response: Response, issued: Issued) -> Tokens:
+        """The tokens of the session that goes on, as they came: whoever asks by cookie gets cookies."""
+        credential = self._site.credential(request)
+        by_cookie = credential is not None and credential.from_cookie
+        return self._site.deliver(response, issued, "cookie" if by_cookie else "body")
 
     def _forget(self, request: Request, response: Response, *, depth: int = 1) -> None:
         """Clear the cookies of the browser that asked by them. By a bearer token, they are of another session (N4)."""
