@@ -187,26 +187,6 @@ def test_a_projection_may_refuse() -> None:
     assert [code(verifier, jwt.sign(CLAIMS, KEY), NOW) for _ in range(2)] == ["revoked", "revoked"]
 
 
-@pytest.mark.parametrize("cache_size", [0, 100])
-def test_check_is_asked_on_every_verification(cache_size: int) -> None:
-    dead: set[str] = set()
-    asked = []
-
-    def check(subject: str) -> None:
-        asked.append(subject)
-        if subject in dead:
-            raise Revoked("subject")
-
-    verifier = jwt.Verifier(KEY, cache_size=cache_size, project=lambda token: str(token.claims["sub"]), check=check)
-    token = jwt.sign(CLAIMS, KEY)
-    assert [code(verifier, token, NOW) for _ in range(3)] == ["accepted"] * 3
-    dead.add("s")
-    assert [code(verifier, token, NOW) for _ in range(2)] == ["revoked", "revoked"]
-    dead.clear()
-    assert code(verifier, token, NOW) == "accepted"
-    assert asked == ["s"] * 6
-
-
 def test_headers_are_remembered_only_after_a_good_signature_and_in_bounds() -> None:
     verifier = jwt.Verifier(KEY, cache_size=0)
     headers = verifier._cache.verify_token.__closure__

@@ -7,9 +7,9 @@ service builds its `Verifier` once. `verify_signature` knows bytes and no claims
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection
+from time import time
 from typing import Any, Unpack
 
-from sealring.jwt.clock import time
 from sealring.jwt.compact import read_claims, read_header, read_payload, split
 from sealring.jwt.keys import Key
 from sealring.jwt.pipeline import compile_verification

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import lru_cache
 from math import floor, isfinite
+from time import time
 from typing import Any
 
 from msgspec.json import Encoder
@@ -17,7 +18,6 @@ from msgspec.json import Encoder
 from sealring.errors import BadClaim
 from sealring.jwt.base64url import encode
 from sealring.jwt.claims import DATE_LIMIT, require_claim_types
-from sealring.jwt.clock import time
 from sealring.jwt.compact import MAX_TOKEN_CHARS
 from sealring.jwt.durations import Duration, named_duration
 from sealring.jwt.key_types import Signer
@@ -28,6 +28,7 @@ _write = Encoder().encode
 _PLAIN = frozenset({str, int, bool, type(None)})
 _NAME = frozenset({str})
 _DATES = frozenset({"exp", "nbf", "iat"})
+_LOWEST_DATE = -DATE_LIMIT
 _FIXED = ("alg", "crit", "b64", "zip", "cty")
 
 
@@ -115,12 +116,12 @@ def _add(body: dict[str, Any], name: str, value: Any) -> None:
     body[name] = value
 
 
-def _second(now: object) -> int:
+def _second(now: float | None) -> int:
     if now is None:
         return int(time())
-    if isinstance(now, bool) or not isinstance(now, int | float) or not isfinite(now):
-        raise TypeError("now must be a finite number of seconds since 1970, as time.time() returns")
-    return int(now)
+    if type(now) is int or (type(now) is float and isfinite(now)):
+        return int(now)
+    raise TypeError("now must be a finite number of seconds since 1970, as time.time() returns")
 
 
 def _moment(body: dict[str, Any], now: float | None, option: str, duration: Duration) -> int:
@@ -134,11 +135,12 @@ def _moment(body: dict[str, Any], now: float | None, option: str, duration: Dura
 
 
 def _require_writable(body: dict[str, Any]) -> None:
-    """Raise unless `verify` would accept such claims: at once what is plain, the rest one by one."""
+    """Raise unless `verify` would accept these claims. The usual types are checked here, all others one by one."""
     for name, value in body.items():
-        if type(value) is str and type(name) is str and name not in _DATES:
-            continue
-        if type(value) is int and name in _DATES and -DATE_LIMIT < value < DATE_LIMIT:
+        if type(value) is str:
+            if type(name) is str and name not in _DATES:
+                continue
+        elif type(value) is int and name in _DATES and _LOWEST_DATE < value < DATE_LIMIT:
             continue
         if type(name) is not str:
             raise TypeError("claim names must be strings")

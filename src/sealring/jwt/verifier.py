@@ -1,18 +1,17 @@
-"""The compiled form for services: a policy and keys, ready for any number of tokens from any number of threads.
+"""The compiled form for services: keys and a policy, ready for any number of tokens from any number of threads.
 
-What was verified is remembered by the whole token, within one verifier and one set of its keys:
-the policy and the keys that let a token in are those under which it is remembered, and
-`replace_keys` forgets all. A hit asks the dates again, a key resolver again, and `check` again; the
-claims that it returns belong to the caller alone.
+A verified token is remembered by its whole text, within one verifier and one set of keys: the keys and the policy that
+accepted a token are those under which it is remembered, and `replace_keys` forgets everything. On a hit the dates are
+compared again and a key resolver is asked again. The claims that `verify` returns belong to the caller alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from time import time
 from typing import Any, Generic, TypeAlias, TypeVar, Unpack, overload
 
 from sealring.errors import Malformed
-from sealring.jwt.clock import time
 from sealring.jwt.key_set import KeySet
 from sealring.jwt.keys import Key
 from sealring.jwt.pipeline import Record, VerifyToken, compile_verification
@@ -21,12 +20,12 @@ from sealring.jwt.selection import Keys, Resolver, as_keys
 from sealring.jwt.values import Token, deep_copy
 
 T = TypeVar("T")
-# since, until, what was made of the token, whether its dictionaries are flat, its key, its header
+# since, until, the result, whether the token's dictionaries are flat, its key, its header
 _Entry: TypeAlias = "tuple[float, float, Any, bool, Key, dict[str, Any]]"
 
 
 class _KeySetCache:
-    """What is only true under one set of keys: how to verify, and what was, in a young and an old half."""
+    """What holds for one set of keys: how to verify, and what was verified, in a young and an old half."""
 
     __slots__ = ("old", "resolve", "verify_token", "young")
 
@@ -38,16 +37,14 @@ class _KeySetCache:
 
 
 class Verifier(Generic[T]):
-    """A policy with its keys, ready to verify any number of tokens from any number of threads.
+    """Keys and a policy, ready to verify any number of tokens from any number of threads.
 
     Args:
         keys: a Key, a KeySet, or a function from the header to a Key, a KeySet or None (called on every verification).
         cache_size: how many verified tokens are remembered; 0 for none.
-        project: what to make of a verified `Token`, once per remembered token. Its result is what `verify`
-            returns, shared between all callers: let it be immutable. Without it, `verify` returns a
-            Token with dictionaries of its own each time.
-        check: called with the result on every verification, remembered or not, after all else; raises a
-            `TokenError` to refuse. This is where revocation is asked.
+        project: a function from a verified `Token` to a value of your own, called once per remembered token. `verify`
+            returns that value, and all callers share it, so it should be immutable. Without it, `verify` returns a
+            Token whose dictionaries belong to the caller.
         options: the policy, see `PolicyOptions`.
 
     Raises `TypeError` or `ValueError` for an option that is wrong or unknown.
@@ -60,7 +57,7 @@ class Verifier(Generic[T]):
     '42'
     """
 
-    __slots__ = ("_cache", "_check", "_half", "_policy", "_project")
+    __slots__ = ("_cache", "_half", "_policy", "_project")
 
     @overload
     def __init__(
@@ -69,7 +66,6 @@ class Verifier(Generic[T]):
         *,
         cache_size: int = 4096,
         project: None = None,
-        check: Callable[[Token], None] | None = None,
         **options: Unpack[PolicyOptions],
     ) -> None: ...
     @overload
@@ -79,7 +75,6 @@ class Verifier(Generic[T]):
         *,
         cache_size: int = 4096,
         project: Callable[[Token], T],
-        check: Callable[[T], None] | None = None,
         **options: Unpack[PolicyOptions],
     ) -> None: ...
     def __init__(
@@ -88,18 +83,16 @@ class Verifier(Generic[T]):
         *,
         cache_size: int = 4096,
         project: Any = None,
-        check: Any = None,
         **options: Unpack[PolicyOptions],
     ) -> None:
         _require_size(cache_size)
-        self._policy = compile_policy(options, "Verifier", "cache_size", "project", "check")
+        self._policy = compile_policy(options, "Verifier", "cache_size", "project")
         self._half = (cache_size + 1) // 2
         self._project = project
-        self._check = check
         self.replace_keys(keys)
 
     def replace_keys(self, keys: Keys) -> None:
-        """Go on with other keys, atomically: what the old ones let in is forgotten."""
+        """Verify with these keys from now on, and forget every token that the old ones accepted. Atomic."""
         chosen = as_keys(keys)
         resolve = None if isinstance(chosen, KeySet) else chosen
         verify_token: VerifyToken[Any] = (
@@ -110,34 +103,35 @@ class Verifier(Generic[T]):
         self._cache = _KeySetCache(resolve, verify_token)
 
     def verify(self, token: str, now: float | None = None) -> T:
-        """Return what `token` says, as a Token or as `project` made it; raises a `TokenError`.
+        """Return the verified Token, or what `project` made of it.
 
-        `now` is seconds since 1970; the clock when left out.
+        Args:
+            token: the compact text.
+            now: seconds since 1970; the clock when left out.
+
+        Raises a `TokenError` that says why the token is refused (RFC 7519 §7.2, RFC 8725).
         """
         if now is None:
             now = time()
         cache = self._cache
+        value: Any
         if self._half == 0:
             verify_token = cache.verify_token
-            value: Any = verify_token(token, now)
-            if self._project is not None:
-                value = self._project(value)
-        else:
-            try:
-                # a dictionary compares in no constant time, but only with a token of the same 64-bit SipHash under
-                # a key of this process: who can find such a pair has no use for timing
-                entry = cache.young.get(token)
-            except TypeError:
-                raise Malformed("a token must be text") from None
-            if entry is None or not entry[0] <= now < entry[1] or cache.resolve is not None:
-                entry = self._entry(cache, token, now)
-            value = entry[2] if self._project is not None else _own_copy(entry)
-        if self._check is not None:
-            self._check(value)
+            value = verify_token(token, now)
+            return value if self._project is None else self._project(value)  # type: ignore[no-any-return]  # T, by the overloads
+        try:
+            # a dictionary does not compare in constant time, but it only compares tokens of the same 64-bit SipHash
+            # under a key of this process; somebody who finds such a pair has no use for timing
+            entry = cache.young.get(token)
+        except TypeError:
+            raise Malformed("a token must be text") from None
+        if entry is None or not entry[0] <= now < entry[1] or cache.resolve is not None:
+            entry = self._entry(cache, token, now)
+        value = entry[2] if self._project is not None else _own_copy(entry)
         return value  # type: ignore[no-any-return]  # T, by the constructor's overloads
 
     def _entry(self, cache: _KeySetCache, token: str, now: float) -> _Entry:
-        """Verify what is not in the young half, has a resolver to be asked, or is out of its dates."""
+        """Verify a token that is not in the young half, is outside its dates, or has a key that must be resolved."""
         entry = cache.young.get(token) or cache.old.get(token)
         if entry is None or not entry[0] <= now < entry[1] or not _key_still_resolves(entry, cache):
             entry = cache.verify_token(token, now)
@@ -145,8 +139,8 @@ class Verifier(Generic[T]):
         return entry
 
     def _remember(self, cache: _KeySetCache, token: str, entry: _Entry) -> None:
-        # two halves instead of an order: a full young half becomes the old one, whose tokens return when met.
-        # threads may race here; all that can be lost is something remembered
+        # two halves instead of an order: a full young half becomes the old one, whose tokens return when they are
+        # used. Threads may race here; all that can be lost is something remembered
         if len(cache.young) >= self._half:
             cache.old, cache.young = cache.young, {}
         cache.young[token] = entry
@@ -168,7 +162,7 @@ def _own_copy(entry: _Entry) -> Token:
 
 
 def _key_still_resolves(entry: _Entry, cache: _KeySetCache) -> bool:
-    """Tell whether the key that let this token in is still the one for it: a resolver is asked again."""
+    """Tell whether the key that accepted this token is still the one for it, by asking the resolver again."""
     if cache.resolve is None:
         return True
     answer = cache.resolve(deep_copy(entry[5]))
