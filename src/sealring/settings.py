@@ -25,6 +25,7 @@ from sealring.issuer.sessions import scope_tokens
 from sealring.issuer.throttle import Rate
 from sealring.jwt import parse_duration
 from sealring.web.auth_path import check_auth_path
+from sealring.web.client_address import TrustedProxy
 from sealring.web.cookies import CookieNames
 from sealring.web.fetch_metadata import origin_of
 
@@ -44,7 +45,6 @@ RateText = Annotated[
     NoDecode,  # a rate is no JSON, whatever pydantic-settings thinks of dataclasses
     BeforeValidator(lambda value: Rate.parse(value) if isinstance(value, str) else value),
 ]
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Algorithm = Literal[
     "ES256", "ES384", "ES512", "Ed25519", "RS256", "RS384", "RS512",
     "PS256", "PS384", "PS512", "HS256", "HS384", "HS512",
@@ -67,7 +67,7 @@ _AS_IN = {
     "throttle_account": "10/5m",
     "throttle_address": "60/1m",
     "key_rotation": "30d",
-    "trusted_proxies": "10.0.0.0/8,192.0.2.1",
+    "trusted_proxies": "10.0.0.0/8,192.0.2.1,unix",
     "default_scopes": "orders:read orders:write",
 }
 """A good value of every setting that can have a bad one: for hints, since who installs with pip has no docs folder."""
@@ -104,7 +104,7 @@ class Settings(BaseSettings):
     throttle_account: RateText = Rate(10, 300)
     throttle_address: RateText = Rate(60, 60)
     key_rotation: WholeSeconds = Field(30 * 86_400, ge=3600)
-    trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = ()
+    trusted_proxies: Annotated[tuple[TrustedProxy, ...], NoDecode] = ()
     default_scopes: Annotated[tuple[str, ...], NoDecode] = ()
 
     @field_validator("issuer")
@@ -144,7 +144,8 @@ class Settings(BaseSettings):
     @classmethod
     def _networks(cls, value: Any) -> Any:
         if isinstance(value, str):
-            return tuple(ipaddress.ip_network(part.strip()) for part in value.split(",") if part.strip())
+            parts = [part.strip() for part in value.split(",") if part.strip()]
+            return tuple("unix" if part == "unix" else ipaddress.ip_network(part) for part in parts)
         return value
 
     @field_validator("default_scopes", mode="before")
@@ -218,7 +219,7 @@ class SettingsArguments(TypedDict, total=False):
     throttle_account: Rate | str
     throttle_address: Rate | str
     key_rotation: Duration
-    trusted_proxies: str | Sequence[str | Network]
+    trusted_proxies: str | Sequence[str | TrustedProxy]
     default_scopes: str | Sequence[str]
 
 

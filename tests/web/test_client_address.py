@@ -55,6 +55,26 @@ def test_the_rightmost_hop_that_is_not_ours_is_the_client(
     assert client_address(scope(peer, *forwarded), PROXIES) == address
 
 
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "address"),
+    [
+        (None, [b"203.0.113.7"], "203.0.113.7"),
+        ("", [b"203.0.113.7"], "203.0.113.7"),  # as some servers say it
+        (None, [b"6.6.6.6, 203.0.113.7, 10.0.0.1"], "203.0.113.7"),
+        (None, [], ""),
+        (None, [b"junk"], ""),
+        (None, [b"203.0.113.7, unix"], ""),
+        ("unix", [b"203.0.113.7"], ""),  # a peer of that name is no peer without an address
+        ("testclient", [b"203.0.113.7"], ""),
+        ("198.51.100.1", [b"203.0.113.7"], "198.51.100.1"),
+    ],
+)
+def test_the_word_unix_trusts_peers_without_an_address_alone(
+    peer: str | None, forwarded: list[bytes], address: str
+) -> None:
+    assert client_address(scope(peer, *forwarded), ("unix", *PROXIES)) == address
+
+
 def test_without_trusted_proxies_the_peer_counts() -> None:
     assert client_address(scope("10.0.0.1", b"203.0.113.7")) == "10.0.0.1"
 

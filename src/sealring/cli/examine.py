@@ -172,6 +172,8 @@ def _access_ttl(page: FeedPage, settings: Settings) -> Finding:
 def trusted_proxies(settings: Settings) -> Finding:
     """Whether strangers can write their own address, and so choose whose attempts theirs are counted with (U10)."""
     for network in settings.trusted_proxies:
+        if network == "unix":
+            continue  # who may connect there is for the permissions of the socket to say
         if isinstance(network, IPv6Network):
             too_wide = network.prefixlen < WIDEST_IPV6_PREFIX and not network.subnet_of(UNIQUE_LOCAL)
         else:

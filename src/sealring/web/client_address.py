@@ -11,10 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
-from typing import Any
+from typing import Any, Literal
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
+TrustedProxy = Network | Literal["unix"]
+"""A network, or the word for every peer without an address: those at a Unix socket."""
 
 MAX_HOPS = 16
 """More proxies than anybody stands behind; the rest of a longer list is not read."""
@@ -27,8 +29,8 @@ def plain_address(text: str) -> str | None:
     return None if address is None else str(address)
 
 
-def client_address(scope: Mapping[str, Any], trusted_proxies: Sequence[Network] = ()) -> str:
-    """Return the client's address in its plain form; empty for a peer without one (a Unix socket).
+def client_address(scope: Mapping[str, Any], trusted_proxies: Sequence[TrustedProxy] = ()) -> str:
+    """Return the client's address in its plain form; empty where there is none: a Unix socket that is not trusted.
 
     >>> from ipaddress import ip_network
     >>> scope = {"client": ("10.0.0.9", 1), "headers": [(b"x-forwarded-for", b"6.6.6.6, 203.0.113.7, 10.0.0.2")]}
@@ -37,20 +39,19 @@ def client_address(scope: Mapping[str, Any], trusted_proxies: Sequence[Network] 
     """
     peer_name = scope["client"][0] if scope.get("client") else ""
     peer = _parse(peer_name)
-    if peer is None:
-        return ""
-    if not trusted_proxies or not _is_trusted(peer, trusted_proxies):
-        return str(peer)
+    own = "" if peer is None else str(peer)
+    if not trusted_proxies or not ("unix" in trusted_proxies if not peer_name else _is_trusted(peer, trusted_proxies)):
+        return own
     fields = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
-    address = peer
+    address = own
     for hop in reversed(b",".join(fields).rsplit(b",", MAX_HOPS)[-MAX_HOPS:] if fields else []):
         found = _parse(hop.strip(b" \t").decode("latin-1")) if len(hop) <= _MAX_HOP_BYTES else None
         if found is None:
-            return str(peer)
-        address = found
+            return own
+        address = str(found)
         if not _is_trusted(found, trusted_proxies):
             break
-    return str(address)
+    return address
 
 
 def _parse(text: str) -> Address | None:
@@ -69,5 +70,5 @@ def _parse(text: str) -> Address | None:
     return address
 
 
-def _is_trusted(address: Address, networks: Sequence[Network]) -> bool:
-    return any(address in network for network in networks)
+def _is_trusted(address: Address | None, proxies: Sequence[TrustedProxy]) -> bool:
+    return address is not None and any(address in network for network in proxies if network != "unix")

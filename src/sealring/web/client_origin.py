@@ -9,7 +9,7 @@ from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any, Protocol
 
 from sealring.issuer.origin import Origin
-from sealring.web.client_address import Network, client_address
+from sealring.web.client_address import TrustedProxy, client_address
 from sealring.web.cookies import read_cookie
 
 MAX_USER_AGENT = 512
@@ -39,7 +39,7 @@ def scope_of(request: AsgiRequest) -> Mapping[str, Any]:
     return scope
 
 
-def client_origin(scope: Mapping[str, Any], *, trusted_proxies: Sequence[Network], device_cookie: bytes) -> Origin:
+def client_origin(scope: Mapping[str, Any], *, trusted_proxies: Sequence[TrustedProxy], device_cookie: bytes) -> Origin:
     """The client's address, its user agent and the device cookie that it shows."""
     headers = scope["headers"]
     agent = next((value for name, value in headers if name == b"user-agent"), b"")

@@ -14,7 +14,7 @@ from sealring.sessions.csrf import CsrfTokens
 from sealring.sessions.session_cookie import SessionCookieCodec
 from sealring.verifier.principal import Principal
 from sealring.web.auth_path import auth_path
-from sealring.web.client_address import Network, client_address
+from sealring.web.client_address import TrustedProxy, client_address
 from sealring.web.client_origin import client_origin
 from sealring.web.cookies import CookiePolicy, read_cookie, read_cookies
 from sealring.web.credentials import Credential, find_credential
@@ -37,7 +37,7 @@ class AuthSite:
     session_cookies: SessionCookieCodec
     origins: frozenset[bytes]
     """Where our own pages come from."""
-    trusted_proxies: tuple[Network, ...]
+    trusted_proxies: tuple[TrustedProxy, ...]
     open: Callable[[], Awaitable[None]]
     """Opens the store on the first request where no lifespan did."""
     jwks_max_age: int
