@@ -30,6 +30,8 @@ from sealring.web.cookies import CookieNames
 from sealring.web.fetch_metadata import origin_of
 
 PREFIX = "SEALRING_"
+DOTENV_ENCODING = "utf-8-sig"
+"""UTF-8, also with the mark that some editors put first: else the name in the first line is not ours, and ignored."""
 
 
 def _seconds(value: Any) -> Any:
@@ -79,6 +81,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
         env_file=".env",
+        env_file_encoding=DOTENV_ENCODING,
         env_ignore_empty=True,  # compose files hand on unset variables as empty ones
         frozen=True,
         extra="ignore",
@@ -242,7 +245,7 @@ def names_in_dotenv() -> list[str]:
     if not os.path.isfile(".env"):  # noqa: PTH113 - no path to keep
         return []
     try:
-        with open(".env", encoding="utf-8") as file:  # noqa: PTH123 - as above
+        with open(".env", encoding=DOTENV_ENCODING) as file:  # noqa: PTH123 - as above
             return [line.key for line in parse_stream(file) if line.key is not None]
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"

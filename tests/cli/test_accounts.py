@@ -241,3 +241,12 @@ def test_d6_nothing_printed_can_steer_a_terminal(house: Shell) -> None:
         assert "\x1b" not in said.out
         assert "\r" not in said.out
         assert not any(each.startswith("forged") for each in said.out.splitlines())
+
+
+def test_c17_the_byte_order_mark_of_an_editor_is_no_part_of_a_password(shell: Shell, folder: Path) -> None:
+    (folder / "password").write_text(PASSWORD + "\r\n", encoding="utf-8-sig", newline="")
+    assert shell("init").code == 0
+    assert shell("users create ada --password-file password").code == 0
+    assert isinstance(log_in(), tuple)
+    assert shell("users set-password ada --password-file -", stdin=f"\ufeff{OTHER_PASSWORD}\n").code == 0
+    assert isinstance(log_in(password=OTHER_PASSWORD), tuple)

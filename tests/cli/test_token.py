@@ -251,3 +251,15 @@ def test_reencrypting_moves_the_keys_to_the_first_secret(
     said = house("check")
     assert f"WRONG keys: signing key {kid} cannot be opened" in said.out
     assert old not in said.out
+
+
+def test_c17_the_byte_order_mark_of_an_editor_is_no_part_of_a_key_or_a_token(shell: Shell, folder: Path) -> None:
+    (folder / "secret").write_text("s" * 40, encoding="utf-8-sig")
+    token = jwt.sign({"sub": "42"}, jwt.Key.from_secret("s" * 40, "HS256"), expires_in="5m")
+    (folder / "token").write_text(token, encoding="utf-8-sig")
+    assert shell("token verify --key-file secret --alg HS256 token").json["sub"] == "42"
+    assert shell("token verify --key-file secret --alg HS256", stdin=f"\ufeff{token}").json["sub"] == "42"
+    for form, alg in (("jwk", ""), ("pem", "--alg ES256")):
+        assert shell(f"keys generate ES256 --format {form} --out {form}").code == 0
+        (folder / form).write_text((folder / form).read_text(), encoding="utf-8-sig")
+        assert shell(f"token sign --key-file {form} {alg} --expires-in 5m").code == 0

@@ -46,7 +46,7 @@ def read_password(file: Path | None) -> str:
         return str(click.prompt("Password", hide_input=True, confirmation_prompt=True))
     try:
         with sys.stdin if str(file) == "-" else file.open(encoding="utf-8") as stream:
-            return stream.readline().rstrip("\r\n")
+            return stream.readline().removeprefix("\ufeff").rstrip("\r\n")  # the mark that some editors put first
     except (OSError, UnicodeDecodeError):
         raise ConfigurationError(f"cannot read a password from {file}", "its first line must be UTF-8 text") from None
 

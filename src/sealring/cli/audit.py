@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from sealring.cli.output import as_json, one_line
+from sealring.cli.output import as_json, say, say_json
 from sealring.cli.workplace import with_issuer
 from sealring.store.records import Event
 
@@ -33,7 +32,10 @@ def audit(after: int, follow: bool, as_json: bool) -> None:
         while True:
             events = await auth.store.read_events(after=last, limit=PAGE)
             for event in events:
-                click.echo(as_line(event, json_wanted=as_json))
+                if as_json:
+                    say_json(fields_of(event), indent=None)
+                else:
+                    say(as_line(event))
                 last = event.number
             if not events:
                 if not follow:
@@ -44,17 +46,23 @@ def audit(after: int, follow: bool, as_json: bool) -> None:
         with_issuer(work)
 
 
-def as_line(event: Event, *, json_wanted: bool) -> str:
-    """One event on one line."""
+def fields_of(event: Event) -> dict[str, Any]:
+    """One event as JSON has it."""
     at = datetime.fromtimestamp(event.at_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    fields = {
+    return {
+        "number": event.number,
+        "at": at,
+        "kind": event.kind,
         "subject": event.subject,
         "session": event.session,
         "address": event.address,
         "cause": event.cause,
         **({"detail": dict(event.detail)} if event.detail else {}),
     }
-    if json_wanted:
-        return json.dumps({"number": event.number, "at": at, "kind": event.kind, **fields}, ensure_ascii=False)
-    words = " ".join(f"{name}={value}" for name, value in fields.items() if value)
-    return one_line(f"{event.number:>8} {at} {event.kind:<16} {words}")
+
+
+def as_line(event: Event) -> str:
+    """One event on one line."""
+    number, at, kind, *rest = fields_of(event).items()
+    words = " ".join(f"{name}={value}" for name, value in rest if value)
+    return f"{number[1]:>8} {at[1]} {kind[1]:<16} {words}"

@@ -11,7 +11,7 @@ import click
 
 from sealring import jwt
 from sealring.cli.asking import confirmation
-from sealring.cli.output import as_json, print_rows
+from sealring.cli.output import as_json, print_rows, say
 from sealring.cli.workplace import with_issuer
 from sealring.errors import ConfigurationError
 from sealring.jwt.algorithms import ALGORITHMS
@@ -46,7 +46,7 @@ def rotate() -> None:
         return key.kid, key.alg, key.signs_from - auth.clock.now_ms() // 1000
 
     kid, alg, wait = with_issuer(work)
-    click.echo(f"{kid} ({alg}) signs " + (f"in {wait} seconds" if wait > 0 else "from now"))
+    say(f"{kid} ({alg}) signs " + (f"in {wait} seconds" if wait > 0 else "from now"))
 
 
 @keys.command()
@@ -55,14 +55,14 @@ def rotate() -> None:
 def revoke(kid: str) -> None:
     """Kill a compromised key; the standby signs from now."""
     with_issuer(lambda auth: auth.issuer.revoke_key(kid))
-    click.echo(f"revoked {kid}")
+    say(f"revoked {kid}")
 
 
 @keys.command()
 def reencrypt() -> None:
     """Seal again, under the first secret, every key that an older one sealed."""
     number = with_issuer(lambda auth: auth.issuer.keys.reseal())
-    click.echo(f"{number} sealed again under the first secret")
+    say(f"{number} sealed again under the first secret")
 
 
 @keys.command()

@@ -21,6 +21,21 @@ WIDE = 10_000
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 
 
+def say(text: str) -> None:
+    """Print one line to stdout, without terminal control: names, addresses and causes are what strangers wrote."""
+    click.echo(one_line(text))
+
+
+def say_json(value: Any, *, indent: int | None = 2) -> None:
+    """Print JSON to stdout: letters as they are, what a terminal might obey escaped (C0 is by JSON, C1 by us)."""
+    click.echo("".join(map(_json_letter, json.dumps(value, ensure_ascii=False, indent=indent))))
+
+
+def _json_letter(letter: str) -> str:
+    # outside of strings, JSON is printable ASCII and line breaks; inside, no line break stands as it is
+    return letter if letter.isprintable() or letter == "\n" else json.dumps(letter)[1:-1]
+
+
 def say_error(message: str, hint: str | None, code: int) -> int:
     """Print an error to stderr, on one line whatever it holds; returns the exit code."""
     click.echo(f"sealring: error: {one_line(message)}", err=True)
@@ -55,10 +70,10 @@ def one_line(text: str) -> str:
 def print_rows(rows: Sequence[Mapping[str, Any]], *, json_wanted: bool, empty: str) -> None:
     """Print a listing; columns are the members of the first row, and names ending in `_at` are times."""
     if json_wanted:
-        click.echo(json.dumps([dict(row) for row in rows], ensure_ascii=False, indent=2))
+        say_json([dict(row) for row in rows])
         return
     if not rows:
-        click.echo(empty)
+        say(empty)
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in rows[0]:

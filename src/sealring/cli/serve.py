@@ -15,7 +15,7 @@ from typing import Any
 import click
 
 from sealring.cli.examine import Finding, cookies, env_file
-from sealring.cli.output import say_warning
+from sealring.cli.output import say, say_warning
 from sealring.cli.setup import DOTENV, check_no_keys, write_dotenv
 from sealring.errors import ConfigurationError
 from sealring.settings import Settings, is_loopback, load_settings
@@ -38,8 +38,8 @@ def serve(host: str, port: int, workers: int) -> None:
     with listen(host, port) as listener:
         url = url_of(host, listener)
         prepare(host, url)
-        click.echo(f"Sealring is at {url} : open it, sign up, look around")
-        click.echo(f"its API is described at {url}/docs ; Ctrl-C stops it")
+        say(f"Sealring is at {url} : open it, sign up, look around")
+        say(f"its API is described at {url}/docs ; Ctrl-C stops it")
         run(listener, workers)
 
 
@@ -92,7 +92,7 @@ def prepare(host: str, url: str) -> None:
     if not settings.secret.get_secret_value() and is_loopback(host) and not DOTENV.exists():
         asyncio.run(check_no_keys(settings))
         write_dotenv()
-        click.echo(f"wrote {Path.cwd() / DOTENV} with a fresh secret: keep it, and keep it to yourself")
+        say(f"wrote {Path.cwd() / DOTENV} with a fresh secret: keep it, and keep it to yourself")
         settings = load_settings()
     named = "issuer" in settings.model_fields_set
     if not named:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sealring.cli.output import as_json, print_rows, say_warning
+from sealring.cli.output import as_json, print_rows, say, say_warning
 from sealring.cli.workplace import with_issuer
 from sealring.errors import NotFound
 
@@ -61,7 +61,7 @@ def revoke(session_id: str) -> None:
             raise NotFound("no live session has this id")
 
     with_issuer(work)
-    click.echo(f"ended session {session_id}")
+    say(f"ended session {session_id}")
 
 
 @sessions.command("revoke-user")
@@ -82,7 +82,7 @@ def revoke_user(username: str | None, subject: str | None) -> None:
         return len(live)
 
     number = with_issuer(work)
-    click.echo(f"ended {number} session{'' if number == 1 else 's'} of {username or subject}")
+    say(f"ended {number} session{'' if number == 1 else 's'} of {username or subject}")
 
 
 async def subject_of(auth: Sealring, username: str | None, subject: str | None) -> str | None:

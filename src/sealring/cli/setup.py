@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sealring.cli.asking import confirmation
-from sealring.cli.output import say_warning
+from sealring.cli.output import say, say_warning
 from sealring.cli.workplace import with_issuer
 from sealring.errors import ConfigurationError
 from sealring.settings import Settings, load_settings, names_in_dotenv
@@ -97,13 +97,13 @@ def init() -> None:
     if not DOTENV.exists() and _is_there(settings := load_settings()):
         asyncio.run(check_no_keys(settings))
     write_dotenv()
-    click.echo("wrote .env with a fresh 64-byte secret")
+    say("wrote .env with a fresh 64-byte secret")
 
 
 @click.command()
 def secret() -> None:
     """Print a fresh secret for SEALRING_SECRET."""
-    click.echo(fresh_secret())
+    say(fresh_secret())
 
 
 @click.command()
@@ -119,7 +119,7 @@ def migrate() -> None:
             "migrations want a direct connection, which no pooler ends or lends to others in the middle: for "
             "`sealring migrate` let SEALRING_DATABASE_URL name PostgreSQL itself",
         )
-    click.echo("the schema is up to date")
+    say("the schema is up to date")
 
 
 @click.command()
@@ -127,13 +127,13 @@ def migrate() -> None:
 def restored() -> None:
     """After a restore from a backup, before any server starts: whatever was issued before is dead."""
     with_issuer(lambda auth: auth.issuer.begin_anew())
-    click.echo("another life of the store has begun: every session has ended, every signing key is a new one")
+    say("another life of the store has begun: every session has ended, every signing key is a new one")
 
 
 @click.command()
 def version() -> None:
     """Print the version."""
-    click.echo(f"sealring {installed_version('sealring')}")
+    say(f"sealring {installed_version('sealring')}")
 
 
 @click.command()
@@ -143,8 +143,8 @@ def check() -> None:
 
     findings = examine()
     for finding in findings:
-        click.echo(f"{'ok   ' if finding.good else 'WRONG'} {finding.subject}: {finding.words}")
+        say(f"{'ok   ' if finding.good else 'WRONG'} {finding.subject}: {finding.words}")
         if finding.hint:
-            click.echo(f"      hint: {finding.hint}")
+            say(f"      hint: {finding.hint}")
     if not all(finding.good for finding in findings):
         raise click.exceptions.Exit(1)

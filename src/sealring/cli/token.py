@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import click
 
 from sealring import jwt
-from sealring.cli.output import say_warning
+from sealring.cli.output import say, say_json, say_warning
 from sealring.errors import ConfigurationError, TokenError, WrongAudience
 from sealring.jwt.strict_json import decode_object
 
@@ -61,7 +60,7 @@ def sign(  # noqa: PLR0917 - click hands options over by name
             "this token never expires: we refuse to verify such a token unless told otherwise",
             "give --expires-in 30m; or let them verify with --require '', in Python require=()",
         )
-    click.echo(text)
+    say(text)
 
 
 @token.command()
@@ -102,7 +101,7 @@ def verify(  # noqa: PLR0917 - as above
         raise click.ClickException(f"the token is refused: {error} ({error.code})") from None
     except (TypeError, ValueError) as error:
         raise click.UsageError(str(error)) from None
-    click.echo(json.dumps(got.claims, indent=2, ensure_ascii=False))
+    say_json(got.claims)
 
 
 @token.command()
@@ -114,15 +113,15 @@ def inspect(token_file: Path) -> None:
     except TokenError as error:
         raise click.ClickException(f"not a token: {error}") from None
     click.echo("NOT VERIFIED: anybody can write this", err=True)
-    click.echo(json.dumps({"header": peeked.header, "claims": peeked.claims}, indent=2, ensure_ascii=False))
+    say_json({"header": peeked.header, "claims": peeked.claims})
 
 
 def read(path: Path) -> str:
     """A text file, or stdin for "-"."""
     try:
         if str(path) == "-":
-            return sys.stdin.read()
-        return path.read_text(encoding="utf-8")
+            return sys.stdin.read().removeprefix("\ufeff")
+        return path.read_text(encoding="utf-8-sig")  # without the mark that some editors put first
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"cannot read {path}: {error}") from None
 

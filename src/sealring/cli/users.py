@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sealring.cli.asking import confirmation, password_file, read_password
-from sealring.cli.output import as_json, print_rows
+from sealring.cli.output import as_json, print_rows, say
 from sealring.cli.workplace import with_issuer
 from sealring.issuer.accounts import Accounts
 from sealring.issuer.sessions import scope_tokens
@@ -65,7 +65,7 @@ def create(username: str, email: str | None, password_file: Path | None) -> None
     async def work(auth: Sealring) -> str:
         return (await auth.issuer.accounts.create(username, password, email=email)).id
 
-    click.echo(f"created {username} with id {with_issuer(work)}")
+    say(f"created {username} with id {with_issuer(work)}")
 
 
 @users.command()
@@ -73,7 +73,7 @@ def create(username: str, email: str | None, password_file: Path | None) -> None
 def disable(username: str) -> None:
     """Refuse log-ins and end every session, everywhere."""
     change(username, lambda accounts, found: accounts.disable(found))
-    click.echo(f"disabled {username}; every session ended")
+    say(f"disabled {username}; every session ended")
 
 
 @users.command()
@@ -81,7 +81,7 @@ def disable(username: str) -> None:
 def enable(username: str) -> None:
     """Allow log-ins again, and lift every throttle of the account."""
     change(username, lambda accounts, found: accounts.enable(found))
-    click.echo(f"enabled {username}; no failed attempt counts any more")
+    say(f"enabled {username}; no failed attempt counts any more")
 
 
 @users.command()
@@ -90,7 +90,7 @@ def enable(username: str) -> None:
 def delete(username: str) -> None:
     """Remove an account for good; every session ends."""
     change(username, lambda accounts, found: accounts.delete(found))
-    click.echo(f"deleted {username}; every session ended")
+    say(f"deleted {username}; every session ended")
 
 
 @users.command("set-password")
@@ -100,7 +100,7 @@ def set_password(username: str, password_file: Path | None) -> None:
     """Replace a password, and lift every throttle of the account; every session ends."""
     password = read_password(password_file)
     change(username, lambda accounts, found: accounts.set_password(found, password))
-    click.echo(f"new password for {username}; every session ended, and no failed attempt counts any more")
+    say(f"new password for {username}; every session ended, and no failed attempt counts any more")
 
 
 @users.command()
@@ -113,7 +113,7 @@ def scopes(username: str, scope: tuple[str, ...]) -> None:
     except ValueError as error:
         raise click.BadParameter(str(error)) from None
     change(username, lambda accounts, found: accounts.set_scopes(found, scope))
-    click.echo(f"scopes of {username}: {' '.join(scope) or 'none'}")
+    say(f"scopes of {username}: {' '.join(scope) or 'none'}")
 
 
 def change(username: str, work: Callable[[Accounts, str], Awaitable[object]]) -> None:
