@@ -163,7 +163,7 @@ def cheap_sealring(
     """A `Sealring` on a frozen clock, a memory store and hashes that cost nothing."""
     clock = FrozenClock() if clock is None else clock
     store = MemoryStore(clock.now_ms) if store is None else store
-    given: dict[str, Any] = {"secret": SECRET, "throttle_address": "100000/1m"} | settings
+    given: dict[str, Any] = {"secret": SECRET, "throttle_address": "100000/1m", "password_grant": "on"} | settings
     auth = Sealring(store=store, clock=clock, grant_for=grant_for, **given)
     accounts = Accounts(
         store,

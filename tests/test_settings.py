@@ -43,6 +43,7 @@ def test_the_defaults_are_the_contracts() -> None:
         "cookie_name": "sealring",
         "auth_path": "/auth",
         "password_min_length": 15,
+        "password_grant": "off",
         "throttle_account": Rate(10, 300),
         "throttle_address": Rate(60, 60),
         "key_rotation": 30 * 86_400,
@@ -312,12 +313,6 @@ def test_loopback_is_what_never_leaves_the_machine() -> None:
     assert [is_loopback(host) for host in ("localhost", "127.0.0.1", "::1", "0.0.0.0", "10.0.0.1", "")] == [  # noqa: S104 - not bound
         True, True, True, False, False, False,
     ]  # fmt: skip
-<<<<<<< HEAD
-=======
-
-
-def test_a_revocation_is_remembered_as_long_as_a_token_and_the_leeway() -> None:
-    assert load_settings(access_ttl="10m").retain_seconds == 605
 
 
 def test_c17_the_byte_order_mark_of_an_editor_does_not_hide_the_first_line(tmp_path: Path) -> None:
@@ -326,4 +321,3 @@ def test_c17_the_byte_order_mark_of_an_editor_does_not_hide_the_first_line(tmp_p
     (tmp_path / ".env").write_text("SEALRING_ACESS_TTL=1m\n", encoding="utf-8-sig")
     with pytest.raises(ConfigurationError, match="unknown setting SEALRING_ACESS_TTL"):
         load_settings()
->>>>>>> 02c8ae1 (Print nothing that a terminal obeys, as text or as JSON; take no byte order mark into a password, a key or a name)

@@ -241,6 +241,7 @@ class Sealring:
                 trusted_proxies=settings.trusted_proxies,
                 open=self.open,
                 jwks_max_age=JWKS_MAX_AGE_SECONDS,
+                password_grant=settings.has_password_grant,
                 refused=self.refused,
             ),
             prefix=settings.auth_path.rstrip("/"),

@@ -66,6 +66,7 @@ _AS_IN = {
     "cookie_name": "shop",
     "auth_path": "/auth",
     "password_min_length": "15",
+    "password_grant": "off",
     "throttle_account": "10/5m",
     "throttle_address": "60/1m",
     "key_rotation": "30d",
@@ -104,6 +105,7 @@ class Settings(BaseSettings):
     cookie_name: str = "sealring"
     auth_path: str = "/auth"
     password_min_length: int = Field(15, ge=8, le=64)
+    password_grant: Literal["off", "on"] = "off"  # noqa: S105 - a switch
     throttle_account: RateText = Rate(10, 300)
     throttle_address: RateText = Rate(60, 60)
     key_rotation: WholeSeconds = Field(30 * 86_400, ge=3600)
@@ -119,7 +121,7 @@ class Settings(BaseSettings):
         origin_of(value)
         return value
 
-    @field_validator("cookie_secure", mode="before")
+    @field_validator("cookie_secure", "password_grant", mode="before")
     @classmethod
     def _truth_words(cls, value: Any) -> Any:
         words = {"true": "on", "1": "on", "yes": "on", "false": "off", "0": "off", "no": "off"}
@@ -177,6 +179,11 @@ class Settings(BaseSettings):
         return self.audience or self.issuer
 
     @property
+    def has_password_grant(self) -> bool:
+        """Whether the token endpoint takes passwords."""
+        return self.password_grant == "on"  # noqa: S105 - a switch
+
+    @property
     def secure_cookies(self) -> bool:
         """On, except when the issuer is plain http on loopback and nothing was said."""
         if self.cookie_secure == "auto":
@@ -219,6 +226,7 @@ class SettingsArguments(TypedDict, total=False):
     cookie_name: str
     auth_path: str
     password_min_length: int
+    password_grant: Literal["off", "on"] | bool
     throttle_account: Rate | str
     throttle_address: Rate | str
     key_rotation: Duration

@@ -67,6 +67,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         settings: read from the environment when left out.
     """
     settings = load_settings() if settings is None else settings
+    if "password_grant" not in settings.model_fields_set:  # for the Authorize button of /docs
+        settings = settings.model_copy(update={"password_grant": "on"})
     auth = Sealring(settings, metrics=registry())
     orders = orders_in(auth.store)
 
@@ -107,7 +109,8 @@ async def answer_no_route(request: Request, refusal: Exception) -> Response:
 def tutorial_routes(auth: Sealring, orders: Orders) -> APIRouter:
     """The two routes of the tutorial that this system starts from."""
     router = APIRouter(route_class=counting(auth.refused), tags=["orders"])
-    user = Annotated[Principal, Security(guard(auth, token_url="auth/token"))]  # noqa: S106 - a path
+    token_url = "auth/token" if auth.settings.has_password_grant else None
+    user = Annotated[Principal, Security(guard(auth, token_url=token_url))]
     origins = frozenset({origin_of(auth.settings.issuer)})
 
     joining = (*BODY, errors.CrossSite, errors.InvalidField, errors.NameTaken, errors.WrongCredentials)

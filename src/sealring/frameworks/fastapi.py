@@ -72,7 +72,10 @@ def guard(auth: Verifying, *, token_url: str | None = None) -> RequiredGuard:
     Args:
         auth: who verifies.
         token_url: the OAuth token endpoint ("auth/token"), for the Authorize button of `/docs`; without
-            it, `/docs` asks for a token as text.
+            it, `/docs` asks for a token as text. That button sends the password there: SEALRING_PASSWORD_GRANT=on.
+
+    Raises:
+        ValueError: a `token_url`, and the token endpoint takes no passwords.
 
     >>> from typing import Annotated
     >>> from fastapi import FastAPI, Security
@@ -96,6 +99,8 @@ class _Guard(SecurityBase):
     scheme_name = "sealring"
 
     def __init__(self, auth: Verifying, token_url: str | None) -> None:
+        if token_url is not None and not getattr(getattr(auth, "settings", None), "has_password_grant", True):
+            raise ValueError("token_url needs the OAuth password grant: SEALRING_PASSWORD_GRANT=on, or leave it out")
         gate = getattr(auth, "gate", None)
         self._gate = gate if isinstance(gate, Gate) else Gate(auth.verify)
         self.model: SecurityScheme = _scheme(token_url)

@@ -21,7 +21,7 @@ from sealring.web.fetch_metadata import check_cookie_use
 from sealring.web.openapi import BODY, GUARDED, no_content, refusals
 from sealring.web.problems import report
 from sealring.web.routes.log_out import read_shown, sessions_to_end
-from sealring.web.routes.oauth import NO_CACHE, TOKEN_ANSWERS, TOKEN_FORM, oauth_refusal
+from sealring.web.routes.oauth import NO_CACHE, TOKEN_ANSWERS, grants_served, oauth_refusal, token_form
 from sealring.web.routes.site import AuthSite
 from sealring.web.routes.wire import Delivery, LogIn, RefreshOrNothing, Registration, Tokens, User
 from sealring.web.strict_route import counting
@@ -61,7 +61,8 @@ class LogInRoutes:
         )(self.refresh)
         leaving = (*BODY, *GUARDED, errors.InvalidRefreshToken, errors.CrossSite)
         router.post("/logout", operation_id="logout", **no_content(*leaving))(self.log_out)
-        router.post("/token", operation_id="token", openapi_extra=TOKEN_FORM, responses=TOKEN_ANSWERS)(self.token)
+        form = token_form(password_grant=site.password_grant)
+        router.post("/token", operation_id="token", openapi_extra=form, responses=TOKEN_ANSWERS)(self.token)
 
     async def register(self, body: Registration, request: Request, response: Response) -> Tokens:
         """Make an account and log it in."""
@@ -117,7 +118,7 @@ class LogInRoutes:
         response.headers["clear-site-data"] = '"cache"'  # the back button finds nothing (C11)
 
     async def token(self, request: Request) -> Response:
-        """The OAuth 2.0 token endpoint: grants `password` and `refresh_token` (RFC 6749 §4.3, §6)."""
+        """The OAuth 2.0 token endpoint: `refresh_token` (RFC 6749 §6), and `password` (§4.3) where it is turned on."""
         site = self._site
         try:
             issued, device = await self._grant(request)
@@ -132,7 +133,7 @@ class LogInRoutes:
         site.refuse_foreign_page(request)
         form = await read_form(request.scope["headers"], request.receive)
         match _member(form, "grant_type"):
-            case "password":
+            case "password" if site.password_grant:
                 logged_in = await site.issuer.log_in(
                     _member(form, "username"),
                     _member(form, "password"),
@@ -143,7 +144,8 @@ class LogInRoutes:
             case "refresh_token":
                 return await site.issuer.refresh(_member(form, "refresh_token"), origin=site.origin(request)), None
             case _:
-                raise UnsupportedGrant("password and refresh_token are served")
+                served = " and ".join(grants_served(password_grant=site.password_grant))
+                raise UnsupportedGrant(f"this endpoint takes only {served}")
 
     def _welcome(self, request: Request, response: Response, logged_in: LoggedIn, delivery: Delivery) -> Tokens:
         tokens = self._site.deliver(request, response, logged_in.issued, delivery, user=User.of(logged_in.account))

@@ -23,29 +23,33 @@ from sealring.web.strict_route import problem_response
 
 NO_CACHE = {"pragma": "no-cache"}
 
-TOKEN_FORM: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/x-www-form-urlencoded": {
-                "schema": {
-                    "type": "object",
-                    "required": ["grant_type"],
-                    "properties": {
-                        "grant_type": {"type": "string", "enum": ["password", "refresh_token"]},
-                        "username": {"type": "string"},
-                        "password": {"type": "string", "format": "password"},
-                        "device": {"type": "string"},
-                        "refresh_token": {"type": "string"},
-                        "scope": {"type": "string"},
-                        "client_id": {"type": "string"},
-                        "client_secret": {"type": "string"},
-                    },
-                }
-            }
+_PASSWORD_MEMBERS: dict[str, Any] = {
+    "username": {"type": "string"},
+    "password": {"type": "string", "format": "password"},
+    "device": {"type": "string"},
+}
+
+
+def grants_served(*, password_grant: bool) -> list[str]:
+    """Values of `grant_type` that this endpoint takes."""
+    return ["password", "refresh_token"] if password_grant else ["refresh_token"]
+
+
+def token_form(*, password_grant: bool) -> dict[str, Any]:
+    """What OpenAPI says that the token endpoint reads."""
+    schema = {
+        "type": "object",
+        "required": ["grant_type"] if password_grant else ["grant_type", "refresh_token"],
+        "properties": {
+            "grant_type": {"type": "string", "enum": grants_served(password_grant=password_grant)},
+            **(_PASSWORD_MEMBERS if password_grant else {}),
+            "refresh_token": {"type": "string"},
+            "scope": {"type": "string"},
+            "client_id": {"type": "string"},
+            "client_secret": {"type": "string"},
         },
     }
-}
+    return {"requestBody": {"required": True, "content": {"application/x-www-form-urlencoded": {"schema": schema}}}}
 
 
 class TokenRefusal(BaseModel):
@@ -67,7 +71,7 @@ TOKEN_ANSWERS: Responses = {
 _KNOWN: tuple[tuple[type[SealringError], str, str], ...] = (
     (AccountRefused, "invalid_grant", "the credentials or the refresh token are not valid"),
     (RefreshRefused, "invalid_grant", "the credentials or the refresh token are not valid"),
-    (UnsupportedGrant, "unsupported_grant_type", "password and refresh_token are served"),
+    (UnsupportedGrant, "unsupported_grant_type", ""),
     (MalformedBody, "invalid_request", "a parameter is missing, repeated or malformed"),
 )
 
@@ -76,7 +80,8 @@ def oauth_refusal(error: SealringError, scope: Scope) -> Response:
     """What a client of the token endpoint is told of `error`."""
     for kind, code, description in _KNOWN:
         if isinstance(error, kind):
-            return JSONResponse({"error": code, "error_description": description}, 400, headers=NO_CACHE)
+            words = description or str(error)
+            return JSONResponse({"error": code, "error_description": words}, 400, headers=NO_CACHE)
     row = row_of(error)
     code = "temporarily_unavailable" if row.status in {429, 503} else "invalid_request"
     reply = problem_response(error, scope)

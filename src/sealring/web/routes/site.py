@@ -41,6 +41,8 @@ class AuthSite:
     open: Callable[[], Awaitable[None]]
     """Opens the store on the first request where no lifespan did."""
     jwks_max_age: int
+    password_grant: bool
+    """Whether the token endpoint takes passwords (RFC 9700 §2.4 says that it must not)."""
     refused: Refused | None = None
     """Counts refusals by their true cause."""
 
