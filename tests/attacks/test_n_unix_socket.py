@@ -22,7 +22,7 @@ def served_at(socket: Path, trusted: str) -> Iterator[httpx2.Client]:
     """Our routes behind a real uvicorn on a Unix socket."""
     auth = cheap_sealring(throttle_address="3/1m", trusted_proxies=trusted, account_rate=Rate(100, 60))
     app = FastAPI(lifespan=auth.lifespan)
-    app.include_router(auth.router(prefix="/auth"), prefix="/auth")
+    app.include_router(auth.router())
     server = uvicorn.Server(uvicorn.Config(app, uds=str(socket), log_level="error", proxy_headers=False, ws="none"))
     thread = threading.Thread(target=server.run)
     thread.start()

@@ -49,7 +49,6 @@ class CreatedUser(BaseModel):
     token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 - the type's name
     expires_in: int
     refresh_token: str = Field(repr=False)
-    device: str = Field(repr=False)
     id: str
     username: str
 
@@ -127,7 +126,6 @@ def tutorial_routes(auth: Sealring, orders: Orders) -> APIRouter:
             access_token=issued.access_token.text,
             expires_in=issued.access_token.expires_at - issued.session.created_at,
             refresh_token=issued.refresh_token,
-            device=logged_in.device,
             id=logged_in.account.id,
             username=logged_in.account.name,
         )

@@ -20,7 +20,7 @@ ADA = {"username": "ada", "password": PASSWORD}
 
 def app_of(auth: Sealring) -> FastAPI:
     app = FastAPI()
-    app.include_router(auth.router("/auth"), prefix="/auth")
+    app.include_router(auth.router())
     return app
 
 
