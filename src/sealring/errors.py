@@ -26,6 +26,7 @@ password or a secret. A caller's own mistake (a bad option, a wrong type) is `Ty
     │   ├── CriticalHeader        critical_header         crit names what we do not understand
     │   ├── Revoked               revoked                 session, subject epoch or key is dead
     │   └── Stale                 stale                   this node may not answer: fail closed
+    ├── TokenTooLong (ValueError) token_too_long          a token to be issued, for any verifier or for a cookie
     ├── KeyRefused (ValueError)   key_refused             not fit to be a key of that algorithm
     ├── RefreshRefused            a refresh token was refused
     │   ├── InvalidRefreshToken   invalid_token           not minted by us
@@ -209,6 +210,16 @@ class Stale(TokenError):
         super().__init__("no fresh word of revocations")
         self.retry_after = retry_after
         self.cause = cause
+
+
+class TokenTooLong(SealringError, ValueError):
+    """A token that was to be issued would be longer than what it is for can carry; `limit` is in characters."""
+
+    code = "token_too_long"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"the token would have more than {limit} characters")
+        self.limit = limit
 
 
 class KeyRefused(SealringError, ValueError):

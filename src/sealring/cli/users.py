@@ -9,14 +9,21 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sealring.cli.asking import confirmation, password_file, read_password
-from sealring.cli.output import as_json, print_rows, say
+from sealring.cli.output import as_json, print_rows, say, say_warning
 from sealring.cli.workplace import with_issuer
+from sealring.issuer.access_tokens import estimate_chars
 from sealring.issuer.accounts import Accounts
 from sealring.issuer.sessions import scope_tokens
+from sealring.jwt.compact import MAX_TOKEN_CHARS
+from sealring.settings import load_settings
 from sealring.store.records import Account
+from sealring.web.cookies import MAX_SET_COOKIE_BYTES
 
 if TYPE_CHECKING:
     from sealring.assembly import Sealring
+
+SPARE_BYTES = 200
+"""Of a cookie: its name, its attributes, and what an estimate misses."""
 
 
 @click.group()
@@ -112,8 +119,17 @@ def scopes(username: str, scope: tuple[str, ...]) -> None:
         scope = scope_tokens(scope)
     except ValueError as error:
         raise click.BadParameter(str(error)) from None
+    settings = load_settings()
+    chars = estimate_chars(scope, issuer=settings.issuer, audience=settings.audience_or_issuer)
+    if chars > MAX_TOKEN_CHARS:
+        raise click.BadParameter(f"an access token with these scopes would have about {chars} characters; 8192 at most")
     change(username, lambda accounts, found: accounts.set_scopes(found, scope))
     say(f"scopes of {username}: {' '.join(scope) or 'none'}")
+    if chars > MAX_SET_COOKIE_BYTES - SPARE_BYTES:
+        say_warning(
+            f"an access token with these scopes has about {chars} characters, more than a cookie carries",
+            "logins and refreshes with cookies are refused with token_too_long; grant fewer scopes",
+        )
 
 
 def change(username: str, work: Callable[[Accounts, str], Awaitable[object]]) -> None:

@@ -56,27 +56,46 @@ class Issuer:
     """`client_id` of sessions that begin at our own routes."""
 
     async def register(
-        self, username: str, password: str, *, email: str | None, origin: Origin, replaces: str | None
+        self,
+        username: str,
+        password: str,
+        *,
+        email: str | None,
+        origin: Origin,
+        replaces: str | None,
+        max_access_chars: int | None = None,
     ) -> LoggedIn:
-        """Make an account and log it in.
+        """Make an account and log it in; `max_access_chars` is what the delivery can carry of an access token.
 
         Raises:
             InvalidField, NameTaken, Throttled, Overloaded: see `Accounts.register`.
             NotGranted: the account is made, and `grant_for` grants it no session yet.
+            TokenTooLong: the account is made, and its scopes are too many for the delivery.
         """
         account = await self.accounts.register(username, password, email, origin)
-        return await self._start(account, origin, replaces)
+        return await self._start(account, origin, replaces, max_access_chars)
 
-    async def log_in(self, username: str, password: str, *, origin: Origin, replaces: str | None) -> LoggedIn:
+    async def log_in(
+        self,
+        username: str,
+        password: str,
+        *,
+        origin: Origin,
+        replaces: str | None,
+        max_access_chars: int | None = None,
+    ) -> LoggedIn:
         """Check a password and start a session; the one that the same browser held before ends (C1).
 
         Raises:
             WrongCredentials, Throttled, Overloaded: see `Accounts.authenticate`.
+            TokenTooLong: no session has begun.
         """
         account = await self.accounts.authenticate(username, password, origin)
-        return await self._start(account, origin, replaces)
+        return await self._start(account, origin, replaces, max_access_chars)
 
-    async def refresh(self, text: str, *, origin: Origin, counted: bool = True) -> Issued:
+    async def refresh(
+        self, text: str, *, origin: Origin, counted: bool = True, max_access_chars: int | None = None
+    ) -> Issued:
         """Trade a refresh token; see `Sessions.refresh`.
 
         A token of ours that is dead counts against its address. One whose MAC is not ours does not:
@@ -84,7 +103,7 @@ class Issuer:
         counts none: else all of its clients would share one count.
         """
         try:
-            return await self.sessions.refresh(text, origin=origin)
+            return await self.sessions.refresh(text, origin=origin, max_access_chars=max_access_chars)
         except (InvalidRefreshToken, RefreshSuperseded):
             raise
         except RefreshRefused:
@@ -144,7 +163,9 @@ class Issuer:
         self.in_force(await self.store.begin_anew(event, now=now_ms // 1000))
         await self.keys.load()
 
-    async def _start(self, account: Account, origin: Origin, replaces: str | None) -> LoggedIn:
+    async def _start(
+        self, account: Account, origin: Origin, replaces: str | None, max_access_chars: int | None = None
+    ) -> LoggedIn:
         issued = await self.sessions.start(
             account.id,
             account=account,
@@ -152,6 +173,7 @@ class Issuer:
             origin=origin,
             guard=LoginGuard(password_hash=account.password_hash),
             replaces=replaces,
+            max_access_chars=max_access_chars,
         )
         if issued is None:  # the password changed, or the account was disabled, since it was checked (U13)
             raise WrongCredentials

@@ -7,12 +7,20 @@ refresh token is checked before the store is asked anything (R9).
 
 from __future__ import annotations
 
+import logging
 import secrets
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, assert_never
 
-from sealring.errors import NotGranted, RefreshReused, RefreshSuperseded, SessionEnded, StoreUnavailable
+from sealring.errors import (
+    NotGranted,
+    RefreshReused,
+    RefreshSuperseded,
+    SessionEnded,
+    StoreUnavailable,
+    TokenTooLong,
+)
 from sealring.issuer.access_tokens import AccessToken, AccessTokenIssuer, check_claims
 from sealring.issuer.device import describe_device
 from sealring.issuer.origin import Origin
@@ -36,6 +44,10 @@ from sealring.store.records import (
     StaleSubject,
 )
 
+log = logging.getLogger("sealring")
+
+MAX_EPOCH = 2**31 - 1
+"""Longer in a token than any epoch that an account will see."""
 SESSION_ID_BYTES = 16
 SWAP_ATTEMPTS = 64
 """Lost swaps before giving up. Each loss is another request's success, and after one success the
@@ -128,6 +140,7 @@ class Sessions:
         guard: LoginGuard | None = None,
         account: Account | None = None,
         replaces: str | None = None,
+        max_access_chars: int | None = None,
     ) -> Issued | None:
         """Start a session for a subject who has just proved who they are.
 
@@ -140,6 +153,7 @@ class Sessions:
             guard: for accounts: what was verified, held against the row in the inserting transaction (U13).
             account: whose session it is, when it is an account of ours.
             replaces: sid that the same browser held before (C1).
+            max_access_chars: what the delivery can carry of an access token (N12); any verifier's limit when left out.
 
         Returns:
             The tokens; None when the guard did not hold.
@@ -147,8 +161,8 @@ class Sessions:
         Raises:
             TypeError: a subject or a scope that is no text, one string for all scopes, claims that are no mapping or
                 no JSON.
-            ValueError: empty subject, a scope with a space, a claim that only the issuer may set, or so many that the
-                token would be too long.
+            ValueError: empty subject, a scope with a space, a claim that only the issuer may set.
+            TokenTooLong: so many scopes or claims that the token would be too long; a ValueError, too.
             NotGranted: `grant_for` grants this subject nothing.
         """
         check_subject(subject)
@@ -179,7 +193,10 @@ class Sessions:
                 raise NotGranted
             session = replace(session, scopes=tuple(grant.scopes), claims=grant.claims if claims is None else claims)
         # before anything is written: what cannot be signed, or is too long for a token, leaves no session behind
-        self._access_tokens.issue(session, epoch=0, scopes=session.scopes, claims=session.claims, now=now)
+        trial = self._access_tokens.issue(
+            session, epoch=MAX_EPOCH, scopes=session.scopes, claims=session.claims, now=now
+        )
+        _check_length(trial, max_access_chars)
         event = Event(
             kind="session_started",
             at_ms=now_ms,
@@ -200,7 +217,7 @@ class Sessions:
         self._in_force(started.entries)
         return self._issue(session, token_of(session), Grant(session.scopes, session.claims), started.epoch, now)
 
-    async def refresh(self, text: str, *, origin: Origin) -> Issued:
+    async def refresh(self, text: str, *, origin: Origin, max_access_chars: int | None = None) -> Issued:
         """Trade a refresh token for the next one and a fresh access token (RFC 6749 §6, design D5).
 
         Raises:
@@ -208,6 +225,7 @@ class Sessions:
             SessionEnded: the session was ended or is past a limit.
             RefreshReused: the token was dead; the session has been ended for it.
             RefreshSuperseded: a request in flight lost its race; nothing happened.
+            TokenTooLong: the delivery cannot carry what the subject may do now; nothing happened (N12).
             StoreUnavailable: try again; a retry is safe. Also where a limit has come by our clock, but ours and the
                 store's disagree.
         """
@@ -229,11 +247,16 @@ class Sessions:
                     raise RefreshSuperseded("a newer refresh token is in use")
                 case Repeat(child):
                     grant = await self._grant(record)
-                    return self._issue(record.session, child, grant, record.epoch, now_ms // 1000)
+                    issued = self._issue(record.session, child, grant, record.epoch, now_ms // 1000)
+                    _check_length(issued.access_token, max_access_chars)
+                    return issued
                 case Mint(child, after):
                     grant = await self._grant(record)
+                    # signed before anything is written: a token that nobody can carry moves no session
+                    issued = self._issue(after, child, grant, record.epoch, now_ms // 1000)
+                    _check_length(issued.access_token, max_access_chars)
                     if await self._store.advance_session(record.session, after):
-                        return self._issue(after, child, grant, record.epoch, now_ms // 1000)
+                        return issued
                 case _:
                     assert_never(decision)
         raise StoreUnavailable("the session moves faster than it can be read")
@@ -367,6 +390,18 @@ class Sessions:
 
     def _event(self, kind: Any, *, subject: str = "", session: str = "", address: str = "", cause: str = "") -> Event:
         return Event(kind=kind, at_ms=self._clock(), subject=subject, session=session, address=address, cause=cause)
+
+
+def _check_length(token: AccessToken, max_chars: int | None) -> None:
+    if max_chars is None:
+        return
+    if len(token.text) > max_chars:
+        raise TokenTooLong(max_chars)
+    if len(token.text) > max_chars // 2:
+        fields = {"characters": len(token.text), "limit": max_chars}
+        log.warning(
+            "an access token is long for a cookie: proxies with small buffers refuse it", extra={"sealring": fields}
+        )
 
 
 MAX_SUBJECT = 255

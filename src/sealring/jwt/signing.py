@@ -15,7 +15,7 @@ from typing import Any
 
 from msgspec.json import Encoder
 
-from sealring.errors import BadClaim
+from sealring.errors import BadClaim, TokenTooLong
 from sealring.jwt.base64url import encode
 from sealring.jwt.claims import DATE_LIMIT, require_claim_types
 from sealring.jwt.compact import MAX_TOKEN_CHARS
@@ -92,7 +92,7 @@ def sign(
     signing_input = f"{head}.{encode(_write(body))}"
     token = f"{signing_input}.{encode(signer(signing_input.encode()))}"
     if len(token) > MAX_TOKEN_CHARS:
-        raise ValueError(f"the token would have more than {MAX_TOKEN_CHARS} characters")
+        raise TokenTooLong(MAX_TOKEN_CHARS)
     return token
 
 

@@ -33,6 +33,10 @@ MAX_COOKIE_BYTES = 16_384
 MAX_COOKIES = 180
 """So many Chrome and Firefox keep of one site (RFC 6265 §6.1 asks for 50)."""
 
+MAX_SET_COOKIE_BYTES = 4096
+"""Name, value and attributes together, as RFC 6265 §6.1 promises a server. RFC 6265bis §5.6 and Chromium count name
+and value alone, and each attribute up to 1,024 bytes; whoever keeps to the stricter reading fits into both."""
+
 MAX_AGE_SECONDS = 400 * 86_400
 """Browsers shorten anything longer (RFC 6265bis §5.5)."""
 
@@ -162,6 +166,12 @@ class CookiePolicy:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "names", CookieNames.of(self.name, secure=self.secure))
+
+    @property
+    def max_access_chars(self) -> int:
+        """The longest access token that a cookie carries: browsers drop a longer one without a word (N12)."""
+        _, field_value = self._set(self.names.access, "", MAX_AGE_SECONDS, "/")
+        return MAX_SET_COOKIE_BYTES - len(field_value)
 
     def set_access(self, token: str, max_age_seconds: int) -> HeaderPair:
         """The access token, sent to every path of this host."""

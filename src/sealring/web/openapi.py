@@ -59,7 +59,13 @@ READING = (errors.MalformedBody, errors.RequestTimeout, errors.BodyTooLarge, err
 """What a route may answer that reads a body."""
 BODY = (*READING, errors.InvalidFields)
 """What a route may answer that reads JSON."""
-GUARDED = (errors.MissingCredential, errors.TokenError, errors.InvalidRequest, errors.Stale)
+GUARDED = (
+    errors.MissingCredential,
+    errors.TokenError,
+    errors.InvalidRequest,
+    errors.CookiesTooLarge,
+    errors.Stale,
+)
 """What a route may answer that wants to know who asks."""
 
 

@@ -65,6 +65,11 @@ ANSWERS: dict[type[SealringError], Row] = {
     errors.RefreshSuperseded: Row(409, "refresh_superseded", "another request has refreshed; use what it was given"),
     errors.AccountRefused: Row(401, "invalid_credentials", "user name or password is wrong", "bare"),
     errors.WrongPassword: Row(422, "invalid_credentials", "the current password is wrong"),
+    errors.TokenTooLong: Row(
+        422,
+        "token_too_long",
+        "the access token would be too long: grant fewer scopes or claims, or deliver in the body",
+    ),
     errors.NameTaken: Row(409, "name_taken", "this user name is taken"),
     errors.InvalidField: Row(422, "invalid_field", "a field is not acceptable"),
     errors.NotFound: Row(404, "not_found", "there is no such thing here"),

@@ -17,6 +17,7 @@ from sealring.errors import (
 from sealring.issuer.issuer import LoggedIn
 from sealring.issuer.sessions import Issued
 from sealring.web.body import read_form
+from sealring.web.cookies import check_room, cookie_line
 from sealring.web.fetch_metadata import check_cookie_use
 from sealring.web.openapi import BODY, GUARDED, no_content, refusals
 from sealring.web.problems import report
@@ -26,7 +27,15 @@ from sealring.web.routes.site import AuthSite
 from sealring.web.routes.wire import Delivery, LogIn, RefreshOrNothing, Registration, Tokens, User
 from sealring.web.strict_route import counting
 
-REFRESH = (errors.InvalidRefreshToken, errors.SessionEnded, errors.RefreshReused, errors.RefreshSuperseded)
+REFRESH = (
+    errors.InvalidRefreshToken,
+    errors.RefreshUnbound,
+    errors.SessionEnded,
+    errors.RefreshReused,
+    errors.RefreshSuperseded,
+    errors.TokenTooLong,
+    errors.CookiesTooLarge,
+)
 
 
 class LogInRoutes:
@@ -36,7 +45,15 @@ class LogInRoutes:
         self._site = site
         self.router = router = site.router()
         hashing = counting(site.refused, ask_first=site.refuse_when_full)
-        proving = (*BODY, errors.CrossSite, errors.WrongCredentials, errors.Throttled, errors.Overloaded)
+        proving = (
+            *BODY,
+            errors.CrossSite,
+            errors.WrongCredentials,
+            errors.Throttled,
+            errors.Overloaded,
+            errors.TokenTooLong,
+            errors.CookiesTooLarge,
+        )
         joining = (*proving, errors.InvalidField, errors.NameTaken)
         for name, endpoint, status, kinds in (
             ("register", self.register, 201, joining),
@@ -73,6 +90,7 @@ class LogInRoutes:
             email=body.email,
             origin=self._site.origin(request),
             replaces=self._replaced(request, body.delivery),
+            max_access_chars=self._max_access_chars(request, body.delivery),
         )
         return self._welcome(request, response, logged_in, body.delivery)
 
@@ -84,6 +102,7 @@ class LogInRoutes:
             body.password,
             origin=self._site.origin(request, device=body.device),
             replaces=self._replaced(request, body.delivery),
+            max_access_chars=self._max_access_chars(request, body.delivery),
         )
         return self._welcome(request, response, logged_in, body.delivery)
 
@@ -104,7 +123,9 @@ class LogInRoutes:
             raise MissingCredential("no refresh token")
         # A refusal clears no cookie: it may arrive after another tab has logged in, and would take that log-in along.
         self._check_cookie_use(request, site.issuer.sessions.session_of(cookie))
-        issued = await site.issuer.refresh(cookie, origin=site.origin(request))
+        issued = await site.issuer.refresh(
+            cookie, origin=site.origin(request), max_access_chars=site.cookies.max_access_chars
+        )
         return site.deliver(request, response, issued, "cookie")
 
     async def log_out(self, request: Request, response: Response, body: RefreshOrNothing = None) -> None:
@@ -153,6 +174,13 @@ class LogInRoutes:
             return tokens.model_copy(update={"device": logged_in.device})
         response.raw_headers.append(self._site.cookies.set_device(logged_in.device))
         return tokens
+
+    def _max_access_chars(self, request: Request, delivery: Delivery) -> int | None:
+        """What this delivery can carry; a browser that sends too many cookies could not use its session (N12)."""
+        if delivery == "body":
+            return None
+        check_room(cookie_line(request.scope["headers"]))
+        return self._site.cookies.max_access_chars
 
     def _replaced(self, request: Request, delivery: Delivery) -> str | None:
         """The session that this browser held: it ends, so that no earlier one outlives a log-in (C1)."""
