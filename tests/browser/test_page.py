@@ -201,6 +201,7 @@ def test_end_this_one_and_change_of_password_end_the_others(site: str, visit: Vi
 
 def test_the_inspector_shows_the_claims_and_counts_down(site: str, visit: Visit) -> None:
     tab = visit(site).sign_up("inspect")
+    tab.locator("#inspector summary").click()
     claims = tab.locator("#inspector dl")
     for name in ("iss", "aud", "sub", "client_id", "sid", "jti", "iat", "exp", "auth_time", "epoch", "scope"):
         expect(claims.locator("dt code").get_by_text(name, exact=True)).to_have_count(1)

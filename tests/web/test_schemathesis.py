@@ -39,5 +39,5 @@ def test_the_server_answers_as_its_openapi_document_says(tmp_path: Path) -> None
     finally:
         server.kill()
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "15 selected / 15 total" in done.stdout
+    assert "16 selected / 16 total" in done.stdout
     assert "Traceback" not in server.log

@@ -85,7 +85,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(HealthRoutes(auth.verifier).router, tags=["health"])
     if auth.metrics is not None:
         app.include_router(auth.metrics.router)
-    app.include_router(Page(app).router, include_in_schema=False)
+    app.include_router(Page(app, password_min_length=settings.password_min_length).router, include_in_schema=False)
     app.add_exception_handler(HTTPException, answer_no_route)
     app.add_middleware(auth.middleware, protect=["/api/userOrders"], invalid_status=INVALID_STATUS)
     app.add_middleware(HeadLimits, refused=auth.refused)

@@ -37,7 +37,9 @@ DOCS_PAGE = """<!doctype html>
 class Page:
     """`/`, `/static/…` and `/docs`."""
 
-    def __init__(self, app: FastAPI) -> None:
+    def __init__(self, app: FastAPI, *, password_min_length: int) -> None:
+        index = (STATIC / "index.html").read_text(encoding="utf-8")
+        self._index = index.replace("{password_min_length}", str(password_min_length)).encode()
         self._pages = {file.name: file for file in STATIC.iterdir() if file.is_file()}
         self._app = app
         self.router = router = APIRouter()
@@ -51,11 +53,11 @@ class Page:
 
     async def index(self) -> Response:
         """The page."""
-        return _file(self._pages["index.html"], CONTENT_SECURITY_POLICY)
+        return Response(self._index, media_type="text/html", headers=_headers(CONTENT_SECURITY_POLICY))
 
     async def static(self, name: str) -> Response:
         """A file of the page: one that is in the folder, by its exact name."""
-        if name not in self._pages:
+        if name not in self._pages or name == "index.html":  # which has its place at `/`
             raise HTTPException(404)
         return _file(self._pages[name], CONTENT_SECURITY_POLICY)
 

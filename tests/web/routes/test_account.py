@@ -205,6 +205,7 @@ def test_a_wrong_current_password_is_no_wrong_token(client: httpx2.Client) -> No
 
 GUARDED = [
     ("GET", "/auth/me"),
+    ("GET", "/auth/live"),
     ("GET", "/auth/sessions"),
     ("DELETE", "/auth/sessions/AAAAAAAAAAAAAAAAAAAAAA"),
     ("DELETE", "/auth/sessions"),

@@ -93,6 +93,7 @@ def test_the_description_names_every_route_and_resolves(client: httpx2.Client) -
         "POST /auth/refresh",
         "POST /auth/logout",
         "GET /auth/me",
+        "GET /auth/live",
         "GET /auth/sessions",
         "DELETE /auth/sessions/{session_id}",
         "DELETE /auth/sessions",
@@ -135,7 +136,7 @@ def test_what_has_no_content_is_described_and_sent_without(client: httpx2.Client
         for operation in methods.values()
         if "content" not in operation["responses"].get("204", {"content": None})
     }
-    assert empty == {"logout", "end_session", "end_sessions", "change_password"}
+    assert empty == {"logout", "live", "end_session", "end_sessions", "change_password"}
     token = register(client)["access_token"]
     answer = client.post("/auth/logout", headers=bearer(token))
     assert (answer.status_code, answer.content) == (204, b"")
@@ -148,7 +149,7 @@ def test_operations_have_short_names_of_their_own(client: httpx2.Client) -> None
     paths = client.get("/openapi.json").json()["paths"]
     names = [operation["operationId"] for methods in paths.values() for operation in methods.values()]
     assert sorted(names) == sorted([
-        "register", "login", "refresh", "logout", "token", "me", "list_sessions", "end_session", "end_sessions",
+        "register", "login", "refresh", "logout", "token", "me", "live", "list_sessions", "end_session", "end_sessions",
         "change_password", "jwks", "createNewUser", "userOrders", "healthz", "readyz",
     ])  # fmt: skip
 
@@ -173,4 +174,11 @@ def test_authorize_in_the_docs_knows_where_to_log_in(client: httpx2.Client) -> N
         for operation in methods.values()
         if {"sealring": []} in operation.get("security", [])
     }
-    assert guarded == {"/auth/me", "/auth/sessions", "/auth/sessions/{session_id}", "/auth/password", "/api/userOrders"}
+    assert guarded == {
+        "/auth/me",
+        "/auth/live",
+        "/auth/sessions",
+        "/auth/sessions/{session_id}",
+        "/auth/password",
+        "/api/userOrders",
+    }

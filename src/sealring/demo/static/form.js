@@ -7,6 +7,7 @@
  */
 
 import { Problem } from "/auth/client.js";
+import { isClosed, setClosed } from "./button.js";
 import { countdown } from "./clock.js";
 import { sentence } from "./notice.js";
 import { find } from "./panel.js";
@@ -37,10 +38,10 @@ export class Form {
   }
 
   async submit() {
-    if (this.button.disabled) return;
+    if (isClosed(this.button)) return;
     this.#tidy();
     if (this.#missing()) return;
-    this.button.disabled = true;
+    setClosed(this.button, true);
     this.form.ariaBusy = "true";
     try {
       /** @type {Fields} */
@@ -52,7 +53,7 @@ export class Form {
       this.#explain(error);
     } finally {
       this.form.ariaBusy = "false";
-      if (this.#counting === undefined) this.button.disabled = false;
+      if (this.#counting === undefined) setClosed(this.button, false);
     }
   }
 
@@ -66,7 +67,7 @@ export class Form {
   #tidy() {
     clearInterval(this.#counting);
     this.#counting = undefined;
-    this.button.disabled = false;
+    setClosed(this.button, false);
     this.alert.hidden = true;
     for (const error of this.form.querySelectorAll(".error")) /** @type {HTMLElement} */ (error).hidden = true;
     for (const input of this.form.querySelectorAll("[aria-invalid]")) input.removeAttribute("aria-invalid");
@@ -114,7 +115,7 @@ export class Form {
     const ticking = Object.assign(document.createElement("span"), { ariaHidden: "true" });
     const words = Object.assign(document.createElement("span"), { className: "unseen", textContent: ` Try again in ${seconds} seconds.` });
     this.alert.append(words, ticking);
-    this.button.disabled = true;
+    setClosed(this.button, true);
     const tick = () => {
       const left = until - Date.now();
       if (left <= 0) return this.#tidy();

@@ -6,6 +6,7 @@
  */
 
 import { onChange, refresh } from "/auth/client.js";
+import { onPress } from "./button.js";
 import { countdown, dateAndTime } from "./clock.js";
 import { say } from "./notice.js";
 import { find, Panel } from "./panel.js";
@@ -48,18 +49,15 @@ function tick() {
   hand.style.strokeDashoffset = String(100 * (1 - share));
 }
 
-button.onclick = async () => {
-  button.disabled = true;
+onPress(button, async () => {
   try {
     const outcome = await refresh();
     if (outcome === "renewed") say("A new access token; the same session.");
     else if (outcome instanceof Response) say("The service is busy. You are still signed in.");
   } catch {
     say("The service cannot be reached. You are still signed in.");
-  } finally {
-    button.disabled = false;
   }
-};
+});
 
 export const inspector = new Panel(
   section,

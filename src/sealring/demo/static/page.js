@@ -4,7 +4,8 @@
  * and by nothing else. When the state says nobody is signed in, nothing private is left in the document.
  */
 
-import { fetch, login, logout, onChange, onIdentityChange, Problem, register } from "/auth/client.js";
+import { fetch, login, logout, onChange, onIdentityChange, Problem, register, watch } from "/auth/client.js";
+import { onPress } from "./button.js";
 import { countdown } from "./clock.js";
 import { Form } from "./form.js";
 import { inspector } from "./inspector.js";
@@ -75,6 +76,7 @@ function turn(state, from) {
   find(password.form, "[name=username]", HTMLInputElement).value = state.user?.username ?? "";
   choose();
   if (isIn) {
+    if (from === "signed-out") say(""); // "You are signed out" is no longer so
     if (location.hash === "#sign-up") history.replaceState(null, "", location.pathname); // the next face is "sign in"
     for (const panel of panels) void panel.load();
     if (from === "signed-out") find(document, "#orders-title", HTMLElement).focus();
@@ -104,18 +106,16 @@ function showTrouble() {
   else banner.lastElementChild?.replaceWith(again);
 }
 
-signOut.onclick = async () => {
-  signOut.disabled = true;
+onPress(signOut, async () => {
   leaving = true;
   try {
     await logout();
   } catch (error) {
     say(`You are still signed in. ${error instanceof Problem ? sentence(error.message) : "The service cannot be reached; try again."}`);
   } finally {
-    signOut.disabled = false;
     leaving = false;
   }
-};
+});
 
 addEventListener("hashchange", () => {
   choose();
@@ -126,3 +126,4 @@ addEventListener("hashchange", () => {
 setInterval(showTrouble, 1000);
 onIdentityChange(({ now }) => say(`Another user has signed in with this browser: ${now.username}.`));
 onChange(show);
+watch();

@@ -4,6 +4,7 @@
  */
 
 import { fetch, Problem } from "/auth/client.js";
+import { onPress } from "./button.js";
 import { ago, date, setTime } from "./clock.js";
 import { say, sentence } from "./notice.js";
 import { find, Panel, stamp } from "./panel.js";
@@ -14,9 +15,8 @@ const section = find(document, "#sessions", HTMLElement);
 const title = find(section, "h2", HTMLElement);
 const endOthers = find(section, "#end-others", HTMLButtonElement);
 
-/** Ends what `path` names, then shows what is left. @param {HTMLButtonElement} button @param {string} path @param {string} done */
-async function end(button, path, done) {
-  button.disabled = true;
+/** Ends what `path` names, then shows what is left. @param {string} path @param {string} done */
+async function end(path, done) {
   try {
     const answer = await fetch(path, { method: "DELETE" });
     // Not there any more is what was wanted.
@@ -26,8 +26,6 @@ async function end(button, path, done) {
     title.focus(); // the button that had the focus is gone
   } catch {
     say("The service cannot be reached: nothing was ended. Try again.");
-  } finally {
-    button.disabled = false;
   }
 }
 
@@ -46,7 +44,7 @@ function row(session) {
     button.remove(); // "Sign out" ends this one
   } else {
     button.ariaLabel = `End this one: ${device}, ${session.address}`;
-    button.onclick = () => end(button, `/auth/sessions/${encodeURIComponent(session.id)}`, `Ended: ${device}.`);
+    onPress(button, () => end(`/auth/sessions/${encodeURIComponent(session.id)}`, `Ended: ${device}.`));
   }
   return li;
 }
@@ -54,7 +52,7 @@ function row(session) {
 /** This one first, then by when they were last seen. @param {Session} a @param {Session} b */
 const order = (a, b) => Number(b.current) - Number(a.current) || b.last_seen_at - a.last_seen_at;
 
-endOthers.onclick = () => end(endOthers, "/auth/sessions?keep=current", "All other sessions are ended.");
+onPress(endOthers, () => end("/auth/sessions?keep=current", "All other sessions are ended."));
 
 export const sessions = new Panel(
   section,

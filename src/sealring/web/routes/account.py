@@ -26,6 +26,7 @@ class AccountRoutes:
         self._site = site
         self.router = router = site.guarded_router()
         reading = refusals(*GUARDED)
+        router.get("/live", operation_id="live", **no_content(*GUARDED))(self.live)
         router.get("/me", operation_id="me", responses=reading, response_model_exclude_defaults=True)(self.me)
         router.get("/sessions", operation_id="list_sessions", responses=reading)(self.sessions)
         acting = (*GUARDED, errors.CrossSite)
@@ -74,6 +75,9 @@ class AccountRoutes:
             expires_in=caller.expires_at - site.issuer.clock() // 1000,
             csrf_token=site.csrf_tokens.token(session.id) if by_cookie else None,
         )
+
+    async def live(self) -> None:
+        """The caller's session lives, as far as this node knows: answered from memory, for pages that ask often."""
 
     async def sessions(self, request: Request) -> ManySessions:
         """The caller's live sessions, newest first."""

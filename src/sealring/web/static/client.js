@@ -216,6 +216,21 @@ export class Client {
     return this.#refreshing;
   }
 
+  /**
+   * Asks every few seconds, while the page can be seen and somebody is signed in, whether the session still lives. The
+   * server answers from memory. A session that was ended elsewhere is noticed within that time.
+   * @param {number} [seconds] @returns {() => void} stops it
+   */
+  watch(seconds = 3) {
+    const look = () => {
+      const { status, trouble } = this.#state;
+      if (document.hidden || status !== "signed-in" || trouble !== null || this.#refreshing !== null) return;
+      void this.fetch(`${this.base}/live`, { cache: "no-store" }).catch(() => {});
+    };
+    const timer = setInterval(look, 1000 * seconds);
+    return () => clearInterval(timer);
+  }
+
   /** Asks the server who is signed in; an access token that has run out is refreshed first. */
   async check() {
     const outcome = await this.#load();
@@ -436,5 +451,6 @@ export const login = client.login.bind(client);
 export const logout = client.logout.bind(client);
 export const fetch = client.fetch.bind(client);
 export const refresh = client.refresh.bind(client);
+export const watch = client.watch.bind(client);
 export const onChange = client.onChange.bind(client);
 export const onIdentityChange = client.onIdentityChange.bind(client);
