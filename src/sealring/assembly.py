@@ -18,6 +18,7 @@ from fastapi import APIRouter, Request, Response
 
 from sealring import jwt
 from sealring.errors import SealringError, StoreUnavailable
+from sealring.forks import stop_watching, watch_forks
 from sealring.issuer.access_tokens import AccessTokenIssuer
 from sealring.issuer.access_ttl import AccessTtl
 from sealring.issuer.accounts import AccountPolicy, Accounts
@@ -176,12 +177,20 @@ class Sealring:
             self.issuer.keys.verifying()  # a key that no listed secret opens is said now
             await self.verifier.follower.start()
             self._housekeeping = asyncio.create_task(self._keep_house(), name="sealring housekeeping")
+            watch_forks(self)
+
+    def forked(self) -> None:
+        """In a child it is closed; `open` opens it anew, unless its SQLite file is the parent's (`sealring.forks`)."""
+        self._of_parent = self._housekeeping
+        self.issuer.keys.forked()
+        self._housekeeping, self._opening = None, asyncio.Lock()
 
     async def close(self) -> None:
         """Stop following, close the store."""
         async with self._opening:
             if self._housekeeping is None:
                 return
+            stop_watching(self)
             self._housekeeping.cancel()
             await asyncio.gather(self._housekeeping, return_exceptions=True)
             self._housekeeping = None

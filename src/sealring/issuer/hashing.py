@@ -23,6 +23,7 @@ from hmac import compare_digest
 from secrets import token_bytes
 from typing import TypeVar, TypeVarTuple
 
+from sealring.forks import watch_forks
 from sealring.issuer.argon2id import (
     HASH_BYTES,
     MAX_STORED_MEMORY_KIB,
@@ -104,11 +105,19 @@ class PasswordHasher:
         self.threads = max(1, min(fitting, threads or _cores()))
         self.places = 2 * self.threads
         """Log-ins under way at once: while one asks the store, another hashes."""
-        self.queue = HashingQueue(self.places, max_waiting)
+        self.computed = 0
+        """Hashes made and verified so far; with `waiting` and `running` for metrics."""
+        self._max_waiting = max_waiting
+        # what nobody's password hashes to: random, not the hash of anything, so that nothing ever matches it
+        self._absent = StoredHash(profile, token_bytes(SALT_BYTES), token_bytes(HASH_BYTES))
+        self.forked()
+        watch_forks(self)
+
+    def forked(self) -> None:
+        """Begin with nobody waiting and no thread: a child has none of its parent's, and any lock may be held."""
+        self.queue = HashingQueue(self.places, self._max_waiting)
         self.running = 0
         """Hashes under way now, or next."""
-        self.computed = 0
-        """Hashes made and verified so far; these three are for metrics."""
         self._threads = asyncio.Semaphore(self.threads)
         self._beside_the_loop = asyncio.Semaphore(max(1, self.threads - 1))
         self._loop = _LoopLoad()
@@ -117,8 +126,6 @@ class PasswordHasher:
         self._giving_way = ThreadPoolExecutor(self.threads, "argon2-flood", _give_way, (LOWEST_PRIORITY,))
         self._counting = threading.Lock()
         self._larger = threading.Lock()
-        # what nobody's password hashes to: random, not the hash of anything, so that nothing ever matches it
-        self._absent = StoredHash(profile, token_bytes(SALT_BYTES), token_bytes(HASH_BYTES))
 
     @property
     def waiting(self) -> int:

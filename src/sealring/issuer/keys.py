@@ -88,6 +88,10 @@ class SigningKeys:
         async with self._reading:  # whoever asked first is answered first: no older ring replaces a newer one
             self._take(await self._store.read_keys())
 
+    def forked(self) -> None:
+        """In a child: whoever was reading is the parent's."""
+        self._reading = asyncio.Lock()
+
     async def load(self) -> None:
         """Read the ring; make what it lacks: a first key, a standby. Call when the version moved, and now and then.
 

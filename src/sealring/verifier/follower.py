@@ -19,6 +19,7 @@ from typing import Literal
 
 from sealring import jwt
 from sealring.errors import SealringError, Unavailable
+from sealring.forks import FORKED, stop_watching, watch_forks
 from sealring.revocation.entry import Entry, entry_digest
 from sealring.revocation.view import RevocationView
 from sealring.store.records import FeedPage
@@ -120,6 +121,7 @@ class Follower:
 
     async def start(self) -> None:
         """Load everything once, if the source answers, and keep polling until `stop`."""
+        watch_forks(self)
         await self.poll()
         self._tasks = (
             asyncio.create_task(self._follow(), name="sealring follower"),
@@ -132,6 +134,16 @@ class Follower:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks = ()
+        stop_watching(self)
+
+    def forked(self) -> None:
+        """The tasks are the parent's: this node is stale until it is started, and then loads everything."""
+        self._of_parent = self._tasks
+        self._tasks = ()
+        self._hurry = asyncio.Event()
+        self._cursor = self._committed_here = None
+        self.fresh_until = float("-inf")
+        self.trouble = f"not started: {FORKED}"
 
     async def poll(self) -> bool:
         """Ask the source once; true when this node is as fresh as the start of this call, or as the last heartbeat."""

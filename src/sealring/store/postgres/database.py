@@ -125,6 +125,11 @@ class Database:
             )
             await self._pool.open()
 
+    def forked(self) -> None:
+        """Leave the connections to the parent."""
+        self._of_parent = (self._pool, self._running, self._in_use)
+        self._pool, self._running, self._in_use = None, set(), set()
+
     async def close(self) -> None:
         """Wait for what runs, for as long as a question may take, then close every connection.
 

@@ -10,6 +10,7 @@ from functools import partial
 
 import psycopg
 
+from sealring.forks import stop_watching, watch_forks
 from sealring.revocation.entry import Entry
 from sealring.sessions.session import Session
 from sealring.store.ledger import draft_entry
@@ -59,10 +60,23 @@ class PostgresStore(Store):
         # the follower's questions go a way of their own: writers that wait for a locked row make no node stale (F5);
         # two connections, so that a heartbeat that hangs is not in its way
         self._following = Database(dsn, connections=2, schema=schema)
+        self._find_ways()
+
+    def _find_ways(self) -> None:
         self._heartbeat = Heartbeat(self._following)
         self._swaps = Swaps(self._database)
         self._endings = Endings(self._database)
         self._news = News(self._database)
+
+    def forked(self) -> None:
+        """Leave the connections to the parent: two processes on one socket would read each other's answers.
+
+        The store is closed then, and can be opened. What is the parent's is kept, so that nothing is hung up.
+        """
+        self._of_parent = (self._heartbeat, self._swaps, self._endings, self._news)
+        self._database.forked()
+        self._following.forked()
+        self._find_ways()
 
     @property
     def database(self) -> Database:
@@ -80,8 +94,10 @@ class PostgresStore(Store):
         self.behind_pooler = connection.pooled
         await self._database.open()
         await self._following.open()
+        watch_forks(self)
 
     async def close(self) -> None:
+        stop_watching(self)
         await self._news.close()
         await self._swaps.close()
         await self._endings.close()

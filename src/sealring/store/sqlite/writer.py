@@ -19,7 +19,8 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Literal, TypeVar
 
-from sealring.errors import Overloaded, StoreUnavailable
+from sealring.errors import ConfigurationError, Overloaded, StoreUnavailable
+from sealring.forks import FORKED, HINT, stop_watching, watch_forks
 from sealring.store.sqlite.group_commit import GroupCommit, Job, deliver, drain
 
 T = TypeVar("T")
@@ -27,6 +28,10 @@ Work = Callable[[sqlite3.Connection], T]
 
 QUEUE_LIMIT = 4096
 """Under a second of writes on an ordinary disk; what comes on top is told to try again."""
+
+_of_parent: set[Path] = set()
+"""Files that were open when this process forked. SQLite remembers the locks of its process, and in the child takes
+those of the parent for its own: a second connection to such a file would go unlocked (sqlite.org/howtocorrupt.html)."""
 
 ANSWER_SECONDS = 10.0
 """How long a caller waits: for a group under way and one's own, each within its budget. A disk may hang for longer."""
@@ -71,6 +76,9 @@ class SqliteWriter:
         with self._gate:
             if self._thread is not None:
                 return
+            if self.path in _of_parent:
+                raise ConfigurationError(f"{self.path.name} cannot be opened: {FORKED}", HINT)
+            watch_forks(self)
             self._thread = threading.Thread(target=self._run, args=(job,), name=f"sqlite {self.path.name}", daemon=True)
             self._thread.start()
         await job.future
@@ -101,12 +109,18 @@ class SqliteWriter:
         """
         return await self._ask("write", work)
 
+    def forked(self) -> None:
+        """Leave file and connection to the parent. Not even closed: that would touch locks and log."""
+        _of_parent.add(self.path)
+        self._gate, self._queue, self._thread = threading.Lock(), SimpleQueue(), None
+
     async def _ask(self, kind: Literal["read", "write", "close"], work: Work[T]) -> T:
         loop = asyncio.get_running_loop()
         job = Job(kind, work, loop, loop.create_future())
         with self._gate:
             if self._thread is None:
-                raise StoreUnavailable("the store is not open")
+                of_parent = self.path in _of_parent
+                raise StoreUnavailable(f"the store cannot be used: {FORKED}" if of_parent else "the store is not open")
             if self._queue.qsize() >= QUEUE_LIMIT and kind != "close":
                 raise Overloaded("too much is waiting for the database file")
             self._queue.put(job)
@@ -138,6 +152,7 @@ class SqliteWriter:
     def _end(self) -> None:
         with self._gate:
             self._thread = None
+        stop_watching(self)
         late = drain(self._queue)
         for job in late:
             job.error = StoreUnavailable("the store is closed")
