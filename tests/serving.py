@@ -132,7 +132,12 @@ def start(folder: Path, *arguments: str, port: int = 0, **settings: str) -> Serv
 def shared_demo() -> ServedProcess:
     """One demo for all tests of this run that do not need one of their own."""
     folder = tempfile.TemporaryDirectory(prefix="sealring-demo-")
-    served = start(Path(folder.name), SEALRING_THROTTLE_ADDRESS="100000/1m", SEALRING_PASSWORD_MIN_LENGTH="15")
+    served = start(
+        Path(folder.name),
+        SEALRING_THROTTLE_ADDRESS="100000/1m",
+        SEALRING_THROTTLE_REGISTRATION="100000/1m",
+        SEALRING_PASSWORD_MIN_LENGTH="15",
+    )
 
     def end() -> None:
         served.kill()
@@ -163,7 +168,12 @@ def cheap_sealring(
     """A `Sealring` on a frozen clock, a memory store and hashes that cost nothing."""
     clock = FrozenClock() if clock is None else clock
     store = MemoryStore(clock.now_ms) if store is None else store
-    given: dict[str, Any] = {"secret": SECRET, "throttle_address": "100000/1m", "password_grant": "on"} | settings
+    given: dict[str, Any] = {
+        "secret": SECRET,
+        "throttle_address": "100000/1m",
+        "throttle_registration": "100000/1m",
+        "password_grant": "on",
+    } | settings
     auth = Sealring(store=store, clock=clock, grant_for=grant_for, **given)
     accounts = Accounts(
         store,
@@ -173,6 +183,7 @@ def cheap_sealring(
         policy=AccountPolicy(
             account_rate=account_rate,
             address_rate=auth.settings.throttle_address,
+            registration_rate=auth.settings.throttle_registration,
             answer_grid_ms=1,
         ),
     )

@@ -62,8 +62,6 @@ log = logging.getLogger("sealring")
 
 JWKS_MAX_AGE_SECONDS = 300
 HOUSEKEEPING_SECONDS = 60
-AUDIT_SECONDS = 400 * 86_400
-"""How long audit lines are kept."""
 
 
 class Sealring:
@@ -443,7 +441,7 @@ class Sealring:
             try:
                 await self.access_ttl.declare()
                 await self.issuer.keys.load()
-                await self.store.purge(now=self.clock.now_ms() // 1000, audit_seconds=AUDIT_SECONDS)
+                await self.store.purge(now=self.clock.now_ms() // 1000, audit_seconds=self.settings.audit_retention)
             except SealringError as error:
                 log.warning("housekeeping put off", extra={"sealring": {"cause": error.code}})
 
@@ -493,6 +491,7 @@ def _issuer(  # noqa: PLR0917 - the parts, in the order in which they were made
             max_seconds=settings.session_max,
             retry_window_ms=round(settings.retry_window * 1000),
             leeway_seconds=LEEWAY_SECONDS,
+            cap=settings.session_cap,
         ),
         in_force=follower.apply,
         clock=clock.now_ms,
@@ -508,6 +507,7 @@ def _issuer(  # noqa: PLR0917 - the parts, in the order in which they were made
             password_min_length=settings.password_min_length,
             account_rate=settings.throttle_account,
             address_rate=settings.throttle_address,
+            registration_rate=settings.throttle_registration,
             new_account_scopes=settings.default_scopes,
         ),
     )

@@ -69,6 +69,9 @@ _AS_IN = {
     "password_grant": "off",
     "throttle_account": "10/5m",
     "throttle_address": "60/1m",
+    "throttle_registration": "60/1h",
+    "session_cap": "50",
+    "audit_retention": "400d",
     "key_rotation": "30d",
     "trusted_proxies": "10.0.0.0/8,192.0.2.1,unix",
     "default_scopes": "orders:read orders:write",
@@ -108,6 +111,9 @@ class Settings(BaseSettings):
     password_grant: Literal["off", "on"] = "off"  # noqa: S105 - a switch
     throttle_account: RateText = Rate(10, 300)
     throttle_address: RateText = Rate(60, 60)
+    throttle_registration: RateText = Rate(60, 3600)
+    session_cap: int = Field(50, ge=1, le=10_000)
+    audit_retention: WholeSeconds = Field(400 * 86_400, ge=1, le=10 * 366 * 86_400)
     key_rotation: WholeSeconds = Field(30 * 86_400, ge=3600)
     trusted_proxies: Annotated[tuple[TrustedProxy, ...], NoDecode] = ()
     default_scopes: Annotated[tuple[str, ...], NoDecode] = ()
@@ -229,6 +235,9 @@ class SettingsArguments(TypedDict, total=False):
     password_grant: Literal["off", "on"] | bool
     throttle_account: Rate | str
     throttle_address: Rate | str
+    throttle_registration: Rate | str
+    session_cap: int
+    audit_retention: Duration
     key_rotation: Duration
     trusted_proxies: str | Sequence[str | TrustedProxy]
     default_scopes: str | Sequence[str]
@@ -301,7 +310,10 @@ def load_settings(**given: Unpack[SettingsArguments]) -> Settings:
         name = PREFIX + str(first["loc"][0]).upper() if first["loc"] else "settings"
         field = name.removeprefix(PREFIX).lower()
         words = first["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
-        if first["type"] in {"greater_than_equal", "less_than_equal"} and field != "password_min_length":
+        if first["type"] in {"greater_than_equal", "less_than_equal"} and field not in {
+            "password_min_length",
+            "session_cap",
+        }:
             words += " seconds"
         hint = f"as in {name}={_AS_IN[field]}" if field in _AS_IN else None
         raise ConfigurationError(f"{name}: {words}", hint) from None

@@ -80,6 +80,7 @@ class Site:
             password_min_length=8,
             max_staleness=3600.0,
             throttle_address="100000/1m",
+            throttle_registration="100000/1m",
         )
         self.app = FastAPI(redirect_slashes=False)
         self.app.include_router(self.auth.router())

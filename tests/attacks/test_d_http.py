@@ -48,7 +48,10 @@ class Server:
 
     def __init__(self, parser: Parser) -> None:
         auth = Sealring(
-            secret="7f1c0de94b26a853" * 2 + "e80b3d5f92a417c6" * 2, store=MemoryStore(), throttle_address="100000/1m"
+            secret="7f1c0de94b26a853" * 2 + "e80b3d5f92a417c6" * 2,
+            store=MemoryStore(),
+            throttle_address="100000/1m",
+            throttle_registration="100000/1m",
         )
         app = FastAPI(lifespan=auth.lifespan, redirect_slashes=False)
         app.include_router(auth.router())

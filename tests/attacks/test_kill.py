@@ -20,7 +20,11 @@ import pytest
 from tests.ports import free_port
 from tests.serving import PASSWORD, ServedProcess, bearer, fresh_name, problem, start
 
-SETTINGS = {"SEALRING_THROTTLE_ADDRESS": "100000/1m", "SEALRING_THROTTLE_ACCOUNT": "1000/1m"}
+SETTINGS = {
+    "SEALRING_THROTTLE_ADDRESS": "100000/1m",
+    "SEALRING_THROTTLE_REGISTRATION": "100000/1m",
+    "SEALRING_THROTTLE_ACCOUNT": "1000/1m",
+}
 CALLERS = 6
 
 

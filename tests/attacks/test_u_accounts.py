@@ -652,7 +652,7 @@ def test_d1_a_flood_of_log_ins_is_refused_beyond_the_queue() -> None:
 
 def test_d2_registrations_from_one_address_are_bounded() -> None:
     async def scenario() -> None:
-        house = House(address_rate=Rate(2, 60))
+        house = House(address_rate=Rate(2, 60), registration_rate=Rate(20, 3600))
         outcomes: Counter[str] = Counter()
         for number in range(40):
             try:

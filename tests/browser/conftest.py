@@ -54,7 +54,12 @@ def _serve(folder: Path, **settings: str) -> tuple[str, subprocess.Popen[bytes]]
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     environment = {name: value for name, value in os.environ.items() if not name.startswith("SEALRING_")}
-    environment |= {"SEALRING_ISSUER": url, "SEALRING_THROTTLE_ADDRESS": "10000/1m", **settings}
+    environment |= {
+        "SEALRING_ISSUER": url,
+        "SEALRING_THROTTLE_ADDRESS": "10000/1m",
+        "SEALRING_THROTTLE_REGISTRATION": "10000/1m",
+        **settings,
+    }
     command = [sys.executable, "-c", "from sealring.cli import main; main()", "serve", "--port", str(port)]
     log = folder / "server.log"
     with log.open("wb") as output:

@@ -200,7 +200,13 @@ def test_told_to_stop_it_ends_well_however_it_is_told(tmp_path: Path, number: si
 
 @pytest.fixture(scope="module")
 def crew(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedProcess]:
-    served = start(tmp_path_factory.mktemp("crew"), "--workers", "2", SEALRING_THROTTLE_ADDRESS="10000/1m")
+    served = start(
+        tmp_path_factory.mktemp("crew"),
+        "--workers",
+        "2",
+        SEALRING_THROTTLE_ADDRESS="10000/1m",
+        SEALRING_THROTTLE_REGISTRATION="10000/1m",
+    )
     yield served
     served.kill()
 

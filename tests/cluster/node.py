@@ -45,6 +45,7 @@ class Node:
             "SEALRING_ISSUER": "http://127.0.0.1:8000",
             "SEALRING_THROTTLE_ACCOUNT": "100000/1m",
             "SEALRING_THROTTLE_ADDRESS": "100000/1m",
+            "SEALRING_THROTTLE_REGISTRATION": "100000/1m",
             **settings,
         }
         self.client = httpx2.AsyncClient(

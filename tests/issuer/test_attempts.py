@@ -25,6 +25,7 @@ def attempts_over(store: MemoryStore, hasher: PasswordHasher) -> Attempts:
         hasher,
         clock=lambda: 1_800_000_000_000,
         account_rate=Rate(4, 300),
+        registration_rate=Rate(600, 60),
         address_rate=Rate(100, 60),
         answer_grid_ms=1,
     )

@@ -18,7 +18,12 @@ expected-statuses = ["2xx", "401", "403", "404", "409", "422", "503"]
 
 
 def test_the_server_answers_as_its_openapi_document_says(tmp_path: Path) -> None:
-    server = start(tmp_path, SEALRING_THROTTLE_ADDRESS="100000/1m", SEALRING_THROTTLE_ACCOUNT="100000/1m")
+    server = start(
+        tmp_path,
+        SEALRING_THROTTLE_ADDRESS="100000/1m",
+        SEALRING_THROTTLE_REGISTRATION="100000/1m",
+        SEALRING_THROTTLE_ACCOUNT="100000/1m",
+    )
     (tmp_path / "schemathesis.toml").write_text(CONFIG)
     try:
         done = subprocess.run(

@@ -19,6 +19,8 @@ log = logging.getLogger(__name__)
 ACCOUNT_ID_BYTES = 16
 FAILURES_PER_ACCOUNT = Rate(10, 300)
 FAILURES_PER_ADDRESS = Rate(60, 60)
+REGISTRATIONS_PER_ADDRESS = Rate(60, 3600)
+"""Each is a row for good (D2). An office or a school behind one address registers some dozens on its busiest day."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +31,7 @@ class AccountPolicy:
         password_min_length: code points; NIST SP 800-63B-4: 15 where the password is alone, 8 with a second factor.
         account_rate: failures per account.
         address_rate: failures per address.
+        registration_rate: registrations per address, those that fail at a taken name included.
         service_words: words that a password must not be made of, the service's own name among them.
         new_account_scopes: what whoever registers may do.
         answer_grid_ms: see `Attempts`.
@@ -40,6 +43,7 @@ class AccountPolicy:
     password_min_length: int = 15
     account_rate: Rate = FAILURES_PER_ACCOUNT
     address_rate: Rate = FAILURES_PER_ADDRESS
+    registration_rate: Rate = REGISTRATIONS_PER_ADDRESS
     service_words: tuple[str, ...] = ("sealring",)
     new_account_scopes: tuple[str, ...] = ()
     answer_grid_ms: int = 50

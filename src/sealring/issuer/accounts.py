@@ -74,6 +74,7 @@ class Accounts:
             clock=clock,
             account_rate=policy.account_rate,
             address_rate=policy.address_rate,
+            registration_rate=policy.registration_rate,
             answer_grid_ms=policy.answer_grid_ms,
         )
 

@@ -48,6 +48,7 @@ class Attempts:
         clock: Unix milliseconds.
         account_rate: failures per account.
         address_rate: failures per address.
+        registration_rate: registrations per address.
         answer_grid_ms: failures are answered at whole multiples of this after they got their place; a little more
             than a hash and its store calls usually take.
     """
@@ -60,6 +61,7 @@ class Attempts:
         clock: Callable[[], int],
         account_rate: Rate,
         address_rate: Rate,
+        registration_rate: Rate,
         answer_grid_ms: int,
     ) -> None:
         self._store = store
@@ -67,6 +69,7 @@ class Attempts:
         self._clock = clock
         self._account_rate = account_rate
         self._address_rate = address_rate
+        self._registration_rate = registration_rate
         self._answer_grid_seconds = answer_grid_ms / 1000
         self._full = FullLanes()
 
@@ -109,7 +112,7 @@ class Attempts:
         """
         address = address_lane(origin.address, self._address_rate)
         self._refuse_full(origin)
-        crowd = address_lane(origin.address, self._wide_rate, purpose="registration")
+        crowd = address_lane(origin.address, self._registration_rate, purpose="registration")
         async with self._hasher.slot(network=network_of(origin.address)) as slot:
             _refuse(self._full.take_turn(address, now_ms=self._clock()))
             if wait := await self._store.count_attempt([crowd], now=self._clock() // 1000):

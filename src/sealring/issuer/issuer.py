@@ -26,7 +26,10 @@ from sealring.issuer.sessions import Issued, Sessions
 from sealring.issuer.throttle import DEVICE_ID_BYTES, DeviceLanes, Rate, address_lane
 from sealring.revocation.entry import Entry
 from sealring.store.protocol import Store
-from sealring.store.records import Account, Event, LoginGuard
+from sealring.store.records import Account, Event, Lane, LoginGuard
+
+ENDS_PER_SUBJECT = Rate(10, 60)
+"""How often a subject may end all of its sessions. A person does it once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +130,24 @@ class Issuer:
         """
         if not await self.sessions.end(session_id, cause="ended_by_user", subject=subject, address=origin.address):
             raise NotFound("no such session")
+
+    async def end_sessions(self, subject: str, *, keep: str | None, origin: Origin) -> None:
+        """End all of the subject's own sessions, or all but one.
+
+        Counted: with one kept, a single access token could otherwise write revocations as fast as the disk takes them,
+        and every node holds each for the life of an access token (D2).
+
+        Raises:
+            Throttled: too often.
+        """
+        lane = Lane(
+            key=f"end sessions of {subject}",
+            limit=ENDS_PER_SUBJECT.limit,
+            window_seconds=ENDS_PER_SUBJECT.window_seconds,
+        )
+        if wait := await self.store.count_attempt([lane], now=self.clock() // 1000):
+            raise Throttled(wait)
+        await self.sessions.end_subject(subject, cause="ended_by_user", keep=keep, address=origin.address)
 
     async def change_password(
         self, account_id: str, current: str, new: str, *, keep_session: str, origin: Origin

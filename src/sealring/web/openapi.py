@@ -53,7 +53,13 @@ class NoContent(Response):
         super().init_headers(headers)
 
 
-ANY = (errors.StoreUnavailable, errors.RequestRefused, errors.TargetTooLong, errors.HeadersTooLarge)
+ANY = (
+    errors.StoreUnavailable,
+    errors.RequestRefused,
+    errors.InvalidRequest,
+    errors.TargetTooLong,
+    errors.HeadersTooLarge,
+)
 """What every route may answer."""
 READING = (errors.MalformedBody, errors.RequestTimeout, errors.BodyTooLarge, errors.UnsupportedMediaType)
 """What a route may answer that reads a body."""

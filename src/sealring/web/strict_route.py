@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, NoReturn
 
+from fastapi.dependencies.models import Dependant
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.requests import Request
@@ -44,17 +45,21 @@ class StrictRoute(APIRoute):
     `admit` is called before anything is read: who is not known learns nothing of what the route takes.
     `ask_first` is called once the body is there, so that the connection can go on, and before the body is validated,
     which costs more than all the rest of a refusal. It looks at the head alone and raises a `SealringError`.
+    A query parameter that the route does not read is refused, as unknown fields of bodies are: `?Keep=current` must not
+    end all sessions. `any_query` takes them, for endpoints whose RFC says so.
     """
 
     refused: Refused | None = None
     admit: Admit | None = None
     ask_first: AskFirst | None = None
+    any_query: bool = False
 
     def get_route_handler(self) -> Handler:
         """The route's handler (FastAPI's hook), fenced."""
         inner = super().get_route_handler()
         refused, admit = type(self).refused, type(self).admit
-        parameters = [parameter.alias for parameter in self.dependant.query_params]
+        parameters = _query_names(self.dependant)
+        any_query = type(self).any_query
         ask_first = type(self).ask_first
 
         async def handle(request: Request) -> Response:
@@ -63,6 +68,8 @@ class StrictRoute(APIRoute):
                     await admit(request)
                 if any(len(request.query_params.getlist(name)) > 1 for name in parameters):
                     raise InvalidRequest("a query parameter came twice")  # RFC 6750 §3.1
+                if not any_query and not (parameters | _names_of_host(request)).issuperset(request.query_params):
+                    raise InvalidRequest("a query parameter that this route does not know")
                 strict = await _StrictRequest.read(request, wanted=self.body_field is not None)
                 if ask_first is not None:
                     ask_first(request)
@@ -100,13 +107,18 @@ class StrictRoute(APIRoute):
 
 
 def counting(
-    refused: Refused | None, *, admit: Admit | None = None, ask_first: AskFirst | None = None
+    refused: Refused | None,
+    *,
+    admit: Admit | None = None,
+    ask_first: AskFirst | None = None,
+    any_query: bool = False,
 ) -> type[StrictRoute]:
     """`StrictRoute` that tells `refused` of each refusal, and asks `admit` and `ask_first` before each request."""
     return type(
         "CountingRoute",
         (StrictRoute,),
         {
+            "any_query": any_query,
             "refused": None if refused is None else staticmethod(refused),
             "admit": None if admit is None else staticmethod(admit),
             "ask_first": None if ask_first is None else staticmethod(ask_first),
@@ -122,6 +134,24 @@ def problem_response(error: SealringError, scope: Scope | None = None) -> Respon
     if scope is not None and must_close(reply, scope):
         response.headers["connection"] = "close"
     return response
+
+
+def _names_of_host(request: Request) -> set[str]:
+    """The query parameters that dependencies read which a host put before our router: `include_router(dependencies=…)`.
+
+    FastAPI keeps an included route's own dependencies in the scope since it no longer copies routes.
+    """
+    if not request.query_params:
+        return set()
+    included = request.scope.get("fastapi", {}).get("effective_route_context")
+    dependant = getattr(included, "dependant", None)
+    return _query_names(dependant) if isinstance(dependant, Dependant) else set()
+
+
+def _query_names(dependant: Dependant) -> set[str]:
+    """The query parameters that a route reads, those of its dependencies included."""
+    names = {parameter.alias for parameter in dependant.query_params}
+    return names.union(*map(_query_names, dependant.dependencies))
 
 
 def _without_content(send: Send) -> Send:

@@ -36,9 +36,8 @@ class AccountRoutes:
             openapi_extra=SESSION_ID,
             **no_content(*acting, errors.NotFound),
         )(self.end_session)
-        router.delete("/sessions", operation_id="end_sessions", **no_content(*acting, errors.InvalidFields))(
-            self.end_sessions
-        )
+        ending = (*acting, errors.InvalidFields, errors.Throttled)
+        router.delete("/sessions", operation_id="end_sessions", **no_content(*ending))(self.end_sessions)
         changing = (
             *acting,
             errors.SessionEnded,
@@ -100,11 +99,8 @@ class AccountRoutes:
         other hands ends the session when both were used (D5); a password change kills it at once.
         """
         caller = self._site.caller(request)
-        await self._site.issuer.sessions.end_subject(
-            caller.subject,
-            cause="ended_by_user",
-            keep=caller.session_id if keep else None,
-            address=self._site.origin(request).address,
+        await self._site.issuer.end_sessions(
+            caller.subject, keep=caller.session_id if keep else None, origin=self._site.origin(request)
         )
         if not keep:
             self._forget(request, response)
@@ -125,7 +121,7 @@ class AccountRoutes:
         """The tokens of the session that goes on, as they came: whoever asks by cookie gets cookies."""
         credential = self._site.credential(request)
         by_cookie = credential is not None and credential.from_cookie
-        return self._site.deliver(response, issued, "cookie" if by_cookie else "body")
+        return self._site.deliver(request, response, issued, "cookie" if by_cookie else "body")
 
     def _forget(self, request: Request, response: Response, *, depth: int = 1) -> None:
         """Clear the cookies of the browser that asked by them. By a bearer token, they are of another session (N4)."""

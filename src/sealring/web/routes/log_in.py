@@ -79,7 +79,15 @@ class LogInRoutes:
         leaving = (*BODY, *GUARDED, errors.InvalidRefreshToken, errors.CrossSite)
         router.post("/logout", operation_id="logout", **no_content(*leaving))(self.log_out)
         form = token_form(password_grant=site.password_grant)
-        router.post("/token", operation_id="token", openapi_extra=form, responses=TOKEN_ANSWERS)(self.token)
+        router.add_api_route(
+            "/token",
+            self.token,
+            methods=["POST"],
+            operation_id="token",
+            openapi_extra=form,
+            responses=TOKEN_ANSWERS,
+            route_class_override=counting(site.refused, any_query=True),  # RFC 6749 §3.2: unknown ones are ignored
+        )
 
     async def register(self, body: Registration, request: Request, response: Response) -> Tokens:
         """Make an account and log it in."""
