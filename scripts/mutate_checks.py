@@ -42,6 +42,9 @@ MODULES = (
     "signing",
     "remote_keys",
     "pem",
+    "durations",
+    "one_shot",
+    "../verifier/remote_keys",
 )
 LONGEST_SECONDS = 120
 # the second stage only for what survives the first; the differential test is left out: a named test must fail, not a
@@ -51,16 +54,21 @@ STAGES = (
     (
         *(f"tests/jwt/test_{name}.py" for name in ("one_shot", "base64url", "compact", "strict_json", "sign")),
         *(f"tests/jwt/test_{name}.py" for name in ("durations", "algorithms", "remote_keys", "keys")),
+        "tests/jwt/test_new_key_type.py",
+        "tests/verifier/test_remote_keys.py",
         "tests/vectors",
     ),
 )
 # the tests that most likely fail go first: those of the module's own name, or of this one
 NEAREST = {
-    **dict.fromkeys(("key_types/oct", "key_types/rsa", "key_types/ec", "key_types/okp", "jwk"), "keys"),
-    "key_confusion": "keys",
-    "pem": "keys",
-    "signing": "sign",
-    "pipeline": "verifier",
+    **dict.fromkeys(
+        ("key_types/oct", "key_types/rsa", "key_types/ec", "key_types/okp", "jwk"), "tests/jwt/test_keys.py"
+    ),
+    "key_confusion": "tests/jwt/test_keys.py",
+    "pem": "tests/jwt/test_keys.py",
+    "signing": "tests/jwt/test_sign.py",
+    "pipeline": "tests/jwt/test_verifier.py",
+    "../verifier/remote_keys": "tests/verifier/test_remote_keys.py",
 }
 IMPORTED_ONCE = ("cryptography.x509", "msgspec", "pybase64")
 
@@ -161,7 +169,7 @@ def survives(module: str, mutated: str, folder: Path) -> bool:
     target = folder / JWT / f"{module}.py"
     original = target.read_text()
     target.write_text(mutated)
-    nearest = f"tests/jwt/test_{NEAREST.get(module, module)}.py"
+    nearest = NEAREST.get(module, f"tests/jwt/test_{module}.py")
     stages = ((nearest,), *STAGES) if Path(nearest).exists() else STAGES
     passed = all(tests_pass(stage) for stage in stages)
     target.write_text(original)

@@ -1,7 +1,7 @@
 """Compact signed tokens: sign, verify, keys (RFC 7515, 7517, 7518, 7519, 7638, 8725).
 
-Stricter than any library that it replaces, and near the speed of its primitives. Pure: `now` is an
-argument wherever it matters, and only defaults to the clock.
+Stricter than the libraries that it replaces, and close to the speed of its primitives. It does no I/O. `now` is an
+argument of every function that needs the time, and defaults to the clock.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Canonical base64url without padding (RFC 7515 §2, RFC 4648 §5): one text for one byte string.
 
-Decoding accepts exactly what encoding writes. Lenient decoders give a token many spellings
-(padding, `+` and `/`, white space, stray bits in the last character), and with them a way around
-whatever remembers tokens by their text (CVE-2026-35039 and its kin).
+Decoding accepts exactly what encoding writes. A lenient decoder gives a token many spellings (padding, `+` and `/`,
+white space, stray bits in the last character), and each of them is a way around code that remembers tokens by their
+text (CVE-2026-35039 and similar ones).
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from pybase64 import b64decode, b64encode_as_string
 
 ALPHABET = b"-_"
 _CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-PADDING = ("", "", "==", "=")  # by length modulo 4; a remainder of one character cannot be
-# likewise the characters that may stand last: all, none, those whose four low bits are zero, those
-# whose two low bits are zero. "=" is never among them
+PADDING = ("", "", "==", "=")  # by length modulo 4; no byte string gives a remainder of one character
+# The characters that may come last, also by length modulo 4: all, none, those whose four low bits are zero, and those
+# whose two low bits are zero. "=" is never among them.
 LAST = (_CHARACTERS, "", _CHARACTERS[::16], _CHARACTERS[::4])
 
 
@@ -29,10 +29,10 @@ def encode(data: bytes) -> str:
 def decode(text: str) -> bytes:
     """Return the bytes of `text`; `NotCanonical` unless `encode` gives the same text back."""
     remainder = len(text) & 3
-    # the decoder lets the other alphabet through, and stray bits at the end
+    # the decoder accepts the other alphabet, and stray bits at the end
     if (text and text[-1] not in LAST[remainder]) or "+" in text or "/" in text:
         raise NotCanonical("not canonical base64url")
     try:
-        return b64decode(text + PADDING[remainder], ALPHABET, True)  # noqa: FBT003  # by name it costs half as much again
+        return b64decode(text + PADDING[remainder], ALPHABET, True)  # noqa: FBT003  # a keyword costs half as much again
     except ValueError:
         raise NotCanonical("not canonical base64url") from None

@@ -1,9 +1,9 @@
-"""The claims of a token (RFC 7519 §4.1) against rules that were compiled once.
+"""Checks the claims of a token (RFC 7519 §4.1) against rules that are compiled once.
 
-A claim of the wrong JSON type is a refusal, never "absent" (CVE-2026-25537): dates are finite numbers and
-no bool, `iss`, `sub` and `jti` strings, `aud` a string or a list of strings, whether or not they are
-compared with anything. Dates become an interval [since, until) once, so that a remembered token
-is asked the very same question again: `since <= now < until`. A token is expired at `exp` itself.
+A claim of the wrong JSON type is refused, never taken for absent (CVE-2026-25537): dates are finite numbers and not
+bool, `iss`, `sub` and `jti` are strings, `aud` is a string or a list of strings, even where they are compared with
+nothing. Dates become an interval [since, until), so that a remembered token gets the very same check again:
+`since <= now < until`. A token is expired at `exp` itself.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ Claims: TypeAlias = dict[str, Any]
 Names: TypeAlias = "str | re.Pattern[str] | Collection[str | re.Pattern[str]]"
 ClaimsCheck: TypeAlias = Callable[[Claims], "tuple[float, float]"]
 
-DATE_LIMIT = 2**53  # beyond it a double skips integers, and JavaScript reads another date than Python
+DATE_LIMIT = 2**53  # beyond it doubles skip integers, and JavaScript reads another date than Python
 _ABSENT = object()
 _EVER = -inf
 
@@ -52,19 +52,19 @@ ANY: Final = AnyAudience.ANY
 
 @dataclass(frozen=True, slots=True)
 class AllowedValues:
-    """The names that a claim may have: these strings, or a whole match of one of these patterns."""
+    """The values that a claim may have: these strings, or a whole match of one of these patterns."""
 
     strings: frozenset[str]
     patterns: tuple[re.Pattern[str], ...]
 
     def allows(self, name: str) -> bool:
-        """Tell whether `name` is wanted."""
+        """Tell whether `name` is one of the values."""
         return name in self.strings or any(pattern.fullmatch(name) for pattern in self.patterns)
 
 
 @dataclass(frozen=True, slots=True)
 class ClaimRules:
-    """What the claims must be. Built by `claim_rules`, which checks the options."""
+    """The rules for claims. Built by `claim_rules`, which checks the options."""
 
     issuer: AllowedValues | None
     audience: AllowedValues | Literal[AnyAudience.ANY] | None
@@ -95,7 +95,7 @@ def claim_rules(
     integer_dates: bool = False,
     max_lifetime: Duration | None = None,
 ) -> ClaimRules:
-    """Check the options and return them; `TypeError` or `ValueError` says what is wrong."""
+    """Return the checked options; raises `TypeError` or `ValueError`, which name a wrong one."""
     required = _listed(require, str)
     if required is None:
         raise TypeError("require must be a list of claim names")
@@ -123,10 +123,10 @@ def claim_rules(
 
 
 def compile_claims(rules: ClaimRules) -> ClaimsCheck:
-    """Return a function from claims to the interval [since, until) in which they hold.
+    """Return a function from claims to the interval [since, until) in which they are valid.
 
-    It raises the `TokenError` of whatever does not depend on the time. Why a date lies outside of the
-    interval is for `refuse_dates` to say.
+    The function raises the `TokenError` of any rule that does not depend on the time. `refuse_dates` returns the
+    error for a time outside the interval.
     """
     leeway = rules.leeway
     lowest = -1 if rules.integer_dates else -DATE_LIMIT
@@ -149,7 +149,7 @@ def compile_claims(rules: ClaimRules) -> ClaimsCheck:
     longest = None if rules.max_lifetime is None else rules.max_lifetime + leeway
 
     def check_claims(claims: Claims) -> tuple[float, float]:
-        try:  # the usual access token: the same questions for a third of the price
+        try:  # the usual access token: the same rules at a third of the price
             exp, iat = claims["exp"], claims["iat"]
             if (
                 claims.get("iss", _ABSENT) == common_iss
@@ -172,7 +172,7 @@ def compile_claims(rules: ClaimRules) -> ClaimsCheck:
 
 
 def refuse_dates(claims: Claims, rules: ClaimRules, now: float) -> TokenError:
-    """Return the error that says why claims do not hold at `now`, given that they do not."""
+    """Return the error that says why claims are not valid at `now`, given that they are not."""
     if not isfinite(now):
         raise ValueError("now must be a finite number of seconds since 1970")
     nbf, exp, leeway = claims.get("nbf"), claims.get("exp"), rules.leeway
@@ -180,7 +180,7 @@ def refuse_dates(claims: Claims, rules: ClaimRules, now: float) -> TokenError:
         return NotYetValid("the token is not valid yet")
     if exp is not None and not rules.ignore_expiration and now >= exp + leeway:
         return Expired("the token has expired")
-    if now < claims["iat"] - leeway:  # neither nbf nor exp: an age or a lifetime is asked for, so iat is there
+    if now < claims["iat"] - leeway:  # neither nbf nor exp: max_age or max_lifetime is set, so iat is there
         return NotYetValid("the token was issued in the future")
     return TooOld("the token is older than max_age")
 
@@ -197,9 +197,9 @@ def require_claim_types(claims: Claims) -> None:
 
 
 def _is_common(rules: ClaimRules) -> bool:
-    """Tell whether the policy asks no more than `check_claims` looks at."""
-    asks_more = rules.subject or rules.token_id or rules.nonce or rules.max_age is not None
-    return not asks_more and not rules.ignore_expiration
+    """Tell whether `check_claims` covers every rule of the policy."""
+    has_more = rules.subject or rules.token_id or rules.nonce or rules.max_age is not None
+    return not has_more and not rules.ignore_expiration
 
 
 def _interval(claims: Claims, rules: ClaimRules) -> tuple[float, float]:
@@ -223,9 +223,9 @@ def _interval(claims: Claims, rules: ClaimRules) -> tuple[float, float]:
     return since, until
 
 
-def _common_value(wanted: AllowedValues | AnyAudience | None) -> object:
-    """Return a value of the claim that needs no second look: one of the names wanted, or absence."""
-    return next(iter(wanted.strings), object()) if isinstance(wanted, AllowedValues) else _ABSENT
+def _common_value(allowed: AllowedValues | AnyAudience | None) -> object:
+    """Return a value of the claim that is surely allowed: one of the strings, or absence."""
+    return next(iter(allowed.strings), object()) if isinstance(allowed, AllowedValues) else _ABSENT
 
 
 def _require_date(name: str, value: object, *, integers: bool) -> None:
@@ -243,33 +243,33 @@ def _require_lifetime(claims: Claims, most: float) -> None:
         raise BadClaim("exp", f"at most {most} seconds after 'iat'")
 
 
-def _require_issuer(iss: object, wanted: AllowedValues | None) -> None:
+def _require_issuer(iss: object, allowed: AllowedValues | None) -> None:
     if type(iss) is not str and iss is not _ABSENT:
         raise BadClaim("iss", "a string")
-    if wanted is not None and (type(iss) is not str or not wanted.allows(iss)):
-        raise WrongIssuer("claim 'iss' is not the issuer wanted")
+    if allowed is not None and (type(iss) is not str or not allowed.allows(iss)):
+        raise WrongIssuer("claim 'iss' is not an accepted issuer")
 
 
-def _require_audience(aud: object, wanted: AllowedValues | Literal[AnyAudience.ANY] | None) -> None:
+def _require_audience(aud: object, allowed: AllowedValues | Literal[AnyAudience.ANY] | None) -> None:
     if aud is _ABSENT:
-        if isinstance(wanted, AllowedValues):
-            raise WrongAudience("claim 'aud' does not name the audience wanted")
+        if isinstance(allowed, AllowedValues):
+            raise WrongAudience("claim 'aud' names no accepted audience")
         return
     names = [aud] if type(aud) is str else aud
     if type(names) is not list or not all(type(name) is str for name in names):
         raise BadClaim("aud", "a string or a list of strings")
-    if wanted is None:  # RFC 7519 §4.1.3: who does not identify itself with a value of `aud` must reject
+    if allowed is None:  # RFC 7519 §4.1.3: a reader that does not identify itself with a value must reject
         raise WrongAudience("claim 'aud' is there, and no audience was given to compare it with")
-    if wanted is not ANY and not any(map(wanted.allows, names)):
-        raise WrongAudience("claim 'aud' does not name the audience wanted")
+    if allowed is not ANY and not any(map(allowed.allows, names)):
+        raise WrongAudience("claim 'aud' names no accepted audience")
 
 
-def _require_text(claims: Claims, name: str, wanted: str | None, refusal: type[TokenError]) -> None:
+def _require_text(claims: Claims, name: str, required: str | None, refusal: type[TokenError]) -> None:
     value = claims.get(name, _ABSENT)
     if type(value) is not str and value is not _ABSENT:
         raise BadClaim(name, "a string")
-    if wanted is not None and value != wanted:
-        raise refusal(f"claim {name!r} is not the one wanted")
+    if required is not None and value != required:
+        raise refusal(f"claim {name!r} does not have the required value")
 
 
 def _allowed_values(option: str, names: Names | None) -> AllowedValues | None:
@@ -284,7 +284,7 @@ def _allowed_values(option: str, names: Names | None) -> AllowedValues | None:
 
 
 def _listed(values: object, kinds: type | UnionType) -> tuple[Any, ...] | None:
-    """Return what an option lists, each of these kinds; None when it is no such list."""
+    """Return the members of an option that lists values of these types; None when it does not."""
     several = tuple(values) if isinstance(values, Iterable) and not isinstance(values, str) else (None,)
     return several if all(isinstance(value, kinds) for value in several) else None
 

@@ -1,9 +1,8 @@
 """The compact form of a signed token (RFC 7515 §3.1, §7.1): three canonical base64url parts and two dots.
 
-Everything here happens before a key is chosen, so it works on hostile text: length first, then
-shape, then the header. `crit` is refused whatever it lists, since no extension is understood here
-(RFC 7515 §4.1.11), and so is `b64` (RFC 7797). Members that carry or point to keys (`jwk`,
-`jku`, `x5u`, `x5c`) are never read: a token does not choose its key.
+All of this happens before a key is chosen, on text that may be hostile: length first, then shape, then the header.
+`crit` is refused whatever it lists, because no extension is supported (RFC 7515 §4.1.11), and so is `b64` (RFC 7797).
+Members that carry or point to keys (`jwk`, `jku`, `x5u`, `x5c`) are never read: a token does not choose its key.
 """
 
 from __future__ import annotations
@@ -32,13 +31,13 @@ def split(token: str) -> tuple[str, str, str, str]:
 
 
 def read_header(text: str) -> tuple[dict[str, Any], bool]:
-    """Return the header of which `text` is the base64url, and whether it is flat; raises a `TokenError`."""
+    """Return the header in base64url text, and whether it is flat; raises a `TokenError`."""
     try:
         header, flat = read_object(decode(text))
     except (NotCanonical, BadJSON) as error:
         raise Malformed(f"header: {error}") from None
     if "crit" in header or "b64" in header:
-        raise CriticalHeader("no critical extension is understood here")
+        raise CriticalHeader("no critical extension is supported")
     for name in ("alg", "kid", "typ"):
         if name in header and not isinstance(header[name], str):
             raise Malformed(f"header {name!r} must be a string")
@@ -48,7 +47,7 @@ def read_header(text: str) -> tuple[dict[str, Any], bool]:
 
 
 def read_payload(text: str) -> bytes:
-    """Return the bytes of which `text` is the base64url; raises `Malformed`."""
+    """Return the payload in base64url text; raises `Malformed`."""
     try:
         return decode(text)
     except NotCanonical as error:
@@ -56,21 +55,21 @@ def read_payload(text: str) -> bytes:
 
 
 def read_claims(text: str) -> tuple[dict[str, Any], bool]:
-    """Return the claim set of which `text` is the base64url, and whether it is flat; raises `Malformed`.
+    """Return the claims in base64url text, and whether they are flat; raises `Malformed`.
 
-    The usual payload holds no object, no list and no comma but those between its members, so one comma less than
-    names, or a name came twice. With commas in its texts it is proved by printing it back: no encoder writes a name
-    twice. Every other spelling goes the long way.
+    The usual payload holds no object, no list, and no comma except between its members. It then has one comma less
+    than it has names, unless a name occurs twice. Where its strings hold commas, encoding the claims again must give
+    the same bytes, since no encoder writes a name twice. Every other spelling takes the slow path.
     """
     remainder = len(text) & 3
     try:
-        data = b64decode(text + PADDING[remainder], ALPHABET, True)  # noqa: FBT003  # by name it costs half as much again
+        data = b64decode(text + PADDING[remainder], ALPHABET, True)  # noqa: FBT003  # a keyword costs half as much again
         claims = parse_flat(data)
         unique = data.count(b",") < len(claims) or write(claims) == data
         if unique and text[-1] in LAST[remainder] and "+" not in text and "/" not in text:
             return claims, True
     except (ValueError, IndexError, DeprecationWarning):  # the decoder only warns of the other alphabet
-        pass  # the long way says what is wrong
+        pass  # the slow path finds out what is wrong
     try:
         return read_object(decode(text))
     except (NotCanonical, BadJSON) as error:

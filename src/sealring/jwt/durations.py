@@ -1,9 +1,8 @@
-"""Durations as people write them: `1800`, `"1800"`, `"30m"`, `"1.5 hours"`, `"-1h"`.
+"""Durations as people write them: `1800`, `"1800"`, `"30m"`, `"1.5 hours"`, `"-1h"`, or a `timedelta`.
 
-A bare number is seconds, as text too: the unit of every NumericDate (RFC 7519 §2). The npm package
-`ms`, which jsonwebtoken uses, reads `"120"` as 120 ms, and so makes tokens that are born expired.
-There is no month (how long is it?), no `1h30m`, and nothing around or inside the text save spaces
-before the unit. A year is 365.25 days, as in `ms`.
+A bare number is seconds, in text as well: the unit of every NumericDate (RFC 7519 §2). The npm package `ms`, which
+jsonwebtoken uses, reads `"120"` as 120 ms, which makes tokens that expire at once. There is no month (its length
+varies) and no `1h30m`, and the only white space allowed is spaces before the unit. A year is 365.25 days, as in `ms`.
 """
 
 from __future__ import annotations
@@ -33,10 +32,12 @@ _UNITS = {
 
 
 def parse_duration(value: Duration) -> int | float:
-    """Return seconds: `value` itself when it is a number, else what the text or the timedelta says.
+    """Return a duration in seconds, as an `int` when it is whole.
 
-    Whole seconds come back as `int`. Raises `TypeError` for anything but a number, text or a timedelta,
-    `ValueError` for a number that is not finite and for text of another form.
+    Args:
+        value: seconds, text such as `"30m"`, or a timedelta.
+
+    Raises `TypeError` for any other type, `ValueError` for a number that is not finite and for text of another form.
 
     >>> parse_duration("30m"), parse_duration("1.5h"), parse_duration("3600"), parse_duration(90)
     (1800, 5400, 3600, 90)
@@ -63,7 +64,7 @@ def parse_duration(value: Duration) -> int | float:
 
 
 def named_duration(option: str, value: Duration) -> int | float:
-    """Return what `parse_duration` says; its errors name the option."""
+    """Return what `parse_duration` returns; the errors name the option."""
     try:
         return parse_duration(value)
     except TypeError as error:

@@ -1,10 +1,10 @@
-"""What must never serve as an HMAC secret: anything that is a key of another kind (RFC 8725 §3.5).
+"""Detects keys of another kind that are about to be used as an HMAC secret (algorithm confusion, RFC 8725 §3.5).
 
-A service that checks RS256 tokens with the text of a public key can be handed an HS256 token that
-was signed with that very text, which everybody has (CVE-2015-9235, CVE-2022-29217, CVE-2024-33663,
-GHSA-xgmm-8j9v-c9wx and a dozen more). Every fix that listed prefixes was walked around by a byte order
-mark, a leading space, DER, base64 of DER, or a JWK. So the secret is looked at as what it may
-decode to, two encodings deep, and refused when any reading is a key, a certificate, or JSON at all.
+A service that checks RS256 tokens with the text of a public key can be sent an HS256 token that was signed with that
+very text, which is public (CVE-2015-9235, CVE-2022-29217, CVE-2024-33663, GHSA-xgmm-8j9v-c9wx and a dozen more).
+Every fix that listed prefixes was bypassed by a byte order mark, a leading space, DER, base64 of DER, or a JWK. So a
+secret is read as everything that it may decode to, two encodings deep, and refused when one reading is a key, a
+certificate, or any JSON object or list.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _ENCODINGS_DEEP = 2
 
 
 def detect_asymmetric_key(secret: bytes) -> str | None:
-    """Say what kind of key `secret` is in truth, or return None when it is just bytes."""
+    """Return in words what kind of key `secret` is, or None when it is no key of another kind."""
     for reading in _readings(secret, _ENCODINGS_DEEP):
         if _ARMOUR.search(reading):
             return "PEM or another armoured key"
@@ -71,7 +71,7 @@ def _is_json(data: bytes) -> bool:
 
 
 def _is_der(data: bytes) -> bool:
-    """Tell whether a SEQUENCE of whole elements starts here, the first a SEQUENCE or an INTEGER."""
+    """Tell whether `data` starts with a SEQUENCE of whole elements, the first a SEQUENCE or an INTEGER."""
     outer = _element(data, 0)
     if outer is None or data[0] != _SEQUENCE or min(data) >= _FIRST_PRINTABLE:
         return False

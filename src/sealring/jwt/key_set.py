@@ -1,9 +1,8 @@
 """Key sets (RFC 7517 §5): which of several keys may check a token.
 
-A token's `kid` picks the keys of that name; `alg` must be theirs. Keys without a name of their own
-(a JWK without kid, a PEM file) are tried for any token of their algorithm, and for no other.
-A named key is never tried for a token that names another, or none: that is how a retired
-key stays retired.
+The `kid` of a token selects the keys of that name, and `alg` must be theirs. Keys without a name of their own (a JWK
+without `kid`, a PEM file) are tried for every token of their algorithm. A named key is never tried for a token that
+names another key, or none: so a retired key stays retired.
 """
 
 from __future__ import annotations
@@ -18,7 +17,12 @@ from sealring.jwt.keys import Key
 
 
 class KeySet:
-    """An immutable set of keys.
+    """An immutable set of keys, from which the `kid` of a token selects.
+
+    Args:
+        keys: the keys, public or private.
+
+    Raises `TypeError` when a member is no Key.
 
     >>> ring = KeySet([Key.generate("ES256", kid="a"), Key.generate("Ed25519", kid="b")])
     >>> ring.algorithms == {"ES256", "Ed25519"}, len(ring)
@@ -41,20 +45,21 @@ class KeySet:
 
     @classmethod
     def from_jwks(cls, jwks: Mapping[str, Any]) -> KeySet:
-        """Read a JWK Set. Members that are no signature keys of ours are skipped (RFC 7517 §5).
+        """Read a JWK Set. Members that are no usable signature keys are skipped (RFC 7517 §5).
 
-        An RSA member without `alg` counts as RS256. Raises `KeyRefused` when no member is left.
+        A member without `alg` gets the first algorithm of its kind of key: RS256 for RSA. Raises `KeyRefused` when
+        no member is left.
         """
         keys = []
         for member in _members(jwks):
-            with suppress(ValueError, TypeError):  # one strange key must not cost all the others
+            with suppress(ValueError, TypeError):  # one unusable key must not make the others unusable
                 keys.append(_read_member(member))
         if not keys:
             raise KeyRefused("the JWK Set has no usable key")
         return cls(keys)
 
     def to_jwks(self) -> dict[str, list[dict[str, str]]]:
-        """Return the public JWK Set; secrets are left out."""
+        """Return the public JWK Set (RFC 7517 §5); secrets are left out."""
         return {"keys": [key.to_jwk() for key in self._keys if not key.is_symmetric]}
 
     def get(self, kid: str) -> Key | None:
@@ -91,7 +96,7 @@ def _read_member(member: Any) -> Key:
 
 
 class SingleKey(KeySet):
-    """The one key that a caller handed over: it may also check a token that names no key."""
+    """The only key that a caller gave: it also checks a token that names no key."""
 
     __slots__ = ()
 
@@ -106,13 +111,13 @@ class SingleKey(KeySet):
 
 
 class ResolvedKey(KeySet):
-    """The one key that a caller's own function chose for this very header, whatever its name."""
+    """The key that a resolver returned for this very header, whatever its name."""
 
     __slots__ = ()
 
     def __init__(self, key: Key) -> None:
         super().__init__([key])
 
-    def candidates(self, kid: str | None, algs: frozenset[str]) -> tuple[Key, ...]:  # noqa: ARG002  # the name is settled
+    def candidates(self, kid: str | None, algs: frozenset[str]) -> tuple[Key, ...]:  # noqa: ARG002  # the resolver saw the name
         """Return the key if its algorithm is allowed."""
         return tuple(key for key in self._keys if key.alg in algs)

@@ -1,8 +1,7 @@
-"""Keys: material bound to one algorithm for good (RFC 8725 §3.1, §3.5).
+"""Keys: each has one algorithm for good (RFC 8725 §3.1, §3.5).
 
-A `Key` is made by its class methods only, is fit for its algorithm once it exists, and never
-changes. There is no way to turn a public key into a secret: secrets come in by `from_secret` or a
-JWK of type `oct`, and both refuse what is a key of another kind. Neither `repr` nor an error shows material.
+Only the class methods make a `Key`. It fits its algorithm and never changes. A public key cannot become a secret:
+`from_secret` and JWKs of type `oct` refuse keys of another kind. Neither `repr` nor an error shows key material.
 """
 
 from __future__ import annotations
@@ -23,11 +22,17 @@ class Key:
 
     Attributes:
         alg: the algorithm's name, as in a header.
-        kid: its name: the one given, or the RFC 7638 thumbprint.
-        named: whether the kid was given (or made by `generate`) and so must be met by a token's kid.
-        is_private: whether it can sign.
-        is_symmetric: whether it is a secret, which signs and checks and has no public half.
+        kid: the name that was given, or the RFC 7638 thumbprint.
+        named: whether the name was given (or made by `generate`), so that a token must have the same `kid`.
+        is_private: whether the key can sign.
+        is_symmetric: whether the key is a secret, which signs and checks and has no public half.
         thumbprint: RFC 7638, SHA-256.
+        sign: the function from bytes to their signature; None for a public key.
+        check: the function from bytes and a signature as base64url text to whether they fit.
+
+    >>> key = Key.generate("ES256")
+    >>> key.is_private, key.public().is_private, key.public().kid == key.kid
+    (True, False, True)
     """
 
     __slots__ = (
@@ -55,7 +60,7 @@ class Key:
     _material: Any
 
     def __init__(self, row: Row, material: Any, kid: str | None, *, named: bool | None = None) -> None:
-        """Not for callers: use `generate`, `from_secret`, `from_pem`, `from_der` or `from_jwk`."""
+        """Use `generate`, `from_secret`, `from_pem`, `from_der` or `from_jwk` instead."""
         if kid is not None:
             _require_text("kid", kid)
         row.require_fit(material)
@@ -90,7 +95,7 @@ class Key:
         return f"<Key {self.alg} {'private' if self.is_private else 'public'} kid={self.kid!r}>"
 
     def __reduce__(self) -> Any:
-        raise TypeError("a key is not pickled: write to_jwk or to_pem, and mind where it goes")
+        raise TypeError("a key cannot be pickled: use to_jwk or to_pem")
 
     def _identity(self) -> tuple[str, str, str, bool]:
         return (self.alg, self.kid, self.thumbprint, self.is_private)
@@ -101,8 +106,10 @@ class Key:
 
         Args:
             alg: `ES256`, `Ed25519`, `RS256`, `HS256` … .
-            kid: its name; the thumbprint when left out.
-            bits: size of an RSA modulus; other algorithms have their own.
+            kid: the key's name; the thumbprint when left out.
+            bits: size of an RSA modulus; other key types have a fixed size.
+
+        Raises `ValueError` for an unknown algorithm, `KeyRefused` for a size that the algorithm does not allow.
 
         >>> Key.generate("ES256").alg
         'ES256'
@@ -112,10 +119,15 @@ class Key:
 
     @classmethod
     def from_secret(cls, secret: bytes | str, alg: str, *, kid: str | None = None) -> Key:
-        """Make an HMAC key of the bytes (or the UTF-8 of the text) of `secret`.
+        """Make an HMAC key from bytes, or from the UTF-8 of text.
 
-        Raises `KeyRefused` when it is shorter than the hash (RFC 7518 §3.2), and when it is a key of
-        another kind in any guise: PEM, DER, SSH, JWK, a certificate, also encoded.
+        Args:
+            secret: at least as many bytes as the hash has (RFC 7518 §3.2): 32 for HS256, 48 for HS384, 64 for HS512.
+            alg: `HS256`, `HS384` or `HS512`.
+            kid: the key's name; without one, the key has no name of its own.
+
+        Raises `KeyRefused` when the secret is too short, or is a key of another kind (RFC 8725 §3.5): PEM, DER, SSH,
+        JWK, a certificate, in base64 or hexadecimal as well.
 
         >>> Key.from_secret(bytes(range(32)), "HS256").is_private
         True
@@ -128,8 +140,18 @@ class Key:
     ) -> Key:
         """Read a private or public key from PEM (PKCS #8, PKCS #1, SEC 1, SubjectPublicKeyInfo, a certificate's key).
 
-        `password` opens an encrypted private key. Raises `KeyRefused` when the text is no such key, the
-        password is wrong, missing or needless, or the key is not one for `alg`.
+        Args:
+            pem: the text.
+            alg: the algorithm that the key is for.
+            password: of an encrypted private key.
+            kid: the key's name; without one, the key has no name of its own.
+
+        Raises `KeyRefused` when the text is no such key, when the password is wrong, missing or needless, and when
+        the key is not one for `alg`.
+
+        >>> pem = Key.generate("ES256").to_pem(private=True, password="correct horse")
+        >>> Key.from_pem(pem, "ES256", password="correct horse").is_private
+        True
         """
         from sealring.jwt.pem import read_pem  # noqa: PLC0415  # 12 ms of imports that a service with a JWKS never needs
 
@@ -137,17 +159,27 @@ class Key:
 
     @classmethod
     def from_der(cls, der: bytes, alg: str, *, password: bytes | str | None = None, kid: str | None = None) -> Key:
-        """Read a private or public key from DER: the same forms as `from_pem`, a certificate's key included."""
+        """Read a private or public key from DER: the forms, arguments and errors of `from_pem`."""
         from sealring.jwt.pem import read_der  # noqa: PLC0415  # as in from_pem
 
         return cls(algorithm(alg), read_der(_octets("DER", der), _password(password)), kid)
 
     @classmethod
     def from_jwk(cls, jwk: Mapping[str, Any], alg: str | None = None, *, kid: str | None = None) -> Key:
-        """Read a JWK. Its own `alg` and `kid` count; arguments must agree or fill what is missing.
+        """Read a JWK (RFC 7517). It is private when it has private members.
 
-        A curve implies its algorithm; an RSA or `oct` key without `alg` needs the argument. `use` other
-        than `sig`, or `key_ops` without `verify` and `sign`, is refused (RFC 7517 §4.2, §4.3).
+        Args:
+            jwk: the members.
+            alg: must equal the JWK's `alg`, when it has one. A curve implies its algorithm; a JWK of an RSA key or a
+                secret without `alg` needs this argument.
+            kid: must equal the JWK's `kid`, when it has one.
+
+        Raises `KeyRefused` for a JWK that is no usable key, for a `use` other than `sig`, and for `key_ops` without
+        `verify` or `sign` (RFC 7517 §4.2, §4.3).
+
+        >>> jwk = Key.generate("ES256", kid="a").to_jwk()
+        >>> Key.from_jwk(jwk).kid
+        'a'
         """
         _require_mapping(jwk)
         _require_signing_use(jwk)
@@ -156,7 +188,7 @@ class Key:
         return cls(row, _read(row, jwk), _agreed(jwk, "kid", kid))
 
     def public(self) -> Key:
-        """Return the public half; a secret has none and raises `ValueError`."""
+        """Return the public key; raises `ValueError` for a secret, which has none."""
         if self.is_symmetric:
             raise ValueError("a secret has no public half")
         return Key(self._row, self._row.public_half(self._material), self.kid, named=self.named)
@@ -164,8 +196,7 @@ class Key:
     def to_jwk(self, *, private: bool = False) -> dict[str, str]:
         """Return a JWK with `kid`, `alg` and `use`; the private members only with `private=True`.
 
-        Raises `ValueError` when that is impossible: a secret without `private=True`, or the private
-        members of a public key.
+        Raises `ValueError` for a secret without `private=True`, and for the private members of a public key.
         """
         if self.is_symmetric and not private:
             raise ValueError("a secret has no public form: ask with private=True")
@@ -177,7 +208,10 @@ class Key:
         return members | {"kid": self.kid, "alg": self.alg, "use": "sig"}
 
     def to_pem(self, *, private: bool = False, password: bytes | str | None = None) -> bytes:
-        """Return PEM: SubjectPublicKeyInfo, or with `private=True` PKCS #8, encrypted when a password is given."""
+        """Return PEM: SubjectPublicKeyInfo, or with `private=True` PKCS #8, encrypted when a password is given.
+
+        Raises `ValueError` for a secret, and for the private form of a public key.
+        """
         from sealring.jwt.pem import write_private_pem, write_public_pem  # noqa: PLC0415  # as in from_pem
 
         if self.is_symmetric:
@@ -229,7 +263,7 @@ def _agreed(jwk: Mapping[str, Any], member: str, argument: str | None) -> str | 
     if own is None:
         return argument
     if not isinstance(own, str) or (argument is not None and argument != own):
-        raise KeyRefused(f"the JWK's {member!r} is not the one wanted")
+        raise KeyRefused(f"the JWK's {member!r} is not the one given")
     return own
 
 

@@ -1,7 +1,7 @@
-"""Verification in one call, and the two readings that are less than a verification.
+"""One-shot functions: verify one token, verify a signature over any bytes, read a token without verifying it.
 
-`verify` is a `Verifier` for one token: right for scripts and for keys that change with every call; a
-service builds its `Verifier` once. `verify_signature` knows bytes and no claims; `peek` knows nothing.
+`verify` is a `Verifier` for one token, for scripts and for keys that change with every call. A service builds its
+`Verifier` once.
 """
 
 from __future__ import annotations
@@ -19,15 +19,16 @@ from sealring.jwt.values import Peeked, Signed, Token
 
 
 def verify(token: str, key_or_keys: Keys, *, now: float | None = None, **options: Unpack[PolicyOptions]) -> Token:
-    """Return the verified Token or raise a `TokenError` that says why not.
+    """Return the verified Token; raises a `TokenError` that says why the token is refused.
 
     Args:
         token: the compact text.
-        key_or_keys: a Key, a KeySet, or a function from the header to a Key.
+        key_or_keys: a Key, a KeySet, or a function from the header to a Key, a KeySet or None.
         now: seconds since 1970; the clock when left out.
-        options: the policy, see `PolicyOptions`; `exp` is required unless `require=()`.
+        options: the policy, see `PolicyOptions`. `exp` is required unless `require=()`, and a token with `aud` is
+            refused unless `audience` names one of its values.
 
-    Raises `TypeError` or `ValueError` for a wrong option. Source: RFC 7519 §7.2, RFC 8725.
+    Raises `TypeError` or `ValueError` for a wrong option (RFC 7519 §7.2, RFC 8725).
 
     >>> from sealring import jwt
     >>> key = jwt.Key.generate("HS256")
@@ -46,9 +47,24 @@ async def verify_async(
     now: float | None = None,
     **options: Unpack[PolicyOptions],
 ) -> Token:
-    """`verify` with a resolver that has to wait for its key. Not for the hot path: it asks for every token.
+    """As `verify`, with a resolver that is awaited. It is called for every token, so this is not for hot paths.
 
-    The resolver gets the unverified header of a well-formed token and returns a Key.
+    Args:
+        token: the compact text.
+        resolve: an async function from the unverified header of a well-formed token to a Key.
+        now: seconds since 1970; the clock when left out.
+        options: the policy, see `PolicyOptions`.
+
+    Raises as `verify`.
+
+    >>> import asyncio
+    >>> from sealring import jwt
+    >>> key = jwt.Key.generate("HS256")
+    >>> async def find(header):
+    ...     return key
+    >>> token = jwt.sign({"sub": "42"}, key, expires_in="30m")
+    >>> asyncio.run(jwt.verify_async(token, find)).claims["sub"]
+    '42'
     """
     policy = compile_policy(options, "verify_async", "now")
     header, _ = read_header(split(token)[0])
@@ -59,9 +75,14 @@ async def verify_async(
 
 
 def verify_signature(token: str, key_or_keys: Keys, *, algorithms: Collection[str] | None = None) -> Signed:
-    """Return header and payload of a compact JWS over any bytes; raises a `TokenError`.
+    """Return header and payload of a compact JWS over any bytes (RFC 7515 §5.2); raises a `TokenError`.
 
-    No claim, no date and no `typ` is looked at (RFC 7515 §5.2).
+    Claims, dates and `typ` are not checked.
+
+    Args:
+        token: the compact text.
+        key_or_keys: a Key, a KeySet, or a function from the header to one of them or None.
+        algorithms: names that are allowed; without it, those of the keys.
 
     >>> from sealring import jwt
     >>> key = jwt.Key.generate("ES256")
@@ -77,9 +98,9 @@ def verify_signature(token: str, key_or_keys: Keys, *, algorithms: Collection[st
 
 
 def peek(token: str) -> Peeked:
-    """Return what a token says of itself, NOT VERIFIED; raises `TooLarge`, `Malformed` or `CriticalHeader`.
+    """Return the content of a token, NOT VERIFIED, for logs and tools.
 
-    For logs and tools. Whatever depends on a token uses `verify`.
+    Raises `TooLarge`, `Malformed`, `CriticalHeader`, or `UnsupportedAlgorithm` when the header has no `alg`.
 
     >>> from sealring import jwt
     >>> jwt.peek(jwt.sign({"sub": "42"}, jwt.Key.generate("HS256"))).claims["sub"]

@@ -1,8 +1,8 @@
-"""PEM and DER (RFC 7468, RFC 5208, RFC 5280 §4.1): text of keys to key material and back.
+"""PEM and DER (RFC 7468, RFC 5208, RFC 5280 §4.1): reads and writes keys.
 
-Its own module because the library's serialization brings SSH and much else along, which a service
-that gets its keys as JWK never needs. Of a certificate only the public key is taken: whoever names the
-file trusts it, and its dates and issuer are not this layer's business.
+A module of its own, because the library's serialization imports SSH and much else that a service with a JWK Set never
+needs. Of a certificate only the public key is read: the caller who names the file trusts it, and its dates and issuer
+are not checked here.
 """
 
 from __future__ import annotations
@@ -65,6 +65,6 @@ def write_private_pem(key: PrivateKeyTypes, password: bytes | None) -> bytes:
 
 def _load(load: Callable[..., object], *arguments: bytes | None) -> object:
     try:
-        return load(*arguments)  # of whatever kind: the algorithm's require_fit decides
+        return load(*arguments)  # of any kind: the algorithm's require_fit decides
     except (ValueError, TypeError, UnsupportedAlgorithm):  # TypeError: a password missing or needless
         raise KeyRefused("no readable key of a supported kind, or its password is wrong or missing") from None

@@ -81,6 +81,6 @@ def _read_new_header(token: str, keys: KeySet | Resolver, policy: Policy) -> _He
 def _check_header(header: dict[str, Any], policy: Policy) -> None:
     """Check what remains of a header once the signature is known to be good."""
     if not policy.allows_type(header.get("typ", "")):
-        raise WrongType("header 'typ' is not the kind of token wanted")
+        raise WrongType("header 'typ' is not the required type of token")
     if "zip" in header or "cty" in header:
-        raise Malformed("a header with 'zip' or 'cty' has no claims for a payload")
+        raise Malformed("the payload is not claims: the header has 'zip' or 'cty'")

@@ -1,8 +1,7 @@
-"""A policy: everything about a verification but the keys and the time, checked and compiled when it is built.
+"""A policy: everything about a verification except the keys and the time, checked and compiled when it is built.
 
-An unknown option is an error, and so is one of the wrong type: a policy that was mistyped must not become
-one that checks less. Compiled policies are shared between callers who ask for the same; they
-hold no key.
+An unknown option is an error, and so is one of the wrong type: a mistyped policy must not check less. Callers with the
+same options share one compiled policy; it holds no key.
 """
 
 from __future__ import annotations
@@ -22,15 +21,15 @@ class PolicyOptions(TypedDict, total=False):
     """The options of a policy; `verify` and `Verifier` take them alike. All are optional.
 
     Attributes:
-        algorithms: names that are allowed; without it, what the keys are bound to. `"EdDSA"` here lets
-            Ed25519 keys check tokens under that older name. `"none"` may stand here and allows nothing.
+        algorithms: names that are allowed; without it, those of the keys. `"EdDSA"` lets Ed25519 keys check tokens
+            under that older name. `"none"` is accepted in the list and allows nothing.
         audience: text, compiled pattern (must match whole) or a list of these, of which `aud` must name one. Without
             it, a token that has an `aud` is refused (RFC 7519 §4.1.3); `ANY` accepts whatever it says.
         issuer: text, pattern or a list of these, one of which `iss` must be. Without it, `iss` is not compared.
-        subject: what `sub` must be.
-        token_id: what `jti` must be.
-        nonce: what `nonce` must be.
-        typ: what the header's `typ` must be, `application/` implied, letter case ignored (RFC 8725 §3.11).
+        subject: the value of `sub`.
+        token_id: the value of `jti`.
+        nonce: the value of `nonce`.
+        typ: the header's `typ`, `application/` implied, letter case ignored (RFC 8725 §3.11).
         max_age: longest time since `iat`, which must then be there and not in the future; seconds, `"30m"`
             or a timedelta.
         leeway: allowance for clocks that differ, on every date; seconds, text or a timedelta.
@@ -39,6 +38,10 @@ class PolicyOptions(TypedDict, total=False):
         ignore_not_before: do not compare `nbf`.
         integer_dates: dates must be integers from 0 to 2**53 - 1, as RFC 9068 access tokens write them.
         max_lifetime: longest time from `iat` to `exp`, both of which must be there; `iat` not in the future.
+
+    >>> from sealring import jwt
+    >>> policy: PolicyOptions = {"issuer": "https://auth.example.com", "audience": "orders", "leeway": "5s"}
+    >>> verifier = jwt.Verifier(jwt.Key.generate("ES256").public(), **policy)
     """
 
     algorithms: Collection[str] | None
@@ -59,7 +62,7 @@ class PolicyOptions(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """A compiled policy. `check_claims` says when claims hold, `rules` and `refuse_dates` why they do not."""
+    """A compiled policy. `check_claims` returns when claims are valid; `rules` are for `refuse_dates`."""
 
     algorithms: frozenset[str] | None
     typ: str | None
@@ -67,26 +70,26 @@ class Policy:
     check_claims: ClaimsCheck
 
     def allows_type(self, typ: str) -> bool:
-        """Tell whether a token whose header has this `typ` (empty when it has none) is of the kind wanted."""
+        """Tell whether a token may have this `typ` in its header (empty when it has none)."""
         return self.typ is None or media_type(typ) == self.typ
 
 
 def compile_policy(options: PolicyOptions, caller: str = "verify", *others: str) -> Policy:
-    """Return the policy that the options ask for; raises `TypeError` or `ValueError` for a wrong one.
+    """Return the compiled policy; raises `TypeError` or `ValueError` for a wrong option.
 
-    An unknown one is told in the name of `caller`, which takes `others` besides.
+    The error for an unknown option names `caller`, which takes the options `others` besides.
     """
     frozen = {name: tuple(value) if isinstance(value, list) else value for name, value in options.items()}
     try:
         return _compile(**frozen)
-    except TypeError:  # an unknown option, or one that cannot be hashed: right or wrong, the uncached way says which
+    except TypeError:  # an unknown option, a wrong one, or one that has no hash: compile it without the cache
         _require_known(options, caller, others)
         return _compile.__wrapped__(**frozen)
 
 
 def media_type(typ: str) -> str:
-    """Return `typ` in lower case without the prefix that RFC 7515 §4.1.9 lets one leave out."""
-    # ASCII only: the Kelvin sign, too, has k for its lower case
+    """Return `typ` in lower case without the optional prefix (RFC 7515 §4.1.9); empty when it is not ASCII."""
+    # the lower case of the Kelvin sign is k as well
     return typ.lower().removeprefix("application/") if typ.isascii() else ""
 
 

@@ -1,7 +1,7 @@
-"""From a header to the keys that may check its token, and from there to the key that did.
+"""Selects the keys that may check a token, by its header, and the one whose signature fits.
 
-A key decides its algorithm and the header has to agree (RFC 8725 §3.1): a public key is never offered to an
-HMAC, a key of one name never stands in for another. An unknown `kid` costs a dictionary look-up.
+A key has one algorithm, and the header has to agree with it (RFC 8725 §3.1): a public key is never used for an HMAC,
+and a key of one name never replaces a key of another. An unknown `kid` costs a dictionary look-up.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Keys: TypeAlias = Key | KeySet | Resolver
 
 
 def as_keys(keys: object) -> KeySet | Resolver:
-    """Return what keys are chosen from; `TypeError` for anything but a Key, a KeySet or a resolver."""
+    """Return the set or the resolver to select from; raises `TypeError` for anything else but a Key."""
     if isinstance(keys, Key):
         return SingleKey(keys)
     if isinstance(keys, KeySet):
@@ -32,7 +32,7 @@ def as_keys(keys: object) -> KeySet | Resolver:
 
 
 def allowed_algorithms(names: Collection[str] | None) -> frozenset[str] | None:
-    """Return the algorithms that a caller allows, None for all that the keys are bound to."""
+    """Return the algorithms that a caller allows; None for those of the keys."""
     if names is None:
         return None
     several = None if isinstance(names, str) or not isinstance(names, Iterable) else (*names,)
@@ -52,7 +52,7 @@ def require_allowed(header: dict[str, Any], allowed: frozenset[str] | None) -> N
 
 
 def find_keys(header: dict[str, Any], keys: KeySet | Resolver, allowed: frozenset[str] | None) -> tuple[Key, ...]:
-    """Return the keys to try for a token with this header, at least one; raises why there is none."""
+    """Return the keys to try for a token with this header, at least one; raises a `TokenError` when there is none."""
     require_allowed(header, allowed)
     alg, kid = header["alg"], header.get("kid")
     current = ALGORITHMS[alg].old_name_of
@@ -64,11 +64,11 @@ def find_keys(header: dict[str, Any], keys: KeySet | Resolver, allowed: frozense
         return found
     if ours.algorithms.isdisjoint(algs) or (kid is not None and ours.get(kid) is not None):
         raise UnsupportedAlgorithm("header 'alg' is not the algorithm of the key")
-    raise UnknownKey("no key of ours answers to this header")
+    raise UnknownKey("no known key matches the header")
 
 
 def other_key(keys: tuple[Key, ...], data: bytes, token: str, signature: str) -> Key:
-    """Return which but the first key the signature fits; raises the error when there is none."""
+    """Return the key after the first one that the signature fits; raises a `TokenError` when there is none."""
     for key in keys[1:]:
         if key.check(data, signature):
             return key
@@ -76,20 +76,20 @@ def other_key(keys: tuple[Key, ...], data: bytes, token: str, signature: str) ->
 
 
 def signature_error(token: str, signature: str) -> TokenError:
-    """Return the error for a signature that no key fits: `BadSignature`, or `Malformed` when it is none."""
+    """Return the error for a signature that fits no key: `BadSignature`, or `Malformed` for other text."""
     if token.count(".") != 2:  # noqa: PLR2004  # header.payload.signature
         return Malformed("a token is three base64url parts with two dots")
     try:
         decode(signature)
     except NotCanonical as error:
         return Malformed(f"signature: {error}")
-    return BadSignature("the signature does not fit")
+    return BadSignature("the signature is wrong")
 
 
 def _resolved(resolve: Resolver, header: dict[str, Any]) -> KeySet:
     answer: object = resolve(deep_copy(header))
     if answer is None:
-        raise UnknownKey("no key of ours answers to this header")
+        raise UnknownKey("no known key matches the header")
     if isinstance(answer, Key):
         return ResolvedKey(answer)
     if isinstance(answer, KeySet):

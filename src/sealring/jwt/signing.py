@@ -1,8 +1,8 @@
-"""Signing: claims and options in, a compact token out (RFC 7519 §7.1).
+"""Signing: from claims and options to a compact token (RFC 7519 §7.1).
 
-Writes nothing that `verify` would take for malformed: registered claims of their types, finite numbers, a size that is
-read. Nothing that the caller passes can change the algorithm: `alg` comes from the key, and what changes
-how a signature or a payload is read (`crit`, `b64`, `zip`, `cty`) cannot be set.
+It writes nothing that `verify` would refuse as malformed: registered claims have their types, numbers are finite, and
+the size is within the limit. No argument changes the algorithm: `alg` comes from the key, and members that change how
+a signature or a payload is read (`crit`, `b64`, `zip`, `cty`) cannot be set.
 """
 
 from __future__ import annotations
@@ -47,11 +47,11 @@ def sign(
     issued_at: bool = True,
     now: float | None = None,
 ) -> str:
-    """Return a signed compact token with `claims`, which stay as they are.
+    """Return a signed compact token with `claims`, which are not changed.
 
     Args:
         claims: a JSON object. `exp`, `nbf` and `iat` are seconds since 1970.
-        key: a private key or a secret; its `alg` and `kid` go into the header.
+        key: a private key or a secret. The header gets its `alg` and `kid`.
         expires_in: whole seconds, text such as `"30m"` or a timedelta, from `iat` (the claim, else now) to `exp`.
             Without `exp` a token never expires, and `verify` refuses it unless called with `require=()`.
         not_before: the same, to `nbf`.
@@ -61,11 +61,11 @@ def sign(
         token_id: `jti`.
         typ: the header's `typ`; None leaves it out.
         header: more header fields; never `alg`, `crit`, `b64`, `zip` or `cty`.
-        issued_at: whether to add `iat` when the claims have none.
+        issued_at: whether to add `iat` when the claims do not have it.
         now: seconds since 1970; the clock when left out.
 
-    Raises `TypeError` or `ValueError` for anything that `verify` would not accept, for an option whose
-    claim is there already, and for a key that cannot sign.
+    Raises `TypeError` or `ValueError` for claims that `verify` would refuse as malformed, for an option whose claim is
+    in `claims` already, and for a key that cannot sign.
 
     >>> token = sign({"sub": "42"}, Key.generate("ES256"), expires_in="30m")
     >>> token.count(".")
@@ -152,12 +152,12 @@ def _require_writable(body: dict[str, Any]) -> None:
 def _require_registered(name: str, value: Any) -> None:
     try:
         require_claim_types({name: value})
-    except BadClaim as error:  # a refusal is for tokens; here it is the caller's mistake
+    except BadClaim as error:  # a TokenError is for tokens; this is the caller's mistake
         raise TypeError(str(error)) from None
 
 
 def _require_json(where: str, value: Any, depth: int = 1) -> None:
-    """Refuse what msgspec would write as something else: NaN as null, a date as text, 1 as a name."""
+    """Refuse values that msgspec would write as something else: NaN as null, a date as text, 1 as a name."""
     if type(value) in _PLAIN:
         return
     if type(value) is float:
@@ -166,7 +166,7 @@ def _require_json(where: str, value: Any, depth: int = 1) -> None:
         return
     if not isinstance(value, list | tuple | dict):
         raise TypeError(f"claim {where!r} holds a value that is not JSON")
-    if depth == MAX_DEPTH:  # also what holds itself
+    if depth == MAX_DEPTH:  # a value that holds itself ends here too
         raise ValueError(f"claim {where!r} is nested too deeply")
     if isinstance(value, dict) and not _NAME.issuperset(map(type, value)):
         raise TypeError(f"claim {where!r} holds a name that is no string")

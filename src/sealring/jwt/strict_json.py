@@ -1,13 +1,13 @@
-"""Strict JSON (RFC 8259, and RFC 7493 where it asks for more): one text, one meaning.
+"""Strict JSON (RFC 8259, and RFC 7493 where it is stricter): one text, one meaning.
 
-Accepts what one would have written: UTF-8 without a byte order mark, no name twice in an object
-(the reader that keeps the first and the reader that keeps the last see two different tokens), no
-NaN or Infinity, no number beyond a double, no integer beyond 4300 digits, no lone surrogate,
-nothing after the value, nesting of at most `MAX_DEPTH`. Every refusal is `BadJSON`, a `ValueError`.
+Accepts UTF-8 without a byte order mark, no name twice in an object (a reader that keeps the first and a reader that
+keeps the last would see two different tokens), no NaN or Infinity, no number beyond a double, no integer beyond 4300
+digits, no lone surrogate, nothing after the value, and nesting of at most `MAX_DEPTH`. Every refusal is `BadJSON`, a
+`ValueError`.
 
-msgspec decides all of that but duplicates and depth. Those are settled cheaply for the
-text that everyone writes: when encoding the value gives the same bytes back, no name came twice,
-since no encoder writes one twice. Any other spelling is measured with its strings taken out.
+msgspec decides all of that except duplicates and depth. For the usual text they cost little: when encoding the value
+gives the same bytes, no name occurs twice, since no encoder writes one twice. In any other spelling the names are
+counted with the strings removed.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ _OPEN_LIST, _OPEN_OBJECT = 0x5B, 0x7B
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
 
 _parse = Decoder().decode
-# for callers who settle duplicates by themselves: an object that holds no object and no list, or ValueError
+# for callers that find duplicates themselves: an object that holds no object and no list, or ValueError
 parse_flat = Decoder(dict[str, str | int | float | bool | None]).decode
 write = Encoder().encode
 
 
 class BadJSON(ValueError):
-    """The bytes are not strict JSON; the message says what is wrong, never what they hold."""
+    """The bytes are not strict JSON. The message says what is wrong and never quotes them."""
 
 
 def decode(data: bytes) -> Any:
@@ -42,7 +42,7 @@ def decode(data: bytes) -> Any:
 
 
 def decode_object(data: bytes) -> dict[str, Any]:
-    """Return the JSON object that `data` is; `BadJSON` when it is anything else.
+    """Return a JSON object; raises `BadJSON` for anything else.
 
     >>> decode_object(b'{"sub":"42"}')
     {'sub': '42'}
@@ -51,7 +51,7 @@ def decode_object(data: bytes) -> dict[str, Any]:
 
 
 def read_object(data: bytes) -> tuple[dict[str, Any], bool]:
-    """As `decode_object`, and whether no object or list is within: then a shallow copy shares nothing."""
+    """Return a JSON object, and whether it is flat: without an object or a list inside, a shallow copy suffices."""
     read = _read(data)
     if type(read[0]) is not dict:
         raise BadJSON("not a JSON object")
@@ -59,7 +59,7 @@ def read_object(data: bytes) -> tuple[dict[str, Any], bool]:
 
 
 def _is_flat(data: bytes) -> bool:
-    """Tell whether there is no list and no object within JSON text; brackets in strings count as such."""
+    """Tell whether a JSON text holds no inner list and no inner object; brackets in strings count as one."""
     return _OPEN_LIST not in data and data.find(_OPEN_OBJECT, 1) < 0
 
 
@@ -84,7 +84,7 @@ def _check_shape(data: bytes, value: Any, *, unique: bool) -> None:
         _check_depth(value, MAX_DEPTH)
     if unique:
         return
-    # with the strings gone, every colon left is a member's: as many as the value has, or a name came twice
+    # without the strings, each colon belongs to a member: fewer members in the value mean that a name occurs twice
     if _STRING.sub(b"", data).count(b":") != _members(value):
         raise BadJSON("a name occurs twice in one object")
 

@@ -1,8 +1,8 @@
-"""A key set that another issuer publishes over HTTP, kept fresh in the background (RFC 7517 §5).
+"""Key sets that other issuers publish over HTTP, fetched again in the background (RFC 7517 §5).
 
-The shell around `sealring.jwt.remote_keys`, which decides when to fetch and what to hold. Here is the I/O: https
-only (http on loopback), no redirect, no proxy, bounded size and time. Nothing is ever fetched inside a
-verification: an unknown kid is refused at once and only wakes the background.
+`sealring.jwt.remote_keys` decides when to fetch and which keys to use; the I/O is here: https only (http on loopback),
+no redirect, no proxy, bounded size and time. A verification never fetches: it refuses an unknown kid at once and wakes
+the thread.
 """
 
 from __future__ import annotations
@@ -130,13 +130,13 @@ class RemoteKeys:
             try:
                 self._fetch()
             except Unavailable as error:
-                _log.warning("%s; the last good set serves until its end", error)
-            except Exception:  # noqa: BLE001  # a thread that died here would end all refreshing without a word
-                _log.exception("key set: the fetch failed; the last good set serves until its end")
+                _log.warning("%s; the last good key set is used until its end", error)
+            except Exception:  # noqa: BLE001  # if the thread ended here, the keys would silently never be fetched again
+                _log.exception("key set: the fetch failed; the last good key set is used until its end")
             woken.clear()
 
     def _fetch(self, *, forced: bool = False) -> None:
-        """Fetch if it is due (or `forced`) and nobody else does."""
+        """Fetch if it is due (or `forced`) and no other fetch runs."""
         with self._lock:
             began = time.monotonic()
             due = forced or is_fetch_due(self._state, began, unknown_kid=self._woken.is_set())
@@ -151,7 +151,7 @@ class RemoteKeys:
             if isinstance(error, KeyRefused):
                 raise Unavailable(f"key set: {error}") from None
             raise
-        # counted from the start of the fetch: what was withdrawn while it ran is not fresh
+        # counted from the start of the fetch: a key that was withdrawn meanwhile must not count as fresh
         self._state = fetch_succeeded(self._state, began, keys, max_age_of(cache_control))
 
     def _seconds_to_next(self) -> float:
@@ -173,20 +173,20 @@ def _restart_all() -> None:
 
 
 def fetch(url: SplitResult) -> tuple[bytes, str | None]:
-    """Body and Cache-Control of a 200 answer, within `TIMEOUT_SECONDS` once connected; raises `Unavailable`."""
+    """Return body and Cache-Control of a 200 answer, within `TIMEOUT_SECONDS` once connected; raises `Unavailable`."""
     path = (url.path or "/") + (f"?{url.query}" if url.query else "")
     connection = _connection(url)
     limit = None
     try:
         connection.connect()
-        # timeouts of sockets count from byte to byte: only this ends an answer that drips. The socket is taken
-        # now, since the connection lets go of it when the answer begins
+        # a socket's timeout starts again with every byte: only this timer ends an answer that drips. It gets the
+        # socket now, since the connection drops it when the answer begins
         limit = threading.Timer(TIMEOUT_SECONDS, _cut, [connection.sock])
         limit.daemon = True
         limit.start()
         connection.request("GET", path, headers={"Accept": "application/jwk-set+json, application/json"})
         response = connection.getresponse()
-        if response.status != http.client.OK:  # a redirect would let the answerer choose another place
+        if response.status != http.client.OK:  # a redirect would let the other side choose the address
             raise Unavailable(f"key set: answer {response.status}")
         body = response.read(MOST_BYTES + 1)
         if len(body) > MOST_BYTES:
