@@ -27,6 +27,7 @@ from sealring.issuer.hashing import PasswordHasher
 from sealring.issuer.issuer import Issuer, LoggedIn
 from sealring.issuer.key_life import KeyPolicy
 from sealring.issuer.keys import SigningKeys
+from sealring.issuer.opening import Opening
 from sealring.issuer.origin import Origin
 from sealring.issuer.root_secret import RootSecret, Sealer
 from sealring.issuer.sessions import GrantFor, Issued, SessionPolicy, Sessions, check_subject
@@ -138,9 +139,10 @@ class Sealring:
             origins=[settings.issuer],
             matches_csrf=self.csrf_tokens.matches,
             refused=self.refused,
+            opens=self._open_for_check,
         )
         self.issuer = _issuer(settings, secret, told, keys, self.verifier.follower, self.access_ttl, clock, grant_for)
-        self._opening = asyncio.Lock()
+        self._opening = Opening(start=self._start, stop=self._stop, abandon=self._abandon)
         self._housekeeping: asyncio.Task[None] | None = None
 
     @classmethod
@@ -154,47 +156,54 @@ class Sealring:
 
     # life
 
-    def _is_open(self) -> bool:
-        return self._housekeeping is not None
-
     async def open(self) -> None:
-        """Open the store, make sure that a key can sign, load all revocations; once, whoever calls first.
+        """Open the store, make sure that a key can sign, load all revocations; once, for all callers.
+
+        It may be closed and opened again, in another event loop too.
 
         Raises:
             ConfigurationError: the store cannot be used, or no listed secret opens its keys.
             StoreUnavailable: it cannot be reached now.
         """
-        if self._is_open():
-            return
-        async with self._opening:
-            if self._is_open():
-                return
-            await self.store.open()
-            await self.access_ttl.declare()  # before the ring is read: a longer life puts the end of keys off
-            await self.issuer.keys.start()
-            self.issuer.keys.verifying()  # a key that no listed secret opens is said now
-            await self.verifier.follower.start()
-            self._housekeeping = asyncio.create_task(self._keep_house(), name="sealring housekeeping")
-            watch_forks(self)
+        await self._opening.open()
 
     def forked(self) -> None:
         """In a child it is closed; `open` opens it anew, unless its SQLite file is the parent's (`sealring.forks`)."""
         self._of_parent = self._housekeeping
         self.issuer.keys.forked()
-        self._housekeeping, self._opening = None, asyncio.Lock()
+        self._housekeeping = None
+        self._opening.forked()
 
     async def close(self) -> None:
         """Stop following, close the store."""
-        async with self._opening:
-            if self._housekeeping is None:
-                return
-            stop_watching(self)
+        await self._opening.close()
+
+    async def _start(self) -> None:
+        await self.store.open()
+        self.issuer.accounts.open()
+        await self.access_ttl.declare()  # before the ring is read: a longer life puts the end of keys off
+        await self.issuer.keys.start()
+        self.issuer.keys.verifying()  # a key that no listed secret opens is said now
+        await self.verifier.follower.start()
+        self._housekeeping = asyncio.create_task(self._keep_house(), name="sealring housekeeping")
+        watch_forks(self)
+
+    async def _stop(self) -> None:
+        stop_watching(self)
+        if self._housekeeping is not None:
             self._housekeeping.cancel()
             await asyncio.gather(self._housekeeping, return_exceptions=True)
             self._housekeeping = None
-            await self.verifier.follower.stop()
-            await self.issuer.accounts.close()
-            await self.store.close()
+        await self.verifier.follower.stop()
+        await self.issuer.accounts.close()
+        await self.store.close()
+
+    def _abandon(self) -> None:
+        self._housekeeping = None
+        self.verifier.follower.abandon()
+
+    async def _open_for_check(self) -> bool:
+        return await self._opening.try_for_request() and self.verifier.follower.is_fresh
 
     @asynccontextmanager
     async def lifespan(self, app: Any = None) -> AsyncIterator[None]:  # noqa: ARG002 - ASGI frameworks pass the app
@@ -246,7 +255,7 @@ class Sealring:
                 session_cookies=self.session_cookies,
                 origins=frozenset({origin_of(settings.issuer)}),
                 trusted_proxies=settings.trusted_proxies,
-                open=self.open,
+                open=self._opening.open_for_request,
                 jwks_max_age=JWKS_MAX_AGE_SECONDS,
                 password_grant=settings.has_password_grant,
                 refused=self.refused,

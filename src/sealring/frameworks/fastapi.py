@@ -124,7 +124,7 @@ class RequiredGuard(_Guard):
     async def __call__(self, connection: HTTPConnection, security_scopes: SecurityScopes) -> Principal:
         """Called by FastAPI."""
         try:
-            return self._gate.finding(connection.scope).require(*security_scopes.scopes)
+            return (await self._gate.find(connection.scope)).require(*security_scopes.scopes)
         except SealringError as error:
             raise self._refusal(error, connection) from None
 
@@ -134,7 +134,7 @@ class OptionalGuard(_Guard):
 
     async def __call__(self, connection: HTTPConnection, security_scopes: SecurityScopes) -> Principal | None:
         """Called by FastAPI."""
-        finding = self._gate.finding(connection.scope)
+        finding = await self._gate.find(connection.scope)
         if finding.principal is None and finding.refusal is None:
             return None
         try:

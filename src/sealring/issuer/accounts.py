@@ -78,6 +78,10 @@ class Accounts:
             answer_grid_ms=policy.answer_grid_ms,
         )
 
+    def open(self) -> None:
+        """Be ready in the running event loop, after `close` or after a loop that has ended."""
+        self._hasher.open()
+
     async def close(self) -> None:
         """Finish the hash that runs, drop those that wait."""
         await asyncio.to_thread(self._hasher.close)

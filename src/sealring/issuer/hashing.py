@@ -118,14 +118,18 @@ class PasswordHasher:
         self.queue = HashingQueue(self.places, self._max_waiting)
         self.running = 0
         """Hashes under way now, or next."""
-        self._threads = asyncio.Semaphore(self.threads)
+        self._counting = threading.Lock()
+        self._larger = threading.Lock()
+        self.open()
+
+    def open(self) -> None:
+        """Be ready for hashes in the running event loop, after `close` or after a loop that has ended."""
+        self._threads = asyncio.Semaphore(self.threads)  # these belong to the loop in which somebody first waits
         self._beside_the_loop = asyncio.Semaphore(max(1, self.threads - 1))
         self._loop = _LoopLoad()
         # a thread that has given way cannot be raised again without privilege, hence two pools
         self._alone = ThreadPoolExecutor(1, "argon2", _give_way, (ALONE_PRIORITY,))
         self._giving_way = ThreadPoolExecutor(self.threads, "argon2-flood", _give_way, (LOWEST_PRIORITY,))
-        self._counting = threading.Lock()
-        self._larger = threading.Lock()
 
     @property
     def waiting(self) -> int:

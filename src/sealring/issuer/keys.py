@@ -102,6 +102,7 @@ class SigningKeys:
 
     async def start(self) -> None:
         """Do what `load` does, and see that the next key is of our own algorithm. Call once, when a server starts."""
+        self._reading = asyncio.Lock()  # the earlier one may belong to an event loop that has ended
         await self._complete(starting=True)
 
     async def _complete(self, *, starting: bool) -> None:

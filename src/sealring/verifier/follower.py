@@ -30,6 +30,9 @@ log = logging.getLogger("sealring.follower")
 
 ReloadCause = Literal["first load", "incarnation", "went back", "forgotten", "digest"]
 
+NOT_STARTED = "not open: the application needs lifespan=auth.lifespan (a mounted one has none of its own)"
+"""`Follower.trouble` of a node that nobody has opened."""
+
 UNACKNOWLEDGED = "the store acknowledges no writes"
 """`Follower.trouble` of a node whose store answers, and may have been left behind (F8)."""
 
@@ -79,7 +82,7 @@ class Follower:
         """Seconds, by the last good page; 0 before the first."""
         self.fresh_until = float("-inf")
         """On the clock's steady seconds: after it this node may not answer."""
-        self.trouble: str | None = None
+        self.trouble: str | None = NOT_STARTED
         """Why the last poll was not good; none when it was."""
         self._heartbeat_ms: int | None = None
         self._acknowledged_at = float("-inf")
@@ -120,8 +123,9 @@ class Follower:
         self._hurry.set()
 
     async def start(self) -> None:
-        """Load everything once, if the source answers, and keep polling until `stop`."""
+        """Load everything once, if the source answers, and keep polling until `stop`, or until the event loop ends."""
         watch_forks(self)
+        self._hurry = asyncio.Event()  # the earlier one may belong to an event loop that has ended
         await self.poll()
         self._tasks = (
             asyncio.create_task(self._follow(), name="sealring follower"),
@@ -130,11 +134,19 @@ class Follower:
 
     async def stop(self) -> None:
         """Stop polling; the node grows stale from here."""
-        for task in self._tasks:
+        tasks, self._tasks = self._tasks, ()
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._tasks = ()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self.trouble = NOT_STARTED
         stop_watching(self)
+
+    def abandon(self) -> None:
+        """Forget tasks whose event loop has ended: they have ended with it, or end when it goes on."""
+        for task in self._tasks:
+            if not task.get_loop().is_closed():
+                task.cancel()
+        self._tasks = ()
 
     def forked(self) -> None:
         """The tasks are the parent's: this node is stale until it is started, and then loads everything."""

@@ -73,7 +73,7 @@ class Verifier:
         steady = self._clock.steady()
         follower = self.follower
         if steady > follower.fresh_until:
-            raise Stale(follower.retry_after)
+            raise Stale(follower.retry_after, follower.trouble)
         principal = self._tokens.verify(token, steady + self._clock.epoch)
         cause = follower.view.cause(principal.session_id, principal.subject, principal.epoch, principal.kid)
         if cause is not None:

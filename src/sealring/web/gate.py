@@ -9,12 +9,12 @@ does not goes on with an anonymous user. Whatever the bytes, `examine` returns (
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 import msgspec
 
-from sealring.errors import InsufficientScope, MissingCredential, SealringError
+from sealring.errors import InsufficientScope, MissingCredential, SealringError, Stale
 from sealring.verifier.principal import Principal
 from sealring.web.credentials import find_credential
 from sealring.web.fetch_metadata import SAFE_METHODS, MatchesCsrf, check_cookie_use, origin_of
@@ -22,6 +22,9 @@ from sealring.web.problems import Refused, report
 
 Verify = Callable[[str], Principal]
 """From an access token to its principal; raises `TokenError`."""
+
+Opens = Callable[[], Awaitable[bool]]
+"""Opens the verifier if nobody has; true when it may answer now. Costs nothing where it is open."""
 
 _AUTHENTICATED = frozenset({"authenticated"})
 
@@ -61,13 +64,14 @@ class Gate:
     `access_cookie` is the exact name of the cookie that may bring the token; none where only the
     Authorization field counts (a service that is not the issuer). `origins` are the URLs that our own
     pages come from. `matches_csrf` knows the CSRF tokens of sessions; without it, a browser that says
-    neither Sec-Fetch-Site nor Origin cannot act by cookie. `refused` counts refusals by their true cause.
+    neither Sec-Fetch-Site nor Origin cannot act by cookie. `refused` counts refusals by their true cause. `opens` is
+    asked where the verifier is stale, since an application may have no lifespan to open it.
 
     Raises:
         ValueError: an origin is not an http or https URL.
     """
 
-    __slots__ = ("_access_cookie", "_matches_csrf", "_nothing", "_origins", "_refused", "verify")
+    __slots__ = ("_access_cookie", "_matches_csrf", "_nothing", "_opens", "_origins", "_refused", "verify")
 
     def __init__(
         self,
@@ -77,12 +81,14 @@ class Gate:
         origins: Iterable[str] = (),
         matches_csrf: MatchesCsrf | None = None,
         refused: Refused | None = None,
+        opens: Opens | None = None,
     ) -> None:
         self.verify = verify
         self._access_cookie = access_cookie
         self._origins = frozenset(map(origin_of, origins))
         self._matches_csrf = matches_csrf
         self._refused = refused
+        self._opens = opens
         self._nothing = Finding(verify)
 
     def examine(self, scope: Mapping[str, Any]) -> Finding:
@@ -104,6 +110,17 @@ class Gate:
         found = scope.get("auth")
         if isinstance(found, Finding) and found.verify == self.verify:
             return found
+        return self.examine(scope)
+
+    async def find(self, scope: Mapping[str, Any]) -> Finding:
+        """As `finding`, once the verifier is open: where nobody has opened it, the first request does."""
+        found = self.finding(scope)
+        return await self.once_open(scope, found) if type(found.refusal) is Stale else found
+
+    async def once_open(self, scope: Mapping[str, Any], stale: Finding) -> Finding:
+        """Examine anew where the verifier was stale because nobody had opened it; else the finding stands."""
+        if self._opens is None or not await self._opens():
+            return stale
         return self.examine(scope)
 
     def report(self, error: SealringError, scope: Mapping[str, Any]) -> None:

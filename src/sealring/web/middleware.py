@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from typing import Any, Literal
 
-from sealring.errors import InsufficientScope, MissingCredential, SealringError
+from sealring.errors import InsufficientScope, MissingCredential, SealringError, Stale
 from sealring.web.gate import Finding, Gate
 from sealring.web.problems import answer, send_answer
 from sealring.web.protected_paths import ProtectedPaths, read_rules
@@ -73,6 +73,8 @@ class SessionMiddleware:
         """Serve one connection (ASGI 3.0); lifespan passes through."""
         if scope["type"] == "http" or scope["type"] == "websocket":
             finding = self._examine(scope)
+            if type(finding.refusal) is Stale:
+                finding = await self._gate.once_open(scope, finding)
             principal = finding.principal
             scope["auth"] = finding
             scope["user"] = ANONYMOUS if principal is None else principal

@@ -15,6 +15,7 @@ import socket
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
+from weakref import WeakSet
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -86,6 +87,8 @@ class Database:
         self._pool: AsyncConnectionPool[Connection] | None = None
         self._running: set[asyncio.Task[Any]] = set()
         self._in_use: set[Connection] = set()
+        self._made: WeakSet[Connection] = WeakSet()
+        """Every connection that is still about, for `abandon`."""
 
     async def connect(self) -> Connection:
         """A connection of one's own, in autocommit mode.
@@ -105,6 +108,7 @@ class Database:
         return connection
 
     async def _configure(self, connection: Connection) -> None:
+        self._made.add(connection)
         await connection.configure(self._schema)
 
     async def open(self) -> None:
@@ -128,7 +132,7 @@ class Database:
     def forked(self) -> None:
         """Leave the connections to the parent."""
         self._of_parent = (self._pool, self._running, self._in_use)
-        self._pool, self._running, self._in_use = None, set(), set()
+        self._pool, self._running, self._in_use, self._made = None, set(), set(), WeakSet()
 
     async def close(self) -> None:
         """Wait for what runs, for as long as a question may take, then close every connection.
@@ -147,6 +151,15 @@ class Database:
             with socket.socket(fileno=os.dup(connection.fileno())) as line:
                 line.shutdown(socket.SHUT_RDWR)
         await asyncio.gather(*self._running, return_exceptions=True)
+
+    def abandon(self) -> None:
+        """Hang up on every connection of an event loop that has ended: nothing there can be waited for any more."""
+        for connection in self._made:
+            connection.pgconn.finish()
+        self._made.clear()
+        self._running.clear()
+        self._in_use.clear()
+        self._pool = None
 
     async def read(self, work: Work[T], *, budget_seconds: float = BUDGET_SECONDS) -> T:
         """What `work` reads, by one statement or in a transaction of its own making; tried again when that may help.

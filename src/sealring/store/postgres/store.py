@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from functools import partial
 
@@ -60,6 +61,8 @@ class PostgresStore(Store):
         # the follower's questions go a way of their own: writers that wait for a locked row make no node stale (F5);
         # two connections, so that a heartbeat that hangs is not in its way
         self._following = Database(dsn, connections=2, schema=schema)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        """Where it is open."""
         self._find_ways()
 
     def _find_ways(self) -> None:
@@ -76,7 +79,15 @@ class PostgresStore(Store):
         self._of_parent = (self._heartbeat, self._swaps, self._endings, self._news)
         self._database.forked()
         self._following.forked()
+        self._loop = None
         self._find_ways()
+
+    def _leave_ended_loop(self) -> None:
+        """Give up what belongs to an event loop that ended without `close` (`TestClient` gives each request one)."""
+        if self._loop is not None and self._loop is not asyncio.get_running_loop() and not self._loop.is_running():
+            self._database.abandon()
+            self._following.abandon()
+            self._find_ways()
 
     @property
     def database(self) -> Database:
@@ -84,6 +95,8 @@ class PostgresStore(Store):
         return self._database
 
     async def open(self) -> None:
+        self._leave_ended_loop()
+        self._loop = asyncio.get_running_loop()
         connection = await self._database.connect()
         try:
             await migrate(connection, self._schema)
@@ -98,6 +111,8 @@ class PostgresStore(Store):
 
     async def close(self) -> None:
         stop_watching(self)
+        self._leave_ended_loop()
+        self._loop = None
         await self._news.close()
         await self._swaps.close()
         await self._endings.close()

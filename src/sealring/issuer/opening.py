@@ -1,0 +1,107 @@
+"""Opens what an application needs once, and again: after `close`, and after an event loop that ended without it.
+
+Tests open and close one application many times, and `TestClient` gives each opening a loop of its own; used without
+`with`, it even gives each request one, and closes nothing. What belongs to a loop that has ended is abandoned and made
+anew. A loop that runs in another thread is alive: what is open there is open.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+
+from sealring.errors import SealringError
+
+log = logging.getLogger("sealring")
+
+PAUSE_SECONDS = 1.0
+"""After an opening that a request asked for has failed, requests are refused at once for so long."""
+
+
+class Opening:
+    """Whether something is open, for the event loop that asks.
+
+    Args:
+        start: opens it in the running loop.
+        stop: closes it in the loop that opened it.
+        abandon: lets go of what a loop that has ended has left behind; needs no loop.
+    """
+
+    def __init__(
+        self, *, start: Callable[[], Awaitable[None]], stop: Callable[[], Awaitable[None]], abandon: Callable[[], None]
+    ) -> None:
+        self._start = start
+        self._stop = stop
+        self._abandon = abandon
+        self._loop: asyncio.AbstractEventLoop | None = None
+        """Where it is open; None while it is not."""
+        self._turn = asyncio.Lock()
+        self._turn_loop: asyncio.AbstractEventLoop | None = None
+        self._asked: asyncio.Task[None] | None = None
+        self._refused_until = float("-inf")
+
+    def is_open(self) -> bool:
+        """Whether it is open in the running event loop, or in one that runs in another thread."""
+        loop = self._loop
+        return loop is not None and (loop is asyncio.get_running_loop() or loop.is_running())
+
+    async def open(self) -> None:
+        """Open it, unless it is open; several callers at once share one opening."""
+        if self.is_open():
+            return
+        async with self._one_at_a_time():
+            if self.is_open():
+                return
+            if self._loop is not None:
+                self._loop = None
+                self._abandon()
+            await self._start()
+            self._loop = asyncio.get_running_loop()
+
+    async def close(self) -> None:
+        """Close it, unless it is closed."""
+        async with self._one_at_a_time():
+            loop, self._loop = self._loop, None
+            if loop is None:
+                return
+            if loop is not asyncio.get_running_loop():
+                self._abandon()
+            await self._stop()
+
+    def forked(self) -> None:
+        """In a child it is closed, whatever the parent does."""
+        self._loop = self._turn_loop = self._asked = None
+
+    async def open_for_request(self) -> None:
+        """As `open`, and a log line that says what the application lacks."""
+        if not self.is_open():
+            await self.open()
+            log.warning("opened by a request: give the outermost application lifespan=auth.lifespan")
+
+    async def try_for_request(self) -> bool:
+        """As `open_for_request`, for those who may not fail: true when it is open. After a failure it waits a while."""
+        if self.is_open():
+            return True
+        if time.monotonic() < self._refused_until:
+            return False
+        loop = asyncio.get_running_loop()
+        if self._asked is None or self._asked.done() or self._asked.get_loop() is not loop:
+            self._asked = loop.create_task(self._try(), name="sealring opening")
+        await asyncio.wait({self._asked})  # who goes away stops nobody else's opening
+        return self.is_open()
+
+    async def _try(self) -> None:
+        try:
+            await self.open_for_request()
+        except SealringError as error:
+            self._refused_until = time.monotonic() + PAUSE_SECONDS
+            fields = {"cause": str(error), "hint": getattr(error, "hint", None)}
+            log.error("cannot open: every check answers 503", extra={"sealring": fields})  # noqa: TRY400 - no traceback
+
+    def _one_at_a_time(self) -> asyncio.Lock:
+        loop = asyncio.get_running_loop()
+        if self._turn_loop is not loop:  # a lock belongs to the loop in which somebody first waited for it
+            self._turn, self._turn_loop = asyncio.Lock(), loop
+        return self._turn
