@@ -348,6 +348,8 @@ def test_u7_nfc_and_nfd_log_in_alike_and_nothing_is_cut() -> None:
     ("password", "why"),
     [
         ("passwordpassword", "most common"),
+        ("passwordpassword1", "most common"),
+        ("letmeinletmein123", "most common"),
         ("ann.lee@example.com", "your name, your e-mail"),
         ("ANN.LEE@EXAMPLE.COM1", "your name, your e-mail"),
         ("annabella annabella", "your name, your e-mail"),

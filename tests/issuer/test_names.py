@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
-from unicodedata import normalize
+from unicodedata import category, normalize
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sealring.errors import InvalidField
-from sealring.issuer.names import canonical_name, check_email, check_name, drawn_like_latin, lenient_name
+from sealring.issuer.names import _SPACES, canonical_name, check_email, check_name, drawn_like_latin, lenient_name
 
 
 def test_canonical_form_is_its_own_over_all_code_points() -> None:
@@ -33,7 +33,7 @@ def test_any_text_is_a_name_or_refused_in_words(text: str) -> None:
     try:
         shown, canonical = check_name(text)
     except InvalidField:
-        assert lenient_name(text) is None
+        assert text != text.strip(_SPACES) or lenient_name(text) is None
     else:
         assert shown == normalize("NFC", text)
         assert lenient_name(text) == canonical
@@ -140,3 +140,19 @@ def test_any_text_is_an_address_or_refused(text: str) -> None:
     assert address.count("@") == 1
     assert check_email(address) == (address, canonical)
     assert check_email(canonical)[1] == canonical
+
+
+@pytest.mark.parametrize("typed", ["ann ", " ann", "\u00a0Ann\u3000", "\tann  "])
+def test_c24_spaces_at_the_ends_are_refused_in_a_new_name_and_left_out_at_a_log_in(typed: str) -> None:
+    with pytest.raises(InvalidField):
+        check_name(typed)
+    assert lenient_name(typed) == "ann"
+
+
+@pytest.mark.parametrize("typed", ["", " ", "ann\n", "ann\x85", "a  nn", "ann\u200b", "\x00ann"])
+def test_c24_nothing_else_is_left_out(typed: str) -> None:
+    assert lenient_name(typed) is None
+
+
+def test_c24_every_space_of_unicode_is_one() -> None:
+    assert {chr(point) for point in range(0x110000) if category(chr(point)) == "Zs"} | {"\t"} == set(_SPACES)

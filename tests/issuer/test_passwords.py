@@ -60,6 +60,37 @@ def test_common_passwords_are_refused_when_long_or_repeated(password: str) -> No
 @pytest.mark.parametrize(
     "password",
     [
+        "passwordpassword1",
+        "letmeinletmein123",
+        "Letmein1234567890",
+        "1234567890letmein",
+        "!!!passwordpassword!!!",
+        "passwordqwertyuiop",
+        "qwertyuiop dragon",
+        "dragondragondragon2024",
+        "sunshine-2024-2025",
+    ],
+)
+def test_u8_common_words_with_a_row_digits_or_signs_at_their_ends_are_refused(password: str) -> None:
+    assert "most common" in refusal(password)
+
+
+@pytest.mark.parametrize("password", ["aaaaaaaaaaaaaaa1", "abcabcabcabcabc99", "2qwertyuiopasdfghjkl"])
+def test_u8_one_piece_stays_one_piece_with_a_digit_at_its_end(password: str) -> None:
+    assert refusal(password)
+
+
+@pytest.mark.parametrize(
+    "password",
+    ["8a274652846572", "7264-9921-0385-a", "monkey wrench 2024 dragon", "dragons of eden 123", "plum 4711 pear 0815"],
+)
+def test_digits_beside_other_words_do_no_harm(password: str) -> None:
+    assert check_password(password, min_length=8) == password
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
         "a" * 15,
         "abcabcabcabcabca",
         "1234512345123451",
@@ -75,7 +106,7 @@ def test_one_piece_is_refused(password: str) -> None:
     assert "one short piece" in refusal(password)
 
 
-@pytest.mark.parametrize("password", ["tomatoet", "abcdxyzab", "abcdefghabcdefgh1"])
+@pytest.mark.parametrize("password", ["tomatoet", "abplumcab", "plumcakeplumcake1"])
 def test_a_letter_that_comes_again_is_no_repetition(password: str) -> None:
     assert check_password(password, min_length=8) == password
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sealring import jwt
@@ -45,7 +45,7 @@ TOKEN_ID_BYTES = 16
 class AccessToken:
     """A signed access token, and when it ends in Unix seconds."""
 
-    text: str
+    text: str = field(repr=False)
     expires_at: int
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from binascii import a2b_base64, b2a_base64
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from argon2.low_level import Type, hash_secret, hash_secret_raw
 
@@ -65,8 +65,8 @@ class StoredHash:
     """A PHC string, taken apart and found bounded."""
 
     profile: Argon2Profile
-    salt: bytes
-    digest: bytes
+    salt: bytes = field(repr=False)
+    digest: bytes = field(repr=False)
 
 
 def read_phc(text: str) -> StoredHash | None:

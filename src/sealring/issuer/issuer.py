@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from sealring.errors import (
     InvalidRefreshToken,
@@ -38,7 +38,7 @@ class LoggedIn:
 
     account: Account
     issued: Issued
-    device: str
+    device: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

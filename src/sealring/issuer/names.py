@@ -24,6 +24,9 @@ MAX_EMAIL = 254
 MAX_LOCAL_PART = 64
 MAX_DOMAIN_LABEL = 63
 
+_SPACES = " \t\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
+"""Every space (Zs), and the tab; no line break and no control character."""
+
 _MARKS_IN_A_ROW = 4
 """Combining marks in a row from which on they are noise: Vietnamese and Hebrew need two or three."""
 
@@ -78,9 +81,13 @@ def canonical_name(text: str) -> str:
 
 
 def lenient_name(text: str) -> str | None:
-    """The canonical form of whatever was typed at log-in; None when no account can have such a name."""
+    """The canonical form of whatever was typed at log-in; None when no account can have such a name.
+
+    Spaces at both ends are left out: keyboards of phones put one behind a completed word, and since a new name must
+    not have any (U5), no two accounts differ by them.
+    """
     try:
-        return check_name(text)[1]
+        return check_name(text.strip(_SPACES))[1]
     except InvalidField:
         return None
 

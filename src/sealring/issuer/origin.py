@@ -6,7 +6,7 @@ client's own claim, and the device lane is a text that only `DeviceLanes` can be
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,5 +16,5 @@ class Origin:
     address: str
     """IP address of the client; any other text counts as one shared, unknown place (U10)."""
     user_agent: str = ""
-    device_lane: str | None = None
+    device_lane: str | None = field(default=None, repr=False)
     """What the device cookie or the body says, unproven: it gives lanes of its own only if its MAC is good (U11)."""

@@ -11,7 +11,7 @@ similarity measure did so in Kratos (U8).
 from __future__ import annotations
 
 import gzip
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from importlib.resources import files
 from unicodedata import normalize
@@ -26,6 +26,13 @@ FLOOR = 8
 """What the minimum may be lowered to (NIST: with a second factor), and what must be left beside known words."""
 MIN_WORD = 3
 """Shorter context words would be found by chance."""
+
+_DECORATION = "0123456789!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~ "
+"""What people put before or behind a common word when a longer password is asked for."""
+_COMMON = "is one of the most common passwords"
+_MIN_ROW, _MAX_ROW = 3, 26
+_MIN_COMMON_WORD = 4
+"""Shorter ones would be found by chance."""
 
 _ROWS = (
     *("0123456789", "1234567890", "abcdefghijklmnopqrstuvwxyz"),
@@ -95,19 +102,43 @@ def _weakness(form: str, context: Sequence[str]) -> str | None:
     folded = normalize("NFKC", normalize("NFKC", form).casefold())
     if not folded.strip():
         return "must not be only spaces"
-    if _is_common(folded):
-        return "is one of the most common passwords"
+    bare = folded.strip(_DECORATION)
+    if _is_listed(folded) or _is_listed(bare):
+        return _COMMON
     rest = _without(folded, _words(context))
     if rest != folded and (len(rest) < FLOOR or _is_common(rest) or _is_one_piece(rest)):
         return "is made of your name, your e-mail address or the name of this service"
-    if _is_one_piece(folded):
+    if _is_one_piece(folded) or (2 * len(bare) >= len(folded) and _is_one_piece(bare)):
         return "repeats one short piece or follows the keyboard"
-    return None
+    return _COMMON if _is_common(folded) else None
 
 
 def _is_common(folded: str) -> bool:
-    """In the list, or something in the list said several times."""
-    return folded in _blocklist() or folded[: (folded + folded).find(folded, 1)] in _blocklist()
+    """In the list, or something in the list said several times; also with digits, signs or a row of keys at its ends.
+
+    >>> _is_common("letmeinletmein123"), _is_common("!!passwordpassword"), _is_common("password manager")
+    (True, True, False)
+    """
+    return any(_is_listed(part) for part in (folded, *_without_ends(folded)))
+
+
+def _is_listed(folded: str) -> bool:
+    return folded in _blocklist() or _period(folded) in _common_words()
+
+
+def _without_ends(folded: str) -> Iterator[str]:
+    """What is left when decoration is cut from the ends, once with and once without one row of keys."""
+    yield folded.strip(_DECORATION)
+    for length in range(_MIN_ROW, min(_MAX_ROW, len(folded)) + 1):
+        if any(_follows(folded[-length:], row) for row in _ROWS):
+            yield folded[:-length].strip(_DECORATION)
+        if any(_follows(folded[:length], row) for row in _ROWS):
+            yield folded[length:].strip(_DECORATION)
+
+
+def _period(folded: str) -> str:
+    """The shortest piece that the text says over and over; the text itself when there is none."""
+    return folded[: (folded + folded).find(folded, 1)]
 
 
 def _is_one_piece(folded: str) -> bool:
@@ -138,6 +169,13 @@ def _without(folded: str, words: Iterable[str]) -> str:
     for word in words:
         folded = folded.replace(word, "")
     return folded
+
+
+@cache
+def _common_words() -> frozenset[str]:
+    """What is common and what common passwords decorate: the list has `letmein123`, so `letmein` is such a word."""
+    words = (word.strip(_DECORATION) for word in _blocklist())
+    return _blocklist() | {word for word in words if len(word) >= _MIN_COMMON_WORD}
 
 
 @cache

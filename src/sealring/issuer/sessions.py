@@ -91,7 +91,7 @@ class Issued:
     """What a client gets: both tokens and the session that they belong to."""
 
     access_token: AccessToken
-    refresh_token: str
+    refresh_token: str = field(repr=False)
     refresh_expires_at: int
     session: Session
     scopes: tuple[str, ...]

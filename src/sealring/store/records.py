@@ -66,7 +66,7 @@ class Account:
     """NFKC + casefold: what is unique."""
     email: str | None = None
     canonical_email: str | None = None
-    password_hash: str | None
+    password_hash: str | None = field(repr=False)
     """A PHC string; none for an account without a password."""
     scopes: tuple[str, ...] = ()
     status: AccountStatus = "active"
@@ -78,8 +78,8 @@ class Account:
 class PasswordChange:
     """Replace the hash if it still is `old_hash` (compare-and-swap); `ends_sessions` is false only for a rehash."""
 
-    old_hash: str | None
-    new_hash: str
+    old_hash: str | None = field(repr=False)
+    new_hash: str = field(repr=False)
     ends_sessions: bool = True
     keep_session: str | None = None
     """This session of the account goes on, renewed: its access tokens become stale, its refresh tokens are dead."""
@@ -111,7 +111,7 @@ AccountChange = PasswordChange | StatusChange | ScopesChange | Deletion
 class LoginGuard:
     """A session of an account starts only while it is active and its hash is the one that was verified (U13)."""
 
-    password_hash: str | None
+    password_hash: str | None = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +179,7 @@ class SigningKey:
     alg: str
     public_jwk: str | None
     """JSON of the public JWK; none for an HMAC key."""
-    sealed: bytes
+    sealed: bytes = field(repr=False)
     """The private JWK, encrypted under the root secret with the kid as associated data."""
     published_at: int
     signs_from: int
