@@ -71,7 +71,7 @@ class Site:
     """An application with the auth routes under /auth, behind the middleware."""
 
     def __init__(self, runner: asyncio.Runner, auth: Sealring | None = None) -> None:
-        self._runner = runner
+        self.runner = runner
         self.auth = auth or Sealring(
             secret="7f1c0de94b26a853" * 2 + "e80b3d5f92a417c6" * 2,
             store=MemoryStore(),
@@ -89,7 +89,7 @@ class Site:
         runner.run(self.auth.open())
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        return self._runner.run(work)
+        return self.runner.run(work)
 
     def call(self, method: str, path: str, *fields: tuple[bytes, bytes], body: Any = None, query: bytes = b"") -> Reply:
         raw = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
@@ -106,7 +106,7 @@ class Site:
         async def send(message: Any) -> None:
             sent.append(message)
 
-        self._runner.run(self.app(scope, receive, send))
+        self.runner.run(self.app(scope, receive, send))
         return Reply(sent[0]["status"], sent[0]["headers"], b"".join(part.get("body", b"") for part in sent[1:]))
 
     def register(self, *fields: tuple[bytes, bytes]) -> Browser:

@@ -301,3 +301,23 @@ def test_n4_ending_all_sessions_by_bearer_leaves_the_cookies_of_another_session(
     bearer = (b"authorization", b"Bearer " + mine.access)
     reply = site.call("DELETE", "/auth/sessions", bearer, jar(*own(other)))
     assert (reply.status, reply.set_cookies) == (204, {})
+
+
+def test_n4_a_stale_node_still_logs_out_by_what_needs_no_verifying(site: Site) -> None:
+    clock = FrozenClock()
+    stale = Site(site.runner, cheap_sealring(clock=clock, issuer="https://example.com", cookie_secure="on"))
+    browser, other = stale.register(), stale.register()
+    stale.run(stale.auth.verifier.follower.stop())
+    clock.pass_seconds(60)
+    bearer = (b"authorization", b"Bearer " + browser.access)
+    body = {"refresh_token": other.refresh.decode()}
+    for reply in (
+        stale.call("POST", "/auth/logout", browser.access_cookie, SAME),
+        stale.call("POST", "/auth/logout", bearer, JSON, body=body),
+    ):
+        assert (reply.status, reply.code) == (503, "stale")
+    assert alive(stale, browser.session)
+    assert alive(stale, other.session)
+    assert stale.call("POST", "/auth/logout", browser.cookies, SAME).status == 204
+    assert not alive(stale, browser.session)
+    stale.run(stale.auth.close())

@@ -58,7 +58,6 @@ def read_shown(site: AuthSite, request: Request, refresh_token: str | None) -> S
     Raises:
         InvalidRequest: a malformed Authorization field, or a bearer token and an access cookie at once (C9).
         InvalidRefreshToken: the body's is not one of ours.
-        Stale: nothing can be verified now.
         CookiesTooLarge: see `read_cookie`.
     """
     headers = request.scope["headers"]
@@ -88,6 +87,7 @@ def sessions_to_end(shown: Shown, check_cookie_use: Callable[[str], None]) -> li
         InvalidRequest: one of the sessions shown might live on, or two ways speak of two sessions.
         CrossSite: from `check_cookie_use`.
         TokenError: only an access token came, and this is why it proves nothing.
+        Stale: this node cannot verify the access token now, and nothing else ends its session.
         MissingCredential: nothing of ours came.
     """
     by_program = [*_proven(shown.bearer), *filter(None, [shown.body])]
@@ -102,6 +102,8 @@ def sessions_to_end(shown: Shown, check_cookie_use: Callable[[str], None]) -> li
         if not proven and access.refusal is not None:
             raise access.refusal
         if access.session_id is not None and access.session_id not in proven:
+            if isinstance(access.refusal, Stale):
+                raise access.refusal
             raise InvalidRequest("the access token is of another session, which would live on")
     if not proven:
         raise MissingCredential("no token was sent")
@@ -115,8 +117,6 @@ def _proven(access: ShownAccess | None) -> list[str]:
 def _examine(site: AuthSite, token: str) -> ShownAccess:
     try:
         return ShownAccess(site.gate.verify(token).session_id, None)
-    except Stale:  # nothing is known of any token now: 503, not a guess
-        raise
     except TokenError as error:
         return ShownAccess(_named(token), error.with_traceback(None))
 
