@@ -150,7 +150,14 @@ class Issuer:
         await self.sessions.end_subject(subject, cause="ended_by_user", keep=keep, address=origin.address)
 
     async def change_password(
-        self, account_id: str, current: str, new: str, *, keep_session: str, origin: Origin
+        self,
+        account_id: str,
+        current: str,
+        new: str,
+        *,
+        keep_session: str,
+        origin: Origin,
+        max_access_chars: int | None = None,
     ) -> Issued:
         """Replace the password; every other session ends (I7).
 
@@ -160,7 +167,10 @@ class Issuer:
         Raises:
             WrongPassword, InvalidField, Throttled, Overloaded: see `Accounts.change_password`.
             SessionEnded: the password was changed, and the kept session is over.
+            TokenTooLong: the delivery cannot carry the new access token; the password was not changed (N12).
         """
+        if max_access_chars is not None:  # tried before anything is written
+            await self.sessions.reissue(keep_session, max_access_chars=max_access_chars)
         self.in_force(
             await self.accounts.change_password(account_id, current, new, keep_session=keep_session, origin=origin)
         )

@@ -261,7 +261,7 @@ class Sessions:
                     assert_never(decision)
         raise StoreUnavailable("the session moves faster than it can be read")
 
-    async def reissue(self, session_id: str) -> Issued:
+    async def reissue(self, session_id: str, *, max_access_chars: int | None = None) -> Issued:
         """The tokens that a session has now, after its row was renewed.
 
         A refresh token comes of it, so only a proof as good as a log-in may lead here: the bearer of a stolen access
@@ -269,13 +269,16 @@ class Sessions:
 
         Raises:
             SessionEnded: it is over by now, or the application no longer grants it.
+            TokenTooLong: the delivery cannot carry the access token (N12).
         """
         await self._access_tokens.ttl.declare()
         record = await self._store.read_session(session_id)
         now = self._clock() // 1000
         if record is None or over_cause(record.session, now) is not None:
             raise SessionEnded("the session is over")
-        return self._issue(record.session, token_of(record.session), await self._grant(record), record.epoch, now)
+        issued = self._issue(record.session, token_of(record.session), await self._grant(record), record.epoch, now)
+        _check_length(issued.access_token, max_access_chars)
+        return issued
 
     def session_of(self, text: str) -> str:
         """The sid of a refresh token, for logging out with nothing else in hand.

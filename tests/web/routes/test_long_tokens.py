@@ -11,8 +11,9 @@ from fastapi import FastAPI
 
 from sealring import Sealring
 from sealring.errors import TokenTooLong
+from sealring.issuer.sessions import Grant
 from sealring.web.cookies import MAX_COOKIE_BYTES, MAX_SET_COOKIE_BYTES
-from tests.serving import PASSWORD, cheap_sealring, problem
+from tests.serving import OTHER_PASSWORD, PASSWORD, bearer, cheap_sealring, problem
 
 pytestmark = pytest.mark.anyio
 
@@ -78,6 +79,29 @@ async def test_n12_a_refresh_that_would_outgrow_the_cookie_moves_nothing_and_lat
     assert await auth.issuer.sessions.list(None) == [session]
     await give(auth, ("documents:1:read",))
     assert (await client.post("/auth/refresh", headers=SAME)).status_code == 200
+
+
+async def test_n12_a_password_change_whose_new_cookie_would_not_fit_changes_nothing() -> None:
+    scopes: tuple[str, ...] = ()
+
+    async def grant_for(_: object) -> Grant:
+        return Grant(scopes)
+
+    auth = cheap_sealring(grant_for=grant_for)
+    app = FastAPI()
+    app.include_router(auth.router())
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://127.0.0.1:8000") as client:
+        tokens = (await client.post("/auth/register", json=credentials("body"))).json()
+        await client.post("/auth/login", json=credentials("cookie"))
+        scopes = TOO_MANY
+        change = {"current": PASSWORD, "new": OTHER_PASSWORD}
+        answer = await client.post("/auth/password", json=change, headers=SAME)
+        assert problem(answer) == (422, "token_too_long")
+        client.cookies.clear()
+        assert (await client.post("/auth/login", json=credentials("body"))).status_code == 200
+        by_bearer = await client.post("/auth/password", json=change, headers=bearer(tokens["access_token"]))
+        assert by_bearer.status_code == 200
+    await auth.close()
 
 
 async def test_n12_the_longest_cookie_that_is_written_fits_and_one_scope_more_is_refused(

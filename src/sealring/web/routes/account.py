@@ -8,7 +8,6 @@ from fastapi import Request, Response
 
 from sealring import errors
 from sealring.errors import Revoked
-from sealring.issuer.sessions import Issued
 from sealring.web.openapi import BODY, GUARDED, no_content, refusals
 from sealring.web.routes.site import AuthSite
 from sealring.web.routes.wire import ManySessions, Me, OneSession, PasswordChange, Tokens
@@ -41,6 +40,7 @@ class AccountRoutes:
         changing = (
             *acting,
             errors.SessionEnded,
+            errors.TokenTooLong,
             *BODY,
             errors.WrongPassword,
             errors.InvalidField,
@@ -114,17 +114,16 @@ class AccountRoutes:
             body.new,
             keep_session=caller.session_id,
             origin=self._site.origin(request),
+            max_access_chars=self._site.cookies.max_access_chars if self._is_by_cookie(request) else None,
         )
-        return self._renewed(request, response, issued)
+        # the tokens of the session that goes on come as the caller's came
+        return self._site.deliver(request, response, issued, "cookie" if self._is_by_cookie(request) else "body")
 
-    def _renewed(self, request: Request, response: Response, issued: Issued) -> Tokens:
-        """The tokens of the session that goes on, as they came: whoever asks by cookie gets cookies."""
+    def _is_by_cookie(self, request: Request) -> bool:
         credential = self._site.credential(request)
-        by_cookie = credential is not None and credential.from_cookie
-        return self._site.deliver(request, response, issued, "cookie" if by_cookie else "body")
+        return credential is not None and credential.from_cookie
 
     def _forget(self, request: Request, response: Response, *, depth: int = 1) -> None:
         """Clear the cookies of the browser that asked by them. By a bearer token, they are of another session (N4)."""
-        credential = self._site.credential(request)
-        if credential is not None and credential.from_cookie:
+        if self._is_by_cookie(request):
             self._site.clear_cookies(request, response, depth=depth)
