@@ -7,6 +7,7 @@ starts then and loads only what the store still holds.
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from sealring import Sealring
@@ -24,10 +26,13 @@ from sealring.issuer.origin import Origin
 from sealring.sessions.lifetimes import LEEWAY_SECONDS
 from sealring.settings import load_settings
 from sealring.store.memory import MemoryStore
+from sealring.store.postgres import PostgresStore
 from sealring.store.protocol import Store
+from sealring.store.records import StaleSubject
 from sealring.store.sqlite import SqliteStore
 from tests.clocks import START, FrozenClock
 from tests.serving import PASSWORD, SEALRING, SECRET, cheap_sealring, environment
+from tests.store.samples import NOW, an_event, declare_ttl
 
 pytestmark = pytest.mark.anyio
 
@@ -306,6 +311,32 @@ async def forget(store: MemoryStore | SqliteStore, seconds: int) -> None:
     else:
         await store.writer.write(lambda db: db.execute("DELETE FROM access_ttls WHERE seconds = ?", (seconds,)))
         await store.writer.write(lambda db: db.execute("UPDATE store SET longest_access_ttl = ?", (SHORT,)))
+
+
+@pytest.mark.postgres
+async def test_n1_a_revocation_that_races_a_declaration_sees_it_or_is_seen(postgres_dsn: str) -> None:
+    """The revocation has begun when the longer life is declared, and commits after it: it is kept for that life."""
+    store = PostgresStore(postgres_dsn)
+    await store.open()
+    try:
+        await declare_ttl(store, SHORT)
+        other = await psycopg.AsyncConnection.connect(postgres_dsn)
+        async with other:
+            await other.execute("SELECT 1 FROM store FOR UPDATE")
+            revoking = asyncio.create_task(store.revoke(StaleSubject(subject="42"), an_event(), now=NOW))
+            async with await psycopg.AsyncConnection.connect(postgres_dsn, autocommit=True) as watching:
+                while True:
+                    cursor = await watching.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+                    if await cursor.fetchone() != (0,):
+                        break
+                    await asyncio.sleep(0.01)
+            await other.execute("UPDATE store SET longest_access_ttl = %s", (LONG,))
+            await other.commit()
+        (entry,) = await revoking
+        assert entry.expires_at == NOW + LONG + LEEWAY_SECONDS
+        assert (await store.load_feed(None)).entries == (entry,)
+    finally:
+        await store.close()
 
 
 # two processes

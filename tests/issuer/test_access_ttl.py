@@ -1,0 +1,76 @@
+"""The declared life of access tokens: when it is declared, what it covers, when a longer one is used."""
+
+from __future__ import annotations
+
+import pytest
+
+from sealring.errors import StoreUnavailable
+from sealring.issuer.access_ttl import LEASE_SECONDS, AccessTtl, usable_ttl
+from sealring.store.memory import MemoryStore
+from sealring.store.records import DeclaredTtl
+from tests.clocks import START, FrozenClock
+
+pytestmark = pytest.mark.anyio
+
+HEARD = 10
+
+
+class Counting(MemoryStore):
+    """A store that counts declarations."""
+
+    declared = 0
+
+    async def declare_access_ttl(self, seconds: int, *, now: int, signs_until: int) -> tuple[DeclaredTtl, ...]:
+        self.declared += 1
+        return await super().declare_access_ttl(seconds, now=now, signs_until=signs_until)
+
+
+async def test_n1_nothing_is_signed_before_the_declaration_or_beyond_it() -> None:
+    clock = FrozenClock()
+    ttl = AccessTtl(MemoryStore(clock.now_ms), 600, heard_seconds=HEARD, clock=clock.now_ms)
+    with pytest.raises(StoreUnavailable):
+        ttl.at(START)
+    await ttl.declare()
+    assert ttl.at(START + LEASE_SECONDS - 1) == 600
+    with pytest.raises(StoreUnavailable):
+        ttl.at(START + LEASE_SECONDS)
+
+
+async def test_a_declaration_is_renewed_when_half_of_it_is_over() -> None:
+    clock = FrozenClock()
+    store = Counting(clock.now_ms)
+    ttl = AccessTtl(store, 600, heard_seconds=HEARD, clock=clock.now_ms)
+    for passed, declared in ((0, 1), (LEASE_SECONDS // 2 - 1, 1), (1, 2), (1, 2)):
+        clock.pass_seconds(passed)
+        await ttl.declare()
+        assert store.declared == declared
+    assert ttl.at(START + LEASE_SECONDS + LEASE_SECONDS // 2 - 1) == 600
+
+
+@pytest.mark.parametrize(("known", "declared"), [(0, 1), (599, 2), (600, 1), (3600, 1)])
+async def test_n1_f7_it_is_declared_again_when_the_store_knows_less(known: int, declared: int) -> None:
+    clock = FrozenClock()
+    store = Counting(clock.now_ms)
+    ttl = AccessTtl(store, 600, heard_seconds=HEARD, clock=clock.now_ms, known=lambda: known)
+    await ttl.declare()
+    await ttl.declare()
+    assert store.declared == declared
+    assert ttl.longest == max(known, 600)
+
+
+@pytest.mark.parametrize(
+    ("declared", "now", "usable"),
+    [
+        ([(1800, 0)], 0, 1800),  # the first of all: nobody knows another
+        ([(1800, 5), (600, 0)], 5, 600),  # a longer one, right after a first that nobody need have heard
+        ([(1800, 100), (600, 0)], 109, 600),
+        ([(1800, 100), (600, 0)], 110, 1800),
+        ([(3600, 0), (1800, 100), (600, 0)], 100, 1800),  # a longer one is known already
+        ([(1800, 100), (900, 95), (600, 0)], 106, 900),
+    ],
+)
+def test_n1_a_longer_life_is_used_once_everybody_has_heard_of_one(
+    declared: list[tuple[int, int]], now: int, usable: int
+) -> None:
+    lives = [DeclaredTtl(seconds, since=since, until=10_000) for seconds, since in declared]
+    assert usable_ttl(lives, 1800, now=now, heard_seconds=HEARD) == usable
