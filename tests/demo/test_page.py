@@ -5,11 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
 import httpx2
 import pytest
+from starlette.testclient import TestClient
 
-from tests.serving import shared_demo
+from sealring.demo import create_app
+from sealring.settings import load_settings
+from tests.serving import SECRET, shared_demo
 
 
 @pytest.fixture
@@ -83,3 +89,25 @@ def test_head_answers_as_get_without_the_body(client: httpx2.Client) -> None:
     whole, head = client.get("/"), client.head("/")
     assert (head.status_code, head.content) == (200, b"")
     assert head.headers["content-length"] == str(len(whole.content))
+
+
+@pytest.mark.parametrize(("root_path", "auth_path"), [("", "/auth"), ("/shop", "/account/v1"), ('/s h"<', "/")])
+def test_n10_the_page_says_where_its_parts_are_for_the_browser_that_asks(
+    tmp_path: Path, root_path: str, auth_path: str
+) -> None:
+    app = create_app(load_settings(secret=SECRET, database_url=f"sqlite:///{tmp_path}/s.db", auth_path=auth_path))
+    root, auth = quote(root_path), quote(root_path) + auth_path.rstrip("/")
+
+    async def told(scope: Any, receive: Any, send: Any) -> None:
+        await app(scope | {"path": root_path + scope["path"], "root_path": root_path}, receive, send)
+
+    visitor = TestClient(told)
+    page = visitor.get("/").text
+    assert f'action="{auth}/login"' in page
+    assert f'src="{root}/static/page.js"' in page
+    assert f'href="{root}/"' in page
+    assert f'from "{auth}/client.js"' in visitor.get("/static/page.js").text
+    assert visitor.get(f"{auth_path.rstrip('/')}/client.js").status_code == 200
+    assert f'"{root}/api/userOrders"' in visitor.get("/static/orders.js").text
+    assert f'url("{root}/static/guilloche.svg")' in visitor.get("/static/page.css").text
+    assert f'src="{root}/docs/swagger-ui-bundle.js"' in visitor.get("/docs").text

@@ -85,7 +85,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(HealthRoutes(auth.verifier).router, tags=["health"])
     if auth.metrics is not None:
         app.include_router(auth.metrics.router)
-    app.include_router(Page(app, password_min_length=settings.password_min_length).router, include_in_schema=False)
+    page = Page(app, auth_path=settings.auth_path, password_min_length=settings.password_min_length)
+    app.include_router(page.router, include_in_schema=False)
     app.add_exception_handler(HTTPException, answer_no_route)
     app.add_middleware(auth.middleware, protect=["/api/userOrders"], invalid_status=INVALID_STATUS)
     app.add_middleware(HeadLimits, refused=auth.refused)
@@ -108,7 +109,7 @@ async def answer_no_route(request: Request, refusal: Exception) -> Response:
 def tutorial_routes(auth: Sealring, orders: Orders) -> APIRouter:
     """The two routes of the tutorial that this system starts from."""
     router = APIRouter(route_class=counting(auth.refused), tags=["orders"])
-    token_url = "auth/token" if auth.settings.has_password_grant else None
+    token_url = f"{auth.settings.auth_path}/token".lstrip("/") if auth.settings.has_password_grant else None
     user = Annotated[Principal, Security(guard(auth, token_url=token_url))]
     origins = frozenset({origin_of(auth.settings.issuer)})
 

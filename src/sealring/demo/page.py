@@ -1,12 +1,17 @@
-"""The page and the API documentation: static files, and a policy under which no script but ours can run."""
+"""The page and the API documentation: static files, and a policy under which no script but ours can run.
+
+The files say `/auth/…`, `/static/…` and so on, as they are where nothing is set. What is served says where these are
+for the browser that asks: below the server's `root_path`, and below `SEALRING_AUTH_PATH`.
+"""
 
 from __future__ import annotations
 
+import re
 from importlib.resources import files
-from importlib.resources.abc import Traversable
 from mimetypes import guess_type
+from urllib.parse import quote
 
-from fastapi import APIRouter, FastAPI, HTTPException, Response
+from fastapi import APIRouter, FastAPI, HTTPException, Request, Response
 
 STATIC = files("sealring.demo") / "static"
 SWAGGER = files("fastapi_swagger") / "resources"
@@ -34,10 +39,21 @@ DOCS_PAGE = """<!doctype html>
 """
 
 
-class Page:
-    """`/`, `/static/…` and `/docs`."""
+_OURS = re.compile(rb"""(?<=["'`])/(?:(auth|static|api|docs|openapi\.json)(?=[/"'`?])|(?<=href="/)(?="))""")
+"""A path of ours at the beginning of a string of HTML, JavaScript or CSS, and the link to the page itself."""
 
-    def __init__(self, app: FastAPI, *, password_min_length: int) -> None:
+
+class Page:
+    """`/`, `/static/…` and `/docs`.
+
+    Args:
+        app: what `/docs` describes.
+        auth_path: where the auth routes hang in it.
+        password_min_length: what the page says before the first failure.
+    """
+
+    def __init__(self, app: FastAPI, *, auth_path: str, password_min_length: int) -> None:
+        self._auth_path = auth_path.rstrip("/")
         index = (STATIC / "index.html").read_text(encoding="utf-8")
         self._index = index.replace("{password_min_length}", str(password_min_length)).encode()
         self._pages = {file.name: file for file in STATIC.iterdir() if file.is_file()}
@@ -51,30 +67,42 @@ class Page:
         ):
             router.api_route(path, methods=["GET", "HEAD"])(page)
 
-    async def index(self) -> Response:
+    async def index(self, request: Request) -> Response:
         """The page."""
-        return Response(self._index, media_type="text/html", headers=_headers(CONTENT_SECURITY_POLICY))
+        page = self._placed(request, self._index)
+        return Response(page, media_type="text/html", headers=_headers(CONTENT_SECURITY_POLICY))
 
-    async def static(self, name: str) -> Response:
+    async def static(self, request: Request, name: str) -> Response:
         """A file of the page: one that is in the folder, by its exact name."""
         if name not in self._pages or name == "index.html":  # which has its place at `/`
             raise HTTPException(404)
-        return _file(self._pages[name], CONTENT_SECURITY_POLICY)
+        return _file(name, self._placed(request, self._pages[name].read_bytes()), CONTENT_SECURITY_POLICY)
 
-    async def docs(self) -> Response:
+    async def docs(self, request: Request) -> Response:
         """Swagger UI over our OpenAPI description."""
-        return Response(DOCS_PAGE, media_type="text/html", headers=_headers(DOCS_SECURITY_POLICY))
+        page = self._placed(request, DOCS_PAGE.encode())
+        return Response(page, media_type="text/html", headers=_headers(DOCS_SECURITY_POLICY))
 
     async def swagger(self, name: str) -> Response:
         """Swagger UI's own two files."""
         if name not in {"swagger-ui.css", "swagger-ui-bundle.js"}:
             raise HTTPException(404)
-        return _file(SWAGGER / name, DOCS_SECURITY_POLICY)
+        return _file(name, (SWAGGER / name).read_bytes(), DOCS_SECURITY_POLICY)
+
+    def _placed(self, request: Request, content: bytes) -> bytes:
+        """The content with our paths as this browser finds them."""
+        root = quote(request.scope.get("root_path", "").rstrip("/"))  # no quote, no bracket: it stands in HTML
+        auth = f"{root}{self._auth_path}".encode()
+
+        def place(found: re.Match[bytes]) -> bytes:
+            return auth if found[1] == b"auth" else root.encode() + found[0]
+
+        return _OURS.sub(place, content)
 
 
-def _file(file: Traversable, policy: str) -> Response:
-    media_type = guess_type(file.name)[0] or "application/octet-stream"
-    return Response(file.read_bytes(), media_type=media_type, headers=_headers(policy))
+def _file(name: str, content: bytes, policy: str) -> Response:
+    media_type = guess_type(name)[0] or "application/octet-stream"
+    return Response(content, media_type=media_type, headers=_headers(policy))
 
 
 def _headers(policy: str) -> dict[str, str]:
