@@ -14,7 +14,7 @@ from dataclasses import replace
 from math import ceil
 from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Request, Response, WebSocket
 
 from sealring import jwt
 from sealring.errors import SealringError, StoreUnavailable
@@ -50,9 +50,9 @@ from sealring.web.cookies import CookieNames, CookiePolicy
 from sealring.web.fetch_metadata import origin_of
 from sealring.web.gate import Gate
 from sealring.web.middleware import App, Protect, SessionMiddleware
-from sealring.web.problems import Refused, report
+from sealring.web.problems import POLICY_VIOLATION, Refused, report
 from sealring.web.routes import AuthSite, auth_router
-from sealring.web.strict_route import problem_response
+from sealring.web.strict_route import can_deny, problem_response
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
@@ -330,15 +330,19 @@ class Sealring:
             origin = replace(origin, device_lane=device)
         return await self.issuer.log_in(username, password, origin=origin, replaces=None)
 
-    async def problem_response(self, request: Request, error: Exception) -> Response:
+    async def problem_response(self, request: Request | WebSocket, error: Exception) -> Response:
         """Answer a route of one's own with the refusal that it raised, as our routes do (RFC 9457).
 
         `app.add_exception_handler(SealringError, auth.problem_response)`. A setting or a key that is not as needed is
-        no refusal: it is raised again, a server error.
+        no refusal: it is raised again, a server error. An open WebSocket is closed with 1008, one not yet accepted is
+        refused.
         """
         if not isinstance(error, SealringError) or isinstance(error, ValueError):
             raise error
         report(error, where=request.scope["path"], refused=self.refused)
+        if isinstance(request, WebSocket) and not can_deny(request):
+            await request.close(POLICY_VIOLATION)
+            return None  # type: ignore[return-value]  # Starlette sends nothing then; it types the two kinds apart
         return problem_response(error, request.scope)
 
     def _counted_origin(self, request: AsgiRequest | None, address: str | None, user_agent: str) -> Origin:

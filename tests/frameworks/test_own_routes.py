@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from fastapi import FastAPI
+from fastapi import FastAPI, WebSocket
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -42,6 +42,12 @@ def fastapi_app(auth: Sealring) -> Any:
     @app.post("/renew/{token}")
     async def renew(token: str, request: Request) -> str:
         return (await auth.refresh_session(token, request=request)).refresh_token
+
+    @app.websocket("/talk/{when}")
+    async def talk(websocket: WebSocket, when: str) -> None:
+        if when == "accepted":
+            await websocket.accept()
+        await auth.log_in("ada", PASSWORD, request=websocket)
 
     @app.get("/broken/{what}")
     async def broken(what: str) -> None:
@@ -121,6 +127,38 @@ async def test_a_fault_of_the_server_is_no_refusal(auth: Sealring, kind: str) ->
     async with client_of(fastapi_app(auth)) as client:
         with pytest.raises(ValueError, match="x"):
             await client.get(f"/broken/{kind}")
+
+
+@pytest.mark.parametrize(
+    ("when", "extensions", "sent_last"),
+    [
+        ("accepted", {}, {"type": "websocket.close", "code": 1008}),
+        ("accepted", {"websocket.http.response": {}}, {"type": "websocket.close", "code": 1008}),
+        ("not accepted", {}, {"type": "websocket.close", "code": 1008}),
+        ("not accepted", {"websocket.http.response": {}}, {"type": "websocket.http.response.body"}),
+    ],
+)
+async def test_a_refused_websocket_is_closed_or_denied(
+    auth: Sealring, when: str, extensions: dict[str, Any], sent_last: dict[str, Any]
+) -> None:
+    path = f"/talk/{when}"
+    scope = {
+        "type": "websocket", "http_version": "1.1", "scheme": "ws", "path": path, "raw_path": path.encode(),
+        "root_path": "", "query_string": b"", "headers": [], "client": ("192.0.2.1", 1), "subprotocols": [],
+        "extensions": extensions,
+    }  # fmt: skip
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return {"type": "websocket.connect"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    await fastapi_app(auth)(scope, receive, send)
+    assert (sent[0]["type"] == "websocket.accept") is (when == "accepted")
+    assert sent[-1].items() >= sent_last.items()
+    assert len([message for message in sent if message["type"] == "websocket.close"]) == ("code" in sent_last)
 
 
 async def test_the_list_of_sessions_says_from_where(auth: Sealring) -> None:

@@ -19,6 +19,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match
 from starlette.types import Message, Receive, Scope, Send
+from starlette.websockets import WebSocket, WebSocketState
 
 from sealring.errors import (
     InvalidField,
@@ -134,6 +135,12 @@ def problem_response(error: SealringError, scope: Scope | None = None) -> Respon
     if scope is not None and must_close(reply, scope):
         response.headers["connection"] = "close"
     return response
+
+
+def can_deny(websocket: WebSocket) -> bool:
+    """Whether a response can still be sent in place of the handshake (ASGI's extension)."""
+    accepted = websocket.application_state is not WebSocketState.CONNECTING
+    return not accepted and "websocket.http.response" in websocket.scope.get("extensions", {})
 
 
 def _names_of_host(request: Request) -> set[str]:
