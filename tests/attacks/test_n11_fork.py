@@ -196,7 +196,11 @@ def test_a_child_hashes_with_threads_of_its_own(tmp_path: Path) -> None:
             async with hasher.slot() as slot:
                 await slot.hash("another")
 
+        async def hash_many():
+            await asyncio.gather(*(hash_on() for _ in range(4)))
+
         wait(hash_on())
+        wait(hash_many())  # both pools have threads that are idle: a child that believed in them would wait for ever
         hashing = loop.create_task(hash_on())
         wait(asyncio.sleep(0.01))
         assert hasher.running == 1, "a thread is at work, a place is held"

@@ -273,6 +273,19 @@ async def test_nothing_is_acknowledged_into_a_file_that_nobody_will_see(
     await store.close()
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="an open file cannot be removed there")
+async def test_a_file_that_goes_away_during_a_write_keeps_nothing_and_later_writes_do_not_begin(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "sealring.db")
+    await store.open()
+    with pytest.raises(StoreUnavailable, match="removed or replaced"):
+        await store.writer.write(lambda _: (tmp_path / "sealring.db").unlink())
+    begun: list[sqlite3.Connection] = []
+    with pytest.raises(StoreUnavailable, match="removed or replaced"):
+        await store.writer.write(begun.append)
+    assert not begun
+    await store.close()
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="an open file cannot be moved there")
 async def test_a_file_that_comes_back_is_used_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = tmp_path / "folder" / "sealring.db"
