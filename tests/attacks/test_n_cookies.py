@@ -321,3 +321,11 @@ def test_n4_a_stale_node_still_logs_out_by_what_needs_no_verifying(site: Site) -
     assert stale.call("POST", "/auth/logout", browser.cookies, SAME).status == 204
     assert not alive(stale, browser.session)
     stale.run(stale.auth.close())
+
+
+def test_n3_the_live_route_says_that_page_and_cookies_are_of_two_sessions(site: Site) -> None:
+    page, cookies = site.register(), site.register()
+    assert site.call("GET", "/auth/live", cookies.access_cookie, (b"x-csrf-token", cookies.csrf)).status == 204
+    assert site.call("GET", "/auth/live", cookies.access_cookie).status == 204
+    reply = site.call("GET", "/auth/live", cookies.access_cookie, (b"x-csrf-token", page.csrf))
+    assert (reply.status, reply.code) == (403, "csrf")

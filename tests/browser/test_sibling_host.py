@@ -197,6 +197,7 @@ def test_an_open_page_hears_that_it_is_another_users_and_sends_nothing_in_the_ne
     sign_up_attacker(backend, "newcomer")
     visitor = visit(APP)
     tab = visitor.sign_up("former")
+    tab.route("**/auth/live", lambda route: route.fulfill(status=204))  # or it notices by itself
     watch_identity(tab)
     # a log-in past our client, so that no tab tells the others: an application's own page, say
     assert log_in_past_the_client(tab, "newcomer") == 200
@@ -213,10 +214,21 @@ def test_an_open_page_hears_that_it_is_another_users_and_sends_nothing_in_the_ne
     assert "former" not in tab.locator("body").inner_text()
 
 
+def test_n3_an_open_page_that_asks_for_nothing_notices_another_user_by_itself(backend: str, visit: Visit) -> None:
+    sign_up_attacker(backend, "latecomer")
+    tab = visit(APP).sign_up("earlier")
+    watch_identity(tab)
+    assert log_in_past_the_client(tab, "latecomer") == 200
+    expect(tab.locator("#who")).to_have_text("latecomer")
+    assert tab.evaluate("window.changes") == [["earlier", "latecomer"]]
+    expect(tab.locator("#notice")).to_contain_text("Another user has signed in with this browser: latecomer.")
+
+
 def test_n3_a_refused_proof_is_never_left_out_of_the_next_try(backend: str, visit: Visit) -> None:
     sign_up_attacker(backend, "successor")
     visitor = visit(APP)
     tab = visitor.sign_up("predecessor")
+    tab.route("**/auth/live", lambda route: route.fulfill(status=204))  # or it notices by itself
     watch_identity(tab)
     assert log_in_past_the_client(tab, "successor") == 200
     drop_access(visitor)  # so that nothing but a refresh could say whose the cookies are
@@ -237,6 +249,7 @@ def test_n3_a_refused_proof_is_never_left_out_of_the_next_try(backend: str, visi
 def test_a_newer_session_of_the_same_user_changes_no_identity_and_loses_no_request(visit: Visit) -> None:
     visitor = visit(APP)
     tab = visitor.sign_up("samesame")
+    tab.route("**/auth/live", lambda route: route.fulfill(status=204))  # or it notices by itself
     watch_identity(tab)
     assert log_in_past_the_client(tab, "samesame") == 200
     change = "client.fetch('/auth/sessions?keep=current', {method: 'DELETE'}).then(r => r.status)"

@@ -8,6 +8,7 @@ from fastapi import Request, Response
 
 from sealring import errors
 from sealring.errors import Revoked
+from sealring.web.fetch_metadata import read_csrf_token
 from sealring.web.openapi import BODY, GUARDED, no_content, refusals
 from sealring.web.routes.site import AuthSite
 from sealring.web.routes.wire import ManySessions, Me, OneSession, PasswordChange, Tokens
@@ -25,7 +26,7 @@ class AccountRoutes:
         self._site = site
         self.router = router = site.guarded_router()
         reading = refusals(*GUARDED)
-        router.get("/live", operation_id="live", **no_content(*GUARDED))(self.live)
+        router.get("/live", operation_id="live", **no_content(*GUARDED, errors.CrossSite))(self.live)
         router.get("/me", operation_id="me", responses=reading, response_model_exclude_defaults=True)(self.me)
         router.get("/sessions", operation_id="list_sessions", responses=reading)(self.sessions)
         acting = (*GUARDED, errors.CrossSite)
@@ -75,8 +76,14 @@ class AccountRoutes:
             csrf_token=site.csrf_tokens.token(session.id) if by_cookie else None,
         )
 
-    async def live(self) -> None:
-        """The caller's session lives, as far as this node knows: answered from memory, for pages that ask often."""
+    async def live(self, request: Request) -> None:
+        """The caller's session lives, as far as this node knows: answered from memory, for pages that ask often.
+
+        A page that sends its CSRF token learns here, too, that the cookies have become another session's (N3).
+        """
+        headers, caller = request.scope["headers"], self._site.caller(request)
+        if read_csrf_token(headers, caller.session_id, self._site.csrf_tokens.matches) == "bad":
+            raise errors.CrossSite("the CSRF token is of another session than the access token")
 
     async def sessions(self, request: Request) -> ManySessions:
         """The caller's live sessions, newest first."""

@@ -218,14 +218,16 @@ export class Client {
 
   /**
    * Asks every few seconds, while the page can be seen and somebody is signed in, whether the session still lives. The
-   * server answers from memory. A session that was ended elsewhere is noticed within that time.
+   * server answers from memory. A session that was ended elsewhere is noticed within that time, and so is another
+   * user's login past this client (`onIdentityChange`).
    * @param {number} [seconds] @returns {() => void} stops it
    */
   watch(seconds = 3) {
     const look = () => {
       const { status, trouble } = this.#state;
       if (document.hidden || status !== "signed-in" || trouble !== null || this.#refreshing !== null) return;
-      void this.fetch(`${this.base}/live`, { cache: "no-store" }).catch(() => {});
+      const headers = new Headers(this.#csrf === null ? {} : { "X-CSRF-Token": this.#csrf });
+      void this.fetch(`${this.base}/live`, { cache: "no-store", headers }).catch(() => {});
     };
     const timer = setInterval(look, 1000 * seconds);
     return () => clearInterval(timer);
