@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey, MLDSA44PublicKey
@@ -19,7 +19,9 @@ from sealring.jwt.key_types import Algorithm, Checker, Signer
 class MlDsa44(Algorithm[MLDSA44PrivateKey, MLDSA44PublicKey]):
     name: str
 
-    kty: ClassVar[str] = "AKP"
+    @property
+    def kind(self) -> dict[str, str]:
+        return {"kty": "AKP"}
 
     def require_fit(self, material: object) -> None:
         if not isinstance(material, MLDSA44PrivateKey | MLDSA44PublicKey):
@@ -49,7 +51,7 @@ class MlDsa44(Algorithm[MLDSA44PrivateKey, MLDSA44PublicKey]):
         return MLDSA44PrivateKey.from_seed_bytes(bytes_member(jwk, "priv")) if "priv" in jwk else public
 
     def public_members(self, public: MLDSA44PublicKey) -> dict[str, str]:
-        return {"kty": self.kty, "alg": self.name, "pub": encode(public.public_bytes_raw())}
+        return self.kind | {"alg": self.name, "pub": encode(public.public_bytes_raw())}
 
     def private_members(self, private: MLDSA44PrivateKey) -> dict[str, str]:
         return {"priv": encode(private.private_bytes_raw())}

@@ -21,7 +21,7 @@ from sealring.jwt.key_confusion import detect_asymmetric_key
 
 RSA = jwt.Key.generate("RS256")
 KEYS = {
-    alg: jwt.Key.from_pem(RSA.to_pem(private=True), alg) if row.kty == "RSA" else jwt.Key.generate(alg)
+    alg: jwt.Key.from_pem(RSA.to_pem(private=True), alg) if row.kind["kty"] == "RSA" else jwt.Key.generate(alg)
     for alg, row in ALGORITHMS.items()
 }
 ASYMMETRIC = [alg for alg, row in ALGORITHMS.items() if not row.is_symmetric]
@@ -306,6 +306,29 @@ def test_an_rsa_jwk_needs_no_more_than_n_e_d() -> None:
         jwt.Key.from_jwk(jwk | {"oth": []}, "RS256")
     with pytest.raises(KeyRefused, match="large"):
         jwt.Key.from_jwk(jwk | {"e": encode(b"\x01" + bytes(9))}, "RS256")
+
+
+@pytest.mark.parametrize("alg", ["ES256", "ES384", "ES512", "Ed25519"])
+@pytest.mark.parametrize("form", ["public", "private"])
+def test_a_curve_implies_its_algorithm(alg: str, form: str) -> None:
+    jwk = {name: value for name, value in KEYS[alg].to_jwk(private=form == "private").items() if name != "alg"}
+    assert jwt.Key.from_jwk(jwk).alg == alg
+    assert next(iter(jwt.KeySet.from_jwks({"keys": [jwk]}))).alg == alg
+
+
+@pytest.mark.parametrize("alg", ["HS256", "RS256"])
+def test_other_keys_without_alg_need_the_argument(alg: str) -> None:
+    jwk = {name: value for name, value in KEYS[alg].to_jwk(private=True).items() if name != "alg"}
+    with pytest.raises(KeyRefused, match="no alg"):
+        jwt.Key.from_jwk(jwk)
+    assert jwt.Key.from_jwk(jwk, alg).alg == alg
+
+
+@pytest.mark.parametrize("change", [{"kty": "OKP"}, {"crv": "P-384"}, {"crv": None}, {"crv": "Ed25519"}])
+def test_kty_and_crv_imply_an_algorithm_only_together(change: dict[str, Any]) -> None:
+    jwk = {name: value for name, value in KEYS["ES256"].to_jwk().items() if name != "alg"}
+    with pytest.raises(KeyRefused):
+        jwt.Key.from_jwk(jwk | change)
 
 
 def test_arguments_must_agree_with_the_jwk() -> None:

@@ -226,8 +226,9 @@ class Key:
 
 
 def _read(row: Row, jwk: Mapping[str, Any]) -> object:
-    if jwk.get("kty") != row.kty:
-        raise KeyRefused(f"kty must be {row.kty} for {row.name}")
+    for member, value in row.kind.items():
+        if jwk.get(member) != value:
+            raise KeyRefused(f"{member} must be {value} for {row.name}")
     try:
         return row.read_jwk(jwk)
     except KeyRefused:

@@ -11,18 +11,16 @@ import asyncio
 import http.client
 import ipaddress
 import logging
-import os
 import socket
 import ssl
 import threading
 import time
 from contextlib import suppress
-from functools import cache
 from typing import Any, Self
 from urllib.parse import SplitResult, urlsplit
-from weakref import WeakSet
 
 from sealring.errors import KeyRefused, Unavailable
+from sealring.forks import stop_watching, watch_forks
 from sealring.jwt.key_set import KeySet
 from sealring.jwt.remote_keys import (
     MOST_BYTES,
@@ -92,6 +90,7 @@ class RemoteKeys:
         """End the thread; the keys at hand stay usable until their end. `start` may follow."""
         thread, self._thread = self._thread, None
         if thread is not None:
+            stop_watching(self)
             self._closing.set()
             self._woken.set()
             thread.join(2 * TIMEOUT_SECONDS)
@@ -112,14 +111,12 @@ class RemoteKeys:
         self._lock, self._woken, self._closing = threading.Lock(), threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="sealring-remote-keys", daemon=True)
         self._thread.start()
-        _watch_forks()
-        _started.add(self)
+        watch_forks(self)
 
-    def _restart(self) -> None:
-        """Start anew in a forked child, where no thread but the forking one exists and any lock may be held."""
-        if self._thread is not None:
-            self._state = fetch_failed(self._state)  # a fetch that was under way is the parent's
-            self._start_thread()
+    def forked(self) -> None:
+        """Start a thread in a forked child: the parent's is not there, and any lock may be held."""
+        self._state = fetch_failed(self._state)  # a fetch that was under way is the parent's
+        self._start_thread()
 
     def _run(self) -> None:
         woken, closing = self._woken, self._closing
@@ -156,20 +153,6 @@ class RemoteKeys:
 
     def _seconds_to_next(self) -> float:
         return min(max(next_fetch_at(self._state) - time.monotonic(), 1.0), _LONGEST_SLEEP)
-
-
-_started: WeakSet[RemoteKeys] = WeakSet()
-
-
-@cache
-def _watch_forks() -> None:
-    if hasattr(os, "register_at_fork"):  # Windows does not fork
-        os.register_at_fork(after_in_child=_restart_all)
-
-
-def _restart_all() -> None:
-    for keys in list(_started):
-        keys._restart()  # noqa: SLF001  # for this module alone
 
 
 def fetch(url: SplitResult) -> tuple[bytes, str | None]:

@@ -25,19 +25,20 @@ class Algorithm(ABC, Generic[Private, Public]):
 
     Attributes:
         name: `alg` in headers and JWKs.
-        kty: `kty` in JWKs.
         is_symmetric: whether one secret signs and checks, so that no public form exists.
         implied: whether a JWK of this kind without `alg` can only mean this algorithm.
-        old_name_of: the algorithm of which this name is the retired one. Keys of that algorithm check tokens
-            under the old name where the caller allows it by name.
     """
 
     __slots__ = ()
 
     name: str
-    kty: ClassVar[str]
     is_symmetric: ClassVar[bool] = False
     implied: ClassVar[bool] = True
+
+    @property
+    @abstractmethod
+    def kind(self) -> dict[str, str]:
+        """The members by which a JWK of this kind is known: `kty`, and `crv` where the key type has curves."""
 
     @property
     def old_name_of(self) -> str | None:
@@ -63,10 +64,6 @@ class Algorithm(ABC, Generic[Private, Public]):
     @abstractmethod
     def checker(self, public: Public) -> Checker:
         """Return the closure that checks."""
-
-    def reads(self, jwk: Mapping[str, Any]) -> bool:
-        """Tell whether a JWK is of this kind, by its `kty` (and `crv`)."""
-        return jwk.get("kty") == self.kty
 
     @abstractmethod
     def read_jwk(self, jwk: Mapping[str, Any]) -> Private | Public:

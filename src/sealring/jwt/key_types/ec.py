@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
@@ -32,12 +32,15 @@ class Ecdsa(Algorithm[ec.EllipticCurvePrivateKey, ec.EllipticCurvePublicKey]):
     curve: ec.EllipticCurve
     digest: hashes.HashAlgorithm
 
-    kty: ClassVar[str] = "EC"
-
     @property
     def size(self) -> int:
         """The length of a coordinate, of r and of s, in bytes."""
         return (self.curve.key_size + 7) // 8
+
+    @property
+    def kind(self) -> dict[str, str]:
+        """The members by which a JWK is known."""
+        return {"kty": "EC", "crv": self.crv}
 
     def require_fit(self, material: object) -> None:
         """Raise `KeyRefused` for anything but a key on the curve (RFC 7518 §3.4)."""
@@ -87,14 +90,8 @@ class Ecdsa(Algorithm[ec.EllipticCurvePrivateKey, ec.EllipticCurvePublicKey]):
 
         return check
 
-    def reads(self, jwk: Mapping[str, Any]) -> bool:
-        """Tell whether a JWK is of this type and curve."""
-        return jwk.get("kty") == self.kty and jwk.get("crv") == self.crv
-
     def read_jwk(self, jwk: Mapping[str, Any]) -> ec.EllipticCurvePrivateKey | ec.EllipticCurvePublicKey:
         """Return the key in `x`, `y` and, when private, `d`, each at full length (RFC 7518 §6.2)."""
-        if jwk.get("crv") != self.crv:
-            raise KeyRefused(f"crv must be {self.crv} for {self.name}")
         public = ec.EllipticCurvePublicNumbers(self._number(jwk, "x"), self._number(jwk, "y"), self.curve)
         if "d" not in jwk:
             return public.public_key()
@@ -103,7 +100,7 @@ class Ecdsa(Algorithm[ec.EllipticCurvePrivateKey, ec.EllipticCurvePublicKey]):
     def public_members(self, public: ec.EllipticCurvePublicKey) -> dict[str, str]:
         """Return `crv`, `x` and `y`."""
         numbers = public.public_numbers()
-        return {"kty": self.kty, "crv": self.crv, "x": self._text(numbers.x), "y": self._text(numbers.y)}
+        return self.kind | {"x": self._text(numbers.x), "y": self._text(numbers.y)}
 
     def private_members(self, private: ec.EllipticCurvePrivateKey) -> dict[str, str]:
         """Return `d`."""

@@ -25,9 +25,13 @@ class Hmac(Algorithm[bytes, bytes]):
     name: str
     digest: hashes.HashAlgorithm
 
-    kty: ClassVar[str] = "oct"
     is_symmetric: ClassVar[bool] = True
     implied: ClassVar[bool] = False
+
+    @property
+    def kind(self) -> dict[str, str]:
+        """The members by which a JWK is known."""
+        return {"kty": "oct"}
 
     def require_fit(self, material: object) -> None:
         """Raise `KeyRefused` for anything but a secret of full length (RFC 7518 §3.2)."""
@@ -79,7 +83,7 @@ class Hmac(Algorithm[bytes, bytes]):
 
     def public_members(self, public: bytes) -> dict[str, str]:
         """Return `k`, which RFC 7638 hashes. It is the secret itself: `Key.to_jwk` gives it out on request only."""
-        return {"kty": self.kty, "k": encode(public)}
+        return self.kind | {"k": encode(public)}
 
     def private_members(self, private: bytes) -> dict[str, str]:  # noqa: ARG002  # as it says
         """Return nothing more."""

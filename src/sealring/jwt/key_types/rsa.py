@@ -31,8 +31,12 @@ class Rsa(Algorithm[rsa.RSAPrivateKey, rsa.RSAPublicKey]):
     digest: hashes.HashAlgorithm
     pss: bool = False
 
-    kty: ClassVar[str] = "RSA"
     implied: ClassVar[bool] = False
+
+    @property
+    def kind(self) -> dict[str, str]:
+        """The members by which a JWK is known."""
+        return {"kty": "RSA"}
 
     def require_fit(self, material: object) -> None:
         """Raise `KeyRefused` for anything but an RSA key of an acceptable size (RFC 7518 §3.3)."""
@@ -91,7 +95,7 @@ class Rsa(Algorithm[rsa.RSAPrivateKey, rsa.RSAPublicKey]):
     def public_members(self, public: rsa.RSAPublicKey) -> dict[str, str]:
         """Return `n` and `e`."""
         numbers = public.public_numbers()
-        return {"kty": self.kty, "n": uint(numbers.n), "e": uint(numbers.e)}
+        return self.kind | {"n": uint(numbers.n), "e": uint(numbers.e)}
 
     def private_members(self, private: rsa.RSAPrivateKey) -> dict[str, str]:
         """Return `d` and the numbers of the Chinese remainder theorem (RFC 7518 §6.3.2)."""
