@@ -43,7 +43,7 @@ async def test_a_look_reads_no_store_and_sees_the_end() -> None:
     store = Unreadable(clock.now_ms)
     auth = cheap_sealring(store, clock)
     app = FastAPI()
-    app.include_router(auth.router(), prefix="/auth")
+    app.include_router(auth.router())
     async with (
         auth.lifespan(),
         httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://127.0.0.1:8000") as client,
