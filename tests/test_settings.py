@@ -30,6 +30,7 @@ def test_the_defaults_are_the_contracts() -> None:
     assert {
         name: getattr(settings, name) for name in Settings.model_fields if name not in {"secret", "database_url"}
     } == {
+        "database_schema": "",
         "issuer": "http://127.0.0.1:8000",
         "audience": "",
         "algorithm": "ES256",

@@ -95,7 +95,9 @@ class Sealring:
         self.settings = settings = load_settings(**given) if settings is None else settings
         secret = RootSecret.parse(settings.secret.get_secret_value())
         self.clock = clock = SystemClock(LEEWAY_SECONDS) if clock is None else clock
-        self.store = store = open_store(settings.database_url.get_secret_value()) if store is None else store
+        if store is None:
+            store = open_store(settings.database_url.get_secret_value(), settings.database_schema or None)
+        self.store = store
         listeners: list[OnEvent] = [] if on_event is None else [on_event]
         told = announcing(store, listeners)
         self.csrf_tokens = CsrfTokens(secret.derive("csrf token"))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
@@ -54,6 +55,7 @@ Algorithm = Literal[
 
 
 _AS_IN = {
+    "database_schema": "sealring",
     "issuer": "https://auth.example.com",
     "algorithm": "ES256",
     "access_ttl": "30m",
@@ -95,6 +97,7 @@ class Settings(BaseSettings):
 
     secret: SecretStr = SecretStr("")
     database_url: SecretStr = SecretStr("sqlite:///sealring.db")
+    database_schema: str = ""
     issuer: str = "http://127.0.0.1:8000"
     audience: str = ""
     algorithm: Algorithm = "ES256"
@@ -117,6 +120,15 @@ class Settings(BaseSettings):
     key_rotation: WholeSeconds = Field(30 * 86_400, ge=3600)
     trusted_proxies: Annotated[tuple[TrustedProxy, ...], NoDecode] = ()
     default_scopes: Annotated[tuple[str, ...], NoDecode] = ()
+
+    @field_validator("database_schema")
+    @classmethod
+    def _schema_is_a_name(cls, value: str) -> str:
+        if value and (not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_$-]{0,62}", value) or value.startswith("pg_")):
+            raise ValueError(
+                "must be a letter or _, then letters, digits, _ $ or -, 63 at most, and not begin with pg_"
+            )
+        return value
 
     @field_validator("issuer")
     @classmethod
@@ -219,6 +231,7 @@ class SettingsArguments(TypedDict, total=False):
 
     secret: str | SecretStr
     database_url: str | SecretStr
+    database_schema: str
     issuer: str
     audience: str
     algorithm: Algorithm

@@ -217,7 +217,7 @@ async def _store(settings: Settings, *, with_keys: bool) -> list[Finding]:
 
     url = settings.database_url.get_secret_value()
     try:
-        store = open_store(url)
+        store = open_store(url, settings.database_schema or None)
         if _could_be_made(url):
             return [good("store", "not there yet: the first server that starts makes it, or `sealring migrate`")]
         await store.open()

@@ -72,7 +72,7 @@ async def check_no_keys(settings: Settings) -> None:
         ConfigurationError: the store cannot be used, or has keys.
         StoreUnavailable: it cannot be reached now.
     """
-    store = open_store(settings.database_url.get_secret_value())
+    store = open_store(settings.database_url.get_secret_value(), settings.database_schema or None)
     await store.open()
     try:
         ring = await store.read_keys()

@@ -14,20 +14,27 @@ from sealring.store.sqlite.file import URL_HINT, check_name
 _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
-def open_store(url: str) -> Store:
+def open_store(url: str, schema: str | None = None) -> Store:
     """The store that a URL names, not yet opened: call `await store.open()`.
 
-    `sqlite:///relative.db`, `sqlite:////absolute.db` or any `postgresql://…` that libpq reads.
+    Args:
+        url: `sqlite:///relative.db`, `sqlite:////absolute.db` or any `postgresql://…` that libpq reads.
+        schema: in PostgreSQL, where our tables are.
 
     Raises:
-        ConfigurationError: no such kind of store, or its package is not installed. The URL, which may hold a password,
-            is not in the message.
+        ConfigurationError: no such kind of store, one that has no schemas, or its package is not installed. The URL,
+            which may hold a password, is not in the message.
 
     Example:
         >>> type(open_store("sqlite:///sealring.db")).__name__
         'SqliteStore'
     """
     path = sqlite_path(url)
+    if path is not None and schema is not None:
+        raise ConfigurationError(
+            "SEALRING_DATABASE_SCHEMA is for PostgreSQL: an SQLite file has no schemas",
+            hint="leave it out, or let SEALRING_DATABASE_URL name a PostgreSQL",
+        )
     if path is not None:
         return SqliteStore(path)
     scheme, separator, _ = url.partition("://")
@@ -38,7 +45,7 @@ def open_store(url: str) -> Store:
             raise ConfigurationError(
                 "PostgreSQL needs the package psycopg", hint="pip install 'sealring[postgres]'"
             ) from error
-        return PostgresStore(url)
+        return PostgresStore(url, schema)
     if separator and "+" in scheme:
         raise ConfigurationError(
             "the database URL names a driver", hint="leave out the + and what follows it up to ://"

@@ -6,6 +6,7 @@ or one that is killed half-way leave a whole schema behind (P8). A schema newer 
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from dataclasses import dataclass
 from importlib.resources import files
@@ -44,6 +45,13 @@ def _split(script: str) -> tuple[str, ...]:
                 statements.append(pending.strip())
                 pending = ""
     return tuple(statements)
+
+
+def names_made(*dialects: Dialect, kinds: str = "TABLE|INDEX") -> frozenset[str]:
+    """What the steps make in these dialects."""
+    make = re.compile(rf"^CREATE (?:{kinds}) (\w+)", re.MULTILINE)
+    steps = (step for dialect in dialects for step in read_migrations(dialect))
+    return frozenset(name for step in steps for statement in step.statements for name in make.findall(statement))
 
 
 def pending_migrations(dialect: Dialect, version: int) -> tuple[Migration, ...]:

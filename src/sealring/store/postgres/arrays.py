@@ -20,6 +20,19 @@ def text_array(values: Iterable[str | None]) -> str:
     return "{" + ",".join("NULL" if value is None else _quoted(value) for value in values) + "}"
 
 
+def bytes_array(values: Iterable[bytes]) -> str:
+    r"""Bytes as a literal for `::BYTEA[]`.
+
+    The driver's own lists escape bytes as for a string constant, so with `standard_conforming_strings=off`, where such
+    constants need twice the backslashes, the server reads other bytes.
+
+    Example:
+        >>> print(bytes_array([b"ab", b""]))
+        {"\\x6162","\\x"}
+    """
+    return text_array(f"\\x{value.hex()}" for value in values)
+
+
 def _quoted(value: str) -> str:
     escaped = value.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sealring.store.lanes import MICROSECONDS, digests_of, horizon_us, lane_digest, step_us, wait_seconds
+from sealring.store.postgres.arrays import bytes_array
 from sealring.store.postgres.connection import Connection
 from sealring.store.postgres.database import Undo
 from sealring.store.records import Lane
@@ -29,7 +30,7 @@ async def count_attempt(connection: Connection, lanes: Sequence[Lane], now: int)
         {
             "now_us": now * MICROSECONDS,
             "horizon_us": horizon_us(lanes, now),
-            "lanes": list(keyed),
+            "lanes": bytes_array(keyed),
             "steps": [step_us(lane) for lane in keyed.values()],
         },
     )

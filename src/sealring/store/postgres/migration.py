@@ -7,7 +7,6 @@ looks whether that is needed.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import LiteralString
 
@@ -16,7 +15,7 @@ from psycopg.sql import SQL, Identifier
 
 from sealring.errors import ConfigurationError, StoreUnavailable
 from sealring.store.postgres.connection import Connection
-from sealring.store.schema import Migration, pending_migrations, read_migrations
+from sealring.store.schema import names_made, pending_migrations
 
 LOCK = 0x5EA1_4196
 """Of pg_advisory_xact_lock."""
@@ -25,7 +24,6 @@ WAIT_SECONDS = 60
 ENCODINGS = frozenset({"UTF8", "SQL_ASCII"})
 """Of databases that can hold any text. Every other one refuses letters that it does not have."""
 
-_NAMES = re.compile(r"^CREATE (?:TABLE|INDEX) (\w+)", re.MULTILINE)
 _PLACE: LiteralString = """
 SELECT pg_encoding_to_char(encoding), current_schema(), current_setting('transaction_read_only') = 'on',
   pg_is_in_recovery(), EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = %s)
@@ -92,7 +90,7 @@ async def migrate(connection: Connection, schema: str | None, *, wait_seconds: i
 
 async def _make(connection: Connection, schema: str | None) -> None:
     steps = pending_migrations("postgresql", version := await _version(connection))
-    if schema is not None and version == 0:
+    if schema is not None and not (await _look(connection, schema)).exists:
         await connection.execute(SQL("CREATE SCHEMA IF NOT EXISTS {}").format(Identifier(schema)))
     if version == 0:
         await _refuse_foreign(connection)
@@ -149,7 +147,7 @@ async def _version(connection: Connection) -> int:
 
 async def _refuse_foreign(connection: Connection) -> None:
     """Somebody else's tables are neither used nor changed (B16)."""
-    names = ["schema_version", *names_made(read_migrations("postgresql"))]
+    names = ["schema_version", *names_made("postgresql")]
     taken = sorted(name for name, here, _ in await _found(connection, names) if here)
     if taken:
         ((schema,),) = await (await connection.execute("SELECT current_schema()")).fetchall()
@@ -157,11 +155,6 @@ async def _refuse_foreign(connection: Connection) -> None:
             f'the schema "{schema}" has tables of these names that are not Sealring\'s: {", ".join(taken)}',
             hint="set SEALRING_DATABASE_SCHEMA=sealring, or give Sealring a database of its own",
         )
-
-
-def names_made(steps: tuple[Migration, ...]) -> tuple[str, ...]:
-    """What the steps make, tables and indexes."""
-    return tuple(name for step in steps for statement in step.statements for name in _NAMES.findall(statement))
 
 
 async def _found(connection: Connection, names: list[str]) -> list[tuple[str, bool, str]]:
