@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -20,8 +21,10 @@ from sealring.errors import ConfigurationError, StoreUnavailable
 from sealring.frameworks.alembic import TABLES, include_name
 from sealring.store import open_store
 from sealring.store.postgres import PostgresStore
+from sealring.store.records import EndSession, Lane, LoginGuard, PasswordChange
 from tests.cluster.node import SECRET
-from tests.store.samples import an_account, an_event
+from tests.store.samples import NOW, a_key, a_session, an_account, an_event, declare_ttl
+from tests.store.test_contract import moved
 
 pytestmark = pytest.mark.anyio
 
@@ -48,25 +51,50 @@ async def refusal(dsn: str, schema: str | None = None) -> tuple[str, str]:
     return str(refused.value), getattr(refused.value, "hint", None) or ""
 
 
-async def lead_a_life(dsn: str, schema: str = "") -> None:
-    """The main paths of an application, on one node."""
-    auth = Sealring(secret=SECRET, database_url=dsn, database_schema=schema)
-    async with auth.lifespan():
-        logged_in = await auth.register("Zoë ✓", "correct horse battery staple", address="192.0.2.1")
-        assert (
-            await auth.log_in("zoë ✓", "correct horse battery staple", address="192.0.2.1")
-        ).account.id == logged_in.account.id
-        held = await auth.start_session("o'hara\\", scopes=["orders:read"], claims={"name": "a\\'b\"c", "none": None})
-        refreshed = await auth.refresh_session(held.refresh_token)
-        assert auth.verify(refreshed.access_token.text).claims["name"] == "a\\'b\"c"
-        await auth.refresh_claims("o'hara\\")
-        assert await auth.revoke_session(held.session.id)
-        await auth.revoke_subject(logged_in.account.id)
-        assert await auth.verifier.follower.poll()
-        assert len(await auth.store.read_events()) > 4
-        await auth.issuer.keys.rotate()
-        await auth.store.purge(now=2**33, audit_seconds=0)
-        assert await auth.store.read_events() == []
+async def lead_a_life(dsn: str, schema: str | None = None) -> None:
+    """One of each that an issuer asks of its store, with text that has all of SQL's marks in it."""
+    store = PostgresStore(dsn, schema)
+    await store.open()
+    try:
+        await ask_everything(store)
+    finally:
+        await store.close()
+
+
+async def ask_everything(store: PostgresStore) -> None:
+    await declare_ttl(store)
+    text = """Zoë ✓ ' \\ \\' " NULL {}"""
+    account = an_account("zoë", name=text)
+    await store.create_account(account, an_event("account_created"))
+    assert await store.find_account(canonical_name="zoë") == account
+    sessions = [a_session(account.id, device=text, claims={"name": text, "none": None}) for _ in range(5)]
+    for session in sessions:
+        assert await store.start_session(
+            session, an_event(), guard=LoginGuard(password_hash=account.password_hash), cap=4, replaces=None
+        )
+    swaps = (store.advance_session(session, moved(session)) for session in sessions)
+    assert sorted(await asyncio.gather(*swaps)) == [False, True, True, True, True], "one was over the cap"
+    found = await store.read_session(sessions[-1].id)
+    assert found is not None
+    assert (found.session, found.account) == (moved(sessions[-1]), account)
+    (ended,) = await store.revoke(EndSession(id=sessions[-1].id, cause="logout"), an_event("session_ended"), now=NOW)
+    change = PasswordChange(old_hash=account.password_hash, new_hash="$argon2id$new")
+    assert await store.change_account(account.id, change, an_event(), now=NOW)
+    lane = Lane(key="x", limit=1, window_seconds=60, owner="zoë")
+    assert [await store.count_attempt([lane], now=NOW) for _ in range(2)] == [0, 60]
+    await store.settle_attempt("zoë", an_event(detail={"text": text}))
+    assert await store.count_attempt([lane], now=NOW) == 0
+    assert await store.write_keys(0, [a_key()], an_event("key_published"), now=NOW) == ()
+    assert (await store.read_keys()).keys == (a_key(),)
+    assert await store.beat(every_ms=0)
+    page = await store.load_feed(0)
+    assert page.complete
+    assert ended in page.entries
+    assert (await store.load_feed(None)).entries == page.entries
+    assert [event.detail["text"] for event in await store.read_events() if event.detail] == [text]
+    await store.purge(now=NOW + 10**9, audit_seconds=0)
+    assert await store.read_events() == []
+    assert await store.list_sessions(None, now=NOW) == []
 
 
 # a schema of our own
@@ -174,11 +202,13 @@ async def test_a_missing_schema_and_missing_rights_are_said(postgres_dsn: str) -
 async def test_tables_that_go_under_an_open_store_are_missed_by_name(postgres_dsn: str) -> None:
     store = PostgresStore(postgres_dsn, "sealring")
     await store.open()
-    ask(postgres_dsn, "ALTER SCHEMA sealring RENAME TO elsewhere")
-    with pytest.raises(StoreUnavailable, match=r'relation "accounts" does not exist \(42P01\)') as refused:
-        await store.find_account(id="x")
+    try:
+        ask(postgres_dsn, "ALTER SCHEMA sealring RENAME TO elsewhere")
+        with pytest.raises(StoreUnavailable, match=r'relation "accounts" does not exist \(42P01\)') as refused:
+            await store.find_account(id="x")
+    finally:
+        await store.close()
     assert "sealring migrate" in str(refused.value.hint)
-    await store.close()
 
 
 # settings of the database
@@ -283,12 +313,12 @@ def proposals(dsn: str, **options: Any) -> list[str]:
 @pytest.mark.parametrize(
     ("schema", "options", "include"),
     [
-        ("", {}, include_name),
+        (None, {}, include_name),
         ("sealring", {"include_schemas": True}, partial(include_name, schema="sealring")),
     ],
 )
 async def test_alembic_proposes_to_drop_no_table_of_ours(
-    postgres_dsn: str, schema: str, options: dict[str, Any], include: Callable[..., bool]
+    postgres_dsn: str, schema: str | None, options: dict[str, Any], include: Callable[..., bool]
 ) -> None:
     await lead_a_life(postgres_dsn, schema)
     ask(postgres_dsn, "CREATE TABLE forgotten (id INT)")

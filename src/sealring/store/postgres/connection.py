@@ -31,11 +31,12 @@ _SETTINGS = {
     "idle_in_transaction_session_timeout": f"'{int(2 * STATEMENT_SECONDS * 1000)}'",
     "plan_cache_mode": "'force_generic_plan'",
     "array_nulls": "'on'",
+    "jit": "'off'",
 }
 """Whatever the server's, the database's and the role's defaults are. An acknowledged commit is on disk (P2), and a
 stronger `synchronous_commit` stays as it is. Nothing holds a lock for long, and nothing gives up earlier than that.
 Plans are made without looking at values: every statement goes by a key or takes a few rows of an array, and batches
-lock their rows in the order of the array."""
+lock their rows in the order of the array. To compile such a statement takes a hundred times as long as to run it."""
 _ISOLATION = {"default_transaction_isolation": "'read committed'"}
 """For statements that are a transaction of their own; others ask for it when they begin."""
 
