@@ -45,9 +45,11 @@ def tables(dsn: str, schema: str) -> set[str]:
 async def refusal(dsn: str, schema: str | None = None) -> tuple[str, str]:
     """What opening says, and its hint."""
     store = PostgresStore(dsn, schema)
-    with pytest.raises((ConfigurationError, StoreUnavailable)) as refused:
-        await store.open()
-    await store.close()
+    try:
+        with pytest.raises((ConfigurationError, StoreUnavailable)) as refused:
+            await store.open()
+    finally:
+        await store.close()
     return str(refused.value), getattr(refused.value, "hint", None) or ""
 
 

@@ -92,6 +92,7 @@ async def _make(connection: Connection, schema: str | None) -> None:
     steps = pending_migrations("postgresql", version := await _version(connection))
     if schema is not None and not (await _look(connection, schema)).exists:
         await connection.execute(SQL("CREATE SCHEMA IF NOT EXISTS {}").format(Identifier(schema)))
+        _check(await _look(connection, schema), schema)
     if version == 0:
         await _refuse_foreign(connection)
     if steps:
@@ -119,7 +120,7 @@ def _check(place: _Place, schema: str | None) -> None:
             "the search path names no schema that exists and that this role may use",
             hint="set SEALRING_DATABASE_SCHEMA, or the role's search_path",
         )
-    if place.schema is None and place.exists:
+    if place.exists and place.schema != schema:  # the next on the path is pg_temp: tables there would be temporary
         raise ConfigurationError(
             f'this role may not use the schema "{schema}"', hint=f'GRANT USAGE ON SCHEMA "{schema}" TO the role'
         )
