@@ -156,3 +156,44 @@ def test_c24_nothing_else_is_left_out(typed: str) -> None:
 
 def test_c24_every_space_of_unicode_is_one() -> None:
     assert {chr(point) for point in range(0x110000) if category(chr(point)) == "Zs"} | {"\t"} == set(_SPACES)
+
+
+@pytest.mark.parametrize(
+    "mixed", ["b\u0585b", "\u13a0nn", "\ua4d0ob", "ann\u0430", "\u03bfnn", "\u05d0nn", "ann\u0e01", "\u30a2\ud55c"]
+)
+def test_u5_letters_of_two_scripts_do_not_stand_together(mixed: str) -> None:
+    with pytest.raises(InvalidField) as refused:
+        check_name(mixed)
+    assert "must not mix" in refused.value.reason
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "\u6771\u4eac tower",
+        "\u3042\u30a2\u4e9c\u30fcx",
+        "\u3105\u4e2dx",
+        "\ud55c\u5b57x",
+        "\u0561\u0580\u0561\u0574",
+        "jos\u00e9 7",
+    ],
+)
+def test_names_of_languages_that_mix_scripts_are_names(written: str) -> None:
+    assert check_name(written)[0] == normalize("NFC", written)
+
+
+@pytest.mark.parametrize("dash", ["\u2010", "\u2011", "\u2013", "\u2212", "\u30a0"])
+def test_u5_a_dash_that_is_no_hyphen_is_refused(dash: str) -> None:
+    with pytest.raises(InvalidField, match="hyphen"):
+        check_name(f"ann{dash}lee")
+    assert check_name("ann-lee")[1] == "ann-lee"
+
+
+@pytest.mark.parametrize("name", ["\u0251nn", "ad\u0131n", "\u1d00nn", "\u0585\u0578", "\u13a0\u13a1", "\ua4d0\ua4f3"])
+def test_u5_rare_letters_that_may_look_latin_are_worth_a_line(name: str) -> None:
+    assert drawn_like_latin(check_name(name)[1])
+
+
+@pytest.mark.parametrize("name", ["ann", "jos\u00e9", "\u0561\u0580\u0561\u0574", "\u6771\u4eac", "stra\u00dfe"])
+def test_ordinary_names_are_worth_none(name: str) -> None:
+    assert not drawn_like_latin(check_name(name)[1])

@@ -3,9 +3,9 @@
 A name has two forms: as the user wrote it (NFC), and the canonical form, NFKC(casefold(NFKC(x))),
 which alone is compared and is its own canonical form over all code points (U4). Whatever a reader cannot
 see, or whatever this Unicode version does not know and a later one might fold otherwise, is refused
-(U5). Letters of Latin, Cyrillic and Greek do not stand together in one name: no language writes
-them so, and imitation does (UTS #39 §5.2). Everything is judged *after* normalising (U6), and
-length before it, because normalising a long run of combining marks takes quadratic time.
+(U5). Letters of two scripts do not stand together in one name, unless Chinese, Japanese or Korean is written so
+(UTS #39 §5.2, "highly restrictive"): no other language needs it, and imitation does. Everything is judged *after*
+normalising (U6), and length before it, because normalising a long run of combining marks takes quadratic time.
 """
 
 from __future__ import annotations
@@ -57,13 +57,26 @@ _BLANK = frozenset(
 )
 """Draws nothing, though the category says letter, mark or symbol (Default_Ignorable_Code_Point and three more)."""
 
-_SCRIPTS = ("LATIN", "CYRILLIC", "GREEK")
+_NO_SCRIPT = frozenset({"MODIFIER", "FEMININE", "MASCULINE", "DOUBLE-STRUCK", "IDEOGRAPHIC", "MASU", "VERTICAL", ""})
+"""First words of letters' names that name no script."""
+_WRITTEN_TOGETHER = (
+    frozenset({"LATIN", "CJK", "HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA"}),
+    frozenset({"LATIN", "CJK", "BOPOMOFO"}),
+    frozenset({"LATIN", "CJK", "HANGUL"}),
+)
+_DASHES = frozenset("\u058a\u05be\u1400\u1806\u2010\u2011\u2012\u2013\u2014\u2015\u2212\u2e3a\u2e3b\u30a0")
+"""Drawn like the hyphen of the keyboard, or nearly so."""
+_RARE_LATIN = frozenset(map(chr, [0x131, *range(0x250, 0x2B0), *range(0x1D00, 0x1DC0), *range(0xA720, 0xA800)]))
+"""Latin letters that hardly any name needs, many drawn like those of the keyboard: dotless i, phonetic letters."""
+_RARE_SCRIPTS = frozenset({"CHEROKEE", "LISU"})
+"""Of limited use (UAX #31 table 7), and full of letters that look Latin."""
 _DRAWN_LIKE_LATIN = frozenset(
     "\u0430\u0441\u0435\u043e\u0440\u0445\u0443"  # a c e o p x y
     "\u0456\u0458\u0455\u0501\u04bb\u04cf\u051b\u051d"  # i j s d h l q w
     "\u03b1\u03b9\u03ba\u03bd\u03bf\u03c1\u03c4\u03c5\u03c7\u03f3"  # a i k v o p t u x j
+    "\u0561\u0563\u0566\u0570\u0575\u0578\u057d\u0581\u0584\u0585"  # w q q h j n u g p o
 )
-"""Cyrillic and Greek small letters that look Latin; a name of nothing else is worth a line in the log."""
+"""Cyrillic, Greek and Armenian small letters that look Latin; a name of nothing else is worth a line in the log."""
 
 _ATEXT = frozenset("!#$%&'*+-/=?^_`{|}~")
 """What RFC 5322 §3.2.3 lets an atom hold beside letters and digits."""
@@ -126,18 +139,23 @@ def check_name(text: str) -> tuple[str, str]:
     _refuse_stacked_marks(canonical)
     if len(scripts := _scripts(canonical)) > 1:
         raise InvalidField("username", f"must not mix {' and '.join(word.capitalize() for word in scripts)} letters")
+    if any(letter in _DASHES for letter in canonical):
+        raise InvalidField("username", "must have no dash but the hyphen of the keyboard (U+002D)")
     return shown, canonical
 
 
 def drawn_like_latin(canonical: str) -> bool:
-    r"""Whether a Cyrillic or Greek name could pass for a Latin one: every letter has a Latin twin.
+    r"""Whether a name could pass for one of the keyboard's Latin letters, and is none.
 
-    Such names are real (the Russian for dew, the first name Ana), so they are allowed and logged.
+    Every letter of a Cyrillic, Greek or Armenian name has a Latin twin; or a letter is a rare one that may have. Such
+    names are real (the Russian for dew, the first name Ana, a Turk's), so they are allowed and logged.
 
     >>> drawn_like_latin("\u0441\u043e\u0440"), drawn_like_latin("иван"), drawn_like_latin("cop")
     (True, False, False)
     """
     letters = [letter for letter in canonical if category(letter)[0] == "L"]
+    if any(letter in _RARE_LATIN or name(letter, "").split(" ", 1)[0] in _RARE_SCRIPTS for letter in letters):
+        return True
     return bool(letters) and all(letter in _DRAWN_LIKE_LATIN for letter in letters)
 
 
@@ -213,6 +231,9 @@ def _refuse_stacked_marks(canonical: str) -> None:
 
 
 def _scripts(canonical: str) -> list[str]:
-    """Which of the three look-alike scripts the letters belong to; a Unicode name begins with its script."""
-    first_words = {name(letter, "").split(" ", 1)[0] for letter in canonical if category(letter)[0] == "L"}
-    return [script for script in _SCRIPTS if script in first_words]
+    """Scripts that do not belong together in one name; fewer than two when all is well.
+
+    A letter's Unicode name begins with its script, which is all that the standard library knows of scripts.
+    """
+    found = {name(letter, "").split(" ", 1)[0] for letter in canonical if category(letter)[0] == "L"} - _NO_SCRIPT
+    return [] if any(found <= together for together in _WRITTEN_TOGETHER) else sorted(found)
