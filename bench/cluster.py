@@ -30,10 +30,11 @@ from typing import Any
 import psycopg
 
 from sealring import jwt
+from sealring.audit.event import Event
+from sealring.sessions.revocation import EndSession
 from sealring.store.ledger import digest_of, draft_entry
 from sealring.store.postgres import PostgresStore
 from sealring.store.postgres.ledger import CHANNEL
-from sealring.store.records import EndSession, Event
 from sealring.verifier.clock import SystemClock
 from sealring.verifier.follower import Follower
 from sealring.verifier.source import StoreSource

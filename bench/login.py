@@ -30,7 +30,7 @@ from sealring.issuer.accounts import AccountPolicy, Accounts
 from sealring.issuer.argon2id import OWASP_2024
 from sealring.issuer.hashing import PasswordHasher
 from sealring.issuer.origin import Origin
-from sealring.issuer.throttle import DeviceLanes, Rate
+from sealring.rate_limits.attempts import DeviceLanes, Rate
 from sealring.store.memory import MemoryStore
 from sealring.store.protocol import Store
 from sealring.store.sqlite import SqliteStore

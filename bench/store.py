@@ -31,10 +31,11 @@ from typing import Any
 import psycopg
 import uvloop
 
+from sealring.audit.event import Event
+from sealring.sessions.revocation import StaleSubject
 from sealring.sessions.session import Session
 from sealring.store.postgres import PostgresStore
 from sealring.store.protocol import Store
-from sealring.store.records import Event, StaleSubject
 from sealring.store.sqlite import SqliteStore
 from sealring.store.sqlite.writer import SqliteWriter
 from tests.store.postgres_cluster import own_cluster
@@ -51,7 +52,7 @@ def a_session() -> Session:
     return Session(
         id=secrets.token_urlsafe(16),
         subject=secrets.token_urlsafe(16),
-        client_id="web",
+        client_id="http",
         scopes=("orders:read",),
         device="Firefox on Linux",
         address="192.0.2.1",

@@ -13,7 +13,7 @@ from starlette.requests import HTTPConnection
 from sealring import Principal, Sealring
 from sealring.demo.orders import Order, orders_in
 from sealring.frameworks.fastapi import guard
-from sealring.web.middleware import Receive, Scope, Send
+from sealring.http.middleware import Receive, Scope, Send
 
 ANSWER = b'{"orders":[]}'
 

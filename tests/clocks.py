@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, cast
 
+from sealring.revocation.feed import FeedPage
 from sealring.store.protocol import Store
-from sealring.store.records import FeedPage
 
 START = 1_900_000_000
 

@@ -31,14 +31,14 @@ from fastapi import FastAPI, Security
 
 from sealring import Sealring
 from sealring.frameworks.fastapi import guard
+from sealring.http.health import HealthRoutes
 from sealring.issuer.accounts import AccountPolicy, Accounts
 from sealring.issuer.argon2id import Argon2Profile
 from sealring.issuer.hashing import PasswordHasher
-from sealring.issuer.throttle import Rate
+from sealring.rate_limits.attempts import Rate
 from sealring.store.memory import MemoryStore
 from sealring.store.protocol import Store
 from sealring.verifier.principal import Principal
-from sealring.web.health import HealthRoutes
 from tests.clocks import FrozenClock
 from tests.ports import free_port
 

@@ -14,8 +14,8 @@ import pytest
 from pydantic import BaseModel
 
 import sealring
+from sealring.http.credentials import Credential
 from sealring.issuer.origin import Origin
-from sealring.web.credentials import Credential
 from tests.serving import PASSWORD, cheap_sealring
 from tests.store.samples import a_key, an_account
 

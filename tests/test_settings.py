@@ -11,7 +11,7 @@ import pytest
 
 from sealring import Sealring
 from sealring.errors import ConfigurationError
-from sealring.issuer.throttle import Rate
+from sealring.rate_limits.attempts import Rate
 from sealring.settings import Duration, Settings, SettingsArguments, is_loopback, load_settings
 from tests.serving import SECRET
 

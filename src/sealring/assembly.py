@@ -19,24 +19,34 @@ from fastapi import APIRouter, Request, Response, WebSocket
 from sealring import jwt
 from sealring.errors import SealringError, StoreUnavailable
 from sealring.forks import stop_watching, watch_forks
+from sealring.http.client_address import plain_address
+from sealring.http.client_origin import AsgiRequest, client_origin, scope_of
+from sealring.http.cookies import CookieNames, CookiePolicy
+from sealring.http.fetch_metadata import origin_of
+from sealring.http.gate import Gate
+from sealring.http.middleware import App, Protect, SessionMiddleware
+from sealring.http.problems import POLICY_VIOLATION, Refused, report
+from sealring.http.routes import AuthSite, auth_router
+from sealring.http.strict_route import can_deny, problem_response
 from sealring.issuer.access_tokens import AccessTokenIssuer
 from sealring.issuer.access_ttl import AccessTtl
 from sealring.issuer.accounts import AccountPolicy, Accounts
 from sealring.issuer.announcing import OnEvent, announcing
 from sealring.issuer.hashing import PasswordHasher
 from sealring.issuer.issuer import Issuer, LoggedIn
-from sealring.issuer.key_life import KeyPolicy
 from sealring.issuer.keys import SigningKeys
 from sealring.issuer.opening import Opening
 from sealring.issuer.origin import Origin
 from sealring.issuer.root_secret import RootSecret, Sealer
-from sealring.issuer.sessions import GrantFor, Issued, SessionPolicy, Sessions, check_subject
-from sealring.issuer.throttle import DeviceLanes
+from sealring.issuer.sessions import Issued, SessionPolicy, Sessions
+from sealring.rate_limits.attempts import DeviceLanes
 from sealring.sessions.csrf import CsrfTokens
+from sealring.sessions.grant import GrantFor, check_subject
 from sealring.sessions.lifetimes import LEEWAY_SECONDS
 from sealring.sessions.refresh_token import RefreshTokenCodec
 from sealring.sessions.session_cookie import SessionCookieCodec
 from sealring.settings import Settings, SettingsArguments, load_settings
+from sealring.signing_keys.lifecycle import KeyPolicy
 from sealring.store import open_store
 from sealring.store.protocol import Store
 from sealring.verifier.clock import Clock, SystemClock
@@ -44,20 +54,11 @@ from sealring.verifier.follower import Follower
 from sealring.verifier.principal import Principal
 from sealring.verifier.source import StoreSource
 from sealring.verifier.verifier import Verifier
-from sealring.web.client_address import plain_address
-from sealring.web.client_origin import AsgiRequest, client_origin, scope_of
-from sealring.web.cookies import CookieNames, CookiePolicy
-from sealring.web.fetch_metadata import origin_of
-from sealring.web.gate import Gate
-from sealring.web.middleware import App, Protect, SessionMiddleware
-from sealring.web.problems import POLICY_VIOLATION, Refused, report
-from sealring.web.routes import AuthSite, auth_router
-from sealring.web.strict_route import can_deny, problem_response
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
-    from sealring.web.metrics import Metrics
+    from sealring.http.metrics import Metrics
 
 log = logging.getLogger("sealring")
 
@@ -462,7 +463,7 @@ class Sealring:
 
 
 def _metrics(follower: Follower, registry: CollectorRegistry) -> Metrics:
-    from sealring.web.metrics import Metrics  # noqa: PLC0415 - prometheus-client is an extra
+    from sealring.http.metrics import Metrics  # noqa: PLC0415 - prometheus-client is an extra
 
     return Metrics(follower, registry)
 

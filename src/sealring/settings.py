@@ -22,13 +22,13 @@ from pydantic import BeforeValidator, Field, SecretStr, ValidationError, Validat
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from sealring.errors import ConfigurationError
-from sealring.issuer.sessions import scope_tokens
-from sealring.issuer.throttle import Rate
+from sealring.http.auth_path import check_auth_path
+from sealring.http.client_address import TrustedProxy
+from sealring.http.cookies import CookieNames
+from sealring.http.fetch_metadata import origin_of
 from sealring.jwt import parse_duration
-from sealring.web.auth_path import check_auth_path
-from sealring.web.client_address import TrustedProxy
-from sealring.web.cookies import CookieNames
-from sealring.web.fetch_metadata import origin_of
+from sealring.rate_limits.attempts import Rate
+from sealring.sessions.grant import scope_tokens
 
 PREFIX = "SEALRING_"
 DOTENV_ENCODING = "utf-8-sig"

@@ -19,9 +19,9 @@ from fastapi import FastAPI
 
 from sealring.assembly import Sealring
 from sealring.frameworks.uvicorn import LimitedProtocol
+from sealring.http.body import MAX_BODY_BYTES
+from sealring.http.limits import MAX_FIELDS, HeadLimits
 from sealring.store.memory import MemoryStore
-from sealring.web.body import MAX_BODY_BYTES
-from sealring.web.limits import MAX_FIELDS, HeadLimits
 
 Parser = Literal["limited", "httptools", "h11"]
 Ask = Callable[[bytes], bytes]

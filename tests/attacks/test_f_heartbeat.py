@@ -21,10 +21,10 @@ from prometheus_client import CollectorRegistry
 from sealring import Sealring, jwt
 from sealring.cli.examine import examine
 from sealring.errors import Stale
+from sealring.http.health import HealthRoutes
 from sealring.store.postgres import PostgresStore, database
 from sealring.verifier.follower import UNACKNOWLEDGED, Follower
 from sealring.verifier.source import StoreSource
-from sealring.web.health import HealthRoutes
 from tests.clocks import FrozenClock
 from tests.serving import SECRET
 from tests.store.postgres_cluster import Cluster, own_cluster

@@ -29,7 +29,7 @@ CLAIMS: dict[str, Any] = {
     "iss": ISSUER,
     "aud": AUDIENCE,
     "sub": "42",
-    "client_id": "web",
+    "client_id": "http",
     "sid": "s",
     "jti": "j",
     "iat": NOW,

@@ -8,8 +8,8 @@ from dataclasses import replace
 import httpx2
 import pytest
 
+from sealring.accounts.changes import PasswordChange
 from sealring.store.protocol import Store
-from sealring.store.records import PasswordChange
 from tests.serving import (
     OTHER_PASSWORD,
     PASSWORD,

@@ -10,8 +10,8 @@ import pytest
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.testclient import TestClient
 
+from sealring.http.strict_route import counting
 from sealring.store.memory import MemoryStore
-from sealring.web.strict_route import counting
 from tests.clocks import FrozenClock
 from tests.serving import ServedThread, bearer, cheap_sealring, problem, register, serve_in_thread
 

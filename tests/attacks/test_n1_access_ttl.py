@@ -24,11 +24,11 @@ from sealring.issuer.access_ttl import LEASE_SECONDS
 from sealring.issuer.issuer import LoggedIn
 from sealring.issuer.origin import Origin
 from sealring.sessions.lifetimes import LEEWAY_SECONDS
+from sealring.sessions.revocation import StaleSubject
 from sealring.settings import load_settings
 from sealring.store.memory import MemoryStore
 from sealring.store.postgres import PostgresStore
 from sealring.store.protocol import Store
-from sealring.store.records import StaleSubject
 from sealring.store.sqlite import SqliteStore
 from tests.clocks import START, FrozenClock
 from tests.serving import PASSWORD, SEALRING, SECRET, cheap_sealring, environment

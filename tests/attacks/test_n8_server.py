@@ -23,7 +23,7 @@ import pytest
 import uvicorn
 
 from sealring.frameworks.uvicorn import LimitedProtocol
-from sealring.web.connections import ConnectionLimits
+from sealring.http.connections import ConnectionLimits
 from tests.serving import ServedProcess, start
 
 PATIENCE_SECONDS = 20.0

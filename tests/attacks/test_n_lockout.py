@@ -8,11 +8,11 @@ from itertools import pairwise
 
 import pytest
 
+from sealring.accounts.account import Account
 from sealring.errors import SealringError, Throttled
 from sealring.issuer.hashing import PasswordHasher
 from sealring.issuer.origin import Origin
-from sealring.issuer.throttle import Rate
-from sealring.store.records import Account
+from sealring.rate_limits.attempts import Rate
 from tests.attacks.test_u_accounts import GOOD, HOME, NO_LIMIT, OTHER, House, run
 
 STRANGER = Origin("203.0.113.9")

@@ -23,14 +23,14 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount, Route, Router
 
 from sealring.errors import Expired
+from sealring.http.gate import Gate
+from sealring.http.middleware import App, SessionMiddleware
 from sealring.verifier.principal import Principal
-from sealring.web.gate import Gate
-from sealring.web.middleware import App, SessionMiddleware
 
 PRINCIPAL = Principal(
     subject="42",
     session_id="sid",
-    client_id="web",
+    client_id="http",
     scopes=frozenset({"read"}),
     epoch=0,
     kid="k",

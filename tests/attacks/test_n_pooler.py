@@ -12,13 +12,15 @@ import psycopg
 import pytest
 
 from sealring import Sealring
+from sealring.accounts.changes import PasswordChange
 from sealring.cli.run import run
 from sealring.errors import StoreUnavailable
+from sealring.rate_limits.bucket import Lane
+from sealring.sessions.revocation import EndSession, EndSubject
 from sealring.store.postgres import PostgresStore
 from sealring.store.postgres.connection import Connection
 from sealring.store.postgres.database import Database
 from sealring.store.postgres.migration import LOCK, migrate
-from sealring.store.records import EndSession, EndSubject, Lane, PasswordChange
 from tests.cluster.node import SECRET
 from tests.store.pgbouncer import SERVER_CONNECTIONS, Pooler, own_pooler
 from tests.store.postgres_cluster import own_cluster

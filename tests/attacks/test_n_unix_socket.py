@@ -13,7 +13,7 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 
-from sealring.issuer.throttle import Rate
+from sealring.rate_limits.attempts import Rate
 from tests.serving import PASSWORD, cheap_sealring
 
 

@@ -18,10 +18,11 @@ import psycopg
 import pytest
 
 from sealring.errors import ConfigurationError, StoreUnavailable
+from sealring.rate_limits.bucket import Lane
+from sealring.sessions.revocation import EndSession, EndSubject, StaleSubject
 from sealring.store import open_store
 from sealring.store.postgres import PostgresStore
 from sealring.store.protocol import FINISHED_SESSION_SECONDS, Store
-from sealring.store.records import EndSession, EndSubject, Lane, StaleSubject
 from tests.store.cutting_proxy import CuttingProxy
 from tests.store.postgres_cluster import Cluster, own_cluster
 from tests.store.samples import NOW, a_key, a_session, an_account, an_event

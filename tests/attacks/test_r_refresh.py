@@ -12,6 +12,7 @@ from typing import Any, cast
 import pytest
 
 from sealring import jwt
+from sealring.accounts.changes import PasswordChange, StatusChange
 from sealring.errors import (
     InvalidRefreshToken,
     RefreshRefused,
@@ -31,7 +32,7 @@ from sealring.revocation.view import RevocationView
 from sealring.sessions.csrf import CsrfTokens
 from sealring.sessions.refresh_token import PREFIX, RefreshToken, RefreshTokenCodec
 from sealring.store.protocol import Store
-from sealring.store.records import LoginGuard, PasswordChange, StatusChange
+from sealring.store.records import LoginGuard
 from sealring.store.sqlite import SqliteStore
 from tests.clocks import on_clock
 from tests.store.samples import NOW, an_account, an_event
@@ -78,7 +79,7 @@ class Desk:
         )
 
     async def log_in(self, subject: str = "42", guard: LoginGuard | None = None) -> Issued:
-        issued = await self.nodes[0].start(subject, client_id="web", origin=ORIGIN, guard=guard)
+        issued = await self.nodes[0].start(subject, client_id="http", origin=ORIGIN, guard=guard)
         assert issued is not None
         return issued
 

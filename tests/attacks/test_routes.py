@@ -14,8 +14,8 @@ import httpx2
 import pytest
 
 from sealring import jwt
-from sealring.issuer.throttle import Rate
 from sealring.jwt.base64url import decode, encode
+from sealring.rate_limits.attempts import Rate
 from tests.serving import (
     PASSWORD,
     ServedThread,

@@ -13,18 +13,21 @@ from typing import Any
 
 import pytest
 
+from sealring.accounts.account import Account
+from sealring.accounts.changes import AccountChange, PasswordChange, StatusChange
+from sealring.accounts.names import check_email, check_name
+from sealring.accounts.passwords import check_password
+from sealring.audit.event import Event
 from sealring.errors import InvalidField, NameTaken, SealringError, Throttled, WrongCredentials
 from sealring.issuer.accounts import AccountPolicy, Accounts
 from sealring.issuer.argon2id import Argon2Profile
 from sealring.issuer.hashing import PasswordHasher
-from sealring.issuer.names import check_email, check_name
 from sealring.issuer.origin import Origin
-from sealring.issuer.passwords import check_password
-from sealring.issuer.throttle import DeviceLanes, Rate
+from sealring.rate_limits.attempts import DeviceLanes, Rate
 from sealring.revocation.entry import Entry
 from sealring.sessions.session import Session
 from sealring.store.memory import MemoryStore
-from sealring.store.records import Account, AccountChange, Event, LoginGuard, PasswordChange, StatusChange
+from sealring.store.records import LoginGuard
 
 CHEAP = Argon2Profile(memory_kib=64, passes=1)
 OLDER = Argon2Profile(memory_kib=32, passes=1)

@@ -13,9 +13,9 @@ from pydantic import BaseModel
 
 from sealring import Sealring
 from sealring.frameworks.fastapi import guard
+from sealring.http.health import HealthRoutes
+from sealring.http.strict_route import StrictRoute
 from sealring.verifier.principal import Principal
-from sealring.web.health import HealthRoutes
-from sealring.web.strict_route import StrictRoute
 
 
 class Subject(BaseModel):

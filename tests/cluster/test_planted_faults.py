@@ -18,9 +18,9 @@ import pytest
 from sealring import Sealring, jwt
 from sealring.errors import Revoked, Stale, StoreUnavailable
 from sealring.issuer.sessions import Issued
+from sealring.revocation.feed import FeedPage
 from sealring.store.ledger import digest_of
 from sealring.store.postgres import PostgresStore, ledger
-from sealring.store.records import FeedPage
 from sealring.store.rows import ENTRY_COLUMNS, read_entry
 from sealring.verifier.follower import Follower, ReloadCause
 from sealring.verifier.source import Source

@@ -13,8 +13,8 @@ import pytest
 from sealring import Sealring
 from sealring.cli.run import run
 from sealring.errors import TokenError, Unavailable
+from sealring.sessions.revocation import StaleSubject
 from sealring.store.postgres import PostgresStore
-from sealring.store.records import StaleSubject
 from sealring.store.schema import read_migrations
 from tests.cluster.node import SECRET
 from tests.store.samples import NOW, an_event

@@ -11,8 +11,8 @@ import pytest
 
 from sealring.cli.run import sealring
 from sealring.demo import create_app
+from sealring.http.problems import ANSWERS
 from sealring.settings import PREFIX, Settings, load_settings
-from sealring.web.problems import ANSWERS
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"

@@ -12,14 +12,14 @@ from starlette.responses import PlainTextResponse
 
 from sealring.errors import Expired, SealringError, Stale
 from sealring.frameworks.fastapi import GuardRefusal, guard, optional_guard
+from sealring.http.gate import Gate
+from sealring.http.middleware import SessionMiddleware
 from sealring.verifier.principal import Principal
-from sealring.web.gate import Gate
-from sealring.web.middleware import SessionMiddleware
 
 PRINCIPAL = Principal(
     subject="42",
     session_id="sid",
-    client_id="web",
+    client_id="http",
     scopes=frozenset({"orders:read"}),
     epoch=0,
     kid="k",

@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from sealring import Sealring, SealringError
 from sealring.errors import ConfigurationError, KeyRefused, RefreshReused, SessionEnded, Throttled, WrongCredentials
-from sealring.issuer.throttle import Rate
+from sealring.rate_limits.attempts import Rate
 from tests.serving import PASSWORD, cheap_sealring, problem
 
 pytestmark = pytest.mark.anyio

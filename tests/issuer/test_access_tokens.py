@@ -30,7 +30,7 @@ def test_a_token_says_all_that_rfc_9068_asks_and_verifies() -> None:
         "iss": "https://auth.example.com",
         "aud": "orders",
         "sub": session.subject,
-        "client_id": "web",
+        "client_id": "http",
         "sid": session.id,
         "iat": NOW,
         "exp": NOW + 1800,

@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
+from sealring.accounts.account import Account
 from sealring.errors import InvalidField, NameTaken, NoSuchAccount, Throttled, WrongCredentials, WrongPassword
 from sealring.issuer.accounts import AccountPolicy, Accounts
 from sealring.issuer.argon2id import Argon2Profile
 from sealring.issuer.hashing import PasswordHasher
 from sealring.issuer.origin import Origin
-from sealring.issuer.throttle import DeviceLanes, Rate
+from sealring.rate_limits.attempts import DeviceLanes, Rate
 from sealring.revocation.entry import Entry
 from sealring.store.memory import MemoryStore
-from sealring.store.records import Account
 
 CHEAP = Argon2Profile(memory_kib=64, passes=1)
 OLDER = Argon2Profile(memory_kib=32, passes=1)

@@ -6,10 +6,12 @@ import logging
 
 import pytest
 
+from sealring.accounts.changes import StatusChange
+from sealring.audit.event import Event
 from sealring.errors import NameTaken
 from sealring.issuer.announcing import announcing
+from sealring.sessions.revocation import EndSubject
 from sealring.store.memory import MemoryStore
-from sealring.store.records import EndSubject, Event, StatusChange
 from tests.store.samples import NOW, a_key, a_session, an_account, an_event
 
 pytestmark = pytest.mark.anyio

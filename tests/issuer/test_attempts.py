@@ -13,7 +13,7 @@ from sealring.issuer.argon2id import Argon2Profile
 from sealring.issuer.attempts import Attempts, _until_grid
 from sealring.issuer.hashing import PasswordHasher
 from sealring.issuer.origin import Origin
-from sealring.issuer.throttle import AccountLanes, Rate, account_lanes
+from sealring.rate_limits.attempts import AccountLanes, Rate, account_lanes
 from sealring.store.memory import MemoryStore
 
 HOME = Origin("192.0.2.1")

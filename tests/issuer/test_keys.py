@@ -13,14 +13,14 @@ import pytest
 
 from sealring import jwt
 from sealring.errors import ConfigurationError, NotFound, StoreUnavailable
-from sealring.issuer.key_life import KeyPolicy
 from sealring.issuer.keys import SigningKeys
 from sealring.issuer.root_secret import Sealer
 from sealring.revocation.entry import Entry
+from sealring.signing_keys.key import KeyRing
+from sealring.signing_keys.lifecycle import KeyPolicy
 from sealring.store.memory import MemoryStore
 from sealring.store.postgres import PostgresStore
 from sealring.store.protocol import Store
-from sealring.store.records import KeyRing
 from sealring.store.sqlite import SqliteStore
 from tests.clocks import START, FrozenClock, on_clock
 from tests.store.samples import an_event

@@ -21,7 +21,8 @@ from sealring.errors import (
     WrongCredentials,
 )
 from sealring.issuer.origin import Origin
-from sealring.issuer.sessions import SWAP_ATTEMPTS, Grant, Issued, check_subject, scope_tokens
+from sealring.issuer.sessions import SWAP_ATTEMPTS, Issued
+from sealring.sessions.grant import Grant, check_subject, scope_tokens
 from sealring.sessions.session import Session
 from sealring.store.memory import MemoryStore
 from sealring.store.protocol import Store
@@ -44,7 +45,7 @@ class Desk:
 
     async def start(self, subject: str = "42", **given: Any) -> Issued:
         await self.auth.issuer.keys.load()
-        issued = await self.sessions.start(subject, client_id="web", origin=HERE, **given)
+        issued = await self.sessions.start(subject, client_id="http", origin=HERE, **given)
         assert issued is not None
         return issued
 

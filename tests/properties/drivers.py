@@ -16,6 +16,9 @@ from tempfile import TemporaryDirectory
 from typing import Any, Literal, Protocol, TypeVar, assert_never, cast, get_args
 
 from sealring import jwt
+from sealring.accounts.account import Account
+from sealring.accounts.changes import AccountChange, Deletion, PasswordChange, StatusChange
+from sealring.audit.event import Event
 from sealring.errors import InvalidRefreshToken, RefreshRefused, RefreshReused, RefreshSuperseded, SessionEnded
 from sealring.issuer.access_tokens import AccessTokenIssuer
 from sealring.issuer.access_ttl import AccessTtl
@@ -28,7 +31,7 @@ from sealring.sessions.session import Session
 from sealring.store.memory import MemoryStore
 from sealring.store.postgres import PostgresStore
 from sealring.store.protocol import Store
-from sealring.store.records import Account, AccountChange, Deletion, Event, LoginGuard, PasswordChange, StatusChange
+from sealring.store.records import LoginGuard
 from sealring.store.sqlite import SqliteStore
 from tests.clocks import on_clock
 
@@ -304,7 +307,7 @@ class StoreDriver:
         await self._store.create_account(account, self._event())
         self._account = account
         issued = await self._nodes[0].start(
-            account.id, client_id="web", origin=Origin(""), guard=LoginGuard(password_hash="first")
+            account.id, client_id="http", origin=Origin(""), guard=LoginGuard(password_hash="first")
         )
         assert issued is not None
         return issued.refresh_token
@@ -416,7 +419,7 @@ def new_session(now_ms: int) -> Session:
     return Session(
         id=secrets.token_urlsafe(16),
         subject="42",
-        client_id="web",
+        client_id="http",
         scopes=(),
         created_at=now,
         auth_time=now,

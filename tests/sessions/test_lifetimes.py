@@ -10,7 +10,7 @@ from sealring.sessions.session import Session
 SESSION = Session(
     id="c2VhbHJpbmctc2Vzc2lvbg",
     subject="42",
-    client_id="web",
+    client_id="http",
     scopes=(),
     created_at=1_000,
     auth_time=1_000,

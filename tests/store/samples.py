@@ -5,10 +5,12 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
+from sealring.accounts.account import Account
+from sealring.audit.event import Event, EventKind
 from sealring.sessions.lifetimes import LEEWAY_SECONDS
 from sealring.sessions.session import Session
+from sealring.signing_keys.key import SigningKey
 from sealring.store.protocol import Store
-from sealring.store.records import Account, Event, EventKind, SigningKey
 
 NOW = 4_100_000_000
 """Later than any clock that tests run under: a revocation is kept by the later of the store's clock and this."""
@@ -37,7 +39,7 @@ def a_session(subject: str = "42", **fields: Any) -> Session:
     values: dict[str, Any] = {
         "id": secrets.token_urlsafe(16),
         "subject": subject,
-        "client_id": "web",
+        "client_id": "http",
         "scopes": ("orders:read", "orders:write"),
         "created_at": created_at,
         "auth_time": created_at,

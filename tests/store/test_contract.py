@@ -7,25 +7,16 @@ from dataclasses import replace
 
 import pytest
 
+from sealring.accounts.changes import Deletion, PasswordChange, ScopesChange, StatusChange
 from sealring.errors import InvalidField, NameTaken
+from sealring.rate_limits.bucket import Lane
 from sealring.revocation.entry import Entry
 from sealring.sessions.lifetimes import LEEWAY_SECONDS
+from sealring.sessions.revocation import EndSession, EndSubject, StaleSubject
 from sealring.sessions.session import Session
 from sealring.store.ledger import digest_of
 from sealring.store.protocol import FINISHED_SESSION_SECONDS, Store
-from sealring.store.records import (
-    DeclaredTtl,
-    Deletion,
-    EndSession,
-    EndSubject,
-    Lane,
-    LoginGuard,
-    PasswordChange,
-    ScopesChange,
-    StaleSubject,
-    StartedSession,
-    StatusChange,
-)
+from sealring.store.records import DeclaredTtl, LoginGuard, StartedSession
 from tests.store.samples import NOW, RETAIN, TTL, a_key, a_session, an_account, an_event, declare_ttl
 
 KINDS = ["memory", "sqlite", *(pytest.param(kind, marks=pytest.mark.postgres) for kind in ("postgres", "pooled"))]

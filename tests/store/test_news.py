@@ -8,10 +8,10 @@ import psycopg
 import pytest
 
 from sealring.errors import StoreUnavailable
+from sealring.sessions.revocation import StaleSubject
 from sealring.store.memory import MemoryStore
 from sealring.store.postgres import PostgresStore
 from sealring.store.protocol import Store
-from sealring.store.records import StaleSubject
 from sealring.store.sqlite import SqliteStore
 from tests.store.samples import NOW, an_account, an_event
 

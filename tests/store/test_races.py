@@ -10,22 +10,17 @@ from typing import Any
 
 import pytest
 
+from sealring.accounts.account import Account
+from sealring.accounts.changes import PasswordChange, StatusChange
 from sealring.errors import NameTaken
+from sealring.rate_limits.bucket import Lane
 from sealring.revocation.entry import Entry
+from sealring.sessions.revocation import EndSession, EndSubject
 from sealring.sessions.session import Session
+from sealring.signing_keys.key import KeyRing
 from sealring.store import open_store
 from sealring.store.protocol import Store
-from sealring.store.records import (
-    Account,
-    EndSession,
-    EndSubject,
-    KeyRing,
-    Lane,
-    LoginGuard,
-    PasswordChange,
-    StartedSession,
-    StatusChange,
-)
+from sealring.store.records import LoginGuard, StartedSession
 from tests.store.race import Arena, Side
 from tests.store.samples import NOW, a_key, a_session, an_account, an_event
 

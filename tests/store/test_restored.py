@@ -10,8 +10,8 @@ import pytest
 from sealring import Sealring, jwt
 from sealring.errors import SessionEnded, TokenError
 from sealring.issuer.sessions import Issued
+from sealring.sessions.revocation import StaleSubject
 from sealring.store.protocol import Store
-from sealring.store.records import StaleSubject
 from sealring.store.sqlite import SqliteStore
 from tests.clocks import FrozenClock
 from tests.store.samples import NOW, RETAIN, a_key, a_session, an_account, an_event, declare_ttl

@@ -16,12 +16,15 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Column, Integer, MetaData, Table, create_engine
 
 from sealring import Sealring
+from sealring.accounts.changes import PasswordChange
 from sealring.cli.run import run
 from sealring.errors import ConfigurationError, StoreUnavailable
 from sealring.frameworks.alembic import TABLES, include_name
+from sealring.rate_limits.bucket import Lane
+from sealring.sessions.revocation import EndSession
 from sealring.store import open_store
 from sealring.store.postgres import PostgresStore
-from sealring.store.records import EndSession, Lane, LoginGuard, PasswordChange
+from sealring.store.records import LoginGuard
 from tests.cluster.node import SECRET
 from tests.store.samples import NOW, a_key, a_session, an_account, an_event, declare_ttl
 from tests.store.test_contract import moved

@@ -9,9 +9,9 @@ import pytest
 
 from sealring import jwt
 from sealring.revocation.entry import Entry
+from sealring.revocation.feed import FeedPage
 from sealring.settings import Settings
 from sealring.store.protocol import Store
-from sealring.store.records import FeedPage
 from sealring.verifier.follower import UNACKNOWLEDGED, Follower
 from sealring.verifier.source import StoreSource
 from tests.clocks import FrozenClock

@@ -11,7 +11,7 @@ import pytest
 
 from sealring import jwt
 from sealring.revocation.entry import Entry, entry_digest
-from sealring.store.records import FeedPage
+from sealring.revocation.feed import FeedPage
 from sealring.verifier.clock import SystemClock
 from sealring.verifier.follower import Follower
 

@@ -13,12 +13,14 @@ import msgspec
 import pytest
 from pydantic import TypeAdapter
 
+from sealring.accounts.account import Account
+from sealring.audit.event import Event
 from sealring.issuer.access_tokens import AccessToken
 from sealring.issuer.issuer import LoggedIn
-from sealring.issuer.sessions import Grant, Issued
+from sealring.issuer.sessions import Issued
 from sealring.jwt.frozen import FrozenDict, freeze
+from sealring.sessions.grant import Grant
 from sealring.sessions.session import Session
-from sealring.store.records import Account, Event
 from sealring.verifier.principal import Principal
 
 CLAIMS: dict[str, Any] = {"sub": "42", "plan": {"seats": [1, {"kind": "desk"}]}, "none": None, "rate": 1.5}
@@ -28,7 +30,7 @@ def principal() -> Principal:
     return Principal(
         subject="42",
         session_id="sid",
-        client_id="web",
+        client_id="http",
         scopes=frozenset({"orders:read"}),
         epoch=0,
         kid="k",
@@ -44,7 +46,7 @@ def session() -> Session:
     return Session(
         id="sid",
         subject="42",
-        client_id="web",
+        client_id="http",
         scopes=("orders:read",),
         claims=copy.deepcopy(CLAIMS),
         created_at=0,

@@ -10,7 +10,7 @@ import pytest
 from sealring import errors, jwt
 from sealring.errors import TokenError
 from sealring.revocation.entry import Entry
-from sealring.store.records import FeedPage
+from sealring.revocation.feed import FeedPage
 from sealring.verifier.principal import Principal
 from sealring.verifier.verifier import Verifier
 from tests.clocks import START, FrozenClock

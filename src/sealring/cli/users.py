@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sealring.accounts.account import Account
 from sealring.cli.asking import confirmation, password_file, read_password
 from sealring.cli.output import as_json, print_rows, say, say_warning
 from sealring.cli.workplace import with_issuer
+from sealring.http.cookies import MAX_SET_COOKIE_BYTES
 from sealring.issuer.access_tokens import estimate_chars
 from sealring.issuer.accounts import Accounts
-from sealring.issuer.sessions import scope_tokens
 from sealring.jwt.compact import MAX_TOKEN_CHARS
+from sealring.sessions.grant import scope_tokens
 from sealring.settings import load_settings
-from sealring.store.records import Account
-from sealring.web.cookies import MAX_SET_COOKIE_BYTES
 
 if TYPE_CHECKING:
     from sealring.assembly import Sealring

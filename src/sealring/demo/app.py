@@ -21,13 +21,13 @@ from sealring.demo.orders import Order, Orders, orders_in
 from sealring.demo.page import Page
 from sealring.errors import MethodNotAllowed, NotFound
 from sealring.frameworks.fastapi import guard
+from sealring.http.fetch_metadata import check_no_foreign_page, origin_of
+from sealring.http.health import HealthRoutes
+from sealring.http.limits import HeadLimits
+from sealring.http.openapi import BODY, GUARDED, refusals
+from sealring.http.strict_route import counting, problem_response
 from sealring.settings import Settings, load_settings
 from sealring.verifier.principal import Principal
-from sealring.web.fetch_metadata import check_no_foreign_page, origin_of
-from sealring.web.health import HealthRoutes
-from sealring.web.limits import HeadLimits
-from sealring.web.openapi import BODY, GUARDED, refusals
-from sealring.web.strict_route import counting, problem_response
 
 INVALID_STATUS: Literal[403] = 403
 """As in the tutorial: no token is 401, a bad one 403. The library's own default is RFC 6750's 401."""

@@ -25,10 +25,10 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from sealring.errors import SealringError
+from sealring.http.gate import Gate
+from sealring.http.problems import POLICY_VIOLATION, answer, row_of
+from sealring.http.strict_route import problem_response
 from sealring.verifier.principal import Principal
-from sealring.web.gate import Gate
-from sealring.web.problems import POLICY_VIOLATION, answer, row_of
-from sealring.web.strict_route import problem_response
 
 _GUARDS_KEPT = 256
 

@@ -21,17 +21,11 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from sealring.errors import (
-    HeadersTooLarge,
-    RequestRefused,
-    RequestTimeout,
-    SealringError,
-    TargetTooLong,
-)
+from sealring.errors import HeadersTooLarge, RequestRefused, RequestTimeout, SealringError, TargetTooLong
 from sealring.frameworks.uvicorn_connections import Connections
-from sealring.issuer.throttle import network_of
-from sealring.web.connections import ConnectionLimits, Wait
-from sealring.web.problems import answer, report
+from sealring.http.connections import ConnectionLimits, Wait
+from sealring.http.problems import answer, report
+from sealring.rate_limits.attempts import network_of
 
 END_OF_HEAD = b"\r\n\r\n"
 """RFC 9112 §2.1. httptools refuses a bare LF, so it never finds an earlier end."""

@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary
 from uvicorn.server import ServerState
 
 from sealring.errors import Overloaded, SealringError
-from sealring.web.connections import ConnectionLimits, Wait, choose_evictions, places_within
+from sealring.http.connections import ConnectionLimits, Wait, choose_evictions, places_within
 
 if sys.platform != "win32":
     import resource

@@ -12,27 +12,19 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 
+from sealring.accounts.account import Account, AccountStatus
+from sealring.accounts.changes import AccountChange, Deletion, PasswordChange, ScopesChange, StatusChange
+from sealring.accounts.names import canonical_name, check_email, lenient_name
+from sealring.accounts.passwords import normalise_password
+from sealring.accounts.policy import AccountPolicy, draft_account
+from sealring.audit.event import Event, EventKind
 from sealring.errors import InvalidField, NameTaken, NoSuchAccount, WrongCredentials, WrongPassword
-from sealring.issuer.account_policy import AccountPolicy, draft_account
 from sealring.issuer.attempts import Attempts
 from sealring.issuer.hashing import HashingSlot, PasswordHasher
-from sealring.issuer.names import canonical_name, check_email, lenient_name
 from sealring.issuer.origin import Origin
-from sealring.issuer.passwords import normalise_password
-from sealring.issuer.throttle import AccountLanes, DeviceLanes, account_lanes, network_of
+from sealring.rate_limits.attempts import AccountLanes, DeviceLanes, account_lanes, network_of
 from sealring.revocation.entry import Entry
 from sealring.store.protocol import Store
-from sealring.store.records import (
-    Account,
-    AccountChange,
-    AccountStatus,
-    Deletion,
-    Event,
-    EventKind,
-    PasswordChange,
-    ScopesChange,
-    StatusChange,
-)
 
 __all__ = ["AccountPolicy", "Accounts"]
 

@@ -11,8 +11,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
+from sealring.audit.event import Event
 from sealring.store.protocol import Store
-from sealring.store.records import Event, StartedSession
+from sealring.store.records import StartedSession
 
 log = logging.getLogger("sealring.audit")
 

@@ -16,12 +16,13 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from sealring.audit.event import Event, EventKind
 from sealring.errors import Throttled, WrongCredentials
 from sealring.issuer.hashing import HashingSlot, PasswordHasher
 from sealring.issuer.origin import Origin
-from sealring.issuer.throttle import MAX_LIMIT, AccountLanes, FullLanes, Rate, address_lane, network_of
+from sealring.rate_limits.attempts import MAX_LIMIT, AccountLanes, FullLanes, Rate, address_lane, network_of
+from sealring.rate_limits.bucket import Lane
 from sealring.store.protocol import Store
-from sealring.store.records import Event, EventKind, Lane
 
 FORGET_FULL_ACCOUNT_SECONDS = 5
 """How long a full account lane is believed full without asking: the operator, or success on another node, may have

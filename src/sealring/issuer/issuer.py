@@ -11,6 +11,8 @@ import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
+from sealring.accounts.account import Account
+from sealring.audit.event import Event
 from sealring.errors import (
     InvalidRefreshToken,
     NotFound,
@@ -23,10 +25,11 @@ from sealring.issuer.accounts import Accounts
 from sealring.issuer.keys import SigningKeys
 from sealring.issuer.origin import Origin
 from sealring.issuer.sessions import Issued, Sessions
-from sealring.issuer.throttle import DEVICE_ID_BYTES, DeviceLanes, Rate, address_lane
+from sealring.rate_limits.attempts import DEVICE_ID_BYTES, DeviceLanes, Rate, address_lane
+from sealring.rate_limits.bucket import Lane
 from sealring.revocation.entry import Entry
 from sealring.store.protocol import Store
-from sealring.store.records import Account, Event, Lane, LoginGuard
+from sealring.store.records import LoginGuard
 
 ENDS_PER_SUBJECT = Rate(10, 60)
 """How often a subject may end all of its sessions. A person does it once."""

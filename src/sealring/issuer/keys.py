@@ -19,8 +19,14 @@ from typing import Any
 import msgspec
 
 from sealring import jwt
+from sealring.audit.event import Event
 from sealring.errors import NotFound, StoreUnavailable
-from sealring.issuer.key_life import (
+from sealring.issuer.root_secret import NONCE_BYTES, Sealer
+from sealring.issuer.store_clock import check_clock
+from sealring.jwt.algorithms import ALGORITHMS
+from sealring.revocation.entry import Entry
+from sealring.signing_keys.key import KeyRing, SigningKey
+from sealring.signing_keys.lifecycle import (
     KeyPolicy,
     bring_forward,
     in_order,
@@ -32,12 +38,7 @@ from sealring.issuer.key_life import (
     take_up,
     tidy,
 )
-from sealring.issuer.root_secret import NONCE_BYTES, Sealer
-from sealring.issuer.store_clock import check_clock
-from sealring.jwt.algorithms import ALGORITHMS
-from sealring.revocation.entry import Entry
 from sealring.store.protocol import Store
-from sealring.store.records import Event, KeyRing, SigningKey
 
 log = logging.getLogger("sealring.keys")
 

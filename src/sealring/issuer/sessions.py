@@ -9,40 +9,27 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, assert_never
 
-from sealring.errors import (
-    NotGranted,
-    RefreshReused,
-    RefreshSuperseded,
-    SessionEnded,
-    StoreUnavailable,
-    TokenTooLong,
-)
+from sealring.accounts.account import Account
+from sealring.audit.event import Event
+from sealring.errors import NotGranted, RefreshReused, RefreshSuperseded, SessionEnded, StoreUnavailable, TokenTooLong
 from sealring.issuer.access_tokens import AccessToken, AccessTokenIssuer, check_claims
 from sealring.issuer.device import describe_device
 from sealring.issuer.origin import Origin
 from sealring.issuer.store_clock import check_clock
-from sealring.jwt.frozen import freeze
 from sealring.revocation.entry import Entry
+from sealring.sessions.grant import Grant, GrantFor, check_subject, scope_tokens
 from sealring.sessions.lifetimes import over_cause, refresh_expiry
 from sealring.sessions.refresh import Lapsed, Mint, Over, Repeat, Reused, Superseded, decide_refresh, token_of
 from sealring.sessions.refresh_token import RefreshToken, RefreshTokenCodec
+from sealring.sessions.revocation import EndSession, EndSubject, Revocation, StaleSubject
 from sealring.sessions.session import EndCause, Session
 from sealring.store.ledger import draft_entry, retained_until
 from sealring.store.protocol import Store
-from sealring.store.records import (
-    Account,
-    EndSession,
-    EndSubject,
-    Event,
-    LoginGuard,
-    Revocation,
-    SessionRecord,
-    StaleSubject,
-)
+from sealring.store.records import LoginGuard, SessionRecord
 
 log = logging.getLogger("sealring")
 
@@ -52,24 +39,6 @@ SESSION_ID_BYTES = 16
 SWAP_ATTEMPTS = 64
 """Lost swaps before giving up. Each loss is another request's success, and after one success the
 others find it within the retry window and need no write, so only a bug or a flood comes near."""
-
-
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """What a subject may do now, asked at the log-in and anew at each refresh."""
-
-    scopes: Sequence[str]
-    claims: Mapping[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "claims", freeze(self.claims))
-
-
-GrantFor = Callable[[Session], Awaitable[Grant | None]]
-"""The application's answer at each log-in and refresh: what the session's subject may do now.
-
-None grants nothing: no session begins, and the one that asks to be refreshed ends.
-"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -405,37 +374,3 @@ def _check_length(token: AccessToken, max_chars: int | None) -> None:
         log.warning(
             "an access token is long for a cookie: proxies with small buffers refuse it", extra={"sealring": fields}
         )
-
-
-MAX_SUBJECT = 255
-
-
-def check_subject(subject: object) -> None:
-    """`sub` is a non-empty string of at most 255 characters (OpenID Connect Core §2).
-
-    Raises:
-        TypeError: it is no string.
-        ValueError: it is another string.
-    """
-    if not isinstance(subject, str):
-        raise TypeError(f"subject must be text, not {type(subject).__name__}")
-    if not subject or len(subject) > MAX_SUBJECT or not subject.isprintable():
-        raise ValueError("subject must be 1 to 255 printable characters")
-
-
-def scope_tokens(scopes: Iterable[str]) -> tuple[str, ...]:
-    """Scope tokens as RFC 6749 §3.3 writes them, each once, in their order.
-
-    Raises:
-        TypeError: not several strings. One string would be taken for its letters.
-        ValueError: a scope is empty or has a character that RFC 6749 does not allow.
-    """
-    if isinstance(scopes, str) or not isinstance(scopes, Iterable):
-        raise TypeError('scopes must be a list of strings, as in ["orders:read"]')
-    several = tuple(scopes)
-    for scope in several:
-        if not isinstance(scope, str):
-            raise TypeError('scopes must be a list of strings, as in ["orders:read"]')
-        if not scope or not all("!" <= letter <= "~" and letter not in '"\\' for letter in scope):
-            raise ValueError(f"scope {scope!r} is not a scope token of RFC 6749 §3.3")
-    return tuple(dict.fromkeys(several))

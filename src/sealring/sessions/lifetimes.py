@@ -29,7 +29,7 @@ def over_cause(session: Session, now: int) -> OverCause | None:
 
     >>> from dataclasses import replace
     >>> session = Session(
-    ...     id="c2VhbHJpbmctc2Vzc2lvbg", subject="42", client_id="web", scopes=(), created_at=0, auth_time=0,
+    ...     id="c2VhbHJpbmctc2Vzc2lvbg", subject="42", client_id="http", scopes=(), created_at=0, auth_time=0,
     ...     last_seen_at=0, idle_seconds=100, expires_at=1000, minted_ms=0, confirmed_ms=0,
     ... )
     >>> over_cause(session, 99), over_cause(session, 100), over_cause(replace(session, last_seen_at=950), 1000)

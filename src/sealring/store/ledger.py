@@ -14,10 +14,10 @@ from dataclasses import replace
 from functools import reduce
 from operator import xor
 
+from sealring.audit.event import Event
 from sealring.revocation.entry import Entry, EntryKind, entry_digest
 from sealring.sessions.lifetimes import LEEWAY_SECONDS
 from sealring.sessions.session import EndCause
-from sealring.store.records import Event
 
 
 def draft_entry(kind: EntryKind, target: str, *, expires_at: int = 0, epoch: int = 0) -> Entry:

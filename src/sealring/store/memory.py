@@ -16,41 +16,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import assert_never
 
+from sealring.accounts.account import Account
+from sealring.accounts.changes import AccountChange, Deletion, PasswordChange, ScopesChange, StatusChange
+from sealring.audit.event import Event
 from sealring.errors import InvalidField, NameTaken
+from sealring.rate_limits.bucket import Lane
+from sealring.rate_limits.cell_rate import MICROSECONDS, count, horizon_us, wait_seconds
 from sealring.revocation.entry import Entry
+from sealring.revocation.feed import FeedPage
 from sealring.sessions.refresh import renew
+from sealring.sessions.revocation import EndSession, EndSubject, Revocation, StaleSubject
 from sealring.sessions.session import EndCause, Session
-from sealring.store.lanes import MICROSECONDS, count, horizon_us, wait_seconds
-from sealring.store.ledger import (
-    digest_of,
-    draft_entry,
-    is_complete,
-    number_entries,
-    retained_until,
-    session_ended,
-)
+from sealring.signing_keys.key import KeyRing, SigningKey
+from sealring.store.ledger import digest_of, draft_entry, is_complete, number_entries, retained_until, session_ended
 from sealring.store.protocol import FINISHED_SESSION_SECONDS, Store
-from sealring.store.records import (
-    Account,
-    AccountChange,
-    DeclaredTtl,
-    Deletion,
-    EndSession,
-    EndSubject,
-    Event,
-    FeedPage,
-    KeyRing,
-    Lane,
-    LoginGuard,
-    PasswordChange,
-    Revocation,
-    ScopesChange,
-    SessionRecord,
-    SigningKey,
-    StaleSubject,
-    StartedSession,
-    StatusChange,
-)
+from sealring.store.records import DeclaredTtl, LoginGuard, SessionRecord, StartedSession
 from sealring.store.rows import MOVING_NAMES
 
 

@@ -18,22 +18,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from sealring.accounts.account import Account
+from sealring.accounts.changes import AccountChange
+from sealring.audit.event import Event
+from sealring.rate_limits.bucket import Lane
 from sealring.revocation.entry import Entry
+from sealring.revocation.feed import FeedPage
+from sealring.sessions.revocation import Revocation
 from sealring.sessions.session import Session
-from sealring.store.records import (
-    Account,
-    AccountChange,
-    DeclaredTtl,
-    Event,
-    FeedPage,
-    KeyRing,
-    Lane,
-    LoginGuard,
-    Revocation,
-    SessionRecord,
-    SigningKey,
-    StartedSession,
-)
+from sealring.signing_keys.key import KeyRing, SigningKey
+from sealring.store.records import DeclaredTtl, LoginGuard, SessionRecord, StartedSession
 
 FINISHED_SESSION_SECONDS = 86_400
 """How long `purge` keeps the row of a session that has ended or is past a limit: for a day a late refresh still hears

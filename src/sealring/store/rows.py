@@ -11,9 +11,13 @@ from typing import Any
 
 import msgspec
 
+from sealring.accounts.account import Account
+from sealring.audit.event import Event
 from sealring.revocation.entry import Entry
+from sealring.sessions.revocation import EndSession, Revocation
 from sealring.sessions.session import Session
-from sealring.store.records import Account, EndSession, Event, Revocation, SessionRecord, SigningKey
+from sealring.signing_keys.key import SigningKey
+from sealring.store.records import SessionRecord
 
 Row = tuple[Any, ...]
 

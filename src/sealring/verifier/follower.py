@@ -21,8 +21,8 @@ from sealring import jwt
 from sealring.errors import SealringError, Unavailable
 from sealring.forks import FORKED, stop_watching, watch_forks
 from sealring.revocation.entry import Entry, entry_digest
+from sealring.revocation.feed import FeedPage
 from sealring.revocation.view import RevocationView
-from sealring.store.records import FeedPage
 from sealring.verifier.clock import Clock
 from sealring.verifier.source import Source
 

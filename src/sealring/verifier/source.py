@@ -10,8 +10,8 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from sealring import jwt
+from sealring.revocation.feed import FeedPage
 from sealring.store.protocol import Store
-from sealring.store.records import FeedPage
 
 
 class Source(Protocol):

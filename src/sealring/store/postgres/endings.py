@@ -13,13 +13,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from sealring.audit.event import Event
 from sealring.errors import Overloaded, SealringError
 from sealring.revocation.entry import Entry
+from sealring.sessions.revocation import EndSession
 from sealring.store.ledger import draft_entry
 from sealring.store.postgres.connection import Connection
 from sealring.store.postgres.database import BUDGET_SECONDS, Database, Undo, unavailable
 from sealring.store.postgres.ledger import append_and_commit
-from sealring.store.records import EndSession, Event
 
 LINES = 2
 """Transactions under way at once: a session's row that somebody holds locked must not stop every log-out."""

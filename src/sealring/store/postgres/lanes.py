@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sealring.store.lanes import MICROSECONDS, digests_of, horizon_us, lane_digest, step_us, wait_seconds
+from sealring.rate_limits.bucket import Lane
+from sealring.rate_limits.cell_rate import MICROSECONDS, digests_of, horizon_us, lane_digest, step_us, wait_seconds
 from sealring.store.postgres.arrays import bytes_array
 from sealring.store.postgres.connection import Connection
 from sealring.store.postgres.database import Undo
-from sealring.store.records import Lane
 
 # the same arithmetic as lanes.count; in order of key, so that two attempts wait for each other in one direction
 _COUNT = """

@@ -12,8 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from sealring.audit.event import Event
 from sealring.errors import StoreUnavailable
 from sealring.revocation.entry import Entry
+from sealring.revocation.feed import FeedPage
 from sealring.sessions.lifetimes import LEEWAY_SECONDS
 from sealring.sessions.refresh import renew
 from sealring.sessions.session import EndCause
@@ -22,7 +24,6 @@ from sealring.store.postgres.arrays import number_array, text_array
 from sealring.store.postgres.connection import Connection
 from sealring.store.postgres.database import execute_and_commit
 from sealring.store.postgres.heartbeat import NOW_MS
-from sealring.store.records import Event, FeedPage
 from sealring.store.rows import (
     ENTRY_COLUMNS,
     EVENT_COLUMNS,

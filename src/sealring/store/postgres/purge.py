@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sealring.store.lanes import MICROSECONDS
+from sealring.rate_limits.cell_rate import MICROSECONDS
 from sealring.store.postgres.connection import Connection
 from sealring.store.protocol import FINISHED_SESSION_SECONDS
 

@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
+from sealring.audit.event import Event
 from sealring.revocation.entry import Entry
 from sealring.store.ledger import draft_entry, retained_until
 from sealring.store.postgres.connection import Connection
 from sealring.store.postgres.heartbeat import NOW_MS
 from sealring.store.postgres.ledger import append_and_commit
-from sealring.store.records import Event
 
 BUDGET_SECONDS = 3600.0
 """It writes every row of subjects and sessions, once, while nothing else is to be done."""

@@ -11,9 +11,16 @@ from functools import partial
 
 import psycopg
 
+from sealring.accounts.account import Account
+from sealring.accounts.changes import AccountChange
+from sealring.audit.event import Event
 from sealring.forks import stop_watching, watch_forks
+from sealring.rate_limits.bucket import Lane
 from sealring.revocation.entry import Entry
+from sealring.revocation.feed import FeedPage
+from sealring.sessions.revocation import EndSession, Revocation
 from sealring.sessions.session import Session
+from sealring.signing_keys.key import KeyRing, SigningKey
 from sealring.store.ledger import draft_entry
 from sealring.store.postgres import access_ttls, accounts, ledger, purge, restored, sessions
 from sealring.store.postgres import keys as signing_keys
@@ -26,21 +33,7 @@ from sealring.store.postgres.migration import migrate
 from sealring.store.postgres.news import News
 from sealring.store.postgres.swaps import Swaps
 from sealring.store.protocol import Store
-from sealring.store.records import (
-    Account,
-    AccountChange,
-    DeclaredTtl,
-    EndSession,
-    Event,
-    FeedPage,
-    KeyRing,
-    Lane,
-    LoginGuard,
-    Revocation,
-    SessionRecord,
-    SigningKey,
-    StartedSession,
-)
+from sealring.store.records import DeclaredTtl, LoginGuard, SessionRecord, StartedSession
 from sealring.store.rows import names_something, storable
 
 

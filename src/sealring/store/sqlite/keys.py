@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
-from sealring.store.records import KeyRing, SigningKey
+from sealring.signing_keys.key import KeyRing, SigningKey
 from sealring.store.rows import KEY_COLUMNS, read_key, write_key
 
 

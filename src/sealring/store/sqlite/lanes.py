@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
-from sealring.store.lanes import count, digests_of, horizon_us, lane_digest, wait_seconds
-from sealring.store.records import Lane
+from sealring.rate_limits.bucket import Lane
+from sealring.rate_limits.cell_rate import count, digests_of, horizon_us, lane_digest, wait_seconds
 
 
 def count_attempt(db: sqlite3.Connection, lanes: Sequence[Lane], now: int) -> int:

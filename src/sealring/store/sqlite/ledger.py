@@ -9,11 +9,12 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
+from sealring.audit.event import Event
 from sealring.revocation.entry import Entry
+from sealring.revocation.feed import FeedPage
 from sealring.sessions.refresh import renew
 from sealring.sessions.session import EndCause
 from sealring.store.ledger import digest_of, draft_entry, is_complete, number_entries, retained_until
-from sealring.store.records import Event, FeedPage
 from sealring.store.rows import (
     ENTRY_COLUMNS,
     EVENT_COLUMNS,

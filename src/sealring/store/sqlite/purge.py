@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from sealring.store.lanes import MICROSECONDS
+from sealring.rate_limits.cell_rate import MICROSECONDS
 from sealring.store.protocol import FINISHED_SESSION_SECONDS
 
 PIECE = 500

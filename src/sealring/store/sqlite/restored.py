@@ -5,9 +5,9 @@ from __future__ import annotations
 import secrets
 import sqlite3
 
+from sealring.audit.event import Event
 from sealring.revocation.entry import Entry
 from sealring.store.ledger import draft_entry, retained_until
-from sealring.store.records import Event
 from sealring.store.sqlite.ledger import append
 
 

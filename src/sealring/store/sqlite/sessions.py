@@ -9,19 +9,12 @@ import sqlite3
 from collections.abc import Sequence
 from typing import assert_never
 
+from sealring.audit.event import Event
 from sealring.revocation.entry import Entry
+from sealring.sessions.revocation import EndSession, EndSubject, Revocation, StaleSubject
 from sealring.sessions.session import EndCause, Session
 from sealring.store.ledger import draft_entry, session_ended
-from sealring.store.records import (
-    EndSession,
-    EndSubject,
-    Event,
-    LoginGuard,
-    Revocation,
-    SessionRecord,
-    StaleSubject,
-    StartedSession,
-)
+from sealring.store.records import LoginGuard, SessionRecord, StartedSession
 from sealring.store.rows import (
     ACCOUNT_COLUMNS_OF_A,
     MOVING_NAMES,

@@ -12,24 +12,18 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
+from sealring.accounts.account import Account
+from sealring.accounts.changes import AccountChange
+from sealring.audit.event import Event
+from sealring.rate_limits.bucket import Lane
 from sealring.revocation.entry import Entry
+from sealring.revocation.feed import FeedPage
+from sealring.sessions.revocation import Revocation
 from sealring.sessions.session import Session
+from sealring.signing_keys.key import KeyRing, SigningKey
 from sealring.store.ledger import draft_entry
 from sealring.store.protocol import Store
-from sealring.store.records import (
-    Account,
-    AccountChange,
-    DeclaredTtl,
-    Event,
-    FeedPage,
-    KeyRing,
-    Lane,
-    LoginGuard,
-    Revocation,
-    SessionRecord,
-    SigningKey,
-    StartedSession,
-)
+from sealring.store.records import DeclaredTtl, LoginGuard, SessionRecord, StartedSession
 from sealring.store.rows import names_something, storable
 from sealring.store.schema import pending_migrations
 from sealring.store.sqlite import access_ttls, accounts, ledger, purge, restored, sessions

@@ -1,0 +1,1 @@
+"""User accounts: names, passwords, policy, changes. Pure."""

@@ -1,0 +1,27 @@
+"""A user account, as a value. Times are Unix seconds. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+AccountStatus = Literal["active", "disabled"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """One user account. `id` is the `sub` of its tokens: 16 random bytes, base64url, never used again."""
+
+    id: str
+    name: str
+    """As the user wrote it (NFC)."""
+    canonical_name: str
+    """NFKC + casefold: what is unique."""
+    email: str | None = None
+    canonical_email: str | None = None
+    password_hash: str | None = field(repr=False)
+    """A PHC string; none for an account without a password."""
+    scopes: tuple[str, ...] = ()
+    status: AccountStatus = "active"
+    created_at: int
+    epoch: int = 0

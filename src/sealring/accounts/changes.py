@@ -1,0 +1,40 @@
+"""The changes that can be made to an account, as values. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from sealring.accounts.account import AccountStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PasswordChange:
+    """Replace the hash if it still is `old_hash` (compare-and-swap); `ends_sessions` is false only for a rehash."""
+
+    old_hash: str | None = field(repr=False)
+    new_hash: str = field(repr=False)
+    ends_sessions: bool = True
+    keep_session: str | None = None
+    """This session of the account goes on, renewed: its access tokens become stale, its refresh tokens are dead."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusChange:
+    """Disable (ends every session) or enable."""
+
+    status: AccountStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScopesChange:
+    """Other scopes: access tokens become stale, sessions go on."""
+
+    scopes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deletion:
+    """Remove the account; every session ends."""
+
+
+AccountChange = PasswordChange | StatusChange | ScopesChange | Deletion

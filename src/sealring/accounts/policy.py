@@ -1,0 +1,87 @@
+"""What is asked of an account before there is one: its name, its e-mail address, its password.
+
+Values only; nothing here hashes, counts or stores.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from dataclasses import dataclass
+
+from sealring.accounts.account import Account
+from sealring.accounts.names import check_email, check_name, drawn_like_latin
+from sealring.accounts.passwords import FLOOR, check_password
+from sealring.rate_limits.attempts import Rate
+
+log = logging.getLogger(__name__)
+
+ACCOUNT_ID_BYTES = 16
+FAILURES_PER_ACCOUNT = Rate(10, 300)
+FAILURES_PER_ADDRESS = Rate(60, 60)
+REGISTRATIONS_PER_ADDRESS = Rate(60, 3600)
+"""Each is a row for good (D2). An office or a school behind one address registers some dozens on its busiest day."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountPolicy:
+    """What is asked of accounts.
+
+    Args:
+        password_min_length: code points; NIST SP 800-63B-4: 15 where the password is alone, 8 with a second factor.
+        account_rate: failures per account.
+        address_rate: failures per address.
+        registration_rate: registrations per address, those that fail at a taken name included.
+        service_words: words that a password must not be made of, the service's own name among them.
+        new_account_scopes: what whoever registers may do.
+        answer_grid_ms: see `Attempts`.
+
+    Raises:
+        ValueError: a number out of bounds.
+    """
+
+    password_min_length: int = 15
+    account_rate: Rate = FAILURES_PER_ACCOUNT
+    address_rate: Rate = FAILURES_PER_ADDRESS
+    registration_rate: Rate = REGISTRATIONS_PER_ADDRESS
+    service_words: tuple[str, ...] = ("sealring",)
+    new_account_scopes: tuple[str, ...] = ()
+    answer_grid_ms: int = 50
+
+    def __post_init__(self) -> None:
+        if self.password_min_length < FLOOR:
+            raise ValueError(f"password_min_length must be {FLOOR} at least (NIST SP 800-63B-4 §3.1.1.2)")
+        if self.answer_grid_ms < 1:
+            raise ValueError("answer_grid_ms must be 1 at least")
+
+    def check_password(self, password: str, account: Account | None) -> str:
+        """The normal form of a new password for that account.
+
+        Raises:
+            InvalidField: `password`.
+        """
+        words = self.service_words
+        if account is not None:
+            words += (account.canonical_name, account.email or "")
+        return check_password(password, min_length=self.password_min_length, context=words)
+
+
+def draft_account(username: str, email: str | None, *, scopes: tuple[str, ...], now: int) -> Account:
+    """A new account with an id of its own, without a password, its e-mail address not reserved.
+
+    Raises:
+        InvalidField: `username` or `email`.
+    """
+    name, canonical = check_name(username)
+    account = Account(
+        id=secrets.token_urlsafe(ACCOUNT_ID_BYTES),
+        name=name,
+        canonical_name=canonical,
+        email=None if email is None else check_email(email)[0],
+        password_hash=None,
+        scopes=scopes,
+        created_at=now,
+    )
+    if drawn_like_latin(canonical):
+        log.warning("account %s has a name that looks like a Latin one and is none", account.id)
+    return account

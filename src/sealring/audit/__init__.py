@@ -1,0 +1,1 @@
+"""Audit events: one value for each thing that happened. Pure."""

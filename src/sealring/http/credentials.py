@@ -1,0 +1,87 @@
+"""Which access token a request brings: the Authorization field, or the cookie, never both.
+
+Reads the raw fields of the ASGI scope and knows nothing of tokens but their alphabet. RFC 6750
+§2.1 decides: scheme in any case, one or more spaces (1*SP, never a tab), one b64token. Two
+Authorization fields, both ways at once, or a bearer credential of another shape is `InvalidRequest`
+(§3.1, attack C9). Another scheme (Basic before a staging site) is no credential of ours and leaves
+the cookie in force: §2 forbids sending *the token* twice, and nothing else. `?access_token=` and
+form fields are never read.
+"""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+from sealring.errors import CookiesTooLarge, InvalidRequest
+from sealring.http.cookies import TOKEN_BYTES, Headers, cookie_line, pick_cookie
+
+_OTHER_SCHEME = re.compile(rb"(?!bearer(?: |$))[!#$%&'*+.^_`|~0-9a-z-]+(?: .*)?", re.IGNORECASE | re.DOTALL)
+"""A scheme that is not Bearer and what follows it (RFC 9110 §11.4)."""
+
+
+class Credential(msgspec.Struct, frozen=True, gc=False):
+    """An access token as it came, not verified."""
+
+    token: str
+    from_cookie: bool
+    """The browser sent it by itself: a change of state needs proof of who asked (attacks C2, C3)."""
+
+    def __repr__(self) -> str:
+        return f"Credential(token=..., from_cookie={self.from_cookie})"
+
+
+def find_credential(headers: Headers, access_cookie: bytes | None) -> Credential | None:
+    """Return the one credential among `headers`, or none when there is none.
+
+    `access_cookie` is the cookie's exact name; none where only the Authorization field counts.
+
+    Raises:
+        InvalidRequest: RFC 6750 §3.1, see above.
+        CookiesTooLarge: our cookie is the only credential, and it stands among too many others.
+
+    >>> find_credential([(b"authorization", b"bearer abc")], None).token
+    'abc'
+    """
+    authorization: bytes | None = None
+    cookies: bytes | None = None
+    several_cookie_fields = False
+    for name, value in headers:
+        if name == b"authorization":
+            if authorization is not None:
+                raise InvalidRequest("more than one Authorization field")
+            authorization = value
+        elif name == b"cookie":
+            several_cookie_fields = cookies is not None
+            cookies = value
+    if several_cookie_fields:
+        cookies = cookie_line(headers)
+    bearer = None if authorization is None else _bearer_token(authorization)
+    if cookies is not None and access_cookie is not None:
+        cookie = _pick(cookies, access_cookie + b"=", needed=bearer is None)
+        if cookie is not None:
+            if bearer is not None:
+                raise InvalidRequest("a bearer token and a cookie at once")
+            return Credential(str(cookie, "ascii"), from_cookie=True)
+    return None if bearer is None else Credential(bearer, from_cookie=False)
+
+
+def _pick(cookies: bytes, name_and_equals: bytes, *, needed: bool) -> bytes | None:
+    try:
+        return pick_cookie(cookies, name_and_equals)
+    except CookiesTooLarge:
+        if needed:
+            raise
+        return None  # a program that has a token of its own needs no cookie, however many its host carries
+
+
+def _bearer_token(value: bytes) -> str | None:
+    if value[:7].lower() != b"bearer ":
+        if _OTHER_SCHEME.fullmatch(value):
+            return None
+        raise InvalidRequest("malformed Authorization field")
+    token = value[7:].lstrip(b" ")
+    if not token or token.translate(None, TOKEN_BYTES):
+        raise InvalidRequest("malformed bearer token")
+    return str(token, "ascii")

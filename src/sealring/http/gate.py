@@ -1,0 +1,128 @@
+"""From the raw request to what we know of its sender: found once, asked by all who guard.
+
+The gate reads a credential, has it verified (no I/O: the verifier's promise) and, where a cookie
+brought it to an unsafe method or a WebSocket handshake, asks who sent it (I13; a handshake is a GET
+that acts, and any page may open one). It refuses nothing: a refusal is remembered in the
+`Finding`, so that the route that wants a principal answers with the right error and the route that
+does not goes on with an anonymous user. Whatever the bytes, `examine` returns (I9, C14).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from sealring.errors import InsufficientScope, MissingCredential, SealringError, Stale
+from sealring.http.credentials import find_credential
+from sealring.http.fetch_metadata import SAFE_METHODS, MatchesCsrf, check_cookie_use, origin_of
+from sealring.http.problems import Refused, report
+from sealring.verifier.principal import Principal
+
+Verify = Callable[[str], Principal]
+"""From an access token to its principal; raises `TokenError`."""
+
+Opens = Callable[[], Awaitable[bool]]
+"""Opens the verifier if nobody has; true when it may answer now. Costs nothing where it is open."""
+
+_AUTHENTICATED = frozenset({"authenticated"})
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """What the gate found; also `scope["auth"]`, with the `scopes` that Starlette's `requires` reads."""
+
+    verify: Verify
+    """By whom: a guard that trusts another verifier does not take this finding over."""
+    principal: Principal | None = None
+    refusal: SealringError | None = None
+    """Why a credential that was sent brought no principal; none when none was sent."""
+
+    @property
+    def scopes(self) -> frozenset[str]:
+        """The token's scopes and Starlette's word "authenticated"; nothing for an anonymous user."""
+        return frozenset() if self.principal is None else self.principal.scopes | _AUTHENTICATED
+
+    def require(self, *scopes: str) -> Principal:
+        """Return the principal, who has all of `scopes`.
+
+        Raises:
+            SealringError: the refusal; `MissingCredential` when no credential was sent;
+                `InsufficientScope` when the token lacks one of the scopes.
+        """
+        principal = self.principal
+        if principal is None:
+            raise self.refusal or MissingCredential("no credential was sent")
+        if scopes and not principal.scopes.issuperset(scopes):
+            raise InsufficientScope(scopes)
+        return principal
+
+
+class Gate:
+    """Finds the sender of a request.
+
+    `access_cookie` is the exact name of the cookie that may bring the token; none where only the
+    Authorization field counts (a service that is not the issuer). `origins` are the URLs that our own
+    pages come from. `matches_csrf` knows the CSRF tokens of sessions; without it, a browser that says
+    neither Sec-Fetch-Site nor Origin cannot act by cookie. `refused` counts refusals by their true cause. `opens` is
+    asked where the verifier is stale, since an application may have no lifespan to open it.
+
+    Raises:
+        ValueError: an origin is not an http or https URL.
+    """
+
+    __slots__ = ("_access_cookie", "_matches_csrf", "_nothing", "_opens", "_origins", "_refused", "verify")
+
+    def __init__(
+        self,
+        verify: Verify,
+        *,
+        access_cookie: bytes | None = None,
+        origins: Iterable[str] = (),
+        matches_csrf: MatchesCsrf | None = None,
+        refused: Refused | None = None,
+        opens: Opens | None = None,
+    ) -> None:
+        self.verify = verify
+        self._access_cookie = access_cookie
+        self._origins = frozenset(map(origin_of, origins))
+        self._matches_csrf = matches_csrf
+        self._refused = refused
+        self._opens = opens
+        self._nothing = Finding(verify)
+
+    def examine(self, scope: Mapping[str, Any]) -> Finding:
+        """Return what the fields of this ASGI scope (http or websocket) say about its sender."""
+        try:
+            credential = find_credential(scope["headers"], self._access_cookie)
+            if credential is None:
+                return self._nothing
+            principal = self.verify(credential.token)
+            if credential.from_cookie and (scope["type"] != "http" or scope["method"] not in SAFE_METHODS):
+                check_cookie_use(scope["headers"], self._origins, principal.session_id, self._matches_csrf)
+        except SealringError as error:
+            # the finding lives in the scope: a traceback would tie the frames to it in a cycle
+            return Finding(self.verify, None, error.with_traceback(None))
+        return Finding(self.verify, principal)
+
+    def finding(self, scope: Mapping[str, Any]) -> Finding:
+        """Return what the middleware has found for this request by the same verifier; else `examine`."""
+        found = scope.get("auth")
+        if isinstance(found, Finding) and found.verify == self.verify:
+            return found
+        return self.examine(scope)
+
+    async def find(self, scope: Mapping[str, Any]) -> Finding:
+        """As `finding`, once the verifier is open: where nobody has opened it, the first request does."""
+        found = self.finding(scope)
+        return await self.once_open(scope, found) if type(found.refusal) is Stale else found
+
+    async def once_open(self, scope: Mapping[str, Any], stale: Finding) -> Finding:
+        """Examine anew where the verifier was stale because nobody had opened it; else the finding stands."""
+        if self._opens is None or not await self._opens():
+            return stale
+        return self.examine(scope)
+
+    def report(self, error: SealringError, scope: Mapping[str, Any]) -> None:
+        """Log and count a refusal: called by whoever answers with it, so that each is told once."""
+        report(error, where=scope["path"], refused=self._refused)

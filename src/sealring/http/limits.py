@@ -1,0 +1,84 @@
+"""The guard before everything: requests whose mere head is hostile (attacks D3, D5, D7).
+
+Raw ASGI. Servers and proxies have limits of their own, and the ones behind them should not have to
+rely on it: httptools reads header fields without end, h11 takes a request that has both
+Content-Length and Transfer-Encoding, the start of a smuggled one (RFC 9112 §6.3). By the time we
+look, the server has parsed the head, so these limits bound what *our* scans cost, not its memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from sealring.errors import HeadersTooLarge, RequestRefused, TargetTooLong
+from sealring.http.cookies import Headers
+from sealring.http.problems import Refused, answer, report, send_answer
+
+MAX_FIELDS = 100
+"""Browsers behind two proxies send about forty; Apache and nginx users live with 100."""
+MAX_FIELDS_BYTES = 32_768
+"""Cookies of 16 KiB, a token of 8, the rest; nginx's own default is 4 times 8 KiB."""
+MAX_TARGET_BYTES = 8_192
+"""RFC 9112 §3 asks for 8,000 octets at least."""
+
+_FRAMING = frozenset({b"content-length", b"transfer-encoding"})
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+class HeadLimits:
+    """Answers 431, 414 or 400 to a head past the limits above, before the application sees it.
+
+    `refused` counts refusals by their true cause.
+    """
+
+    __slots__ = ("_app", "_refused")
+
+    def __init__(self, app: App, *, refused: Refused | None = None) -> None:
+        self._app = app
+        self._refused = refused
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection (ASGI 3.0); lifespan passes through."""
+        if scope["type"] == "http" or scope["type"] == "websocket":
+            try:
+                check_head(scope["headers"], scope["path"], scope.get("query_string", b""))
+            except RequestRefused as error:
+                report(error, where=scope["path"], refused=self._refused)
+                await send_answer(answer(error), scope, send)
+                return
+        await self._app(scope, receive, send)
+
+
+def check_head(headers: Headers, path: str, query: bytes) -> None:
+    """Let a head pass that an honest client could have sent.
+
+    Raises:
+        HeadersTooLarge: too many fields, or too many bytes in them (431, RFC 6585 §5).
+        TargetTooLong: path and query (414).
+        RequestRefused: a body framed in two ways, or two hosts (400).
+    """
+    if len(headers) > MAX_FIELDS:
+        raise HeadersTooLarge("too many header fields")
+    size = 0
+    framings = 0
+    hosts = 0
+    for name, value in headers:
+        size += len(name) + len(value)
+        if name in _FRAMING:
+            framings += 1
+        elif name == b"host":
+            hosts += 1
+    if size > MAX_FIELDS_BYTES:
+        raise HeadersTooLarge("header fields too large")
+    if framings > 1:
+        raise RequestRefused("a body framed in two ways")
+    if hosts > 1:
+        raise RequestRefused("more than one Host field")  # RFC 9112 §3.2; httptools lets it pass
+    if len(path) + len(query) > MAX_TARGET_BYTES:
+        raise TargetTooLong("path and query are too long")

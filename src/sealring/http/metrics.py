@@ -1,0 +1,73 @@
+"""What is counted, in Prometheus' text form: refusals by their true cause, events, freshness.
+
+Needs the extra `sealring[metrics]`; without it nothing is counted and there is no route. The registry is
+the application's own, so that its other metrics come along. No label holds anything that a client
+sent: codes, kinds and causes are closed sets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fastapi import APIRouter, Response
+from prometheus_client import CollectorRegistry, Counter, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from sealring.audit.event import Event
+from sealring.errors import Revoked, SealringError
+from sealring.http.strict_route import StrictRoute
+from sealring.verifier.follower import UNACKNOWLEDGED, Follower
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class Metrics:
+    """Counters of one Sealring, in one registry.
+
+    Args:
+        follower: read at each scrape.
+        registry: the application's.
+    """
+
+    def __init__(self, follower: Follower, registry: CollectorRegistry) -> None:
+        self._registry = registry
+        self._refusals = Counter(
+            "sealring_refusals", "Requests refused, by true cause.", ["code", "cause"], registry=registry
+        )
+        self._events = Counter("sealring_events", "Audit events committed here.", ["kind"], registry=registry)
+        registry.register(_Following(follower))
+        self.router = router = APIRouter(route_class=StrictRoute)
+        router.get("/metrics", response_class=Response, include_in_schema=False)(self.scrape)
+
+    def refused(self, error: SealringError) -> None:
+        """Count a refusal."""
+        self._refusals.labels(error.code, error.cause if isinstance(error, Revoked) else "").inc()
+
+    def happened(self, event: Event) -> None:
+        """Count an event."""
+        self._events.labels(event.kind).inc()
+
+    async def scrape(self) -> Response:
+        """What Prometheus reads."""
+        return Response(generate_latest(self._registry), media_type=CONTENT_TYPE)
+
+
+class _Following(Collector):
+    """The follower's own state, read when asked."""
+
+    def __init__(self, follower: Follower) -> None:
+        self._follower = follower
+
+    def collect(self) -> Iterator[Metric]:
+        follower = self._follower
+        lag = "Since the moment up to which every revocation is known."
+        yield GaugeMetricFamily("sealring_lag_seconds", lag, value=follower.lag)
+        yield GaugeMetricFamily("sealring_fresh", "1 when this node may answer.", value=float(follower.is_fresh))
+        acknowledged = float(follower.trouble != UNACKNOWLEDGED)
+        yield GaugeMetricFamily("sealring_acknowledged", f"0 when {UNACKNOWLEDGED}.", value=acknowledged)
+        yield GaugeMetricFamily("sealring_feed_number", "Last revocation followed.", value=follower.cursor or 0)
+        reloads = CounterMetricFamily("sealring_reloads", "Full loads, by cause.", labels=["cause"])
+        for cause, number in follower.reloads.items():
+            reloads.add_metric([cause], number)
+        yield reloads

@@ -1,0 +1,96 @@
+"""The ASGI middleware: who is asking, for every request, and a fence around paths on demand.
+
+Raw ASGI, no framework imported. It puts the principal (or an anonymous user) into `scope["user"]`
+and the gate's finding into `scope["auth"]`, in Starlette's words, and refuses nothing by itself.
+Told to `protect` paths, it answers there itself, for http and websocket, whatever the method. It
+decides on `scope["path"]`, the path that routers match, never on a URL rebuilt from Host
+(CVE-2026-48710), and counts a path as protected when any reading of it is: `protected_paths` (C13, N2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from typing import Any, Literal
+
+from sealring.errors import InsufficientScope, MissingCredential, SealringError, Stale
+from sealring.http.gate import Finding, Gate
+from sealring.http.problems import answer, send_answer
+from sealring.http.protected_paths import ProtectedPaths, read_rules
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+Protect = Iterable[str] | Mapping[str, Iterable[str]]
+"""Path prefixes, or a mapping from each to the scopes that it needs."""
+
+
+class Anonymous:
+    """The user of a request without a valid credential (Starlette's `UnauthenticatedUser`, without Starlette)."""
+
+    __slots__ = ()
+    is_authenticated = False
+    display_name = ""
+    identity = ""
+
+
+ANONYMOUS = Anonymous()
+
+
+class SessionMiddleware:
+    """Finds the sender of each request, and guards the paths in `protect`.
+
+    `protect` holds path prefixes by segment: "/api/" (or "/api") is `/api` and all below it. As a mapping it
+    says which scopes each prefix needs; where several cover a path, all their scopes are needed. An OPTIONS
+    request there needs a credential like any other, so a CORS middleware belongs outside this one.
+    `invalid_status` answers a bad token there: 401 as RFC 6750 §3.1 has it, or the 403 of tutorials.
+
+    Raises:
+        TypeError: a prefix that is no text, or scopes that are no list of text.
+        ValueError: a prefix that does not begin with a slash, or has a segment that routers drop.
+
+    >>> from starlette.applications import Starlette
+    >>> def verify(token): ...
+    >>> app = SessionMiddleware(Starlette(), gate=Gate(verify), protect={"/api": [], "/api/admin": ["admin"]})
+    """
+
+    __slots__ = ("_app", "_asks_scopes", "_examine", "_gate", "_invalid_status", "_protected")
+
+    def __init__(self, app: App, *, gate: Gate, protect: Protect = (), invalid_status: Literal[401, 403] = 401) -> None:
+        rules = read_rules(protect)
+        if invalid_status not in {401, 403}:
+            raise ValueError("invalid_status must be 401 or 403")
+        self._app = app
+        self._gate = gate
+        self._examine = gate.examine
+        self._protected = ProtectedPaths(rules) if rules else None
+        self._asks_scopes = any(rule.scopes for rule in rules)
+        self._invalid_status = invalid_status
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection (ASGI 3.0); lifespan passes through."""
+        if scope["type"] == "http" or scope["type"] == "websocket":
+            finding = self._examine(scope)
+            if type(finding.refusal) is Stale:
+                finding = await self._gate.once_open(scope, finding)
+            principal = finding.principal
+            scope["auth"] = finding
+            scope["user"] = ANONYMOUS if principal is None else principal
+            if self._protected is not None and (principal is None or self._asks_scopes):
+                error = _refusal(finding, self._protected.scopes(scope["path"], scope.get("root_path", "")))
+                if error is not None:
+                    self._gate.report(error, scope)
+                    await send_answer(answer(error, invalid_status=self._invalid_status), scope, send)
+                    return
+        await self._app(scope, receive, send)
+
+
+def _refusal(finding: Finding, scopes: tuple[str, ...] | None) -> SealringError | None:
+    """Why a request that needs these scopes may not pass; None when it may. No scopes: it needs nothing at all."""
+    if scopes is None:
+        return None
+    if finding.principal is None:
+        return finding.refusal or MissingCredential("no credential was sent")
+    return None if finding.principal.scopes.issuperset(scopes) else InsufficientScope(scopes)

@@ -1,0 +1,1 @@
+"""Rate limits: buckets, rates, device recognition. Pure."""

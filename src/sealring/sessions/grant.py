@@ -1,0 +1,62 @@
+"""What a subject may do: scopes and claims, checked. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sealring.jwt.frozen import freeze
+from sealring.sessions.session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What a subject may do now, asked at the log-in and anew at each refresh."""
+
+    scopes: Sequence[str]
+    claims: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "claims", freeze(self.claims))
+
+
+GrantFor = Callable[[Session], Awaitable[Grant | None]]
+"""The application's answer at each log-in and refresh: what the session's subject may do now.
+
+None grants nothing: no session begins, and the one that asks to be refreshed ends.
+"""
+
+
+MAX_SUBJECT = 255
+
+
+def check_subject(subject: object) -> None:
+    """`sub` is a non-empty string of at most 255 characters (OpenID Connect Core §2).
+
+    Raises:
+        TypeError: it is no string.
+        ValueError: it is another string.
+    """
+    if not isinstance(subject, str):
+        raise TypeError(f"subject must be text, not {type(subject).__name__}")
+    if not subject or len(subject) > MAX_SUBJECT or not subject.isprintable():
+        raise ValueError("subject must be 1 to 255 printable characters")
+
+
+def scope_tokens(scopes: Iterable[str]) -> tuple[str, ...]:
+    """Scope tokens as RFC 6749 §3.3 writes them, each once, in their order.
+
+    Raises:
+        TypeError: not several strings. One string would be taken for its letters.
+        ValueError: a scope is empty or has a character that RFC 6749 does not allow.
+    """
+    if isinstance(scopes, str) or not isinstance(scopes, Iterable):
+        raise TypeError('scopes must be a list of strings, as in ["orders:read"]')
+    several = tuple(scopes)
+    for scope in several:
+        if not isinstance(scope, str):
+            raise TypeError('scopes must be a list of strings, as in ["orders:read"]')
+        if not scope or not all("!" <= letter <= "~" and letter not in '"\\' for letter in scope):
+            raise ValueError(f"scope {scope!r} is not a scope token of RFC 6749 §3.3")
+    return tuple(dict.fromkeys(several))

@@ -1,0 +1,1 @@
+"""Signing keys: the ring and its life cycle. Pure."""

@@ -1,0 +1,158 @@
+"""The life of a signing key, decided from values alone (design D9).
+
+    published ──────▶ signing ──────▶ retired ──────▶ gone
+    (in the JWKS,     (the newest     (still          (dropped from
+     signs nothing)    that may)       verifies)       the ring)
+
+Time moves a key, nothing else: `signs_from` and `verifies_until` are written when the key or its
+successor is published, so every node reads the same state from the same row without a message. A
+*standby* is published at all times: it has been in every verifier's set long before it signs (I12,
+K1), and when the signing key is compromised the standby takes over at once without any verifier
+meeting an unknown kid (K2).
+
+Nodes may differ in their settings: always so while a change is rolled out. So nothing that is asked again and again
+(`standby_start`, `tidy`) undoes what a node with other settings wants: a standby of another algorithm is as good as
+one's own, and an end is only put off. A server that *starts* asks once for its own algorithm to be next (`take_up`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Literal
+
+from sealring.signing_keys.key import SigningKey
+
+KeyState = Literal["published", "signing", "retired", "gone", "revoked"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyPolicy:
+    """What decides over keys. All in seconds."""
+
+    algorithm: str
+    """Of the keys that this node makes."""
+    rotation_seconds: int
+    """How long a key signs."""
+    lead_seconds: int
+    """How long a key is published before it signs: JWKS max-age + staleness bound + leeway, at least."""
+    heard_seconds: int
+    """How long until every node has heard of another ring: staleness bound + leeway. Less than the lead."""
+    token_seconds: int = 0
+    """How long after its last signature a key must verify: the longest life of an access token that any issuer of the
+    store may sign, and the leeway. It is read with the ring, for a node with a shorter setting would drop a key that
+    another one's tokens still need (N1)."""
+
+
+def key_state(key: SigningKey, ring: Sequence[SigningKey], now: int) -> KeyState:
+    """Where in its life a key is."""
+    if key.revoked_at is not None:
+        return "revoked"
+    if key.verifies_until is not None and now >= key.verifies_until:
+        return "gone"
+    if now < key.signs_from:
+        return "published"
+    current = signing_key(ring, now)
+    return "signing" if current is not None and current.kid == key.kid else "retired"
+
+
+def signing_key(ring: Sequence[SigningKey], now: int) -> SigningKey | None:
+    """The key that signs at `now`: of those that may, the one that began last (by kid where two began at once)."""
+    usable = [key for key in ring if key.revoked_at is None and key.signs_from <= now]
+    return max(usable, key=_order, default=None)
+
+
+def standby_key(ring: Sequence[SigningKey], now: int) -> SigningKey | None:
+    """The key that signs next."""
+    coming = [key for key in ring if key.revoked_at is None and key.signs_from > now]
+    return min(coming, key=_order, default=None)
+
+
+def in_order(keys: Iterable[SigningKey]) -> tuple[SigningKey, ...]:
+    """Keys in the order in which they sign."""
+    return tuple(sorted(keys, key=_order))
+
+
+def _order(key: SigningKey) -> tuple[int, str]:
+    return key.signs_from, key.kid
+
+
+def standby_start(ring: Sequence[SigningKey], policy: KeyPolicy, now: int, *, starting: bool = False) -> int | None:
+    """When a key to be published now should begin to sign; None when no new key is needed.
+
+    The very first key, or one after all were revoked, signs at once: there is nobody who knows another. With
+    `starting`, another algorithm than ours does not wait for the next rotation; see `take_up`.
+    """
+    newest = max((key for key in ring if key.revoked_at is None), key=_order, default=None)
+    if newest is None:
+        return now
+    soonest = now + policy.lead_seconds
+    if starting and newest.alg != policy.algorithm:
+        return max(soonest, newest.signs_from + 1)
+    if newest.signs_from > now:
+        return None
+    return max(soonest, newest.signs_from + policy.rotation_seconds)
+
+
+def take_up(ring: Sequence[SigningKey], policy: KeyPolicy, now: int) -> tuple[SigningKey, ...]:
+    """The ring as a server that starts wants it: no standby of another algorithm, and one of ours not put off.
+
+    Asked once per start, and never while serving: nodes that differ would undo each other's standby for ever, and
+    none would live to sign. What is about to sign stays: a node that has not heard yet may sign with it (I12).
+    """
+    heard = now + policy.heard_seconds
+    kept = tuple(
+        key for key in ring if key.alg == policy.algorithm or key.revoked_at is not None or key.signs_from <= heard
+    )
+    current, standby = signing_key(kept, now), standby_key(kept, now)
+    if current and standby and current.alg != policy.algorithm == standby.alg:
+        return bring_forward(kept, policy, now)
+    return tuple(ring) if len(kept) == len(ring) else _ends_forgotten(kept, now)
+
+
+def tidy(ring: Sequence[SigningKey], policy: KeyPolicy, now: int) -> tuple[SigningKey, ...]:
+    """The ring without what is gone; each predecessor told when it ends: later than it was, never sooner."""
+    ring = in_order(key for key in ring if key.verifies_until is None or now < key.verifies_until)
+    alive = [key for key in ring if key.revoked_at is None]
+    ends = {
+        key.kid: max(successor.signs_from + policy.token_seconds, key.verifies_until or 0)
+        for key, successor in pairwise(alive)
+    }
+    return tuple(key if key.revoked_at is not None else replace(key, verifies_until=ends.get(key.kid)) for key in ring)
+
+
+def bring_forward(ring: Sequence[SigningKey], policy: KeyPolicy, now: int) -> tuple[SigningKey, ...]:
+    """Rotate: the standby signs as soon as every verifier must know it."""
+    standby = standby_key(ring, now)
+    if standby is None:
+        return tuple(ring)
+    sooner = min(standby.signs_from, max(now, standby.published_at + policy.lead_seconds))
+    ring = _ends_forgotten(ring, now)
+    return tuple(replace(key, signs_from=sooner) if key.kid == standby.kid else key for key in ring)
+
+
+def strike(ring: Sequence[SigningKey], kid: str, policy: KeyPolicy, now: int) -> tuple[SigningKey, ...]:
+    """Revoke one key; when it was the signing one, the standby signs from now."""
+    signing, standby = signing_key(ring, now), standby_key(ring, now)
+    succeeds = standby.kid if standby is not None and signing is not None and signing.kid == kid else None
+    return tuple(
+        replace(key, revoked_at=now, verifies_until=now + policy.token_seconds)
+        if key.kid == kid
+        else replace(key, signs_from=now)
+        if key.kid == succeeds
+        else key
+        for key in ring
+    )
+
+
+def _ends_forgotten(ring: Iterable[SigningKey], now: int) -> tuple[SigningKey, ...]:
+    """The ring for `tidy` to tell anew when its keys end, as others are to follow. What is retired keeps its end."""
+    ring = tuple(ring)
+    current = signing_key(ring, now)
+    return tuple(
+        key
+        if key.revoked_at is not None or (current is not None and _order(key) < _order(current))
+        else replace(key, verifies_until=None)
+        for key in ring
+    )

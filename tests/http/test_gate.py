@@ -1,0 +1,182 @@
+from __future__ import annotations
+
+import gc
+import weakref
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sealring import jwt
+from sealring.errors import CrossSite, Expired, InsufficientScope, InvalidRequest, MissingCredential, SealringError
+from sealring.http.gate import Gate
+from sealring.verifier.principal import Principal
+
+NOW = 1_700_000_000
+KEY = jwt.Key.from_secret(b"k" * 32, "HS256")
+COOKIE = b"__Host-sealring_access"
+Fields = list[tuple[bytes, bytes]]
+
+
+def principal_of(token: jwt.Token) -> Principal:
+    return Principal(
+        subject=token.claims["sub"],
+        session_id="sid",
+        client_id="http",
+        scopes=frozenset({"orders:read"}),
+        epoch=0,
+        kid="k",
+        token_id="t",
+        issued_at=NOW,
+        expires_at=token.claims["exp"],
+        auth_time=NOW,
+        claims={},
+    )
+
+
+VERIFIER = jwt.Verifier(KEY, project=principal_of)
+GOOD = jwt.sign({"sub": "42"}, KEY, expires_in=60, now=NOW).encode()
+OLD = jwt.sign({"sub": "42"}, KEY, expires_in=60, now=NOW - 3600).encode()
+
+
+def verify(token: str) -> Principal:
+    return VERIFIER.verify(token, NOW)
+
+
+def gate(counted: list[SealringError] | None = None) -> Gate:
+    return Gate(
+        verify,
+        access_cookie=COOKIE,
+        origins=["https://example.com"],
+        matches_csrf=lambda text, sid: (text, sid) == ("good", "sid"),
+        refused=None if counted is None else counted.append,
+    )
+
+
+def http(*fields: tuple[bytes, bytes], method: str = "GET") -> dict[str, Any]:
+    return {"type": "http", "method": method, "path": "/x", "headers": list(fields)}
+
+
+BEARER = (b"authorization", b"Bearer " + GOOD)
+BY_COOKIE = (b"cookie", COOKIE + b"=" + GOOD)
+
+
+@pytest.mark.parametrize("fields", [[BEARER], [BY_COOKIE]])
+def test_a_good_token_brings_its_principal(fields: Fields) -> None:
+    found = gate().examine(http(*fields))
+    assert found.require("orders:read").subject == "42"
+    assert found.refusal is None
+    assert found.scopes == {"orders:read", "authenticated"}
+
+
+def test_no_credential_is_no_refusal_until_one_is_required() -> None:
+    found = gate().examine(http())
+    assert (found.principal, found.refusal, found.scopes) == (None, None, frozenset())
+    with pytest.raises(MissingCredential):
+        found.require()
+
+
+def test_a_bad_token_is_remembered_with_its_cause() -> None:
+    counted: list[SealringError] = []
+    scope = http((b"authorization", b"Bearer " + OLD))
+    found = gate(counted).examine(scope)
+    assert found.principal is None
+    with pytest.raises(Expired) as refusal:
+        found.require()
+    assert not counted  # who answers tells it
+    gate(counted).report(refusal.value, scope)
+    assert counted == [refusal.value]
+
+
+def test_a_finding_is_taken_over_from_the_same_verifier_only() -> None:
+    scope = http(BEARER)
+    scope["auth"] = found = gate().examine(scope)
+    assert gate().finding(scope) is found
+    assert Gate(VERIFIER.verify).finding(scope) is not found
+
+
+def test_a_missing_scope_is_named() -> None:
+    with pytest.raises(InsufficientScope) as refusal:
+        gate().examine(http(BEARER)).require("orders:read", "orders:write")
+    assert refusal.value.scopes == ("orders:read", "orders:write")
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "CONNECT", "get", "MADE-UP", ""])
+def test_i13_a_cookie_acts_only_for_our_own_page(method: str) -> None:
+    with pytest.raises(CrossSite):
+        gate().examine(http(BY_COOKIE, method=method)).require()
+    with pytest.raises(CrossSite):
+        gate().examine(http(BY_COOKIE, (b"sec-fetch-site", b"cross-site"), method=method)).require()
+    assert gate().examine(http(BY_COOKIE, (b"sec-fetch-site", b"same-origin"), method=method)).principal
+    assert gate().examine(http(BY_COOKIE, (b"x-csrf-token", b"good"), method=method)).principal
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "TRACE"])
+def test_reading_by_cookie_needs_no_proof(method: str) -> None:
+    assert gate().examine(http(BY_COOKIE, (b"sec-fetch-site", b"cross-site"), method=method)).principal
+
+
+def test_a_bearer_token_needs_no_proof_of_origin() -> None:
+    assert gate().examine(http(BEARER, (b"origin", b"https://evil"), method="POST")).principal
+
+
+@pytest.mark.parametrize(
+    ("fields", "admitted"),
+    [
+        ([BY_COOKIE], False),
+        ([BY_COOKIE, (b"origin", b"https://evil")], False),
+        ([BY_COOKIE, (b"origin", b"https://example.com")], True),
+        ([BEARER], True),
+    ],
+)
+def test_a_websocket_handshake_by_cookie_counts_as_unsafe(
+    fields: Fields,
+    admitted: bool,  # noqa: FBT001 - a table's column
+) -> None:
+    scope = {"type": "websocket", "path": "/ws", "headers": fields}
+    assert (gate().examine(scope).principal is not None) is admitted
+    assert (gate().examine({**scope, "method": "GET"}).principal is not None) is admitted
+
+
+def test_without_a_cookie_name_only_the_field_counts() -> None:
+    bare = Gate(verify)
+    assert bare.examine(http(BY_COOKIE)).principal is None
+    assert bare.examine(http(BY_COOKIE)).refusal is None
+    assert bare.examine(http(BY_COOKIE, BEARER)).principal
+
+
+def test_two_credentials_are_refused() -> None:
+    with pytest.raises(InvalidRequest):
+        gate().examine(http(BY_COOKIE, BEARER)).require()
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([b"authorization", b"cookie", b"x-csrf-token", b"origin", b"sec-fetch-site"]),
+            st.binary(max_size=60) | st.sampled_from([b"Bearer " + GOOD, b"Bearer " + OLD, COOKIE + b"=" + GOOD]),
+        ),
+        max_size=5,
+    ),
+    st.sampled_from(["GET", "POST"]),
+)
+def test_c14_any_bytes_in_any_field_are_examined_without_an_exception(fields: Fields, method: str) -> None:
+    found = gate().examine(http(*fields, method=method))
+    assert found.principal is None or found.refusal is None
+    assert found.principal is None or any(GOOD in value for _, value in fields)
+
+
+def test_a_refusal_in_the_scope_makes_no_reference_cycle() -> None:
+    class Marked(dict[str, Any]):
+        pass
+
+    gc.disable()
+    try:
+        scope = Marked(http((b"authorization", b"Bearer " + OLD)))
+        scope["auth"] = gate().examine(scope)
+        gone = weakref.ref(scope)
+        del scope
+        assert gone() is None
+    finally:
+        gc.enable()

@@ -1,0 +1,207 @@
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+import re
+from typing import Any
+
+import msgspec
+import pytest
+
+from sealring import errors
+from sealring.errors import SealringError
+from sealring.http.problems import ANSWERS, Answer, answer, report, row_of, send_answer
+
+MADE: dict[type[SealringError], SealringError] = {
+    errors.MissingClaim: errors.MissingClaim("sub"),
+    errors.BadClaim: errors.BadClaim("sub", "a string"),
+    errors.Revoked: errors.Revoked("session"),
+    errors.Stale: errors.Stale(3),
+    errors.WrongCredentials: errors.WrongCredentials(),
+    errors.WrongPassword: errors.WrongPassword(),
+    errors.NotGranted: errors.NotGranted(),
+    errors.NameTaken: errors.NameTaken(),
+    errors.InvalidField: errors.InvalidField("username", "too short"),
+    errors.InvalidFields: errors.InvalidFields((errors.InvalidField("a", "b"), errors.InvalidField("c", "d"))),
+    errors.Throttled: errors.Throttled(42),
+    errors.InsufficientScope: errors.InsufficientScope(("orders:read", "orders:write")),
+    errors.MethodNotAllowed: errors.MethodNotAllowed(("POST", "GET")),
+}
+ALL = [
+    MADE.get(kind) or kind("secret detail")
+    for _, kind in inspect.getmembers(errors, inspect.isclass)
+    if issubclass(kind, SealringError)
+]
+TOKEN_ERRORS = [error for error in ALL if isinstance(error, errors.TokenError) and not isinstance(error, errors.Stale)]
+ATTRIBUTE = r'(?:realm|error|error_description|scope)="[\x20-\x21\x23-\x5b\x5d-\x7e]*"'
+
+
+def fields(reply: Answer) -> dict[bytes, bytes]:
+    assert len({name for name, _ in reply.headers}) == len(reply.headers)
+    return dict(reply.headers)
+
+
+@pytest.mark.parametrize("error", ALL, ids=lambda error: type(error).__name__)
+def test_every_error_has_an_answer_that_is_well_formed(error: SealringError) -> None:
+    reply = answer(error)
+    body: dict[str, Any] = msgspec.json.decode(reply.body)
+    assert {"type", "title", "status", "detail", "code"} <= body.keys() <= {
+        "type", "title", "status", "detail", "code", "errors",
+    }  # fmt: skip
+    assert body["status"] == reply.status
+    assert 400 <= reply.status <= 499 or reply.status == 503
+    head = fields(reply)
+    assert head[b"content-type"] == b"application/problem+json"
+    assert head[b"content-length"] == b"%d" % len(reply.body)
+    assert head[b"cache-control"] == b"no-store"
+    assert head[b"x-content-type-options"] == b"nosniff"
+    assert b"frame-ancestors 'none'" in head[b"content-security-policy"]
+    assert b"secret detail" not in reply.body
+    for value in head.values():
+        assert re.fullmatch(rb"[\x20-\x7e]*", value)
+
+
+@pytest.mark.parametrize("error", ALL, ids=lambda error: type(error).__name__)
+def test_a_challenge_is_what_rfc_6750_allows(error: SealringError) -> None:
+    reply = answer(error)
+    challenge = fields(reply).get(b"www-authenticate")
+    if reply.status == 401:
+        assert challenge is not None
+    if challenge is not None:
+        text = challenge.decode()
+        assert re.fullmatch(rf"Bearer {ATTRIBUTE}(?:, {ATTRIBUTE})*", text)
+        names = re.findall(r'(\w+)="', text)
+        assert len(names) == len(set(names))
+        assert names[0] == "realm"
+
+
+def test_q27_the_four_answers() -> None:
+    none = answer(errors.MissingCredential("none"))
+    assert (none.status, fields(none)[b"www-authenticate"]) == (401, b'Bearer realm="sealring"')
+    bad = answer(errors.Expired("expired"))
+    assert bad.status == 401
+    assert fields(bad)[b"www-authenticate"].startswith(b'Bearer realm="sealring", error="invalid_token", error_desc')
+    two = answer(errors.InvalidRequest("two"))
+    assert (two.status, b'error="invalid_request"' in fields(two)[b"www-authenticate"]) == (400, True)
+    scope = answer(errors.InsufficientScope(("orders:read", "x y", 'q"')))
+    assert scope.status == 403
+    assert b'error="insufficient_scope"' in fields(scope)[b"www-authenticate"]
+    assert fields(scope)[b"www-authenticate"].endswith(b', scope="orders:read"')
+
+
+def test_every_refused_token_gets_the_same_bytes() -> None:
+    assert len(TOKEN_ERRORS) == 19
+    replies = {(reply.status, tuple(reply.headers), reply.body) for reply in map(answer, TOKEN_ERRORS)}
+    assert len(replies) == 1
+    assert replies.pop()[0] == 401
+
+
+def test_wrong_name_and_wrong_password_look_alike() -> None:
+    assert answer(errors.NoSuchAccount("x")) == answer(errors.WrongCredentials())
+
+
+def test_the_403_of_tutorials_is_for_refused_tokens_only() -> None:
+    assert answer(errors.BadSignature("x"), invalid_status=403).status == 403
+    assert answer(errors.MissingCredential("x"), invalid_status=403).status == 401
+    assert answer(errors.Stale(), invalid_status=403).status == 503
+    assert answer(errors.InvalidRequest("x"), invalid_status=403).status == 400
+    assert answer(errors.SessionEnded("x"), invalid_status=403).status == 401
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "seconds"),
+    [
+        (errors.Stale(3), 503, b"3"),
+        (errors.Throttled(42), 429, b"42"),
+        (errors.Overloaded("full", 7), 503, b"7"),
+        (errors.StoreUnavailable("gone", 0), 503, b"1"),
+    ],
+)
+def test_try_again_later_says_when(error: SealringError, status: int, seconds: bytes) -> None:
+    reply = answer(error)
+    assert (reply.status, fields(reply)[b"retry-after"]) == (status, seconds)
+    assert b"www-authenticate" not in fields(reply)
+
+
+def test_field_errors_name_the_field_and_survive_any_text() -> None:
+    error = errors.InvalidFields(
+        (errors.InvalidField("user\ud800name" + "x" * 200, "b"), errors.InvalidField("c", "d"))
+    )
+    body = msgspec.json.decode(answer(error).body)
+    assert body["errors"][0]["field"].startswith("user?name")
+    assert len(body["errors"][0]["field"]) == 100
+    assert body["errors"][1] == {"field": "c", "reason": "d"}
+
+
+def test_an_error_without_a_row_answers_as_its_parent() -> None:
+    class Odd(errors.TokenError):
+        code = "odd"
+
+    assert row_of(Odd("x")) is ANSWERS[errors.TokenError]
+    assert row_of(errors.ConfigurationError("x")).status == 503
+
+
+def test_d6_the_log_has_the_true_cause_as_fields_and_nothing_raw(caplog: pytest.LogCaptureFixture) -> None:
+    counted: list[str] = []
+    caplog.set_level(logging.INFO, "sealring")
+    report(
+        errors.Revoked("session"), where="/me\r\nforged: line\x1b[0m", refused=lambda error: counted.append(error.code)
+    )
+    (record,) = caplog.records
+    assert record.getMessage() == "request refused"
+    assert record.__dict__["sealring"] == {
+        "code": "revoked",
+        "cause": "session",
+        "where": "/me\\r\\nforged: line\\x1b[0m",
+    }
+    assert record.levelno == logging.INFO
+    assert counted == ["revoked"]
+
+
+def test_what_is_our_own_fault_is_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    report(errors.Stale(), where="/")
+    assert caplog.records[0].levelno == logging.WARNING
+
+
+def sent(error: SealringError, **scope: Any) -> list[Any]:
+    messages: list[Any] = []
+
+    async def send(message: Any) -> None:
+        messages.append(message)
+
+    asyncio.run(send_answer(answer(error), {"type": "http", "method": "GET", **scope}, send))
+    return messages
+
+
+def test_an_answer_goes_out_over_asgi() -> None:
+    start, body = sent(errors.NotFound("x"))
+    assert (start["type"], start["status"]) == ("http.response.start", 404)
+    assert body == {"type": "http.response.body", "body": answer(errors.NotFound("x")).body}
+    assert sent(errors.NotFound("x"), method="HEAD")[1]["body"] == b""
+
+
+def test_a_websocket_is_refused_in_the_way_that_its_server_knows() -> None:
+    assert sent(errors.NotFound("x"), type="websocket") == [{"type": "websocket.close", "code": 1008}]
+    start, _ = sent(errors.NotFound("x"), type="websocket", extensions={"websocket.http.response": {}})
+    assert (start["type"], start["status"]) == ("websocket.http.response.start", 404)
+
+
+@pytest.mark.parametrize(
+    ("error", "version", "closes"),
+    [
+        (errors.BodyTooLarge("x"), "1.1", True),
+        (errors.RequestTimeout("x"), "1.0", True),
+        (errors.HeadersTooLarge("x"), "1.1", True),
+        (errors.RequestRefused("framed in two ways"), "1.1", True),
+        (errors.BodyTooLarge("x"), "2", False),
+        (errors.NotFound("x"), "1.1", False),
+    ],
+)
+def test_what_is_not_read_to_its_end_ends_the_connection(
+    error: SealringError,
+    version: str,
+    closes: bool,  # noqa: FBT001 - a table's column
+) -> None:
+    start, _ = sent(error, http_version=version)
+    assert ((b"connection", b"close") in start["headers"]) is closes

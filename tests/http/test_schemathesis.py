@@ -1,0 +1,48 @@
+"""Every check of schemathesis against the OpenAPI document that the demo serves, and what the document must say."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.serving import environment, start
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = 8
+CONFIG = """
+# JSON Schema cannot say everything: a password that everybody uses, a name of characters that look alike
+[checks.positive_data_acceptance]
+expected-statuses = ["2xx", "401", "403", "404", "409", "422", "503"]
+"""
+
+
+def test_the_server_answers_as_its_openapi_document_says(tmp_path: Path) -> None:
+    server = start(
+        tmp_path,
+        SEALRING_THROTTLE_ADDRESS="100000/1m",
+        SEALRING_THROTTLE_REGISTRATION="100000/1m",
+        SEALRING_THROTTLE_ACCOUNT="100000/1m",
+    )
+    (tmp_path / "schemathesis.toml").write_text(CONFIG)
+    try:
+        done = subprocess.run(
+            [
+                sys.executable, "-m", "schemathesis.cli", "--config-file", "schemathesis.toml",
+                "run", f"{server.url}/openapi.json", "--checks", "all", "--max-examples", str(EXAMPLES),
+                "--continue-on-failure", "--seed", "1", "--warnings", "off", "--no-color",
+            ],
+            cwd=tmp_path,
+            env=environment(
+                SCHEMATHESIS_HOOKS="tests.http.schemathesis_hooks", PYTHONPATH=str(ROOT), SERVED_AT=server.url
+            ),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=580,
+        )  # fmt: skip
+    finally:
+        server.kill()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "16 selected / 16 total" in done.stdout
+    assert "Traceback" not in server.log

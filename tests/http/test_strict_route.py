@@ -1,0 +1,194 @@
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+from fastapi import APIRouter, FastAPI, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from sealring.errors import NameTaken, Overloaded, SealringError
+from sealring.http.strict_route import StrictRoute, counting
+
+Fields = list[tuple[bytes, bytes]]
+JSON = (b"content-type", b"application/json")
+REFUSED: list[str] = []
+
+
+class CountingRoute(StrictRoute):
+    @staticmethod
+    def refused(error: SealringError) -> None:
+        REFUSED.append(error.code)
+
+
+class Registration(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+    username: str = Field(min_length=3)
+    password: str
+
+
+def application() -> FastAPI:
+    router = APIRouter(route_class=CountingRoute)
+
+    @router.post("/register", status_code=201)
+    async def register(body: Registration) -> dict[str, str]:
+        if body.username == "taken":
+            raise NameTaken
+        return {"username": body.username}
+
+    @router.post("/refresh")
+    async def refresh(body: Registration | None = None) -> dict[str, bool]:
+        return {"body": body is not None}
+
+    @router.get("/cached")
+    async def cached() -> Response:
+        return Response(b"x", headers={"cache-control": "public"})
+
+    @router.put("/cached")
+    async def put() -> None: ...
+
+    @router.delete("/c{name}")
+    async def delete(name: str) -> None: ...
+
+    @router.post("/raw")
+    async def raw(request: Request) -> dict[str, int]:
+        return {"length": len(await request.body())}
+
+    app = FastAPI()
+    app.include_router(router, prefix="/auth")
+    return app
+
+
+APP = application()
+
+
+def call(
+    method: str, path: str, body: bytes = b"", fields: Fields | None = None, app: FastAPI | APIRouter = APP
+) -> tuple[int, dict[bytes, bytes], Any]:
+    scope = {
+        "type": "http", "http_version": "1.1", "method": method, "scheme": "http", "path": path,
+        "raw_path": path.encode(), "root_path": "", "query_string": b"", "headers": fields or [],
+        "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 80),
+    }  # fmt: skip
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    asyncio.run(app(scope, receive, send))
+    text = b"".join(message.get("body", b"") for message in sent[1:])
+    head = dict(sent[0]["headers"])
+    return sent[0]["status"], head, json.loads(text) if text and b"json" in head.get(b"content-type", b"") else text
+
+
+def test_a_good_body_reaches_its_endpoint_and_the_answer_is_fenced() -> None:
+    status, head, body = call("POST", "/auth/register", b'{"username":"ada","password":"x"}', [JSON])
+    assert (status, body) == (201, {"username": "ada"})
+    assert head[b"cache-control"] == b"no-store"
+    assert head[b"x-content-type-options"] == b"nosniff"
+
+
+def test_an_answer_keeps_what_its_endpoint_set() -> None:
+    assert call("GET", "/auth/cached")[1][b"cache-control"] == b"public"
+
+
+def test_a_body_that_may_be_absent_may_be_absent() -> None:
+    assert call("POST", "/auth/refresh")[2] == {"body": False}
+    assert call("POST", "/auth/refresh", b'{"username":"ada","password":"x"}', [JSON])[2] == {"body": True}
+
+
+@pytest.mark.parametrize(
+    ("body", "fields", "status", "code"),
+    [
+        (b'{"username":"taken","password":"x"}', [JSON], 409, "name_taken"),
+        (b'{"username":"ada","password":"x"}', [], 415, "unsupported_media_type"),
+        (b'{"username":"ada","password":"x"}', [(b"content-type", b"text/plain")], 415, "unsupported_media_type"),
+        (b"username=ada", [(b"content-type", b"application/x-www-form-urlencoded")], 415, "unsupported_media_type"),
+        (b"[]", [JSON], 400, "malformed_body"),
+        (b'{"username":"ada","username":"eve","password":"x"}', [JSON], 400, "malformed_body"),
+        (b'{"username":"ada","password":"\\ud800"}', [JSON], 400, "malformed_body"),
+        (b'{"username":"' + b"x" * 70_000 + b'"}', [JSON], 413, "body_too_large"),
+        (b'{"username":"ada"}', [JSON], 422, "invalid_field"),
+        (b'{"username":"ada","password":1}', [JSON], 422, "invalid_field"),
+        (b'{"username":"ada","password":"x","is_admin":true}', [JSON], 422, "invalid_field"),
+        (b"", [JSON], 422, "invalid_field"),
+        (b"", [], 422, "invalid_field"),
+    ],
+)
+def test_every_refusal_is_problem_details_in_a_host_that_knows_nothing(
+    body: bytes, fields: Fields, status: int, code: str
+) -> None:
+    REFUSED.clear()
+    answered, head, problem = call("POST", "/auth/register", body, fields)
+    assert (answered, problem["code"], problem["status"]) == (status, code, status)
+    assert head[b"content-type"] == b"application/problem+json"
+    assert [code] == REFUSED
+
+
+def test_what_is_asked_first_refuses_what_is_read_and_not_yet_validated() -> None:
+    def no_room(_: Request) -> None:
+        raise Overloaded("full")
+
+    refused: list[str] = []
+    router = APIRouter(route_class=counting(lambda error: refused.append(error.code), ask_first=no_room))
+
+    @router.post("/register")
+    async def register(body: Registration) -> None:  # noqa: ARG001 - what FastAPI would validate
+        raise AssertionError("the endpoint must not run")
+
+    app = FastAPI()
+    app.include_router(router)
+    for body in (b'{"username":"ada","password":"x"}', b'{"unknown":1}', b"{}"):
+        status, head, answer = call("POST", "/register", body, [JSON], app)
+        assert (status, answer["code"]) == (503, "overloaded")
+        assert int(head[b"retry-after"]) >= 1
+    assert call("POST", "/register", b"{", [JSON], app)[0] == 400
+    assert refused == ["overloaded"] * 3 + ["malformed_body"]
+
+
+def test_field_errors_name_the_field_and_never_its_value() -> None:
+    secret = b'{"username":"ad","password":["hunter2"],"hunter3":"hunter4"}'
+    _, _, problem = call("POST", "/auth/register", secret, [JSON])
+    assert problem["errors"] == [
+        {"field": "username", "reason": "string should have at least 3 characters"},
+        {"field": "password", "reason": "input should be a valid string"},
+        {"field": "hunter3", "reason": "extra inputs are not permitted"},
+    ]
+    assert "hunter2" not in str(problem)
+    assert "hunter4" not in str(problem)
+
+
+def test_head_is_get_without_the_content_even_where_no_server_drops_it() -> None:
+    assert call("HEAD", "/auth/cached") == (*call("GET", "/auth/cached")[:2], b"")
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "OPTIONS", "X"])
+def test_another_method_is_405_as_problem_details(method: str) -> None:
+    status, head, problem = call(method, "/auth/register")
+    assert (status, head[b"allow"]) == (405, b"POST")
+    if method != "HEAD":
+        assert problem["code"] == "method_not_allowed"
+
+
+def test_allow_names_every_method_that_any_route_takes_there() -> None:
+    assert call("POST", "/auth/cached")[1][b"allow"] == b"DELETE, GET, HEAD, PUT"
+    assert call("POST", "/auth/cold")[1][b"allow"] == b"DELETE"
+
+
+def test_allow_names_the_routes_own_methods_where_no_application_is() -> None:
+    router = APIRouter(route_class=StrictRoute)
+    router.get("/cached")(lambda: None)
+    router.put("/cached")(lambda: None)
+    assert call("POST", "/cached", app=router)[1][b"allow"] == b"GET, HEAD"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [[(b"x-http-method-override", b"POST")], [(b"x-http-method", b"POST")], [(b"x-method-override", b"POST")]],
+)
+def test_c4_no_header_overrides_the_method(fields: Fields) -> None:
+    assert call("GET", "/auth/register", b'{"username":"ada","password":"x"}', [JSON, *fields])[0] == 405
