@@ -368,7 +368,7 @@ def steps(key: jwt.Key, rounds: int) -> None:
         ("- the signature: `Key.check`", lambda pair: checking.check(*pair), signed),
         ("- base64 and JSON", lambda text: decode(b64decode(text + pad[len(text) & 3], b"-_", True)), payloads),  # noqa: FBT003  # as above
         ("- the same, proved canonical and without a name twice", read_claims, payloads),
-        ("- the claims judged", check_claims, claims),
+        ("- check of the claims", check_claims, claims),
         ("- a Token with a header of its own", lambda each: jwt.Token(each, {**header}), claims),
         ("- the clock", lambda _: time(), claims),
         ("sign", lambda each: jwt.sign(each, key), claims),

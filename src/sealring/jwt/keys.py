@@ -6,15 +6,18 @@ Only the class methods make a `Key`. It fits its algorithm and never changes. A 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import lru_cache, partial
 from typing import Any
 
 from sealring.errors import KeyRefused
 from sealring.jwt.algorithms import Row, algorithm, implied_algorithm
+from sealring.jwt.headers import write_header
 from sealring.jwt.jwk import thumbprint
 from sealring.jwt.key_types import Checker, Signer
 
 _RSA_BITS = 2048  # NIST SP 800-57: enough to 2030; every check costs less than with 3072
+_MAX_HEADERS = 16  # a key signs few types of tokens
 
 
 class Key:
@@ -28,6 +31,7 @@ class Key:
         is_symmetric: whether the key is a secret, which signs and checks and has no public half.
         thumbprint: RFC 7638, SHA-256.
         sign: the function from bytes to their signature; None for a public key.
+        header: the function from a `typ` to the header, as base64url text, of the tokens that the key signs.
         check: the function from bytes and a signature as base64url text to whether they fit.
 
     >>> key = Key.generate("ES256")
@@ -40,6 +44,7 @@ class Key:
         "_row",
         "alg",
         "check",
+        "header",
         "is_private",
         "is_symmetric",
         "kid",
@@ -56,6 +61,7 @@ class Key:
     thumbprint: str
     sign: Signer | None
     check: Checker
+    header: Callable[[str | None], str]
     _row: Row
     _material: Any
 
@@ -73,6 +79,7 @@ class Key:
         put(self, "kid", self.thumbprint if kid is None else kid)
         put(self, "named", kid is not None if named is None else named)
         put(self, "check", row.checker(public))
+        put(self, "header", lru_cache(_MAX_HEADERS)(partial(write_header, row.name, self.kid)))
         put(self, "is_symmetric", row.is_symmetric)
         put(self, "is_private", row.is_symmetric or material is not public)
         put(self, "sign", row.signer(material) if self.is_private else None)

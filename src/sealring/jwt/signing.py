@@ -8,28 +8,22 @@ a signature or a payload is read (`crit`, `b64`, `zip`, `cty`) cannot be set.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
 from math import floor, isfinite
 from time import time
 from typing import Any
-
-from msgspec.json import Encoder
 
 from sealring.errors import BadClaim, TokenTooLong
 from sealring.jwt.base64url import encode
 from sealring.jwt.claims import DATE_LIMIT, require_claim_types
 from sealring.jwt.compact import MAX_TOKEN_CHARS
 from sealring.jwt.durations import Duration, named_duration
+from sealring.jwt.headers import write_header
 from sealring.jwt.key_types import Signer
 from sealring.jwt.keys import Key
-from sealring.jwt.strict_json import MAX_DEPTH
+from sealring.jwt.strict_json import require_json, write
 
-_write = Encoder().encode
-_PLAIN = frozenset({str, int, bool, type(None)})
-_NAME = frozenset({str})
 _DATES = frozenset({"exp", "nbf", "iat"})
 _LOWEST_DATE = -DATE_LIMIT
-_FIXED = ("alg", "crit", "b64", "zip", "cty")
 
 
 def sign(
@@ -88,8 +82,8 @@ def sign(
     if not_before is not None:
         _add(body, "nbf", _moment(body, now, "not_before", not_before))
     _require_writable(body)
-    head = _usual_header(key.alg, key.kid, typ) if header is None else _header_text(key.alg, key.kid, typ, header)
-    signing_input = f"{head}.{encode(_write(body))}"
+    head = key.header(typ) if header is None else write_header(key.alg, key.kid, typ, header)
+    signing_input = f"{head}.{encode(write(body))}"
     token = f"{signing_input}.{encode(signer(signing_input.encode()))}"
     if len(token) > MAX_TOKEN_CHARS:
         raise TokenTooLong(MAX_TOKEN_CHARS)
@@ -145,7 +139,7 @@ def _require_writable(body: dict[str, Any]) -> None:
         if type(name) is not str:
             raise TypeError("claim names must be strings")
         if name not in _DATES:
-            _require_json(name, value)
+            require_json(name, value)
         _require_registered(name, value)
 
 
@@ -154,42 +148,3 @@ def _require_registered(name: str, value: Any) -> None:
         require_claim_types({name: value})
     except BadClaim as error:  # a TokenError is for tokens; this is the caller's mistake
         raise TypeError(str(error)) from None
-
-
-def _require_json(where: str, value: Any, depth: int = 1) -> None:
-    """Refuse values that msgspec would write as something else: NaN as null, a date as text, 1 as a name."""
-    if type(value) in _PLAIN:
-        return
-    if type(value) is float:
-        if not isfinite(value):
-            raise ValueError(f"claim {where!r} holds a number that is not finite")
-        return
-    if not isinstance(value, list | tuple | dict):
-        raise TypeError(f"claim {where!r} holds a value that is not JSON")
-    if depth == MAX_DEPTH:  # a value that holds itself ends here too
-        raise ValueError(f"claim {where!r} is nested too deeply")
-    if isinstance(value, dict) and not _NAME.issuperset(map(type, value)):
-        raise TypeError(f"claim {where!r} holds a name that is no string")
-    for item in value.values() if isinstance(value, dict) else value:
-        _require_json(where, item, depth + 1)
-
-
-@lru_cache(maxsize=256)
-def _usual_header(alg: str, kid: str, typ: str | None) -> str:
-    return _header_text(alg, kid, typ, {})
-
-
-def _header_text(alg: str, kid: str, typ: str | None, header: Mapping[str, Any]) -> str:
-    if not isinstance(header, Mapping):
-        raise TypeError("header must be a mapping")
-    for name in _FIXED:
-        if name in header:
-            raise ValueError(f"header {name!r} cannot be set")
-    fields: dict[str, Any] = {"alg": alg, "kid": kid}
-    if typ is not None:
-        fields["typ"] = typ
-    fields |= header
-    if type(fields["kid"]) is not str or type(fields.get("typ", "")) is not str:
-        raise TypeError("header 'kid' and 'typ' must be text")
-    _require_json("header", fields, 0)
-    return encode(_write(fields))

@@ -13,12 +13,15 @@ counted with the strings removed.
 from __future__ import annotations
 
 import re
+from math import isfinite
 from typing import Any
 
 from msgspec import DecodeError
 from msgspec.json import Decoder, Encoder
 
 MAX_DEPTH = 32  # a claim set is flat; a JWKS is 3 deep
+_PLAIN = frozenset({str, int, bool, type(None)})
+_NAME = frozenset({str})
 _OPEN_LIST, _OPEN_OBJECT = 0x5B, 0x7B
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
 
@@ -103,3 +106,24 @@ def _members(value: Any) -> int:
     if isinstance(value, list):
         return sum(map(_members, value))
     return 0
+
+
+def require_json(where: str, value: Any, depth: int = 1) -> None:
+    """Refuse values that `write` would turn into something else: NaN into null, a date into text, 1 into a name.
+
+    Raises `TypeError` or `ValueError`, which name the claim or the member `where` the value is.
+    """
+    if type(value) in _PLAIN:
+        return
+    if type(value) is float:
+        if not isfinite(value):
+            raise ValueError(f"claim {where!r} holds a number that is not finite")
+        return
+    if not isinstance(value, list | tuple | dict):
+        raise TypeError(f"claim {where!r} holds a value that is not JSON")
+    if depth == MAX_DEPTH:  # a value that holds itself ends here too
+        raise ValueError(f"claim {where!r} is nested too deeply")
+    if isinstance(value, dict) and not _NAME.issuperset(map(type, value)):
+        raise TypeError(f"claim {where!r} holds a name that is no string")
+    for item in value.values() if isinstance(value, dict) else value:
+        require_json(where, item, depth + 1)
