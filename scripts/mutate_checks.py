@@ -39,6 +39,7 @@ MODULES = (
     "keys",
     "jwk",
     "key_confusion",
+    "headers",
     "signing",
     "remote_keys",
     "pem",
@@ -66,6 +67,7 @@ NEAREST = {
     ),
     "key_confusion": "tests/jwt/test_keys.py",
     "pem": "tests/jwt/test_keys.py",
+    "headers": "tests/jwt/test_sign.py",
     "signing": "tests/jwt/test_sign.py",
     "pipeline": "tests/jwt/test_verifier.py",
     "../verifier/remote_keys": "tests/verifier/test_remote_keys.py",
@@ -88,10 +90,6 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "strict_json: raise -> pass",
         "sys.set_int_max_str_digits",
     ): "the digits are bounded before, unless an application lowers it",
-    (
-        "signing: operand 0 of Or",
-        "head or _header_text(",
-    ): "a header that was written before is written again: slower, no different",
     ("claims: operand 1 of Or", "more = frozenset("): "an empty set is in every token's names: slower, no different",
 }
 """Survivors, by name and code → why no test can tell them from the original."""

@@ -129,3 +129,11 @@ def test_keys_of_another_type_are_a_mistake(keys: Any) -> None:
 def test_a_resolver_must_answer_with_a_key() -> None:
     with pytest.raises(TypeError, match="resolver"):
         jwt.verify(forge(A, CLAIMS), lambda _: "secret", now=NOW)  # type: ignore[arg-type,return-value]
+
+
+def test_a_secret_without_alg_in_a_set_is_no_key() -> None:
+    secret = {name: value for name, value in jwt.Key.generate("HS256").to_jwk(private=True).items() if name != "alg"}
+    with pytest.raises(KeyRefused, match="no usable key"):
+        jwt.KeySet.from_jwks({"keys": [secret]})
+    public = jwt.Key.generate("ES256").public()
+    assert list(jwt.KeySet.from_jwks({"keys": [secret, public.to_jwk()]})) == [public]

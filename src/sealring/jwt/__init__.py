@@ -10,7 +10,7 @@ from sealring.jwt.claims import ANY
 from sealring.jwt.durations import parse_duration
 from sealring.jwt.key_set import KeySet
 from sealring.jwt.keys import Key
-from sealring.jwt.one_shot import peek, verify, verify_async, verify_signature
+from sealring.jwt.one_shot import peek, verify, verify_signature
 from sealring.jwt.policy import PolicyOptions
 from sealring.jwt.signing import sign
 from sealring.jwt.values import Peeked, Signed, Token
@@ -29,6 +29,5 @@ __all__ = [
     "peek",
     "sign",
     "verify",
-    "verify_async",
     "verify_signature",
 ]

@@ -6,15 +6,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Collection
 from time import time
-from typing import Any, Unpack
+from typing import Unpack
 
 from sealring.jwt.compact import read_claims, read_header, read_payload, split
-from sealring.jwt.keys import Key
 from sealring.jwt.pipeline import compile_verification
 from sealring.jwt.policy import PolicyOptions, compile_policy
-from sealring.jwt.selection import Keys, allowed_algorithms, as_keys, find_keys, require_allowed, signature_error
+from sealring.jwt.selection import Keys, allowed_algorithms, as_keys, find_keys, signature_error
 from sealring.jwt.values import Peeked, Signed, Token
 
 
@@ -37,40 +36,6 @@ def verify(token: str, key_or_keys: Keys, *, now: float | None = None, **options
     '42'
     """
     verify_token = compile_verification(as_keys(key_or_keys), compile_policy(options, "verify", "now"))
-    return verify_token(token, time() if now is None else now)
-
-
-async def verify_async(
-    token: str,
-    resolve: Callable[[dict[str, Any]], Awaitable[Key]],
-    *,
-    now: float | None = None,
-    **options: Unpack[PolicyOptions],
-) -> Token:
-    """As `verify`, with a resolver that is awaited. It is called for every token, so this is not for hot paths.
-
-    Args:
-        token: the compact text.
-        resolve: an async function from the unverified header of a well-formed token to a Key.
-        now: seconds since 1970; the clock when left out.
-        options: the policy, see `PolicyOptions`.
-
-    Raises as `verify`.
-
-    >>> import asyncio
-    >>> from sealring import jwt
-    >>> key = jwt.Key.generate("HS256")
-    >>> async def find(header):
-    ...     return key
-    >>> token = jwt.sign({"sub": "42"}, key, expires_in="30m")
-    >>> asyncio.run(jwt.verify_async(token, find)).claims["sub"]
-    '42'
-    """
-    policy = compile_policy(options, "verify_async", "now")
-    header, _ = read_header(split(token)[0])
-    require_allowed(header, policy.algorithms)
-    key = await resolve(header)
-    verify_token = compile_verification(as_keys(lambda _: key), policy)
     return verify_token(token, time() if now is None else now)
 
 

@@ -44,7 +44,7 @@ def allowed_algorithms(names: Collection[str] | None) -> frozenset[str] | None:
     return allowed
 
 
-def require_allowed(header: dict[str, Any], allowed: frozenset[str] | None) -> None:
+def _require_allowed(header: dict[str, Any], allowed: frozenset[str] | None) -> None:
     """Raise `UnsupportedAlgorithm` unless `alg` is in the table and allowed here."""
     alg = header["alg"]
     if alg not in ALGORITHMS or (allowed is not None and alg not in allowed):
@@ -53,7 +53,7 @@ def require_allowed(header: dict[str, Any], allowed: frozenset[str] | None) -> N
 
 def find_keys(header: dict[str, Any], keys: KeySet | Resolver, allowed: frozenset[str] | None) -> tuple[Key, ...]:
     """Return the keys to try for a token with this header, at least one; raises a `TokenError` when there is none."""
-    require_allowed(header, allowed)
+    _require_allowed(header, allowed)
     alg, kid = header["alg"], header.get("kid")
     current = ALGORITHMS[alg].old_name_of
     # a retired name reaches the keys of the current one only where the caller allows that name
