@@ -38,6 +38,7 @@ password or a secret. A caller's own mistake (a bad option, a wrong type) is `Ty
     │   ├── WrongCredentials      invalid_credentials     unknown, wrong or disabled: never which
     │   │   ├── WrongPassword     invalid_credentials     of somebody who is logged in already
     │   │   └── NotGranted        invalid_credentials     the application's `grant_for` grants no session
+    │   ├── InvalidPendingLogin   login_expired           not ours, too old, used, or of another browser
     │   ├── NameTaken             name_taken
     │   ├── InvalidField          invalid_field           `field` and `reason`
     │   └── NoSuchAccount         no_such_account         for operators, never over HTTP
@@ -290,6 +291,12 @@ class NotGranted(WrongCredentials):
     """The application's `grant_for` grants this subject no session. To the client it is any other wrong log-in."""
 
     cause = "grant_for grants nothing"
+
+
+class InvalidPendingLogin(AccountRefused):
+    """A second step of a login came with nothing that a first step of ours has given to this browser in time."""
+
+    code = "login_expired"
 
 
 class NameTaken(AccountRefused):

@@ -1,0 +1,1 @@
+"""Proving who one is: methods, proofs, and what they amount to. Pure."""

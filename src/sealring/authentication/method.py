@@ -1,0 +1,63 @@
+"""The ways to prove who one is, as one table.
+
+A row says all that the rest of the code must know of a method before it runs: what kind of factor it
+is, at which step it may be used, and what it costs. How it is carried out is one file in
+`sealring.issuer.methods`. Pure.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from sealring.rate_limits.attempts import Rate
+
+Factor = Literal["knowledge", "possession", "inherence"]
+"""Something one knows, has or is (NIST SP 800-63-4). Two proofs of one kind are still one factor."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Method:
+    """One way to prove who one is."""
+
+    name: str
+    """Stands in paths (`/login/{name}`), in pending logins and in the audit log: lower-case letters and hyphens."""
+    amr: frozenset[str]
+    """The values of RFC 8176 §2 that a proof by this method may claim."""
+    factors: frozenset[Factor]
+    """What one proof shows; a passkey that verifies its user shows two kinds at once."""
+    first: bool
+    """Whether a login may begin with it. Then what is presented must name the account, too."""
+    second: bool
+    """Whether it may follow another method. Then the account is known already."""
+    phishing_resistant: bool
+    """Whether a page of somebody else's can learn nothing from it that it could use with us."""
+    costs_hash: bool
+    """Whether each attempt costs an Argon2 hash, so that it waits in the bounded queue for hashing (I14)."""
+    single_use: bool
+    """Whether proving uses up what was presented. If not, it can be proved once more (see `LogIn`)."""
+    rate: Rate | None
+    """Failures per account; none for the rate that `SEALRING_THROTTLE_ACCOUNT` says. Few possible values need few
+    tries: six digits and 10 tries in 5 minutes are guessed within a year."""
+
+    def __post_init__(self) -> None:
+        if not self.name.isascii() or not self.name.replace("-", "").isalpha() or self.name != self.name.lower():
+            raise ValueError("name must be lower-case letters and hyphens")
+        if not self.amr or not self.factors or not (self.first or self.second):
+            raise ValueError("a method needs an amr value, a factor, and a step at which it may be used")
+
+
+PASSWORD: Final = Method(
+    name="password",
+    amr=frozenset({"pwd"}),
+    factors=frozenset({"knowledge"}),
+    first=True,
+    second=False,
+    phishing_resistant=False,
+    costs_hash=True,
+    single_use=False,
+    rate=None,
+)
+
+METHODS: Final[tuple[Method, ...]] = (PASSWORD,)
+"""One row per method, in the order in which they are offered."""

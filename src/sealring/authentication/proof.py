@@ -1,0 +1,24 @@
+"""A proof: one method has verified that the client is the holder of one account. Pure.
+
+Verified and unverified are different types: only a method makes a `Proof`, and only after it has
+verified what was presented. There is no flag that says whether it is good.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """What one method has verified."""
+
+    method: str
+    """The name of its row in the table."""
+    account_id: str
+    at: int
+    """When, in Unix seconds, by the clock of the node that verified it."""
+    credential_id: str = ""
+    """Which credential of the account, where a method allows several; empty for the password, of which there is one."""
+    amr: tuple[str, ...]
+    """RFC 8176 §2: values of the method's row that hold for this proof."""
