@@ -66,6 +66,7 @@ def issued() -> Issued:
         refresh_expires_at=9,
         session=session(),
         scopes=("orders:read",),
+        issued_at=0,
     )
 
 

@@ -125,7 +125,7 @@ def tutorial_routes(auth: Sealring, orders: Orders) -> APIRouter:
         return CreatedUser(
             token=issued.access_token.text,
             access_token=issued.access_token.text,
-            expires_in=issued.access_token.expires_at - issued.session.created_at,
+            expires_in=issued.expires_in,
             refresh_token=issued.refresh_token,
             id=logged_in.account.id,
             username=logged_in.account.name,

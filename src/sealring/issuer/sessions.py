@@ -64,6 +64,18 @@ class Issued:
     refresh_expires_at: int
     session: Session
     scopes: tuple[str, ...]
+    issued_at: int
+    """Unix seconds."""
+
+    @property
+    def expires_in(self) -> int:
+        """Seconds that the access token lives from its issue on, whatever second it is now."""
+        return self.access_token.expires_at - self.issued_at
+
+    @property
+    def refresh_expires_in(self) -> int:
+        """Seconds that the refresh token lives from its issue on."""
+        return self.refresh_expires_at - self.issued_at
 
 
 class Sessions:
@@ -358,6 +370,7 @@ class Sessions:
             refresh_expires_at=refresh_expiry(session, now),
             session=session,
             scopes=tuple(grant.scopes),
+            issued_at=now,
         )
 
     def _event(self, kind: Any, *, subject: str = "", session: str = "", address: str = "", cause: str = "") -> Event:
