@@ -31,7 +31,7 @@ class Publisher:
         self.later: bytes | None = None  # what all but the first are answered
         self.hold, self.hold_second = threading.Event(), False
         self.hold.set()
-        self.drip = False
+        self.drip, self.missing = False, 0
         publisher = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -45,7 +45,7 @@ class Publisher:
                 self.send_response(publisher.status)
                 for name, value in publisher.headers.items():
                     self.send_header(name, value)
-                self.send_header("Content-Length", str(len(publisher.body)))
+                self.send_header("Content-Length", str(len(publisher.body) + publisher.missing))
                 self.end_headers()
                 if not publisher.drip:
                     self.wfile.write(publisher.body)
@@ -144,6 +144,7 @@ def test_an_error_takes_no_key_away(publisher: Publisher, monkeypatch: pytest.Mo
         (200, {}, b"<html>"),
         (200, {}, b'{"keys":[]}'),
         (200, {}, b" " * (decisions.MOST_BYTES + 1)),
+        (200, {}, jwks(A) + b" " * decisions.MOST_BYTES),
     ],
 )
 def test_other_answers_are_no_key_set(publisher: Publisher, status: int, headers: dict[str, str], body: bytes) -> None:
@@ -151,6 +152,12 @@ def test_other_answers_are_no_key_set(publisher: Publisher, status: int, headers
     with pytest.raises(Unavailable):
         RemoteKeys(publisher.url).start()
     assert publisher.asked == 1
+
+
+def test_an_answer_that_is_cut_short_is_no_key_set(publisher: Publisher) -> None:
+    publisher.missing = 1  # what did arrive is a whole JSON text: only the length tells
+    with pytest.raises(Unavailable, match="incomplete"):
+        RemoteKeys(publisher.url).start()
 
 
 def test_nobody_there(publisher: Publisher) -> None:

@@ -171,11 +171,9 @@ def fetch(url: SplitResult) -> tuple[bytes, str | None]:
         response = connection.getresponse()
         if response.status != http.client.OK:  # a redirect would let the other side choose the address
             raise Unavailable(f"key set: answer {response.status}")
-        body = response.read(MOST_BYTES + 1)
-        if len(body) > MOST_BYTES:
-            raise Unavailable(f"key set: longer than {MOST_BYTES} bytes")
-        if response.length:  # cut short
-            raise Unavailable("key set: incomplete answer")
+        body = response.read(MOST_BYTES + 1)  # one byte more than `read_key_set` accepts
+        if response.length:
+            raise Unavailable(f"key set: answer incomplete, or longer than {MOST_BYTES} bytes")
         return body, response.getheader("Cache-Control")
     except (OSError, UnicodeError, http.client.HTTPException) as error:  # UnicodeError: a host name that IDNA refuses
         raise Unavailable(f"key set: {type(error).__name__}") from None
