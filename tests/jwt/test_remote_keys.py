@@ -13,12 +13,12 @@ from sealring import jwt
 from sealring.errors import KeyRefused
 from sealring.jwt.remote_keys import (
     COOLDOWN_SECONDS,
-    FRESH_LEAST,
-    FRESH_MOST,
     FRESH_SECONDS,
     HOLD_SECONDS,
-    MOST_BYTES,
-    MOST_KEYS,
+    MAX_BYTES,
+    MAX_FRESH_SECONDS,
+    MAX_KEYS,
+    MIN_FRESH_SECONDS,
     RemoteKeySet,
     fetch_began,
     fetch_failed,
@@ -52,7 +52,8 @@ def test_one_fetch_at_a_time() -> None:
 
 
 @pytest.mark.parametrize(
-    ("max_age", "fresh"), [(None, FRESH_SECONDS), (0, FRESH_LEAST), (59, FRESH_LEAST), (300, 300), (10**9, FRESH_MOST)]
+    ("max_age", "fresh"),
+    [(None, FRESH_SECONDS), (0, MIN_FRESH_SECONDS), (59, MIN_FRESH_SECONDS), (300, 300), (10**9, MAX_FRESH_SECONDS)],
 )
 def test_max_age_counts_within_bounds(max_age: int | None, fresh: float) -> None:
     state = fetched(1000, max_age)
@@ -139,9 +140,9 @@ def test_a_document_gives_its_public_signature_keys() -> None:
         b'{"keys":[],"keys":[]}',
         b"<html>",
         b"\xff",
-        json.dumps({"keys": [KEY.to_jwk()]}).encode().ljust(MOST_BYTES + 1),
+        json.dumps({"keys": [KEY.to_jwk()]}).encode().ljust(MAX_BYTES + 1),
         json.dumps({"keys": [jwt.Key.generate("HS256").to_jwk(private=True)]}).encode(),
-        json.dumps({"keys": [KEY.to_jwk()] * (MOST_KEYS + 1)}).encode(),
+        json.dumps({"keys": [KEY.to_jwk()] * (MAX_KEYS + 1)}).encode(),
     ],
 )
 def test_a_document_without_a_usable_key_is_refused(body: bytes) -> None:

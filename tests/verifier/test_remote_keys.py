@@ -143,8 +143,8 @@ def test_an_error_takes_no_key_away(publisher: Publisher, monkeypatch: pytest.Mo
         (302, {"Location": "http://127.0.0.1:9/"}, jwks(A)),
         (200, {}, b"<html>"),
         (200, {}, b'{"keys":[]}'),
-        (200, {}, b" " * (decisions.MOST_BYTES + 1)),
-        (200, {}, jwks(A) + b" " * decisions.MOST_BYTES),
+        (200, {}, b" " * (decisions.MAX_BYTES + 1)),
+        (200, {}, jwks(A) + b" " * decisions.MAX_BYTES),
     ],
 )
 def test_other_answers_are_no_key_set(publisher: Publisher, status: int, headers: dict[str, str], body: bytes) -> None:
@@ -265,6 +265,9 @@ def test_a_fork_in_the_middle_of_a_fetch_leaves_the_child_free_to_fetch(publishe
         "",
         "https://",
         "https://user:pw@example.com/",
+        "https://user@example.com/",
+        "https://:pw@example.com/",
+        "https://@example.com/",
         "https://example.com/#x",
         "http://127.0.0.1.example.com/",
         "http://169.254.169.254/",

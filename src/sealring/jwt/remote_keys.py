@@ -16,10 +16,10 @@ from sealring.jwt.strict_json import BadJSON, decode_object
 
 COOLDOWN_SECONDS = 30  # between two fetches, whatever the reason; panva/jose and PyJWT chose the same
 FRESH_SECONDS = 600  # without max-age
-FRESH_LEAST, FRESH_MOST = 60, 24 * 3600  # a withdrawn key is noticed within a day
+MIN_FRESH_SECONDS, MAX_FRESH_SECONDS = 60, 24 * 3600  # a withdrawn key is noticed within a day
 HOLD_SECONDS = 24 * 3600  # the end of a set that could not be renewed, counted from when it was fetched
-MOST_BYTES = 256 * 1024
-MOST_KEYS = 100
+MAX_BYTES = 256 * 1024
+MAX_KEYS = 100
 
 _MAX_AGE = re.compile(r"(?:^|,)\s*max-age\s*=\s*\"?([0-9]{1,9})\"?\s*(?:,|$)", re.IGNORECASE)
 _NEVER = float("-inf")
@@ -60,7 +60,7 @@ def fetch_began(state: RemoteKeySet, now: float) -> RemoteKeySet:
 
 def fetch_succeeded(state: RemoteKeySet, now: float, keys: KeySet, max_age: int | None) -> RemoteKeySet:
     """Return the state after a fetch: its keys replace the old ones."""
-    fresh = FRESH_SECONDS if max_age is None else min(max(max_age, FRESH_LEAST), FRESH_MOST)
+    fresh = FRESH_SECONDS if max_age is None else min(max(max_age, MIN_FRESH_SECONDS), MAX_FRESH_SECONDS)
     return replace(state, keys=keys, fresh_until=now + fresh, ends_at=now + max(fresh, HOLD_SECONDS), fetching=False)
 
 
@@ -74,14 +74,14 @@ def read_key_set(body: bytes) -> KeySet:
 
     Members that are no signature keys are skipped, and so are secrets: a published secret is none.
     """
-    if len(body) > MOST_BYTES:
-        raise KeyRefused(f"the JWK Set is longer than {MOST_BYTES} bytes")
+    if len(body) > MAX_BYTES:
+        raise KeyRefused(f"the JWK Set is longer than {MAX_BYTES} bytes")
     try:
         members = decode_object(body).get("keys")
     except BadJSON as error:
         raise KeyRefused(f"the JWK Set is not strict JSON: {error}") from None
-    if not isinstance(members, list) or len(members) > MOST_KEYS:
-        raise KeyRefused(f"a JWK Set is an object with a list 'keys' of at most {MOST_KEYS}")
+    if not isinstance(members, list) or len(members) > MAX_KEYS:
+        raise KeyRefused(f"a JWK Set is an object with a list 'keys' of at most {MAX_KEYS}")
     keys = [key.public() for key in KeySet.from_jwks({"keys": members}) if not key.is_symmetric]
     if not keys:
         raise KeyRefused("the JWK Set has no usable key")

@@ -23,7 +23,7 @@ from sealring.errors import KeyRefused, Unavailable
 from sealring.forks import stop_watching, watch_forks
 from sealring.jwt.key_set import KeySet
 from sealring.jwt.remote_keys import (
-    MOST_BYTES,
+    MAX_BYTES,
     RemoteKeySet,
     fetch_began,
     fetch_failed,
@@ -36,7 +36,7 @@ from sealring.jwt.remote_keys import (
 )
 
 TIMEOUT_SECONDS = 5.0
-_LONGEST_SLEEP = 3600.0
+_MAX_SLEEP_SECONDS = 3600.0
 _log = logging.getLogger("sealring.remote_keys")
 
 
@@ -152,7 +152,7 @@ class RemoteKeys:
         self._state = fetch_succeeded(self._state, began, keys, max_age_of(cache_control))
 
     def _seconds_to_next(self) -> float:
-        return min(max(next_fetch_at(self._state) - time.monotonic(), 1.0), _LONGEST_SLEEP)
+        return min(max(next_fetch_at(self._state) - time.monotonic(), 1.0), _MAX_SLEEP_SECONDS)
 
 
 def fetch(url: SplitResult) -> tuple[bytes, str | None]:
@@ -171,9 +171,9 @@ def fetch(url: SplitResult) -> tuple[bytes, str | None]:
         response = connection.getresponse()
         if response.status != http.client.OK:  # a redirect would let the other side choose the address
             raise Unavailable(f"key set: answer {response.status}")
-        body = response.read(MOST_BYTES + 1)  # one byte more than `read_key_set` accepts
+        body = response.read(MAX_BYTES + 1)  # one byte more than `read_key_set` accepts
         if response.length:
-            raise Unavailable(f"key set: answer incomplete, or longer than {MOST_BYTES} bytes")
+            raise Unavailable(f"key set: answer incomplete, or longer than {MAX_BYTES} bytes")
         return body, response.getheader("Cache-Control")
     except (OSError, UnicodeError, http.client.HTTPException) as error:  # UnicodeError: a host name that IDNA refuses
         raise Unavailable(f"key set: {type(error).__name__}") from None
@@ -200,7 +200,7 @@ def _cut(sock: socket.socket) -> None:
 def _checked(url: str) -> SplitResult:
     parts = urlsplit(url)
     host = parts.hostname or ""
-    if parts.username is not None or parts.password is not None or parts.fragment or not host:
+    if parts.username is not None or parts.fragment or not host:  # a password comes with a username, maybe an empty one
         raise ValueError("a key set's URL has a host, no user and no fragment")
     if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(host)):
         raise ValueError("a key set's URL is https, or http on loopback")
