@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,11 +13,10 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from sealring import Sealring
-from tests.ports import free_port
+from tests.nginx import StrippingProxy, stripping_proxy
 from tests.serving import PASSWORD, cheap_sealring, fresh_name, serve_in_thread
 
 SAME = {"Sec-Fetch-Site": "same-origin"}
-NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
 
 
 def included(auth: Sealring, prefix: str = "") -> FastAPI:
@@ -127,42 +123,13 @@ async def test_n10_the_setting_says_it_once(setting: str, base: str) -> None:
 
 
 @pytest.fixture
-def proxy(tmp_path: Path) -> Iterator[Callable[[str, str], str]]:
-    """Starts nginx in front of a server, stripping a path; its URL."""
-    if NGINX is None:
-        pytest.skip("needs nginx")
-    running: list[subprocess.Popen[bytes]] = []
-
-    def start(path: str, upstream: str) -> str:
-        port = free_port()
-        configuration = tmp_path / "nginx.conf"
-        temporary = "".join(f"{kind}_temp_path {tmp_path}/{kind};" for kind in TEMPORARY)
-        configuration.write_text(
-            f"daemon off; pid {tmp_path}/pid; error_log stderr; events {{}} http {{ access_log off; {temporary}"
-            f"server {{ listen 127.0.0.1:{port}; location {path}/ {{ proxy_pass {upstream}/; }} }} }}"
-        )
-        running.append(subprocess.Popen([NGINX, "-p", str(tmp_path), "-c", str(configuration)]))
-        url = f"http://127.0.0.1:{port}"
-        deadline = time.monotonic() + 20
-        while True:
-            try:
-                httpx2.get(url, trust_env=False)
-            except httpx2.ConnectError:
-                assert time.monotonic() < deadline
-                time.sleep(0.05)
-            else:
-                return url
-
-    yield start
-    for process in running:
-        process.terminate()
-        process.wait(20)
+def proxy(tmp_path: Path) -> Iterator[StrippingProxy]:
+    """Starts nginx in front of a server, stripping a path."""
+    with stripping_proxy(tmp_path) as start:
+        yield start
 
 
-TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-
-
-def test_n10_behind_nginx_that_strips_a_path(proxy: Callable[[str, str], str]) -> None:
+def test_n10_behind_nginx_that_strips_a_path(proxy: StrippingProxy) -> None:
     with serve_in_thread(cheap_sealring(), root_path="/shop") as served:
         url = proxy("/shop", served.url)
         with httpx2.Client(base_url=f"{url}/shop", headers=SAME, timeout=30, trust_env=False) as browser:

@@ -7,7 +7,6 @@ Servers live as long as the test run; each has its own folder, `.env` and SQLite
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -21,6 +20,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, expect, sync_playwright
 
 from tests.ports import free_port
+from tests.programs import required_program
 
 PASSWORD = "seven blue otters sing"
 LAUNCH_ARGUMENTS = [
@@ -100,11 +100,7 @@ def site(serve: Callable[..., str]) -> str:
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    executable = shutil.which("chromium") or shutil.which("chromium-headless-shell")
-    if executable is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail("Chromium is missing: apt-get install chromium")
-        pytest.skip("Chromium is missing: apt-get install chromium")
+    executable = required_program("chromium")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable, args=LAUNCH_ARGUMENTS)
         yield browser

@@ -8,8 +8,6 @@ that the jar drops what it held. Whatever it writes, the browser is never signed
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import urllib.request
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -19,6 +17,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.browser.conftest import LAUNCH_ARGUMENTS, PASSWORD, Visitor, desk, door, fill_login
 from tests.browser.tls_front import APP, PARENT, SIBLING, make_certificate, tls_front
+from tests.programs import required_program
 
 Visit = Callable[..., Visitor]
 ACCESS, HELD, REFRESH = "__Host-sealring_access", "__Host-sealring_session", "__Secure-sealring_refresh"
@@ -33,11 +32,7 @@ def backend(serve: Callable[..., str]) -> str:
 @pytest.fixture(scope="module")
 def chromium(backend: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     """Chromium that finds every host of the domain on loopback, and takes our certificate."""
-    executable = shutil.which("chromium") or shutil.which("chromium-headless-shell")
-    if executable is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail("Chromium is missing: apt-get install chromium")
-        pytest.skip("Chromium is missing: apt-get install chromium")
+    executable = required_program("chromium")
     certificate, fingerprint = make_certificate(tmp_path_factory.mktemp("tls"))
     with tls_front(certificate, backend) as port, sync_playwright() as playwright:
         rules = f"MAP *.{PARENT} 127.0.0.1:{port}, MAP {PARENT} 127.0.0.1:{port}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 import time
@@ -12,9 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2
-import pytest
 
 from tests.ports import free_port
+from tests.programs import required_program
 from tests.serving import START_WITHIN_SECONDS, environment, start
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
@@ -90,9 +89,9 @@ class Reader:
             self.server = None
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 def test_the_readme_works_step_by_step(tmp_path: Path) -> None:
     """In order, with nothing set that the page has not set."""
+    required_program("curl")
     done = []
     reader = Reader(tmp_path / "clone")
     reader.folder.mkdir()

@@ -7,7 +7,6 @@ connections for many clients, so that neighboring transactions of one client tra
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import tempfile
 import time
@@ -16,23 +15,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
-import pytest
 
+from tests.programs import required_program
 from tests.store.postgres_cluster import Cluster
 
 PORT = 6432
 SERVER_CONNECTIONS = 3
-
-
-def required_program() -> str:
-    """Where pgbouncer is; skip the test where there is none."""
-    found = shutil.which("pgbouncer") or shutil.which("/usr/sbin/pgbouncer")
-    if found is None:
-        reason = "no PgBouncer here: install Debian's package pgbouncer"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return found
 
 
 class Pooler:
@@ -76,7 +64,7 @@ class Pooler:
             os.chown(self._folder, owner.pw_uid, owner.pw_gid)
         with (self._folder / "pgbouncer.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [required_program(), str(ini)],
+                [required_program("pgbouncer"), str(ini)],
                 user=None if owner is None else owner.pw_uid,
                 group=None if owner is None else owner.pw_gid,
                 extra_groups=None if owner is None else [],
@@ -113,7 +101,7 @@ class Pooler:
 @contextmanager
 def own_pooler(cluster: Cluster, **settings: str) -> Iterator[Pooler]:
     """A pooler for as long as `with` lasts."""
-    required_program()
+    required_program("pgbouncer")
     with tempfile.TemporaryDirectory(prefix="sealring-pgb-", ignore_cleanup_errors=True) as folder:
         pooler = Pooler(cluster, Path(folder), settings)
         pooler.start()

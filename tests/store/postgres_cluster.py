@@ -18,19 +18,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
-import pytest
+
+from tests.programs import required_program
 
 FAST = ("-c fsync=off", "-c full_page_writes=off", "-c synchronous_commit=off", "-c max_connections=200")
 """No test cuts the power of a server that others use."""
-
-
-def find_binaries() -> Path | None:
-    """The folder that holds initdb and postgres, or none."""
-    on_path = shutil.which("initdb")
-    if on_path is not None:
-        return Path(on_path).resolve().parent
-    installed = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[4]))
-    return installed[-1].parent if installed else None
 
 
 class Cluster:
@@ -171,10 +163,4 @@ def shared_cluster(notes: Path) -> Iterator[Cluster]:
 
 def required_binaries() -> Path:
     """The folder of the server's programs; skip the test where there is none."""
-    binaries = find_binaries()
-    if binaries is None:
-        reason = "no PostgreSQL server here: install Debian's package postgresql"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return binaries
+    return required_program("initdb").resolve().parent

@@ -7,7 +7,6 @@ is a step here, with the positions in the log at which it began and ended; power
 from __future__ import annotations
 
 import os
-import shutil
 import struct
 import subprocess
 import sys
@@ -16,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from tests.programs import required_program
 
 PROMISES = "promises"
 """The file in the recorded folder to which a storm writes what it promises: so promises stand in the same order."""
@@ -29,12 +30,7 @@ def compile_recorder(folder: Path) -> Path:
     """Compile the recorder into a folder that the recorded processes can read; skip the test where that cannot be."""
     if sys.platform != "linux":
         pytest.skip("writes are recorded by LD_PRELOAD, on Linux")
-    compiler = shutil.which("cc")
-    if compiler is None:
-        reason = "no C compiler here: install Debian's packages gcc and libc6-dev"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
+    compiler = required_program("cc")
     library = folder / "recorder.so"
     source = Path(__file__).with_name("recorder.c")
     subprocess.run([compiler, "-O2", "-Wall", "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
