@@ -188,7 +188,7 @@ async def test_r5_nothing_minted_survives_an_acknowledged_end(desk: Desk, how: s
     for round_ in range(50):
         account = an_account(f"name-{round_}")
         await desk.store.create_account(account, an_event())
-        issued = await desk.log_in(account.id, LoginGuard(password_hash=account.password_hash))
+        issued = await desk.log_in(account.id, LoginGuard(epoch=account.epoch))
         handed: list[str] = [issued.refresh_token]
 
         async def refresh(number: int, handed: list[str] = handed) -> None:

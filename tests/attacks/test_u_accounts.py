@@ -536,7 +536,7 @@ def test_u13_a_session_starts_only_on_what_was_proved(meanwhile: str) -> None:
         started = await house.store.start_session(
             session_of(proved),
             Event(kind="login", at_ms=0, subject=account.id),
-            guard=LoginGuard(password_hash=proved.password_hash),
+            guard=LoginGuard(epoch=proved.epoch),
             cap=10,
             replaces=None,
         )

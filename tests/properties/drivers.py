@@ -306,9 +306,7 @@ class StoreDriver:
         )
         await self._store.create_account(account, self._event())
         self._account = account
-        issued = await self._nodes[0].start(
-            account.id, client_id="http", origin=Origin(""), guard=LoginGuard(password_hash="first")
-        )
+        issued = await self._nodes[0].start(account.id, client_id="http", origin=Origin(""), guard=LoginGuard(epoch=0))
         assert issued is not None
         return issued.refresh_token
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from sealring.accounts.changes import Deletion, PasswordChange, ScopesChange, StatusChange
+from sealring.accounts.changes import AccountChange, Deletion, PasswordChange, ScopesChange, StatusChange
 from sealring.errors import InvalidField, NameTaken
 from sealring.rate_limits.bucket import Lane
 from sealring.revocation.entry import Entry
@@ -22,7 +22,7 @@ from tests.store.samples import NOW, RETAIN, TTL, a_key, a_session, an_account, 
 KINDS = ["memory", "sqlite", *(pytest.param(kind, marks=pytest.mark.postgres) for kind in ("postgres", "pooled"))]
 pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("store", KINDS, indirect=True)]
 
-ACTIVE = LoginGuard(password_hash="$argon2id$one")
+ACTIVE = LoginGuard(epoch=0)
 
 
 async def start(
@@ -183,7 +183,8 @@ async def test_enabling_revokes_nothing_and_revives_nothing(store: Store) -> Non
     entries = await store.change_account(account.id, on, an_event(), now=NOW)
     assert entries == ()
     assert await end_of(store, session) == "subject_revoked"
-    started = await start(store, a_session(account.id), guard=ACTIVE)
+    assert await start(store, a_session(account.id), guard=ACTIVE) is None
+    started = await start(store, a_session(account.id), guard=LoginGuard(epoch=1))
     assert started == StartedSession(1, ())
 
 
@@ -259,14 +260,52 @@ async def test_d14_odd_text_from_outside_is_kept_in_a_form_that_columns_hold(sto
     assert (second.session.device, second.session.address) == ("NULL", "")
 
 
-@pytest.mark.parametrize("guard", [LoginGuard(password_hash="$argon2id$other"), LoginGuard(password_hash=None)])
-async def test_u13_a_session_starts_only_with_the_hash_that_was_verified(store: Store, guard: LoginGuard) -> None:
+@pytest.mark.parametrize("epoch", [-1, 1, 2])
+async def test_u13_a_session_starts_only_with_the_epoch_that_was_proved_against(store: Store, epoch: int) -> None:
     account = an_account()
     await store.create_account(account, an_event("account_created"))
     session = a_session(account.id)
-    assert await start(store, session, guard=guard) is None
+    assert await start(store, session, guard=LoginGuard(epoch=epoch)) is None
     assert await store.read_session(session.id) is None
     assert len(await store.read_events()) == 1
+
+
+OVERTAKING: list[tuple[AccountChange, bool]] = [
+    (PasswordChange(old_hash="$argon2id$one", new_hash="$argon2id$two", ends_sessions=False), True),
+    (PasswordChange(old_hash="$argon2id$one", new_hash="$argon2id$two"), False),
+    (PasswordChange(old_hash="$argon2id$one", new_hash="$argon2id$one"), False),
+    (ScopesChange(scopes=("admin",)), False),
+    (StatusChange(status="disabled"), False),
+    (StatusChange(status="active"), True),
+    (Deletion(), False),
+]
+
+
+@pytest.mark.parametrize(("change", "starts"), OVERTAKING)
+async def test_u13_what_overtakes_a_login_keeps_its_session_from_starting(
+    store: Store, change: AccountChange, *, starts: bool
+) -> None:
+    account = an_account()
+    await store.create_account(account, an_event("account_created"))
+    assert await store.change_account(account.id, change, an_event(), now=NOW) is not None
+    assert (await start(store, a_session(account.id), guard=ACTIVE) is not None) == starts
+
+
+async def test_u13_a_session_does_not_start_after_all_were_ended(store: Store) -> None:
+    account = an_account()
+    await store.create_account(account, an_event("account_created"))
+    assert await revoke(store, EndSubject(subject=account.id, cause="ended_by_user"))
+    assert await start(store, a_session(account.id), guard=ACTIVE) is None
+    found = await store.find_account(id=account.id)
+    assert found is not None
+    assert await start(store, a_session(account.id), guard=LoginGuard(epoch=found.epoch)) is not None
+
+
+async def test_u13_a_disabled_account_starts_no_session_at_its_present_epoch(store: Store) -> None:
+    account = an_account()
+    await store.create_account(account, an_event("account_created"))
+    assert await store.change_account(account.id, StatusChange(status="disabled"), an_event(), now=NOW)
+    assert await start(store, a_session(account.id), guard=LoginGuard(epoch=1)) is None
 
 
 async def test_a_guard_for_nobody_does_not_hold(store: Store) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from sealring.accounts.account import Account
-from sealring.accounts.changes import PasswordChange, StatusChange
+from sealring.accounts.changes import PasswordChange, ScopesChange, StatusChange
 from sealring.errors import NameTaken
 from sealring.rate_limits.bucket import Lane
 from sealring.revocation.entry import Entry
@@ -110,11 +110,23 @@ async def log_in_guarded(store: Store, account: Account) -> tuple[str, StartedSe
     started = await store.start_session(
         session,
         an_event(),
-        guard=LoginGuard(password_hash=account.password_hash),
+        guard=LoginGuard(epoch=account.epoch),
         cap=10,
         replaces=None,
     )
     return session.id, started
+
+
+async def log_in_by_a_guard_outside_the_transaction(store: Store, account: Account) -> StartedSession | None:
+    """The fault that the races must find: the epoch is looked at first, and the session starts after."""
+    found = await store.find_account(id=account.id)
+    if found is None or found.epoch != account.epoch:
+        return None
+    return await store.start_session(a_session(account.id), an_event(), guard=None, cap=10, replaces=None)
+
+
+async def change_scopes(store: Store, account: Account) -> tuple[Entry, ...] | None:
+    return await store.change_account(account.id, ScopesChange(scopes=("admin",)), an_event(), now=NOW)
 
 
 async def log_in_unguarded(store: Store, session: Session) -> StartedSession | None:
@@ -251,6 +263,23 @@ async def test_u13_a_log_in_racing_a_password_change_is_refused_or_ended(race: R
         record = await shared.read_session(sid)
         assert (record is None) == (started is None)
         assert started is None or started.epoch == 0
+
+
+@pytest.mark.parametrize("change", [change_password, disable])
+async def test_u13_the_races_find_a_guard_outside_the_transaction(race: Race, shared: Store, change: Side) -> None:
+    accounts = await created_accounts(shared)
+    await race(log_in_by_a_guard_outside_the_transaction, change, accounts)
+    assert [account.id for account in accounts if await shared.list_sessions(account.id, now=NOW)]
+
+
+async def test_u13_a_log_in_racing_other_scopes_is_refused_or_has_an_outdated_token(race: Race, shared: Store) -> None:
+    accounts = await created_accounts(shared)
+    outcomes = await race(log_in_guarded, change_scopes, accounts)
+    for account, ((sid, started), entries) in zip(accounts, outcomes, strict=True):
+        assert [entry.epoch for entry in entries] == [1]
+        assert started is None or started.epoch == 0
+        live = [session.id for session in await shared.list_sessions(account.id, now=NOW)]
+        assert live == ([] if started is None else [sid])
 
 
 async def test_u13_a_log_in_racing_a_disable_is_refused_or_ended(race: Race, shared: Store) -> None:

@@ -75,7 +75,7 @@ async def ask_everything(store: PostgresStore) -> None:
     sessions = [a_session(account.id, device=text, claims={"name": text, "none": None}) for _ in range(5)]
     for session in sessions:
         assert await store.start_session(
-            session, an_event(), guard=LoginGuard(password_hash=account.password_hash), cap=4, replaces=None
+            session, an_event(), guard=LoginGuard(epoch=account.epoch), cap=4, replaces=None
         )
     swaps = (store.advance_session(session, moved(session)) for session in sessions)
     assert sorted(await asyncio.gather(*swaps)) == [False, True, True, True, True], "one was over the cap"

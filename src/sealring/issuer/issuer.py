@@ -31,6 +31,9 @@ from sealring.revocation.entry import Entry
 from sealring.store.protocol import Store
 from sealring.store.records import LoginGuard
 
+LOGIN_TRIES = 2
+"""How often a password is proved when the account's epoch moves before the session starts: other scopes, or an end of
+all sessions, are no reason to refuse a right password. A change that voids it is found by the second proof (U13)."""
 ENDS_PER_SUBJECT = Rate(10, 60)
 """How often a subject may end all of its sessions. A person does it once."""
 
@@ -79,7 +82,10 @@ class Issuer:
             TokenTooLong: the account is made, and its scopes are too many for the delivery.
         """
         account = await self.accounts.register(username, password, email, origin)
-        return await self._start(account, origin, replaces, max_access_chars)
+        started = await self._start(account, origin, replaces, max_access_chars)
+        return started or await self.log_in(
+            username, password, origin=origin, replaces=replaces, max_access_chars=max_access_chars
+        )
 
     async def log_in(
         self,
@@ -96,8 +102,12 @@ class Issuer:
             WrongCredentials, Throttled, Overloaded: see `Accounts.authenticate`.
             TokenTooLong: no session has begun.
         """
-        account = await self.accounts.authenticate(username, password, origin)
-        return await self._start(account, origin, replaces, max_access_chars)
+        for _ in range(LOGIN_TRIES):
+            account = await self.accounts.authenticate(username, password, origin)
+            started = await self._start(account, origin, replaces, max_access_chars)
+            if started is not None:
+                return started
+        raise WrongCredentials
 
     async def refresh(
         self, text: str, *, origin: Origin, counted: bool = True, max_access_chars: int | None = None
@@ -198,19 +208,20 @@ class Issuer:
         await self.keys.load()
 
     async def _start(
-        self, account: Account, origin: Origin, replaces: str | None, max_access_chars: int | None = None
-    ) -> LoggedIn:
+        self, account: Account, origin: Origin, replaces: str | None, max_access_chars: int | None
+    ) -> LoggedIn | None:
+        """Start the session of an account that was just proved; None when its epoch has moved since (U13)."""
         issued = await self.sessions.start(
             account.id,
             account=account,
             client_id=self.client_id,
             origin=origin,
-            guard=LoginGuard(password_hash=account.password_hash),
+            guard=LoginGuard(epoch=account.epoch),
             replaces=replaces,
             max_access_chars=max_access_chars,
         )
-        if issued is None:  # the password changed, or the account was disabled, since it was checked (U13)
-            raise WrongCredentials
+        if issued is None:
+            return None
         device = self.device_lanes.issue(account.canonical_name, secrets.token_bytes(DEVICE_ID_BYTES))
         # a route may return this value, or log it: the hash has done its work
         return LoggedIn(replace(account, password_hash=None), issued, device)

@@ -134,7 +134,7 @@ class MemoryStore(Store):
     ) -> StartedSession | None:
         account = self._accounts.get(session.subject)
         if guard is not None and (
-            account is None or account.status != "active" or account.password_hash != guard.password_hash
+            account is None or account.status != "active" or self._epochs[account.id] != guard.epoch
         ):
             return None
         now = session.created_at

@@ -102,7 +102,8 @@ class Store(Protocol):
             session: the new row.
             event: the audit line.
             guard: for an account of ours; checked in the same transaction, so that a password change or a
-                disable that commits first is seen, and one that commits later ends this session too (U13).
+                disable that commits first is seen, and one that commits later ends this session too (U13). It does not
+                hold where there is no such account, it is disabled, or its epoch has moved.
             cap: the highest number of live sessions of one subject, this one included.
             replaces: sid that the same browser held before (C1); ended whoever it belongs to.
 

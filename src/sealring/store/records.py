@@ -5,7 +5,7 @@ They are plain facts: no method decides anything. Times are Unix seconds unless 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from sealring.accounts.account import Account
 from sealring.revocation.entry import Entry
@@ -14,9 +14,14 @@ from sealring.sessions.session import Session
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoginGuard:
-    """A session of an account starts only while it is active and its hash is the one that was verified (U13)."""
+    """A session of an account starts only while it is active and its epoch is still that of the proof (U13).
 
-    password_hash: str | None = field(repr=False)
+    Whatever voids a proof raises the epoch: another password or second factor, a disable, a delete, "log out
+    everywhere". A rehash does not. Other scopes raise it too, so a login that they overtake proves once more.
+    """
+
+    epoch: int
+    """As it was read together with what was proved against, in one consistent read."""
 
 
 @dataclass(frozen=True, slots=True)

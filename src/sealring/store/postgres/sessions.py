@@ -47,7 +47,9 @@ async def start(
     if guard is None:
         await ensure_subject(connection, session.subject)
     epoch = await lock_subject(connection, session.subject)
-    if epoch is None or (guard is not None and not await _holds(connection, session.subject, guard)):
+    if epoch is None or (
+        guard is not None and not (epoch == guard.epoch and await _is_active(connection, session.subject))
+    ):
         raise Undo
     now = session.created_at
     ended = await _end(connection, "id = %(replaces)s", "replaced", {"replaces": replaces, "now": now})
@@ -69,11 +71,8 @@ async def start(
     return StartedSession(epoch, entries)
 
 
-async def _holds(connection: Connection, subject: str, guard: LoginGuard) -> bool:
-    cursor = await connection.execute(
-        "SELECT 1 FROM accounts WHERE id = %s AND status = 'active' AND password_hash IS NOT DISTINCT FROM %s",
-        (subject, guard.password_hash),
-    )
+async def _is_active(connection: Connection, subject: str) -> bool:
+    cursor = await connection.execute("SELECT 1 FROM accounts WHERE id = %s AND status = 'active'", (subject,))
     return await cursor.fetchone() is not None
 
 

@@ -53,8 +53,9 @@ def start(
     if (
         guard is not None
         and not db.execute(
-            "SELECT 1 FROM accounts WHERE id = ? AND status = 'active' AND password_hash IS ?",
-            (session.subject, guard.password_hash),
+            "SELECT 1 FROM accounts AS a JOIN subjects AS s ON s.subject = a.id"
+            " WHERE a.id = ? AND a.status = 'active' AND s.epoch = ?",
+            (session.subject, guard.epoch),
         ).fetchone()
     ):
         return None
