@@ -38,7 +38,7 @@ def test_importing_the_light_half_imports_nothing_heavy(module: str) -> None:
     [
         ("from sealring import Sealring", "fastapi"),
         ("from sealring import Sealring", "argon2"),
-        ("import sealring; sealring.Sealring", "pydantic_settings"),
+        ("import sealring; sealring.Sealring", "dotenv"),
         ("from sealring.frameworks.fastapi import guard", "fastapi"),
         ("from sealring.frameworks import fastapi", "starlette"),
     ],

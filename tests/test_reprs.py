@@ -79,7 +79,7 @@ async def test_i15_what_a_log_in_gives_shows_no_token_and_no_hash() -> None:
         issued.access_token.text,
         issued.refresh_token,
         logged_in.device,
-        auth.settings.secret.get_secret_value(),
+        auth.settings.secret,
     ):
         assert secret
         assert secret not in printed

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import ipaddress
+import re
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, get_type_hints
+from types import UnionType
+from typing import Any, Union, get_origin, get_type_hints
 
 import pytest
 
 from sealring import Sealring
 from sealring.errors import ConfigurationError
 from sealring.rate_limits.attempts import Rate
-from sealring.settings import Duration, Settings, SettingsArguments, is_loopback, load_settings
+from sealring.settings import SETTINGS, Duration, Settings, SettingsArguments, is_loopback, load_settings
 from tests.serving import SECRET
 
 
@@ -20,16 +24,14 @@ from tests.serving import SECRET
 def nothing_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder and an environment without settings of ours."""
     monkeypatch.chdir(tmp_path)
-    for name in Settings.model_fields:
+    for name in SETTINGS:
         monkeypatch.delenv(f"SEALRING_{name.upper()}", raising=False)
     return tmp_path
 
 
 def test_the_defaults_are_the_contracts() -> None:
     settings = load_settings()
-    assert {
-        name: getattr(settings, name) for name in Settings.model_fields if name not in {"secret", "database_url"}
-    } == {
+    assert {name: getattr(settings, name) for name in SETTINGS if name not in {"secret", "database_url"}} == {
         "database_schema": "",
         "issuer": "http://127.0.0.1:8000",
         "audience": "",
@@ -54,8 +56,8 @@ def test_the_defaults_are_the_contracts() -> None:
         "trusted_proxies": (),
         "default_scopes": (),
     }
-    assert settings.secret.get_secret_value() == ""
-    assert settings.database_url.get_secret_value() == "sqlite:///sealring.db"
+    assert settings.secret == ""
+    assert settings.database_url == "sqlite:///sealring.db"
     assert settings.audience_or_issuer == settings.issuer
 
 
@@ -217,8 +219,9 @@ def test_a_name_that_stands_twice_in_the_file_is_an_error(lines: str, tmp_path: 
 @pytest.mark.parametrize(
     ("field", "value", "words"),
     [
-        ("access_ttl", "99d", "SEALRING_ACCESS_TTL: must be less than or equal to 86400 seconds"),
-        ("password_min_length", "3", "SEALRING_PASSWORD_MIN_LENGTH: must be greater than or equal to 8"),
+        ("access_ttl", "99d", "SEALRING_ACCESS_TTL: must be from 1s to 1d"),
+        ("retry_window", "5.1m", "SEALRING_RETRY_WINDOW: must be from 0 to 5m"),
+        ("password_min_length", "3", "SEALRING_PASSWORD_MIN_LENGTH: must be a whole number from 8 to 64"),
     ],
 )
 def test_a_bound_is_named_with_its_unit(field: str, value: str, words: str) -> None:
@@ -228,7 +231,7 @@ def test_a_bound_is_named_with_its_unit(field: str, value: str, words: str) -> N
 
 
 def test_every_hint_for_a_bad_value_shows_a_good_one() -> None:
-    refusable = set(Settings.model_fields) - {"secret", "database_url", "audience"}
+    refusable = set(SETTINGS) - {"secret", "database_url", "audience"}
     for field in refusable:
         with pytest.raises(ConfigurationError) as caught:
             load_settings(**named(field, '"'))
@@ -248,7 +251,64 @@ def test_an_unknown_argument_is_a_type_error() -> None:
 
 
 def test_every_setting_is_a_typed_argument() -> None:
-    assert list(SettingsArguments.__annotations__) == list(Settings.model_fields), "type checkers must know it too"
+    arguments, values = get_type_hints(SettingsArguments), get_type_hints(Settings)
+    assert list(arguments) == list(SETTINGS), "type checkers must know it too"
+    for name, accepted in arguments.items():
+        kinds = accepted.__args__ if isinstance(accepted, UnionType) or get_origin(accepted) is Union else (accepted,)
+        taken = {get_origin(kind) or kind for kind in kinds}
+        kind = get_origin(values[name]) or values[name]
+        # a checker takes an int where a float is asked for, and a tuple where a sequence is
+        assert taken & {kind, {int: float, tuple: Sequence}.get(kind)}, f"{name}: a value of Settings is no argument"
+
+
+def test_a_value_of_any_setting_is_read_as_itself() -> None:
+    """So `replace(settings, …)` checks anew, and changes nothing else."""
+    settings = load_settings(**{name: row.example for name, row in SETTINGS.items() if row.example})  # type: ignore[arg-type]
+    assert replace(settings) == settings
+    for name, row in SETTINGS.items():
+        assert row.reader.read(getattr(settings, name)) == getattr(settings, name)
+    with pytest.raises(ConfigurationError, match=r"SEALRING_ACCESS_TTL: must be from 1s to 1d"):
+        replace(settings, access_ttl=0)
+
+
+@pytest.mark.parametrize("field", list(SETTINGS))
+@pytest.mark.parametrize(
+    "value",
+    [None, True, b"x", object(), [None], 1j, "\ud800", "x" * 9999, 10**400, float("nan")],
+    ids=lambda value: str(value)[:12].encode("ascii", "backslashreplace").decode(),
+)
+def test_an_argument_of_any_kind_is_a_value_or_a_clear_error(field: str, value: Any) -> None:
+    try:
+        load_settings(**named(field, value))
+    except ConfigurationError as error:
+        said = str(error)
+    else:
+        return
+    assert said.startswith(f"SEALRING_{field.upper()}: ")
+    assert len(said) < 300, "the value is not repeated"
+
+
+def test_what_was_set_is_known_whatever_its_value(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("SEALRING_SESSION_CAP=50\nSEALRING_AUDIENCE=\n")
+    monkeypatch.setenv("SEALRING_ISSUER", "http://127.0.0.1:8000")
+    monkeypatch.setenv("sealring_cookie_name", "sealring")
+    settings = load_settings(access_ttl="30m")
+    assert settings.given == {"session_cap", "issuer", "cookie_name", "access_ttl"}
+    assert settings == Settings(), "what was set makes no other value"
+
+
+def test_an_empty_variable_leaves_the_files_word(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text('SEALRING_AUDIENCE="${REGION}-orders" # theirs\nSEALRING_ISSUER\n')
+    monkeypatch.setenv("SEALRING_AUDIENCE", "")
+    monkeypatch.setenv("REGION", "eu")
+    assert load_settings().audience == "eu-orders"
+
+
+def test_every_setting_that_code_or_a_page_names_exists() -> None:
+    root = Path(__file__).parents[1]
+    files = [*root.joinpath("src").rglob("*.py"), *root.glob("*.md"), *root.joinpath("docs").glob("*.md")]
+    named = {name for file in files for name in re.findall(r"\bSEALRING_[A-Z_]+\b(?!…)", file.read_text())}
+    assert named - {"SEALRING_"} <= {row.variable for row in SETTINGS.values()}
 
 
 @pytest.mark.parametrize(

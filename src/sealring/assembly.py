@@ -94,10 +94,10 @@ class Sealring:
         **given: Unpack[SettingsArguments],
     ) -> None:
         self.settings = settings = load_settings(**given) if settings is None else settings
-        secret = RootSecret.parse(settings.secret.get_secret_value())
+        secret = RootSecret.parse(settings.secret)
         self.clock = clock = SystemClock(LEEWAY_SECONDS) if clock is None else clock
         if store is None:
-            store = open_store(settings.database_url.get_secret_value(), settings.database_schema or None)
+            store = open_store(settings.database_url, settings.database_schema or None)
         self.store = store
         listeners: list[OnEvent] = [] if on_event is None else [on_event]
         told = announcing(store, listeners)

@@ -79,7 +79,7 @@ def test_an_open_sqlite_file_stays_the_parents(tmp_path: Path) -> None:
             else:
                 raise AssertionError("read")
             try:
-                await Sealring(secret=auth.settings.secret.get_secret_value(), database_url=sys.argv[1]).open()
+                await Sealring(secret=auth.settings.secret, database_url=sys.argv[1]).open()
             except ConfigurationError as error:
                 refused(error, "sealring.db cannot be opened")
             else:
@@ -113,7 +113,7 @@ def test_a_file_that_was_closed_before_the_fork_is_opened_after_it(tmp_path: Pat
         asyncio.run(once())
 
         async def child():
-            other = Sealring(secret=auth.settings.secret.get_secret_value(), database_url=sys.argv[1])
+            other = Sealring(secret=auth.settings.secret, database_url=sys.argv[1])
             async with other.lifespan():
                 issued = await other.start_session("42")
                 assert other.verify(issued.access_token.text).subject == "42"

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from sealring.cli import main
-from sealring.settings import Settings
+from sealring.settings import SETTINGS
 from tests.serving import PASSWORD
 
 
@@ -54,7 +54,7 @@ Shell = Callable[..., Said]
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    for name in Settings.model_fields:
+    for name in SETTINGS:
         monkeypatch.setenv(f"SEALRING_{name.upper()}", "")  # as good as unset, and `serve`'s own are undone
     return tmp_path
 

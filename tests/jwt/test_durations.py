@@ -43,3 +43,7 @@ def test_other_texts_are_refused(given: float | str) -> None:
 def test_other_types_are_refused(given: Any) -> None:
     with pytest.raises(TypeError, match="duration"):
         parse_duration(given)
+
+
+def test_a_number_of_any_size_is_a_duration_or_refused() -> None:
+    assert parse_duration(10**400) == 10**400  # no OverflowError: limits are for callers to set

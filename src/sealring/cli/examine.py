@@ -79,7 +79,7 @@ def _failed(subject: str, error: SealringError) -> Finding:
 
 def _secret(settings: Settings) -> Finding:
     try:
-        secret = RootSecret.parse(settings.secret.get_secret_value())
+        secret = RootSecret.parse(settings.secret)
     except SealringError as error:
         return _failed("secret", error)
     marks = " ".join(mark.hex()[:8] for mark in secret.derive("fingerprint"))
@@ -215,7 +215,7 @@ def _could_be_made(url: str) -> bool:
 async def _store(settings: Settings, *, with_keys: bool) -> list[Finding]:
     from sealring.assembly import Sealring  # noqa: PLC0415 - `serve` looks at .env before it loads FastAPI
 
-    url = settings.database_url.get_secret_value()
+    url = settings.database_url
     try:
         store = open_store(url, settings.database_schema or None)
         if _could_be_made(url):

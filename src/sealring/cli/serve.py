@@ -89,12 +89,12 @@ def prepare(host: str, url: str) -> None:
     open, leaves no trace.
     """
     settings = load_settings()
-    if not settings.secret.get_secret_value() and is_loopback(host) and not DOTENV.exists():
+    if not settings.secret and is_loopback(host) and not DOTENV.exists():
         asyncio.run(check_no_keys(settings))
         write_dotenv()
         say(f"wrote {Path.cwd() / DOTENV} with a fresh secret: keep it, and keep it to yourself")
         settings = load_settings()
-    named = "issuer" in settings.model_fields_set
+    named = "issuer" in settings.given
     if not named:
         os.environ["SEALRING_ISSUER"] = url  # workers read the environment again, so they must find it there
         settings = load_settings()

@@ -72,7 +72,7 @@ async def check_no_keys(settings: Settings) -> None:
         ConfigurationError: the store cannot be used, or has keys.
         StoreUnavailable: it cannot be reached now.
     """
-    store = open_store(settings.database_url.get_secret_value(), settings.database_schema or None)
+    store = open_store(settings.database_url, settings.database_schema or None)
     await store.open()
     try:
         ring = await store.read_keys()
@@ -87,7 +87,7 @@ async def check_no_keys(settings: Settings) -> None:
 
 def _is_there(settings: Settings) -> bool:
     """Whether the store is a file that exists: to look into any other might make it, or wait for a server."""
-    path = sqlite_path(settings.database_url.get_secret_value())
+    path = sqlite_path(settings.database_url)
     return path is not None and path.is_file()
 
 

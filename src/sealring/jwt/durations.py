@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from math import isfinite
+from math import inf
 from typing import TypeAlias
 
 Duration: TypeAlias = float | str | timedelta
@@ -57,7 +57,7 @@ def parse_duration(value: Duration) -> int | float:
             raise ValueError(msg)
         # milliseconds divide: 100 * 0.001 is not 0.1
         value = float(shape[1]) / 1000 if scale == 0.001 else float(shape[1]) * scale  # noqa: PLR2004  # the ms row above
-    if not isfinite(value):
+    if not -inf < value < inf:  # also for an int that is too large for `isfinite`, and for nan
         msg = "a duration must be finite"
         raise ValueError(msg)
     return int(value) if value == int(value) else value

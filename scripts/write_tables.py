@@ -1,0 +1,67 @@
+"""Writes every table of the pages that stands in the code as a table too: between two marks, from the code's rows.
+
+A new one: a function here, a line in `TABLES`, two marks in a page, `scripts/docs`. `tests/docs/test_tables.py` fails
+when a page is out of date, has an unknown mark, or no page has a table's mark.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from itertools import groupby
+from pathlib import Path
+
+from sealring.settings import SETTINGS
+
+ROOT = Path(__file__).parents[1]
+MARKS = re.compile(r"(<!-- table (?P<name>[a-z-]+), written by scripts/docs -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """A table of Markdown."""
+    heads = list(head)
+    lines = [heads, ["---"] * len(heads), *map(list, rows)]
+    return "".join(f"| {' | '.join(cells)} |\n".replace("|  |", "| |") for cells in lines).replace("| --- ", "|---")
+
+
+def settings() -> str:
+    """The settings, by group."""
+    return "\n".join(
+        f"### {group}\n\n"
+        + table(
+            ("name", "default", "range", "meaning"),
+            (
+                (f"`{row.variable}`", row.default_words or f"`{row.default}`", row.reader.bounds, row.meaning)
+                for row in several
+            ),
+        )
+        for group, several in groupby(SETTINGS.values(), key=lambda row: row.group)
+    )
+
+
+TABLES: Mapping[str, Callable[[], str]] = {
+    "settings": settings,
+}
+
+
+def pages() -> list[Path]:
+    """All pages that may hold a table."""
+    return [*sorted(ROOT.glob("*.md")), *sorted(ROOT.joinpath("docs").glob("*.md"))]
+
+
+def written(text: str) -> str:
+    """A page's text with its tables as they are now.
+
+    Raises:
+        KeyError: a mark names no table.
+    """
+    return MARKS.sub(lambda marks: f"{marks[1]}\n{TABLES[marks['name']]()}\n{marks[3]}", text)
+
+
+if __name__ == "__main__":
+    for page in pages():
+        before = page.read_text(encoding="utf-8")
+        after = written(before)
+        if after != before:
+            page.write_text(after, encoding="utf-8")
+            print(f"wrote {page.relative_to(ROOT)}")

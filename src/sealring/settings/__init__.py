@@ -1,0 +1,20 @@
+"""Settings: one frozen value, read once and checked when it is built."""
+
+from __future__ import annotations
+
+from sealring.settings.load import load_settings, names_in_dotenv
+from sealring.settings.row import PREFIX, Setting
+from sealring.settings.table import SETTINGS, Algorithm, Duration, Settings, SettingsArguments, is_loopback
+
+__all__ = [
+    "PREFIX",
+    "SETTINGS",
+    "Algorithm",
+    "Duration",
+    "Setting",
+    "Settings",
+    "SettingsArguments",
+    "is_loopback",
+    "load_settings",
+    "names_in_dotenv",
+]

@@ -1,0 +1,169 @@
+"""Readers: each turns text of the environment, or an argument, into one setting's value. Pure.
+
+A reader takes its own result again and gives the same. No message repeats the value: it may be a secret that
+stands under the wrong name.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+from urllib.parse import urlsplit
+
+from sealring.http.client_address import TrustedProxy
+from sealring.http.fetch_metadata import origin_of
+from sealring.jwt import parse_duration
+from sealring.rate_limits.attempts import Rate
+from sealring.sessions.grant import scope_tokens
+
+T = TypeVar("T")
+
+_WHOLE = re.compile(r"[0-9]{1,9}", re.ASCII)
+_SWITCH = {"true": "on", "1": "on", "yes": "on", "false": "off", "0": "off", "no": "off"}
+_SCHEMA = re.compile(r"(?!pg_)[A-Za-z_][A-Za-z0-9_$-]{0,62}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Reader(Generic[T]):
+    """How a value is read, and which values there are."""
+
+    read: Callable[[Any], T]
+    """Raises `ValueError` or `TypeError` with the form that is wanted."""
+    bounds: str = ""
+    """For the pages: `1s to 1d`."""
+
+
+def text(check: Callable[[str], object] = str) -> Reader[str]:
+    """Text that `check` lets pass."""
+
+    def read(value: Any) -> str:
+        if not isinstance(value, str):
+            raise TypeError("must be text")
+        check(value)
+        return value
+
+    return Reader(read)
+
+
+def whole(least: int, most: int) -> Reader[int]:
+    """A whole number."""
+    words = f"must be a whole number from {least} to {most}"
+
+    def read(value: Any) -> int:
+        if isinstance(value, str) and _WHOLE.fullmatch(value.strip()):
+            value = int(value)
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+            raise ValueError(words)
+        return value
+
+    return Reader(read, f"{least} to {most}")
+
+
+def seconds(least: str, most: str) -> Reader[float]:
+    """A duration in seconds."""
+    low, high = parse_duration(least), parse_duration(most)
+
+    def read(value: Any) -> float:
+        duration = parse_duration(value)
+        if not low <= duration <= high:
+            raise ValueError(f"must be from {least} to {most}")
+        return duration
+
+    return Reader(read, f"{least} to {most}")
+
+
+def whole_seconds(least: str, most: str) -> Reader[int]:
+    """A duration in whole seconds, as the dates in tokens are."""
+    any_seconds = seconds(least, most)
+
+    def read(value: Any) -> int:
+        duration = any_seconds.read(value)
+        if not isinstance(duration, int):
+            raise ValueError("must be whole seconds")  # noqa: TRY004 - a bad value, not a bad type
+        return duration
+
+    return Reader(read, any_seconds.bounds)
+
+
+def choice(words: Iterable[T]) -> Reader[T]:
+    """One of these words."""
+    known = tuple(words)
+    listed = f"must be one of {', '.join(map(str, known))}"
+
+    def read(value: Any) -> T:
+        if value not in known:
+            raise ValueError(listed)
+        return known[known.index(value)]
+
+    return Reader(read)
+
+
+def switch(words: Iterable[T]) -> Reader[T]:
+    """One of these words, `on` and `off` among them; the usual words for true and false mean these."""
+    word = choice(words)
+    return Reader(lambda value: word.read(_SWITCH.get(str(value).lower(), str(value).lower())))
+
+
+def rate() -> Reader[Rate]:
+    """So many in so much time: `10/5m`."""
+
+    def read(value: Any) -> Rate:
+        if isinstance(value, Rate):
+            return value
+        if not isinstance(value, str):
+            raise TypeError("must be a rate such as 10/5m")
+        return Rate.parse(value)
+
+    return Reader(read)
+
+
+def _one_proxy(value: Any) -> TrustedProxy:
+    return "unix" if value == "unix" else ipaddress.ip_network(value)
+
+
+def trusted_proxies() -> Reader[tuple[TrustedProxy, ...]]:
+    """Networks, separated by commas, and the word `unix`."""
+
+    def read(value: Any) -> tuple[TrustedProxy, ...]:
+        parts = [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+        try:
+            return tuple(map(_one_proxy, parts))
+        except (TypeError, ValueError):
+            raise ValueError("must be networks without host bits, separated by commas, or the word unix") from None
+
+    return Reader(read)
+
+
+def scopes() -> Reader[tuple[str, ...]]:
+    """Scope tokens, separated by spaces or commas."""
+
+    def read(value: Any) -> tuple[str, ...]:
+        try:
+            return scope_tokens(value.replace(",", " ").split() if isinstance(value, str) else value)
+        except (TypeError, ValueError):
+            raise ValueError("must be scope tokens of RFC 6749 §3.3, separated by spaces or commas") from None
+
+    return Reader(read)
+
+
+def check_schema(name: str) -> None:
+    """Refuse a name that PostgreSQL would fold, cut off or keep for itself."""
+    if name and not _SCHEMA.fullmatch(name):
+        raise ValueError("must be a letter or _, then letters, digits, _ $ or -, 63 at most, and not begin with pg_")
+
+
+def check_issuer(url: str) -> None:
+    """Refuse what is no issuer identifier (RFC 8414 §2)."""
+    try:
+        parts = urlsplit(url)
+        origin_of(url)
+        good = parts.username is None and not parts.query and not parts.fragment
+    except ValueError:
+        good = False
+    if not good:
+        raise ValueError(
+            "must be an http or https URL with a host in its ASCII form, without user, query or fragment (RFC 8414 §2)"
+        )

@@ -1,0 +1,308 @@
+"""The table of settings: one row per setting, in the class whose values they are.
+
+To add one: a row here, a line in `SettingsArguments`, `scripts/docs`.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from datetime import timedelta
+from types import MappingProxyType
+from typing import Literal, TypedDict, get_args
+from urllib.parse import urlsplit
+
+from sealring.errors import ConfigurationError
+from sealring.http.auth_path import check_auth_path
+from sealring.http.client_address import TrustedProxy
+from sealring.http.cookies import CookieNames
+from sealring.rate_limits.attempts import Rate
+from sealring.settings import readers
+from sealring.settings.row import Setting, row_of, setting
+
+Algorithm = Literal[
+    "ES256", "ES384", "ES512", "Ed25519", "RS256", "RS384", "RS512",
+    "PS256", "PS384", "PS512", "HS256", "HS384", "HS512",
+]  # fmt: skip
+Switch = Literal["off", "on"]
+AutoSwitch = Literal["auto", "on", "off"]
+
+STORE = "Secret and store"
+TOKENS = "Tokens and keys"
+SESSIONS = "Sessions"
+FRESHNESS = "Revocation"
+BROWSERS = "Routes and cookies"
+ACCOUNTS = "Accounts"
+LIMITS = "Limits"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """All that an operator can set, each value checked by its row. Durations are in seconds.
+
+    Raises:
+        ConfigurationError: a value that its row refuses.
+    """
+
+    secret: str = setting(
+        readers.text(),
+        "",
+        "The root secret: at least 32 bytes of hex, base64 or text. Several by comma: the first writes, all read."
+        " `serve` on loopback writes a new one into `.env` on its first run.",
+        group=STORE,
+        default_words="none",
+        secret=True,
+    )
+    database_url: str = setting(
+        readers.text(),
+        "sqlite:///sealring.db",
+        "`sqlite:///relative.db`, `sqlite:////absolute.db` (no parameters, no `:memory:`; percent escapes are decoded)"
+        " or `postgresql://…`, as libpq reads it.",
+        group=STORE,
+        example="",
+        secret=True,
+    )
+    database_schema: str = setting(
+        readers.text(readers.check_schema),
+        "",
+        "PostgreSQL only: the schema of our tables, made by `sealring migrate`. None means the first schema of the"
+        " role's search path, which is `public` on most servers.",
+        group=STORE,
+        example="sealring",
+        default_words="none",
+    )
+    issuer: str = setting(
+        readers.text(readers.check_issuer),
+        "http://127.0.0.1:8000",
+        "`iss` of our tokens, and the origin of our pages: the URL that browsers use. When it is not set, `serve` fills"
+        " in where it listens, and with `--host 0.0.0.0` the loopback address, with a warning: no browser on another"
+        " machine can log in with cookies then.",
+        group=TOKENS,
+        example="https://auth.example.com",
+    )
+    audience: str = setting(
+        readers.text(), "", "`aud` of our tokens.", group=TOKENS, default_words="the issuer", example=""
+    )
+    algorithm: Algorithm = setting(
+        readers.choice(get_args(Algorithm)),
+        "ES256",
+        "Or `ES384`, `ES512`, `Ed25519`, `RS256` to `RS512`, `PS256` to `PS512`, `HS256` to `HS512`; see"
+        " [below](#changing-the-algorithm).",
+        group=TOKENS,
+    )
+    access_ttl: int = setting(
+        readers.whole_seconds("1s", "1d"),
+        "30m",
+        "Life of an access token. It is accepted for 5 s more, since clocks differ. The store knows the longest life in"
+        " use: revocations are kept for it, and every node accepts it. A raised setting is used some seconds after the"
+        " start; a lowered one shortens how long revocations are kept once the old tokens have expired.",
+        group=TOKENS,
+    )
+    key_rotation: int = setting(
+        readers.whole_seconds("1h", "10y"), "30d", "How long a signing key signs.", group=TOKENS
+    )
+    session_idle: int = setting(
+        readers.whole_seconds("1s", "400d"),
+        "14d",
+        "A session that is not refreshed for this long is over.",
+        group=SESSIONS,
+    )
+    session_max: int = setting(
+        readers.whole_seconds("1s", "400d"),
+        "90d",
+        "The absolute end of a session, however busy.",
+        group=SESSIONS,
+    )
+    retry_window: float = setting(
+        readers.seconds("0", "5m"),
+        "10s",
+        "How long a refresh asked again gives the same answer; 0 is strict (see [sessions](sessions.md)).",
+        group=SESSIONS,
+    )
+    poll_interval: float = setting(
+        readers.seconds("50ms", "10m"),
+        "0.5s",
+        "How often a node asks for news.",
+        group=FRESHNESS,
+    )
+    max_staleness: float = setting(
+        readers.seconds("0.5s", "1h"),
+        "5s",
+        "A node that has not heard from its store for longer, or whose store has acknowledged no write for longer,"
+        " answers 503 to every check. Must be longer than the poll interval.",
+        group=FRESHNESS,
+    )
+    cookie_secure: AutoSwitch = setting(
+        readers.switch(get_args(AutoSwitch)),
+        "auto",
+        "`on`, `off`, or `auto`: on, except when the issuer is plain http on loopback. Off also drops the cookie"
+        " prefixes.",
+        group=BROWSERS,
+    )
+    cookie_name: str = setting(
+        readers.text(lambda name: CookieNames.of(name, secure=True)),
+        "sealring",
+        "First part of all cookie names: 1 to 32 letters, digits, `_` and `-`, a letter first. See"
+        " [below](#two-applications-on-one-host).",
+        group=BROWSERS,
+        example="shop",
+    )
+    auth_path: str = setting(
+        readers.text(check_auth_path),
+        "/auth",
+        "Where `auth.router()` hangs below the application. What stands before it (mounts, `root_path`) is found out.",
+        group=BROWSERS,
+    )
+    trusted_proxies: tuple[TrustedProxy, ...] = setting(
+        readers.trusted_proxies(),
+        "",
+        "Networks (CIDR, by comma) whose `X-Forwarded-For` counts; the word `unix` stands for every peer without an"
+        " address, as behind a Unix socket.",
+        group=BROWSERS,
+        example="10.0.0.0/8,192.0.2.1,unix",
+        default_words="none",
+    )
+    password_min_length: int = setting(readers.whole(8, 64), "15", "Shortest password, in characters.", group=ACCOUNTS)
+    password_grant: Switch = setting(
+        readers.switch(get_args(Switch)),
+        "off",
+        "Whether `POST /auth/token` takes passwords (RFC 6749 §4.3). RFC 9700 §2.4 says that it must not: clients that"
+        " can, use `/auth/login`. The demo turns it on for the Authorize button of `/docs`, which knows no other way,"
+        " unless it is set.",
+        group=ACCOUNTS,
+    )
+    default_scopes: tuple[str, ...] = setting(
+        readers.scopes(),
+        "",
+        "Scopes of accounts that register, separated by spaces or commas: `orders:read orders:write`. They are kept in"
+        " the account; `sealring users scopes` changes them.",
+        group=ACCOUNTS,
+        example="orders:read orders:write",
+        default_words="none",
+    )
+    throttle_account: Rate = setting(
+        readers.rate(),
+        "10/5m",
+        "Failures per account and network (IPv4 /24, IPv6 /48); a known device has as many of its own. Besides: 100"
+        " failures in a row per device; of strangers 25 per network, 100 together. Success, `users set-password` and"
+        " `users enable` empty all of them.",
+        group=LIMITS,
+    )
+    throttle_address: Rate = setting(
+        readers.rate(),
+        "60/1m",
+        "Logins, registrations, and refreshes that fail, per IPv4 address or IPv6 /64; ten times as many logins that"
+        " succeed.",
+        group=LIMITS,
+    )
+    throttle_registration: Rate = setting(
+        readers.rate(),
+        "60/1h",
+        "Registrations per IPv4 address or IPv6 /64, those with a taken name included.",
+        group=LIMITS,
+    )
+    session_cap: int = setting(
+        readers.whole(1, 10_000),
+        "50",
+        "Live sessions of one subject: when one more starts, the oldest ends.",
+        group=LIMITS,
+    )
+    audit_retention: int = setting(
+        readers.whole_seconds("1s", "10y"), "400d", "How long audit lines are kept.", group=LIMITS
+    )
+    given: frozenset[str] = field(default=frozenset(), repr=False, compare=False)
+    """The settings that somebody has set, whatever their value; no setting itself."""
+
+    def __post_init__(self) -> None:
+        for name, row in SETTINGS.items():
+            try:
+                object.__setattr__(self, name, row.reader.read(getattr(self, name)))
+            except (TypeError, ValueError) as error:
+                raise ConfigurationError(f"{row.variable}: {error}", row.hint) from None
+        if self.max_staleness <= self.poll_interval:
+            row = SETTINGS["max_staleness"]
+            raise ConfigurationError(
+                f"{row.variable}: must be longer than {SETTINGS['poll_interval'].variable},"
+                " or this node is out of date between two polls",
+                row.hint,
+            )
+
+    @property
+    def audience_or_issuer(self) -> str:
+        """`aud` of our access tokens: the issuer unless set."""
+        return self.audience or self.issuer
+
+    @property
+    def has_password_grant(self) -> bool:
+        """Whether the token endpoint takes passwords."""
+        return self.password_grant == "on"  # noqa: S105 - a switch
+
+    @property
+    def secure_cookies(self) -> bool:
+        """On, except when the issuer is plain http on loopback and nothing was said."""
+        if self.cookie_secure == "auto":
+            parts = urlsplit(self.issuer)
+            return parts.scheme == "https" or not is_loopback(parts.hostname or "")
+        return self.cookie_secure == "on"
+
+    @property
+    def heartbeat_seconds(self) -> float:
+        """How old the store's last acknowledged write may be before a node has it make another (F8).
+
+        A node is as fresh as that write, and learns of the next one a poll later: both must fit within the bound, with
+        most of what is left for the time that they take.
+        """
+        return min(1.0, (self.max_staleness - self.poll_interval) / 4)
+
+
+SETTINGS: Mapping[str, Setting] = MappingProxyType(
+    {row.name: row for one in fields(Settings) if (row := row_of(one)) is not None}
+)
+"""The rows by name, in their order."""
+
+Duration = float | str | timedelta
+"""As a constructor takes it: seconds, text like "30m", or a timedelta."""
+
+
+class SettingsArguments(TypedDict, total=False):
+    """The settings as keyword arguments, for type checkers and completion: `Sealring(access_ttl="30m")`.
+
+    A test compares it with the table.
+    """
+
+    secret: str
+    database_url: str
+    database_schema: str
+    issuer: str
+    audience: str
+    algorithm: Algorithm
+    access_ttl: Duration
+    key_rotation: Duration
+    session_idle: Duration
+    session_max: Duration
+    retry_window: Duration
+    poll_interval: Duration
+    max_staleness: Duration
+    cookie_secure: AutoSwitch | bool
+    cookie_name: str
+    auth_path: str
+    trusted_proxies: str | Sequence[str | TrustedProxy]
+    password_min_length: int
+    password_grant: Switch | bool
+    default_scopes: str | Sequence[str]
+    throttle_account: Rate | str
+    throttle_address: Rate | str
+    throttle_registration: Rate | str
+    session_cap: int
+    audit_retention: Duration
+
+
+def is_loopback(host: str) -> bool:
+    """Whether this host name or address never leaves the machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
