@@ -85,6 +85,10 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "../verifier/remote_keys: operand 1 of Or",
         'hostname or ""',
     ): "for the type alone: a URL that is accepted has a host",
+    (
+        "pipeline: operand 0 of Or",
+        "known or _read_new_header(",
+    ): "a header that is known is read again: slower, no different",
     ("selection: operand 0 of And", "ours.get(kid)"): "no key is named None",
     ("claims: operand 1 of Or", "more <= claims.keys()"): "the long way answers the same",
     ("compact: operand 0 of Or", "unique = "): "printing back proves the same: slower, no different",

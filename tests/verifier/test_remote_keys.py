@@ -31,12 +31,12 @@ class Publisher:
         self.later: bytes | None = None  # what all but the first are answered
         self.hold, self.hold_second = threading.Event(), False
         self.hold.set()
-        self.drip, self.missing = False, 0
+        self.drip, self.missing, self.path = False, 0, ""
         publisher = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                publisher.asked += 1
+                publisher.asked, publisher.path = publisher.asked + 1, self.path
                 publisher.hold.wait(10)
                 if publisher.asked == 2 and publisher.hold_second:
                     publisher.dripping.wait(10)
@@ -118,6 +118,30 @@ def test_an_unknown_kid_is_fetched_in_the_background(publisher: Publisher, monke
         assert verifier.verify(token_of(B)).claims["sub"] == "42"
         with pytest.raises(UnknownKey):  # withdrawn
             verifier.verify(token_of(A))
+
+
+def test_only_an_unknown_kid_after_the_cooldown_wakes_the_thread(
+    publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = RemoteKeys(publisher.url)
+    keys._fetch(forced=True)
+    keys({"kid": "b"})
+    assert not keys._woken.is_set()
+    monkeypatch.setattr(decisions, "COOLDOWN_SECONDS", 0)
+    keys({"kid": "a"})
+    keys({"alg": "ES256"})
+    assert not keys._woken.is_set()
+    keys({"kid": "b"})
+    assert keys._woken.is_set()
+
+
+@pytest.mark.parametrize("path", ["/jwks.json?x=1", "/a/b", "/?x=1", "/"])
+def test_the_path_and_the_query_are_asked_for(publisher: Publisher, path: str) -> None:
+    root = publisher.url.removesuffix("/jwks.json?x=1")
+    with RemoteKeys(root + path):
+        assert publisher.path == path
+    with RemoteKeys(root):
+        assert publisher.path == "/"
 
 
 def test_an_error_takes_no_key_away(publisher: Publisher, monkeypatch: pytest.MonkeyPatch) -> None:
