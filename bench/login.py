@@ -30,7 +30,8 @@ from sealring.issuer.accounts import AccountPolicy, Accounts
 from sealring.issuer.argon2id import OWASP_2024
 from sealring.issuer.hashing import PasswordHasher
 from sealring.issuer.origin import Origin
-from sealring.rate_limits.attempts import DeviceLanes, Rate
+from sealring.rate_limits.device_cookie import DeviceCookies
+from sealring.rate_limits.rate import RateLimit
 from sealring.store.memory import MemoryStore
 from sealring.store.protocol import Store
 from sealring.store.sqlite import SqliteStore
@@ -42,7 +43,7 @@ ROUNDS = 9
 FLOOD_ROUNDS = 15
 FLOOD = 10
 """Times the log-ins that the machine can hash."""
-NO_LIMIT = Rate(1_000_000, 1)
+NO_LIMIT = RateLimit(1_000_000, 1)
 
 
 def now_ms() -> int:
@@ -57,7 +58,7 @@ async def accounts_over(store: Store) -> AsyncIterator[Accounts]:
         store,
         PasswordHasher(),
         clock=now_ms,
-        lanes=DeviceLanes([token_bytes(32)]),
+        devices=DeviceCookies([token_bytes(32)]),
         policy=AccountPolicy(account_rate=NO_LIMIT, address_rate=NO_LIMIT),
     )
     for number in range(ACCOUNTS):

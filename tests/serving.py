@@ -35,7 +35,7 @@ from sealring.http.health import HealthRoutes
 from sealring.issuer.accounts import AccountPolicy, Accounts
 from sealring.issuer.argon2id import Argon2Profile
 from sealring.issuer.hashing import PasswordHasher
-from sealring.rate_limits.attempts import Rate
+from sealring.rate_limits.rate import RateLimit
 from sealring.store.memory import MemoryStore
 from sealring.store.protocol import Store
 from sealring.verifier.principal import Principal
@@ -161,7 +161,7 @@ def cheap_sealring(
     store: Store | None = None,
     clock: FrozenClock | None = None,
     *,
-    account_rate: Rate = Rate(10, 300),  # noqa: B008 - a frozen value
+    account_rate: RateLimit = RateLimit(10, 300),  # noqa: B008 - a frozen value
     grant_for: Any = None,
     **settings: Any,
 ) -> Sealring:
@@ -179,7 +179,7 @@ def cheap_sealring(
         store,
         PasswordHasher(profile=CHEAP),
         clock=clock.now_ms,
-        lanes=auth.issuer.device_lanes,
+        devices=auth.issuer.device_cookies,
         policy=AccountPolicy(
             account_rate=account_rate,
             address_rate=auth.settings.throttle_address,

@@ -15,7 +15,7 @@ import pytest
 
 from sealring import Sealring
 from sealring.errors import ConfigurationError
-from sealring.rate_limits.attempts import Rate
+from sealring.rate_limits.rate import RateLimit
 from sealring.settings import SETTINGS, Duration, Settings, SettingsArguments, is_loopback, load_settings
 from tests.serving import SECRET
 
@@ -47,9 +47,9 @@ def test_the_defaults_are_the_contracts() -> None:
         "auth_path": "/auth",
         "password_min_length": 15,
         "password_grant": "off",
-        "throttle_account": Rate(10, 300),
-        "throttle_address": Rate(60, 60),
-        "throttle_registration": Rate(60, 3600),
+        "throttle_account": RateLimit(10, 300),
+        "throttle_address": RateLimit(60, 60),
+        "throttle_registration": RateLimit(60, 3600),
         "session_cap": 50,
         "audit_retention": 400 * 86_400,
         "key_rotation": 30 * 86_400,
@@ -72,9 +72,9 @@ def test_the_defaults_are_the_contracts() -> None:
         ("RETRY_WINDOW", "500ms", 0.5),
         ("MAX_STALENESS", "2.5s", 2.5),
         ("POLL_INTERVAL", "0.25", 0.25),
-        ("THROTTLE_ACCOUNT", "3/1h", Rate(3, 3600)),
-        ("THROTTLE_ADDRESS", "100/10s", Rate(100, 10)),
-        ("THROTTLE_REGISTRATION", "5/1d", Rate(5, 86_400)),
+        ("THROTTLE_ACCOUNT", "3/1h", RateLimit(3, 3600)),
+        ("THROTTLE_ADDRESS", "100/10s", RateLimit(100, 10)),
+        ("THROTTLE_REGISTRATION", "5/1d", RateLimit(5, 86_400)),
         ("SESSION_CAP", "1", 1),
         ("AUDIT_RETENTION", "30d", 30 * 86_400),
         ("KEY_ROTATION", "7d", 604_800),

@@ -39,7 +39,7 @@ from sealring.issuer.opening import Opening
 from sealring.issuer.origin import Origin
 from sealring.issuer.root_secret import RootSecret, Sealer
 from sealring.issuer.sessions import Issued, SessionPolicy, Sessions
-from sealring.rate_limits.attempts import DeviceLanes
+from sealring.rate_limits.device_cookie import DeviceCookies
 from sealring.sessions.csrf import CsrfTokens
 from sealring.sessions.grant import GrantFor, check_subject
 from sealring.sessions.lifetimes import LEEWAY_SECONDS
@@ -330,7 +330,7 @@ class Sealring:
         origin = self._counted_origin(request, address, user_agent)
         await self.open()
         if device is not None:
-            origin = replace(origin, device_lane=device)
+            origin = replace(origin, device_cookie=device)
         return await self.issuer.log_in(username, password, origin=origin, replaces=None)
 
     async def problem_response(self, request: Request | WebSocket, error: Exception) -> Response:
@@ -513,12 +513,12 @@ def _issuer(  # noqa: PLR0917 - the parts, in the order in which they were made
         clock=clock.now_ms,
         grant_for=grant_for,
     )
-    lanes = DeviceLanes(secret.derive("device lane"))
+    devices = DeviceCookies(secret.derive("device cookie"))
     accounts = Accounts(
         store,
         PasswordHasher(),
         clock=clock.now_ms,
-        lanes=lanes,
+        devices=devices,
         policy=AccountPolicy(
             password_min_length=settings.password_min_length,
             account_rate=settings.throttle_account,
@@ -532,7 +532,7 @@ def _issuer(  # noqa: PLR0917 - the parts, in the order in which they were made
         accounts=accounts,
         sessions=sessions,
         keys=keys,
-        device_lanes=lanes,
+        device_cookies=devices,
         address_rate=settings.throttle_address,
         in_force=follower.apply,
         clock=clock.now_ms,

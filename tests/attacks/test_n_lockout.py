@@ -1,4 +1,4 @@
-"""N6 and N7: a stranger's guesses lock nobody out, every lane can be emptied, and right passwords are not free."""
+"""N6 and N7: a stranger's guesses lock nobody out, every bucket can be emptied, and right passwords are not free."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sealring.accounts.account import Account
 from sealring.errors import SealringError, Throttled
 from sealring.issuer.hashing import PasswordHasher
 from sealring.issuer.origin import Origin
-from sealring.rate_limits.attempts import Rate
+from sealring.rate_limits.rate import RateLimit
 from tests.attacks.test_u_accounts import GOOD, HOME, NO_LIMIT, OTHER, House, run
 
 STRANGER = Origin("203.0.113.9")
@@ -44,14 +44,14 @@ def test_n6_a_stranger_keeps_no_new_device_out_however_long_the_guessing_lasts(d
     run(scenario)
 
 
-def test_n6_two_networks_of_strangers_leave_the_owner_a_full_lane_and_many_leave_first_tries() -> None:
+def test_n6_two_networks_of_strangers_leave_the_owner_a_full_bucket_and_many_leave_first_tries() -> None:
     async def scenario() -> None:
         house = House(address_rate=NO_LIMIT)
         await house.register()
 
         async def guess_from(networks: range) -> int:
             verified = 0
-            for _ in range(5):  # the short lanes open again in between
+            for _ in range(5):  # the short buckets open again in between
                 for network in networks:
                     outcomes = [await house.attempt("ann", OTHER, Origin(f"10.0.{network}.1")) for _ in range(12)]
                     verified += outcomes.count("WrongCredentials")
@@ -74,7 +74,7 @@ def test_n6_two_networks_of_strangers_leave_the_owner_a_full_lane_and_many_leave
 
 def test_n6_the_wait_that_is_told_is_the_true_one() -> None:
     async def scenario() -> None:
-        house = House(account_rate=Rate(2, 3600), address_rate=Rate(10, 60))
+        house = House(account_rate=RateLimit(2, 3600), address_rate=RateLimit(10, 60))
         await house.register()
         for _ in range(2):
             await house.attempt("ann", OTHER)
@@ -83,7 +83,7 @@ def test_n6_the_wait_that_is_told_is_the_true_one() -> None:
             house.now_ms += passed_ms
             with pytest.raises(Throttled) as refused:
                 await house.accounts.authenticate("ann", GOOD, HOME)
-            probe = House(house.store, account_rate=Rate(2, 3600), address_rate=Rate(10, 60))
+            probe = House(house.store, account_rate=RateLimit(2, 3600), address_rate=RateLimit(10, 60))
             wait = refused.value.retry_after
             probe.now_ms = house.now_ms + wait * 1000 - 2000
             assert await probe.attempt("ann", OTHER) == "Throttled"
@@ -95,7 +95,7 @@ def test_n6_the_wait_that_is_told_is_the_true_one() -> None:
 
 def test_n6_the_wait_is_that_of_the_address_where_that_is_longer() -> None:
     async def scenario() -> None:
-        house = House(account_rate=Rate(1, 10), address_rate=Rate(2, 7200))
+        house = House(account_rate=RateLimit(1, 10), address_rate=RateLimit(2, 7200))
         await house.register()
         for name in ("ann", "bob", "eve"):
             await house.attempt(name, OTHER)
@@ -108,9 +108,9 @@ def test_n6_the_wait_is_that_of_the_address_where_that_is_longer() -> None:
 
 def test_n6_a_full_known_device_is_no_worse_off_than_a_stranger() -> None:
     async def scenario() -> None:
-        house = House(account_rate=Rate(5, 300), address_rate=NO_LIMIT)
+        house = House(account_rate=RateLimit(5, 300), address_rate=NO_LIMIT)
         account = await house.register()
-        stolen = house.lanes.issue(account.canonical_name, bytes(16))
+        stolen = house.devices.issue(account.canonical_name, bytes(16))
         for _ in range(20):
             await house.attempt("ann", OTHER, Origin("203.0.113.9", "", stolen))
         assert await house.attempt("ann", GOOD, Origin("203.0.113.9", "", stolen)) == "Throttled"
@@ -132,9 +132,9 @@ def test_n6_ten_correct_changes_of_the_password_are_ten_changes() -> None:
 
 def test_n6_a_thief_with_an_access_token_does_not_keep_the_owner_from_a_change() -> None:
     async def scenario() -> None:
-        house = House(account_rate=Rate(5, 300), address_rate=NO_LIMIT)
+        house = House(account_rate=RateLimit(5, 300), address_rate=NO_LIMIT)
         account = await house.register()
-        known = house.lanes.issue(account.canonical_name, bytes(16))
+        known = house.devices.issue(account.canonical_name, bytes(16))
         for _ in range(10):
             await change(house, account, OTHER, NEW, STRANGER)
         assert await change(house, account, GOOD, NEW, STRANGER) == "Throttled"
@@ -155,11 +155,11 @@ def test_n6_a_thief_with_an_access_token_does_not_keep_the_owner_from_a_change()
 
 @pytest.mark.parametrize("word", ["set_password", "enable"])
 @pytest.mark.parametrize("same_node", [True, False])
-def test_n6_the_operator_empties_every_lane_of_an_account(word: str, *, same_node: bool) -> None:
+def test_n6_the_operator_empties_every_bucket_of_an_account(word: str, *, same_node: bool) -> None:
     async def scenario() -> None:
-        house = House(account_rate=Rate(3, 300), address_rate=NO_LIMIT)
+        house = House(account_rate=RateLimit(3, 300), address_rate=NO_LIMIT)
         account = await house.register()
-        known = house.lanes.issue(account.canonical_name, bytes(16))
+        known = house.devices.issue(account.canonical_name, bytes(16))
         origins = [Origin(f"10.0.{network}.1") for network in range(60)] + [HOME, Origin(HOME.address, "", known)]
         for _ in range(5):
             for origin in origins:
@@ -177,7 +177,7 @@ def test_n6_the_operator_empties_every_lane_of_an_account(word: str, *, same_nod
         house.now_ms += 0 if same_node else 5000
         password = NEW if word == "set_password" else GOOD
         for origin in (HOME, origins[0], origins[-1]):
-            for _ in range(2):  # success itself would empty the rest: so failures, which every emptied lane holds
+            for _ in range(2):  # success itself would empty the rest: so failures, which every emptied bucket holds
                 assert await change(house, account, OTHER, GOOD, origin) == "WrongPassword"
                 assert await house.attempt("ann", OTHER, origin) == "WrongCredentials"
         assert await house.attempt("ann", password) == "in"
@@ -187,7 +187,7 @@ def test_n6_the_operator_empties_every_lane_of_an_account(word: str, *, same_nod
 
 def test_n7_right_passwords_from_one_address_leave_others_their_log_ins() -> None:
     async def scenario() -> None:
-        house = House(address_rate=Rate(1000, 60), account_rate=NO_LIMIT)
+        house = House(address_rate=RateLimit(1000, 60), account_rate=NO_LIMIT)
         house.hasher = house.accounts._hasher = house.accounts._attempts._hasher = PasswordHasher(
             profile=house.hasher.profile, threads=2, max_waiting=64
         )
@@ -204,9 +204,9 @@ def test_n7_right_passwords_from_one_address_leave_others_their_log_ins() -> Non
     run(scenario)
 
 
-def test_n7_right_passwords_count_in_a_wide_lane_of_their_address() -> None:
+def test_n7_right_passwords_count_in_a_wide_bucket_of_their_address() -> None:
     async def scenario() -> None:
-        house = House(address_rate=Rate(4, 60))
+        house = House(address_rate=RateLimit(4, 60))
         for name in ("eve1", "eve2", "ann"):
             await house.accounts.create(name, GOOD)
         outcomes = Counter([await house.attempt(f"eve{n % 2 + 1}", GOOD, STRANGER) for n in range(100)])

@@ -15,7 +15,8 @@ from sealring import Sealring
 from sealring.accounts.changes import PasswordChange
 from sealring.cli.run import run
 from sealring.errors import StoreUnavailable
-from sealring.rate_limits.bucket import Lane
+from sealring.rate_limits.bucket import Bucket
+from sealring.rate_limits.rate import RateLimit
 from sealring.sessions.revocation import EndSession, EndSubject
 from sealring.store.postgres import PostgresStore
 from sealring.store.postgres.connection import Connection
@@ -118,7 +119,7 @@ async def test_n9_p2_an_acknowledged_commit_is_in_the_log_on_disk(lazy_dsns: tup
     await store.open()
     session, other, account = a_session(), a_session(), an_account()
     sessions = [a_session() for _ in range(20)]
-    lane = Lane(key="x", limit=5, window_seconds=60, owner="ada")
+    bucket = Bucket(key="x", rate=RateLimit(5, 60), owner="ada")
     revoked: dict[str, Any] = {"now": NOW}
 
     async def start(*started: Any) -> None:
@@ -141,8 +142,8 @@ async def test_n9_p2_an_acknowledged_commit_is_in_the_log_on_disk(lazy_dsns: tup
         "log out everywhere": lambda: store.revoke(
             EndSubject(subject=other.subject, cause="ended_by_user"), an_event(), **revoked
         ),
-        "count": lambda: store.count_attempt([lane], now=NOW),
-        "settle": lambda: store.settle_attempt(lane.owner, an_event()),
+        "count": lambda: store.count_attempt([bucket], now=NOW),
+        "settle": lambda: store.settle_attempt(bucket.owner, an_event()),
         "rotate": lambda: store.write_keys(0, [a_key()], an_event(), **revoked),
         "beat": lambda: store.beat(every_ms=0),
     }

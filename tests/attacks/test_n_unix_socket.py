@@ -13,14 +13,14 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 
-from sealring.rate_limits.attempts import Rate
+from sealring.rate_limits.rate import RateLimit
 from tests.serving import PASSWORD, cheap_sealring
 
 
 @contextmanager
 def served_at(socket: Path, trusted: str) -> Iterator[httpx2.Client]:
     """Our routes behind a real uvicorn on a Unix socket."""
-    auth = cheap_sealring(throttle_address="3/1m", trusted_proxies=trusted, account_rate=Rate(100, 60))
+    auth = cheap_sealring(throttle_address="3/1m", trusted_proxies=trusted, account_rate=RateLimit(100, 60))
     app = FastAPI(lifespan=auth.lifespan)
     app.include_router(auth.router())
     server = uvicorn.Server(uvicorn.Config(app, uds=str(socket), log_level="error", proxy_headers=False, ws="none"))
@@ -40,7 +40,7 @@ def served_at(socket: Path, trusted: str) -> Iterator[httpx2.Client]:
 @pytest.mark.parametrize(
     ("trusted", "statuses"), [("", [401] * 4 + [429]), ("127.0.0.0/8,::/0", [401] * 4 + [429]), ("unix", [401] * 5)]
 )
-def test_u10_clients_behind_a_unix_socket_have_a_lane_each_where_the_socket_is_trusted(
+def test_u10_clients_behind_a_unix_socket_have_a_bucket_each_where_the_socket_is_trusted(
     tmp_path: Path, trusted: str, statuses: list[int]
 ) -> None:
     with served_at(tmp_path / "s", trusted) as client:
@@ -55,7 +55,7 @@ def test_u10_clients_behind_a_unix_socket_have_a_lane_each_where_the_socket_is_t
         assert [answer.status_code for answer in answers] == statuses
 
 
-def test_u10_one_client_behind_a_trusted_unix_socket_has_one_lane_whatever_it_writes(tmp_path: Path) -> None:
+def test_u10_one_client_behind_a_trusted_unix_socket_has_one_bucket_whatever_it_writes(tmp_path: Path) -> None:
     with served_at(tmp_path / "s", "unix") as client:
         answers = [
             client.post(

@@ -18,7 +18,8 @@ import psycopg
 import pytest
 
 from sealring.errors import ConfigurationError, StoreUnavailable
-from sealring.rate_limits.bucket import Lane
+from sealring.rate_limits.bucket import Bucket
+from sealring.rate_limits.rate import RateLimit
 from sealring.sessions.revocation import EndSession, EndSubject, StaleSubject
 from sealring.store import open_store
 from sealring.store.postgres import PostgresStore
@@ -96,7 +97,7 @@ async def one_of_each(store: Store) -> None:
     assert await store.advance_session(session, replace(session, generation=1))
     assert await store.read_session(session.id)
     assert await store.revoke(EndSession(id=session.id, cause="logout"), an_event(), now=NOW)
-    assert await store.count_attempt([Lane(key=account.id, limit=1, window_seconds=1)], now=NOW) == 0
+    assert await store.count_attempt([Bucket(key=account.id, rate=RateLimit(1, 1))], now=NOW) == 0
     await store.load_feed(None)
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from sealring import jwt
 from sealring.jwt.base64url import decode, encode
-from sealring.rate_limits.attempts import Rate
+from sealring.rate_limits.rate import RateLimit
 from tests.serving import (
     PASSWORD,
     ServedThread,
@@ -228,7 +228,7 @@ def test_u11_a_known_browser_gets_in_while_a_stranger_guesses(client: httpx2.Cli
 
 def test_u10_an_address_in_a_header_counts_only_from_a_trusted_proxy() -> None:
     for trusted, statuses in (("", [401] * 4 + [429]), ("127.0.0.0/8", [401] * 5)):
-        auth = cheap_sealring(throttle_address="3/1m", trusted_proxies=trusted, account_rate=Rate(100, 60))
+        auth = cheap_sealring(throttle_address="3/1m", trusted_proxies=trusted, account_rate=RateLimit(100, 60))
         with serve_in_thread(auth) as site, site.client() as client:
             answers = [
                 client.post(
@@ -238,7 +238,7 @@ def test_u10_an_address_in_a_header_counts_only_from_a_trusted_proxy() -> None:
                 )
                 for number in range(5)
             ]
-            # failures are charged when they are known, so the one that finds the lane full is still answered
+            # failures are charged when they are known, so the one that finds the bucket full is still answered
             assert [answer.status_code for answer in answers] == statuses
 
 

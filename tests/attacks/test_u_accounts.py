@@ -23,7 +23,8 @@ from sealring.issuer.accounts import AccountPolicy, Accounts
 from sealring.issuer.argon2id import Argon2Profile
 from sealring.issuer.hashing import PasswordHasher
 from sealring.issuer.origin import Origin
-from sealring.rate_limits.attempts import DeviceLanes, Rate
+from sealring.rate_limits.device_cookie import DeviceCookies
+from sealring.rate_limits.rate import RateLimit
 from sealring.revocation.entry import Entry
 from sealring.sessions.session import Session
 from sealring.store.memory import MemoryStore
@@ -34,7 +35,7 @@ OLDER = Argon2Profile(memory_kib=32, passes=1)
 HOME = Origin("192.0.2.1")
 GOOD = "correct horse fine staple"
 OTHER = "another set of five words"
-NO_LIMIT = Rate(1_000_000, 1)
+NO_LIMIT = RateLimit(1_000_000, 1)
 
 
 class House:
@@ -44,12 +45,12 @@ class House:
         self.now_ms = 1_800_000_000_000
         self.store = store or MemoryStore(lambda: self.now_ms)
         self.hasher = PasswordHasher(profile=profile, max_waiting=1000)
-        self.lanes = DeviceLanes([b"k" * 32])
+        self.devices = DeviceCookies([b"k" * 32])
         self.accounts = Accounts(
             self.store,
             self.hasher,
             clock=lambda: self.now_ms,
-            lanes=self.lanes,
+            devices=self.devices,
             policy=AccountPolicy(**{"answer_grid_ms": 1} | policy),
         )
 
@@ -130,7 +131,7 @@ def test_u1_all_refusals_look_alike_and_cost_alike() -> None:
 @pytest.mark.parametrize("name", ["ann", "nobody", "disabled", "robot", "a\u200bnn"])
 def test_u1_throttled_names_look_alike_whether_they_exist_or_not(name: str) -> None:
     async def scenario() -> None:
-        house = await houses_with_everybody(account_rate=Rate(3, 300), address_rate=NO_LIMIT)
+        house = await houses_with_everybody(account_rate=RateLimit(3, 300), address_rate=NO_LIMIT)
         assert [await house.attempt(name, OTHER) for _ in range(3)] == ["WrongCredentials"] * 3
         before = house.hasher.computed
         for password in (GOOD, OTHER, ""):
@@ -154,7 +155,7 @@ def test_u2_all_refusals_take_the_same_time() -> None:
         order = list(seconds)
         for _ in range(samples):
             random.shuffle(order)
-            house.now_ms += 100 * 3_600_000  # so that no lane of a hundred in a row ever fills
+            house.now_ms += 100 * 3_600_000  # so that no bucket of a hundred in a row ever fills
             for kind in order:
                 began = time.perf_counter()
                 outcome = await house.attempt(*REFUSED[kind])
@@ -171,7 +172,7 @@ def test_u2_all_refusals_take_the_same_time() -> None:
 @pytest.mark.slow
 def test_u2_throttled_names_take_the_same_time_whether_they_exist_or_not() -> None:
     async def scenario() -> tuple[list[float], list[float]]:
-        house = await houses_with_everybody(account_rate=Rate(1, 300), address_rate=NO_LIMIT)
+        house = await houses_with_everybody(account_rate=RateLimit(1, 300), address_rate=NO_LIMIT)
         seconds: dict[str, list[float]] = {"ann": [], "bob": []}  # of one length: names take time of their own
         for name in seconds:
             await house.attempt(name, OTHER)
@@ -386,7 +387,7 @@ def test_u8_long_input_is_bounded_before_it_is_normalised() -> None:
 
 def test_u9_of_a_hundred_parallel_guesses_ten_are_verified() -> None:
     async def scenario() -> None:
-        house = House(account_rate=Rate(10, 300), address_rate=NO_LIMIT)
+        house = House(account_rate=RateLimit(10, 300), address_rate=NO_LIMIT)
         await house.register()
         before = house.hasher.computed
         origins = [Origin(f"198.51.100.{number}") for number in range(100)]
@@ -399,7 +400,7 @@ def test_u9_of_a_hundred_parallel_guesses_ten_are_verified() -> None:
 
 def test_u9_a_right_guess_among_too_many_is_not_told() -> None:
     async def scenario() -> None:
-        house = House(account_rate=Rate(10, 300), address_rate=NO_LIMIT)
+        house = House(account_rate=RateLimit(10, 300), address_rate=NO_LIMIT)
         await house.register()
         for _ in range(10):
             assert await house.attempt("ann", OTHER) == "WrongCredentials"
@@ -408,9 +409,9 @@ def test_u9_a_right_guess_among_too_many_is_not_told() -> None:
     run(scenario)
 
 
-def test_u10_a_spray_over_many_names_fills_the_lane_of_its_address() -> None:
+def test_u10_a_spray_over_many_names_fills_the_bucket_of_its_address() -> None:
     async def scenario() -> None:
-        house = House(address_rate=Rate(60, 60))
+        house = House(address_rate=RateLimit(60, 60))
         outcomes = Counter([await house.attempt(f"user{number}", OTHER) for number in range(500)])
         assert 60 <= outcomes["WrongCredentials"] <= 61  # the one that finds it full has been hashed already
         assert outcomes["Throttled"] == 500 - outcomes["WrongCredentials"]
@@ -424,7 +425,7 @@ def test_u10_a_spray_over_many_names_fills_the_lane_of_its_address() -> None:
 
 def test_u10_a_parallel_spray_overshoots_by_no_more_than_the_places() -> None:
     async def scenario() -> None:
-        house = House(address_rate=Rate(60, 60))
+        house = House(address_rate=RateLimit(60, 60))
         outcomes = Counter(await asyncio.gather(*(house.attempt(f"user{n}", OTHER) for n in range(500))))
         assert 60 <= outcomes["WrongCredentials"] <= 60 + house.hasher.places
 
@@ -439,9 +440,9 @@ def test_u10_a_parallel_spray_overshoots_by_no_more_than_the_places() -> None:
         ["unknown", "", "\0", "192.0.2.1:80", "a" * 1000, "' OR 1=1--", "1.2.3.4, 5.6.7.8"] * 12,
     ],
 )
-def test_u10_addresses_that_cost_nothing_share_a_lane(addresses: list[str]) -> None:
+def test_u10_addresses_that_cost_nothing_share_a_bucket(addresses: list[str]) -> None:
     async def scenario() -> None:
-        house = House(address_rate=Rate(20, 60))
+        house = House(address_rate=RateLimit(20, 60))
         outcomes = Counter([await house.attempt(f"u{n}", OTHER, Origin(a)) for n, a in enumerate(addresses)])
         assert 20 <= outcomes["WrongCredentials"] <= 21
         assert outcomes["Throttled"] == len(addresses) - outcomes["WrongCredentials"]
@@ -451,17 +452,17 @@ def test_u10_addresses_that_cost_nothing_share_a_lane(addresses: list[str]) -> N
 
 def test_u11_a_known_device_gets_in_while_strangers_guess() -> None:
     async def scenario() -> None:
-        house = House(account_rate=Rate(5, 300), address_rate=NO_LIMIT)
+        house = House(account_rate=RateLimit(5, 300), address_rate=NO_LIMIT)
         account = await house.register()
-        cookie = house.lanes.issue(account.canonical_name, bytes(16))
+        cookie = house.devices.issue(account.canonical_name, bytes(16))
         for _ in range(20):
             await house.attempt("ann", OTHER)
         assert await house.attempt("ann", GOOD) == "Throttled"
-        # neither a forged cookie nor one of another account opens a lane
-        other = house.lanes.issue("bob", bytes(16))
+        # neither a forged cookie nor one of another account opens a bucket
+        other = house.devices.issue("bob", bytes(16))
         for text in (cookie[:-1] + ("A" if cookie[-1] != "A" else "B"), other, "", "x" * 5000, "\ud800"):
             assert await house.attempt("ann", GOOD, Origin("192.0.2.1", "", text)) == "Throttled"
-        # the known device has a lane, not a free pass
+        # the known device has a bucket, not a free pass
         outcomes = [await house.attempt("ann", OTHER, Origin("192.0.2.1", "", cookie)) for _ in range(4)]
         assert outcomes == ["WrongCredentials"] * 4
         assert await house.attempt("ANN", GOOD, Origin("192.0.2.1", "", cookie)) == "in"
@@ -471,7 +472,7 @@ def test_u11_a_known_device_gets_in_while_strangers_guess() -> None:
 
 def test_u12_valid_log_ins_all_at_once_succeed() -> None:
     async def scenario() -> None:
-        house = House(account_rate=Rate(10, 300), address_rate=Rate(10, 60))
+        house = House(account_rate=RateLimit(10, 300), address_rate=RateLimit(10, 60))
         await house.register()
         outcomes = await asyncio.gather(*(house.attempt("ann", GOOD) for _ in range(100)))
         assert Counter(outcomes) == {"in": 100}
@@ -483,7 +484,7 @@ def test_u12_valid_log_ins_all_at_once_succeed_through_a_rehash() -> None:
     async def scenario() -> None:
         older = House(profile=OLDER)
         await older.register()
-        house = House(older.store, account_rate=Rate(10, 300))
+        house = House(older.store, account_rate=RateLimit(10, 300))
         outcomes = await asyncio.gather(*(house.attempt("ann", GOOD) for _ in range(20)))
         assert Counter(outcomes) == {"in": 20}
 
@@ -492,7 +493,7 @@ def test_u12_valid_log_ins_all_at_once_succeed_through_a_rehash() -> None:
 
 def test_u12_a_valid_log_in_succeeds_while_others_fail() -> None:
     async def scenario() -> None:
-        house = House(account_rate=Rate(10, 300), address_rate=NO_LIMIT)
+        house = House(account_rate=RateLimit(10, 300), address_rate=NO_LIMIT)
         await house.register("ann")
         await house.register("bob")
         wrong = [house.attempt("ann", OTHER, Origin("203.0.113.9")) for _ in range(50)]
@@ -657,7 +658,7 @@ def test_d1_a_flood_of_log_ins_is_refused_beyond_the_queue() -> None:
 
 def test_d2_registrations_from_one_address_are_bounded() -> None:
     async def scenario() -> None:
-        house = House(address_rate=Rate(2, 60), registration_rate=Rate(20, 3600))
+        house = House(address_rate=RateLimit(2, 60), registration_rate=RateLimit(20, 3600))
         outcomes: Counter[str] = Counter()
         for number in range(40):
             try:
@@ -670,9 +671,9 @@ def test_d2_registrations_from_one_address_are_bounded() -> None:
     run(scenario)
 
 
-def test_d2_asking_for_taken_names_fills_the_lane_of_the_address() -> None:
+def test_d2_asking_for_taken_names_fills_the_bucket_of_the_address() -> None:
     async def scenario() -> None:
-        house = House(address_rate=Rate(5, 60))
+        house = House(address_rate=RateLimit(5, 60))
         await house.register()
         outcomes: Counter[str] = Counter()
         for _ in range(20):

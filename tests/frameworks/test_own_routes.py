@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from sealring import Sealring, SealringError
 from sealring.errors import ConfigurationError, KeyRefused, RefreshReused, SessionEnded, Throttled, WrongCredentials
-from sealring.rate_limits.attempts import Rate
+from sealring.rate_limits.rate import RateLimit
 from tests.serving import PASSWORD, cheap_sealring, problem
 
 pytestmark = pytest.mark.anyio
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture
 async def auth() -> AsyncIterator[Sealring]:
-    auth = cheap_sealring(account_rate=Rate(3, 300), throttle_address="5/1m", trusted_proxies="10.0.0.0/8")
+    auth = cheap_sealring(account_rate=RateLimit(3, 300), throttle_address="5/1m", trusted_proxies="10.0.0.0/8")
     async with auth.lifespan():
         yield auth
 

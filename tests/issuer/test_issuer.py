@@ -93,7 +93,7 @@ async def test_logging_out_twice_is_no_error(store: Store, clock: FrozenClock) -
     assert await issuer.sessions.read(session_id) is None
 
 
-async def test_dead_refresh_tokens_fill_the_lane_of_their_address_alone(store: Store, clock: FrozenClock) -> None:
+async def test_dead_refresh_tokens_fill_the_bucket_of_their_address_alone(store: Store, clock: FrozenClock) -> None:
     _, issuer = await open_issuer(store, clock, throttle_address="3/1m")
     dead, alive = await register(issuer), await register(issuer, "bob")
     await issuer.log_out(dead.issued.session.id, origin=HERE)

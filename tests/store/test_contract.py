@@ -9,7 +9,8 @@ import pytest
 
 from sealring.accounts.changes import AccountChange, Deletion, PasswordChange, ScopesChange, StatusChange
 from sealring.errors import InvalidField, NameTaken
-from sealring.rate_limits.bucket import Lane
+from sealring.rate_limits.bucket import Bucket
+from sealring.rate_limits.rate import RateLimit
 from sealring.revocation.entry import Entry
 from sealring.sessions.lifetimes import LEEWAY_SECONDS
 from sealring.sessions.revocation import EndSession, EndSubject, StaleSubject
@@ -237,7 +238,7 @@ async def test_a_name_that_no_column_can_hold_names_nothing(store: Store) -> Non
         assert await store.read_session(odd) is None
         assert await revoke(store, EndSession(id=odd, cause="ended_by_user")) == ()
         assert await revoke(store, EndSession(id="x", cause="ended_by_user", subject=odd)) == ()
-        assert await store.count_attempt([Lane(key=odd, limit=1, window_seconds=60)], now=NOW) == 0
+        assert await store.count_attempt([Bucket(key=odd, rate=RateLimit(1, 60))], now=NOW) == 0
         await store.settle_attempt("", an_event("login_failed", detail={"name": odd}, address=odd))
     assert len(await store.read_events()) == 3
     assert [event.detail for event in await store.read_events()][:2] == [{"name": "a\0b"}, {"name": "\ud800"}]
@@ -526,29 +527,29 @@ async def test_r11_limits_hold_to_the_second(store: Store) -> None:
 # throttling
 
 
-LANE = Lane(key="account:ada", limit=10, window_seconds=300)
+BUCKET = Bucket(key="account:ada", rate=RateLimit(10, 300))
 
 
 async def test_u9_of_a_hundred_attempts_at_once_ten_pass(store: Store) -> None:
-    waits = await asyncio.gather(*(store.count_attempt([LANE], now=NOW) for _ in range(100)))
+    waits = await asyncio.gather(*(store.count_attempt([BUCKET], now=NOW) for _ in range(100)))
     assert waits.count(0) == 10
     assert set(waits) == {0, 30}
 
 
-async def test_a_full_lane_opens_when_it_said(store: Store) -> None:
+async def test_a_full_bucket_opens_when_it_said(store: Store) -> None:
     for _ in range(10):
-        assert await store.count_attempt([LANE], now=NOW) == 0
-    assert await store.count_attempt([LANE], now=NOW) == 30
-    assert await store.count_attempt([LANE], now=NOW + 29) == 1
-    assert await store.count_attempt([LANE], now=NOW + 30) == 0
-    assert await store.count_attempt([LANE], now=NOW + 30) == 30
-    passed = [await store.count_attempt([LANE], now=NOW + 330) for _ in range(11)]
+        assert await store.count_attempt([BUCKET], now=NOW) == 0
+    assert await store.count_attempt([BUCKET], now=NOW) == 30
+    assert await store.count_attempt([BUCKET], now=NOW + 29) == 1
+    assert await store.count_attempt([BUCKET], now=NOW + 30) == 0
+    assert await store.count_attempt([BUCKET], now=NOW + 30) == 30
+    passed = [await store.count_attempt([BUCKET], now=NOW + 330) for _ in range(11)]
     assert passed == [0] * 10 + [30]
 
 
-async def test_when_one_lane_is_full_nothing_is_counted_in_any(store: Store) -> None:
-    wide = Lane(key="address", limit=3, window_seconds=60)
-    narrow = Lane(key="account", limit=1, window_seconds=600)
+async def test_when_one_bucket_is_full_nothing_is_counted_in_any(store: Store) -> None:
+    wide = Bucket(key="address", rate=RateLimit(3, 60))
+    narrow = Bucket(key="account", rate=RateLimit(1, 600))
     assert await store.count_attempt([wide, narrow], now=NOW) == 0
     for _ in range(5):
         assert await store.count_attempt([narrow, wide], now=NOW) == 600
@@ -557,12 +558,19 @@ async def test_when_one_lane_is_full_nothing_is_counted_in_any(store: Store) -> 
     assert await store.count_attempt([wide], now=NOW) == 20
 
 
-async def test_success_empties_every_lane_of_its_owner_and_no_other(store: Store) -> None:
-    def lane(key: str, owner: str = "") -> Lane:
-        return Lane(key=key, limit=1, window_seconds=60, owner=owner)
+async def test_success_empties_every_bucket_of_its_owner_and_no_other(store: Store) -> None:
+    def bucket(key: str, owner: str = "") -> Bucket:
+        return Bucket(key=key, rate=RateLimit(1, 60), owner=owner)
 
-    own = [lane(key, "ann") for key in ("here", "there", "", "\0", "\ud800", "x" * 5000)]
-    others = [lane("here"), lane("ann"), lane("here", "bob"), lane("ann", "bob"), lane("", "annn"), lane("n", "an")]
+    own = [bucket(key, "ann") for key in ("here", "there", "", "\0", "\ud800", "x" * 5000)]
+    others = [
+        bucket("here"),
+        bucket("ann"),
+        bucket("here", "bob"),
+        bucket("ann", "bob"),
+        bucket("", "annn"),
+        bucket("n", "an"),
+    ]
     for one in own + others:
         assert await store.count_attempt([one], now=NOW) == 0
     await store.settle_attempt("", an_event("login_failed"))
@@ -573,13 +581,13 @@ async def test_success_empties_every_lane_of_its_owner_and_no_other(store: Store
     assert [event.kind for event in await store.read_events()] == ["login_failed", "login"]
 
 
-async def test_t2_a_clock_that_steps_back_does_not_freeze_a_lane(store: Store) -> None:
+async def test_t2_a_clock_that_steps_back_does_not_freeze_a_bucket(store: Store) -> None:
     for _ in range(10):
-        await store.count_attempt([LANE], now=NOW)
-    assert await store.count_attempt([LANE], now=NOW - 3600) == 0
+        await store.count_attempt([BUCKET], now=NOW)
+    assert await store.count_attempt([BUCKET], now=NOW - 3600) == 0
 
 
-async def test_no_lanes_are_never_full(store: Store) -> None:
+async def test_no_buckets_are_never_full(store: Store) -> None:
     assert await store.count_attempt([], now=NOW) == 0
 
 
@@ -731,8 +739,8 @@ async def test_purge_keeps_a_revocation_until_no_token_can_be_concerned(store: S
     assert record.epoch == 1
 
 
-async def test_purge_forgets_idle_lanes_only(store: Store) -> None:
-    full = Lane(key="full", limit=1, window_seconds=600)
+async def test_purge_forgets_idle_buckets_only(store: Store) -> None:
+    full = Bucket(key="full", rate=RateLimit(1, 600))
     await store.count_attempt([full], now=NOW)
     await store.purge(now=NOW + 1, audit_seconds=0)
     assert await store.count_attempt([full], now=NOW + 1) == 599

@@ -13,7 +13,8 @@ import pytest
 from sealring.accounts.account import Account
 from sealring.accounts.changes import PasswordChange, ScopesChange, StatusChange
 from sealring.errors import NameTaken
-from sealring.rate_limits.bucket import Lane
+from sealring.rate_limits.bucket import Bucket
+from sealring.rate_limits.rate import RateLimit
 from sealring.revocation.entry import Entry
 from sealring.sessions.revocation import EndSession, EndSubject
 from sealring.sessions.session import Session
@@ -164,8 +165,8 @@ async def create_first_key(store: Store, version: int) -> str | None:
 
 
 async def attempt_fifty_times(store: Store, key: str) -> list[int]:
-    lane = Lane(key=key, limit=10, window_seconds=300)
-    return list(await asyncio.gather(*(store.count_attempt([lane], now=NOW) for _ in range(50))))
+    bucket = Bucket(key=key, rate=RateLimit(10, 300))
+    return list(await asyncio.gather(*(store.count_attempt([bucket], now=NOW) for _ in range(50))))
 
 
 async def started_sessions(store: Store, number: int = ROUNDS) -> list[Session]:
@@ -320,10 +321,10 @@ async def test_k6_two_processes_that_create_the_first_key_agree(race: Race, shar
 
 
 async def test_u9_a_hundred_attempts_from_two_processes_pass_ten_times(race: Race, shared: Store) -> None:
-    keys = [f"lane-{place}" for place in range(20)]
+    keys = [f"bucket-{place}" for place in range(20)]
     outcomes = await race(attempt_fifty_times, attempt_fifty_times, keys)
     assert [(left + right).count(0) for left, right in outcomes] == [10] * len(keys)
-    assert await shared.count_attempt([Lane(key=keys[0], limit=10, window_seconds=300)], now=NOW) == 30
+    assert await shared.count_attempt([Bucket(key=keys[0], rate=RateLimit(10, 300))], now=NOW) == 30
 
 
 async def test_d2_two_log_ins_at_once_leave_one_session_at_a_cap_of_one(race: Race, shared: Store) -> None:

@@ -20,7 +20,8 @@ from sealring.accounts.changes import PasswordChange
 from sealring.cli.run import run
 from sealring.errors import ConfigurationError, StoreUnavailable
 from sealring.frameworks.alembic import TABLES, include_name
-from sealring.rate_limits.bucket import Lane
+from sealring.rate_limits.bucket import Bucket
+from sealring.rate_limits.rate import RateLimit
 from sealring.sessions.revocation import EndSession
 from sealring.store import open_store
 from sealring.store.postgres import PostgresStore
@@ -85,10 +86,10 @@ async def ask_everything(store: PostgresStore) -> None:
     (ended,) = await store.revoke(EndSession(id=sessions[-1].id, cause="logout"), an_event("session_ended"), now=NOW)
     change = PasswordChange(old_hash=account.password_hash, new_hash="$argon2id$new")
     assert await store.change_account(account.id, change, an_event(), now=NOW)
-    lane = Lane(key="x", limit=1, window_seconds=60, owner="zoë")
-    assert [await store.count_attempt([lane], now=NOW) for _ in range(2)] == [0, 60]
+    bucket = Bucket(key="x", rate=RateLimit(1, 60), owner="zoë")
+    assert [await store.count_attempt([bucket], now=NOW) for _ in range(2)] == [0, 60]
     await store.settle_attempt("zoë", an_event(detail={"text": text}))
-    assert await store.count_attempt([lane], now=NOW) == 0
+    assert await store.count_attempt([bucket], now=NOW) == 0
     assert await store.write_keys(0, [a_key()], an_event("key_published"), now=NOW) == ()
     assert (await store.read_keys()).keys == (a_key(),)
     assert await store.beat(every_ms=0)

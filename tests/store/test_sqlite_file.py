@@ -85,12 +85,12 @@ async def test_p8_a_newer_schema_is_refused(tmp_path: Path) -> None:
 async def test_p8_a_migration_that_stops_half_way_leaves_nothing(tmp_path: Path) -> None:
     path = tmp_path / "sealring.db"
     db = sqlite3.connect(path)
-    db.execute("CREATE TABLE lanes (in_the_way)")
+    db.execute("CREATE TABLE rate_limit_buckets (in_the_way)")
     db.commit()
     await refusal(path)
     tables = {row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    assert tables == {"lanes"}
-    db.execute("DROP TABLE lanes")
+    assert tables == {"rate_limit_buckets"}
+    db.execute("DROP TABLE rate_limit_buckets")
     db.commit()
     db.close()
     store = SqliteStore(path)

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from sealring.accounts.account import Account
 from sealring.accounts.names import check_email, check_name, drawn_like_latin
 from sealring.accounts.passwords import FLOOR, check_password
-from sealring.rate_limits.attempts import Rate
+from sealring.rate_limits.rate import RateLimit
 
 log = logging.getLogger(__name__)
 
 ACCOUNT_ID_BYTES = 16
-FAILURES_PER_ACCOUNT = Rate(10, 300)
-FAILURES_PER_ADDRESS = Rate(60, 60)
-REGISTRATIONS_PER_ADDRESS = Rate(60, 3600)
+FAILURES_PER_ACCOUNT = RateLimit(10, 300)
+FAILURES_PER_ADDRESS = RateLimit(60, 60)
+REGISTRATIONS_PER_ADDRESS = RateLimit(60, 3600)
 """Each is a row for good (D2). An office or a school behind one address registers some dozens on its busiest day."""
 
 
@@ -41,9 +41,9 @@ class AccountPolicy:
     """
 
     password_min_length: int = 15
-    account_rate: Rate = FAILURES_PER_ACCOUNT
-    address_rate: Rate = FAILURES_PER_ADDRESS
-    registration_rate: Rate = REGISTRATIONS_PER_ADDRESS
+    account_rate: RateLimit = FAILURES_PER_ACCOUNT
+    address_rate: RateLimit = FAILURES_PER_ADDRESS
+    registration_rate: RateLimit = REGISTRATIONS_PER_ADDRESS
     service_words: tuple[str, ...] = ("sealring",)
     new_account_scopes: tuple[str, ...] = ()
     answer_grid_ms: int = 50

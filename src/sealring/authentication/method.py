@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from sealring.rate_limits.attempts import Rate
+from sealring.rate_limits.rate import RateLimit
 
 Factor = Literal["knowledge", "possession", "inherence"]
 """Something one knows, has or is (NIST SP 800-63-4). Two proofs of one kind are still one factor."""
@@ -36,7 +36,7 @@ class Method:
     """Whether each attempt costs an Argon2 hash, so that it waits in the bounded queue for hashing (I14)."""
     single_use: bool
     """Whether proving uses up what was presented. If not, it can be proved once more (see `LogIn`)."""
-    rate: Rate | None
+    rate: RateLimit | None
     """Failures per account; none for the rate that `SEALRING_THROTTLE_ACCOUNT` says. Few possible values need few
     tries: six digits and 10 tries in 5 minutes are guessed within a year."""
 

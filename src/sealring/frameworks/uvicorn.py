@@ -25,7 +25,7 @@ from sealring.errors import HeadersTooLarge, RequestRefused, RequestTimeout, Sea
 from sealring.frameworks.uvicorn_connections import Connections
 from sealring.http.connections import ConnectionLimits, Wait
 from sealring.http.problems import answer, report
-from sealring.rate_limits.attempts import network_of
+from sealring.rate_limits.networks import network_of
 
 END_OF_HEAD = b"\r\n\r\n"
 """RFC 9112 §2.1. httptools refuses a bare LF, so it never finds an earlier end."""

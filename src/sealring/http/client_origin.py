@@ -47,5 +47,5 @@ def client_origin(scope: Mapping[str, Any], *, trusted_proxies: Sequence[Trusted
     return Origin(
         address=client_address(scope, trusted_proxies),
         user_agent=agent[:MAX_USER_AGENT].decode("latin-1"),
-        device_lane=None if device is None else device.decode("ascii"),
+        device_cookie=None if device is None else device.decode("ascii"),
     )

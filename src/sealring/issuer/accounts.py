@@ -19,10 +19,12 @@ from sealring.accounts.passwords import normalise_password
 from sealring.accounts.policy import AccountPolicy, draft_account
 from sealring.audit.event import Event, EventKind
 from sealring.errors import InvalidField, NameTaken, NoSuchAccount, WrongCredentials, WrongPassword
-from sealring.issuer.attempts import Attempts
 from sealring.issuer.hashing import HashingSlot, PasswordHasher
 from sealring.issuer.origin import Origin
-from sealring.rate_limits.attempts import AccountLanes, DeviceLanes, account_lanes, network_of
+from sealring.issuer.password_attempts import PasswordAttempts
+from sealring.rate_limits.buckets import AccountBuckets, account_buckets
+from sealring.rate_limits.device_cookie import DeviceCookies
+from sealring.rate_limits.networks import network_of
 from sealring.revocation.entry import Entry
 from sealring.store.protocol import Store
 
@@ -42,7 +44,7 @@ class Accounts:
         store: where they live.
         hasher: hashes their passwords.
         clock: Unix milliseconds.
-        lanes: names the lanes of their throttle, and knows a browser again.
+        devices: names the buckets of their rate limits, and checks device cookies.
         policy: what is asked of them.
     """
 
@@ -52,15 +54,15 @@ class Accounts:
         hasher: PasswordHasher,
         *,
         clock: Callable[[], int],
-        lanes: DeviceLanes,
+        devices: DeviceCookies,
         policy: AccountPolicy,
     ) -> None:
         self._store = store
         self._hasher = hasher
         self._clock = clock
-        self._lanes = lanes
+        self._devices = devices
         self._policy = policy
-        self._attempts = Attempts(
+        self._attempts = PasswordAttempts(
             store,
             hasher,
             clock=clock,
@@ -132,8 +134,8 @@ class Accounts:
         self.refuse_when_full(origin)
         name = lenient_name(username)
         form = normalise_password(password)
-        lanes = self._account_lanes("log-in", username if name is None else name, origin)
-        async with self._attempts.attempt(lanes, origin) as attempt:
+        buckets = self._account_buckets("login", username if name is None else name, origin)
+        async with self._attempts.attempt(buckets, origin) as attempt:
             account = await self._store.find_account(canonical_name=NO_NAME if name is None else name)
             proved = await attempt.slot.verify(None if account is None else account.password_hash, form)
             if account is not None and form is not None and proved and account.status == "active":
@@ -150,9 +152,9 @@ class Accounts:
     ) -> tuple[Entry, ...]:
         """Replace a password by proving the old one; all sessions end but `keep_session` (I7).
 
-        Counted in lanes of its own: who holds a stolen session may not guess at length, and no stranger's failed
+        Counted in buckets of its own: who holds a stolen session may not guess at length, and no stranger's failed
         log-ins keep the user from changing it. A thief's failures do not keep the user from it either: a known device
-        and a network have lanes of their own here too, and a log-in or a change that succeeds empties all (N6).
+        and a network have buckets of their own here too, and a log-in or a change that succeeds empties all (N6).
 
         Returns:
             The revocations, to be in force before the answer.
@@ -168,8 +170,10 @@ class Accounts:
         except InvalidField as refused:
             raise InvalidField("new", refused.reason) from None
         form = normalise_password(current)
-        lanes = self._account_lanes("password change", NO_NAME if account is None else account.canonical_name, origin)
-        async with self._attempts.attempt(lanes, origin) as attempt:
+        buckets = self._account_buckets(
+            "password change", NO_NAME if account is None else account.canonical_name, origin
+        )
+        async with self._attempts.attempt(buckets, origin) as attempt:
             for _ in range(LOST_SWAPS):
                 account = await self._store.find_account(id=account_id)
                 proved = await attempt.slot.verify(None if account is None else account.password_hash, form)
@@ -185,7 +189,7 @@ class Accounts:
                     self._event("password_changed", account, origin, cause="changed by user"),
                 )
                 if entries is not None:
-                    await self._attempts.lift(lanes.owner, subject=account_id, cause="lifted by password change")
+                    await self._attempts.lift(buckets.owner, subject=account_id, cause="lifted by password change")
                     return entries
             await self._attempts.fail(origin, subject=account_id, cause="wrong current password")
             raise WrongPassword
@@ -282,12 +286,12 @@ class Accounts:
 
     # steps
 
-    def _account_lanes(self, purpose: str, name: str, origin: Origin) -> AccountLanes:
-        return account_lanes(
-            self._lanes.owner(name),
+    def _account_buckets(self, purpose: str, name: str, origin: Origin) -> AccountBuckets:
+        return account_buckets(
+            self._devices.owner(name),
             self._policy.account_rate,
             purpose=purpose,
-            device=self._lanes.lane(origin.device_lane, name),
+            device=self._devices.bucket(origin.device_cookie, name),
             network=network_of(origin.address),
         )
 
@@ -322,7 +326,7 @@ class Accounts:
         return account
 
     async def _lift(self, account: Account) -> None:
-        await self._attempts.lift(self._lanes.owner(account.canonical_name), subject=account.id)
+        await self._attempts.lift(self._devices.owner(account.canonical_name), subject=account.id)
 
     async def _set_status(self, account_id: str, status: AccountStatus, kind: EventKind) -> tuple[Entry, ...]:
         return await self._change_by_operator(account_id, StatusChange(status=status), kind)

@@ -142,7 +142,7 @@ class PasswordHasher:
 
         Whoever counts attempts counts them here, after the wait and before the hash: then few attempts of one account
         are counted and undecided at once, whatever the length of the queue (U9), and valid log-ins that come all at
-        once do not fill their own lane while they wait (U12).
+        once do not fill their own bucket while they wait (U12).
 
         Args:
             network: where the log-in comes from, as `network_of` has it; places are shared fairly by it (N7).

@@ -25,8 +25,10 @@ from sealring.issuer.accounts import Accounts
 from sealring.issuer.keys import SigningKeys
 from sealring.issuer.origin import Origin
 from sealring.issuer.sessions import Issued, Sessions
-from sealring.rate_limits.attempts import DEVICE_ID_BYTES, DeviceLanes, Rate, address_lane
-from sealring.rate_limits.bucket import Lane
+from sealring.rate_limits.bucket import Bucket
+from sealring.rate_limits.buckets import address_bucket
+from sealring.rate_limits.device_cookie import DEVICE_ID_BYTES, DeviceCookies
+from sealring.rate_limits.rate import RateLimit
 from sealring.revocation.entry import Entry
 from sealring.store.protocol import Store
 from sealring.store.records import LoginGuard
@@ -34,7 +36,7 @@ from sealring.store.records import LoginGuard
 LOGIN_TRIES = 2
 """How often a password is proved when the account's epoch moves before the session starts: other scopes, or an end of
 all sessions, are no reason to refuse a right password. A change that voids it is found by the second proof (U13)."""
-ENDS_PER_SUBJECT = Rate(10, 60)
+ENDS_PER_SUBJECT = RateLimit(10, 60)
 """How often a subject may end all of its sessions. A person does it once."""
 
 
@@ -55,8 +57,8 @@ class Issuer:
     accounts: Accounts
     sessions: Sessions
     keys: SigningKeys
-    device_lanes: DeviceLanes
-    address_rate: Rate
+    device_cookies: DeviceCookies
+    address_rate: RateLimit
     in_force: Callable[[Sequence[Entry]], None]
     """Told of every revocation before the caller gets its answer."""
     clock: Callable[[], int]
@@ -125,8 +127,8 @@ class Issuer:
         except RefreshRefused:
             if not counted:
                 raise
-            lane = address_lane(origin.address, self.address_rate, purpose="refresh")
-            wait = await self.store.count_attempt([lane], now=self.clock() // 1000)
+            bucket = address_bucket(origin.address, self.address_rate, purpose="refresh")
+            wait = await self.store.count_attempt([bucket], now=self.clock() // 1000)
             if wait:
                 raise Throttled(wait) from None
             raise
@@ -153,12 +155,8 @@ class Issuer:
         Raises:
             Throttled: too often.
         """
-        lane = Lane(
-            key=f"end sessions of {subject}",
-            limit=ENDS_PER_SUBJECT.limit,
-            window_seconds=ENDS_PER_SUBJECT.window_seconds,
-        )
-        if wait := await self.store.count_attempt([lane], now=self.clock() // 1000):
+        bucket = Bucket(key=f"end sessions of {subject}", rate=ENDS_PER_SUBJECT)
+        if wait := await self.store.count_attempt([bucket], now=self.clock() // 1000):
             raise Throttled(wait)
         await self.sessions.end_subject(subject, cause="ended_by_user", keep=keep, address=origin.address)
 
@@ -222,6 +220,6 @@ class Issuer:
         )
         if issued is None:
             return None
-        device = self.device_lanes.issue(account.canonical_name, secrets.token_bytes(DEVICE_ID_BYTES))
+        device = self.device_cookies.issue(account.canonical_name, secrets.token_bytes(DEVICE_ID_BYTES))
         # a route may return this value, or log it: the hash has done its work
         return LoggedIn(replace(account, password_hash=None), issued, device)

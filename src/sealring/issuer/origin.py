@@ -1,7 +1,7 @@
 """Where a request came from, as the web layer found out.
 
 Nothing here is proof: the address is as good as the proxies that named it, the user agent is the
-client's own claim, and the device lane is a text that only `DeviceLanes` can believe.
+client's own claim, and the device cookie proves nothing until `DeviceCookies` has checked it.
 """
 
 from __future__ import annotations
@@ -16,5 +16,5 @@ class Origin:
     address: str
     """IP address of the client; any other text counts as one shared, unknown place (U10)."""
     user_agent: str = ""
-    device_lane: str | None = field(default=None, repr=False)
-    """What the device cookie or the body says, unproven: it gives lanes of its own only if its MAC is good (U11)."""
+    device_cookie: str | None = field(default=None, repr=False)
+    """From the cookie or the body, not yet checked: it gives buckets of its own only if its MAC is good (U11)."""

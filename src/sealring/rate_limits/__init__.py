@@ -1,1 +1,1 @@
-"""Rate limits: buckets, rates, device recognition. Pure."""
+"""RateLimit limits: buckets, rates, device recognition. Pure."""

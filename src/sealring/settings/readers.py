@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from sealring.http.client_address import TrustedProxy
 from sealring.http.fetch_metadata import origin_of
 from sealring.jwt import parse_duration
-from sealring.rate_limits.attempts import Rate
+from sealring.rate_limits.rate import RateLimit
 from sealring.sessions.grant import scope_tokens
 
 T = TypeVar("T")
@@ -107,15 +107,15 @@ def switch(words: Iterable[T]) -> Reader[T]:
     return Reader(lambda value: word.read(_SWITCH.get(str(value).lower(), str(value).lower())))
 
 
-def rate() -> Reader[Rate]:
+def rate() -> Reader[RateLimit]:
     """So many in so much time: `10/5m`."""
 
     def read(value: Any) -> Rate:
-        if isinstance(value, Rate):
+        if isinstance(value, RateLimit):
             return value
         if not isinstance(value, str):
             raise TypeError("must be a rate such as 10/5m")
-        return Rate.parse(value)
+        return RateLimit.parse(value)
 
     return Reader(read)
 

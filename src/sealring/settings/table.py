@@ -17,7 +17,7 @@ from sealring.errors import ConfigurationError
 from sealring.http.auth_path import check_auth_path
 from sealring.http.client_address import TrustedProxy
 from sealring.http.cookies import CookieNames
-from sealring.rate_limits.attempts import Rate
+from sealring.rate_limits.rate import RateLimit
 from sealring.settings import readers
 from sealring.settings.row import Setting, row_of, setting
 
@@ -181,7 +181,7 @@ class Settings:
         example="orders:read orders:write",
         default_words="none",
     )
-    throttle_account: Rate = setting(
+    throttle_account: RateLimit = setting(
         readers.rate(),
         "10/5m",
         "Failures per account and network (IPv4 /24, IPv6 /48); a known device has as many of its own. Besides: 100"
@@ -189,14 +189,14 @@ class Settings:
         " `users enable` empty all of them.",
         group=LIMITS,
     )
-    throttle_address: Rate = setting(
+    throttle_address: RateLimit = setting(
         readers.rate(),
         "60/1m",
         "Logins, registrations, and refreshes that fail, per IPv4 address or IPv6 /64; ten times as many logins that"
         " succeed.",
         group=LIMITS,
     )
-    throttle_registration: Rate = setting(
+    throttle_registration: RateLimit = setting(
         readers.rate(),
         "60/1h",
         "Registrations per IPv4 address or IPv6 /64, those with a taken name included.",
@@ -291,9 +291,9 @@ class SettingsArguments(TypedDict, total=False):
     password_min_length: int
     password_grant: Switch | bool
     default_scopes: str | Sequence[str]
-    throttle_account: Rate | str
-    throttle_address: Rate | str
-    throttle_registration: Rate | str
+    throttle_account: RateLimit | str
+    throttle_address: RateLimit | str
+    throttle_registration: RateLimit | str
     session_cap: int
     audit_retention: Duration
 

@@ -20,8 +20,8 @@ from sealring.accounts.account import Account
 from sealring.accounts.changes import AccountChange, Deletion, PasswordChange, ScopesChange, StatusChange
 from sealring.audit.event import Event
 from sealring.errors import InvalidField, NameTaken
-from sealring.rate_limits.bucket import Lane
-from sealring.rate_limits.cell_rate import MICROSECONDS, count, horizon_us, wait_seconds
+from sealring.rate_limits.bucket import Bucket
+from sealring.rate_limits.gcra import MICROSECONDS, count, horizon_us, wait_seconds
 from sealring.revocation.entry import Entry
 from sealring.revocation.feed import FeedPage
 from sealring.sessions.refresh import renew
@@ -51,7 +51,7 @@ class MemoryStore(Store):
         self._accounts: dict[str, Account] = {}
         self._epochs: dict[str, int] = {}
         self._sessions: dict[str, Session] = {}
-        self._lanes: dict[tuple[str, str], int] = {}
+        self._buckets: dict[tuple[str, str], int] = {}
         self._ttls: dict[int, DeclaredTtl] = {}
         self._ring = KeyRing(0, ())
         self._entries: list[Entry] = []
@@ -196,22 +196,21 @@ class MemoryStore(Store):
 
     # throttling
 
-    async def count_attempt(self, lanes: Sequence[Lane], *, now: int) -> int:
-        if not lanes:
+    async def count_attempt(self, buckets: Sequence[Bucket], *, now: int) -> int:
+        if not buckets:
             return 0
-        horizon = horizon_us(lanes, now)
+        horizon = horizon_us(buckets, now)
         counted = {
-            (lane.owner, lane.key): count(self._lanes.get((lane.owner, lane.key), 0), lane, now=now, horizon_us=horizon)
-            for lane in lanes
+            bucket.id: count(self._buckets.get(bucket.id, 0), bucket, now=now, horizon_us=horizon) for bucket in buckets
         }
-        wait = max(wait_seconds(counted[lane.owner, lane.key], lane, now=now) for lane in lanes)
+        wait = max(wait_seconds(counted[bucket.id], bucket, now=now) for bucket in buckets)
         if wait == 0:
-            self._lanes.update(counted)
+            self._buckets.update(counted)
         return wait
 
     async def settle_attempt(self, owner: str, event: Event) -> None:
         if owner:
-            self._lanes = {key: empty_at for key, empty_at in self._lanes.items() if key[0] != owner}
+            self._buckets = {key: empty_at for key, empty_at in self._buckets.items() if key[0] != owner}
         self._append([], event)
 
     # the life of access tokens
@@ -267,7 +266,7 @@ class MemoryStore(Store):
     async def purge(self, *, now: int, audit_seconds: int) -> None:
         self._entries = [entry for entry in self._entries if entry.expires_at >= now]
         self._events = [event for event in self._events if event.at_ms >= (now - audit_seconds) * 1000]
-        self._lanes = {key: empty_at for key, empty_at in self._lanes.items() if empty_at > now * MICROSECONDS}
+        self._buckets = {key: empty_at for key, empty_at in self._buckets.items() if empty_at > now * MICROSECONDS}
         long_ago = now - FINISHED_SESSION_SECONDS
         self._sessions = {
             session.id: session

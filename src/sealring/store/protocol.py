@@ -21,7 +21,7 @@ from typing import Protocol
 from sealring.accounts.account import Account
 from sealring.accounts.changes import AccountChange
 from sealring.audit.event import Event
-from sealring.rate_limits.bucket import Lane
+from sealring.rate_limits.bucket import Bucket
 from sealring.revocation.entry import Entry
 from sealring.revocation.feed import FeedPage
 from sealring.sessions.revocation import Revocation
@@ -138,15 +138,15 @@ class Store(Protocol):
 
     # throttling
 
-    async def count_attempt(self, lanes: Sequence[Lane], *, now: int) -> int:
-        """Count an attempt in every lane if none is full, by one atomic step, before anything costly is done (D13, U9).
+    async def count_attempt(self, buckets: Sequence[Bucket], *, now: int) -> int:
+        """Count an attempt in every bucket if none is full, in one atomic step, before any costly work (D13, U9).
 
         Returns:
-            0, or the seconds after which the fullest lane opens again; then nothing was counted.
+            0, or the seconds after which the fullest bucket opens again; then nothing was counted.
         """
 
     async def settle_attempt(self, owner: str, event: Event) -> None:
-        """Record how an attempt ended. All lanes of `owner` are emptied: success proves that it was theirs.
+        """Record how an attempt ended. All buckets of `owner` are emptied: success proves that it was theirs.
 
         An empty `owner` stands for a failure: it empties nothing.
         """
@@ -215,7 +215,7 @@ class Store(Protocol):
     # housekeeping
 
     async def purge(self, *, now: int, audit_seconds: int) -> None:
-        """Forget what nothing can ask for: expired revocations, finished sessions, idle lanes, old audit lines.
+        """Forget what nothing can ask for: expired revocations, finished sessions, idle buckets, old audit lines.
 
         Small transactions, so that no refresh waits for it (P9).
         """

@@ -8,7 +8,7 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from sealring.rate_limits.attempts import Rate
+from sealring.rate_limits.rate import RateLimit
 from tests.serving import PASSWORD, cheap_sealring, problem
 
 pytestmark = pytest.mark.anyio
@@ -17,7 +17,7 @@ ADA = {"username": "ada", "password": PASSWORD}
 
 @pytest.fixture
 async def client() -> AsyncIterator[httpx2.AsyncClient]:
-    auth = cheap_sealring(account_rate=Rate(3, 300))
+    auth = cheap_sealring(account_rate=RateLimit(3, 300))
     app = FastAPI()
     app.include_router(auth.router())
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://127.0.0.1:8000") as client:

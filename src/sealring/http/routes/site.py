@@ -109,7 +109,7 @@ class AuthSite:
         origin = client_origin(
             request.scope, trusted_proxies=self.trusted_proxies, device_cookie=self.cookies.names.device
         )
-        return origin if device is None else replace(origin, device_lane=device)
+        return origin if device is None else replace(origin, device_cookie=device)
 
     def deliver(
         self, request: Request, response: Response, issued: Issued, delivery: Delivery, *, user: User | None = None

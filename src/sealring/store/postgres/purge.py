@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sealring.rate_limits.cell_rate import MICROSECONDS
+from sealring.rate_limits.gcra import MICROSECONDS
 from sealring.store.postgres.connection import Connection
 from sealring.store.protocol import FINISHED_SESSION_SECONDS
 
@@ -44,16 +44,19 @@ async def purge_sessions(connection: Connection, after: str, now: int) -> str | 
     return found
 
 
-async def purge_lanes(connection: Connection, after: bytes, now: int) -> bytes | None:
-    """Forget the empty ones of the next piece of lanes; the cursor for the piece after, none at the end."""
-    cursor = await connection.execute("SELECT lane FROM lanes WHERE lane > %s ORDER BY lane LIMIT %s", (after, PIECE))
-    lanes = await cursor.fetchall()
-    if not lanes:
+async def purge_buckets(connection: Connection, after: bytes, now: int) -> bytes | None:
+    """Forget the empty ones of the next piece of buckets; the cursor for the piece after, none at the end."""
+    cursor = await connection.execute(
+        "SELECT bucket FROM rate_limit_buckets WHERE bucket > %s ORDER BY bucket LIMIT %s", (after, PIECE)
+    )
+    buckets = await cursor.fetchall()
+    if not buckets:
         return None
-    last: bytes = lanes[-1][0]
+    last: bytes = buckets[-1][0]
     await connection.execute(
-        "DELETE FROM lanes WHERE lane IN (SELECT lane FROM lanes WHERE lane > %s AND lane <= %s AND empty_at_us <= %s"
-        " ORDER BY lane FOR UPDATE SKIP LOCKED)",
+        "DELETE FROM rate_limit_buckets WHERE bucket IN"
+        " (SELECT bucket FROM rate_limit_buckets WHERE bucket > %s AND bucket <= %s AND empty_at_us <= %s"
+        " ORDER BY bucket FOR UPDATE SKIP LOCKED)",
         (after, last, now * MICROSECONDS),
     )
     return last

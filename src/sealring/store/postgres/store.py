@@ -15,16 +15,15 @@ from sealring.accounts.account import Account
 from sealring.accounts.changes import AccountChange
 from sealring.audit.event import Event
 from sealring.forks import stop_watching, watch_forks
-from sealring.rate_limits.bucket import Lane
+from sealring.rate_limits.bucket import Bucket
 from sealring.revocation.entry import Entry
 from sealring.revocation.feed import FeedPage
 from sealring.sessions.revocation import EndSession, Revocation
 from sealring.sessions.session import Session
 from sealring.signing_keys.key import KeyRing, SigningKey
 from sealring.store.ledger import draft_entry
-from sealring.store.postgres import access_ttls, accounts, ledger, purge, restored, sessions
+from sealring.store.postgres import access_ttls, accounts, ledger, purge, rate_limits, restored, sessions
 from sealring.store.postgres import keys as signing_keys
-from sealring.store.postgres import lanes as attempt_lanes
 from sealring.store.postgres.connection import Connection
 from sealring.store.postgres.database import BUDGET_SECONDS, Database, unavailable
 from sealring.store.postgres.endings import Endings
@@ -172,15 +171,15 @@ class PostgresStore(Store):
 
     # throttling
 
-    async def count_attempt(self, lanes: Sequence[Lane], *, now: int) -> int:
-        if not lanes:
+    async def count_attempt(self, buckets: Sequence[Bucket], *, now: int) -> int:
+        if not buckets:
             return 0
-        return await self._database.transact(partial(attempt_lanes.count_attempt, lanes=lanes, now=now))
+        return await self._database.transact(partial(rate_limits.count_attempt, buckets=buckets, now=now))
 
     async def settle_attempt(self, owner: str, event: Event) -> None:
         async def settle(connection: Connection) -> None:
             if owner:
-                await attempt_lanes.clear(connection, owner)
+                await rate_limits.clear(connection, owner)
             await ledger.append_and_commit(connection, (), event)
 
         await self._database.transact(settle)
@@ -234,9 +233,9 @@ class PostgresStore(Store):
         session: str | None = ""
         while session is not None:
             session = await self._database.read(partial(purge.purge_sessions, after=session, now=now))
-        lane: bytes | None = b""
-        while lane is not None:
-            lane = await self._database.read(partial(purge.purge_lanes, after=lane, now=now))
+        bucket: bytes | None = b""
+        while bucket is not None:
+            bucket = await self._database.read(partial(purge.purge_buckets, after=bucket, now=now))
 
     async def begin_anew(self, event: Event, *, now: int) -> tuple[Entry, ...]:
         return await self._database.transact(

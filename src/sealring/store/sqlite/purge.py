@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from sealring.rate_limits.cell_rate import MICROSECONDS
+from sealring.rate_limits.gcra import MICROSECONDS
 from sealring.store.protocol import FINISHED_SESSION_SECONDS
 
 PIECE = 500
@@ -43,11 +43,16 @@ def purge_sessions(db: sqlite3.Connection, after: str, now: int) -> str | None:
     return last
 
 
-def purge_lanes(db: sqlite3.Connection, after: bytes, now: int) -> bytes | None:
-    """Forget the empty ones of the next piece of lanes; the cursor for the piece after, none at the end."""
-    lanes = db.execute("SELECT lane FROM lanes WHERE lane > ? ORDER BY lane LIMIT ?", (after, PIECE)).fetchall()
-    if not lanes:
+def purge_buckets(db: sqlite3.Connection, after: bytes, now: int) -> bytes | None:
+    """Forget the empty ones of the next piece of buckets; the cursor for the piece after, none at the end."""
+    buckets = db.execute(
+        "SELECT bucket FROM rate_limit_buckets WHERE bucket > ? ORDER BY bucket LIMIT ?", (after, PIECE)
+    ).fetchall()
+    if not buckets:
         return None
-    last: bytes = lanes[-1][0]
-    db.execute("DELETE FROM lanes WHERE lane > ? AND lane <= ? AND empty_at_us <= ?", (after, last, now * MICROSECONDS))
+    last: bytes = buckets[-1][0]
+    db.execute(
+        "DELETE FROM rate_limit_buckets WHERE bucket > ? AND bucket <= ? AND empty_at_us <= ?",
+        (after, last, now * MICROSECONDS),
+    )
     return last

@@ -15,7 +15,7 @@ from pathlib import Path
 from sealring.accounts.account import Account
 from sealring.accounts.changes import AccountChange
 from sealring.audit.event import Event
-from sealring.rate_limits.bucket import Lane
+from sealring.rate_limits.bucket import Bucket
 from sealring.revocation.entry import Entry
 from sealring.revocation.feed import FeedPage
 from sealring.sessions.revocation import Revocation
@@ -26,9 +26,8 @@ from sealring.store.protocol import Store
 from sealring.store.records import DeclaredTtl, LoginGuard, SessionRecord, StartedSession
 from sealring.store.rows import names_something, storable
 from sealring.store.schema import pending_migrations
-from sealring.store.sqlite import access_ttls, accounts, ledger, purge, restored, sessions
+from sealring.store.sqlite import access_ttls, accounts, ledger, purge, rate_limits, restored, sessions
 from sealring.store.sqlite import keys as signing_keys
-from sealring.store.sqlite import lanes as attempt_lanes
 from sealring.store.sqlite.file import check_name
 from sealring.store.sqlite.writer import SqliteWriter
 
@@ -109,15 +108,15 @@ class SqliteStore(Store):
 
     # throttling
 
-    async def count_attempt(self, lanes: Sequence[Lane], *, now: int) -> int:
-        if not lanes:
+    async def count_attempt(self, buckets: Sequence[Bucket], *, now: int) -> int:
+        if not buckets:
             return 0
-        return await self.writer.write(lambda db: attempt_lanes.count_attempt(db, lanes, now))
+        return await self.writer.write(lambda db: rate_limits.count_attempt(db, buckets, now))
 
     async def settle_attempt(self, owner: str, event: Event) -> None:
         def settle(db: sqlite3.Connection) -> None:
             if owner:
-                attempt_lanes.clear(db, owner)
+                rate_limits.clear(db, owner)
             ledger.append(db, (), event)
 
         await self.writer.write(settle)
@@ -173,9 +172,9 @@ class SqliteStore(Store):
         session: str | None = ""
         while session is not None:
             session = await self.writer.write(partial(purge.purge_sessions, after=session, now=now))
-        lane: bytes | None = b""
-        while lane is not None:
-            lane = await self.writer.write(partial(purge.purge_lanes, after=lane, now=now))
+        bucket: bytes | None = b""
+        while bucket is not None:
+            bucket = await self.writer.write(partial(purge.purge_buckets, after=bucket, now=now))
 
     async def begin_anew(self, event: Event, *, now: int) -> tuple[Entry, ...]:
         store_now = self._now()

@@ -4,7 +4,7 @@
 --
 -- Least privilege (F13): let `sealring migrate` run as the owner of these tables, and the servers as a role that can
 -- neither rewrite the audit log nor rewrite a revocation:
---   GRANT SELECT, INSERT, UPDATE, DELETE ON accounts, sessions, signing_keys, access_ttls, lanes TO sealring_server;
+--   GRANT SELECT, INSERT, UPDATE, DELETE ON accounts, sessions, signing_keys, access_ttls, rate_limit_buckets TO sealring_server;
 --   GRANT SELECT, INSERT, UPDATE ON subjects TO sealring_server;
 --   GRANT SELECT, UPDATE ON store, heartbeat TO sealring_server;
 --   GRANT SELECT, INSERT ON revocations, events TO sealring_server;
@@ -105,9 +105,9 @@ CREATE TABLE revocations (
 );
 CREATE INDEX revocations_by_end ON revocations (expires_at);
 
--- Attempts: when the lane will be empty again (see sealring/store/lanes.py).
-CREATE TABLE lanes (
-  lane BYTEA PRIMARY KEY,
+-- Attempts: when the bucket will be empty again (see sealring/rate_limits/gcra.py).
+CREATE TABLE rate_limit_buckets (
+  bucket BYTEA PRIMARY KEY,
   empty_at_us BIGINT NOT NULL
 ) WITH (fillfactor = 70);
 

@@ -87,9 +87,9 @@ CREATE TABLE revocations (
 ) STRICT;
 CREATE INDEX revocations_by_end ON revocations (expires_at);
 
--- Attempts: when the lane will be empty again (see sealring/store/lanes.py).
-CREATE TABLE lanes (
-  lane BLOB PRIMARY KEY,
+-- Attempts: when the bucket will be empty again (see sealring/rate_limits/gcra.py).
+CREATE TABLE rate_limit_buckets (
+  bucket BLOB PRIMARY KEY,
   empty_at_us INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 

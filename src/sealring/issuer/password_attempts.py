@@ -1,11 +1,10 @@
-"""One attempt at a password: waits its turn, is counted, is decided, and looks like every other.
+"""Runs one password attempt: wait for a place to hash, count, verify; failures take uniform time.
 
-The order is the point. A place in the hasher comes first, the count second, the hash last: so a
-hundred parallel guesses get no more than the lane holds (U9), and valid log-ins that come all at once
-do not fill their own lane while they wait (U12). Who fails pays in the address's lane; who succeeds empties
-the account's, and pays in a wide one of the address: right passwords cost hashes too (N7). A failure is
-answered on a grid of time that begins with the attempt's own place, so that what differs by a few
-milliseconds inside does not show outside (U2).
+The order is the point. A place in the hasher comes first, the count second, the hash last: so a hundred parallel
+guesses get no more than the bucket holds (U9), and valid logins that come all at once do not fill their own bucket
+while they wait (U12). A failure counts in the address's bucket. A success empties the account's buckets and counts in
+a wide bucket of the address, because right passwords cost hashes too (N7). Failures are answered on a time grid that
+starts with the attempt's place, so that differences of a few milliseconds inside do not show outside (U2).
 """
 
 from __future__ import annotations
@@ -20,27 +19,30 @@ from sealring.audit.event import Event, EventKind
 from sealring.errors import Throttled, WrongCredentials
 from sealring.issuer.hashing import HashingSlot, PasswordHasher
 from sealring.issuer.origin import Origin
-from sealring.rate_limits.attempts import MAX_LIMIT, AccountLanes, FullLanes, Rate, address_lane, network_of
-from sealring.rate_limits.bucket import Lane
+from sealring.rate_limits.blocked import BlockedBuckets
+from sealring.rate_limits.bucket import Bucket
+from sealring.rate_limits.buckets import AccountBuckets, address_bucket
+from sealring.rate_limits.networks import network_of
+from sealring.rate_limits.rate import MAX_LIMIT, RateLimit
 from sealring.store.protocol import Store
 
-FORGET_FULL_ACCOUNT_SECONDS = 5
-"""How long a full account lane is believed full without asking: the operator, or success on another node, may have
+RECHECK_ACCOUNT_SECONDS = 5
+"""After which the store is asked again about a full account bucket: the operator, or success on another node, may have
 emptied it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
+class PasswordAttempt:
     """An attempt that has been counted and may hash."""
 
     slot: HashingSlot
     owner: str
-    """Of the account's lanes, which success empties."""
-    address_lane: Lane
+    """Of the account's buckets, which success empties."""
+    address_bucket: Bucket
     origin: Origin
 
 
-class Attempts:
+class PasswordAttempts:
     """All attempts at passwords on this node.
 
     Args:
@@ -60,9 +62,9 @@ class Attempts:
         hasher: PasswordHasher,
         *,
         clock: Callable[[], int],
-        account_rate: Rate,
-        address_rate: Rate,
-        registration_rate: Rate,
+        account_rate: RateLimit,
+        address_rate: RateLimit,
+        registration_rate: RateLimit,
         answer_grid_ms: int,
     ) -> None:
         self._store = store
@@ -72,33 +74,33 @@ class Attempts:
         self._address_rate = address_rate
         self._registration_rate = registration_rate
         self._answer_grid_seconds = answer_grid_ms / 1000
-        self._full = FullLanes()
+        self._blocked = BlockedBuckets()
 
     @asynccontextmanager
-    async def attempt(self, lanes: AccountLanes, origin: Origin) -> AsyncIterator[Attempt]:
-        """Count an attempt in an account's lanes, and hold a place for it.
+    async def attempt(self, buckets: AccountBuckets, origin: Origin) -> AsyncIterator[PasswordAttempt]:
+        """Count an attempt in an account's buckets, and hold a place for it.
 
         Raises:
-            Throttled: the lanes are full; nothing was hashed.
+            Throttled: the buckets are full; nothing was hashed.
             Overloaded: too many wait for a place.
         """
-        address = address_lane(origin.address, self._address_rate)
-        self._refuse_full(origin, lanes)  # before the queue, so that a throttled flood does not fill it
+        address = address_bucket(origin.address, self._address_rate)
+        self._refuse_full(origin, buckets)  # before the queue, so that a throttled flood does not fill it
         loop = asyncio.get_running_loop()
         began = loop.time()
-        share = f"{lanes.owner} {lanes.ways[0][0].key}"
+        share = f"{buckets.owner} {buckets.ways[0][0].key}"
         try:
             async with self._hasher.slot(
                 network=network_of(origin.address), share=share, share_width=self._width
             ) as slot:
                 began = loop.time()
-                self._refuse_full(origin, lanes)  # what came to light while this one waited
-                _refuse(self._full.take_turn(address, now_ms=self._clock()))
-                if wait := await self._count(lanes):
-                    event = self._event("throttled", origin, cause="account lane is full")
+                self._refuse_full(origin, buckets)  # what came to light while this one waited
+                _refuse(self._blocked.admit(address, now_ms=self._clock()))
+                if wait := await self._count(buckets):
+                    event = self._event("throttled", origin, cause="account bucket is full")
                     await self._store.settle_attempt("", event)
                     raise Throttled(wait)
-                yield Attempt(slot=slot, owner=lanes.owner, address_lane=address, origin=origin)
+                yield PasswordAttempt(slot=slot, owner=buckets.owner, address_bucket=address, origin=origin)
         except WrongCredentials:
             await asyncio.sleep(_until_grid(loop.time() - began, self._answer_grid_seconds))
             raise
@@ -111,23 +113,23 @@ class Attempts:
             Throttled: too many registrations from this address, or too many failures of any kind.
             Overloaded: too many wait for a place.
         """
-        address = address_lane(origin.address, self._address_rate)
+        address = address_bucket(origin.address, self._address_rate)
         self._refuse_full(origin)
-        crowd = address_lane(origin.address, self._registration_rate, purpose="registration")
+        crowd = address_bucket(origin.address, self._registration_rate, purpose="registration")
         async with self._hasher.slot(network=network_of(origin.address)) as slot:
-            _refuse(self._full.take_turn(address, now_ms=self._clock()))
+            _refuse(self._blocked.admit(address, now_ms=self._clock()))
             if wait := await self._store.count_attempt([crowd], now=self._clock() // 1000):
                 raise Throttled(wait)
             yield slot
 
-    async def succeed(self, attempt: Attempt, *, subject: str) -> None:
-        """The password was right: the account's lanes are emptied, the address pays in its wide lane."""
+    async def succeed(self, attempt: PasswordAttempt, *, subject: str) -> None:
+        """The password was right: the account's buckets are emptied, the address pays in its wide bucket."""
         event = self._event("login", attempt.origin, subject=subject, cause="password verified")
         await self._empty(attempt.owner, event)
-        self._full.give_back_turn(attempt.address_lane, now_ms=self._clock())
-        wide = self._success_lane(attempt.origin)
+        self._blocked.release(attempt.address_bucket, now_ms=self._clock())
+        wide = self._success_bucket(attempt.origin)
         if wait := await self._store.count_attempt([wide], now=self._clock() // 1000):
-            await self._found_full(wide, wait, attempt.origin, cause="lane of an address's log-ins is full")
+            await self._found_full(wide, wait, attempt.origin, cause="address login bucket is full")
 
     async def fail(self, origin: Origin, *, subject: str, cause: str) -> None:
         """The attempt failed: its address pays, the audit log has the true cause."""
@@ -136,59 +138,59 @@ class Attempts:
 
     async def charge(self, origin: Origin) -> None:
         """Count a failure against the address alone."""
-        address = address_lane(origin.address, self._address_rate)
+        address = address_bucket(origin.address, self._address_rate)
         if wait := await self._store.count_attempt([address], now=self._clock() // 1000):
-            await self._found_full(address, wait, origin, cause="address lane is full")
+            await self._found_full(address, wait, origin, cause="address bucket is full")
 
     async def lift(self, owner: str, *, subject: str, cause: str = "lifted by operator") -> None:
-        """Empty all of an account's lanes: the operator says so, or a password was proved elsewhere."""
+        """Empty all of an account's buckets: the operator says so, or a password was proved elsewhere."""
         await self._empty(owner, self._event("throttled", Origin(""), subject=subject, cause=cause))
 
     async def _empty(self, owner: str, event: Event) -> None:
         await self._store.settle_attempt(owner, event)
-        self._full.forget(owner)
+        self._blocked.forget(owner)
 
-    async def _count(self, lanes: AccountLanes) -> int:
+    async def _count(self, buckets: AccountBuckets) -> int:
         """Count in the first way that has room; else the seconds until one will."""
         waits = []
-        for way in lanes.ways:
+        for way in buckets.ways:
             now_ms = self._clock()
-            if (wait := self._full.wait(way[0], now_ms=now_ms)) == 0:
+            if (wait := self._blocked.wait(way[0], now_ms=now_ms)) == 0:
                 wait = await self._store.count_attempt(way, now=now_ms // 1000)
                 if wait == 0:
                     return 0
-                self._full.close(way[0], wait, now_ms=now_ms, believed_seconds=FORGET_FULL_ACCOUNT_SECONDS)
+                self._blocked.block(way[0], wait, now_ms=now_ms, recheck_seconds=RECHECK_ACCOUNT_SECONDS)
             waits.append(wait)
         return min(waits)
 
     @property
     def _width(self) -> int:
-        """Places for one account: few enough that several nodes together stay below its lane."""
+        """Places for one account: few enough that several nodes together stay below its bucket."""
         return max(1, self._account_rate.limit // 4)
 
     @property
-    def _wide_rate(self) -> Rate:
+    def _wide_rate(self) -> RateLimit:
         """What succeeds is honest more often than not, but costs: ten for every failure allowed (D2, N7)."""
-        return Rate(min(10 * self._address_rate.limit, MAX_LIMIT), self._address_rate.window_seconds)
+        return RateLimit(min(10 * self._address_rate.limit, MAX_LIMIT), self._address_rate.window_seconds)
 
-    def _success_lane(self, origin: Origin) -> Lane:
-        return address_lane(origin.address, self._wide_rate, purpose="success")
+    def _success_bucket(self, origin: Origin) -> Bucket:
+        return address_bucket(origin.address, self._wide_rate, purpose="success")
 
-    def _refuse_full(self, origin: Origin, lanes: AccountLanes | None = None) -> None:
-        """Refuse what is known to be full: the address's lanes, or every way of the account's.
+    def _refuse_full(self, origin: Origin, buckets: AccountBuckets | None = None) -> None:
+        """Refuse what is known to be full: the address's buckets, or every way of the account's.
 
         Raises:
             Throttled: with the longest of these waits, after which all of them have room.
         """
         now_ms = self._clock()
-        waits = [self._full.wait(address_lane(origin.address, self._address_rate), now_ms=now_ms)]
-        if lanes is not None:
-            waits.append(self._full.wait(self._success_lane(origin), now_ms=now_ms))
-            waits.append(min(self._full.wait(way[0], now_ms=now_ms) for way in lanes.ways))
+        waits = [self._blocked.wait(address_bucket(origin.address, self._address_rate), now_ms=now_ms)]
+        if buckets is not None:
+            waits.append(self._blocked.wait(self._success_bucket(origin), now_ms=now_ms))
+            waits.append(min(self._blocked.wait(way[0], now_ms=now_ms) for way in buckets.ways))
         _refuse(max(waits))
 
-    async def _found_full(self, lane: Lane, wait: int, origin: Origin, *, cause: str) -> None:
-        self._full.close(lane, wait, now_ms=self._clock())
+    async def _found_full(self, bucket: Bucket, wait: int, origin: Origin, *, cause: str) -> None:
+        self._blocked.block(bucket, wait, now_ms=self._clock())
         await self._store.settle_attempt("", self._event("throttled", origin, cause=cause))
 
     def _event(self, kind: EventKind, origin: Origin, *, subject: str = "", cause: str) -> Event:
