@@ -110,7 +110,7 @@ def switch(words: Iterable[T]) -> Reader[T]:
 def rate() -> Reader[RateLimit]:
     """So many in so much time: `10/5m`."""
 
-    def read(value: Any) -> Rate:
+    def read(value: Any) -> RateLimit:
         if isinstance(value, RateLimit):
             return value
         if not isinstance(value, str):
