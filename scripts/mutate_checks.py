@@ -89,6 +89,8 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "pipeline: operand 0 of Or",
         "known or _read_new_header(",
     ): "a header that is known is read again: slower, no different",
+    ("selection: operand 0 of Or", "current is None"): "no key is bound to an algorithm named None",
+    ("durations: operand 0 of Or", "shape is None"): "for the type alone: without a shape there is no scale",
     ("selection: operand 0 of And", "ours.get(kid)"): "no key is named None",
     ("claims: operand 1 of Or", "more <= claims.keys()"): "the long way answers the same",
     ("compact: operand 0 of Or", "unique = "): "printing back proves the same: slower, no different",

@@ -323,3 +323,22 @@ def test_a_slow_publisher_keeps_no_verification_waiting(publisher: Publisher, mo
         assert publisher.drip
         publisher.drip = False
         publisher.dripping.set()
+
+
+def test_a_start_that_failed_can_be_tried_again_at_once(publisher: Publisher) -> None:
+    keys, publisher.status = RemoteKeys(publisher.url), 500
+    with pytest.raises(Unavailable):
+        keys.start()
+    publisher.status = 200
+    with keys:
+        assert keys.keys.get("a") is not None
+
+
+def test_a_fetch_is_made_when_it_is_due_and_one_at_a_time(publisher: Publisher) -> None:
+    keys = RemoteKeys(publisher.url)
+    keys._fetch(forced=True)
+    keys._fetch()
+    assert publisher.asked == 1
+    keys._state = decisions.fetch_began(keys._state, 0)
+    keys._fetch(forced=True)
+    assert publisher.asked == 1
