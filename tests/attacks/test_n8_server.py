@@ -38,6 +38,7 @@ class Application:
 
     def __init__(self) -> None:
         self.asked: list[str] = []
+        self.fields: list[list[tuple[bytes, bytes]]] = []
         self.left = 0
         self.let_go = asyncio.Event()
 
@@ -51,6 +52,7 @@ class Application:
         body = b""
         if scope["path"] != "/early":
             body = await self._body(receive)
+        self.fields.append(list(scope["headers"]))
         if scope["path"] == "/wait":
             waiting = asyncio.create_task(self.let_go.wait())
             leaving = asyncio.ensure_future(receive())  # as streaming responses do
@@ -308,6 +310,60 @@ def test_a_slow_application_is_not_the_clients_fault(server: Server) -> None:
         server.until(lambda: bool(server.app.asked))
         time.sleep(4 * SHORT.head_seconds)  # nothing to wait for: that it stays is what is shown
         assert server.connections == 1
+
+
+CHUNKED = b"POST /%s HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [b"0\r\nX: ", b"0\r\n", b"1;", b"0", b"3\r\nabc\r\n0\r\nX: ", b"3\r\nabc\r\n1;x="],
+    ids=["trailer field", "trailer name", "extension", "size", "trailer after data", "extension after data"],
+)
+def test_endless_framing_of_a_chunked_body_is_refused_before_it_is_parsed(patient: Server, begun: bytes) -> None:
+    head = CHUNKED % b"echo"
+    answer = patient.talk(head, begun, *[b"0" * 65_536] * 40)
+    assert statuses(answer) == [400]
+    assert patient.parsed[0] <= len(head) + len(begun) + ConnectionLimits().framing_bytes
+
+
+def test_endless_framing_behind_a_response_gets_no_second_answer(patient: Server) -> None:
+    head = CHUNKED % b"early"
+    with patient.connect() as connection:
+        connection.sendall(head)
+        answer = connection.recv(1_000)
+        with contextlib.suppress(ConnectionError):
+            connection.sendall(b"0\r\nX: " + b"y" * 1_000_000)
+        answer += read_all(connection)
+    assert statuses(answer) == [200]
+    assert patient.parsed[0] <= len(head) + ConnectionLimits().framing_bytes
+
+
+def test_many_trailer_fields_are_refused(patient: Server) -> None:
+    assert statuses(patient.talk(CHUNKED % b"echo" + b"0\r\n" + b"X: y\r\n" * 20_000)) == [400]
+
+
+def test_the_framing_limit_counts_between_two_bytes_of_the_body(patient: Server) -> None:
+    body = b"1;x=y\r\nz\r\n" * 20_000 + b"%x\r\n" % 300_000 + b"w" * 300_000 + b"\r\n"
+    with patient.connect() as connection:
+        connection.sendall(CHUNKED % b"echo" + body + b"0\r\nX: " + b"y" * 4_000 + b"\r\n\r\n")
+        connection.shutdown(socket.SHUT_WR)
+        answer = read_all(connection)
+    assert statuses(answer) == [200]
+    assert len(answer.partition(b"\r\n\r\n")[2]) == 320_000
+
+
+def test_a_trailer_field_is_no_header_field_of_this_request_or_the_next(patient: Server) -> None:
+    raw = CHUNKED % b"echo" + b"1\r\nz\r\n0\r\nAuthorization: Bearer x\r\nCookie: a=b\r\n\r\n"
+    with patient.connect() as connection:
+        connection.sendall(raw)
+        assert statuses(connection.recv(1_000)) == [200]
+        connection.sendall(LAST)
+        assert statuses(read_all(connection)) == [200]
+    assert [[name for name, _ in fields] for fields in patient.app.fields] == [
+        [b"host", b"transfer-encoding"],
+        [b"connection"],
+    ]
 
 
 # places

@@ -3,9 +3,10 @@
     uvicorn --http sealring.frameworks.uvicorn:LimitedProtocol --no-proxy-headers app:app
 
 The application sees a request when its head is whole, so nothing in it can bound the head. Measured without these
-limits: pipelining without reading took 1.3 GB, one endless header field took a core, and 1,100 half heads took the
-service down. Here bytes of a head are counted before they are parsed, one request at a time is given to the parser,
-clients that keep the server waiting have a deadline, and connections stay below the limit of open files.
+limits: pipelining without reading took 1.3 GB, one endless header or trailer field took a core, and 1,100 half heads
+took the service down. Here bytes of a head and of a chunked body's framing are counted before they are parsed, one
+request at a time is given to the parser, clients that keep the server waiting have a deadline, and connections stay
+below the limit of open files.
 Parsing, keep-alive, responses and the WebSocket upgrade are uvicorn's own.
 """
 
@@ -52,6 +53,9 @@ class LimitedProtocol(HttpToolsProtocol):
         self._receiving = False  # from the end of a head to the end of its body
         self._answering = False  # from there to the end of the response
         self._body_left: int | None = None
+        self._chunked = False
+        self._framing_bytes = 0  # of a chunked body, since its last byte of content
+        self._content_bytes = 0  # of a chunked body, in what the parser was given last
         self._held = b""
         self._deaf = False  # nothing more is read from this client
         self._overrun = False
@@ -107,6 +111,19 @@ class LimitedProtocol(HttpToolsProtocol):
             raise RequestRefused("pipelined behind a chunked body")
         super().on_message_begin()
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Of httptools, which calls it for trailer fields too: those are not merged into the header (RFC 9110 §6.5.1).
+
+        uvicorn would add them to the fields that the application has judged already.
+        """
+        if not self._receiving:
+            super().on_header(name, value)
+
+    def on_body(self, body: bytes) -> None:
+        """Of httptools."""
+        self._content_bytes += len(body)
+        super().on_body(body)
+
     def on_headers_complete(self) -> None:
         """Of httptools."""
         self._head_bytes = 0
@@ -116,6 +133,8 @@ class LimitedProtocol(HttpToolsProtocol):
             raise RequestRefused("a body behind an upgrade that is not taken")
         self._receiving = True
         self._body_left = None
+        self._chunked = any(name == b"transfer-encoding" for name, _ in self.headers)
+        self._framing_bytes = 0
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
@@ -164,13 +183,32 @@ class LimitedProtocol(HttpToolsProtocol):
         return any(name in {b"content-length", b"transfer-encoding"} and value != b"0" for name, value in self.headers)
 
     def _part_of_body(self, data: bytes) -> bytes:
-        """Up to the end of the body, whose length the parser has checked."""
+        """Up to the end of the body, whose length the parser has checked; empty when its framing is past the limit."""
+        if self._chunked:
+            return self._part_of_chunks(data)
         left = self._body_left
         if left is None:
             left = next((int(value) for name, value in self.headers if name == b"content-length"), 0)
-        part = data[:left] or data  # a chunked body ends where the parser says
+        part = data[:left] or data
         self._body_left = max(0, left - len(part))
         return part
+
+    def _part_of_chunks(self, data: bytes) -> bytes:
+        """No more than the framing may still have. Where a chunked body ends, the parser says.
+
+        httptools takes quadratic time to read one endless trailer field, as in the head.
+        """
+        allowed = self.limits.framing_bytes - self._framing_bytes
+        if allowed <= 0:
+            self.refuse(RequestRefused("endless framing of a chunked body"))
+            return b""
+        self._content_bytes = 0
+        return data[:allowed]
+
+    def _count_framing(self, part: bytes) -> None:
+        """What of a part was no content; from the beginning again where there was some."""
+        before = 0 if self._content_bytes else self._framing_bytes
+        self._framing_bytes = before + len(part) - self._content_bytes
 
     def _part_of_head(self, data: bytes) -> bytes:
         """Up to the end of the head; empty when that is past the limit."""
@@ -207,6 +245,8 @@ class LimitedProtocol(HttpToolsProtocol):
             else:
                 self.refuse(RequestRefused("malformed HTTP"))
             return False
+        if self._receiving and self._chunked:
+            self._count_framing(part)
         if self._receiving and (cycle := self._current) is not None and not cycle.response_complete:
             self._since = self.loop.time()  # a client that goes on sending what nobody wants gets no new deadline
         return True
@@ -219,6 +259,7 @@ class LimitedProtocol(HttpToolsProtocol):
         """
         self._deaf = True
         cycle = self._current
+        answered = self._receiving and cycle is not None and cycle.response_complete
         if cycle is not None and not cycle.response_complete:
             cycle.disconnected = True
             cycle.message_event.set()
@@ -226,7 +267,8 @@ class LimitedProtocol(HttpToolsProtocol):
                 self.transport.close()
                 return
         report(error, where="")
-        self.transport.write(self._response_to(error))
+        if not answered:  # in the rest of a body that the response did not wait for
+            self.transport.write(self._response_to(error))
         if linger and self.transport.can_write_eof():
             self._closing_since = self.loop.time()
             self.transport.write_eof()

@@ -27,6 +27,8 @@ class ConnectionLimits:
 
     head_bytes: int = MAX_FIELDS_BYTES + MAX_TARGET_BYTES + _PUNCTUATION_BYTES
     """Counted before the parser sees them: httptools takes quadratic time to read one endless field."""
+    framing_bytes: int = 8_192
+    """Of a chunked body, between two bytes of content: sizes, extensions, trailer fields; counted before the parser."""
     held_bytes: int = 65_536
     """Pipelined requests kept while a response is under way; more than that, and the response is the last one."""
     head_seconds: float = 10.0
