@@ -52,7 +52,7 @@ async def _never() -> None:
 
 def routes(auth: Sealring) -> APIRouter:
     router = APIRouter(route_class=StrictRoute)
-    caller = Annotated[Principal, Security(guard(auth, token_url="auth/token"))]
+    caller = Annotated[Principal, Security(guard(auth))]
     follower = auth.verifier.follower
 
     @router.get("/whoami")

@@ -100,11 +100,11 @@ async def began(node: Sealring, number: int) -> list[Issued]:
 SERIAL_APPEND = f"""
 WITH counter AS (SELECT CASE WHEN %(entries)s > 0 THEN nextval('serial') ELSE 0 END AS head), entries AS (
   INSERT INTO revocations ({ENTRY_COLUMNS})
-  SELECT counter.head, v.id, v.kind, v.target, v.epoch, v.expires_at FROM counter, unnest(
-    %(ids)s::TEXT[], %(kinds)s::TEXT[], %(targets)s::TEXT[], %(epochs)s::BIGINT[], %(expires_at)s::BIGINT[]
-  ) AS v (id, kind, target, epoch, expires_at)
+  SELECT counter.head, v.id, v.kind, v.target, v.epoch, %(now)s + 3600 FROM counter, unnest(
+    %(ids)s::TEXT[], %(kinds)s::TEXT[], %(targets)s::TEXT[], %(epochs)s::BIGINT[]
+  ) AS v (id, kind, target, epoch)
 )
-SELECT head FROM counter
+SELECT head, %(now)s + 3600 FROM counter
 """  # noqa: S608 - only column names of our own
 
 

@@ -65,10 +65,10 @@ async def test_i7_a_new_password_leaves_only_the_session_that_set_it(store: Stor
     with pytest.raises(InvalidField, match="new"):
         await issuer.change_password(mine.account.id, PASSWORD, "short", keep_session=keep, origin=HERE)
     await issuer.refresh(other.issued.refresh_token, origin=THERE)
-    await issuer.change_password(mine.account.id, PASSWORD, OTHER_PASSWORD, keep_session=keep, origin=HERE)
+    issued = await issuer.change_password(mine.account.id, PASSWORD, OTHER_PASSWORD, keep_session=keep, origin=HERE)
     with pytest.raises(SessionEnded):
         await issuer.refresh(other.issued.refresh_token, origin=THERE)
-    assert (await issuer.refresh(mine.issued.refresh_token, origin=HERE)).session.id == keep
+    assert (await issuer.refresh(issued.refresh_token, origin=HERE)).session.id == keep
     with pytest.raises(WrongCredentials):
         await issuer.log_in("ada", PASSWORD, origin=HERE, replaces=None)
     await issuer.log_in("ada", OTHER_PASSWORD, origin=HERE, replaces=None)
