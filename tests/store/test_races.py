@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from sealring.accounts.account import Account
-from sealring.accounts.changes import PasswordChange, ScopesChange, StatusChange
+from sealring.accounts.changes import CredentialAdded, Deletion, PasswordChange, ScopesChange, StatusChange
+from sealring.accounts.credential import Credential
+from sealring.authentication.one_time import OneTime, digest_of
 from sealring.errors import NameTaken
 from sealring.rate_limits.bucket import Bucket
 from sealring.rate_limits.rate import RateLimit
@@ -167,6 +169,21 @@ async def create_first_key(store: Store, version: int) -> str | None:
 async def attempt_fifty_times(store: Store, key: str) -> list[int]:
     bucket = Bucket(key=key, rate=RateLimit(10, 300))
     return list(await asyncio.gather(*(store.count_attempt([bucket], now=NOW) for _ in range(50))))
+
+
+async def take_many(store: Store, digest: str) -> list[OneTime | None]:
+    takes = (store.take_once(digest, purpose="reset", now=NOW) for _ in range(25))
+    return list(await asyncio.gather(*takes))
+
+
+async def put_many(store: Store, digest: str) -> list[bool]:
+    one_time = OneTime(digest=digest, purpose="reset", subject="42", expires_at=NOW + 60)
+    return list(await asyncio.gather(*(store.put_once(one_time) for _ in range(25))))
+
+
+async def use_many(store: Store, credential: Credential) -> list[bool]:
+    used = replace(credential, counter=credential.counter + 1)
+    return list(await asyncio.gather(*(store.advance_credential(credential, used) for _ in range(25))))
 
 
 async def started_sessions(store: Store, number: int = ROUNDS) -> list[Session]:
@@ -344,3 +361,43 @@ async def test_f1_numbers_from_two_processes_are_gapless_and_never_given_twice(r
     page = await shared.load_feed(0)
     assert page.complete
     assert [entry.number for entry in page.entries] == numbers
+
+
+@also_pooled
+@pytest.mark.usefixtures("shared")
+async def test_of_fifty_puts_and_of_fifty_takes_from_two_processes_one_wins(race: Race) -> None:
+    digests = [digest_of("reset", str(place)) for place in range(40)]
+    for left, right in await race(put_many, put_many, digests):
+        assert (left + right).count(True) == 1
+    for digest, (left, right) in zip(digests, await race(take_many, take_many, digests), strict=True):
+        assert [taken.digest for taken in left + right if taken is not None] == [digest]
+
+
+@also_pooled
+async def test_of_fifty_uses_of_one_code_from_two_processes_one_wins(race: Race, shared: Store) -> None:
+    account = an_account()
+    await shared.create_account(account, an_event("account_created"))
+    credentials = [
+        Credential(id=f"key-{place}", account_id=account.id, method="code", created_at=NOW) for place in range(40)
+    ]
+    for credential in credentials:
+        change = CredentialAdded(credential=credential)
+        assert await shared.change_account(account.id, change, an_event(), now=NOW) is not None
+    for left, right in await race(use_many, use_many, credentials):
+        assert (left + right).count(True) == 1
+
+
+async def add_a_credential(store: Store, account: Account) -> tuple[Entry, ...] | None:
+    credential = Credential(id=account.id, account_id=account.id, method="code", created_at=NOW)
+    return await store.change_account(account.id, CredentialAdded(credential=credential), an_event(), now=NOW)
+
+
+async def delete(store: Store, account: Account) -> tuple[Entry, ...] | None:
+    return await store.change_account(account.id, Deletion(), an_event(), now=NOW)
+
+
+async def test_a_credential_added_while_its_account_is_deleted_does_not_outlive_it(race: Race, shared: Store) -> None:
+    accounts = await created_accounts(shared)
+    await race(add_a_credential, delete, accounts)
+    for account in accounts:
+        assert await shared.find_credentials(account_id=account.id) == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from sealring.accounts.account import AccountStatus
+from sealring.accounts.credential import Credential
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,4 +38,18 @@ class Deletion:
     """Remove the account; every session ends."""
 
 
-AccountChange = PasswordChange | StatusChange | ScopesChange | Deletion
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CredentialAdded:
+    """One more credential. A login in flight that did not need it proves anew; sessions go on (the epoch rises)."""
+
+    credential: Credential
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CredentialRemoved:
+    """One credential less. A login in flight that rests on it fails; sessions go on (the epoch rises)."""
+
+    credential_id: str
+
+
+AccountChange = PasswordChange | StatusChange | ScopesChange | Deletion | CredentialAdded | CredentialRemoved

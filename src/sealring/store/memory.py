@@ -17,7 +17,15 @@ from dataclasses import replace
 from typing import assert_never
 
 from sealring.accounts.account import Account
-from sealring.accounts.changes import AccountChange, Deletion, PasswordChange, ScopesChange, StatusChange
+from sealring.accounts.changes import (
+    AccountChange,
+    CredentialAdded,
+    CredentialRemoved,
+    Deletion,
+    PasswordChange,
+    ScopesChange,
+    StatusChange,
+)
 from sealring.audit.event import Event
 from sealring.errors import InvalidField, NameTaken
 from sealring.rate_limits.bucket import Bucket
@@ -29,6 +37,7 @@ from sealring.sessions.revocation import EndSession, EndSubject, Revocation, Sta
 from sealring.sessions.session import EndCause, Session
 from sealring.signing_keys.key import KeyRing, SigningKey
 from sealring.store.ledger import digest_of, draft_entry, is_complete, number_entries, retained_until, session_ended
+from sealring.store.memory_credentials import MemoryCredentials
 from sealring.store.protocol import FINISHED_SESSION_SECONDS, Store
 from sealring.store.records import DeclaredTtl, LoginGuard, SessionRecord, StartedSession
 from sealring.store.rows import MOVING_NAMES
@@ -38,7 +47,7 @@ def _clock() -> int:
     return time.time_ns() // 1_000_000
 
 
-class MemoryStore(Store):
+class MemoryStore(MemoryCredentials, Store):
     """A store that forgets everything when its process ends.
 
     Args:
@@ -46,6 +55,7 @@ class MemoryStore(Store):
     """
 
     def __init__(self, clock: Callable[[], int] = _clock) -> None:
+        super().__init__()
         self._clock = clock
         self._incarnation = secrets.token_urlsafe(16)
         self._accounts: dict[str, Account] = {}
@@ -103,10 +113,7 @@ class MemoryStore(Store):
             case PasswordChange():
                 if account.password_hash != change.old_hash:
                     return None
-                self._accounts[id] = replace(account, password_hash=change.new_hash)
-                if change.ends_sessions:
-                    self._renew(id, change.keep_session, now)
-                    drafts = [self._end_subject(id, "subject_revoked", change.keep_session, now)]
+                drafts = self._change_password(account, change, now)
             case StatusChange():
                 self._accounts[id] = replace(account, status=change.status)
                 if change.status == "disabled":
@@ -116,7 +123,12 @@ class MemoryStore(Store):
                 drafts = [self._raise_epoch(id)]
             case Deletion():
                 del self._accounts[id]
+                self._forget_credentials(id)
                 drafts = [self._end_subject(id, "subject_revoked", None, now)]
+            case CredentialAdded() | CredentialRemoved():
+                if not self._change_credential(id, change):
+                    return None
+                drafts = [self._raise_epoch(id)]
             case _:
                 assert_never(change)
         return self._append(drafts, event, now=now)
@@ -267,6 +279,7 @@ class MemoryStore(Store):
         self._entries = [entry for entry in self._entries if entry.expires_at >= now]
         self._events = [event for event in self._events if event.at_ms >= (now - audit_seconds) * 1000]
         self._buckets = {key: empty_at for key, empty_at in self._buckets.items() if empty_at > now * MICROSECONDS}
+        self._purge_one_time(now)
         long_ago = now - FINISHED_SESSION_SECONDS
         self._sessions = {
             session.id: session
@@ -280,6 +293,7 @@ class MemoryStore(Store):
         for session in self._sessions.values():
             if session.ended_at is None:
                 self._sessions[session.id] = replace(session, ended_at=now, ended_by="store_restored")
+        self._one_time = {}
         live = [key for key in self._ring.keys if key.revoked_at is None]
         until = self._retained_until(now)
         keys = (
@@ -289,6 +303,13 @@ class MemoryStore(Store):
         return self._append([draft_entry("key", key.kid) for key in live], event, now=now)
 
     # steps
+
+    def _change_password(self, account: Account, change: PasswordChange, now: int) -> list[Entry]:
+        self._accounts[account.id] = replace(account, password_hash=change.new_hash)
+        if not change.ends_sessions:
+            return []
+        self._renew(account.id, change.keep_session, now)
+        return [self._end_subject(account.id, "subject_revoked", change.keep_session, now)]
 
     def _longest_ttl(self) -> int:
         return max(self._ttls, default=0)

@@ -1,4 +1,4 @@
-"""What the rest asks of a store: nineteen questions and commands, by use, not by table (design D11).
+"""What the rest asks of a store: twenty-three questions and commands, by use, not by table (design D11).
 
 Every method is one atomic step: it happens whole or not at all, and what it returns has been
 committed durably. No method lets a caller read, decide and write: whatever is counted, swapped
@@ -20,7 +20,9 @@ from typing import Protocol
 
 from sealring.accounts.account import Account
 from sealring.accounts.changes import AccountChange
+from sealring.accounts.credential import Credential
 from sealring.audit.event import Event
+from sealring.authentication.one_time import OneTime
 from sealring.rate_limits.bucket import Bucket
 from sealring.revocation.entry import Entry
 from sealring.revocation.feed import FeedPage
@@ -75,12 +77,42 @@ class Store(Protocol):
         """Change an account and revoke what that makes invalid, in one transaction (I7).
 
         Disable, delete and a password change raise the epoch and end the account's sessions (but `keep_session`);
-        other scopes raise the epoch only; enable and a rehash revoke nothing. A session that is kept gets the row that
+        other scopes, and a credential more or less, raise the epoch only; enable and a rehash revoke nothing. A
+        session that is kept gets the row that
         `sealring.sessions.refresh.renew` makes of it, so that no refresh token of before the change is good, whoever
         has a copy.
 
         Returns:
             The revocations; none when there is no such account, or `old_hash` is not its hash any more.
+        """
+
+    # credentials and what counts once
+
+    async def find_credentials(self, *, account_id: str | None = None, id: str | None = None) -> list[Credential]:
+        """The credentials of that account, or the one of that id (exactly one is given), the oldest first.
+
+        They are made and removed by `change_account`, as that concerns the account's logins.
+        """
+
+    async def advance_credential(self, before: Credential, after: Credential) -> bool:
+        """Compare-and-swap: put counter, label and time of the last use of `after` if they still are those of `before`.
+
+        Returns:
+            Whether it was swapped: of two that present one code, one wins.
+        """
+
+    async def put_once(self, one_time: OneTime) -> bool:
+        """Keep something until it is taken or expires.
+
+        Returns:
+            Whether it is new. False when its digest is there already: of many that put one digest, one wins.
+        """
+
+    async def take_once(self, digest: str, *, purpose: str, now: int) -> OneTime | None:
+        """Take it by one atomic statement: of many that take one digest, one gets it.
+
+        Returns:
+            None when it is not there, is for another purpose, or has expired.
         """
 
     # sessions
@@ -230,6 +262,7 @@ class Store(Protocol):
         - Every signing key is revoked, with an entry in the feed, and the next load of the ring makes a new one: that
           kills each access token whatever its session or its subject, also those of whom this store has never heard,
           and a key that had been revoked since. A key that was made since is not in the ring and so unknown.
+        - Whatever counts once is forgotten, for any of it may have been taken since.
         - Every epoch is raised, so that no number of the lost time is given again with another meaning as long as
           somebody could bring an old key back. Subjects without a row had epoch 0 then as now: for them the keys do it.
         - The incarnation is a new one: every node drops the view and the keys that it holds, and loads all.

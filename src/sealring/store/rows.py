@@ -12,7 +12,9 @@ from typing import Any
 import msgspec
 
 from sealring.accounts.account import Account
+from sealring.accounts.credential import Credential
 from sealring.audit.event import Event
+from sealring.authentication.one_time import OneTime
 from sealring.revocation.entry import Entry
 from sealring.sessions.revocation import EndSession, Revocation
 from sealring.sessions.session import Session
@@ -59,6 +61,8 @@ SESSION_COLUMNS = ", ".join(SESSION_NAMES)
 SESSION_COLUMNS_OF_S = ", ".join(f"s.{name}" for name in SESSION_NAMES)
 ACCOUNT_COLUMNS = "id, name, canonical_name, email, canonical_email, password_hash, scopes, status, created_at"
 ACCOUNT_COLUMNS_OF_A = ", ".join(f"a.{name}" for name in ACCOUNT_COLUMNS.split(", "))
+CREDENTIAL_COLUMNS = "id, account_id, method, public, sealed, label, counter, created_at, last_used_at"
+ONE_TIME_COLUMNS = "digest, purpose, subject, data, expires_at"
 ENTRY_COLUMNS = "number, id, kind, target, epoch, expires_at"
 EVENT_COLUMNS = "number, kind, at_ms, subject, session, address, cause, detail"
 KEY_COLUMNS = "kid, alg, public_jwk, sealed, published_at, signs_from, verifies_until, revoked_at"
@@ -196,6 +200,46 @@ def read_account(row: Row) -> Account:
         created_at=row[8],
         epoch=row[9],
     )
+
+
+def write_credential(credential: Credential) -> Row:
+    """The row of a credential, in the order of `CREDENTIAL_COLUMNS`."""
+    return (
+        credential.id,
+        credential.account_id,
+        credential.method,
+        credential.public,
+        credential.sealed,
+        write_text(credential.label),
+        credential.counter,
+        credential.created_at,
+        credential.last_used_at,
+    )
+
+
+def read_credential(row: Row) -> Credential:
+    """The credential of a row."""
+    return Credential(
+        id=row[0],
+        account_id=row[1],
+        method=row[2],
+        public=row[3],
+        sealed=row[4],
+        label=row[5],
+        counter=row[6],
+        created_at=row[7],
+        last_used_at=row[8],
+    )
+
+
+def write_one_time(one_time: OneTime) -> Row:
+    """The row of something that counts once, in the order of `ONE_TIME_COLUMNS`."""
+    return one_time.digest, one_time.purpose, one_time.subject, one_time.data, one_time.expires_at
+
+
+def read_one_time(row: Row) -> OneTime:
+    """What counts once, of a row."""
+    return OneTime(digest=row[0], purpose=row[1], subject=row[2], data=row[3], expires_at=row[4])
 
 
 def read_session_record(row: Row) -> SessionRecord:

@@ -10,10 +10,19 @@ from typing import assert_never
 from psycopg.errors import UniqueViolation
 
 from sealring.accounts.account import Account
-from sealring.accounts.changes import AccountChange, Deletion, PasswordChange, ScopesChange, StatusChange
+from sealring.accounts.changes import (
+    AccountChange,
+    CredentialAdded,
+    CredentialRemoved,
+    Deletion,
+    PasswordChange,
+    ScopesChange,
+    StatusChange,
+)
 from sealring.audit.event import Event
 from sealring.errors import InvalidField, NameTaken
 from sealring.revocation.entry import Entry
+from sealring.store.postgres import credentials
 from sealring.store.postgres.connection import Connection
 from sealring.store.postgres.database import Undo
 from sealring.store.postgres.ledger import append_and_commit, end_subject, lock_subject, raise_epoch, renew_session
@@ -67,6 +76,21 @@ async def change(
     """
     if await lock_subject(connection, id) is None:
         raise Undo
+    changed, ends, keep = await _write(connection, id, change)
+    if not changed:
+        raise Undo
+    drafts: list[Entry] = []
+    if ends:
+        if keep is not None:
+            await renew_session(connection, id, keep, now)
+        drafts.append(await end_subject(connection, id, "subject_revoked", keep=keep, now=now))
+    elif isinstance(change, ScopesChange | CredentialAdded | CredentialRemoved):
+        drafts.append(await raise_epoch(connection, id))
+    return await append_and_commit(connection, drafts, event, now=now)
+
+
+async def _write(connection: Connection, id: str, change: AccountChange) -> tuple[bool, bool, str | None]:
+    """Write the change; whether the account was as it expects, whether sessions end for it, and which one does not."""
     match change:
         case PasswordChange():
             changed = await connection.execute(
@@ -83,17 +107,12 @@ async def change(
             )
             ends, keep = False, None
         case Deletion():
+            await credentials.forget(connection, id)
             changed = await connection.execute("DELETE FROM accounts WHERE id = %s", (id,))
             ends, keep = True, None
+        case CredentialAdded() | CredentialRemoved():
+            changed = await credentials.change(connection, id, change)
+            ends, keep = False, None
         case _:
             assert_never(change)
-    if changed.rowcount == 0:
-        raise Undo
-    drafts: list[Entry] = []
-    if ends:
-        if keep is not None:
-            await renew_session(connection, id, keep, now)
-        drafts.append(await end_subject(connection, id, "subject_revoked", keep=keep, now=now))
-    elif isinstance(change, ScopesChange):
-        drafts.append(await raise_epoch(connection, id))
-    return await append_and_commit(connection, drafts, event, now=now)
+    return changed.rowcount == 1, ends, keep

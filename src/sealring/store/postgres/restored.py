@@ -23,6 +23,7 @@ async def begin_anew(connection: Connection, event: Event, *, now: int) -> tuple
     await connection.execute(
         "UPDATE sessions SET ended_at = %s, ended_by = 'store_restored' WHERE ended_at IS NULL", (now,)
     )
+    await connection.execute("DELETE FROM one_time")
     cursor = await connection.execute(
         "UPDATE store SET incarnation = replace(gen_random_uuid()::TEXT, '-', ''), keys_version = keys_version + 1"
         f" RETURNING longest_access_ttl, {NOW_MS} / 1000"

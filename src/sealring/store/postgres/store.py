@@ -13,7 +13,9 @@ import psycopg
 
 from sealring.accounts.account import Account
 from sealring.accounts.changes import AccountChange
+from sealring.accounts.credential import Credential
 from sealring.audit.event import Event
+from sealring.authentication.one_time import OneTime
 from sealring.forks import stop_watching, watch_forks
 from sealring.rate_limits.bucket import Bucket
 from sealring.revocation.entry import Entry
@@ -22,8 +24,9 @@ from sealring.sessions.revocation import EndSession, Revocation
 from sealring.sessions.session import Session
 from sealring.signing_keys.key import KeyRing, SigningKey
 from sealring.store.ledger import draft_entry
-from sealring.store.postgres import access_ttls, accounts, ledger, purge, rate_limits, restored, sessions
+from sealring.store.postgres import access_ttls, accounts, credentials, ledger, purge, rate_limits, restored, sessions
 from sealring.store.postgres import keys as signing_keys
+from sealring.store.postgres import one_time as one_time_rows
 from sealring.store.postgres.connection import Connection
 from sealring.store.postgres.database import BUDGET_SECONDS, Database, unavailable
 from sealring.store.postgres.endings import Endings
@@ -129,6 +132,24 @@ class PostgresStore(Store):
     ) -> tuple[Entry, ...] | None:
         return await self._database.transact(partial(accounts.change, id=id, change=change, event=event, now=now))
 
+    # credentials and what counts once
+
+    async def find_credentials(self, *, account_id: str | None = None, id: str | None = None) -> list[Credential]:
+        if not storable(account_id, id):
+            return []
+        return await self._database.read(partial(credentials.find, account_id=account_id, id=id))
+
+    async def advance_credential(self, before: Credential, after: Credential) -> bool:
+        return await self._database.read(partial(credentials.advance, before=before, after=after))
+
+    async def put_once(self, one_time: OneTime) -> bool:
+        return await self._database.read(partial(one_time_rows.put, one_time=one_time))
+
+    async def take_once(self, digest: str, *, purpose: str, now: int) -> OneTime | None:
+        if not storable(digest, purpose):
+            return None
+        return await self._database.read(partial(one_time_rows.take, digest=digest, purpose=purpose, now=now))
+
     # sessions
 
     async def start_session(
@@ -229,6 +250,8 @@ class PostgresStore(Store):
         while await self._database.read(partial(purge.purge_revocations, now=now)):
             pass
         while await self._database.read(partial(purge.purge_events, before=now - audit_seconds)):
+            pass
+        while await self._database.read(partial(one_time_rows.purge, now=now)):
             pass
         session: str | None = ""
         while session is not None:

@@ -9,11 +9,20 @@ import sqlite3
 from typing import assert_never
 
 from sealring.accounts.account import Account
-from sealring.accounts.changes import AccountChange, Deletion, PasswordChange, ScopesChange, StatusChange
+from sealring.accounts.changes import (
+    AccountChange,
+    CredentialAdded,
+    CredentialRemoved,
+    Deletion,
+    PasswordChange,
+    ScopesChange,
+    StatusChange,
+)
 from sealring.audit.event import Event
 from sealring.errors import InvalidField, NameTaken
 from sealring.revocation.entry import Entry
 from sealring.store.rows import ACCOUNT_COLUMNS, ACCOUNT_COLUMNS_OF_A, read_account, write_account, write_scopes
+from sealring.store.sqlite import credentials
 from sealring.store.sqlite.ledger import append, end_subject, raise_epoch, renew_session
 
 _SELECT = f"SELECT {ACCOUNT_COLUMNS_OF_A}, s.epoch FROM accounts AS a JOIN subjects AS s ON s.subject = a.id"
@@ -64,8 +73,12 @@ def change(
             changed = db.execute("UPDATE accounts SET scopes = ? WHERE id = ?", (write_scopes(change.scopes), id))
             ends, keep = False, None
         case Deletion():
+            credentials.forget(db, id)
             changed = db.execute("DELETE FROM accounts WHERE id = ?", (id,))
             ends, keep = True, None
+        case CredentialAdded() | CredentialRemoved():
+            changed = credentials.change(db, id, change)
+            ends, keep = False, None
         case _:
             assert_never(change)
     if changed.rowcount == 0:
@@ -74,6 +87,6 @@ def change(
         if keep is not None:
             renew_session(db, id, keep, now)
         drafts.append(end_subject(db, id, "subject_revoked", keep=keep, now=now))
-    elif isinstance(change, ScopesChange):
+    elif isinstance(change, ScopesChange | CredentialAdded | CredentialRemoved):
         drafts.append(raise_epoch(db, id))
     return append(db, drafts, event, now=now, store_now=store_now)

@@ -16,6 +16,7 @@ def begin_anew(db: sqlite3.Connection, event: Event, *, now: int, store_now: int
     db.execute("UPDATE store SET incarnation = ?, keys_version = keys_version + 1", (secrets.token_hex(16),))
     db.execute("UPDATE subjects SET epoch = epoch + 1")
     db.execute("UPDATE sessions SET ended_at = ?, ended_by = 'store_restored' WHERE ended_at IS NULL", (now,))
+    db.execute("DELETE FROM one_time")
     (longest,) = db.execute("SELECT longest_access_ttl FROM store").fetchone()
     expires_at = retained_until(longest, now=now, store_now=store_now)
     kids = db.execute(

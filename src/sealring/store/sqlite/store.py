@@ -14,7 +14,9 @@ from pathlib import Path
 
 from sealring.accounts.account import Account
 from sealring.accounts.changes import AccountChange
+from sealring.accounts.credential import Credential
 from sealring.audit.event import Event
+from sealring.authentication.one_time import OneTime
 from sealring.rate_limits.bucket import Bucket
 from sealring.revocation.entry import Entry
 from sealring.revocation.feed import FeedPage
@@ -26,8 +28,9 @@ from sealring.store.protocol import Store
 from sealring.store.records import DeclaredTtl, LoginGuard, SessionRecord, StartedSession
 from sealring.store.rows import names_something, storable
 from sealring.store.schema import pending_migrations
-from sealring.store.sqlite import access_ttls, accounts, ledger, purge, rate_limits, restored, sessions
+from sealring.store.sqlite import access_ttls, accounts, credentials, ledger, purge, rate_limits, restored, sessions
 from sealring.store.sqlite import keys as signing_keys
+from sealring.store.sqlite import one_time as one_time_rows
 from sealring.store.sqlite.file import check_name
 from sealring.store.sqlite.writer import SqliteWriter
 
@@ -72,6 +75,24 @@ class SqliteStore(Store):
     ) -> tuple[Entry, ...] | None:
         store_now = self._now()
         return await self.writer.write(lambda db: accounts.change(db, id, change, event, now=now, store_now=store_now))
+
+    # credentials and what counts once
+
+    async def find_credentials(self, *, account_id: str | None = None, id: str | None = None) -> list[Credential]:
+        if not storable(account_id, id):
+            return []
+        return await self.writer.read(lambda db: credentials.find(db, account_id, id))
+
+    async def advance_credential(self, before: Credential, after: Credential) -> bool:
+        return await self.writer.write(lambda db: credentials.advance(db, before, after))
+
+    async def put_once(self, one_time: OneTime) -> bool:
+        return await self.writer.write(lambda db: one_time_rows.put(db, one_time))
+
+    async def take_once(self, digest: str, *, purpose: str, now: int) -> OneTime | None:
+        if not storable(digest, purpose):
+            return None
+        return await self.writer.write(lambda db: one_time_rows.take(db, digest, purpose, now))
 
     # sessions
 
@@ -168,6 +189,8 @@ class SqliteStore(Store):
         while await self.writer.write(lambda db: purge.purge_revocations(db, now)):
             pass
         while await self.writer.write(lambda db: purge.purge_events(db, now - audit_seconds)):
+            pass
+        while await self.writer.write(lambda db: one_time_rows.purge(db, now)):
             pass
         session: str | None = ""
         while session is not None:

@@ -4,7 +4,7 @@
 --
 -- Least privilege (F13): let `sealring migrate` run as the owner of these tables, and the servers as a role that can
 -- neither rewrite the audit log nor rewrite a revocation:
---   GRANT SELECT, INSERT, UPDATE, DELETE ON accounts, sessions, signing_keys, access_ttls, rate_limit_buckets TO sealring_server;
+--   GRANT SELECT, INSERT, UPDATE, DELETE ON accounts, credentials, one_time, sessions, signing_keys, access_ttls, rate_limit_buckets TO sealring_server;
 --   GRANT SELECT, INSERT, UPDATE ON subjects TO sealring_server;
 --   GRANT SELECT, UPDATE ON store, heartbeat TO sealring_server;
 --   GRANT SELECT, INSERT ON revocations, events TO sealring_server;
@@ -49,6 +49,31 @@ CREATE TABLE accounts (
   status TEXT NOT NULL CHECK (status IN ('active', 'disabled')),
   created_at BIGINT NOT NULL
 );
+
+-- Ways to log in beside the password, of which an account may have several. No foreign key, as whatever concerns an
+-- account locks its subject first: a deletion removes these rows in the same transaction.
+CREATE TABLE credentials (
+  id TEXT COLLATE "C" PRIMARY KEY,
+  account_id TEXT COLLATE "C" NOT NULL,
+  method TEXT NOT NULL,
+  public BYTEA NOT NULL,
+  sealed BYTEA NOT NULL,
+  label TEXT NOT NULL,
+  counter BIGINT NOT NULL,
+  created_at BIGINT NOT NULL,
+  last_used_at BIGINT
+) WITH (fillfactor = 80);
+CREATE INDEX credentials_by_account ON credentials (account_id);
+
+-- What counts once, by its digest: taken by one DELETE.
+CREATE TABLE one_time (
+  digest TEXT COLLATE "C" PRIMARY KEY,
+  purpose TEXT NOT NULL,
+  subject TEXT NOT NULL,
+  data TEXT NOT NULL,
+  expires_at BIGINT NOT NULL
+);
+CREATE INDEX one_time_by_end ON one_time (expires_at);
 
 -- One row per session, whatever the number of its refreshes. No foreign key: a refresh must not lock the subject, and
 -- housekeeping may remove a session at any moment. A refresh touches no indexed column and finds room in its page.

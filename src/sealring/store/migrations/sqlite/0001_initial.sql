@@ -32,6 +32,31 @@ CREATE TABLE accounts (
   created_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+-- Ways to log in beside the password, of which an account may have several. No foreign key: a deletion of an account
+-- removes these rows in the same transaction.
+CREATE TABLE credentials (
+  id TEXT PRIMARY KEY,
+  account_id TEXT NOT NULL,
+  method TEXT NOT NULL,
+  public BLOB NOT NULL,
+  sealed BLOB NOT NULL,
+  label TEXT NOT NULL,
+  counter INTEGER NOT NULL,
+  created_at INTEGER NOT NULL,
+  last_used_at INTEGER
+) STRICT, WITHOUT ROWID;
+CREATE INDEX credentials_by_account ON credentials (account_id);
+
+-- What counts once, by its digest: taken by one DELETE.
+CREATE TABLE one_time (
+  digest TEXT PRIMARY KEY,
+  purpose TEXT NOT NULL,
+  subject TEXT NOT NULL,
+  data TEXT NOT NULL,
+  expires_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX one_time_by_end ON one_time (expires_at);
+
 -- One row per session, whatever the number of its refreshes. No foreign key: subjects of an application with users of
 -- its own have no row until their epoch is first raised, and housekeeping may remove a session at any moment.
 CREATE TABLE sessions (

@@ -1,0 +1,58 @@
+"""Credentials in PostgreSQL. What makes or removes one runs inside a transaction that has locked the subject."""
+
+# ruff: noqa: S608
+# only column names and conditions of our own are put into statements; every value is a parameter
+
+from __future__ import annotations
+
+from typing import Any
+
+from psycopg import AsyncCursor
+
+from sealring.accounts.changes import CredentialAdded, CredentialRemoved
+from sealring.accounts.credential import Credential
+from sealring.store.postgres.connection import Connection
+from sealring.store.rows import CREDENTIAL_COLUMNS, read_credential, write_credential, write_text
+
+
+async def find(connection: Connection, account_id: str | None, id: str | None) -> list[Credential]:
+    """Those of an account, or the one of an id."""
+    column, value = ("id", id) if account_id is None else ("account_id", account_id)
+    cursor = await connection.execute(
+        f"SELECT {CREDENTIAL_COLUMNS} FROM credentials WHERE {column} = %s ORDER BY created_at, id", (value,)
+    )
+    return [read_credential(row) for row in await cursor.fetchall()]
+
+
+async def change(
+    connection: Connection, account_id: str, change: CredentialAdded | CredentialRemoved
+) -> AsyncCursor[Any]:
+    """Add one to an account that is there, unless its id is taken; or remove one that is the account's."""
+    if isinstance(change, CredentialRemoved):
+        return await connection.execute(
+            "DELETE FROM credentials WHERE id = %s AND account_id = %s", (change.credential_id, account_id)
+        )
+    own = change.credential
+    return await connection.execute(
+        f"INSERT INTO credentials ({CREDENTIAL_COLUMNS}) SELECT %s, id, %s, %s, %s, %s, %s, %s, %s FROM accounts"
+        " WHERE id = %s AND id = %s ON CONFLICT (id) DO NOTHING",
+        (own.id, *write_credential(own)[2:], account_id, own.account_id),
+    )
+
+
+async def forget(connection: Connection, account_id: str) -> None:
+    """Remove all of an account."""
+    await connection.execute("DELETE FROM credentials WHERE account_id = %s", (account_id,))
+
+
+async def advance(connection: Connection, before: Credential, after: Credential) -> bool:
+    """Compare-and-swap, by one statement."""
+    cursor = await connection.execute(
+        "UPDATE credentials SET counter = %s, label = %s, last_used_at = %s"
+        " WHERE id = %s AND counter = %s AND label = %s AND last_used_at IS NOT DISTINCT FROM %s",
+        (
+            *(after.counter, write_text(after.label), after.last_used_at),
+            *(before.id, before.counter, write_text(before.label), before.last_used_at),
+        ),
+    )
+    return cursor.rowcount == 1

@@ -1,0 +1,53 @@
+"""Credentials in SQLite. Every writing function runs inside the writer's transaction."""
+
+# ruff: noqa: S608
+# only column names and conditions of our own are put into statements; every value is a parameter
+
+from __future__ import annotations
+
+import sqlite3
+
+from sealring.accounts.changes import CredentialAdded, CredentialRemoved
+from sealring.accounts.credential import Credential
+from sealring.store.rows import CREDENTIAL_COLUMNS, read_credential, write_credential, write_text
+
+
+def find(db: sqlite3.Connection, account_id: str | None, id: str | None) -> list[Credential]:
+    """Those of an account, or the one of an id."""
+    column, value = ("id", id) if account_id is None else ("account_id", account_id)
+    rows = db.execute(
+        f"SELECT {CREDENTIAL_COLUMNS} FROM credentials WHERE {column} = ? ORDER BY created_at, id", (value,)
+    )
+    return [read_credential(row) for row in rows]
+
+
+def change(db: sqlite3.Connection, account_id: str, change: CredentialAdded | CredentialRemoved) -> sqlite3.Cursor:
+    """Add one to an account that is there, unless its id is taken; or remove one that is the account's."""
+    if isinstance(change, CredentialRemoved):
+        return db.execute("DELETE FROM credentials WHERE id = ? AND account_id = ?", (change.credential_id, account_id))
+    own = change.credential
+    return db.execute(
+        f"INSERT INTO credentials ({CREDENTIAL_COLUMNS}) SELECT ?, id, ?, ?, ?, ?, ?, ?, ? FROM accounts"
+        " WHERE id = ? AND id = ? ON CONFLICT (id) DO NOTHING",
+        (own.id, *write_credential(own)[2:], account_id, own.account_id),
+    )
+
+
+def forget(db: sqlite3.Connection, account_id: str) -> None:
+    """Remove all of an account."""
+    db.execute("DELETE FROM credentials WHERE account_id = ?", (account_id,))
+
+
+def advance(db: sqlite3.Connection, before: Credential, after: Credential) -> bool:
+    """Compare-and-swap."""
+    return (
+        db.execute(
+            "UPDATE credentials SET counter = ?, label = ?, last_used_at = ?"
+            " WHERE id = ? AND counter = ? AND label = ? AND last_used_at IS ?",
+            (
+                *(after.counter, write_text(after.label), after.last_used_at),
+                *(before.id, before.counter, write_text(before.label), before.last_used_at),
+            ),
+        ).rowcount
+        == 1
+    )

@@ -1,0 +1,210 @@
+"""Credentials and what counts once, asked of every store (D11, D21)."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from sealring.accounts.changes import CredentialAdded, CredentialRemoved, Deletion
+from sealring.accounts.credential import Credential
+from sealring.authentication.one_time import OneTime, digest_of
+from sealring.store.protocol import Store
+from sealring.store.records import LoginGuard
+from tests.store.samples import NOW, a_session, an_account, an_event
+
+KINDS = ["memory", "sqlite", *(pytest.param(kind, marks=pytest.mark.postgres) for kind in ("postgres", "pooled"))]
+pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("store", KINDS, indirect=True)]
+
+
+def a_credential(account_id: str, id: str = "key-1", **fields: Any) -> Credential:
+    values: dict[str, Any] = {
+        "method": "passkey",
+        "public": b"\x00public\xff",
+        "sealed": b"\x00sealed\xff",
+        "label": "my phone ✓",
+        "created_at": NOW,
+    }
+    return Credential(id=id, account_id=account_id, **(values | fields))
+
+
+def a_link(name: str = "link", **fields: Any) -> OneTime:
+    values: dict[str, Any] = {
+        "digest": digest_of("reset", name),
+        "purpose": "reset",
+        "subject": "42",
+        "data": '{"x": "ü"}',
+        "expires_at": NOW + 60,
+    }
+    return OneTime(**(values | fields))
+
+
+async def with_account(store: Store, name: str = "ada") -> str:
+    account = an_account(name)
+    await store.create_account(account, an_event("account_created"))
+    return account.id
+
+
+async def add(store: Store, credential: Credential) -> bool:
+    change = CredentialAdded(credential=credential)
+    return await store.change_account(credential.account_id, change, an_event(), now=NOW) is not None
+
+
+async def epoch_of(store: Store, account_id: str) -> int:
+    account = await store.find_account(id=account_id)
+    assert account is not None
+    return account.epoch
+
+
+# credentials
+
+
+async def test_credentials_come_back_as_they_were_written(store: Store) -> None:
+    ada, bob = await with_account(store), await with_account(store, "bob")
+    later = a_credential(ada, "a later one", created_at=NOW + 1, counter=2**40, last_used_at=NOW + 2, label="")
+    own, other = a_credential(ada), a_credential(bob, "key-2", public=b"", sealed=b"")
+    for credential in (later, own, other):
+        assert await add(store, credential)
+    assert await store.find_credentials(account_id=ada) == [own, later]
+    assert await store.find_credentials(id="key-2") == [other]
+    assert await store.find_credentials(id="unknown") == []
+    assert await store.find_credentials(account_id="nobody") == []
+    for odd in ("a\0b", "\ud800"):
+        assert await store.find_credentials(account_id=odd) == []
+        assert await store.find_credentials(id=odd) == []
+
+
+async def test_a_credential_more_or_less_raises_the_epoch_and_ends_no_session(store: Store) -> None:
+    ada = await with_account(store)
+    session = a_session(ada)
+    await store.start_session(session, an_event(), guard=LoginGuard(epoch=0), cap=9, replaces=None)
+    assert await add(store, a_credential(ada))
+    assert await epoch_of(store, ada) == 1
+    removal = CredentialRemoved(credential_id="key-1")
+    assert await store.change_account(ada, removal, an_event(), now=NOW) is not None
+    assert await epoch_of(store, ada) == 2
+    assert await store.find_credentials(account_id=ada) == []
+    assert [own.id for own in await store.list_sessions(ada, now=NOW)] == [session.id]
+    page = await store.load_feed(0)
+    assert [(entry.kind, entry.target, entry.epoch) for entry in page.entries] == [
+        ("subject", ada, 1),
+        ("subject", ada, 2),
+    ]
+
+
+async def test_a_credential_of_another_account_is_neither_taken_over_nor_removed(store: Store) -> None:
+    ada, bob = await with_account(store), await with_account(store, "bob")
+    assert await add(store, a_credential(ada))
+    written = len(await store.read_events())
+    assert not await add(store, a_credential(bob))
+    assert not await add(store, a_credential(ada, label="again"))
+    for_ada = CredentialAdded(credential=a_credential(ada, "key-3"))
+    assert not await store.change_account(bob, for_ada, an_event(), now=NOW)
+    removal = CredentialRemoved(credential_id="key-1")
+    assert not await store.change_account(bob, removal, an_event(), now=NOW)
+    assert not await store.change_account("nobody", removal, an_event(), now=NOW)
+    assert not await store.change_account(ada, CredentialRemoved(credential_id="key-9"), an_event(), now=NOW)
+    assert not await add(store, a_credential("nobody"))
+    assert await store.find_credentials(id="key-1") == [a_credential(ada)]
+    assert [await epoch_of(store, account) for account in (ada, bob)] == [1, 0]
+    assert len(await store.read_events()) == written
+
+
+async def test_a_deleted_account_leaves_no_credential(store: Store) -> None:
+    ada, bob = await with_account(store), await with_account(store, "bob")
+    assert await add(store, a_credential(ada))
+    assert await add(store, a_credential(bob, "key-2"))
+    assert await store.change_account(ada, Deletion(), an_event(), now=NOW) is not None
+    assert await store.find_credentials(account_id=ada) == []
+    assert not await add(store, a_credential(ada))
+    assert [own.id for own in await store.find_credentials(account_id=bob)] == ["key-2"]
+
+
+@pytest.mark.parametrize("moved", [{"counter": 1}, {"label": "another"}, {"last_used_at": NOW}])
+async def test_a_credential_that_has_moved_is_not_moved_again(store: Store, moved: dict[str, Any]) -> None:
+    ada = await with_account(store)
+    before = a_credential(ada)
+    assert await add(store, before)
+    after = replace(before, **moved)
+    assert await store.advance_credential(before, after)
+    assert not await store.advance_credential(before, replace(before, counter=7))
+    assert await store.find_credentials(id=before.id) == [after]
+    assert await store.advance_credential(after, before)
+    assert not await store.advance_credential(a_credential(ada, "unknown"), after)
+
+
+async def test_the_use_of_a_credential_changes_neither_its_owner_nor_its_keys(store: Store) -> None:
+    ada = await with_account(store)
+    before = a_credential(ada)
+    assert await add(store, before)
+    forged = replace(before, account_id="bob", method="x", public=b"x", sealed=b"x", created_at=0, counter=1)
+    assert await store.advance_credential(before, forged)
+    assert await store.find_credentials(id=before.id) == [replace(before, counter=1)]
+    assert await epoch_of(store, ada) == 1
+
+
+async def test_of_fifty_uses_of_one_code_one_wins(store: Store) -> None:
+    ada = await with_account(store)
+    before = a_credential(ada, counter=5)
+    assert await add(store, before)
+    uses = (store.advance_credential(before, replace(before, counter=6)) for _ in range(50))
+    assert (await asyncio.gather(*uses)).count(True) == 1
+
+
+# what counts once
+
+
+async def test_what_counts_once_is_taken_once(store: Store) -> None:
+    link = a_link()
+    assert await store.put_once(link)
+    assert await store.take_once(link.digest, purpose="reset", now=NOW) == link
+    assert await store.take_once(link.digest, purpose="reset", now=NOW) is None
+    assert await store.put_once(link)
+
+
+async def test_it_is_worth_nothing_for_another_purpose_or_too_late_and_stays(store: Store) -> None:
+    link = a_link()
+    assert await store.put_once(link)
+    assert await store.take_once(link.digest, purpose="verify", now=NOW) is None
+    assert await store.take_once(link.digest, purpose="reset", now=link.expires_at) is None
+    assert await store.take_once(digest_of("reset", "another"), purpose="reset", now=NOW) is None
+    for odd in ("a\0b", "\ud800"):
+        assert await store.take_once(odd, purpose="reset", now=NOW) is None
+        assert await store.take_once(link.digest, purpose=odd, now=NOW) is None
+    assert await store.take_once(link.digest, purpose="reset", now=link.expires_at - 1) == link
+
+
+async def test_one_digest_is_put_once(store: Store) -> None:
+    assert await store.put_once(a_link())
+    assert not await store.put_once(a_link(subject="another", purpose="verify"))
+    assert await store.take_once(a_link().digest, purpose="reset", now=NOW) == a_link()
+
+
+async def test_of_fifty_puts_and_of_fifty_takes_one_wins(store: Store) -> None:
+    link = a_link()
+    assert (await asyncio.gather(*(store.put_once(link) for _ in range(50)))).count(True) == 1
+    takes = (store.take_once(link.digest, purpose="reset", now=NOW) for _ in range(50))
+    assert [taken for taken in await asyncio.gather(*takes) if taken is not None] == [link]
+
+
+async def test_purge_forgets_what_has_expired(store: Store) -> None:
+    links = [a_link(f"{place}", expires_at=NOW + place % 2) for place in range(1100)]
+    for at in range(0, len(links), 100):
+        await asyncio.gather(*(store.put_once(link) for link in links[at : at + 100]))
+    await store.purge(now=NOW, audit_seconds=10**6)
+    assert await store.put_once(links[0])  # its digest is free again
+    assert not await store.put_once(links[1])
+    await store.purge(now=NOW + 1, audit_seconds=10**6)
+    assert await store.put_once(links[1])
+
+
+async def test_p7_after_a_restore_nothing_that_counted_once_counts_again(store: Store) -> None:
+    ada = await with_account(store)
+    assert await add(store, a_credential(ada))
+    link = a_link()
+    assert await store.put_once(link)
+    await store.begin_anew(an_event("store_restored"), now=NOW)
+    assert await store.take_once(link.digest, purpose="reset", now=NOW) is None
+    assert await store.find_credentials(account_id=ada) == [a_credential(ada)]
