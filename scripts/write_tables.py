@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Mapping
 from itertools import groupby
 from pathlib import Path
 
+from sealring.audit.event import EVENTS
+from sealring.sessions.session import END_CAUSES
 from sealring.settings import SETTINGS
 
 ROOT = Path(__file__).parents[1]
@@ -21,7 +23,8 @@ def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     """A table of Markdown."""
     heads = list(head)
     lines = [heads, ["---"] * len(heads), *map(list, rows)]
-    return "".join(f"| {' | '.join(cells)} |\n".replace("|  |", "| |") for cells in lines).replace("| --- ", "|---")
+    text = "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+    return text.replace("| --- ", "|---").replace("|  ", "| ")
 
 
 def settings() -> str:
@@ -39,8 +42,37 @@ def settings() -> str:
     )
 
 
+def events() -> str:
+    """The kinds of audit events."""
+
+    def code(words: Iterable[str]) -> str:
+        return ", ".join(f"`{word}`" for word in words)
+
+    return table(
+        ("kind", "level", "meaning", "fields", "causes", "detail"),
+        (
+            (
+                f"`{kind}`",
+                row.severity,
+                row.meaning,
+                code(sorted(row.fields)),
+                code(row.causes),
+                "; ".join(f"`{name}`: {words}" for name, words in row.detail.items()),
+            )
+            for kind, row in EVENTS.items()
+        ),
+    )
+
+
+def end_causes() -> str:
+    """Why sessions end."""
+    return table(("cause", "by"), ((f"`{cause}`", words) for cause, words in END_CAUSES.items()))
+
+
 TABLES: Mapping[str, Callable[[], str]] = {
     "settings": settings,
+    "events": events,
+    "end-causes": end_causes,
 }
 
 

@@ -168,6 +168,18 @@ def test_check_finds_nothing_wrong_with_a_fresh_house(house: Shell) -> None:
         assert f"ok    {subject}: " in said.out
 
 
+@pytest.mark.parametrize(
+    ("networks", "named"), [("0.0.0.0/0", "0.0.0.0/0"), ("10.0.0.5,::/0", "::/0"), ("128.0.0.0/1", "128.0.0.0/1")]
+)
+def test_u10_check_says_when_half_the_internet_is_trusted(
+    house: Shell, monkeypatch: pytest.MonkeyPatch, networks: str, named: str
+) -> None:
+    monkeypatch.setenv("SEALRING_TRUSTED_PROXIES", networks)
+    said = house("check")
+    assert said.code == 1
+    assert f"WRONG proxies: SEALRING_TRUSTED_PROXIES trusts {named}: " in said.out
+
+
 def test_check_makes_neither_a_store_nor_a_key(shell: Shell, folder: Path) -> None:
     shell("init")
     said = shell("check")

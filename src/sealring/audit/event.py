@@ -1,9 +1,14 @@
-"""Audit events: what happened, as values. Pure."""
+"""Audit events: what happened, as values, and the table of the kinds there are. Pure.
+
+The table says what each kind means, which fields and causes it has, and how loud the log is. docs/events.md is written
+from it, the log and the metrics read it. To add a kind: a word in `EventKind`, a row in `EVENTS`, `scripts/docs`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Literal
 
 from sealring.jwt.frozen import freeze
@@ -28,6 +33,8 @@ EventKind = Literal[
     "keys_resealed",
     "store_restored",
 ]
+Severity = Literal["info", "warning"]
+"""`warning`: an operator should look, since an attack or a leak is likely; a name of `logging`'s own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,3 +53,132 @@ class Event:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "detail", freeze(self.detail))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventRow:
+    """What there is to know of one kind of event."""
+
+    meaning: str
+    fields: frozenset[str]
+    """Of `subject`, `session`, `address`: those that may be filled; all others are empty."""
+    causes: tuple[str, ...] = ()
+    """Empty for a kind that has one cause, which its name says."""
+    detail: Mapping[str, str] = field(default_factory=dict)
+    """Keys of `detail`, and what they hold."""
+    severity: Severity = "info"
+
+
+def _row(meaning: str, fields: str = "", **more: Any) -> EventRow:
+    return EventRow(meaning=meaning, fields=frozenset(fields.split()), **more)
+
+
+EVENTS: Mapping[EventKind, EventRow] = MappingProxyType(
+    {
+        "account_created": _row("A new account.", "subject address", causes=("registered", "created by operator")),
+        "account_disabled": _row(
+            "An account can no longer log in; its sessions ended.", "subject", causes=("by operator",)
+        ),
+        "account_enabled": _row("A disabled account can log in again.", "subject", causes=("by operator",)),
+        "account_deleted": _row("An account is gone; its sessions ended.", "subject", causes=("by operator",)),
+        "password_changed": _row(
+            "The stored hash of a password changed. Sessions end except where it was only hashed anew.",
+            "subject address",
+            causes=("changed by user", "set by operator", "rehashed at log-in"),
+        ),
+        "scopes_changed": _row(
+            "The scopes of an account changed; its access tokens are outdated.", "subject", causes=("by operator",)
+        ),
+        "login": _row(
+            "Somebody proved to be the owner of an account.", "subject address", causes=("password verified",)
+        ),
+        "session_started": _row(
+            "A session began.",
+            "subject session address",
+            detail={"device": "browser and system, as in `Firefox on Linux`"},
+        ),
+        "login_failed": _row(
+            "A login was refused. Clients see one answer for all causes.",
+            "subject address",
+            causes=(
+                "unknown name",
+                "wrong password",
+                "impossible password",
+                "account is disabled",
+                "account has no password",
+                "password changed meanwhile",
+                "wrong current password",
+            ),
+        ),
+        "throttled": _row(
+            "A rate limit was reached, or an account's limits were emptied.",
+            "subject address",
+            causes=(
+                "account bucket is full",
+                "address bucket is full",
+                "address login bucket is full",
+                "lifted by operator",
+                "lifted by password change",
+            ),
+        ),
+        "session_ended": _row(
+            "A session ended; [sessions](sessions.md#how-a-session-ends) explains the causes.",
+            "subject session address",
+            causes=(
+                "logout",
+                "ended_by_user",
+                "ended_by_operator",
+                "replaced",
+                "over_cap",
+                "absolute",
+                "idle",
+            ),
+        ),
+        "subject_revoked": _row(
+            "All sessions of a subject ended, except the one that `session` names.",
+            "subject session address",
+            causes=("subject_revoked", "ended_by_user", "ended_by_operator"),
+        ),
+        "claims_refreshed": _row(
+            "The access tokens of a subject are outdated: the next refresh asks for scopes and claims anew.", "subject"
+        ),
+        "refresh_reused": _row(
+            "A dead refresh token came back: somebody may hold a copy. The session ended.",
+            "subject session address",
+            causes=("a dead refresh token with a good MAC was used",),
+            severity="warning",
+        ),
+        "key_published": _row(
+            "The set of signing keys changed.",
+            causes=("standby", "rotation asked for", "retired keys dropped"),
+            detail={"kid": "of the new standby", "alg": "its algorithm", "signs_from": "Unix seconds"},
+        ),
+        "key_revoked": _row(
+            "A signing key was revoked, with every token that it signed.",
+            detail={"kid": "of the key"},
+            severity="warning",
+        ),
+        "keys_resealed": _row(
+            "Signing keys were encrypted anew under the first root secret.", detail={"kids": "of the keys"}
+        ),
+        "store_restored": _row(
+            "`sealring restored`: all sessions ended, all signing keys were replaced.", severity="warning"
+        ),
+    }
+)
+"""One row per kind."""
+
+
+def faults_of(event: Event) -> list[str]:
+    """What an event has that its row does not name.
+
+    >>> faults_of(Event(kind="key_revoked", at_ms=0, subject="42", detail={"kid": "a"}))
+    ['subject']
+    """
+    row = EVENTS.get(event.kind)
+    if row is None:
+        return [f"kind {event.kind}"]
+    faults = [name for name in ("subject", "session", "address") if getattr(event, name) and name not in row.fields]
+    if event.cause and event.cause not in row.causes:
+        faults.append(f"cause {event.cause}")
+    return faults + [f"detail {name}" for name in event.detail if name not in row.detail]

@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry, Counter, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from sealring.audit.event import Event
+from sealring.audit.event import EVENTS, Event
 from sealring.errors import Revoked, SealringError
 from sealring.http.strict_route import StrictRoute
 from sealring.verifier.follower import UNACKNOWLEDGED, Follower
@@ -36,6 +36,8 @@ class Metrics:
             "sealring_refusals", "Requests refused, by true cause.", ["code", "cause"], registry=registry
         )
         self._events = Counter("sealring_events", "Audit events committed here.", ["kind"], registry=registry)
+        for kind in EVENTS:  # from 0: a counter that begins with its first event hides it from `rate()`
+            self._events.labels(kind)
         registry.register(_Following(follower))
         self.router = router = APIRouter(route_class=StrictRoute)
         router.get("/metrics", response_class=Response, include_in_schema=False)(self.scrape)

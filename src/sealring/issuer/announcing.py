@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
-from sealring.audit.event import Event
+from sealring.audit.event import EVENTS, Event
 from sealring.store.protocol import Store
 from sealring.store.records import StartedSession
 
@@ -60,7 +60,7 @@ class _Announcing:
     def _tell(self, event: Event) -> None:
         fields = {"subject": event.subject, "session": event.session, "address": event.address, "cause": event.cause}
         told = {name: value for name, value in fields.items() if value} | dict(event.detail)
-        log.info(event.kind, extra={"sealring": told})
+        log.log(getattr(logging, EVENTS[event.kind].severity.upper()), event.kind, extra={"sealring": told})
         for listen in self._listeners:
             try:
                 listen(event)

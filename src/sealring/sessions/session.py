@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Literal
 
 from sealring.jwt.frozen import freeze
@@ -25,7 +26,23 @@ EndCause = Literal[
     "absolute",
     "idle",
 ]
-"""Why a session was ended; the last two: a refresh came after that limit."""
+"""Why a session was ended."""
+
+END_CAUSES: Mapping[EndCause, str] = MappingProxyType(
+    {
+        "logout": "its holder logged out",
+        "ended_by_user": "its owner ended it from another session",
+        "ended_by_operator": "an operator did, or the application no longer grants it",
+        "replaced": "the same browser logged in again",
+        "over_cap": "its owner has too many; the oldest ends",
+        "reuse": "a dead refresh token came back",
+        "subject_revoked": "all of its owner's sessions ended: logout everywhere, disabled, deleted, password changed",
+        "store_restored": "the store was restored from a backup: whatever began before is over",
+        "absolute": "a refresh came after the absolute end",
+        "idle": "a refresh came after the idle limit",
+    }
+)
+"""What each means, for docs/sessions.md."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

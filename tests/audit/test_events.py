@@ -1,0 +1,144 @@
+"""The table of events is complete: every kind has a row, and every event that the issuer writes is as its row says."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from contextlib import suppress
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from sealring import Sealring
+from sealring.audit.event import EVENTS, Event, EventKind, Severity, faults_of
+from sealring.errors import RefreshReused, SessionEnded, Throttled, WrongCredentials
+from sealring.issuer.origin import Origin
+from sealring.rate_limits.rate import RateLimit
+from sealring.sessions.session import END_CAUSES, EndCause
+from tests.clocks import FrozenClock
+from tests.serving import PASSWORD, SECRET, cheap_sealring
+
+HERE = "192.0.2.1"
+SOURCE = Path(__file__).parents[2] / "src" / "sealring"
+
+
+async def accounts(auth: Sealring) -> None:
+    users = auth.issuer.accounts
+    ada = await users.create("ada", PASSWORD)
+    await users.set_scopes(ada.id, ("orders:read",))
+    await users.set_password(ada.id, PASSWORD + "!")
+    await users.disable(ada.id)
+    with suppress(WrongCredentials):
+        await auth.log_in("ada", PASSWORD + "!", address=HERE)
+    await users.enable(ada.id)
+    await users.delete(ada.id)
+    bob = await auth.register("bob", PASSWORD, address=HERE)
+    await auth.issuer.change_password(
+        bob.account.id, PASSWORD, PASSWORD + "?", keep_session=bob.issued.session.id, origin=Origin(HERE)
+    )
+    await auth.log_in("bob", PASSWORD + "?", address=HERE)
+    for _ in range(3):
+        with suppress(WrongCredentials, Throttled):
+            await auth.log_in("bob", "wrong horse wrong battery", address=HERE)
+
+
+async def sessions(auth: Sealring, clock: FrozenClock) -> None:
+    first = await auth.start_session(subject="42", address=HERE)
+    used = [first.refresh_token]
+    for _ in range(3):
+        clock.pass_seconds(60)
+        used.append((await auth.refresh_session(used[-1], address=HERE)).refresh_token)
+    with suppress(RefreshReused):
+        await auth.refresh_session(used[0], address=HERE)
+    await auth.refresh_claims("42")
+    second = await auth.start_session(subject="42", address=HERE)
+    await auth.issuer.log_out(second.session.id, origin=Origin(HERE))
+    third = await auth.start_session(subject="42", address=HERE)
+    await auth.issuer.end_sessions("42", keep=third.session.id, origin=Origin(HERE))
+    clock.pass_seconds(auth.settings.session_idle)
+    with suppress(SessionEnded):
+        await auth.refresh_session(third.refresh_token, address=HERE)
+
+
+async def keys(auth: Sealring) -> None:
+    await auth.issuer.keys.rotate()
+    await auth.issuer.revoke_key(auth.issuer.keys.signing().kid or "")
+    await auth.issuer.begin_anew()
+
+
+async def all_that_happens(auth: Sealring, clock: FrozenClock) -> list[Event]:
+    await auth.open()
+    await accounts(auth)
+    await keys(auth)
+    await sessions(auth, clock)
+    await auth.close()
+    newer = cheap_sealring(auth.store, clock, secret=f"{secrets.token_hex(64)},{SECRET}")
+    await newer.open()
+    assert await newer.issuer.keys.reseal()
+    await newer.close()
+    return await auth.store.read_events(limit=10_000)
+
+
+def test_every_kind_has_a_row_and_every_row_a_kind() -> None:
+    assert list(EVENTS) == list(get_args(EventKind))
+    for row in EVENTS.values():
+        assert row.fields <= {"subject", "session", "address"}
+        assert row.severity in get_args(Severity)
+
+
+@pytest.mark.anyio
+async def test_every_event_is_as_its_row_says_and_no_row_says_too_much() -> None:
+    clock = FrozenClock()
+    auth = cheap_sealring(clock=clock, account_rate=RateLimit(2, 300))
+    events = await all_that_happens(auth, clock)
+    assert {event.kind: faults for event in events if (faults := faults_of(event))} == {}
+    assert {event.kind for event in events} == set(EVENTS), "a new kind belongs into all_that_happens"
+    for kind in EVENTS:
+        several = [event for event in events if event.kind == kind]
+        assert EVENTS[kind].fields == {
+            name for name in ("subject", "session", "address") if any(getattr(event, name) for event in several)
+        }, kind
+        assert set(EVENTS[kind].detail) == {name for event in several for name in event.detail}, kind
+        assert bool(EVENTS[kind].causes) == any(event.cause for event in several), kind
+
+
+@pytest.mark.anyio
+async def test_an_operator_sees_by_the_level_where_to_look(caplog: pytest.LogCaptureFixture) -> None:
+    clock = FrozenClock()
+    with caplog.at_level(logging.INFO, "sealring.audit"):
+        await all_that_happens(cheap_sealring(clock=clock, account_rate=RateLimit(2, 300)), clock)
+    levels = {
+        record.getMessage(): record.levelname.lower() for record in caplog.records if record.name.endswith("audit")
+    }
+    assert levels == {kind: EVENTS[kind].severity for kind in EVENTS if kind in levels}
+    assert {"session_started", "refresh_reused", "key_revoked"} <= levels.keys()
+    assert levels["refresh_reused"] == "warning"
+
+
+@pytest.mark.parametrize(
+    ("event", "faults"),
+    [
+        (Event(kind="login", at_ms=0, subject="42", address=HERE, cause="password verified"), []),
+        (Event(kind="login", at_ms=0, session="s", cause="luck"), ["session", "cause luck"]),
+        (Event(kind="key_revoked", at_ms=0, detail={"kid": "a", "name": "b"}), ["detail name"]),
+        (Event(kind="nonsense", at_ms=0), ["kind nonsense"]),  # type: ignore[arg-type]
+    ],
+)
+def test_what_a_row_does_not_name_is_a_fault(event: Event, faults: list[str]) -> None:
+    assert faults_of(event) == faults
+
+
+def test_every_cause_of_a_row_is_written_somewhere() -> None:
+    files = [file for file in SOURCE.rglob("*.py") if file.parent.name != "audit"]
+    source = "".join(file.read_text(encoding="utf-8") for file in files)
+    for row in EVENTS.values():
+        for cause in row.causes:
+            assert f'"{cause}"' in source, cause
+
+
+def test_every_end_of_a_session_is_explained_and_in_the_audit_log() -> None:
+    assert list(END_CAUSES) == list(get_args(EndCause))
+    by_one_event = set(EVENTS["session_ended"].causes) | set(EVENTS["subject_revoked"].causes)
+    assert set(END_CAUSES) - by_one_event == {"reuse", "store_restored"}, "which are events of their own"
+    assert {"refresh_reused", "store_restored"} <= EVENTS.keys()
