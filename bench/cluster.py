@@ -126,7 +126,7 @@ async def rate(cluster: Cluster, _: Path) -> None:
     async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as owner:
         await owner.execute(
             "INSERT INTO sessions SELECT 's' || n, 'u' || n, 'web', '[]', '{}', '', '', 0, 0, 0, 9e9, 9e9, 1, 0, NULL,"
-            " 0, NULL, NULL, NULL FROM generate_series(1, 200000) AS n"
+            " 0, NULL, NULL, NULL, '[]', '' FROM generate_series(1, 200000) AS n"
         )
         await owner.execute("VACUUM ANALYZE sessions")
     numbers = iter(range(1, 200_001))

@@ -378,6 +378,8 @@ class Sealring:
         scopes: Iterable[str] | None = None,
         claims: Mapping[str, Any] | None = None,
         client_id: str = "",
+        amr: Iterable[str] = (),
+        acr: str = "",
         request: AsgiRequest | None = None,
         address: str | None = None,
         user_agent: str = "",
@@ -390,6 +392,8 @@ class Sealring:
                 without one it may do nothing.
             claims: added to each access token of the session. Left out, those that `grant_for` gives, if asked.
             client_id: the OAuth client; ours when left out.
+            amr: how the user proved who they are: names of RFC 8176 §2, such as `["pwd", "otp", "mfa"]`.
+            acr: how strongly: a name of yours (OpenID Connect Core §2).
             request: the request that asks: the list of sessions then says from where and by which device.
             address: where the request came from, where there is none to give.
             user_agent: what it came with, where there is no request to give.
@@ -405,6 +409,8 @@ class Sealring:
             claims=claims,
             client_id=client_id or self.issuer.client_id,
             origin=self._origin(request, address, user_agent),
+            amr=amr,
+            acr=acr,
         )
         if issued is None:
             raise StoreUnavailable("the session could not be started")

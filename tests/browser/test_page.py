@@ -203,7 +203,21 @@ def test_the_inspector_shows_the_claims_and_counts_down(site: str, visit: Visit)
     tab = visit(site).sign_up("inspect")
     tab.locator("#inspector summary").click()
     claims = tab.locator("#inspector dl")
-    for name in ("iss", "aud", "sub", "client_id", "sid", "jti", "iat", "exp", "auth_time", "epoch", "scope"):
+    for name in (
+        "iss",
+        "aud",
+        "sub",
+        "client_id",
+        "sid",
+        "jti",
+        "iat",
+        "exp",
+        "auth_time",
+        "amr",
+        "acr",
+        "epoch",
+        "scope",
+    ):
         expect(claims.locator("dt code").get_by_text(name, exact=True)).to_have_count(1)
     expect(claims).not_to_contain_text("inspect")  # no name in a token
     expect(tab.get_by_role("timer")).to_have_text(re.compile(r"^(30:00|29:\d\d)$"))

@@ -41,6 +41,12 @@ def test_a_token_says_all_that_rfc_9068_asks_and_verifies() -> None:
     assert token.expires_at == NOW + 1800
 
 
+def test_a_token_says_how_its_user_proved_who_they_are() -> None:
+    session = a_session(amr=("pwd", "otp", "mfa"), acr="mfa", auth_time=NOW - 60)
+    claims = jwt.peek(TOKENS.issue(session, epoch=0, scopes=[], claims={}, now=NOW).text).claims
+    assert (claims["amr"], claims["acr"], claims["auth_time"]) == (["pwd", "otp", "mfa"], "mfa", NOW - 60)
+
+
 def test_no_two_tokens_have_one_id() -> None:
     session = a_session()
     ids = {

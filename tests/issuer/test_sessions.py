@@ -190,6 +190,53 @@ async def test_u13_no_session_starts_when_the_guard_does_not_hold(store: Store, 
     assert await desk.sessions.list(account.id) == []
 
 
+# how the user proved who they are
+
+
+async def test_a_refresh_never_renews_how_and_when_the_user_proved_who_they_are(
+    store: Store, clock: FrozenClock
+) -> None:
+    desk = Desk(store, clock)
+    issued = await desk.start(amr=["pwd", "otp", "mfa", "pwd"], acr="mfa", auth_time=START - 60)
+    for _ in range(3):
+        claims = jwt.peek(issued.access_token.text).claims
+        assert (claims["amr"], claims["acr"]) == (["pwd", "otp", "mfa"], "mfa")
+        assert claims["auth_time"] == START - 60
+        desk.clock.pass_seconds(60)
+        issued = await desk.refresh(issued)
+
+
+async def test_where_nobody_says_how_the_token_says_nothing(store: Store, clock: FrozenClock) -> None:
+    desk = Desk(store, clock)
+    claims = jwt.peek((await desk.start()).access_token.text).claims
+    assert not {"amr", "acr"} & claims.keys()
+    assert claims["auth_time"] == START
+
+
+@pytest.mark.parametrize(
+    ("how", "error"),
+    [
+        ({"amr": "pwd"}, TypeError),
+        ({"amr": 5}, TypeError),
+        ({"amr": [5]}, TypeError),
+        ({"amr": [""]}, ValueError),
+        ({"amr": ["x" * 65]}, ValueError),
+        ({"amr": [str(place) for place in range(65)]}, ValueError),
+        ({"amr": ["p\0"]}, ValueError),
+        ({"acr": 5}, TypeError),
+        ({"acr": "x" * 65}, ValueError),
+        ({"acr": "\ud800"}, ValueError),
+    ],
+)
+async def test_an_amr_or_acr_that_cannot_be_is_the_callers_mistake(
+    store: Store, clock: FrozenClock, how: dict[str, Any], error: type[Exception]
+) -> None:
+    desk = Desk(store, clock)
+    with pytest.raises(error, match=next(iter(how))):
+        await desk.start(**how)
+    assert await desk.sessions.list("42") == []
+
+
 # limits
 
 

@@ -222,6 +222,9 @@ async def test_a_session_comes_back_as_it_was_written(store: Store) -> None:
         generation=3,
         parent_minted_ms=5,
         child_minted_ms=7,
+        auth_time=NOW - 60,
+        amr=("pwd", "otp", "mfa"),
+        acr="mfa",
     )
     assert await start(store, session) == StartedSession(0, ())
     record = await store.read_session(session.id)

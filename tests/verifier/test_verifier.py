@@ -104,6 +104,13 @@ def test_a_good_token_is_its_principal(node: Node) -> None:
     assert principal.claims["roles"] == ("admin", {"of": "orders"})
 
 
+def test_a_principal_says_how_its_user_proved_who_they_are(node: Node) -> None:
+    principal = node.verifier.verify(signed(amr=["pwd", "otp"], acr="mfa"))
+    assert (principal.amr, principal.acr) == (("pwd", "otp"), "mfa")
+    silent = node.verifier.verify(signed())
+    assert (silent.amr, silent.acr) == ((), "")
+
+
 def test_a_principal_cannot_be_changed_and_is_shared(node: Node) -> None:
     token = signed(roles={"of": ["orders"]})
     first = node.verifier.verify(token)
@@ -137,6 +144,10 @@ REFUSALS: list[tuple[str, dict[str, Any], type[TokenError]]] = [
     ("a sid that is a number", {"sid": 7}, errors.BadClaim),
     ("a scope that is a list", {"scope": ["a"]}, errors.BadClaim),
     ("an auth_time that is text", {"auth_time": "now"}, errors.BadClaim),
+    ("an amr that is text", {"amr": "pwd"}, errors.BadClaim),
+    ("an amr that holds a number", {"amr": ["pwd", 1]}, errors.BadClaim),
+    ("an acr that is a list", {"acr": ["sfa"]}, errors.BadClaim),
+    ("an acr that is a number", {"acr": 1}, errors.BadClaim),
     ("no iss", {"iss": None}, errors.WrongIssuer),
     ("no aud", {"aud": None}, errors.WrongAudience),
     *[(f"no {name}", {name: None}, errors.MissingClaim) for name in claims() if name not in {"iss", "aud"}],

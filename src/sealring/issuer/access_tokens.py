@@ -28,6 +28,8 @@ RESERVED = frozenset(
         "nbf",
         "exp",
         "auth_time",
+        "amr",
+        "acr",
         "epoch",
         "scope",
         "cnf",
@@ -71,6 +73,7 @@ class AccessTokenIssuer:
         expires_at = access_expiry(session, now, self.ttl.at(now))
         payload = {
             **claims,
+            **_how_proved(session),
             "iss": self.issuer,
             "aud": self.audience,
             "sub": session.subject,
@@ -92,6 +95,12 @@ def estimate_chars(scopes: Sequence[str], *, issuer: str, audience: str) -> int:
     ids, numbers, punctuation, header, signature = 3 * 22, 4 * 10, 80, 120, 64
     said = " ".join(scopes) + issuer + 2 * audience + names  # the audience is the client id of our own routes, too
     return (len(said) + ids + numbers + punctuation + header + signature) * 4 // 3
+
+
+def _how_proved(session: Session) -> dict[str, Any]:
+    """`amr` and `acr` (RFC 9068 §2.2.1), where they are known: an empty one would say that nothing was proved."""
+    said: dict[str, Any] = {"amr": list(session.amr), "acr": session.acr}
+    return {name: value for name, value in said.items() if value}
 
 
 def check_claims(claims: Mapping[str, Any]) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from sealring.accounts.account import Account
 from sealring.audit.event import Event
+from sealring.authentication.method import PASSWORD
 from sealring.errors import (
     InvalidRefreshToken,
     NotFound,
@@ -217,6 +218,8 @@ class Issuer:
             guard=LoginGuard(epoch=account.epoch),
             replaces=replaces,
             max_access_chars=max_access_chars,
+            amr=PASSWORD.amr,
+            acr="sfa",
         )
         if issued is None:
             return None

@@ -21,7 +21,7 @@ from sealring.issuer.device import describe_device
 from sealring.issuer.origin import Origin
 from sealring.issuer.store_clock import check_clock
 from sealring.revocation.entry import Entry
-from sealring.sessions.grant import Grant, GrantFor, check_subject, scope_tokens
+from sealring.sessions.grant import Grant, GrantFor, check_acr, check_amr, check_subject, scope_tokens
 from sealring.sessions.lifetimes import over_cause, refresh_expiry
 from sealring.sessions.refresh import Lapsed, Mint, Over, Repeat, Reused, Superseded, decide_refresh, token_of
 from sealring.sessions.refresh_token import RefreshToken, RefreshTokenCodec
@@ -122,6 +122,9 @@ class Sessions:
         account: Account | None = None,
         replaces: str | None = None,
         max_access_chars: int | None = None,
+        amr: Iterable[str] = (),
+        acr: str = "",
+        auth_time: int | None = None,
     ) -> Issued | None:
         """Start a session for a subject who has just proved who they are.
 
@@ -135,6 +138,9 @@ class Sessions:
             account: whose session it is, when it is an account of ours.
             replaces: sid that the same browser held before (C1).
             max_access_chars: what the delivery can carry of an access token (N12); any verifier's limit when left out.
+            amr: how they proved it (RFC 8176 §2).
+            acr: how strongly (OpenID Connect Core §2).
+            auth_time: when, in Unix seconds; now when left out.
 
         Returns:
             The tokens; None when the guard did not hold.
@@ -161,7 +167,9 @@ class Sessions:
             device=describe_device(origin.user_agent),
             address=origin.address,
             created_at=now,
-            auth_time=now,
+            auth_time=now if auth_time is None else auth_time,
+            amr=check_amr(amr),
+            acr=check_acr(acr),
             last_seen_at=now,
             idle_seconds=self._policy.idle_seconds,
             expires_at=now + self._policy.max_seconds,

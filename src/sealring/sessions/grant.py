@@ -44,6 +44,41 @@ def check_subject(subject: object) -> None:
         raise ValueError("subject must be 1 to 255 printable characters")
 
 
+MAX_AUTHENTICATION = 64
+
+
+def check_amr(amr: Iterable[str]) -> tuple[str, ...]:
+    """`amr` is a list of short names, each once (OpenID Connect Core §2, RFC 8176).
+
+    Raises:
+        TypeError: not several strings.
+        ValueError: a name is empty or too long, or there are too many.
+    """
+    if isinstance(amr, str) or not isinstance(amr, Iterable):
+        raise TypeError('amr must be a list of strings, as in ["pwd"]')
+    several = tuple(dict.fromkeys(amr))
+    if len(several) > MAX_AUTHENTICATION:
+        raise ValueError(f"amr must hold at most {MAX_AUTHENTICATION} names")
+    for name in several:
+        if not check_acr(name, named="a name in amr"):
+            raise ValueError("a name in amr must not be empty")
+    return several
+
+
+def check_acr(acr: str, *, named: str = "acr") -> str:
+    """`acr` is one short name, or empty where nothing is known.
+
+    Raises:
+        TypeError: it is no string.
+        ValueError: it is too long or cannot be printed.
+    """
+    if not isinstance(acr, str):
+        raise TypeError(f"{named} must be text, not {type(acr).__name__}")
+    if len(acr) > MAX_AUTHENTICATION or not acr.isprintable():
+        raise ValueError(f"{named} must be at most {MAX_AUTHENTICATION} printable characters")
+    return acr
+
+
 def scope_tokens(scopes: Iterable[str]) -> tuple[str, ...]:
     """Scope tokens as RFC 6749 §3.3 writes them, each once, in their order.
 

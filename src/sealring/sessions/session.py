@@ -62,7 +62,11 @@ class Session:
     """Where the log-in came from, as an IP address."""
     created_at: int
     auth_time: int
-    """When the user last proved who they are (OpenID Connect Core §2)."""
+    """When the user last proved who they are (OpenID Connect Core §2); a refresh never renews it."""
+    amr: tuple[str, ...] = ()
+    """How (RFC 8176 §2); empty where the application has not said."""
+    acr: str = ""
+    """How strongly: the authentication context class (OpenID Connect Core §2); empty where nobody has said."""
     last_seen_at: int
     """The last refresh, or the start."""
     idle_seconds: int

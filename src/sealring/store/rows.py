@@ -43,6 +43,8 @@ SESSION_NAMES = (
     "child_minted_ms",
     "ended_at",
     "ended_by",
+    "amr",
+    "acr",
 )
 MOVING_NAMES = (
     "scopes",
@@ -127,6 +129,8 @@ def write_session(session: Session) -> Row:
         session.child_minted_ms,
         session.ended_at,
         session.ended_by,
+        write_scopes(session.amr),
+        session.acr,
     )
 
 
@@ -168,6 +172,8 @@ def read_session(row: Row) -> Session:
         child_minted_ms=row[16],
         ended_at=row[17],
         ended_by=row[18],
+        amr=_decode_scopes(row[19]),
+        acr=row[20],
     )
 
 

@@ -30,6 +30,11 @@ class Principal:
     issued_at: int
     expires_at: int
     auth_time: int
+    amr: tuple[str, ...] = ()
+    """How the user proved who they are (RFC 8176 §2); empty where the issuer does not say."""
+    acr: str = ""
+    """How strongly; after a login of our own `sfa` (one factor), `mfa` (two) or `phr` (two, one of which resists
+    phishing)."""
     claims: Mapping[str, Any]
     """Every claim of the token, read-only all the way down (`sealring.jwt.frozen`): objects are dicts that refuse to
     change, arrays are tuples."""

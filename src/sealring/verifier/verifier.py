@@ -121,6 +121,8 @@ def _principal(token: jwt.Token) -> Principal:
         issued_at=_number(claims, "iat"),
         expires_at=_number(claims, "exp"),
         auth_time=_number(claims, "auth_time"),
+        amr=_texts(claims, "amr") if "amr" in claims else (),
+        acr=_text(claims, "acr") if "acr" in claims else "",
         claims=freeze(claims),
     )
 
@@ -130,6 +132,13 @@ def _text(claims: dict[str, Any], name: str) -> str:
     if not isinstance(value, str):
         raise BadClaim(name, "a string")
     return value
+
+
+def _texts(claims: dict[str, Any], name: str) -> tuple[str, ...]:
+    value = claims[name]
+    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+        raise BadClaim(name, "a list of strings")
+    return tuple(value)
 
 
 def _number(claims: dict[str, Any], name: str) -> int:

@@ -71,11 +71,12 @@ def test_the_access_token_says_what_the_contract_says_and_no_name(client: httpx2
     assert peeked.header.keys() == {"alg", "kid", "typ"}
     assert (peeked.header["alg"], peeked.header["typ"]) == ("ES256", "at+jwt")
     assert claims.keys() == {
-        "iss", "aud", "sub", "client_id", "sid", "jti", "iat", "exp", "auth_time", "epoch", "scope",
+        "iss", "aud", "sub", "client_id", "sid", "jti", "iat", "exp", "auth_time", "amr", "acr", "epoch", "scope",
     }  # fmt: skip
     assert claims["iss"] == claims["aud"] == demo.url
     assert claims["exp"] - claims["iat"] == 1800
     assert claims["auth_time"] == claims["iat"]
+    assert (claims["amr"], claims["acr"]) == (["pwd"], "sfa")
     assert len(claims["sid"]) == 22
     assert claims["epoch"] == 0
     assert claims["scope"] == ""
@@ -145,7 +146,8 @@ def test_refresh_gives_new_tokens_of_the_same_session(client: httpx2.Client) -> 
     assert second.keys() == first.keys() - {"user", "device"}
     assert second["refresh_token"] != first["refresh_token"]
     old, new = (jwt.peek(each["access_token"]).claims for each in (first, second))
-    assert (old["sid"], old["auth_time"]) == (new["sid"], new["auth_time"])
+    for name in ("sid", "auth_time", "amr", "acr"):
+        assert old[name] == new[name]
     assert old["jti"] != new["jti"]
     assert client.get("/auth/me", headers=bearer(second["access_token"])).status_code == 200
 

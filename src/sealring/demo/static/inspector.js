@@ -19,7 +19,7 @@ const button = find(section, "#refresh", HTMLButtonElement);
 /** @type {Record<string, string>} */
 const MEANING = {
   iss: "issuer", aud: "audience", sub: "subject", sid: "session", client_id: "client", jti: "token id", iat: "issued",
-  exp: "ends", nbf: "not before", auth_time: "signed in", epoch: "epoch of the subject", scope: "scopes",
+  exp: "ends", nbf: "not before", auth_time: "signed in", amr: "how", acr: "how strongly", epoch: "epoch of the subject", scope: "scopes",
 };
 const TIMES = new Set(["iat", "exp", "nbf", "auth_time"]);
 

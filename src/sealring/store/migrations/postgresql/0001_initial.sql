@@ -1,5 +1,5 @@
 -- Sealring's tables, number 1. The same numbers stand in ../sqlite.
--- Times are Unix seconds, or Unix milliseconds where the name ends in _ms. Scopes, claims and details are JSON text.
+-- Times are Unix seconds, or Unix milliseconds where the name ends in _ms. Scopes, claims, amr and details are JSON text.
 -- Text compares byte by byte (COLLATE "C"): the same order on every machine, whatever its locale or its libc (T3).
 --
 -- Least privilege (F13): let `sealring migrate` run as the owner of these tables, and the servers as a role that can
@@ -96,7 +96,9 @@ CREATE TABLE sessions (
   confirmed_ms BIGINT NOT NULL,
   child_minted_ms BIGINT,
   ended_at BIGINT,
-  ended_by TEXT
+  ended_by TEXT,
+  amr TEXT NOT NULL,
+  acr TEXT NOT NULL
 ) WITH (fillfactor = 75);
 CREATE INDEX sessions_by_subject ON sessions (subject) WHERE ended_at IS NULL;
 

@@ -1,5 +1,5 @@
 -- Sealring's tables, number 1. The same numbers stand in ../postgresql.
--- Times are Unix seconds, or Unix milliseconds where the name ends in _ms. Scopes, claims and details are JSON text.
+-- Times are Unix seconds, or Unix milliseconds where the name ends in _ms. Scopes, claims, amr and details are JSON text.
 -- No table `heartbeat` here: one file on one machine has no successor that could leave it behind.
 
 -- One row: this life of the store, and the counters that every revocation and every audit line take their number from.
@@ -78,7 +78,9 @@ CREATE TABLE sessions (
   confirmed_ms INTEGER NOT NULL,
   child_minted_ms INTEGER,
   ended_at INTEGER,
-  ended_by TEXT
+  ended_by TEXT,
+  amr TEXT NOT NULL,
+  acr TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX sessions_by_subject ON sessions (subject) WHERE ended_at IS NULL;
 
