@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import psycopg
@@ -20,7 +21,7 @@ from prometheus_client import CollectorRegistry
 
 from sealring import Sealring, jwt
 from sealring.cli.examine import examine
-from sealring.errors import Stale
+from sealring.errors import Stale, StoreUnavailable
 from sealring.http.health import HealthRoutes
 from sealring.store.postgres import PostgresStore, database
 from sealring.verifier.follower import UNACKNOWLEDGED, Follower
@@ -28,6 +29,7 @@ from sealring.verifier.source import StoreSource
 from tests.clocks import FrozenClock
 from tests.serving import SECRET
 from tests.store.postgres_cluster import Cluster, own_cluster
+from tests.store.samples import a_session, an_event
 
 pytestmark = [pytest.mark.anyio, pytest.mark.postgres]
 
@@ -235,6 +237,22 @@ async def test_f8_a_node_that_stops_leaves_a_hanging_heartbeat_unseen(
         async with asyncio.timeout(30):
             await stopping.close()
         assert (await other.load_feed(0)).acknowledged_ms == before
+
+
+async def test_f8_a_node_that_stops_leaves_a_hanging_refresh_unseen_and_does_not_wait_for_ever(
+    server: Cluster, open_store: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopping, other = await open_store(), await open_store()
+    session = a_session()
+    await stopping.start_session(session, an_event(), guard=None, cap=5, replaces=None)
+    stopping._refreshes._batcher.budget_seconds = 0.2
+    monkeypatch.setattr(database, "BUDGET_SECONDS", 0.1)
+    async with left_behind(server):
+        with pytest.raises(StoreUnavailable):
+            await stopping.advance_session(session, replace(session, last_seen_at=session.last_seen_at + 1))
+        async with asyncio.timeout(30):
+            await stopping.close()
+        assert (await other.read_session(session.id)).session == session
 
 
 async def test_f8_an_idle_cluster_stays_fresh_by_one_heartbeat_an_interval(

@@ -9,6 +9,8 @@ else ever uses, they are set once.
 
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -124,3 +126,10 @@ async def check_alive(connection: Connection) -> None:
         connection.pgconn.consume_input()
     if connection.pgconn.status != psycopg.pq.ConnStatus.OK:
         raise psycopg.OperationalError("the connection is lost")
+
+
+def hang_up(connection: Connection) -> None:
+    """End a connection on which something hangs, without cancelling it: see `Batcher.close`."""
+    if not connection.closed:
+        with socket.socket(fileno=os.dup(connection.fileno())) as line:
+            line.shutdown(socket.SHUT_RDWR)

@@ -10,8 +10,6 @@ READ COMMITTED is asked for by name: the statements rely on seeing what was comm
 from __future__ import annotations
 
 import asyncio
-import os
-import socket
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -24,7 +22,7 @@ from psycopg.pq import TransactionStatus
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
 
 from sealring.errors import ConfigurationError, Overloaded, StoreUnavailable
-from sealring.store.postgres.connection import STATEMENT_SECONDS, Connection, check_alive
+from sealring.store.postgres.connection import STATEMENT_SECONDS, Connection, check_alive, hang_up
 from sealring.store.postgres.reasons import hint_for, reason_of
 
 T = TypeVar("T")
@@ -146,10 +144,7 @@ class Database:
             pool, self._pool = self._pool, None
             await pool.close()
         for connection in self._in_use:
-            if connection.closed:
-                continue
-            with socket.socket(fileno=os.dup(connection.fileno())) as line:
-                line.shutdown(socket.SHUT_RDWR)
+            hang_up(connection)
         await asyncio.gather(*self._running, return_exceptions=True)
 
     def abandon(self) -> None:

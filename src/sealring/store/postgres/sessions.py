@@ -112,7 +112,7 @@ async def list_live(connection: Connection, subject: str | None, now: int, limit
 async def revoke(
     connection: Connection, revocation: EndSubject | StaleSubject, event: Event, *, now: int
 ) -> tuple[Entry, ...]:
-    """Carry out the revocation of a subject. Single sessions end in `endings`."""
+    """Carry out the revocation of a subject. Single sessions end in `revocation_batch`."""
     match revocation:
         case EndSubject():
             draft = await end_subject(connection, revocation.subject, revocation.cause, keep=revocation.keep, now=now)

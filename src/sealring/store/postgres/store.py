@@ -29,11 +29,11 @@ from sealring.store.postgres import keys as signing_keys
 from sealring.store.postgres import one_time as one_time_rows
 from sealring.store.postgres.connection import Connection
 from sealring.store.postgres.database import BUDGET_SECONDS, Database, unavailable
-from sealring.store.postgres.endings import Endings
 from sealring.store.postgres.heartbeat import Heartbeat
 from sealring.store.postgres.migration import migrate
 from sealring.store.postgres.news import News
-from sealring.store.postgres.swaps import Swaps
+from sealring.store.postgres.refresh_batch import RefreshBatch
+from sealring.store.postgres.revocation_batch import RevocationBatch
 from sealring.store.protocol import Store
 from sealring.store.records import DeclaredTtl, LoginGuard, SessionRecord, StartedSession
 from sealring.store.rows import names_something, storable
@@ -62,8 +62,8 @@ class PostgresStore(Store):
 
     def _find_ways(self) -> None:
         self._heartbeat = Heartbeat(self._following)
-        self._swaps = Swaps(self._database)
-        self._endings = Endings(self._database)
+        self._refreshes = RefreshBatch(self._database)
+        self._revocations = RevocationBatch(self._database)
         self._news = News(self._database)
 
     def forked(self) -> None:
@@ -71,7 +71,7 @@ class PostgresStore(Store):
 
         The store is closed then, and can be opened. What is the parent's is kept, so that nothing is hung up.
         """
-        self._of_parent = (self._heartbeat, self._swaps, self._endings, self._news)
+        self._of_parent = (self._heartbeat, self._refreshes, self._revocations, self._news)
         self._database.forked()
         self._following.forked()
         self._loop = None
@@ -109,8 +109,7 @@ class PostgresStore(Store):
         self._leave_ended_loop()
         self._loop = None
         await self._news.close()
-        await self._swaps.close()
-        await self._endings.close()
+        await asyncio.gather(self._refreshes.close(), self._revocations.close())
         await self._database.close()
         await self._following.close()
 
@@ -178,7 +177,7 @@ class PostgresStore(Store):
         return await self._database.read(partial(sessions.read, id=id))
 
     async def advance_session(self, before: Session, after: Session) -> bool:
-        return await self._swaps.swap(before, after)
+        return await self._refreshes.swap(before, after)
 
     async def list_sessions(self, subject: str | None, *, now: int, limit: int = 1000) -> list[Session]:
         return await self._database.read(partial(sessions.list_live, subject=subject, now=now, limit=limit))
@@ -187,7 +186,7 @@ class PostgresStore(Store):
         if not names_something(revocation):
             return ()
         if isinstance(revocation, EndSession):
-            return await self._endings.end(revocation, event, now=now)
+            return await self._revocations.end(revocation, event, now=now)
         return await self._database.transact(partial(sessions.revoke, revocation=revocation, event=event, now=now))
 
     # throttling

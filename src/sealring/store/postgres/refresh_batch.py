@@ -1,9 +1,7 @@
-"""Refreshes in PostgreSQL: concurrent compare-and-swaps ride in one statement over arrays, and so in one commit.
+"""Refreshes in PostgreSQL: concurrent compare-and-swaps travel in one statement over arrays, and so in one commit.
 
-Whoever comes first is sent at once; those who come while it is under way wait and travel together. A statement of its
-own is a transaction: a lost answer is StoreUnavailable, for nobody knows whether it was kept, and a client's retry is
-safe (D5). A deadlock or a serialization failure kept nothing and is tried again. In a batch each session stands once
-and in order of id, so that two batches that meet wait for each other in one direction.
+A statement of its own is a transaction: a lost answer is StoreUnavailable, because the outcome is not known, and a
+client's retry is safe (D5). A deadlock or a serialization failure kept nothing and is tried again.
 """
 
 # ruff: noqa: S608
@@ -11,26 +9,17 @@ and in order of id, so that two batches that meet wait for each other in one dir
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import psycopg
 
-from sealring.errors import Overloaded, StoreUnavailable
 from sealring.sessions.session import Session
 from sealring.store.postgres.arrays import number_array, text_array
-from sealring.store.postgres.connection import Connection, check_alive
-from sealring.store.postgres.database import ATTEMPTS, BUDGET_SECONDS, Database, unavailable
+from sealring.store.postgres.batcher import Batcher
+from sealring.store.postgres.connection import Connection, check_alive, hang_up
+from sealring.store.postgres.database import ATTEMPTS, Database
 from sealring.store.rows import MOVING_NAMES, write_claims, write_moving, write_scopes, write_text
-
-LINES = 2
-"""Batches under way at once: while the server flushes one, the next is made; and a row that another transaction holds
-locked does not stop everybody."""
-BATCH = 128
-"""Swaps in one statement; more gains nothing and takes longer to be refused together."""
-WAITING_LIMIT = 4096
-"""About a quarter of a second of swaps; what comes on top is told to try again."""
 
 _TEXTS = ("scopes", "claims", "device", "address")
 _NUMBERS = tuple(name for name in MOVING_NAMES if name not in _TEXTS)
@@ -57,11 +46,10 @@ RETURNING s.id
 class _Swap:
     before: Session
     after: Session
-    future: asyncio.Future[bool]
 
 
-class Swaps:
-    """Where compare-and-swaps gather.
+class RefreshBatch:
+    """Compare-and-swaps of sessions, on connections of their own.
 
     Args:
         database: where connections come from.
@@ -69,10 +57,9 @@ class Swaps:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._waiting: dict[str, list[_Swap]] = {}
-        self._count = 0
-        self._idle: list[Connection | None] = [None] * LINES
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._idle: list[Connection] = []
+        self._in_use: set[Connection] = set()
+        self._batcher = Batcher(self._run, key=lambda swap: swap.before.id, what="refreshes")
 
     async def swap(self, before: Session, after: Session) -> bool:
         """Put `after` where `before` still is; whether it was.
@@ -81,61 +68,30 @@ class Swaps:
             Overloaded: too many are waiting.
             StoreUnavailable: the outcome is not known.
         """
-        if self._count >= WAITING_LIMIT:
-            raise Overloaded("too many refreshes are waiting for the database")
-        loop = asyncio.get_running_loop()
-        swap = _Swap(before, after, loop.create_future())
-        self._waiting.setdefault(before.id, []).append(swap)
-        self._count += 1
-        if self._idle:
-            task = loop.create_task(self._run(self._idle.pop()))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-        patience = loop.call_later(BUDGET_SECONDS, _fail, (swap,), TimeoutError())
-        try:
-            return await swap.future
-        finally:
-            patience.cancel()
+        return await self._batcher.submit(_Swap(before, after))
 
     async def close(self) -> None:
-        """Wait for what is under way and let go of the connections."""
-        await asyncio.gather(*self._tasks)
-        for place, connection in enumerate(self._idle):
-            if connection is not None:
-                await connection.close()
-                self._idle[place] = None
+        """Wait for what is under way, for as long as a caller may wait, then end the connections."""
+        if not await self._batcher.close():
+            for connection in self._in_use:
+                hang_up(connection)
+            await self._batcher.ended()
+        while self._idle:
+            await self._idle.pop().close()
 
-    async def _run(self, connection: Connection | None) -> None:
+    async def _run(self, batch: Sequence[_Swap]) -> list[bool]:
+        connection = await self._connected()
+        self._in_use.add(connection)
         try:
-            while self._waiting:
-                batch = self._take()
-                if not batch:
-                    continue
-                try:
-                    connection = await self._connected(connection)
-                    swapped = await _swap_all(connection, batch)
-                except (psycopg.Error, StoreUnavailable) as error:
-                    _fail(batch, error)
-                else:
-                    for swap in batch:
-                        if not swap.future.done():
-                            swap.future.set_result(swap.before.id in swapped)
+            swapped = await _swap_all(connection, batch)
         finally:
+            self._in_use.discard(connection)
             self._idle.append(connection)
+        return [swap.before.id in swapped for swap in batch]
 
-    def _take(self) -> list[_Swap]:
-        """One swap of each of the sessions that have waited longest, by id."""
-        batch = []
-        for sid in list(self._waiting)[:BATCH]:
-            queue = self._waiting.pop(sid)
-            batch.append(queue.pop(0))
-            if queue:
-                self._waiting[sid] = queue
-        self._count -= len(batch)
-        return sorted((swap for swap in batch if not swap.future.done()), key=lambda swap: swap.before.id)
-
-    async def _connected(self, connection: Connection | None) -> Connection:
-        if connection is not None:
+    async def _connected(self) -> Connection:
+        if self._idle:
+            connection = self._idle.pop()
             try:
                 await check_alive(connection)
             except psycopg.OperationalError:
@@ -177,11 +133,3 @@ def _arrays(batch: Sequence[_Swap]) -> list[str]:
         text_array(None if b.address == a.address else write_text(a.address) for b, a in changes),
         *(number_array(getattr(after, name) for _, after in changes) for name in _NUMBERS),
     ]
-
-
-def _fail(batch: Sequence[_Swap], error: BaseException) -> None:
-    for swap in batch:
-        if not swap.future.done():
-            answer = unavailable(error)
-            answer.__cause__ = error
-            swap.future.set_exception(answer)
