@@ -26,6 +26,7 @@ from sealring.accounts.changes import (
     ScopesChange,
     StatusChange,
 )
+from sealring.accounts.consequences import Consequence, EndAll, Nothing, RaiseEpoch, consequence
 from sealring.audit.event import Event
 from sealring.errors import InvalidField, NameTaken
 from sealring.rate_limits.bucket import Bucket
@@ -108,30 +109,9 @@ class MemoryStore(MemoryCredentials, Store):
         account = self._accounts.get(id)
         if account is None:
             return None
-        drafts: list[Entry] = []
-        match change:
-            case PasswordChange():
-                if account.password_hash != change.old_hash:
-                    return None
-                drafts = self._change_password(account, change, now)
-            case StatusChange():
-                self._accounts[id] = replace(account, status=change.status)
-                if change.status == "disabled":
-                    drafts = [self._end_subject(id, "subject_revoked", None, now)]
-            case ScopesChange():
-                self._accounts[id] = replace(account, scopes=change.scopes)
-                drafts = [self._raise_epoch(id)]
-            case Deletion():
-                del self._accounts[id]
-                self._forget_credentials(id)
-                drafts = [self._end_subject(id, "subject_revoked", None, now)]
-            case CredentialAdded() | CredentialRemoved():
-                if not self._change_credential(id, change):
-                    return None
-                drafts = [self._raise_epoch(id)]
-            case _:
-                assert_never(change)
-        return self._append(drafts, event, now=now)
+        if not self._write_account(account, change):
+            return None
+        return self._append(self._revoke(id, consequence(change), now), event, now=now)
 
     # sessions
 
@@ -304,12 +284,37 @@ class MemoryStore(MemoryCredentials, Store):
 
     # steps
 
-    def _change_password(self, account: Account, change: PasswordChange, now: int) -> list[Entry]:
-        self._accounts[account.id] = replace(account, password_hash=change.new_hash)
-        if not change.ends_sessions:
-            return []
-        self._renew(account.id, change.keep_session, now)
-        return [self._end_subject(account.id, "subject_revoked", change.keep_session, now)]
+    def _write_account(self, account: Account, change: AccountChange) -> bool:
+        """Whether the account was as the change expects."""
+        match change:
+            case PasswordChange():
+                if account.password_hash != change.old_hash:
+                    return False
+                self._accounts[account.id] = replace(account, password_hash=change.new_hash)
+            case StatusChange():
+                self._accounts[account.id] = replace(account, status=change.status)
+            case ScopesChange():
+                self._accounts[account.id] = replace(account, scopes=change.scopes)
+            case Deletion():
+                del self._accounts[account.id]
+                self._forget_credentials(account.id)
+            case CredentialAdded() | CredentialRemoved():
+                return self._change_credential(account.id, change)
+            case _:
+                assert_never(change)
+        return True
+
+    def _revoke(self, subject: str, consequence: Consequence, now: int) -> list[Entry]:
+        match consequence:
+            case EndAll(keep):
+                self._renew(subject, keep, now)
+                return [self._end_subject(subject, "subject_revoked", keep, now)]
+            case RaiseEpoch():
+                return [self._raise_epoch(subject)]
+            case Nothing():
+                return []
+            case _:
+                assert_never(consequence)
 
     def _longest_ttl(self) -> int:
         return max(self._ttls, default=0)

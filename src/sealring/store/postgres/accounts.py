@@ -19,6 +19,7 @@ from sealring.accounts.changes import (
     ScopesChange,
     StatusChange,
 )
+from sealring.accounts.consequences import Consequence, EndAll, Nothing, RaiseEpoch, consequence
 from sealring.audit.event import Event
 from sealring.errors import InvalidField, NameTaken
 from sealring.revocation.entry import Entry
@@ -76,43 +77,45 @@ async def change(
     """
     if await lock_subject(connection, id) is None:
         raise Undo
-    changed, ends, keep = await _write(connection, id, change)
-    if not changed:
+    if not await _write(connection, id, change):
         raise Undo
-    drafts: list[Entry] = []
-    if ends:
-        if keep is not None:
-            await renew_session(connection, id, keep, now)
-        drafts.append(await end_subject(connection, id, "subject_revoked", keep=keep, now=now))
-    elif isinstance(change, ScopesChange | CredentialAdded | CredentialRemoved):
-        drafts.append(await raise_epoch(connection, id))
+    drafts = await _revoke(connection, id, consequence(change), now)
     return await append_and_commit(connection, drafts, event, now=now)
 
 
-async def _write(connection: Connection, id: str, change: AccountChange) -> tuple[bool, bool, str | None]:
-    """Write the change; whether the account was as it expects, whether sessions end for it, and which one does not."""
+async def _write(connection: Connection, id: str, change: AccountChange) -> bool:
+    """Write the change; whether the account was as it expects."""
     match change:
         case PasswordChange():
             changed = await connection.execute(
                 "UPDATE accounts SET password_hash = %s WHERE id = %s AND password_hash IS NOT DISTINCT FROM %s",
                 (change.new_hash, id, change.old_hash),
             )
-            ends, keep = change.ends_sessions, change.keep_session
         case StatusChange():
             changed = await connection.execute("UPDATE accounts SET status = %s WHERE id = %s", (change.status, id))
-            ends, keep = change.status == "disabled", None
         case ScopesChange():
             changed = await connection.execute(
                 "UPDATE accounts SET scopes = %s WHERE id = %s", (write_scopes(change.scopes), id)
             )
-            ends, keep = False, None
         case Deletion():
             await credentials.forget(connection, id)
             changed = await connection.execute("DELETE FROM accounts WHERE id = %s", (id,))
-            ends, keep = True, None
         case CredentialAdded() | CredentialRemoved():
             changed = await credentials.change(connection, id, change)
-            ends, keep = False, None
         case _:
             assert_never(change)
-    return changed.rowcount == 1, ends, keep
+    return changed.rowcount == 1
+
+
+async def _revoke(connection: Connection, id: str, consequence: Consequence, now: int) -> list[Entry]:
+    match consequence:
+        case EndAll(keep):
+            if keep is not None:
+                await renew_session(connection, id, keep, now)
+            return [await end_subject(connection, id, "subject_revoked", keep=keep, now=now)]
+        case RaiseEpoch():
+            return [await raise_epoch(connection, id)]
+        case Nothing():
+            return []
+        case _:
+            assert_never(consequence)

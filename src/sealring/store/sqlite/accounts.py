@@ -18,6 +18,7 @@ from sealring.accounts.changes import (
     ScopesChange,
     StatusChange,
 )
+from sealring.accounts.consequences import Consequence, EndAll, Nothing, RaiseEpoch, consequence
 from sealring.audit.event import Event
 from sealring.errors import InvalidField, NameTaken
 from sealring.revocation.entry import Entry
@@ -58,35 +59,43 @@ def change(
     db: sqlite3.Connection, id: str, change: AccountChange, event: Event, *, now: int, store_now: int
 ) -> tuple[Entry, ...] | None:
     """Change an account and revoke what that makes invalid; none when it was not as the change expects."""
-    drafts: list[Entry] = []
+    if not _write(db, id, change):
+        return None
+    drafts = _revoke(db, id, consequence(change), now)
+    return append(db, drafts, event, now=now, store_now=store_now)
+
+
+def _write(db: sqlite3.Connection, id: str, change: AccountChange) -> bool:
+    """Write the change; whether the account was as it expects."""
     match change:
         case PasswordChange():
             changed = db.execute(
                 "UPDATE accounts SET password_hash = ? WHERE id = ? AND password_hash IS ?",
                 (change.new_hash, id, change.old_hash),
             )
-            ends, keep = change.ends_sessions, change.keep_session
         case StatusChange():
             changed = db.execute("UPDATE accounts SET status = ? WHERE id = ?", (change.status, id))
-            ends, keep = change.status == "disabled", None
         case ScopesChange():
             changed = db.execute("UPDATE accounts SET scopes = ? WHERE id = ?", (write_scopes(change.scopes), id))
-            ends, keep = False, None
         case Deletion():
             credentials.forget(db, id)
             changed = db.execute("DELETE FROM accounts WHERE id = ?", (id,))
-            ends, keep = True, None
         case CredentialAdded() | CredentialRemoved():
             changed = credentials.change(db, id, change)
-            ends, keep = False, None
         case _:
             assert_never(change)
-    if changed.rowcount == 0:
-        return None
-    if ends:
-        if keep is not None:
-            renew_session(db, id, keep, now)
-        drafts.append(end_subject(db, id, "subject_revoked", keep=keep, now=now))
-    elif isinstance(change, ScopesChange | CredentialAdded | CredentialRemoved):
-        drafts.append(raise_epoch(db, id))
-    return append(db, drafts, event, now=now, store_now=store_now)
+    return changed.rowcount == 1
+
+
+def _revoke(db: sqlite3.Connection, id: str, consequence: Consequence, now: int) -> list[Entry]:
+    match consequence:
+        case EndAll(keep):
+            if keep is not None:
+                renew_session(db, id, keep, now)
+            return [end_subject(db, id, "subject_revoked", keep=keep, now=now)]
+        case RaiseEpoch():
+            return [raise_epoch(db, id)]
+        case Nothing():
+            return []
+        case _:
+            assert_never(consequence)
