@@ -14,7 +14,8 @@ import pytest
 
 from sealring.errors import Overloaded
 from sealring.issuer.argon2id import MIB, OWASP_2024, Argon2Profile, read_phc
-from sealring.issuer.hashing import HashingSlot, PasswordHasher, _LoopLoad
+from sealring.issuer.hashing import HashingSlot, PasswordHasher
+from sealring.issuer.thread_priority import LoopLoad
 
 CHEAP = Argon2Profile(memory_kib=64, passes=1)
 
@@ -84,6 +85,10 @@ def test_empty_password_matches_only_its_own_hash() -> None:
         phc().replace(",p=1", ",p=1,keyid=AAAA"),
         phc()[:-1] + "B",  # bits that base64 leaves over
         phc()[:60],
+        phc().replace("m=64,t=1,p=1", "p=1,t=1,m=64"),
+        phc().replace("t=1", "t=1_0"),
+        phc().replace("m=64", "m=6\n4"),
+        phc().replace("m=64", "m= 64"),
         "$2b$12$abcdefghijklmnopqrstuu5Mj2uV2F5yUeYm4jv0bM1c8M0jM2yW.",
         "plain text",
         "",
@@ -275,7 +280,7 @@ def test_i14_a_busy_event_loop_keeps_a_core_for_itself(*, busy: bool, threads: i
 
 
 def test_the_loop_is_busy_when_it_used_most_of_a_core_since_the_last_look() -> None:
-    loop = _LoopLoad()
+    loop = LoopLoad()
     assert not loop.is_busy(1000.0, 5.0)
     assert not loop.is_busy(1000.05, 5.05), "too soon to look again"
     assert loop.is_busy(1000.2, 5.15)

@@ -6,10 +6,10 @@ to, and its costs are checked before they may be spent (U15). No threads, no que
 
 from __future__ import annotations
 
-import re
 from binascii import a2b_base64, b2a_base64
 from dataclasses import dataclass, field
 
+from argon2 import extract_parameters
 from argon2.low_level import Type, hash_secret, hash_secret_raw
 
 SALT_BYTES = 16
@@ -25,11 +25,8 @@ MAX_STORED_WORK_KIB = 4 * MAX_STORED_MEMORY_KIB
 """Memory times passes of a stored hash: about a quarter of a second."""
 MAX_STORED_LANES = 4
 
-_PHC = re.compile(
-    r"\$argon2id\$v=19\$m=([1-9][0-9]{0,7}),t=([1-9][0-9]{0,3}),p=([1-9][0-9]?)\$([A-Za-z0-9+/]{11,86})\$([A-Za-z0-9+/]{22,86})",
-    re.ASCII,
-)
-"""Argon2id, version 19, nothing else; salt of 8 to 64 bytes, hash of 16 to 64."""
+STORED_SALT_BYTES = range(8, 65)
+STORED_HASH_BYTES = range(16, 65)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,26 +67,27 @@ class StoredHash:
 
 
 def read_phc(text: str) -> StoredHash | None:
-    """Take a stored hash apart; None for whatever we would not have written or could not afford to check.
+    """Take a stored hash apart; None for all that we would not have written or could not afford to check.
 
-    The text must be what its parts print back to, so that no two texts mean one hash.
+    The library reads numbers and parts in any form and order, so the text must be what its parts print back to: no two
+    texts mean one hash, and only Argon2id of version 19 passes.
     """
-    shape = _PHC.fullmatch(text)
-    if shape is None:
-        return None
     try:
-        profile = Argon2Profile(int(shape[1]), int(shape[2]), int(shape[3]))
-        salt, digest = _from_base64(shape[4]), _from_base64(shape[5])
+        costs = extract_parameters(text)
+        profile = Argon2Profile(costs.memory_cost, costs.time_cost, costs.parallelism)
+        salt, digest = (a2b_base64(part + "=" * (-len(part) % 4)) for part in text.split("$")[-2:])
     except ValueError:
+        return None
+    costs_text = f"m={profile.memory_kib},t={profile.passes},p={profile.lanes}"
+    if text != f"$argon2id$v=19${costs_text}${_base64(salt)}${_base64(digest)}":
+        return None
+    if len(salt) not in STORED_SALT_BYTES or len(digest) not in STORED_HASH_BYTES:
         return None
     return StoredHash(profile, salt, digest)
 
 
-def _from_base64(text: str) -> bytes:
-    raw = a2b_base64(text + "=" * (-len(text) % 4))
-    if b2a_base64(raw, newline=False).rstrip(b"=") != text.encode():
-        raise ValueError("base64 has bits left over")
-    return raw
+def _base64(raw: bytes) -> str:
+    return b2a_base64(raw, newline=False).rstrip(b"=").decode()
 
 
 def write_phc(password: str, profile: Argon2Profile, salt: bytes) -> str:
@@ -119,10 +117,10 @@ def argon2id(password: str, profile: Argon2Profile, salt: bytes, length: int) ->
 
 
 def missing_cost(stored: Argon2Profile, current: Argon2Profile) -> Argon2Profile | None:
-    """What an older, cheaper hash leaves out of the current cost, as a profile of its own; None when it is nothing.
+    """Extra work that makes verifying a cheaper stored hash as slow as a current one; None when there is none.
 
     Without it the accounts that nobody used since the cost was raised would answer sooner than names that do not exist.
-    Work is memory times passes, so the two are equal within some per cent; what remains is for whoever answers to hide.
+    Work is memory times passes, so the two are equal within some per cent; the grid of answers hides the rest.
     A hash *costlier* than the current one stands out until its next log-in: making everybody pay for it would be the
     worse attack.
     """

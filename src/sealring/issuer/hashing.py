@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
@@ -38,17 +36,16 @@ from sealring.issuer.argon2id import (
     write_phc,
 )
 from sealring.issuer.hashing_queue import HashingQueue
+from sealring.issuer.thread_priority import (
+    ALONE_PRIORITY,
+    LOWEST_PRIORITY,
+    LoopLoad,
+    lower_priority,
+    usable_cores,
+)
 
 log = logging.getLogger(__name__)
 
-ALONE_PRIORITY = 5
-"""setpriority(2): a third of the weight of a thread that serves requests."""
-LOWEST_PRIORITY = 19
-"""A seventieth of it."""
-BUSY_SHARE = 0.7
-"""Of a core: an event loop that works more than this keeps the core for itself."""
-LOOK_SECONDS = 0.1
-"""How often it is asked; a hash takes a quarter of that."""
 Arguments = TypeVarTuple("Arguments")
 Result = TypeVar("Result")
 
@@ -102,11 +99,11 @@ class PasswordHasher:
         if fitting < 1:
             raise ValueError(f"the memory budget must be {MAX_STORED_MEMORY_KIB // MIB} MiB at least")
         self.profile = profile
-        self.threads = max(1, min(fitting, threads or _cores()))
+        self.threads = max(1, min(fitting, threads or usable_cores()))
         self.places = 2 * self.threads
         """Log-ins under way at once: while one asks the store, another hashes."""
         self.computed = 0
-        """Hashes made and verified so far; with `waiting` and `running` for metrics."""
+        """Hashes made and verified so far: how tests see that every answer costs as many (U2)."""
         self._max_waiting = max_waiting
         # what nobody's password hashes to: random, not the hash of anything, so that nothing ever matches it
         self._absent = StoredHash(profile, token_bytes(SALT_BYTES), token_bytes(HASH_BYTES))
@@ -126,10 +123,10 @@ class PasswordHasher:
         """Be ready for hashes in the running event loop, after `close` or after a loop that has ended."""
         self._threads = asyncio.Semaphore(self.threads)  # these belong to the loop in which somebody first waits
         self._beside_the_loop = asyncio.Semaphore(max(1, self.threads - 1))
-        self._loop = _LoopLoad()
+        self._loop = LoopLoad()
         # a thread that has given way cannot be raised again without privilege, hence two pools
-        self._alone = ThreadPoolExecutor(1, "argon2", _give_way, (ALONE_PRIORITY,))
-        self._giving_way = ThreadPoolExecutor(self.threads, "argon2-flood", _give_way, (LOWEST_PRIORITY,))
+        self._alone = ThreadPoolExecutor(1, "argon2", lower_priority, (ALONE_PRIORITY,))
+        self._giving_way = ThreadPoolExecutor(self.threads, "argon2-flood", lower_priority, (LOWEST_PRIORITY,))
 
     @property
     def waiting(self) -> int:
@@ -161,7 +158,7 @@ class PasswordHasher:
         return stored is None or stored.profile != self.profile or len(stored.digest) != HASH_BYTES
 
     def hash_now(self, password: str) -> str:
-        """Hash in the calling thread: for slots, and for commands that have no event loop to spare."""
+        """Hash in the calling thread: what `HashingSlot.hash` runs in a hashing thread."""
         self._count()
         return write_phc(password, self.profile, token_bytes(SALT_BYTES))
 
@@ -209,32 +206,6 @@ class PasswordHasher:
             self.computed += 1
 
 
-class _LoopLoad:
-    """Whether the event loop needs a core of its own.
-
-    The lowest priority alone does not leave it one: with as many hashes as cores, the loop was measured to wait for a
-    core 3 to 4 % of its time, and with one hash less not at all, while as many hashes were made (I14).
-    """
-
-    __slots__ = ("_busy", "_looked", "_worked")
-
-    def __init__(self) -> None:
-        self._busy = False
-        self._looked = self._worked = 0.0
-
-    def is_busy(self, now: float, worked: float) -> bool:
-        """Decide anew now and then.
-
-        Args:
-            now: seconds of a steady clock.
-            worked: seconds of a core that the loop's thread has used.
-        """
-        if now - self._looked >= LOOK_SECONDS:
-            self._busy = worked - self._worked > BUSY_SHARE * (now - self._looked)
-            self._looked, self._worked = now, worked
-        return self._busy
-
-
 def _tell(loop: asyncio.AbstractEventLoop, job: Future[Result], done: asyncio.Future[None]) -> None:
     """Wake whoever waits for that job, from its thread."""
     with suppress(RuntimeError):  # the loop was closed meanwhile: nobody waits
@@ -246,21 +217,3 @@ def _wake(job: Future[Result], done: asyncio.Future[None]) -> None:
         done.cancel()
     elif not done.done():
         done.set_result(None)
-
-
-def _cores() -> int:
-    """Cores that this process may use: a container's share, where the system says so."""
-    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
-
-
-def _give_way(priority: int) -> None:
-    """Lower this thread's priority.
-
-    Linux gives each thread a priority of its own (setpriority(2), "C library/kernel differences"); elsewhere it would
-    be the whole process's, so there it is left alone.
-    """
-    if sys.platform == "linux":
-        try:
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), priority)
-        except OSError:
-            log.warning("this system does not let hashing threads give way: log-ins compete with verification")
