@@ -38,7 +38,7 @@ SELECT c.relname, n.nspname = current_schema(), (
 ) FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
 WHERE c.relname = ANY(%s) AND pg_table_is_visible(c.oid)
 """
-_OURS = {"schema_version": "version integer", "store": "one integer, incarnation text"}
+_OURS = {"schema_version": "version integer, digest text", "store": "one integer, incarnation text"}
 """How the columns of two tables begin that nobody else has together."""
 
 
@@ -67,7 +67,7 @@ async def migrate(connection: Connection, schema: str | None, *, wait_seconds: i
     """
     place = await _look(connection, schema)
     _check(place, schema)
-    if not pending_migrations("postgresql", await _version(connection)):
+    if not pending_migrations("postgresql", await _applied(connection)):
         return
     if place.read_only or place.standby:
         raise _unwritable(place)
@@ -89,18 +89,20 @@ async def migrate(connection: Connection, schema: str | None, *, wait_seconds: i
 
 
 async def _make(connection: Connection, schema: str | None) -> None:
-    steps = pending_migrations("postgresql", version := await _version(connection))
+    steps = pending_migrations("postgresql", applied := await _applied(connection))
     if schema is not None and not (await _look(connection, schema)).exists:
         await connection.execute(SQL("CREATE SCHEMA IF NOT EXISTS {}").format(Identifier(schema)))
         _check(await _look(connection, schema), schema)
-    if version == 0:
+    if not applied:
         await _refuse_foreign(connection)
     if steps:
-        await connection.execute("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL)")
-        for statement in (statement for step in steps for statement in step.statements):
-            await connection.execute(statement.encode())
-        await connection.execute("DELETE FROM schema_version")
-        await connection.execute("INSERT INTO schema_version (version) VALUES (%s)", (steps[-1].number,))
+        await connection.execute(
+            "CREATE TABLE IF NOT EXISTS schema_version (version INTEGER PRIMARY KEY, digest TEXT NOT NULL)"
+        )
+        for step in steps:
+            for statement in step.statements:
+                await connection.execute(statement.encode())
+            await connection.execute("INSERT INTO schema_version VALUES (%s, %s)", (step.number, step.digest))
     await connection.execute("COMMIT")
 
 
@@ -137,13 +139,12 @@ def _unwritable(place: _Place) -> StoreUnavailable:
     )
 
 
-async def _version(connection: Connection) -> int:
-    """The number of the newest step that was made here; 0 before the first."""
+async def _applied(connection: Connection) -> dict[int, str]:
+    """The steps that were applied here, each with its digest."""
     found = {name: columns for name, _, columns in await _found(connection, list(_OURS))}
     if not all(found.get(name, "").startswith(columns) for name, columns in _OURS.items()):
-        return 0
-    row = await (await connection.execute("SELECT version FROM schema_version")).fetchone()
-    return 0 if row is None else int(row[0])
+        return {}
+    return dict(await (await connection.execute("SELECT version, digest FROM schema_version")).fetchall())
 
 
 async def _refuse_foreign(connection: Connection) -> None:

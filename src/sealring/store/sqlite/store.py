@@ -208,11 +208,9 @@ class SqliteStore(Store):
 
 
 def _migrate(db: sqlite3.Connection) -> None:
-    db.execute("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL) STRICT")
-    row = db.execute("SELECT version FROM schema_version").fetchone()
-    if row is None:
-        db.execute("INSERT INTO schema_version (version) VALUES (0)")
-    for step in pending_migrations("sqlite", 0 if row is None else row[0]):
+    db.execute("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER PRIMARY KEY, digest TEXT NOT NULL) STRICT")
+    applied = dict(db.execute("SELECT version, digest FROM schema_version").fetchall())
+    for step in pending_migrations("sqlite", applied):
         for statement in step.statements:
             db.execute(statement)
-        db.execute("UPDATE schema_version SET version = ?", (step.number,))
+        db.execute("INSERT INTO schema_version VALUES (?, ?)", (step.number, step.digest))
