@@ -12,8 +12,10 @@ from itertools import groupby
 from pathlib import Path
 
 from sealring.audit.event import EVENTS
+from sealring.http.problems import ANSWERS
 from sealring.sessions.session import END_CAUSES
 from sealring.settings import SETTINGS
+from sealring.signing_keys.lifecycle import KEY_STATES
 
 ROOT = Path(__file__).parents[1]
 MARKS = re.compile(r"(<!-- table (?P<name>[a-z-]+), written by scripts/docs -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -69,10 +71,36 @@ def end_causes() -> str:
     return table(("cause", "by"), ((f"`{cause}`", words) for cause, words in END_CAUSES.items()))
 
 
+def key_states() -> str:
+    """The life of a signing key."""
+    return table(("state", "meaning"), ((f"`{state}`", words) for state, words in KEY_STATES.items()))
+
+
+def errors() -> str:
+    """What a client may get, by status and code, and the Python errors that are answered so."""
+    said: dict[tuple[int, str], dict[str, list[str]]] = {}
+    for kind, row in ANSWERS.items():
+        said.setdefault((row.status, row.code), {}).setdefault(row.detail, []).append(f"`{kind.__name__}`")
+    return table(
+        ("code", "status", "when", "in Python"),
+        (
+            (
+                f"`{code}`",
+                str(status),
+                "; or ".join(details),
+                ", ".join(name for names in details.values() for name in names),
+            )
+            for (status, code), details in sorted(said.items())
+        ),
+    )
+
+
 TABLES: Mapping[str, Callable[[], str]] = {
     "settings": settings,
     "events": events,
     "end-causes": end_causes,
+    "errors": errors,
+    "key-states": key_states,
 }
 
 

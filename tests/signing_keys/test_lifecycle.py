@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import get_args
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,9 @@ from hypothesis import strategies as st
 
 from sealring.signing_keys.key import SigningKey
 from sealring.signing_keys.lifecycle import (
+    KEY_STATES,
     KeyPolicy,
+    KeyState,
     bring_forward,
     key_state,
     signing_key,
@@ -257,3 +260,7 @@ def test_i12_nodes_that_differ_come_to_rest_and_drop_no_key_that_somebody_may_si
             promoted.add(signing.kid)
         assert signing.kid in promoted or signing.signs_from - signing.published_at >= POLICY.lead_seconds
         assert standby_key(ring, now) is not None
+
+
+def test_every_state_is_explained() -> None:
+    assert list(KEY_STATES) == list(get_args(KeyState))

@@ -87,8 +87,7 @@ class Settings:
     algorithm: Algorithm = setting(
         readers.choice(get_args(Algorithm)),
         "ES256",
-        "Or `ES384`, `ES512`, `Ed25519`, `RS256` to `RS512`, `PS256` to `PS512`, `HS256` to `HS512`; see"
-        " [below](#changing-the-algorithm).",
+        f"One of {', '.join(f'`{name}`' for name in get_args(Algorithm))}; see [below](#changing-the-algorithm).",
         group=TOKENS,
     )
     access_ttl: int = setting(

@@ -17,14 +17,26 @@ one's own, and an end is only put off. A server that *starts* asks once for its 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from types import MappingProxyType
 from typing import Literal
 
 from sealring.signing_keys.key import SigningKey
 
 KeyState = Literal["published", "signing", "retired", "gone", "revoked"]
+
+KEY_STATES: Mapping[KeyState, str] = MappingProxyType(
+    {
+        "published": "in the JWKS, signs nothing yet: the standby",
+        "signing": "signs; the newest that may",
+        "retired": "signs no more, still verifies until its last token has expired",
+        "gone": "verifies no more; dropped from the set of keys the next time that it is written",
+        "revoked": "every token that it signed is refused",
+    }
+)
+"""What each means, for docs/commands.md."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
