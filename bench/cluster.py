@@ -32,9 +32,9 @@ import psycopg
 from sealring import jwt
 from sealring.audit.event import Event
 from sealring.sessions.revocation import EndSession
-from sealring.store.ledger import digest_of, draft_entry
 from sealring.store.postgres import PostgresStore
-from sealring.store.postgres.ledger import CHANNEL
+from sealring.store.postgres.logs import CHANNEL
+from sealring.store.revocation_log import digest_of, draft_entry
 from sealring.verifier.clock import SystemClock
 from sealring.verifier.follower import Follower
 from sealring.verifier.source import StoreSource

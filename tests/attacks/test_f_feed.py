@@ -13,8 +13,8 @@ from sealring.revocation.entry import Entry, entry_digest
 from sealring.revocation.feed import FeedPage
 from sealring.sessions.revocation import StaleSubject
 from sealring.store import open_store
-from sealring.store.ledger import digest_of
 from sealring.store.protocol import Store
+from sealring.store.revocation_log import digest_of
 from sealring.store.sqlite import SqliteStore
 from tests.store.postgres_cluster import own_cluster
 from tests.store.samples import NOW, RETAIN, an_account, an_event

@@ -201,7 +201,7 @@ async def test_f8_a_node_that_starts_on_a_primary_that_was_left_behind_serves_no
     server: Cluster, dsn: str, open_store: Callable[..., Any]
 ) -> None:
     store = await open_store()
-    await store.beat(every_ms=0)
+    await store.heartbeat(every_ms=0)
     async with left_behind(server):
         age(dsn, 2 * int(STALENESS))
         follower = follow(store, SteadyByHand(time.time()))
@@ -216,7 +216,7 @@ async def test_f8_a_heartbeat_that_hangs_takes_one_connection_of_each_node_and_s
     stores = [await open_store(), await open_store()]
     async with left_behind(server):
         for _ in range(3):
-            await asyncio.gather(*(store.beat(every_ms=0) for store in stores for _ in range(4)))
+            await asyncio.gather(*(store.heartbeat(every_ms=0) for store in stores for _ in range(4)))
             pages = await asyncio.gather(*(store.load_feed(0) for store in stores for _ in range(4)))
             assert all(page.complete for page in pages)
         hanging = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'active'"
@@ -229,10 +229,10 @@ async def test_f8_a_node_that_stops_leaves_a_hanging_heartbeat_unseen(
 ) -> None:
     """To cancel a commit that waits for its standby is to show it to everybody: nobody has acknowledged it."""
     stopping, other = await open_store(), await open_store()
-    assert await stopping.beat(every_ms=0)
+    assert await stopping.heartbeat(every_ms=0)
     before = (await other.load_feed(0)).acknowledged_ms
     async with left_behind(server):
-        assert not await stopping.beat(every_ms=0)
+        assert not await stopping.heartbeat(every_ms=0)
         monkeypatch.setattr(database, "BUDGET_SECONDS", 0.1)
         async with asyncio.timeout(30):
             await stopping.close()
@@ -296,7 +296,7 @@ async def test_f8_a_role_that_may_only_read_follows_what_others_write(dsn: str, 
     owner = await open_store()
     ask(dsn, "DROP ROLE IF EXISTS reader; CREATE ROLE reader LOGIN")
     ask(dsn, "GRANT SELECT ON ALL TABLES IN SCHEMA public TO reader")
-    assert await owner.beat(every_ms=0)
+    assert await owner.heartbeat(every_ms=0)
     reader = await open_store("reader")
     follower = follow(reader, SteadyByHand(time.time()))
     try:
@@ -305,10 +305,10 @@ async def test_f8_a_role_that_may_only_read_follows_what_others_write(dsn: str, 
         age(dsn, 2 * int(STALENESS))
         assert not await follower.poll(), "nobody writes"
         assert follower.trouble == UNACKNOWLEDGED
-        assert await owner.beat(every_ms=0)
+        assert await owner.heartbeat(every_ms=0)
         assert await follower.poll()
         ask(dsn, "GRANT UPDATE ON heartbeat TO reader")
-        assert not await reader.beat(every_ms=0), "a server's log is not filled with refusals: it asks once"
+        assert not await reader.heartbeat(every_ms=0), "a server's log is not filled with refusals: it asks once"
     finally:
         ask(dsn, "DROP OWNED BY reader")
 

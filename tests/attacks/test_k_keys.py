@@ -131,7 +131,7 @@ async def test_k2_i12_a_node_accepts_what_it_signs_itself_however_many_keys_it_r
         for _ in range(3):
             await node.issuer.revoke_key(kids[-1])
             kids.append(await kid_of_a_new_session(node, accepted_by=node))
-        await node.issuer.begin_anew()
+        await node.issuer.reset_after_restore()
         kids.append(await kid_of_a_new_session(node, accepted_by=node))
         assert len(set(kids)) == 5
 

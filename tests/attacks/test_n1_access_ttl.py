@@ -147,7 +147,7 @@ WAYS: dict[str, Callable[[Scene], Awaitable[object]]] = {
     "sessions revoke-user": lambda scene: scene.revoking.revoke_subject(scene.account_id),
     "claims refreshed": lambda scene: scene.revoking.refresh_claims(scene.account_id),
     "keys revoke": revoke_signing_key,
-    "restored": lambda scene: scene.revoking.issuer.begin_anew(),
+    "restored": lambda scene: scene.revoking.issuer.reset_after_restore(),
     "logout": lambda scene: scene.revoking.issuer.log_out(scene.sid, origin=HOME),
     "own session ended": lambda scene: scene.revoking.issuer.end_session(
         scene.sid, subject=scene.account_id, origin=HOME
@@ -261,7 +261,7 @@ async def test_n1_a_lowered_setting_takes_effect_when_the_old_tokens_have_run_ou
 async def test_n1_who_only_revokes_declares_nothing(store: Store, clock: FrozenClock) -> None:
     async with scene(store, clock) as at:
         await at.revoking.issuer.accounts.disable(at.account_id)
-        await at.revoking.issuer.begin_anew()
+        await at.revoking.issuer.reset_after_restore()
         later = await store.declare_access_ttl(1, now=START, signs_until=START)
         assert [ttl.seconds for ttl in later] == [LONG, 1]
 

@@ -88,13 +88,13 @@ async def test_n9_our_settings_hold_on_whichever_connection_a_transaction_travel
 
 
 async def test_n9_nothing_is_left_behind_for_other_users_of_the_pool(store: PostgresStore, pooled_dsn: str) -> None:
-    waiting = asyncio.create_task(store.wait_for_news())
+    waiting = asyncio.create_task(store.wait_for_change())
     for _ in range(10):  # the driver would prepare at the sixth time
         session = a_session()
         await store.start_session(session, an_event(), guard=None, cap=99, replaces=None)
         assert await store.advance_session(session, moved(session))
         await store.load_feed(None)
-        assert await store.beat(every_ms=0)
+        assert await store.heartbeat(every_ms=0)
     await asyncio.sleep(0.1)
     assert not waiting.done(), "nobody listens there, so polling finds what is new"
     waiting.cancel()
@@ -145,7 +145,7 @@ async def test_n9_p2_an_acknowledged_commit_is_in_the_log_on_disk(lazy_dsns: tup
         "count": lambda: store.count_attempt([bucket], now=NOW),
         "settle": lambda: store.settle_attempt(bucket.owner, an_event()),
         "rotate": lambda: store.write_keys(0, [a_key()], an_event(), **revoked),
-        "beat": lambda: store.beat(every_ms=0),
+        "beat": lambda: store.heartbeat(every_ms=0),
     }
     for name, write in writes.items():
         await write()

@@ -64,7 +64,7 @@ async def sessions(auth: Sealring, clock: FrozenClock) -> None:
 async def keys(auth: Sealring) -> None:
     await auth.issuer.keys.rotate()
     await auth.issuer.revoke_key(auth.issuer.keys.signing().kid or "")
-    await auth.issuer.begin_anew()
+    await auth.issuer.reset_after_restore()
 
 
 async def all_that_happens(auth: Sealring, clock: FrozenClock) -> list[Event]:

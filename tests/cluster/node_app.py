@@ -35,7 +35,7 @@ def create_app() -> FastAPI:
         # five minutes of publication before a key signs are more than a run has
         keys._settings = replace(keys._settings, lead_seconds=int(lead))
     if os.environ.get("NODE_HINTS") == "never":
-        auth.verifier.follower._source.wait_for_news = _never  # type: ignore[method-assign]
+        auth.verifier.follower._source.wait_for_change = _never  # type: ignore[method-assign]
     app = FastAPI(lifespan=auth.lifespan)
     app.include_router(auth.router())
     app.include_router(HealthRoutes(auth.verifier).router)

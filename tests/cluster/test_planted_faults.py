@@ -19,8 +19,8 @@ from sealring import Sealring, jwt
 from sealring.errors import Revoked, Stale, StoreUnavailable
 from sealring.issuer.sessions import Issued
 from sealring.revocation.feed import FeedPage
-from sealring.store.ledger import digest_of
-from sealring.store.postgres import PostgresStore, ledger
+from sealring.store.postgres import PostgresStore, logs
+from sealring.store.revocation_log import digest_of
 from sealring.store.rows import ENTRY_COLUMNS, read_entry
 from sealring.verifier.follower import Follower, ReloadCause
 from sealring.verifier.source import Source
@@ -143,8 +143,8 @@ class SerialSource(Source):
     async def keys(self) -> jwt.KeySet:
         return await self._inner.keys()
 
-    async def wait_for_news(self) -> None:
-        await self._inner.wait_for_news()
+    async def wait_for_change(self) -> None:
+        await self._inner.wait_for_change()
 
 
 SLOW_COMMITS = """
@@ -170,7 +170,7 @@ async def test_f1_a_serial_id_polled_with_greater_than_last_loses_a_slow_commit(
         with psycopg.connect(postgres_dsn, autocommit=True) as owner:
             owner.execute(SLOW_COMMITS)
         if planted:
-            monkeypatch.setattr(ledger, "_APPEND_AND_NOTIFY", SERIAL_APPEND)
+            monkeypatch.setattr(logs, "_APPEND_AND_NOTIFY", SERIAL_APPEND)
         async with a_node(postgres_dsn, plant) as b:
             slow, quick = await _slow_and_quick(a)
 
@@ -220,7 +220,7 @@ class LateAnswers(Source):
     async def keys(self) -> jwt.KeySet:
         return await self._inner.keys()
 
-    async def wait_for_news(self) -> None:
+    async def wait_for_change(self) -> None:
         await asyncio.Event().wait()
 
 

@@ -23,9 +23,9 @@ from sealring.errors import Unavailable
 from sealring.sessions.revocation import EndSession, EndSubject
 from sealring.sessions.session import Session
 from sealring.store import open_store
-from sealring.store.ledger import digest_of
 from sealring.store.postgres.connection import Connection
 from sealring.store.protocol import Store
+from sealring.store.revocation_log import digest_of
 from sealring.store.sqlite import file, group_commit
 from tests.store.samples import NOW, a_session, an_account, an_event
 

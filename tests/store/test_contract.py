@@ -15,9 +15,9 @@ from sealring.revocation.entry import Entry
 from sealring.sessions.lifetimes import LEEWAY_SECONDS
 from sealring.sessions.revocation import EndSession, EndSubject, StaleSubject
 from sealring.sessions.session import Session
-from sealring.store.ledger import digest_of
 from sealring.store.protocol import FINISHED_SESSION_SECONDS, Store
 from sealring.store.records import DeclaredTtl, LoginGuard, StartedSession
+from sealring.store.revocation_log import digest_of
 from tests.store.samples import NOW, RETAIN, TTL, a_key, a_session, an_account, an_event, declare_ttl
 
 KINDS = ["memory", "sqlite", *(pytest.param(kind, marks=pytest.mark.postgres) for kind in ("postgres", "pooled"))]
@@ -612,7 +612,7 @@ async def test_n1_d19_every_revocation_is_kept_for_the_longest_declared_life(sto
     (stale,) = await revoke(store, StaleSubject(subject="42"))
     (ended,) = await revoke(store, EndSubject(subject="42", cause="logout"))
     (changed,) = await store.change_account(account.id, ScopesChange(scopes=()), an_event(), now=NOW) or ()
-    (anew,) = await store.begin_anew(an_event("store_restored"), now=NOW)
+    (anew,) = await store.reset_after_restore(an_event("store_restored"), now=NOW)
     for entry in (killed, *started.entries, stale, ended, changed, anew):
         assert entry.expires_at == NOW + RETAIN
     assert {entry.expires_at for entry in (await store.load_feed(None)).entries} == {NOW + RETAIN}
@@ -686,12 +686,12 @@ async def test_k2_a_revoked_key_stands_in_the_feed(store: Store) -> None:
 
 async def test_f8_what_can_be_read_was_acknowledged_or_says_when_the_last_write_was(store: Store) -> None:
     began = (await store.load_feed(None)).time_ms
-    acknowledged = await store.beat(every_ms=60_000)
+    acknowledged = await store.heartbeat(every_ms=60_000)
     page = await store.load_feed(None)
     assert acknowledged == (page.acknowledged_ms is not None)
     if page.acknowledged_ms is not None:
         assert began <= page.acknowledged_ms <= page.time_ms
-        assert await store.beat(every_ms=60_000)
+        assert await store.heartbeat(every_ms=60_000)
         assert (await store.load_feed(None)).acknowledged_ms == page.acknowledged_ms, "it is young: nothing was written"
 
 

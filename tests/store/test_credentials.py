@@ -205,6 +205,6 @@ async def test_p7_after_a_restore_nothing_that_counted_once_counts_again(store: 
     assert await add(store, a_credential(ada))
     link = a_link()
     assert await store.put_once(link)
-    await store.begin_anew(an_event("store_restored"), now=NOW)
+    await store.reset_after_restore(an_event("store_restored"), now=NOW)
     assert await store.take_once(link.digest, purpose="reset", now=NOW) is None
     assert await store.find_credentials(account_id=ada) == [a_credential(ada)]

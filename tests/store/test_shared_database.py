@@ -92,7 +92,7 @@ async def ask_everything(store: PostgresStore) -> None:
     assert await store.count_attempt([bucket], now=NOW) == 0
     assert await store.write_keys(0, [a_key()], an_event("key_published"), now=NOW) == ()
     assert (await store.read_keys()).keys == (a_key(),)
-    assert await store.beat(every_ms=0)
+    assert await store.heartbeat(every_ms=0)
     page = await store.load_feed(0)
     assert page.complete
     assert ended in page.entries

@@ -14,7 +14,7 @@ import pytest
 from sealring.errors import ConfigurationError, Overloaded, StoreUnavailable
 from sealring.store.sqlite import group_commit
 from sealring.store.sqlite import writer as writer_module
-from sealring.store.sqlite.turnstile import Turnstile
+from sealring.store.sqlite.file_lock import FairLock
 from sealring.store.sqlite.writer import SqliteWriter
 
 pytestmark = pytest.mark.anyio
@@ -177,7 +177,7 @@ async def test_p4_a_file_that_others_hold_locked_is_waited_for_and_then_unavaila
 
 async def test_p4_a_turn_that_never_comes_is_unavailable(writer: SqliteWriter, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(group_commit, "BUDGET_SECONDS", 0.2)
-    stranger = Turnstile(writer.path)
+    stranger = FairLock(writer.path)
     assert stranger.step()
     with pytest.raises(StoreUnavailable):
         await put(writer, 1)

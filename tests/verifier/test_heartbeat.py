@@ -50,14 +50,14 @@ class Beating:
             acknowledged_ms=self.at_ms,
         )
 
-    async def beat(self, *, every_ms: int) -> bool:
+    async def heartbeat(self, *, every_ms: int) -> bool:
         self.clock.pass_seconds(self.latency)
         if self.acknowledges and not self.now_ms() - every_ms <= self.at_ms <= self.now_ms():
             self.at_ms = self.now_ms()
             self.writes += 1
         return self.acknowledges
 
-    async def wait_for_news(self) -> None:
+    async def wait_for_change(self) -> None:
         await asyncio.Event().wait()
 
 

@@ -22,7 +22,7 @@ class Feed:
     """A source with one revocation to tell, once there is news."""
 
     def __init__(self, wait: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        self.wait_for_news = wait
+        self.wait_for_change = wait
         self.polls = 0
         self.news = asyncio.Event()
 
@@ -89,7 +89,7 @@ async def test_f12_following_works_whatever_the_hint_does(wait: Callable[[], Cor
 
 async def test_f12_a_hint_hurries_a_follower_that_would_poll_in_ten_minutes() -> None:
     feed = Feed(never)
-    feed.wait_for_news = feed.news.wait  # type: ignore[assignment]
+    feed.wait_for_change = feed.news.wait  # type: ignore[assignment]
     follower = a_follower(feed, poll_interval=600)
     await follower.start()
     feed.news.set()

@@ -41,7 +41,7 @@ class Still:
             longest_access_ttl=self.longest_access_ttl,
         )
 
-    async def wait_for_news(self) -> None:
+    async def wait_for_change(self) -> None:
         await asyncio.Event().wait()
 
     async def keys(self) -> jwt.KeySet:

@@ -226,7 +226,7 @@ async def _store(settings: Settings, *, with_keys: bool) -> list[Finding]:
     findings = []
     try:
         auth = Sealring(settings, store=store) if with_keys else None
-        await store.beat(every_ms=round(settings.heartbeat_seconds * 1000))
+        await store.heartbeat(every_ms=round(settings.heartbeat_seconds * 1000))
         page = await store.load_feed(None)
         asked = time.monotonic()
         tail = await store.load_feed(page.head)

@@ -126,7 +126,7 @@ def migrate() -> None:
 @confirmation("Everybody is logged out and every key is replaced. Was the store restored?")
 def restored() -> None:
     """After a restore from a backup, before any server starts: whatever was issued before is dead."""
-    with_issuer(lambda auth: auth.issuer.begin_anew())
+    with_issuer(lambda auth: auth.issuer.reset_after_restore())
     say("another life of the store has begun: every session has ended, every signing key is a new one")
 
 

@@ -196,14 +196,14 @@ class Issuer:
         """
         self.in_force(await self.keys.revoke(kid))
 
-    async def begin_anew(self) -> None:
-        """After a restore from a backup (P7): what was issued before is dead, on every node; see `Store.begin_anew`.
+    async def reset_after_restore(self) -> None:
+        """After a restore from a backup (P7), all that was issued before is dead on every node: see `Store`.
 
         The new key signs at once, so a node that has not polled since refuses its first tokens for a poll's length.
         """
         now_ms = self.clock()
         event = Event(kind="store_restored", at_ms=now_ms)
-        self.in_force(await self.store.begin_anew(event, now=now_ms // 1000))
+        self.in_force(await self.store.reset_after_restore(event, now=now_ms // 1000))
         await self.keys.load()
 
     async def _start(

@@ -27,9 +27,9 @@ from sealring.sessions.refresh import Lapsed, Mint, Over, Repeat, Reused, Supers
 from sealring.sessions.refresh_token import RefreshToken, RefreshTokenCodec
 from sealring.sessions.revocation import EndSession, EndSubject, Revocation, StaleSubject
 from sealring.sessions.session import EndCause, Session
-from sealring.store.ledger import draft_entry, retained_until
 from sealring.store.protocol import Store
 from sealring.store.records import LoginGuard, SessionRecord
+from sealring.store.revocation_log import draft_entry, retained_until
 
 log = logging.getLogger("sealring")
 

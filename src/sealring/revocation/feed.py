@@ -32,4 +32,4 @@ class FeedPage:
     least as long (design D19). 0 before the first issuer has declared a life."""
     acknowledged_ms: int | None = None
     """When, on that clock, the newest write was made that this snapshot proves to have been acknowledged: see
-    `Store.beat`. None where whatever can be read has been acknowledged."""
+    `Store.heartbeat`. None where whatever can be read has been acknowledged."""

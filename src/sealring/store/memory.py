@@ -37,10 +37,17 @@ from sealring.sessions.refresh import renew
 from sealring.sessions.revocation import EndSession, EndSubject, Revocation, StaleSubject
 from sealring.sessions.session import EndCause, Session
 from sealring.signing_keys.key import KeyRing, SigningKey
-from sealring.store.ledger import digest_of, draft_entry, is_complete, number_entries, retained_until, session_ended
 from sealring.store.memory_credentials import MemoryCredentials
 from sealring.store.protocol import FINISHED_SESSION_SECONDS, Store
 from sealring.store.records import DeclaredTtl, LoginGuard, SessionRecord, StartedSession
+from sealring.store.revocation_log import (
+    digest_of,
+    draft_entry,
+    is_complete,
+    number_entries,
+    retained_until,
+    session_ended,
+)
 from sealring.store.rows import MOVING_NAMES
 
 
@@ -249,7 +256,7 @@ class MemoryStore(MemoryCredentials, Store):
             longest_access_ttl=self._longest_ttl(),
         )
 
-    async def wait_for_news(self) -> None:
+    async def wait_for_change(self) -> None:
         await self._news.wait()
 
     async def read_events(self, *, after: int = 0, limit: int = 1000) -> list[Event]:
@@ -267,7 +274,7 @@ class MemoryStore(MemoryCredentials, Store):
             if _within_limits(session, long_ago) and (session.ended_at is None or session.ended_at > long_ago)
         }
 
-    async def begin_anew(self, event: Event, *, now: int) -> tuple[Entry, ...]:
+    async def reset_after_restore(self, event: Event, *, now: int) -> tuple[Entry, ...]:
         self._incarnation = secrets.token_urlsafe(16)
         self._epochs = {subject: epoch + 1 for subject, epoch in self._epochs.items()}
         for session in self._sessions.values():

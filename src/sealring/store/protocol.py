@@ -223,7 +223,7 @@ class Store(Protocol):
     async def load_feed(self, after: int | None) -> FeedPage:
         """Entries after the cursor, or all live ones (`None`), with the head, in one consistent read."""
 
-    async def beat(self, *, every_ms: int) -> bool:  # noqa: ARG002 - for those who have something to write
+    async def heartbeat(self, *, every_ms: int) -> bool:  # noqa: ARG002 - for those who have something to write
         """Have the store acknowledge a write, unless it did within the last `every_ms` on its own clock (F8).
 
         A server that its standbys have left behind answers every read, but acknowledges nothing. Whoever finds
@@ -236,7 +236,7 @@ class Store(Protocol):
         """
         return False
 
-    async def wait_for_news(self) -> None:
+    async def wait_for_change(self) -> None:
         """Return when the feed may have grown: a hint to look, which may come for no reason, late or never (F12)."""
 
     # audit
@@ -252,7 +252,7 @@ class Store(Protocol):
         Small transactions, so that no refresh waits for it (P9).
         """
 
-    async def begin_anew(self, event: Event, *, now: int) -> tuple[Entry, ...]:
+    async def reset_after_restore(self, event: Event, *, now: int) -> tuple[Entry, ...]:
         """Make whatever was issued before now worthless, after a restore from a backup (P7); one transaction.
 
         What the lost time held is not in this store, so nothing of before may be believed:

@@ -280,7 +280,7 @@ class Follower:
         """Hurry when the source hints at news."""
         while True:
             try:
-                await self._source.wait_for_news()
+                await self._source.wait_for_change()
             except Exception as error:  # noqa: BLE001 - a hint is never needed, so nothing that it does may stop anything
                 log.debug("no hints", extra={"sealring": {"cause": type(error).__name__}})
                 await asyncio.sleep(self._poll_interval)

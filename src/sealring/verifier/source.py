@@ -31,7 +31,7 @@ class Source(Protocol):
             Unavailable: no answer.
         """
 
-    async def wait_for_news(self) -> None:
+    async def wait_for_change(self) -> None:
         """Return when a poll may find something: soon after a revocation, for no reason, or never.
 
         Only ever a hurry: a node that is never told, told lies or given errors here keeps every promise (F12).
@@ -55,26 +55,26 @@ class StoreSource:
     ) -> None:
         self._store = store
         self._load_keys = load_keys
-        self._beat_ms = max(1, int(heartbeat_seconds * 1000))
+        self._heartbeat_ms = max(1, int(heartbeat_seconds * 1000))
 
     async def load(self, after: int | None) -> FeedPage:
         """See `Source.load`."""
         if after is None:  # before it, not after: a full load is not to be done twice
-            await self._store.beat(every_ms=self._beat_ms)
+            await self._store.heartbeat(every_ms=self._heartbeat_ms)
             return await self._store.load_feed(None)
         page = await self._store.load_feed(after)
-        if self._is_due(page) and await self._store.beat(every_ms=self._beat_ms):
+        if self._is_due(page) and await self._store.heartbeat(every_ms=self._heartbeat_ms):
             page = await self._store.load_feed(after)
         return page
 
     def _is_due(self, page: FeedPage) -> bool:
         # what is ahead of the store's clock was written before that clock was put back
-        return page.acknowledged_ms is not None and not 0 <= page.time_ms - page.acknowledged_ms <= self._beat_ms
+        return page.acknowledged_ms is not None and not 0 <= page.time_ms - page.acknowledged_ms <= self._heartbeat_ms
 
     async def keys(self) -> jwt.KeySet:
         """See `Source.keys`."""
         return await self._load_keys()
 
-    async def wait_for_news(self) -> None:
-        """See `Source.wait_for_news`."""
-        await self._store.wait_for_news()
+    async def wait_for_change(self) -> None:
+        """See `Source.wait_for_change`."""
+        await self._store.wait_for_change()

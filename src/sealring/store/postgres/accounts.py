@@ -26,7 +26,7 @@ from sealring.revocation.entry import Entry
 from sealring.store.postgres import credentials
 from sealring.store.postgres.connection import Connection
 from sealring.store.postgres.database import Undo
-from sealring.store.postgres.ledger import append_and_commit, end_subject, lock_subject, raise_epoch, renew_session
+from sealring.store.postgres.logs import append_and_commit, end_subject, lock_subject, raise_epoch, renew_session
 from sealring.store.rows import ACCOUNT_COLUMNS, ACCOUNT_COLUMNS_OF_A, read_account, write_account, write_scopes
 
 _SELECT = f"SELECT {ACCOUNT_COLUMNS_OF_A}, s.epoch FROM accounts AS a JOIN subjects AS s ON s.subject = a.id"

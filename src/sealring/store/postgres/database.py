@@ -23,7 +23,7 @@ from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout, TooManyRe
 
 from sealring.errors import ConfigurationError, Overloaded, StoreUnavailable
 from sealring.store.postgres.connection import STATEMENT_SECONDS, Connection, check_alive, hang_up
-from sealring.store.postgres.reasons import hint_for, reason_of
+from sealring.store.postgres.error_text import hint_for, reason_of
 
 T = TypeVar("T")
 

@@ -23,7 +23,7 @@ NOW_MS = "(extract(epoch FROM clock_timestamp()) * 1000)::BIGINT"
 """The server's clock now, and not at the beginning of the transaction."""
 PATIENCE_SECONDS = 1.0
 """How long a poll waits for a write to be acknowledged. A healthy server takes milliseconds."""
-_BEAT = f"UPDATE heartbeat SET at_ms = {NOW_MS} WHERE at_ms NOT BETWEEN {NOW_MS} - %s AND {NOW_MS}"  # noqa: S608 - constants
+_WRITE = f"UPDATE heartbeat SET at_ms = {NOW_MS} WHERE at_ms NOT BETWEEN {NOW_MS} - %s AND {NOW_MS}"  # noqa: S608 - constants
 """Whoever waited here for another's write finds it young, and writes nothing."""
 
 
@@ -39,8 +39,8 @@ class Heartbeat:
         self._writing: asyncio.Task[None] | None = None
         self._may_write = True
 
-    async def beat(self, every_ms: int) -> bool:
-        """See `Store.beat`."""
+    async def write(self, every_ms: int) -> bool:
+        """See `Store.heartbeat`."""
         if not self._may_write or (self._writing is not None and not self._writing.done()):
             return False
         self._writing = self._database.start(partial(self._write, every_ms=every_ms))
@@ -49,7 +49,7 @@ class Heartbeat:
 
     async def _write(self, connection: Connection, every_ms: int) -> None:
         try:
-            await connection.execute(_BEAT.encode(), (every_ms,))
+            await connection.execute(_WRITE.encode(), (every_ms,))
         except psycopg.errors.InsufficientPrivilege:
             self._may_write = False
             log.warning("this role may not write the heartbeat; the node follows what others write")

@@ -12,7 +12,7 @@ from sealring.revocation.entry import Entry
 from sealring.signing_keys.key import KeyRing, SigningKey
 from sealring.store.postgres.connection import Connection
 from sealring.store.postgres.database import Undo
-from sealring.store.postgres.ledger import append_and_commit
+from sealring.store.postgres.logs import append_and_commit
 from sealring.store.rows import KEY_COLUMNS, read_key, write_key
 
 _OF_K = ", ".join(f"k.{name}" for name in KEY_COLUMNS.split(", "))

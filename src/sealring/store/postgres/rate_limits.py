@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from sealring.rate_limits.bucket import Bucket
 from sealring.rate_limits.gcra import MICROSECONDS, bucket_digest, digests_of, horizon_us, step_us, wait_seconds
-from sealring.store.postgres.arrays import bytes_array
+from sealring.store.postgres.array_literals import bytes_array
 from sealring.store.postgres.connection import Connection
 from sealring.store.postgres.database import Undo
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import psycopg
 
 from sealring.sessions.session import Session
-from sealring.store.postgres.arrays import number_array, text_array
+from sealring.store.postgres.array_literals import number_array, text_array
 from sealring.store.postgres.batcher import Batcher
 from sealring.store.postgres.connection import Connection, check_alive, hang_up
 from sealring.store.postgres.database import ATTEMPTS, Database

@@ -14,11 +14,11 @@ from functools import partial
 from sealring.audit.event import Event
 from sealring.revocation.entry import Entry
 from sealring.sessions.revocation import EndSession
-from sealring.store.ledger import draft_entry
 from sealring.store.postgres.batcher import Batcher
 from sealring.store.postgres.connection import Connection
 from sealring.store.postgres.database import Database, Undo
-from sealring.store.postgres.ledger import append_and_commit
+from sealring.store.postgres.logs import append_and_commit
+from sealring.store.revocation_log import draft_entry
 
 _END = """
 UPDATE sessions AS s SET ended_at = v.now, ended_by = v.cause FROM unnest(

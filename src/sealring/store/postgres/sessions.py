@@ -11,11 +11,11 @@ from sealring.audit.event import Event
 from sealring.revocation.entry import Entry
 from sealring.sessions.revocation import EndSubject, StaleSubject
 from sealring.sessions.session import EndCause, Session
-from sealring.store.ledger import draft_entry, session_ended
 from sealring.store.postgres.connection import Connection
 from sealring.store.postgres.database import Undo
-from sealring.store.postgres.ledger import append_and_commit, end_subject, ensure_subject, lock_subject, raise_epoch
+from sealring.store.postgres.logs import append_and_commit, end_subject, ensure_subject, lock_subject, raise_epoch
 from sealring.store.records import LoginGuard, SessionRecord, StartedSession
+from sealring.store.revocation_log import draft_entry, session_ended
 from sealring.store.rows import (
     ACCOUNT_COLUMNS_OF_A,
     SESSION_COLUMNS,

@@ -23,19 +23,20 @@ from sealring.revocation.feed import FeedPage
 from sealring.sessions.revocation import EndSession, Revocation
 from sealring.sessions.session import Session
 from sealring.signing_keys.key import KeyRing, SigningKey
-from sealring.store.ledger import draft_entry
-from sealring.store.postgres import access_ttls, accounts, credentials, ledger, purge, rate_limits, restored, sessions
+from sealring.store.postgres import access_ttls, accounts, credentials, logs, purge, rate_limits, sessions
 from sealring.store.postgres import keys as signing_keys
 from sealring.store.postgres import one_time as one_time_rows
+from sealring.store.postgres import reset_after_restore as reset
 from sealring.store.postgres.connection import Connection
 from sealring.store.postgres.database import BUDGET_SECONDS, Database, unavailable
 from sealring.store.postgres.heartbeat import Heartbeat
 from sealring.store.postgres.migration import migrate
-from sealring.store.postgres.news import News
+from sealring.store.postgres.notify import ChangeListener
 from sealring.store.postgres.refresh_batch import RefreshBatch
 from sealring.store.postgres.revocation_batch import RevocationBatch
 from sealring.store.protocol import Store
 from sealring.store.records import DeclaredTtl, LoginGuard, SessionRecord, StartedSession
+from sealring.store.revocation_log import draft_entry
 from sealring.store.rows import names_something, storable
 
 
@@ -64,14 +65,14 @@ class PostgresStore(Store):
         self._heartbeat = Heartbeat(self._following)
         self._refreshes = RefreshBatch(self._database)
         self._revocations = RevocationBatch(self._database)
-        self._news = News(self._database)
+        self._changes = ChangeListener(self._database)
 
     def forked(self) -> None:
         """Leave the connections to the parent: two processes on one socket would read each other's answers.
 
         The store is closed then, and can be opened. What is the parent's is kept, so that nothing is hung up.
         """
-        self._of_parent = (self._heartbeat, self._refreshes, self._revocations, self._news)
+        self._of_parent = (self._heartbeat, self._refreshes, self._revocations, self._changes)
         self._database.forked()
         self._following.forked()
         self._loop = None
@@ -108,7 +109,7 @@ class PostgresStore(Store):
         stop_watching(self)
         self._leave_ended_loop()
         self._loop = None
-        await self._news.close()
+        await self._changes.close()
         await asyncio.gather(self._refreshes.close(), self._revocations.close())
         await self._database.close()
         await self._following.close()
@@ -200,7 +201,7 @@ class PostgresStore(Store):
         async def settle(connection: Connection) -> None:
             if owner:
                 await rate_limits.clear(connection, owner)
-            await ledger.append_and_commit(connection, (), event)
+            await logs.append_and_commit(connection, (), event)
 
         await self._database.transact(settle)
 
@@ -233,17 +234,17 @@ class PostgresStore(Store):
     # the feed, the audit log, housekeeping
 
     async def load_feed(self, after: int | None) -> FeedPage:
-        budget = ledger.FULL_LOAD_SECONDS if after is None else BUDGET_SECONDS
-        return await self._following.read(partial(ledger.load_feed, after=after), budget_seconds=budget)
+        budget = logs.FULL_LOAD_SECONDS if after is None else BUDGET_SECONDS
+        return await self._following.read(partial(logs.load_feed, after=after), budget_seconds=budget)
 
-    async def beat(self, *, every_ms: int) -> bool:
-        return await self._heartbeat.beat(every_ms)
+    async def heartbeat(self, *, every_ms: int) -> bool:
+        return await self._heartbeat.write(every_ms)
 
-    async def wait_for_news(self) -> None:
-        await self._news.wait()
+    async def wait_for_change(self) -> None:
+        await self._changes.wait()
 
     async def read_events(self, *, after: int = 0, limit: int = 1000) -> list[Event]:
-        return await self._database.read(partial(ledger.read_events, after=after, limit=limit))
+        return await self._database.read(partial(logs.read_events, after=after, limit=limit))
 
     async def purge(self, *, now: int, audit_seconds: int) -> None:
         while await self._database.read(partial(purge.purge_revocations, now=now)):
@@ -259,8 +260,8 @@ class PostgresStore(Store):
         while bucket is not None:
             bucket = await self._database.read(partial(purge.purge_buckets, after=bucket, now=now))
 
-    async def begin_anew(self, event: Event, *, now: int) -> tuple[Entry, ...]:
+    async def reset_after_restore(self, event: Event, *, now: int) -> tuple[Entry, ...]:
         return await self._database.transact(
-            partial(restored.begin_anew, event=event, now=now),
-            budget_seconds=restored.BUDGET_SECONDS,
+            partial(reset.reset_after_restore, event=event, now=now),
+            budget_seconds=reset.BUDGET_SECONDS,
         )

@@ -24,7 +24,7 @@ from sealring.errors import InvalidField, NameTaken
 from sealring.revocation.entry import Entry
 from sealring.store.rows import ACCOUNT_COLUMNS, ACCOUNT_COLUMNS_OF_A, read_account, write_account, write_scopes
 from sealring.store.sqlite import credentials
-from sealring.store.sqlite.ledger import append, end_subject, raise_epoch, renew_session
+from sealring.store.sqlite.logs import append, end_subject, raise_epoch, renew_session
 
 _SELECT = f"SELECT {ACCOUNT_COLUMNS_OF_A}, s.epoch FROM accounts AS a JOIN subjects AS s ON s.subject = a.id"
 

@@ -17,7 +17,7 @@ from sealring.errors import ConfigurationError, StoreUnavailable
 OLDEST_SQLITE = (3, 37, 0)
 """STRICT tables; RETURNING came two releases before."""
 BUSY_SECONDS = 5.0 if sys.platform == "win32" else 0.25
-"""SQLite's own waiting, for tools that do not know the turnstile; a group tries again until its budget is spent."""
+"""SQLite's own waiting, for tools that do not use the lock files; a group tries again until its budget is spent."""
 WAL_BYTES_KEPT = 16 * 1024 * 1024
 """What a log that once grew is cut back to."""
 URL_HINT = "use sqlite:///sealring.db (four slashes for an absolute path) or postgresql://user@host/database"
@@ -115,7 +115,7 @@ def make_file(path: Path) -> None:
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """A connection in autocommit mode. Call it in the turnstile: it may replay and checkpoint a log left behind.
+    """A connection in autocommit mode. Call it under the write lock: it may replay and checkpoint a log left behind.
 
     Raises:
         ConfigurationError: the file is no database or cannot be written.

@@ -21,7 +21,7 @@ from typing import Any, Literal
 
 from sealring.errors import ConfigurationError, StoreUnavailable
 from sealring.store.sqlite.file import PASSING, PLACE_HINT, OpenedFiles, connect, make_file, opening_error, result_code
-from sealring.store.sqlite.turnstile import Turnstile
+from sealring.store.sqlite.file_lock import FairLock
 
 log = logging.getLogger("sealring.store")
 
@@ -31,7 +31,7 @@ BUDGET_SECONDS = 5.0
 """How long a group waits for its turn and for SQLite's lock together."""
 FIRST_PAUSE_SECONDS = 0.000_05
 LAST_PAUSE_SECONDS = 0.000_5
-"""Between two tries at the turnstile: about as long as others hold it, so that no turn is slept through."""
+"""Between two tries at the lock: about as long as others hold it, so that no turn is missed."""
 MISTAKES = frozenset({sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_RANGE})
 """Result codes that speak of the statement, not of the file: they concern one write only."""
 
@@ -41,8 +41,8 @@ LOOK_SECONDS = 0.1
 GONE = "the database file was removed or replaced while it was open"
 
 
-class TurnNeverCameError(sqlite3.OperationalError):
-    """Another process held the turnstile for all of the budget."""
+class LockTimeoutError(sqlite3.OperationalError):
+    """Another process held the lock for all of the budget."""
 
     sqlite_errorcode = sqlite3.SQLITE_BUSY
 
@@ -84,7 +84,7 @@ class Job:
 
 
 class GroupCommit:
-    """The connection, its place in the turnstile, and the writes that wait. Lives on one thread.
+    """The connection, its lock, and the writes that wait. Lives on one thread.
 
     Args:
         path: the database file, made if there is none.
@@ -99,7 +99,7 @@ class GroupCommit:
         self._path = path
         self._queue = queue
         try:
-            self._turnstile = Turnstile(path)
+            self._lock = FairLock(path)
         except OSError as error:
             raise ConfigurationError(f"the folder of {path.name} cannot be written", hint=PLACE_HINT) from error
         self._db: sqlite3.Connection | None = None
@@ -111,7 +111,7 @@ class GroupCommit:
         self._closing: list[Job] = []
 
     def open(self, opening: Job) -> None:
-        """Run the first job, which brings the schema to its version; whoever opens hears what is to be mended."""
+        """Run the first job, which brings the schema to its version; errors are reported to the caller of `open`."""
         self._commit([opening])
         cause = opening.error if opening.error is None else opening.error.__cause__ or opening.error
         if isinstance(cause, (sqlite3.Error, OSError)):
@@ -132,7 +132,7 @@ class GroupCommit:
                 deliver(group)
 
     def close(self) -> None:
-        """Close the file, in the turnstile, for whoever closes last checkpoints.
+        """Close the file under the write lock: the last connection to close runs a checkpoint.
 
         When no turn is to be had, somebody else has the file open, and closing does no more than let go.
         """
@@ -140,7 +140,7 @@ class GroupCommit:
             self._await_turn(time.monotonic() + BUDGET_SECONDS)
         if self._db is not None:
             self._db.close()
-        self._turnstile.close()
+        self._lock.close()
         deliver(self._closing)
 
     def _take(self, *, wait: bool) -> None:
@@ -190,19 +190,19 @@ class GroupCommit:
             for job in group:
                 job.fail(error)
         finally:
-            self._turnstile.leave()
+            self._lock.leave()
 
     def _await_turn(self, deadline: float) -> None:
         pause = FIRST_PAUSE_SECONDS
-        while not self._turnstile.step():
+        while not self._lock.step():
             if time.monotonic() > deadline:
-                raise TurnNeverCameError
+                raise LockTimeoutError
             self._take(wait=False)
             time.sleep(pause)
             pause = min(2 * pause, LAST_PAUSE_SECONDS)
 
     def _connection(self) -> sqlite3.Connection:
-        """The connection, made anew when an error has worn it out: in the turnstile, for closing may checkpoint."""
+        """The connection, made anew after an error that broke it; under the lock, because closing may checkpoint."""
         if not self._look():  # before anything is written: a new log beside an old one would spoil the database
             raise StoreUnavailable(GONE)
         if self._db is None or self._worn:

@@ -13,8 +13,8 @@ from sealring.audit.event import Event
 from sealring.revocation.entry import Entry
 from sealring.sessions.revocation import EndSession, EndSubject, Revocation, StaleSubject
 from sealring.sessions.session import EndCause, Session
-from sealring.store.ledger import draft_entry, session_ended
 from sealring.store.records import LoginGuard, SessionRecord, StartedSession
+from sealring.store.revocation_log import draft_entry, session_ended
 from sealring.store.rows import (
     ACCOUNT_COLUMNS_OF_A,
     MOVING_NAMES,
@@ -27,7 +27,7 @@ from sealring.store.rows import (
     write_moving,
     write_session,
 )
-from sealring.store.sqlite.ledger import append, end_subject, epoch_of, raise_epoch
+from sealring.store.sqlite.logs import append, end_subject, epoch_of, raise_epoch
 
 _LIVE = "ended_at IS NULL AND expires_at > :now AND last_seen_at + idle_seconds > :now"
 _UNMOVED = "id = ? AND generation = ? AND minted_ms = ? AND child_minted_ms IS ? AND ended_at IS NULL"

@@ -23,14 +23,15 @@ from sealring.revocation.feed import FeedPage
 from sealring.sessions.revocation import Revocation
 from sealring.sessions.session import Session
 from sealring.signing_keys.key import KeyRing, SigningKey
-from sealring.store.ledger import draft_entry
 from sealring.store.protocol import Store
 from sealring.store.records import DeclaredTtl, LoginGuard, SessionRecord, StartedSession
+from sealring.store.revocation_log import draft_entry
 from sealring.store.rows import names_something, storable
 from sealring.store.schema import pending_migrations
-from sealring.store.sqlite import access_ttls, accounts, credentials, ledger, purge, rate_limits, restored, sessions
+from sealring.store.sqlite import access_ttls, accounts, credentials, logs, purge, rate_limits, sessions
 from sealring.store.sqlite import keys as signing_keys
 from sealring.store.sqlite import one_time as one_time_rows
+from sealring.store.sqlite import reset_after_restore as reset
 from sealring.store.sqlite.file import check_name
 from sealring.store.sqlite.writer import SqliteWriter
 
@@ -138,7 +139,7 @@ class SqliteStore(Store):
         def settle(db: sqlite3.Connection) -> None:
             if owner:
                 rate_limits.clear(db, owner)
-            ledger.append(db, (), event)
+            logs.append(db, (), event)
 
         await self.writer.write(settle)
 
@@ -170,20 +171,20 @@ class SqliteStore(Store):
         def write(db: sqlite3.Connection) -> tuple[Entry, ...] | None:
             if not signing_keys.write_ring(db, version, keys):
                 return None
-            return ledger.append(db, drafts, event, now=now, store_now=store_now)
+            return logs.append(db, drafts, event, now=now, store_now=store_now)
 
         return await self.writer.write(write)
 
     # the feed, the audit log, housekeeping
 
     async def load_feed(self, after: int | None) -> FeedPage:
-        return await self.writer.read(lambda db: ledger.load_feed(db, after, self._clock()))
+        return await self.writer.read(lambda db: logs.load_feed(db, after, self._clock()))
 
-    async def wait_for_news(self) -> None:
+    async def wait_for_change(self) -> None:
         await asyncio.Event().wait()  # nobody tells another process; polling a file is cheap
 
     async def read_events(self, *, after: int = 0, limit: int = 1000) -> list[Event]:
-        return await self.writer.read(lambda db: ledger.read_events(db, after, limit))
+        return await self.writer.read(lambda db: logs.read_events(db, after, limit))
 
     async def purge(self, *, now: int, audit_seconds: int) -> None:
         while await self.writer.write(lambda db: purge.purge_revocations(db, now)):
@@ -199,9 +200,9 @@ class SqliteStore(Store):
         while bucket is not None:
             bucket = await self.writer.write(partial(purge.purge_buckets, after=bucket, now=now))
 
-    async def begin_anew(self, event: Event, *, now: int) -> tuple[Entry, ...]:
+    async def reset_after_restore(self, event: Event, *, now: int) -> tuple[Entry, ...]:
         store_now = self._now()
-        return await self.writer.write(lambda db: restored.begin_anew(db, event, now=now, store_now=store_now))
+        return await self.writer.write(lambda db: reset.reset_after_restore(db, event, now=now, store_now=store_now))
 
     def _now(self) -> int:
         return self._clock() // 1000

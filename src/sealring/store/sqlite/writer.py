@@ -1,7 +1,7 @@
 """One SQLite file as coroutines see it: every statement on one connection on a thread of its own.
 
 The file is in write-ahead logging with synchronous=FULL, and every commit, checkpoint and close happens in the
-turnstile. That also shuts out the WAL-reset bug of SQLite 3.7.0 to 3.51.2 (sqlite.org/wal.html#walresetbug): commits
+lock. That also shuts out the WAL-reset bug of SQLite 3.7.0 to 3.51.2 (sqlite.org/wal.html#walresetbug): commits
 are lost when a checkpoint starts on one connection while another commits and resets the log. Here checkpoints run only
 at the end of a COMMIT, at opening and at closing, so under the lock that whoever resets the log must hold. Tools of
 others that write to the file or checkpoint it while a server runs stand outside of that; reading it does no harm.

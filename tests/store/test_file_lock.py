@@ -1,4 +1,4 @@
-"""The turnstile: one at a time, each in its turn, and nobody who died holds it."""
+"""The fair lock: one at a time, each in its turn, and nobody who died holds it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from sealring.store.sqlite.turnstile import Turnstile
+from sealring.store.sqlite.file_lock import FairLock
 from sealring.store.sqlite.writer import SqliteWriter
 
 CONTEXT = multiprocessing.get_context("spawn")
@@ -21,7 +21,7 @@ COMMITS = 1000
 
 
 def test_one_at_a_time(tmp_path: Path) -> None:
-    first, second = Turnstile(tmp_path / "a.db"), Turnstile(tmp_path / "a.db")
+    first, second = FairLock(tmp_path / "a.db"), FairLock(tmp_path / "a.db")
     assert first.step()
     assert first.step()
     assert not second.step()
@@ -32,7 +32,7 @@ def test_one_at_a_time(tmp_path: Path) -> None:
 
 
 def test_who_waits_comes_before_who_just_wrote(tmp_path: Path) -> None:
-    first, second = Turnstile(tmp_path / "a.db"), Turnstile(tmp_path / "a.db")
+    first, second = FairLock(tmp_path / "a.db"), FairLock(tmp_path / "a.db")
     assert first.step()
     assert not second.step()
     first.leave()
@@ -47,19 +47,19 @@ def test_who_waits_comes_before_who_just_wrote(tmp_path: Path) -> None:
 
 
 def test_who_gives_up_waiting_stands_in_nobodys_way(tmp_path: Path) -> None:
-    first, second, third = (Turnstile(tmp_path / "a.db") for _ in range(3))
+    first, second, third = (FairLock(tmp_path / "a.db") for _ in range(3))
     assert first.step()
     assert not second.step()
     assert not third.step()
     second.leave()
     first.leave()
     assert third.step()
-    for turnstile in (first, second, third):
-        turnstile.close()
+    for lock in (first, second, third):
+        lock.close()
 
 
-def test_another_database_has_another_turnstile(tmp_path: Path) -> None:
-    first, second = Turnstile(tmp_path / "a.db"), Turnstile(tmp_path / "b.db")
+def test_another_database_has_another_lock(tmp_path: Path) -> None:
+    first, second = FairLock(tmp_path / "a.db"), FairLock(tmp_path / "b.db")
     assert first.step()
     assert second.step()
     first.close()
@@ -67,8 +67,8 @@ def test_another_database_has_another_turnstile(tmp_path: Path) -> None:
 
 
 def hold(path: Path, parent: Connection) -> None:
-    turnstile = Turnstile(path)
-    parent.send(turnstile.step())
+    lock = FairLock(path)
+    parent.send(lock.step())
     signal.pause()
 
 
@@ -77,13 +77,13 @@ def test_a_killed_holder_lets_go(tmp_path: Path) -> None:
     holder = CONTEXT.Process(target=hold, args=(tmp_path / "a.db", there))
     holder.start()
     assert here.recv()
-    turnstile = Turnstile(tmp_path / "a.db")
-    assert not turnstile.step()
+    lock = FairLock(tmp_path / "a.db")
+    assert not lock.step()
     assert holder.pid is not None
     os.kill(holder.pid, signal.SIGKILL)
     holder.join()
-    assert turnstile.step()
-    turnstile.close()
+    assert lock.step()
+    lock.close()
 
 
 def write_until_someone_has_done_all(path: Path, who: int, barrier: Barrier, done: Event) -> None:

@@ -19,11 +19,11 @@ from sealring.revocation.feed import FeedPage
 from sealring.sessions.lifetimes import LEEWAY_SECONDS
 from sealring.sessions.refresh import renew
 from sealring.sessions.session import EndCause
-from sealring.store.ledger import digest_of, draft_entry, is_complete, number_entries
-from sealring.store.postgres.arrays import number_array, text_array
+from sealring.store.postgres.array_literals import number_array, text_array
 from sealring.store.postgres.connection import Connection
 from sealring.store.postgres.database import execute_and_commit
 from sealring.store.postgres.heartbeat import NOW_MS
+from sealring.store.revocation_log import digest_of, draft_entry, is_complete, number_entries
 from sealring.store.rows import (
     ENTRY_COLUMNS,
     EVENT_COLUMNS,
@@ -37,7 +37,7 @@ from sealring.store.rows import (
 )
 
 CHANNEL = "sealring"
-"""NOTIFY carries the newest number here: a hint to poll, never the news itself (F12)."""
+"""NOTIFY carries the newest number here: a hint to poll, never the change itself (F12)."""
 
 _NUMBERED = f"""
 WITH counter AS (
@@ -70,7 +70,7 @@ async def append_and_commit(
 ) -> tuple[Entry, ...]:
     """Number entries and audit lines by the counter row, write them, and commit: the end of the transaction.
 
-    The end of the entries is `sealring.store.ledger.retained_until`, in SQL: this statement waits for the counter row,
+    The end of the entries is `retained_until` of `revocation_log`, in SQL: this statement waits for the counter row,
     and only what it reads there after that is the longest life in use.
 
     Args:

@@ -1,4 +1,4 @@
-"""F12: the hint that there may be news. Where it exists it comes; nothing depends on it."""
+"""F12: the hint that something may have changed. Where it exists it comes; nothing depends on it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ async def test_f12_waiting_for_news_can_be_given_up_at_any_time(store: Store) ->
     for seconds in (0.0, 0.001, 0.2, 0.2):
         try:
             async with asyncio.timeout(seconds):
-                await store.wait_for_news()
+                await store.wait_for_change()
         except TimeoutError:
             pass
     await revoke(store)
@@ -35,7 +35,7 @@ async def test_f12_waiting_for_news_can_be_given_up_at_any_time(store: Store) ->
 
 async def test_f12_a_revocation_wakes_all_who_wait_beside_a_memory_store() -> None:
     store = MemoryStore()
-    waiting = [asyncio.create_task(store.wait_for_news()) for _ in range(3)]
+    waiting = [asyncio.create_task(store.wait_for_change()) for _ in range(3)]
     await asyncio.sleep(0)
     await store.create_account(an_account(), an_event("account_created"))
     await asyncio.sleep(0)
@@ -48,7 +48,7 @@ async def test_f12_a_revocation_wakes_all_who_wait_beside_a_memory_store() -> No
 async def test_f12_nobody_tells_the_readers_of_a_file(tmp_path: object) -> None:
     store = SqliteStore(f"{tmp_path}/sealring.db")
     await store.open()
-    waiting = asyncio.create_task(store.wait_for_news())
+    waiting = asyncio.create_task(store.wait_for_change())
     await revoke(store)
     assert not waiting.done()
     waiting.cancel()
@@ -61,8 +61,8 @@ async def test_f12_a_revocation_on_one_node_wakes_the_others(postgres_dsn: str) 
     here, there = PostgresStore(postgres_dsn), PostgresStore(postgres_dsn)
     await here.open()
     await there.open()
-    await there.wait_for_news()  # connects
-    waiting = asyncio.create_task(there.wait_for_news())
+    await there.wait_for_change()  # connects
+    waiting = asyncio.create_task(there.wait_for_change())
     await asyncio.sleep(0.05)
     assert not waiting.done()
     await revoke(here)
@@ -81,7 +81,7 @@ async def test_f12_an_engine_that_knows_no_notify_revokes_all_the_same(postgres_
     await here.open()
     await there.open()
     before = await there.load_feed(None)
-    waiting = asyncio.create_task(there.wait_for_news())
+    waiting = asyncio.create_task(there.wait_for_change())
     await revoke(here)
     page = await there.load_feed(before.head)
     assert [entry.target for entry in page.entries] == ["42"]
@@ -97,8 +97,8 @@ async def test_f12_an_engine_that_knows_no_notify_revokes_all_the_same(postgres_
 async def test_f12_a_listener_whose_connection_is_killed_says_so_and_connects_again(postgres_dsn: str) -> None:
     store = PostgresStore(postgres_dsn)
     await store.open()
-    await store.wait_for_news()
-    waiting = asyncio.create_task(store.wait_for_news())
+    await store.wait_for_change()
+    waiting = asyncio.create_task(store.wait_for_change())
     await asyncio.sleep(0.05)
     with psycopg.connect(postgres_dsn, autocommit=True) as killer:
         killer.execute(
@@ -108,8 +108,8 @@ async def test_f12_a_listener_whose_connection_is_killed_says_so_and_connects_ag
     async with asyncio.timeout(20):
         with pytest.raises(StoreUnavailable):
             await waiting
-        await store.wait_for_news()
-        waiting = asyncio.create_task(store.wait_for_news())
+        await store.wait_for_change()
+        waiting = asyncio.create_task(store.wait_for_change())
         await asyncio.sleep(0.05)
         await revoke(store)
         await waiting

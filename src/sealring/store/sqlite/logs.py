@@ -14,7 +14,7 @@ from sealring.revocation.entry import Entry
 from sealring.revocation.feed import FeedPage
 from sealring.sessions.refresh import renew
 from sealring.sessions.session import EndCause
-from sealring.store.ledger import digest_of, draft_entry, is_complete, number_entries, retained_until
+from sealring.store.revocation_log import digest_of, draft_entry, is_complete, number_entries, retained_until
 from sealring.store.rows import (
     ENTRY_COLUMNS,
     EVENT_COLUMNS,

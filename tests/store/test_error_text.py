@@ -12,7 +12,7 @@ from psycopg_pool import PoolTimeout
 from sealring.cli.run import run
 from sealring.errors import StoreUnavailable
 from sealring.store.postgres.database import Database
-from sealring.store.postgres.reasons import reason_of
+from sealring.store.postgres.error_text import reason_of
 from tests.ports import free_port
 from tests.serving import SECRET
 

@@ -1,4 +1,4 @@
-"""PostgreSQL's NOTIFY as a hurry, on a connection of its own: all it tells is that there may be news (F12)."""
+"""Wakes the follower on PostgreSQL NOTIFY, on a connection of its own; only a hint (F12)."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import psycopg
 
 from sealring.store.postgres.connection import Connection
 from sealring.store.postgres.database import Database, unavailable
-from sealring.store.postgres.ledger import CHANNEL
+from sealring.store.postgres.logs import CHANNEL
 
 
-class News:
+class ChangeListener:
     """Listens while somebody waits; a connection that is lost is made again by the next who waits.
 
     Args:

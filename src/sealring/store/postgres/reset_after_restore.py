@@ -1,4 +1,4 @@
-"""After a restore, in PostgreSQL: see `Store.begin_anew`."""
+"""After a restore, in PostgreSQL: see `Store.reset_after_restore`."""
 
 # ruff: noqa: S608
 # only an expression of our own is put into a statement; every value is a parameter
@@ -7,17 +7,17 @@ from __future__ import annotations
 
 from sealring.audit.event import Event
 from sealring.revocation.entry import Entry
-from sealring.store.ledger import draft_entry, retained_until
 from sealring.store.postgres.connection import Connection
 from sealring.store.postgres.heartbeat import NOW_MS
-from sealring.store.postgres.ledger import append_and_commit
+from sealring.store.postgres.logs import append_and_commit
+from sealring.store.revocation_log import draft_entry, retained_until
 
 BUDGET_SECONDS = 3600.0
 """It writes every row of subjects and sessions, once, while nothing else is to be done."""
 
 
-async def begin_anew(connection: Connection, event: Event, *, now: int) -> tuple[Entry, ...]:
-    """In the order of locks of the ledger: subjects, sessions, then the counter row."""
+async def reset_after_restore(connection: Connection, event: Event, *, now: int) -> tuple[Entry, ...]:
+    """In the same order of locks as `logs`: subjects, sessions, then the counter row."""
     await connection.execute("SET LOCAL statement_timeout = 0")
     await connection.execute("UPDATE subjects SET epoch = epoch + 1")
     await connection.execute(

@@ -1,4 +1,4 @@
-"""After a restore, in SQLite: see `Store.begin_anew`. Runs inside the writer's transaction."""
+"""After a restore, in SQLite: see `Store.reset_after_restore`. Runs inside the writer's transaction."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import sqlite3
 
 from sealring.audit.event import Event
 from sealring.revocation.entry import Entry
-from sealring.store.ledger import draft_entry, retained_until
-from sealring.store.sqlite.ledger import append
+from sealring.store.revocation_log import draft_entry, retained_until
+from sealring.store.sqlite.logs import append
 
 
-def begin_anew(db: sqlite3.Connection, event: Event, *, now: int, store_now: int) -> tuple[Entry, ...]:
+def reset_after_restore(db: sqlite3.Connection, event: Event, *, now: int, store_now: int) -> tuple[Entry, ...]:
     """End, revoke and raise everything."""
     db.execute("UPDATE store SET incarnation = ?, keys_version = keys_version + 1", (secrets.token_hex(16),))
     db.execute("UPDATE subjects SET epoch = epoch + 1")

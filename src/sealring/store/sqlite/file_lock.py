@@ -1,10 +1,10 @@
-"""One writer at a time among all processes and connections on one SQLite file, each in its turn.
+"""A fair lock: one writer at a time among all processes and connections on one SQLite file, in turn.
 
-SQLite's own waiting is a lottery that the last winner wins again: of two busy processes one gets 0 to 20 % of the
-other's share and waits for more than a second. Here a writer takes `next`, then `write`, then lets go of `next`. Who
-has just written finds `next` taken by whoever waits, so the two alternate; and the kernel lets go for a process that
-dies. The locks are flock() on two files beside the database: they belong to the open file, so two connections of one
-process exclude each other too. Windows has no flock: there is no turnstile, and SQLite waits as it does.
+SQLite's busy handler is unfair: of two busy processes, one gets 0 to 20 % of the other's share and waits for more than
+a second. Here a writer takes `next`, then `write`, then releases `next`. A writer that has just finished
+finds `next` taken by the one that waits, so the two alternate; the kernel releases the locks of a process that dies.
+The locks are flock() on two files beside the database: they belong to the open file, so two connections of one
+process exclude each other too. Windows has no flock: SQLite's own busy handler is all there is.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if sys.platform != "win32":
     import fcntl
 
 
-class Turnstile:
+class FairLock:
     """The two locks of one database file, for one connection.
 
     Args:
