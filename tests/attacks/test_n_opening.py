@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import subprocess
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -134,3 +136,31 @@ def test_n11_what_is_stale_because_nobody_opened_it_says_what_to_do() -> None:
     with TestClient(make_app(auth)):
         assert auth.verifier.follower.trouble is None
     assert "lifespan=auth.lifespan" in str(auth.verifier.follower.trouble)
+
+
+ENDS_WITHOUT_CLOSE = """
+import asyncio, sys
+from sealring import Sealring
+
+async def main():
+    auth = Sealring(secret=sys.argv[1], database_url=sys.argv[2])
+    await auth.open()
+    if sys.argv[3] == "at work":
+        asyncio.create_task(auth.register("ada", "correct horse battery staple", address="192.0.2.7"))
+        await asyncio.sleep(0)
+    if sys.argv[3] == "raises":
+        sys.exit(7)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("how", ["returns", "raises", "at work"])
+@pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def test_n11_a_loop_that_ends_without_close_ends_the_process(
+    request: pytest.FixtureRequest, tmp_path: Path, kind: str, how: str
+) -> None:
+    url = f"sqlite:///{tmp_path}/s.db" if kind == "sqlite" else request.getfixturevalue("postgres_dsn")
+    line = [sys.executable, "-c", ENDS_WITHOUT_CLOSE, SECRET, url, how]
+    done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == (7 if how == "raises" else 0), done.stderr

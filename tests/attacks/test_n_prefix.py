@@ -90,11 +90,11 @@ async def test_n10_refresh_by_cookie_works_wherever_the_routes_hang(site: str) -
         body = {"username": fresh_name(), "password": PASSWORD, "delivery": "cookie"}
         entered = await browser.post(f"{base}/register", json=body)
         assert entered.status_code == 201, entered.text
-        assert paths_of(entered)["sealring_refresh"] == path
+        assert paths_of(entered)["sealring_refresh"] == path == entered.json()["refresh_path"]
         for _ in range(2):
             refreshed = await browser.post(f"{base}/refresh")
             assert refreshed.status_code == 200, refreshed.text
-            assert paths_of(refreshed)["sealring_refresh"] == path
+            assert paths_of(refreshed)["sealring_refresh"] == path == refreshed.json()["refresh_path"]
         me = (await browser.get(f"{base}/me")).json()
         ended = await browser.delete(f"{base}/sessions/{me['session']['id']}")
         assert ended.status_code == 204

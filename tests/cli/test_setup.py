@@ -117,6 +117,7 @@ def test_without_a_secret_every_command_says_how_to_get_one(shell: Shell, folder
         ("SEALRING_SECRET", "hunter2", "SEALRING_SECRET is too short"),
         ("SEALRING_SECRET", "a-string-secret-at-least-256-bits-long", "SEALRING_SECRET is well known"),
         ("SEALRING_SECRTE", "x", "unknown setting SEALRING_SECRTE"),
+        ("SEALRING_TRUSTED_PROXIES", "unix:/run/x", "SEALRING_TRUSTED_PROXIES: "),
         ("SEALRING_ACCESS_TTL", "soon", "SEALRING_ACCESS_TTL: "),
         ("SEALRING_ISSUER", "nowhere", "SEALRING_ISSUER: "),
         ("SEALRING_DATABASE_URL", "mysql://db", "the database URL names no kind of store"),
@@ -232,7 +233,14 @@ def test_check_says_what_is_wrong_and_how_to_mend_it(
 
 
 @pytest.mark.parametrize(
-    ("value", "named"), [("0.0.0.0/0", "0.0.0.0/0"), ("10.0.0.5,::/0", "::/0"), ("128.0.0.0/1", "128.0.0.0/1")]
+    ("value", "named"),
+    [
+        ("0.0.0.0/0", "0.0.0.0/0"),
+        ("10.0.0.5,::/0", "::/0"),
+        ("128.0.0.0/1", "128.0.0.0/1"),
+        ("unix,0.0.0.0/0", "0.0.0.0/0"),
+        ("::/0, unix", "::/0"),
+    ],
 )
 def test_check_warns_of_a_trust_in_everybody(
     house: Shell, monkeypatch: pytest.MonkeyPatch, value: str, named: str
@@ -243,8 +251,11 @@ def test_check_warns_of_a_trust_in_everybody(
     assert f"WRONG proxies: SEALRING_TRUSTED_PROXIES trusts {named}" in said.out
 
 
-def test_check_accepts_the_proxies_of_a_private_network(house: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SEALRING_TRUSTED_PROXIES", "10.0.0.0/8,fc00::/7,192.0.2.1")
+@pytest.mark.parametrize("trusted", ["10.0.0.0/8,fc00::/7,192.0.2.1", "unix", "unix, 10.0.0.5", "fc00::/7,unix"])
+def test_check_accepts_the_proxies_of_a_private_network_and_of_a_socket(
+    house: Shell, monkeypatch: pytest.MonkeyPatch, trusted: str
+) -> None:
+    monkeypatch.setenv("SEALRING_TRUSTED_PROXIES", trusted)
     said = house("check")
     assert said.code == 0, said.out
     assert "proxies" not in said.out

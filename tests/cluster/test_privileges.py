@@ -31,6 +31,7 @@ async def test_f13_a_node_serves_with_the_rights_that_the_docs_name(postgres_dsn
     with psycopg.connect(postgres_dsn, autocommit=True) as admin:
         if not admin.execute("SELECT 1 FROM pg_roles WHERE rolname = 'sealring_server'").fetchone():
             admin.execute("CREATE ROLE sealring_server LOGIN")
+        admin.execute("REVOKE ALL ON SCHEMA public FROM PUBLIC")  # as on a server with other defaults
         admin.execute(granted().encode())
     server = postgres_dsn.replace("postgres@", "sealring_server@")
     node = Sealring(secret=SECRET, database_url=server)

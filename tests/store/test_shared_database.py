@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -284,10 +285,9 @@ async def test_a_database_that_is_set_read_only_is_refused_with_words(postgres_d
 @pytest.mark.postgres
 @pytest.mark.parametrize(("encoding", "works"), [("SQL_ASCII", True), ("LATIN1", False), ("EUC_JP", False)])
 async def test_a_database_holds_any_text_or_is_refused(postgres_dsn: str, encoding: str, *, works: bool) -> None:
-    name = f"encoded_{encoding.lower()}"
+    name = f"encoded_{encoding.lower()}_{secrets.token_hex(6)}"  # the workers of a run share one server
     ask(
         postgres_dsn,
-        f"DROP DATABASE IF EXISTS {name}",
         f"CREATE DATABASE {name} ENCODING '{encoding}' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'",
     )
     (database,) = ask(postgres_dsn, "SELECT current_database()")[0]

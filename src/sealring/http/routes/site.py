@@ -129,13 +129,15 @@ class AuthSite:
         response.raw_headers.append(self.cookies.set_access(issued.access_token.text, expires_in))
         session_cookie = self.session_cookies.seal(issued.session.id)
         response.raw_headers.append(self.cookies.set_session(session_cookie, refresh_expires_in))
+        refresh_path = auth_path(request.scope)
         response.raw_headers.append(
-            self.cookies.set_refresh(issued.refresh_token, refresh_expires_in, auth_path=auth_path(request.scope))
+            self.cookies.set_refresh(issued.refresh_token, refresh_expires_in, auth_path=refresh_path)
         )
         return Tokens(
             expires_in=expires_in,
             refresh_expires_in=refresh_expires_in,
             csrf_token=self.csrf_tokens.token(issued.session.id),
+            refresh_path=refresh_path,
             scope=" ".join(issued.scopes),
             user=user,
         )

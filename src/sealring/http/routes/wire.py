@@ -73,7 +73,10 @@ class User(BaseModel):
 
 
 class Tokens(BaseModel):
-    """Tokens, or, when cookies carry them, what a page needs beside the cookies. Lives in seconds."""
+    """Tokens, or, when cookies carry them, what a page needs beside the cookies. Lives in seconds.
+
+    `refresh_path` is the Path of the refresh cookie: a page that finds the auth routes elsewhere cannot refresh (N10).
+    """
 
     expires_in: int
     scope: str
@@ -82,6 +85,7 @@ class Tokens(BaseModel):
     refresh_token: str | None = Field(default=None, repr=False)
     refresh_expires_in: int
     csrf_token: str | None = Field(default=None, repr=False)
+    refresh_path: str | None = None
     device: str | None = Field(default=None, repr=False)
     user: User | None = None
 

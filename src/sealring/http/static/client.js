@@ -24,7 +24,7 @@
  * @typedef {{status: "unknown" | "signed-in" | "signed-out", user: User | null, expiresAt: number | null, trouble: Trouble | null}} State
  */
 /** @typedef {{username: string, password: string}} Credentials */
-/** @typedef {{expires_in: number, csrf_token: string, user?: User}} Grant the body of a cookie delivery */
+/** @typedef {{expires_in: number, csrf_token: string, refresh_path?: string, user?: User}} Grant the body of a cookie delivery */
 /** @typedef {{before: User, now: User}} IdentityChange whose this page was, and whose the cookies are now */
 /** @typedef {"renewed" | "signed-out" | Response} Outcome a Response is one that says "not now" (429, 5xx) */
 
@@ -65,6 +65,27 @@ export class IdentityChanged extends Error {
     this.now = now;
   }
 }
+
+/**
+ * The server gave the refresh cookie a Path that does not cover the auth routes as this page sees them (attack N10): a
+ * proxy strips or adds a path and the server does not know it. The session could not be refreshed, so it was ended.
+ */
+export class WrongRefreshPath extends Error {
+  /** @param {string} base @param {string} path */
+  constructor(base, path) {
+    super(
+      `this page finds the auth routes at ${base}, but the refresh cookie is sent to ${path} only: ` +
+        "set root_path of the server to the path that the proxy strips",
+    );
+    this.name = "WrongRefreshPath";
+    this.base = base;
+    this.path = path;
+  }
+}
+
+/** RFC 6265 §5.1.4. @param {string} path of a request @param {string} cookiePath @returns {boolean} */
+const pathMatches = (path, cookiePath) =>
+  path === cookiePath || path.startsWith(cookiePath.endsWith("/") ? cookiePath : `${cookiePath}/`);
 
 /** RFC 9110 §10.2.3: seconds or a date. @param {Response} answer @returns {number} */
 function retryAfterSeconds(answer) {
@@ -150,12 +171,12 @@ export class Client {
     return () => void this.#identityListeners.delete(listener);
   }
 
-  /** @param {Credentials & {email?: string}} fields @returns {Promise<User>} @throws {Problem | TypeError} */
+  /** @param {Credentials & {email?: string}} fields @returns {Promise<User>} @throws {Problem | WrongRefreshPath | TypeError} */
   register(fields) {
     return this.#enter("register", fields);
   }
 
-  /** @param {Credentials} credentials @returns {Promise<User>} @throws {Problem | TypeError} */
+  /** @param {Credentials} credentials @returns {Promise<User>} @throws {Problem | WrongRefreshPath | TypeError} */
   login(credentials) {
     return this.#enter("login", credentials);
   }
@@ -301,9 +322,21 @@ export class Client {
     this.#turn += 1;
     const user = { ...grant.user, email: grant.user.email ?? null };
     this.#owner = null; // this page itself asked for another user
+    await this.#checkRefreshPath(grant);
     this.#adopt({ ...grant, user });
     this.#tell({ kind: "login" });
     return user;
+  }
+
+  /** Fails at the login, not half an hour later at the refresh. @param {Grant} grant @throws {WrongRefreshPath} */
+  async #checkRefreshPath({ refresh_path: path, csrf_token }) {
+    const base = new URL(this.base, location.href).pathname;
+    if (path === undefined || pathMatches(`${base}/refresh`, path)) return;
+    const wrong = new WrongRefreshPath(base, path);
+    console.error(wrong.message); // for the developer: the page may show the user something else
+    this.#csrf = csrf_token;
+    await this.logout().catch(() => this.#leave());
+    throw wrong;
   }
 
   /** @param {"GET" | "POST"} method @param {string} route @param {object} [body] */

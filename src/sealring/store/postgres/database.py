@@ -83,6 +83,8 @@ class Database:
                 "the database URL cannot be read by libpq", hint="use postgresql://user@host:5432/database"
             ) from error
         self._pool: AsyncConnectionPool[Connection] | None = None
+        self._closing: asyncio.Task[None] | None = None
+        """Waits for the end of the pool, or of its event loop."""
         self._running: set[asyncio.Task[Any]] = set()
         self._in_use: set[Connection] = set()
         self._made: WeakSet[Connection] = WeakSet()
@@ -126,10 +128,12 @@ class Database:
                 open=False,
             )
             await self._pool.open()
+            self._closing = asyncio.get_running_loop().create_task(_close_when_cancelled(self._pool))
 
     def forked(self) -> None:
         """Leave the connections to the parent."""
-        self._of_parent = (self._pool, self._running, self._in_use)
+        self._of_parent = (self._pool, self._closing, self._running, self._in_use)
+        self._closing = None
         self._pool, self._running, self._in_use, self._made = None, set(), set(), WeakSet()
 
     async def close(self) -> None:
@@ -143,6 +147,10 @@ class Database:
         if self._pool is not None:
             pool, self._pool = self._pool, None
             await pool.close()
+        if self._closing is not None:
+            closing, self._closing = self._closing, None
+            closing.cancel()
+            await asyncio.wait([closing])
         for connection in self._in_use:
             hang_up(connection)
         await asyncio.gather(*self._running, return_exceptions=True)
@@ -154,7 +162,7 @@ class Database:
         self._made.clear()
         self._running.clear()
         self._in_use.clear()
-        self._pool = None
+        self._pool = self._closing = None
 
     async def read(self, work: Work[T], *, budget_seconds: float = BUDGET_SECONDS) -> T:
         """What `work` reads, by one statement or in a transaction of its own making; tried again when that may help.
@@ -220,6 +228,18 @@ class Database:
                 return await work(connection)
             finally:
                 self._in_use.discard(connection)
+
+
+async def _close_when_cancelled(pool: AsyncConnectionPool[Connection]) -> None:
+    """Close the pool when the event loop ends and cancels every task, though nobody called `close`.
+
+    A worker of the pool that is cancelled while it connects goes on to its next task, and waits for that forever: the
+    loop would never end (N11).
+    """
+    try:
+        await asyncio.Event().wait()
+    finally:
+        await pool.close()
 
 
 class CommitAnswerLostError(psycopg.OperationalError):
