@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from sealring.errors import StoreUnavailable
-from sealring.store.protocol import Store
+from sealring.store.protocol import AccessTtlStore
 from sealring.store.records import DeclaredTtl
 
 LEASE_SECONDS = 3600
@@ -36,7 +36,7 @@ class AccessTtl:
 
     def __init__(
         self,
-        store: Store,
+        store: AccessTtlStore,
         seconds: int,
         *,
         heard_seconds: int,

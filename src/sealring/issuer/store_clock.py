@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from sealring.errors import StoreUnavailable
-from sealring.store.protocol import Store
+from sealring.store.protocol import FeedStore
 
 NO_ENTRIES = 2**62
 """A cursor ahead of every feed: only the head and the store's clock are asked for."""
 
 
-async def check_clock(store: Store, clock: Callable[[], int], *, leeway_seconds: int) -> None:
+async def check_clock(store: FeedStore, clock: Callable[[], int], *, leeway_seconds: int) -> None:
     """Compare our clock with the store's.
 
     Args:

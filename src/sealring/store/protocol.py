@@ -1,4 +1,6 @@
-"""What the rest asks of a store: twenty-three questions and commands, by use, not by table (design D11).
+"""What the rest asks of a store, in small protocols by use, not by table (design D11). `Store` is all of them.
+
+Code that needs a store takes the narrowest protocol that serves it.
 
 Every method is one atomic step: it happens whole or not at all, and what it returns has been
 committed durably. No method lets a caller read, decide and write: whatever is counted, swapped
@@ -36,24 +38,8 @@ FINISHED_SESSION_SECONDS = 86_400
 why, and no clock that runs ahead makes a live session vanish."""
 
 
-class Store(Protocol):
-    """Where sessions, accounts, keys and revocations live."""
-
-    behind_pooler: bool = False
-    """Whether a connection pooler was found between this process and the store when it was opened."""
-
-    async def open(self) -> None:
-        """Connect and bring the schema to this version.
-
-        Raises:
-            ConfigurationError: the place cannot be used (missing folder, read-only, not a database,
-                or a schema newer than this program).
-        """
-
-    async def close(self) -> None:
-        """Let go of everything; what was acknowledged is safe without it."""
-
-    # accounts
+class AccountStore(Protocol):
+    """Accounts. A change and what it revokes are one transaction (I7)."""
 
     async def create_account(self, account: Account, event: Event) -> None:
         """Add an account.
@@ -86,7 +72,9 @@ class Store(Protocol):
             The revocations; none when there is no such account, or `old_hash` is not its hash any more.
         """
 
-    # credentials and what counts once
+
+class CredentialStore(Protocol):
+    """Credentials, moved by compare-and-swap, and what counts once, taken by one caller only."""
 
     async def find_credentials(self, *, account_id: str | None = None, id: str | None = None) -> list[Credential]:
         """The credentials of that account, or the one of that id (exactly one is given), the oldest first.
@@ -115,7 +103,9 @@ class Store(Protocol):
             None when it is not there, is for another purpose, or has expired.
         """
 
-    # sessions
+
+class SessionStore(Protocol):
+    """Sessions. A session moves by compare-and-swap, and ends in one transaction with its revocation (I4)."""
 
     async def start_session(
         self,
@@ -168,7 +158,9 @@ class Store(Protocol):
         sessions; with `keep` too (the kept session's access tokens become stale).
         """
 
-    # throttling
+
+class RateLimitStore(Protocol):
+    """Buckets of rate limits. Counting is one atomic step: no two callers take the last place (U9)."""
 
     async def count_attempt(self, buckets: Sequence[Bucket], *, now: int) -> int:
         """Count an attempt in every bucket if none is full, in one atomic step, before any costly work (D13, U9).
@@ -183,7 +175,9 @@ class Store(Protocol):
         An empty `owner` stands for a failure: it empties nothing.
         """
 
-    # the life of access tokens
+
+class AccessTtlStore(Protocol):
+    """The longest life of access tokens in use, which says how long a revocation is kept (D19)."""
 
     async def declare_access_ttl(self, seconds: int, *, now: int, signs_until: int) -> tuple[DeclaredTtl, ...]:
         """Say that this process signs access tokens of that life, up to `signs_until`; before it signs the first (D19).
@@ -196,7 +190,9 @@ class Store(Protocol):
             Every life that is in use, this one included, the longest first.
         """
 
-    # keys
+
+class KeyStore(Protocol):
+    """Signing keys. The ring is replaced as a whole, by compare-and-swap of its version."""
 
     async def read_keys(self) -> KeyRing:
         """All signing keys and the version of the ring."""
@@ -218,7 +214,9 @@ class Store(Protocol):
             The revocations (one or none); None when the version had moved.
         """
 
-    # the feed
+
+class FeedStore(Protocol):
+    """The revocation feed, as verifiers follow it. Nothing here writes a revocation."""
 
     async def load_feed(self, after: int | None) -> FeedPage:
         """Entries after the cursor, or all live ones (`None`), with the head, in one consistent read."""
@@ -239,12 +237,16 @@ class Store(Protocol):
     async def wait_for_change(self) -> None:
         """Return when the feed may have grown: a hint to look, which may come for no reason, late or never (F12)."""
 
-    # audit
+
+class AuditStore(Protocol):
+    """The audit log. Lines are written by the methods that they tell of, in the same transaction."""
 
     async def read_events(self, *, after: int = 0, limit: int = 1000) -> list[Event]:
         """The audit log in order, after that number."""
 
-    # housekeeping
+
+class MaintenanceStore(Protocol):
+    """Upkeep: what has expired, and a store that was restored from a backup."""
 
     async def purge(self, *, now: int, audit_seconds: int) -> None:
         """Forget what nothing can ask for: expired revocations, finished sessions, idle buckets, old audit lines.
@@ -272,3 +274,32 @@ class Store(Protocol):
         Returns:
             One revocation for each key that was not revoked before.
         """
+
+
+class Store(
+    AccountStore,
+    CredentialStore,
+    SessionStore,
+    RateLimitStore,
+    AccessTtlStore,
+    KeyStore,
+    FeedStore,
+    AuditStore,
+    MaintenanceStore,
+    Protocol,
+):
+    """Where sessions, accounts, keys and revocations live."""
+
+    behind_pooler: bool = False
+    """Whether a connection pooler was found between this process and the store when it was opened."""
+
+    async def open(self) -> None:
+        """Connect and bring the schema to this version.
+
+        Raises:
+            ConfigurationError: the place cannot be used (missing folder, read-only, not a database,
+                or a schema newer than this program).
+        """
+
+    async def close(self) -> None:
+        """Let go of everything; what was acknowledged is safe without it."""

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from sealring import jwt
 from sealring.revocation.feed import FeedPage
-from sealring.store.protocol import Store
+from sealring.store.protocol import FeedStore
 
 
 class Source(Protocol):
@@ -51,7 +51,7 @@ class StoreSource:
     """
 
     def __init__(
-        self, store: Store, load_keys: Callable[[], Awaitable[jwt.KeySet]], *, heartbeat_seconds: float = 1.0
+        self, store: FeedStore, load_keys: Callable[[], Awaitable[jwt.KeySet]], *, heartbeat_seconds: float = 1.0
     ) -> None:
         self._store = store
         self._load_keys = load_keys
