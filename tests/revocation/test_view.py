@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from sealring.revocation import dated, packed, view
+from sealring.revocation import compact_set, expiring_set, view
+from sealring.revocation.compact_set import CompactSet
 from sealring.revocation.entry import Entry, EntryKind
-from sealring.revocation.packed import PackedSessions
 from sealring.revocation.view import RevocationView
 
 NOW = 1_000_000
@@ -26,10 +26,10 @@ def entry(kind: EntryKind, target: str, *, epoch: int = 0, expires_at: int = FAR
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Sizes at which a test reaches every branch."""
     monkeypatch.setattr(view, "EXACT_SESSIONS", 4)
-    shrink_packed(monkeypatch)
+    shrink_compact(monkeypatch)
 
 
-def shrink_packed(monkeypatch: pytest.MonkeyPatch) -> None:
+def shrink_compact(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {
         "POSITIONS": 512,
         "POSITION_MASK": 511,
@@ -37,13 +37,12 @@ def shrink_packed(monkeypatch: pytest.MonkeyPatch) -> None:
         "_LARGEST_SEGMENT": 8,
         "_SWEPT_AT_ONCE": 16,
     }.items():
-        monkeypatch.setattr(packed, name, value)
-    monkeypatch.setattr(view, "POSITION_MASK", 511)
-    monkeypatch.setattr(dated, "FORGOTTEN_AT_ONCE", 3)
+        monkeypatch.setattr(compact_set, name, value)
+    monkeypatch.setattr(expiring_set, "FORGOTTEN_AT_ONCE", 3)
 
 
-def is_packed(revocations: RevocationView) -> bool:
-    return revocations._packed is not None
+def is_compact(revocations: RevocationView) -> bool:
+    return revocations._compact is not None
 
 
 @pytest.mark.parametrize(
@@ -87,7 +86,7 @@ def test_entry_outlives_every_token_it_can_concern() -> None:
     revocations.add([entry("session", "sid", expires_at=NOW)])
     revocations.forget(NOW - 1)
     assert revocations.cause("sid", "42", 0, "kid") == "session"
-    revocations.forget(NOW + dated.GENERATION_SECONDS)
+    revocations.forget(NOW + expiring_set.BUCKET_SECONDS)
     assert revocations.cause("sid", "42", 0, "kid") is None
     assert len(revocations) == 0
 
@@ -117,7 +116,7 @@ def test_packing_begins_when_the_exact_part_is_full_and_ends_when_all_is_forgott
     for number, sid in enumerate(sids):
         revocations.add([entry("session", sid, expires_at=NOW + number * 100)])
     assert all(revocations.cause(sid, "42", 0, "kid") == "session" for sid in sids)
-    assert is_packed(revocations)
+    assert is_compact(revocations)
     for number, sid in enumerate(sids):
         # never early, and a segment at the latest after its newest entry
         revocations.forget(NOW + number * 100)
@@ -125,14 +124,14 @@ def test_packing_begins_when_the_exact_part_is_full_and_ends_when_all_is_forgott
         assert all(revocations.cause(other, "42", 0, "kid") == "session" for other in later), sid
     for _ in range(10):
         revocations.forget(NOW + 200_000)
-    assert not is_packed(revocations)
+    assert not is_compact(revocations)
     assert len(revocations) == 0
     assert not any(revocations.cause(sid, "42", 0, "kid") for sid in sids)
 
 
 def test_sweeping_leaves_the_bits_of_live_segments(monkeypatch: pytest.MonkeyPatch) -> None:
-    shrink_packed(monkeypatch)
-    sessions = PackedSessions()
+    shrink_compact(monkeypatch)
+    sessions = CompactSet()
     # more segments than bits, so that some share one
     ends = {f"sid-{number}": NOW + 300 * (number // 5) for number in range(80)}
     for sid, expires_at in ends.items():
@@ -144,7 +143,7 @@ def test_sweeping_leaves_the_bits_of_live_segments(monkeypatch: pytest.MonkeyPat
         sessions.add(f"new-{now}", now + 300 * 20)
         for sid, expires_at in ends.items():
             if expires_at > now:
-                assert sessions.holds(hash(sid))
+                assert sid in sessions
     held = []
     while sessions._segments:
         sessions.forget(NOW + 300 * 100)
@@ -152,14 +151,14 @@ def test_sweeping_leaves_the_bits_of_live_segments(monkeypatch: pytest.MonkeyPat
     assert held == list(reversed(range(len(held))))  # never two at once: that would be a pause
     for _ in range(8):
         sessions.forget(NOW + 300 * 100)
-    assert sessions._stale_bits == 0
-    assert not any(sessions.filter[:])
+    assert sessions._dropped_bits == 0
+    assert not any(sessions._filter[:])
     assert not any(sessions._signposts[:])
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_forked_worker_has_its_own() -> None:
-    sessions = PackedSessions()
+    sessions = CompactSet()
     sessions.add("before", NOW)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of forking beside threads, which the child does not need
@@ -171,57 +170,57 @@ def test_forked_worker_has_its_own() -> None:
         finally:
             os._exit(0)
     os.waitpid(child, 0)
-    assert sessions.holds(hash("before"))
-    assert not sessions.holds(hash("after"))
+    assert "before" in sessions
+    assert "after" not in sessions
 
 
 def test_entries_of_different_lives_share_few_segments() -> None:
     # nodes with different settings, or in the middle of a change of one
-    sessions = PackedSessions()
+    sessions = CompactSet()
     for number in range(2_000):
         sessions.add(f"sid-{number}", NOW + number % 2 * 40_000)
     assert len(sessions._segments) == 2
 
 
 def test_sweeping_spares_a_segment_that_took_a_dropped_ones_bit(monkeypatch: pytest.MonkeyPatch) -> None:
-    shrink_packed(monkeypatch)
-    sessions = PackedSessions()
+    shrink_compact(monkeypatch)
+    sessions = CompactSet()
     sessions.add("old", NOW)
     sessions.forget(NOW + 300)
-    assert sessions._stale_bits
+    assert sessions._dropped_bits
     sids = [f"sid-{number}" for number in range(40)]
     for sid in sids:
         sessions.add(sid, NOW + 3_000)
     for _ in range(8):
         sessions.forget(NOW + 300)
-    assert all(sessions.holds(hash(sid)) for sid in sids)
+    assert all(sid in sessions for sid in sids)
 
 
-def test_packed_entry_is_held_once_and_dropped_with_its_span() -> None:
-    sessions = PackedSessions()
+def test_compact_entry_is_held_once_and_dropped_with_its_span() -> None:
+    sessions = CompactSet()
     sessions.add("sid", NOW)
     sessions.add("sid", NOW)
     assert len(sessions) == 1
     end_of_span = -(-NOW // 300) * 300
     sessions.forget(end_of_span - 1)
-    assert sessions.holds(hash("sid"))
+    assert "sid" in sessions
     sessions.forget(end_of_span)
     assert len(sessions) == 0
 
 
 @pytest.mark.usefixtures("small")
-def test_entry_that_was_added_again_keeps_its_later_end_when_it_is_packed() -> None:
+def test_entry_that_was_added_again_keeps_its_later_end_when_it_is_compact() -> None:
     revocations = RevocationView()
     revocations.add([entry("session", "sid", expires_at=NOW), entry("session", "sid", expires_at=FAR)])
     revocations.add(entry("session", f"other-{number}", expires_at=NOW) for number in range(40))
-    assert is_packed(revocations)
+    assert is_compact(revocations)
     for _ in range(20):
         revocations.forget(NOW + 3_000)
     assert revocations.cause("sid", "42", 0, "kid") == "session"
 
 
 def test_nothing_is_lost_while_others_ask() -> None:
-    sessions = PackedSessions()
+    sessions = CompactSet()
     done = threading.Event()
     lost: list[str] = []
     known = 0
@@ -233,7 +232,7 @@ def test_nothing_is_lost_while_others_ask() -> None:
             if limit := known:
                 asked += 7_919
                 sid = sids[asked % limit]
-                if not sessions.holds(hash(sid)):
+                if sid not in sessions:
                     lost.append(sid)
 
     asking = threading.Thread(target=ask)
@@ -247,12 +246,12 @@ def test_nothing_is_lost_while_others_ask() -> None:
 
 
 def test_tables_take_few_bytes_an_entry() -> None:
-    sessions = PackedSessions()
+    sessions = CompactSet()
     for number in range(300_000):
         sessions.add(f"sid-{number}", NOW)
-    tables = sessions.nbytes - packed.POSITIONS // 4
+    tables = sessions.nbytes - compact_set.POSITIONS // 4
     assert tables / len(sessions) <= 16
-    live = sum(1 for number in range(50_000) if sessions.holds(hash(f"live-{number}")))
+    live = sum(1 for number in range(50_000) if f"live-{number}" in sessions)
     assert live == 0
 
 
@@ -263,7 +262,7 @@ class ViewAgainstModel(RuleBasedStateMachine):
     def start(self) -> None:
         self.patch = pytest.MonkeyPatch()
         self.patch.setattr(view, "EXACT_SESSIONS", 3)
-        shrink_packed(self.patch)
+        shrink_compact(self.patch)
         self.view = RevocationView()
         self.entries: list[Entry] = []
         self.now = NOW

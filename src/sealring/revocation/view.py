@@ -1,8 +1,8 @@
-"""What is dead, as every request asks it: no I/O, no lock, no clock.
+"""The set of revocations, as checked on every request: no I/O, no lock, no clock.
 
 Sessions, subjects and keys are kept apart (design D6). Up to `EXACT_SESSIONS` dead sessions stand by
-their text, as an ordinary node needs; from there on they are packed, and stay so until all have
-expired. Adding is idempotent and order does not matter (F3): nothing that is dead comes back, an
+their text, as an ordinary node needs; from there on they stand in a compact set, and stay there
+until all have expired. Adding is idempotent and order does not matter (F3): nothing that is dead comes back, an
 epoch only rises, and an entry goes only when every token that it can concern has expired.
 """
 
@@ -11,15 +11,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final, Literal, assert_never
 
-from sealring.revocation.dated import DatedTargets
+from sealring.revocation.compact_set import CompactSet
 from sealring.revocation.entry import Entry
-from sealring.revocation.packed import POSITION_MASK, PackedSessions
+from sealring.revocation.expiring_set import ExpiringSet
 
 EXACT_SESSIONS: Final = 1 << 16
 """About 8 MB, which an ordinary node never reaches; packing begins with a filter of 32 MiB."""
 
-_PACKED_AT_ONCE: Final = 1
-"""Sessions that follow into the packed part with each one that is added to it: nobody waits for the move."""
+_MOVED_AT_ONCE: Final = 1
+"""Sessions that follow into the compact set with each one that is added to it: nobody waits for the move."""
 
 RevokedBy = Literal["session", "subject", "key"]
 
@@ -33,22 +33,24 @@ class RevocationView:
     ('subject', None)
     """
 
-    __slots__ = ("_exact", "_keys", "_packed", "_sessions", "_subject_marks", "_subjects", "_vanished")
+    __slots__ = ("_compact", "_exact", "_keys", "_sessions", "_subject_marks", "_subjects", "_vanished")
 
     def __init__(self) -> None:
-        self._exact = DatedTargets()
-        self._subjects = DatedTargets()
-        self._vanished = DatedTargets()
+        self._exact = ExpiringSet()
+        self._subjects = ExpiringSet()
+        self._vanished = ExpiringSet()
         # read on every request, so without a step in between
         self._sessions = self._exact.marks
         self._subject_marks = self._subjects.marks
         self._keys = self._vanished.marks
-        self._packed: PackedSessions | None = None
+        self._compact: CompactSet | None = None
 
     def __len__(self) -> int:
         """Entries held."""
-        packed = self._packed
-        return len(self._sessions) + len(self._subject_marks) + len(self._keys) + (0 if packed is None else len(packed))
+        compact = self._compact
+        return (
+            len(self._sessions) + len(self._subject_marks) + len(self._keys) + (0 if compact is None else len(compact))
+        )
 
     def cause(self, session_id: str, subject: str, epoch: int, kid: str) -> RevokedBy | None:
         """Return which revocation covers an access token with these claims; none when it is live.
@@ -62,13 +64,9 @@ class RevocationView:
         # each test for emptiness spares the ordinary request a hash look-up
         if self._sessions and session_id in self._sessions:
             return "session"
-        packed = self._packed
-        if packed is not None:
-            hashed = hash(session_id)
-            position = hashed & POSITION_MASK
-            # the filter settles nearly all, without a call
-            if packed.filter[position >> 3] >> (position & 7) & 1 and packed.holds(hashed):
-                return "session"
+        compact = self._compact
+        if compact is not None and session_id in compact:
+            return "session"
         if self._subject_marks:
             mark = self._subject_marks.get(subject)
             if mark is not None and epoch < mark[0]:
@@ -84,9 +82,9 @@ class RevocationView:
                 case "session":
                     self._add_session(entry.target, entry.expires_at)
                 case "subject":
-                    self._subjects.add(entry.target, entry.epoch, entry.expires_at)
+                    self._subjects.add(entry.target, entry.expires_at, entry.epoch)
                 case "key":
-                    self._vanished.add(entry.target, 0, entry.expires_at)
+                    self._vanished.add(entry.target, entry.expires_at)
                 case _:
                     assert_never(entry.kind)
 
@@ -95,16 +93,16 @@ class RevocationView:
         self._exact.forget(now)
         self._subjects.forget(now)
         self._vanished.forget(now)
-        if self._packed is not None:
-            self._packed.forget(now)
-            if not len(self._packed):
-                self._packed = None
+        if self._compact is not None:
+            self._compact.forget(now)
+            if not len(self._compact):
+                self._compact = None
 
     def _add_session(self, session_id: str, expires_at: int) -> None:
-        if self._packed is None and len(self._sessions) < EXACT_SESSIONS:
-            self._exact.add(session_id, 0, expires_at)
+        if self._compact is None and len(self._sessions) < EXACT_SESSIONS:
+            self._exact.add(session_id, expires_at)
             return
-        packed = self._packed = self._packed if self._packed is not None else PackedSessions()
-        packed.add(session_id, expires_at)
-        for moved, kept_until in self._exact.hand_over(_PACKED_AT_ONCE):
-            packed.add(moved, kept_until)
+        compact = self._compact = self._compact if self._compact is not None else CompactSet()
+        compact.add(session_id, expires_at)
+        for moved, kept_until in self._exact.hand_over(_MOVED_AT_ONCE):
+            compact.add(moved, kept_until)

@@ -58,19 +58,22 @@ class _Segment:
         self.mask = 2 * capacity - 1
 
 
-class PackedSessions:
-    """Dead session ids by their hash. One writer; any number of threads may ask meanwhile."""
+class CompactSet:
+    """Dead session ids by their hash. One writer; any number of threads may read meanwhile.
 
-    __slots__ = ("_by_signpost", "_filling", "_segments", "_signposts", "_stale_bits", "_swept_to", "filter")
+    It is used as an `ExpiringSet` is: `add`, `in`, `forget`.
+    """
+
+    __slots__ = ("_by_signpost", "_dropped_bits", "_filling", "_filter", "_segments", "_signposts", "_swept_to")
 
     def __init__(self) -> None:
-        self.filter = _zeros(POSITIONS // 8)
+        self._filter = _zeros(POSITIONS // 8)
         """A bit for each position, the low bits of a hash: set for all entries, and for few that are none."""
         self._signposts = _zeros(POSITIONS // 8)
         self._segments: list[_Segment] = []
         self._filling: dict[int, _Segment] = {}
         self._by_signpost: list[tuple[tuple[memoryview[int], int], ...]] = [()] * (1 << _BITS)
-        self._stale_bits = 0
+        self._dropped_bits = 0
         self._swept_to = 0
 
     def __len__(self) -> int:
@@ -97,13 +100,16 @@ class PackedSessions:
         if not found:
             segment.count += 1
             table[place] = mark
-        # the table first, the filter last: whoever passes the filter finds the mark
+        # the table first, the filter last: a reader that passes the filter finds the mark
         self._signposts[position >> 3] |= segment.bit
-        self.filter[position >> 3] |= 1 << (position & 7)
+        self._filter[position >> 3] |= 1 << (position & 7)
 
-    def holds(self, hashed: int) -> bool:
-        """Tell whether an id of that hash is dead, without asking the filter: do that first."""
+    def __contains__(self, session_id: object) -> bool:
+        """Whether that id is dead."""
+        hashed = hash(session_id)
         position = hashed & POSITION_MASK
+        if not self._filter[position >> 3] >> (position & 7) & 1:
+            return False
         mark = hashed >> 32 or 1
         for table, mask in self._by_signpost[self._signposts[position >> 3]]:
             place = position & mask
@@ -121,7 +127,7 @@ class PackedSessions:
             self._segments = [segment for segment in self._segments if segment is not expired]
             if self._filling.get(expired.span) is expired:
                 del self._filling[expired.span]
-            self._stale_bits |= expired.bit & ~_bits_of(self._segments)
+            self._dropped_bits |= expired.bit & ~_bits_of(self._segments)
             self._swept_to = 0
             self._index()
         self._sweep()
@@ -134,7 +140,7 @@ class PackedSessions:
         in_use = [segment.bit for segment in self._segments]
         bit = min((1 << number for number in range(_BITS)), key=in_use.count)
         # sweeping must not take away what the new segment is about to set
-        self._stale_bits &= ~bit
+        self._dropped_bits &= ~bit
         segment = _Segment(capacity, bit, span)
         self._segments.append(segment)
         self._filling[span] = segment
@@ -150,19 +156,19 @@ class PackedSessions:
 
     def _sweep(self) -> None:
         """Clear the bits of dropped segments from a part of the filter; until then they cost time, never truth."""
-        if not self._stale_bits:
+        if not self._dropped_bits:
             return
         part = slice(self._swept_to, self._swept_to + _SWEPT_AT_ONCE)
-        kept_bits = bytes(bits & ~self._stale_bits for bits in range(256))
+        kept_bits = bytes(bits & ~self._dropped_bits for bits in range(256))
         signposts = self._signposts[part].translate(kept_bits)
         # hash bits go where no segment is left: one AND over the whole part, as two long integers
         in_use = int.from_bytes(signposts.translate(_ALL_OR_NOTHING), "big")
-        hashes = int.from_bytes(self.filter[part], "big") & in_use
+        hashes = int.from_bytes(self._filter[part], "big") & in_use
         self._signposts[part] = signposts
-        self.filter[part] = hashes.to_bytes(len(signposts), "big")
+        self._filter[part] = hashes.to_bytes(len(signposts), "big")
         self._swept_to += _SWEPT_AT_ONCE
         if self._swept_to >= POSITIONS // 8:
-            self._stale_bits = 0
+            self._dropped_bits = 0
 
 
 def _bits_of(segments: list[_Segment]) -> int:
