@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sealring.accounts.names import _SPACES, canonical_name, check_email, check_name, drawn_like_latin, lenient_name
+from sealring.accounts.names import _SPACES, canonical_name, check_email, check_name, lenient_name, looks_latin
 from sealring.errors import InvalidField
 
 
@@ -68,11 +68,11 @@ def test_unfit_names_are_refused_with_the_reason(name: str, reason: str) -> None
     assert refused.value.field == "username"
 
 
-def test_drawn_like_latin_tells_twins_from_names() -> None:
-    assert drawn_like_latin("\u0441\u043e\u0440\u0430")
-    assert not drawn_like_latin("иван")
-    assert not drawn_like_latin("cop")
-    assert not drawn_like_latin("42")
+def test_looks_latin_tells_twins_from_names() -> None:
+    assert looks_latin("\u0441\u043e\u0440\u0430")
+    assert not looks_latin("иван")
+    assert not looks_latin("cop")
+    assert not looks_latin("42")
 
 
 @pytest.mark.parametrize(
@@ -191,9 +191,9 @@ def test_u5_a_dash_that_is_no_hyphen_is_refused(dash: str) -> None:
 
 @pytest.mark.parametrize("name", ["\u0251nn", "ad\u0131n", "\u1d00nn", "\u0585\u0578", "\u13a0\u13a1", "\ua4d0\ua4f3"])
 def test_u5_rare_letters_that_may_look_latin_are_worth_a_line(name: str) -> None:
-    assert drawn_like_latin(check_name(name)[1])
+    assert looks_latin(check_name(name)[1])
 
 
 @pytest.mark.parametrize("name", ["ann", "jos\u00e9", "\u0561\u0580\u0561\u0574", "\u6771\u4eac", "stra\u00dfe"])
 def test_ordinary_names_are_worth_none(name: str) -> None:
-    assert not drawn_like_latin(check_name(name)[1])
+    assert not looks_latin(check_name(name)[1])

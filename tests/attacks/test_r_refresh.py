@@ -229,7 +229,9 @@ async def test_r6_order_is_by_generation_never_by_time(desk: Desk) -> None:
     desk.now_ms -= 60_000
     fourth = await desk.refresh(third.refresh_token)
     fifth = await desk.refresh(fourth.refresh_token)
-    generations = [desk.codec.open(issued.refresh_token).generation for issued in (first, second, third, fourth, fifth)]
+    generations = [
+        desk.codec.decode(issued.refresh_token).generation for issued in (first, second, third, fourth, fifth)
+    ]
     assert generations == [0, 1, 2, 3, 4]
     with pytest.raises(RefreshReused):
         await desk.refresh(second.refresh_token)
@@ -261,7 +263,7 @@ async def test_r8_token_ahead_of_the_store_is_never_adopted(desk: Desk, ahead: i
     # as a store that lost its last transactions sees it: minted by us, from a token that the row does not know
     ghost = RefreshToken(row.id, row.generation + ahead, desk.now_ms, row.minted_ms + 1)
     with pytest.raises(RefreshReused):
-        await desk.refresh(desk.codec.seal(ghost))
+        await desk.refresh(desk.codec.encode(ghost))
     await desk.assert_dead(row.id, first.refresh_token)
     assert await desk.events("refresh_reused") == 1
 
@@ -275,7 +277,7 @@ class NoStore:
 
 def _spoilt(text: str, codec: RefreshTokenCodec, foreign: RefreshTokenCodec) -> dict[str, object]:
     data = decode(text.removeprefix(PREFIX))
-    token = codec.open(text)
+    token = codec.decode(text)
     other_session = encode(secrets.token_bytes(16) + data[16:])
     negative = data[:16] + (2**48 - 1).to_bytes(6, "big") + data[22:]
     return {
@@ -292,7 +294,7 @@ def _spoilt(text: str, codec: RefreshTokenCodec, foreign: RefreshTokenCodec) -> 
         "generation of all ones": PREFIX + encode(negative),
         "generation zero": PREFIX + encode(data[:16] + bytes(6) + data[22:]),
         "mac of zeros": PREFIX + encode(data[:-32] + bytes(32)),
-        "foreign key": foreign.seal(token),
+        "foreign key": foreign.encode(token),
         "non-ascii": "é" + text[1:],
         "lone surrogate": "\ud800" + text[1:],
         "nul": text[:-1] + "\0",
@@ -305,7 +307,7 @@ def _spoilt(text: str, codec: RefreshTokenCodec, foreign: RefreshTokenCodec) -> 
 
 async def test_r9_nothing_unproven_reaches_the_store(desk: Desk) -> None:
     codec, foreign = desk.codec, RefreshTokenCodec([secrets.token_bytes(32)])
-    text = codec.seal(RefreshToken(secrets.token_urlsafe(16), 7, desk.now_ms, desk.now_ms - 1))
+    text = codec.encode(RefreshToken(secrets.token_urlsafe(16), 7, desk.now_ms, desk.now_ms - 1))
     guarded = Desk(cast("Store", NoStore()), keys=(desk.key,))
     for spoilt in _spoilt(text, codec, foreign).values():
         with pytest.raises(InvalidRefreshToken):
@@ -468,9 +470,9 @@ async def test_r14_database_holds_nothing_that_makes_a_token(tmp_path: Path) -> 
     # all of the row, and no key: the fields are right and the MAC is not
     row = record.session
     forged = RefreshToken(row.id, row.generation, row.minted_ms, row.parent_minted_ms)
-    assert desk.codec.open(desk.codec.seal(forged)) == desk.codec.open(first.refresh_token)
+    assert desk.codec.decode(desk.codec.encode(forged)) == desk.codec.decode(first.refresh_token)
     with pytest.raises(InvalidRefreshToken):
-        desk.codec.open(RefreshTokenCodec([row.id.encode() * 2]).seal(replace(forged)))
+        desk.codec.decode(RefreshTokenCodec([row.id.encode() * 2]).encode(replace(forged)))
 
 
 @pytest.mark.parametrize("step_seconds", [-3_600, -5, 5])

@@ -123,12 +123,12 @@ def test_the_first_key_encodes_and_all_decode() -> None:
 
 def test_it_is_no_refresh_token_and_a_refresh_token_is_none_under_the_same_key() -> None:
     refresh = RefreshTokenCodec([KEY])
-    text = refresh.seal(RefreshToken("c2VhbHJpbmctc2Vzc2lvbg", 0, NOW * 1000, None))
+    text = refresh.encode(RefreshToken("c2VhbHJpbmctc2Vzc2lvbg", 0, NOW * 1000, None))
     for other in (text, PREFIX + text.partition("_rt1_")[2]):
         with pytest.raises(InvalidPendingLogin):
             read(other)
     with pytest.raises(InvalidRefreshToken):
-        refresh.open(CODEC.encode(ONE))
+        refresh.decode(CODEC.encode(ONE))
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b"[]", b'["an id","ann",3,1700000300,"x",[],1]', b"[1,2,3,4,5,6]"])

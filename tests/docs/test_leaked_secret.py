@@ -57,7 +57,7 @@ class Thief:
 
     def child(self, parent: RefreshToken) -> str:
         """A refresh token that the server might have minted from this one."""
-        return self._refresh_tokens.seal(
+        return self._refresh_tokens.encode(
             RefreshToken(parent.session_id, parent.generation + 1, parent.minted_ms + 1, parent.minted_ms)
         )
 
@@ -69,7 +69,7 @@ def is_let_in(client: httpx2.Client, access_token: str) -> bool:
 
 
 def opened(refresh_token: str, secret: str) -> RefreshToken:
-    return RefreshTokenCodec(RootSecret.parse(secret).derive("refresh token")).open(refresh_token)
+    return RefreshTokenCodec(RootSecret.parse(secret).derive("refresh token")).decode(refresh_token)
 
 
 def test_a_leaked_root_secret_is_replaced_as_the_page_says(tmp_path: Path) -> None:

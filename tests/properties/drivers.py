@@ -25,7 +25,7 @@ from sealring.issuer.access_ttl import AccessTtl
 from sealring.issuer.origin import Origin
 from sealring.issuer.sessions import SessionPolicy, Sessions
 from sealring.revocation.entry import Entry
-from sealring.sessions.refresh import Decision, Lapsed, Mint, Over, Repeat, Reused, Superseded, decide_refresh
+from sealring.sessions.refresh import Decision, Ended, Expired, Mint, Repeat, Reused, Superseded, decide_refresh
 from sealring.sessions.refresh_token import RefreshToken, RefreshTokenCodec
 from sealring.sessions.session import Session
 from sealring.store.memory import MemoryStore
@@ -104,7 +104,7 @@ class _Keys:
         self.codec = RefreshTokenCodec(self._now)
 
     def read(self, text: str) -> RefreshToken:
-        return RefreshTokenCodec(self._ever).open(text)
+        return RefreshTokenCodec(self._ever).decode(text)
 
 
 Decide = Callable[..., Decision]
@@ -146,7 +146,7 @@ class PureDriver:
         now_ms = self._world.clock(0)
         session = new_session(now_ms)
         self._rows[session.id] = session
-        return self.keys.codec.seal(RefreshToken(session.id, 0, now_ms, None))
+        return self.keys.codec.encode(RefreshToken(session.id, 0, now_ms, None))
 
     def begin(self, text: str, node: int) -> Refresh:
         refresh = _PureRefresh(self._refresh(text, node))
@@ -161,7 +161,7 @@ class PureDriver:
 
     def _refresh(self, text: str, node: int) -> Generator[None, None, Answer]:
         try:
-            token = self.keys.codec.open(text)
+            token = self.keys.codec.decode(text)
         except InvalidRefreshToken:
             return Answer("invalid")
         while True:
@@ -169,18 +169,18 @@ class PureDriver:
             now_ms = self._world.clock(node)
             decision = self._decide(row, token, now_ms=now_ms, retry_window_ms=self._world.retry_window_ms)
             match decision:
-                case Over():
+                case Ended():
                     return Answer("over")
                 case Superseded():
                     return Answer("superseded")
                 case Repeat(child):
-                    return Answer("tokens", self.keys.codec.seal(child))
+                    return Answer("tokens", self.keys.codec.encode(child))
                 case Reused():
                     after, answer = replace(row, ended_at=now_ms // 1000, ended_by="reuse"), Answer("reused")
-                case Lapsed(limit):
+                case Expired(limit):
                     after, answer = replace(row, ended_at=now_ms // 1000, ended_by=limit), Answer("over")
                 case Mint(child, after):
-                    answer = Answer("tokens", self.keys.codec.seal(child))
+                    answer = Answer("tokens", self.keys.codec.encode(child))
                 case _:
                     assert_never(decision)
             yield

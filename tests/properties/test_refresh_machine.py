@@ -11,9 +11,9 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from sealring.sessions.refresh import (
     Decision,
-    Lapsed,
+    Ended,
+    Expired,
     Mint,
-    Over,
     Repeat,
     Reused,
     Superseded,
@@ -100,7 +100,7 @@ def unforgiving(session: Session, token: RefreshToken, *, now_ms: int, retry_win
 def forgetful(session: Session, token: RefreshToken, *, now_ms: int, retry_window_ms: int) -> Decision:
     """A limit is looked at and not written down: the clock is set back, and the session lives again."""
     decision = decide_refresh(session, token, now_ms=now_ms, retry_window_ms=retry_window_ms)
-    return Over() if isinstance(decision, Lapsed) else decision
+    return Ended() if isinstance(decision, Expired) else decision
 
 
 def write_unchecked(rows: dict[str, Session], before: Session, after: Session) -> bool:

@@ -13,7 +13,7 @@ RELATIONS: dict[Relation, str] = {
     "confirmed": "the row's own",
     "child": "minted from the row's own, first used now",
     "parent": "what the row's own was minted from",
-    "stranger": "anything else with a good MAC",
+    "unrelated": "anything else with a good MAC",
 }
 
 

@@ -7,9 +7,9 @@ import pytest
 from sealring.sessions.refresh import (
     TABLE,
     Decision,
-    Lapsed,
+    Ended,
+    Expired,
     Mint,
-    Over,
     Relation,
     Repeat,
     Reused,
@@ -63,12 +63,12 @@ def ask(token: RefreshToken, *, now_ms: int, session: Session = SESSION, window_
         (CHILD, "child"),
         (EARLIER_CHILD, "child"),
         (PARENT, "parent"),
-        (SIBLING, "stranger"),
-        (CHILD_OF_SIBLING, "stranger"),
-        (GRANDPARENT, "stranger"),
-        (UNCLE, "stranger"),
-        (GRANDCHILD, "stranger"),
-        (replace(OWN, parent_minted_ms=PARENT_MINTED + 1), "stranger"),
+        (SIBLING, "unrelated"),
+        (CHILD_OF_SIBLING, "unrelated"),
+        (GRANDPARENT, "unrelated"),
+        (UNCLE, "unrelated"),
+        (GRANDCHILD, "unrelated"),
+        (replace(OWN, parent_minted_ms=PARENT_MINTED + 1), "unrelated"),
     ],
 )
 def test_relation_of_a_token_to_the_row(token: RefreshToken, relation: Relation) -> None:
@@ -76,7 +76,7 @@ def test_relation_of_a_token_to_the_row(token: RefreshToken, relation: Relation)
 
 
 def test_table_covers_every_relation() -> None:
-    assert set(TABLE) == {"confirmed", "child", "parent", "stranger"}
+    assert set(TABLE) == {"confirmed", "child", "parent", "unrelated"}
 
 
 @pytest.mark.parametrize("late_ms", [0, 1, G - 1, -1, -(G - 1)])
@@ -158,15 +158,15 @@ def test_loser_of_the_swap_is_told_the_winners_child() -> None:
 
 def test_ended_session_refuses_even_its_own_token() -> None:
     ended = replace(SESSION, ended_at=6_000, ended_by="logout")
-    assert ask(OWN, session=ended, now_ms=CHILD_MINTED) == Over()
-    assert ask(GRANDPARENT, session=ended, now_ms=CHILD_MINTED) == Over()
-    assert ask(OWN, session=ended, now_ms=50_000_000) == Over()
+    assert ask(OWN, session=ended, now_ms=CHILD_MINTED) == Ended()
+    assert ask(GRANDPARENT, session=ended, now_ms=CHILD_MINTED) == Ended()
+    assert ask(OWN, session=ended, now_ms=50_000_000) == Ended()
 
 
 def test_limits_come_before_the_table() -> None:
     assert isinstance(ask(OWN, now_ms=16_000_000 - 1), Mint)
-    assert ask(OWN, now_ms=16_000_000) == Lapsed("idle")
-    assert ask(GRANDPARENT, now_ms=50_000_000) == Lapsed("absolute")
+    assert ask(OWN, now_ms=16_000_000) == Expired("idle")
+    assert ask(GRANDPARENT, now_ms=50_000_000) == Expired("absolute")
 
 
 def test_token_of_another_session_is_the_callers_mistake() -> None:
@@ -190,7 +190,7 @@ def test_n13_a_renewed_session_knows_only_its_new_token(
     renewed = renew(session, NOW_MS)
     assert renewed is not None
     assert relation_of(token_of(renewed), renewed) == "confirmed"
-    assert {relation_of(token, renewed) for token in others} == {"stranger"}
+    assert {relation_of(token, renewed) for token in others} == {"unrelated"}
     assert relation_of(last, renewed) == "parent"
     assert isinstance(ask(last, now_ms=NOW_MS + G - 1, session=renewed), Superseded)
     assert isinstance(ask(last, now_ms=NOW_MS + G, session=renewed), Reused)

@@ -14,14 +14,14 @@ from sealring.signing_keys.lifecycle import (
     KEY_STATES,
     KeyPolicy,
     KeyState,
-    bring_forward,
+    adopt_algorithm,
     key_state,
+    next_key_start,
+    revoke_key,
+    rotate_now,
+    set_expiry,
     signing_key,
     standby_key,
-    standby_start,
-    strike,
-    take_up,
-    tidy,
 )
 
 POLICY = KeyPolicy(algorithm="ES256", rotation_seconds=1000, lead_seconds=100, heard_seconds=10, token_seconds=50)
@@ -37,12 +37,12 @@ Ring = tuple[SigningKey, ...]
 
 def grow(ring: Ring, now: int, *, name: str, policy: KeyPolicy = POLICY, starting: bool = False) -> Ring:
     """What a node does when it looks at the ring, or starts."""
-    ring = take_up(ring, policy, now) if starting else ring
-    starts = standby_start(ring, policy, now, starting=starting)
-    ring = tidy(ring, policy, now)
+    ring = adopt_algorithm(ring, policy, now) if starting else ring
+    starts = next_key_start(ring, policy, now, starting=starting)
+    ring = set_expiry(ring, policy, now)
     if starts is None:
         return ring
-    return tidy((*ring, key(name, starts, published_at=now, alg=policy.algorithm)), policy, now)
+    return set_expiry((*ring, key(name, starts, published_at=now, alg=policy.algorithm)), policy, now)
 
 
 def start(ring: Ring, now: int, *, name: str, policy: KeyPolicy = POLICY) -> Ring:
@@ -65,7 +65,7 @@ def test_the_first_key_signs_at_once_and_the_second_stands_by() -> None:
     assert signing_key(ring, 10) == ring[0]
     ring = grow(ring, 10, name="b")
     assert [key_state(one, ring, 10) for one in ring] == ["signing", "published"]
-    assert standby_start(ring, POLICY, 10) is None
+    assert next_key_start(ring, POLICY, 10) is None
 
 
 def test_a_key_goes_through_its_whole_life() -> None:
@@ -77,31 +77,31 @@ def test_a_key_goes_through_its_whole_life() -> None:
 
 def test_a_key_that_is_gone_is_dropped() -> None:
     ring = grown()
-    assert [one.kid for one in tidy(ring, POLICY, 1050)] == ["b"]
-    assert [one.kid for one in tidy(ring, POLICY, 1049)] == ["a", "b"]
+    assert [one.kid for one in set_expiry(ring, POLICY, 1050)] == ["b"]
+    assert [one.kid for one in set_expiry(ring, POLICY, 1049)] == ["a", "b"]
 
 
 def test_rotation_waits_until_every_verifier_must_know_the_standby() -> None:
     ring = grown()
-    assert standby_key(bring_forward(ring, POLICY, 30), 30).signs_from == 100  # type: ignore[union-attr]
-    assert signing_key(bring_forward(ring, POLICY, 500), 500).kid == "b"  # type: ignore[union-attr]
+    assert standby_key(rotate_now(ring, POLICY, 30), 30).signs_from == 100  # type: ignore[union-attr]
+    assert signing_key(rotate_now(ring, POLICY, 500), 500).kid == "b"  # type: ignore[union-attr]
 
 
 def test_rotation_never_puts_off_a_key_that_was_due() -> None:
     ring = (key("a", 0), key("b", 120, published_at=60))
-    assert bring_forward(ring, POLICY, 70)[1].signs_from == 120
+    assert rotate_now(ring, POLICY, 70)[1].signs_from == 120
 
 
 def test_a_struck_signing_key_is_followed_by_the_standby_at_once() -> None:
     ring = grown()
-    struck = strike(ring, "a", POLICY, 20)
+    struck = revoke_key(ring, "a", POLICY, 20)
     assert key_state(struck[0], struck, 20) == "revoked"
     assert signing_key(struck, 20).kid == "b"  # type: ignore[union-attr]
 
 
 def test_striking_a_retired_key_leaves_the_others_alone() -> None:
-    ring = tidy((key("a", 0), key("b", 1000), key("c", 2000)), POLICY, 1010)
-    struck = strike(ring, "a", POLICY, 1010)
+    ring = set_expiry((key("a", 0), key("b", 1000), key("c", 2000)), POLICY, 1010)
+    struck = revoke_key(ring, "a", POLICY, 1010)
     assert struck[1:] == ring[1:]
 
 
@@ -143,7 +143,7 @@ def test_two_that_are_to_sign_at_once_sign_one_after_the_other() -> None:
 
 
 def test_a_standby_of_the_algorithm_wanted_is_not_put_off_to_the_next_rotation() -> None:
-    ring = tidy((key("a", 0), key("b", 1000, published_at=5, alg="Ed25519")), POLICY, 50)
+    ring = set_expiry((key("a", 0), key("b", 1000, published_at=5, alg="Ed25519")), POLICY, 50)
     assert grow(ring, 50, name="c", policy=OTHER) == ring
     ring = start(ring, 50, name="c", policy=OTHER)
     assert plan(ring) == [("a", "ES256", 0), ("b", "Ed25519", 105)]
@@ -155,7 +155,7 @@ def test_a_key_of_another_algorithm_that_signs_is_followed_at_its_time() -> None
 
 
 def test_a_struck_standby_of_another_algorithm_is_kept_as_struck() -> None:
-    ring = tidy(strike(grown(), "b", POLICY, 20), POLICY, 20)
+    ring = set_expiry(revoke_key(grown(), "b", POLICY, 20), POLICY, 20)
     assert key_state(start(ring, 20, name="c", policy=OTHER)[-1], ring, 20) == "revoked"
 
 
@@ -165,7 +165,7 @@ def test_nodes_with_other_lives_of_tokens_agree_on_the_later_end() -> None:
     for _ in range(3):
         ring = grow(grow(ring, 20, name="c", policy=longer), 20, name="d")
         assert ring[0].verifies_until == 1070
-    ring = tidy(bring_forward(ring, POLICY, 200), POLICY, 200)
+    ring = set_expiry(rotate_now(ring, POLICY, 200), POLICY, 200)
     assert ring[0].verifies_until == 250, "another successor, another end"
     assert grow(ring, 200, name="c", policy=longer)[0].verifies_until == 270
 
@@ -176,15 +176,19 @@ def test_a_start_with_a_shorter_life_of_tokens_takes_nothing_back() -> None:
 
 
 def test_a_standby_made_late_waits_until_every_verifier_must_know_it() -> None:
-    ring = tidy(strike(grown(), "b", POLICY, 950), POLICY, 950)
+    ring = set_expiry(revoke_key(grown(), "b", POLICY, 950), POLICY, 950)
     assert standby_key(grow(ring, 950, name="c"), 950).signs_from == 1050  # type: ignore[union-attr]
 
 
 def test_a_retired_key_keeps_the_later_end_whatever_follows() -> None:
     longer = replace(POLICY, token_seconds=500)
     ring = grow(grow(grown(), 0, name="c", policy=longer), 1000, name="c", policy=longer)
-    for act in (bring_forward(ring, POLICY, 1200), strike(ring, "b", POLICY, 1200), take_up(ring, OTHER, 1200)):
-        assert tidy(act, POLICY, 1200)[0].verifies_until >= 1500  # type: ignore[operator]
+    for act in (
+        rotate_now(ring, POLICY, 1200),
+        revoke_key(ring, "b", POLICY, 1200),
+        adopt_algorithm(ring, OTHER, 1200),
+    ):
+        assert set_expiry(act, POLICY, 1200)[0].verifies_until >= 1500  # type: ignore[operator]
 
 
 @given(st.lists(st.integers(1, 700), min_size=1, max_size=40), st.data())
@@ -194,15 +198,15 @@ def test_i12_no_key_signs_before_it_was_published_long_enough(steps: list[int], 
     promoted = {"0"}  # the first key, and standbys that had to follow a struck one, could not wait
     for number, step in enumerate(steps, 1):
         now += step
-        act = data.draw(st.sampled_from(["look", "rotate", "strike"]))
+        act = data.draw(st.sampled_from(["look", "rotate", "revoke"]))
         if act == "rotate":
-            ring = tidy(bring_forward(ring, POLICY, now), POLICY, now)
-        elif act == "strike" and (current := signing_key(ring, now)) is not None:
-            ring = tidy(strike(ring, current.kid, POLICY, now), POLICY, now)
+            ring = set_expiry(rotate_now(ring, POLICY, now), POLICY, now)
+        elif act == "revoke" and (current := signing_key(ring, now)) is not None:
+            ring = set_expiry(revoke_key(ring, current.kid, POLICY, now), POLICY, now)
         ring = grow(grow(ring, now, name=f"{number}a"), now, name=f"{number}b")
         current = signing_key(ring, now)
         assert current is not None
-        if act == "strike":
+        if act == "revoke":
             promoted.add(current.kid)
         assert current.kid in promoted or current.signs_from - current.published_at >= POLICY.lead_seconds
         assert standby_key(ring, now) is not None
@@ -221,7 +225,7 @@ def test_looking_twice_changes_nothing(now: int) -> None:
 
 @given(
     st.lists(
-        st.tuples(st.integers(0, 1500), st.sampled_from(["look", "start", "rotate", "strike"]), st.integers(0, 2)),
+        st.tuples(st.integers(0, 1500), st.sampled_from(["look", "start", "rotate", "revoke"]), st.integers(0, 2)),
         min_size=1,
         max_size=40,
     )
@@ -241,9 +245,9 @@ def test_i12_nodes_that_differ_come_to_rest_and_drop_no_key_that_somebody_may_si
             case "start":
                 ring = grow(ring, now, name=f"{number}s", policy=policy, starting=True)
             case "rotate":
-                ring = tidy(bring_forward(ring, policy, now), policy, now)
-            case "strike" if current is not None:
-                ring = tidy(strike(ring, current.kid, policy, now), policy, now)
+                ring = set_expiry(rotate_now(ring, policy, now), policy, now)
+            case "revoke" if current is not None:
+                ring = set_expiry(revoke_key(ring, current.kid, policy, now), policy, now)
         if act in {"look", "start"}:  # nobody struck anything: what is dropped has signed its last, or nothing
             lost = {one.kid for one in before} - {one.kid for one in ring}
             for one in before:
@@ -256,7 +260,7 @@ def test_i12_nodes_that_differ_come_to_rest_and_drop_no_key_that_somebody_may_si
         assert all(grow(ring, now, name="none", policy=each) == ring for each in policies), "at rest"
         signing = signing_key(ring, now)
         assert signing is not None
-        if act == "strike":
+        if act == "revoke":
             promoted.add(signing.kid)
         assert signing.kid in promoted or signing.signs_from - signing.published_at >= POLICY.lead_seconds
         assert standby_key(ring, now) is not None

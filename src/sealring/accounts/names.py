@@ -59,7 +59,7 @@ _BLANK = frozenset(
 
 _NO_SCRIPT = frozenset({"MODIFIER", "FEMININE", "MASCULINE", "DOUBLE-STRUCK", "IDEOGRAPHIC", "MASU", "VERTICAL", ""})
 """First words of letters' names that name no script."""
-_WRITTEN_TOGETHER = (
+_SCRIPT_SETS = (
     frozenset({"LATIN", "CJK", "HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA"}),
     frozenset({"LATIN", "CJK", "BOPOMOFO"}),
     frozenset({"LATIN", "CJK", "HANGUL"}),
@@ -70,7 +70,7 @@ _RARE_LATIN = frozenset(map(chr, [0x131, *range(0x250, 0x2B0), *range(0x1D00, 0x
 """Latin letters that hardly any name needs, many drawn like those of the keyboard: dotless i, phonetic letters."""
 _RARE_SCRIPTS = frozenset({"CHEROKEE", "LISU"})
 """Of limited use (UAX #31 table 7), and full of letters that look Latin."""
-_DRAWN_LIKE_LATIN = frozenset(
+_LOOKS_LATIN = frozenset(
     "\u0430\u0441\u0435\u043e\u0440\u0445\u0443"  # a c e o p x y
     "\u0456\u0458\u0455\u0501\u04bb\u04cf\u051b\u051d"  # i j s d h l q w
     "\u03b1\u03b9\u03ba\u03bd\u03bf\u03c1\u03c4\u03c5\u03c7\u03f3"  # a i k v o p t u x j
@@ -124,10 +124,10 @@ def check_name(text: str) -> tuple[str, str]:
         raise InvalidField("username", "must not be empty")
     if len(text) > MAX_RAW_NAME:
         raise InvalidField("username", f"must be at most {MAX_NAME} characters")
-    _refuse_unseen("username", text)
+    _refuse_invisible("username", text)
     shown = normalize("NFC", text)
     canonical = canonical_name(text)
-    _refuse_unseen("username", canonical)
+    _refuse_invisible("username", canonical)
     if len(shown) > MAX_NAME or len(canonical) > MAX_NAME:
         raise InvalidField("username", f"must be at most {MAX_NAME} characters")
     if canonical != canonical.strip():
@@ -144,19 +144,19 @@ def check_name(text: str) -> tuple[str, str]:
     return shown, canonical
 
 
-def drawn_like_latin(canonical: str) -> bool:
+def looks_latin(canonical: str) -> bool:
     r"""Whether a name could pass for one of the keyboard's Latin letters, and is none.
 
     Every letter of a Cyrillic, Greek or Armenian name has a Latin twin; or a letter is a rare one that may have. Such
     names are real (the Russian for dew, the first name Ana, a Turk's), so they are allowed and logged.
 
-    >>> drawn_like_latin("\u0441\u043e\u0440"), drawn_like_latin("иван"), drawn_like_latin("cop")
+    >>> looks_latin("\u0441\u043e\u0440"), looks_latin("иван"), looks_latin("cop")
     (True, False, False)
     """
     letters = [letter for letter in canonical if category(letter)[0] == "L"]
     if any(letter in _RARE_LATIN or name(letter, "").split(" ", 1)[0] in _RARE_SCRIPTS for letter in letters):
         return True
-    return bool(letters) and all(letter in _DRAWN_LIKE_LATIN for letter in letters)
+    return bool(letters) and all(letter in _LOOKS_LATIN for letter in letters)
 
 
 def check_email(text: str) -> tuple[str, str]:
@@ -179,18 +179,18 @@ def check_email(text: str) -> tuple[str, str]:
     """
     if len(text) > MAX_EMAIL:
         raise InvalidField("email", f"must be at most {MAX_EMAIL} characters")
-    _refuse_unseen("email", text)
+    _refuse_invisible("email", text)
     address = normalize("NFKC", text)
     canonical = canonical_name(text)
     for form in (address, canonical):
-        _refuse_unseen("email", form)
+        _refuse_invisible("email", form)
         local_part, at, domain = form.partition("@")
         labels = domain.split(".")
         if (
             not at
             or len(form.encode()) > MAX_EMAIL
             or len(local_part.encode()) > MAX_LOCAL_PART
-            or not all(_written_with(atom, _ATEXT) for atom in local_part.split("."))
+            or not all(_only_letters_and(atom, _ATEXT) for atom in local_part.split("."))
             or len(labels) < 2  # noqa: PLR2004 - a host of one label takes no mail from outside
             or labels[-1].isdecimal()
             or not all(map(_is_domain_label, labels))
@@ -202,18 +202,18 @@ def check_email(text: str) -> tuple[str, str]:
 def _is_domain_label(label: str) -> bool:
     return (
         len(label.encode()) <= MAX_DOMAIN_LABEL
-        and _written_with(label, frozenset("-"))
+        and _only_letters_and(label, frozenset("-"))
         and not label.startswith("-")
         and not label.endswith("-")
     )
 
 
-def _written_with(text: str, others: frozenset[str]) -> bool:
+def _only_letters_and(text: str, others: frozenset[str]) -> bool:
     """Letters, marks and digits of any script, and these; nothing that IDNA might still read as a dot (U+3002)."""
     return bool(text) and all(letter in others or category(letter)[0] in "LMN" for letter in text)
 
 
-def _refuse_unseen(field: str, text: str) -> None:
+def _refuse_invisible(field: str, text: str) -> None:
     for letter in text:
         kind = category(letter)
         if reason := _REFUSED.get(kind) or ("an invisible character" if letter in _BLANK else None):
@@ -236,4 +236,4 @@ def _scripts(canonical: str) -> list[str]:
     A letter's Unicode name begins with its script, which is all that the standard library knows of scripts.
     """
     found = {name(letter, "").split(" ", 1)[0] for letter in canonical if category(letter)[0] == "L"} - _NO_SCRIPT
-    return [] if any(found <= together for together in _WRITTEN_TOGETHER) else sorted(found)
+    return [] if any(found <= together for together in _SCRIPT_SETS) else sorted(found)

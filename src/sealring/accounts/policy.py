@@ -10,7 +10,7 @@ import secrets
 from dataclasses import dataclass
 
 from sealring.accounts.account import Account
-from sealring.accounts.names import check_email, check_name, drawn_like_latin
+from sealring.accounts.names import check_email, check_name, looks_latin
 from sealring.accounts.passwords import FLOOR, check_password
 from sealring.rate_limits.rate import RateLimit
 
@@ -82,6 +82,6 @@ def draft_account(username: str, email: str | None, *, scopes: tuple[str, ...], 
         scopes=scopes,
         created_at=now,
     )
-    if drawn_like_latin(canonical):
+    if looks_latin(canonical):
         log.warning("account %s has a name that looks like a Latin one and is none", account.id)
     return account

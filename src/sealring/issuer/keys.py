@@ -28,15 +28,15 @@ from sealring.revocation.entry import Entry
 from sealring.signing_keys.key import KeyRing, SigningKey
 from sealring.signing_keys.lifecycle import (
     KeyPolicy,
-    bring_forward,
+    adopt_algorithm,
     in_order,
     key_state,
+    next_key_start,
+    revoke_key,
+    rotate_now,
+    set_expiry,
     signing_key,
     standby_key,
-    standby_start,
-    strike,
-    take_up,
-    tidy,
 )
 from sealring.store.protocol import Store
 
@@ -110,9 +110,9 @@ class SigningKeys:
         for _ in range(ATTEMPTS):
             await self.read()
             now = self._clock() // 1000
-            ring = take_up(self._ring.keys, self._policy, now) if starting else self._ring.keys
-            starts = standby_start(ring, self._policy, now, starting=starting)
-            wanted = tidy(ring, self._policy, now)
+            ring = adopt_algorithm(self._ring.keys, self._policy, now) if starting else self._ring.keys
+            starts = next_key_start(ring, self._policy, now, starting=starting)
+            wanted = set_expiry(ring, self._policy, now)
             if starts is None and wanted == self._ring.keys:
                 return
             try:
@@ -123,7 +123,7 @@ class SigningKeys:
             event = Event(kind="key_published", at_ms=self._clock(), cause="retired keys dropped")
             if starts is not None:
                 fresh = self._make(now, starts)
-                wanted = tidy((*wanted, fresh), self._policy, now)
+                wanted = set_expiry((*wanted, fresh), self._policy, now)
                 event = replace(
                     event, cause="standby", detail={"kid": fresh.kid, "alg": fresh.alg, "signs_from": starts}
                 )
@@ -147,7 +147,7 @@ class SigningKeys:
             standby = standby_key(self._ring.keys, now)
             if standby is None:
                 continue
-            wanted = tidy(bring_forward(self._ring.keys, self._policy, now), self._policy, now)
+            wanted = set_expiry(rotate_now(self._ring.keys, self._policy, now), self._policy, now)
             event = Event(
                 kind="key_published", at_ms=self._clock(), cause="rotation asked for", detail={"kid": standby.kid}
             )
@@ -169,7 +169,7 @@ class SigningKeys:
             now = self._clock() // 1000
             if not any(key.kid == kid and key.revoked_at is None for key in self._ring.keys):
                 raise NotFound(f"no live signing key {kid!r}")
-            wanted = tidy(strike(self._ring.keys, kid, self._policy, now), self._policy, now)
+            wanted = set_expiry(revoke_key(self._ring.keys, kid, self._policy, now), self._policy, now)
             event = Event(kind="key_revoked", at_ms=self._clock(), detail={"kid": kid})
             entries = await self._write(wanted, event, revoked_kid=kid)
             if entries is not None:

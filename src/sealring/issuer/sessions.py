@@ -23,7 +23,7 @@ from sealring.issuer.store_clock import check_clock
 from sealring.revocation.entry import Entry
 from sealring.sessions.grant import Grant, GrantFor, check_acr, check_amr, check_subject, scope_tokens
 from sealring.sessions.lifetimes import over_cause, refresh_expiry
-from sealring.sessions.refresh import Lapsed, Mint, Over, Repeat, Reused, Superseded, decide_refresh, token_of
+from sealring.sessions.refresh import Ended, Expired, Mint, Repeat, Reused, Superseded, decide_refresh, token_of
 from sealring.sessions.refresh_token import RefreshToken, RefreshTokenCodec
 from sealring.sessions.revocation import EndSession, EndSubject, Revocation, StaleSubject
 from sealring.sessions.session import EndCause, Session
@@ -218,7 +218,7 @@ class Sessions:
             StoreUnavailable: try again; a retry is safe. Also where a limit has come by our clock, but ours and the
                 store's disagree.
         """
-        token = self._refresh_tokens.open(text)
+        token = self._refresh_tokens.decode(text)
         await self._access_tokens.ttl.declare()  # before the session is read: see there
         for _ in range(SWAP_ATTEMPTS):
             record = await self._store.read_session(token.session_id)
@@ -230,7 +230,7 @@ class Sessions:
                 record.session, token, now_ms=now_ms, retry_window_ms=self._policy.retry_window_ms
             )
             match decision:
-                case Over() | Lapsed() | Reused():
+                case Ended() | Expired() | Reused():
                     await self._refuse(decision, record.session, origin)
                 case Superseded():
                     raise RefreshSuperseded("a newer refresh token is in use")
@@ -275,7 +275,7 @@ class Sessions:
         Raises:
             InvalidRefreshToken: not one of ours.
         """
-        return self._refresh_tokens.open(text).session_id
+        return self._refresh_tokens.decode(text).session_id
 
     def newest_refresh_token(self, session_id: str, texts: Iterable[str]) -> str | None:
         """The newest refresh token of that session among `texts`; None when none is of it."""
@@ -315,7 +315,7 @@ class Sessions:
         """Live sessions of the subject, or of everybody; the newest first, and no more than `limit`."""
         return await self._store.list_sessions(subject, now=self._clock() // 1000, limit=limit)
 
-    async def _refuse(self, why: Over | Lapsed | Reused, session: Session, origin: Origin) -> None:
+    async def _refuse(self, why: Ended | Expired | Reused, session: Session, origin: Origin) -> None:
         """Refuse, and end what is to end for it in one transaction with the event (I4, I5).
 
         Returns only when the row has moved meanwhile: then the decision was about another row.
@@ -326,10 +326,10 @@ class Sessions:
         """
         whose = {"subject": session.subject, "session": session.id, "address": origin.address}
         match why:
-            case Over():
+            case Ended():
                 self._over_here(session.id)
                 raise SessionEnded("session was ended")
-            case Lapsed(limit):
+            case Expired(limit):
                 await check_clock(self._store, self._clock, leeway_seconds=self._policy.leeway_seconds)
                 event = self._event("session_ended", **whose, cause=limit)
                 if await self._revoke(EndSession(id=session.id, cause=limit, unmoved=session), event):
@@ -374,7 +374,7 @@ class Sessions:
             access_token=self._access_tokens.issue(
                 session, epoch=epoch, scopes=grant.scopes, claims=grant.claims, now=now
             ),
-            refresh_token=self._refresh_tokens.seal(token),
+            refresh_token=self._refresh_tokens.encode(token),
             refresh_expires_at=refresh_expiry(session, now),
             session=session,
             scopes=tuple(grant.scopes),

@@ -45,20 +45,20 @@ class Reused:
 
 
 @dataclass(frozen=True, slots=True)
-class Lapsed:
+class Expired:
     """A limit has come (401): end the session if the row still is what was read, before a clock set back hides it."""
 
     limit: Limit
 
 
 @dataclass(frozen=True, slots=True)
-class Over:
+class Ended:
     """The session was ended before (401)."""
 
 
-Decision = Mint | Repeat | Superseded | Reused | Lapsed | Over
+Decision = Mint | Repeat | Superseded | Reused | Expired | Ended
 
-Relation = Literal["confirmed", "child", "parent", "stranger"]
+Relation = Literal["confirmed", "child", "parent", "unrelated"]
 """What a token is to the row: its own pair; minted from that; what that was minted from; anything else."""
 
 Step = Literal["repeat", "mint", "confirm", "supersede", "end"]
@@ -79,7 +79,7 @@ TABLE: Final[Mapping[Relation, Rule]] = MappingProxyType(
         "confirmed": Rule("last child minted", within="repeat", otherwise="mint"),
         "child": Rule(None, within="confirm", otherwise="confirm"),
         "parent": Rule("token confirmed", within="supersede", otherwise="end"),
-        "stranger": Rule(None, within="end", otherwise="end"),
+        "unrelated": Rule(None, within="end", otherwise="end"),
     }
 )
 
@@ -100,7 +100,7 @@ def decide_refresh(session: Session, token: RefreshToken, *, now_ms: int, retry_
         raise ValueError("token must be of this session")
     cause = over_cause(session, now_ms // 1000)
     if cause is not None:
-        return Over() if cause == "ended" else Lapsed(cause)
+        return Ended() if cause == "ended" else Expired(cause)
     rule = TABLE[relation_of(token, session)]
     opened_ms = session.child_minted_ms if rule.window_opens == "last child minted" else session.confirmed_ms
     step = rule.within if _within(retry_window_ms, now_ms, opened_ms) else rule.otherwise
@@ -135,7 +135,7 @@ def relation_of(token: RefreshToken, session: Session) -> Relation:
     if ahead == -1 and token.minted_ms == session.parent_minted_ms:
         return "parent"
     # a sibling of the confirmed token, an older one, or one ahead of a store that went back in time (R8)
-    return "stranger"
+    return "unrelated"
 
 
 def renew(session: Session, now_ms: int) -> Session | None:

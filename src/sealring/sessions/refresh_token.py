@@ -49,12 +49,12 @@ class RefreshTokenCodec:
     """Turns refresh tokens into text and back, under one or more keys.
 
     Args:
-        keys: the first seals, all open (R13): at least one, each of 32 bytes or more.
+        keys: the first one signs, each of them verifies (R13): at least one, each of 32 bytes or more.
 
     >>> codec = RefreshTokenCodec([b"a key of at least 32 bytes, please"])
     >>> first = RefreshToken("c2VhbHJpbmctc2Vzc2lvbg", 0, 1_700_000_000_000, None)
-    >>> text = codec.seal(first)
-    >>> text[:13], len(text), codec.open(text) == first
+    >>> text = codec.encode(first)
+    >>> text[:13], len(text), codec.decode(text) == first
     ('sealring_rt1_', 101, True)
     """
 
@@ -65,7 +65,7 @@ class RefreshTokenCodec:
             raise ValueError(f"keys must be one or more byte strings of at least {_KEY_BYTES} bytes")
         self._keys = tuple(keys)
 
-    def seal(self, token: RefreshToken) -> str:
+    def encode(self, token: RefreshToken) -> str:
         """Return the text of the token, under the first key.
 
         Raises:
@@ -85,11 +85,11 @@ class RefreshTokenCodec:
             raise ValueError("generation and times must be within 0 and 2**48 - 1") from error
         return PREFIX + encode(body + _mac(self._keys[0], body))
 
-    def open(self, text: object) -> RefreshToken:
+    def decode(self, text: object) -> RefreshToken:
         """Return the token that `text` is.
 
         Raises:
-            InvalidRefreshToken: it is anything but the text of a token sealed under one of the keys.
+            InvalidRefreshToken: it is anything but the text of a token signed with one of the keys.
         """
         # the shape is no secret, so refusing it early tells nothing, and a megabyte is not even decoded
         if not isinstance(text, str) or len(text) != _LENGTH or not text.startswith(PREFIX):
@@ -124,7 +124,7 @@ class RefreshTokenCodec:
         best: tuple[tuple[int, int], str] | None = None
         for text in texts:
             try:
-                token = self.open(text)
+                token = self.decode(text)
             except InvalidRefreshToken:
                 continue
             age = token.generation, token.minted_ms

@@ -25,11 +25,11 @@ class SessionCookieCodec:
     """Turns session ids into the text of the session cookie and back, under one or more keys.
 
     Args:
-        keys: the first seals, all open: at least one, each of 32 bytes or more.
+        keys: the first one signs, each of them verifies: at least one, each of 32 bytes or more.
 
     >>> codec = SessionCookieCodec([b"a key of at least 32 bytes, please"])
-    >>> text = codec.seal("c2VhbHJpbmctc2Vzc2lvbg")
-    >>> len(text), codec.open(text), codec.open(text[:-1] + "A")
+    >>> text = codec.encode("c2VhbHJpbmctc2Vzc2lvbg")
+    >>> len(text), codec.decode(text), codec.decode(text[:-1] + "A")
     (66, 'c2VhbHJpbmctc2Vzc2lvbg', None)
     """
 
@@ -40,12 +40,12 @@ class SessionCookieCodec:
             raise ValueError(f"keys must be one or more byte strings of at least {_KEY_BYTES} bytes")
         self._keys = tuple(keys)
 
-    def seal(self, session_id: str) -> str:
+    def encode(self, session_id: str) -> str:
         """Return the text for that session."""
         return f"{session_id}.{_mac(self._keys[0], session_id)}"
 
-    def open(self, text: str) -> str | None:
-        """Return the session id, or None for any text that was not sealed under one of the keys."""
+    def decode(self, text: str) -> str | None:
+        """Return the session id, or None for any text that was not signed with one of the keys."""
         shape = _SHAPE.fullmatch(text)
         if shape is None:
             return None

@@ -10,9 +10,10 @@ successor is published, so every node reads the same state from the same row wit
 K1), and when the signing key is compromised the standby takes over at once without any verifier
 meeting an unknown kid (K2).
 
-Nodes may differ in their settings: always so while a change is rolled out. So nothing that is asked again and again
-(`standby_start`, `tidy`) undoes what a node with other settings wants: a standby of another algorithm is as good as
-one's own, and an end is only put off. A server that *starts* asks once for its own algorithm to be next (`take_up`).
+Nodes may have different settings: always while a change is rolled out. So the functions that run again and again
+(`next_key_start`, `set_expiry`) never undo what a node with other settings wants: a standby of another algorithm is as
+good as one's own, and an expiry only moves later. A server that *starts* makes its own algorithm the next one, once
+(`adopt_algorithm`).
 """
 
 from __future__ import annotations
@@ -90,11 +91,11 @@ def _order(key: SigningKey) -> tuple[int, str]:
     return key.signs_from, key.kid
 
 
-def standby_start(ring: Sequence[SigningKey], policy: KeyPolicy, now: int, *, starting: bool = False) -> int | None:
+def next_key_start(ring: Sequence[SigningKey], policy: KeyPolicy, now: int, *, starting: bool = False) -> int | None:
     """When a key to be published now should begin to sign; None when no new key is needed.
 
     The very first key, or one after all were revoked, signs at once: there is nobody who knows another. With
-    `starting`, another algorithm than ours does not wait for the next rotation; see `take_up`.
+    `starting`, another algorithm than ours does not wait for the next rotation; see `adopt_algorithm`.
     """
     newest = max((key for key in ring if key.revoked_at is None), key=_order, default=None)
     if newest is None:
@@ -107,7 +108,7 @@ def standby_start(ring: Sequence[SigningKey], policy: KeyPolicy, now: int, *, st
     return max(soonest, newest.signs_from + policy.rotation_seconds)
 
 
-def take_up(ring: Sequence[SigningKey], policy: KeyPolicy, now: int) -> tuple[SigningKey, ...]:
+def adopt_algorithm(ring: Sequence[SigningKey], policy: KeyPolicy, now: int) -> tuple[SigningKey, ...]:
     """The ring as a server that starts wants it: no standby of another algorithm, and one of ours not put off.
 
     Asked once per start, and never while serving: nodes that differ would undo each other's standby for ever, and
@@ -119,11 +120,11 @@ def take_up(ring: Sequence[SigningKey], policy: KeyPolicy, now: int) -> tuple[Si
     )
     current, standby = signing_key(kept, now), standby_key(kept, now)
     if current and standby and current.alg != policy.algorithm == standby.alg:
-        return bring_forward(kept, policy, now)
-    return tuple(ring) if len(kept) == len(ring) else _ends_forgotten(kept, now)
+        return rotate_now(kept, policy, now)
+    return tuple(ring) if len(kept) == len(ring) else _without_ends(kept, now)
 
 
-def tidy(ring: Sequence[SigningKey], policy: KeyPolicy, now: int) -> tuple[SigningKey, ...]:
+def set_expiry(ring: Sequence[SigningKey], policy: KeyPolicy, now: int) -> tuple[SigningKey, ...]:
     """The ring without what is gone; each predecessor told when it ends: later than it was, never sooner."""
     ring = in_order(key for key in ring if key.verifies_until is None or now < key.verifies_until)
     alive = [key for key in ring if key.revoked_at is None]
@@ -134,17 +135,17 @@ def tidy(ring: Sequence[SigningKey], policy: KeyPolicy, now: int) -> tuple[Signi
     return tuple(key if key.revoked_at is not None else replace(key, verifies_until=ends.get(key.kid)) for key in ring)
 
 
-def bring_forward(ring: Sequence[SigningKey], policy: KeyPolicy, now: int) -> tuple[SigningKey, ...]:
+def rotate_now(ring: Sequence[SigningKey], policy: KeyPolicy, now: int) -> tuple[SigningKey, ...]:
     """Rotate: the standby signs as soon as every verifier must know it."""
     standby = standby_key(ring, now)
     if standby is None:
         return tuple(ring)
     sooner = min(standby.signs_from, max(now, standby.published_at + policy.lead_seconds))
-    ring = _ends_forgotten(ring, now)
+    ring = _without_ends(ring, now)
     return tuple(replace(key, signs_from=sooner) if key.kid == standby.kid else key for key in ring)
 
 
-def strike(ring: Sequence[SigningKey], kid: str, policy: KeyPolicy, now: int) -> tuple[SigningKey, ...]:
+def revoke_key(ring: Sequence[SigningKey], kid: str, policy: KeyPolicy, now: int) -> tuple[SigningKey, ...]:
     """Revoke one key; when it was the signing one, the standby signs from now."""
     signing, standby = signing_key(ring, now), standby_key(ring, now)
     succeeds = standby.kid if standby is not None and signing is not None and signing.kid == kid else None
@@ -158,8 +159,8 @@ def strike(ring: Sequence[SigningKey], kid: str, policy: KeyPolicy, now: int) ->
     )
 
 
-def _ends_forgotten(ring: Iterable[SigningKey], now: int) -> tuple[SigningKey, ...]:
-    """The ring for `tidy` to tell anew when its keys end, as others are to follow. What is retired keeps its end."""
+def _without_ends(ring: Iterable[SigningKey], now: int) -> tuple[SigningKey, ...]:
+    """The ring with `verifies_until` cleared on keys that are not retired, so that `set_expiry` computes it again."""
     ring = tuple(ring)
     current = signing_key(ring, now)
     return tuple(

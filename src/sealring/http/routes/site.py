@@ -82,7 +82,7 @@ class AuthSite:
     def held_session(self, request: Request) -> str | None:
         """The session that this browser holds, by the cookie that no other host can write."""
         text = self._cookie(request, self.cookies.names.session)
-        return None if text is None else self.session_cookies.open(text)
+        return None if text is None else self.session_cookies.decode(text)
 
     def refresh_cookies(self, request: Request) -> list[str]:
         """Every refresh cookie that came: ours, one of an earlier path, one that a sibling host planted (N3, N5)."""
@@ -127,7 +127,7 @@ class AuthSite:
                 user=user,
             )
         response.raw_headers.append(self.cookies.set_access(issued.access_token.text, expires_in))
-        session_cookie = self.session_cookies.seal(issued.session.id)
+        session_cookie = self.session_cookies.encode(issued.session.id)
         response.raw_headers.append(self.cookies.set_session(session_cookie, refresh_expires_in))
         refresh_path = auth_path(request.scope)
         response.raw_headers.append(
