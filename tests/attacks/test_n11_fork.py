@@ -211,3 +211,26 @@ def test_a_child_hashes_with_threads_of_its_own(tmp_path: Path) -> None:
         """,
         f"sqlite:///{tmp_path}/sealring.db",
     )
+
+
+@pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def test_a_child_forked_inside_a_running_loop_that_leaves_by_os_exit_disturbs_nobody(
+    request: pytest.FixtureRequest, tmp_path: Path, kind: str
+) -> None:
+    run(
+        """
+        async def main():
+            async with auth.lifespan():
+                issued = await auth.start_session("42")
+                child = os.fork()
+                if child == 0:
+                    os._exit(5)
+                assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 5
+                for _ in range(3):
+                    issued = await auth.refresh_session(issued.refresh_token)
+                    assert auth.verify(issued.access_token.text).subject == "42"
+
+        asyncio.run(main())
+        """,
+        f"sqlite:///{tmp_path}/sealring.db" if kind == "sqlite" else request.getfixturevalue("postgres_dsn"),
+    )
