@@ -191,6 +191,32 @@ def test_n9_check_and_migrate_see_a_pooler(  # noqa: PLR0917 - fixtures
     assert ("ok    pooler: between this node and PostgreSQL" in capsys.readouterr().out) is between
 
 
+@pytest.mark.parametrize(
+    "command", [["check"], ["users", "list"], ["keys", "list"], ["migrate"], ["serve", "--port", "0"]], ids=" ".join
+)
+def test_n9_a_pooler_in_statement_mode_is_refused_by_every_command(  # noqa: PLR0917 - fixtures
+    command: list[str],
+    postgres_cluster: Any,
+    postgres_dsn: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SEALRING_SECRET", SECRET)
+    monkeypatch.setenv("SEALRING_ISSUER", "http://127.0.0.1:8000")
+    monkeypatch.setenv("SEALRING_DATABASE_URL", postgres_dsn)
+    assert run(["migrate"]) == 0
+    with own_pooler(postgres_cluster, pool_mode="statement") as pooler:
+        monkeypatch.setenv("SEALRING_DATABASE_URL", pooler.through(postgres_dsn))
+        capsys.readouterr()
+        assert run(command) == 1
+    said = capsys.readouterr()
+    assert "transaction blocks not allowed in statement pooling mode" in said.out + said.err
+    assert "hint: a pooler is between: set its pool_mode to transaction or session" in said.out + said.err
+    assert "no signing key" not in said.err
+
+
 async def test_n9_i6_a_pooler_that_is_killed_takes_no_acknowledged_write_with_it(
     postgres_cluster: Any, postgres_dsn: str
 ) -> None:

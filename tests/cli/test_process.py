@@ -56,6 +56,17 @@ def test_what_serves_nobody_loads_no_web_framework(arguments: list[str]) -> None
     assert done.stderr.strip() == "[]"
 
 
+def test_the_log_of_a_library_is_no_part_of_what_a_command_prints() -> None:
+    code = (
+        "import logging; from sealring.cli import main\n"
+        "try: main(['version'])\n"
+        "finally: logging.getLogger('psycopg.pool').warning('discarding closed connection')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout
+    assert done.stderr == ""
+
+
 def test_a_command_ends_with_its_code_and_keeps_the_streams_apart(tmp_path: Path) -> None:
     done = sealring(tmp_path, "version")
     assert (done.returncode, done.stderr) == (0, "")

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from sealring import Sealring
@@ -187,6 +188,9 @@ def test_check_makes_neither_a_store_nor_a_key(shell: Shell, folder: Path) -> No
     assert (said.code, said.err) == (0, "")
     assert "ok    store: not there yet" in said.out
     assert [path.name for path in folder.iterdir()] == [".env"]
+    (folder / "sealring.db").touch()
+    assert "ok    store: not there yet" in shell("check").out
+    assert (folder / "sealring.db").stat().st_size == 0
     shell("migrate")
     before = contents(folder)
     said = shell("check")
@@ -201,6 +205,55 @@ def test_check_makes_nothing_when_the_secret_is_bad(
     monkeypatch.setenv("SEALRING_SECRET", "short")
     assert shell("check").code == 1
     assert list(folder.iterdir()) == []
+
+
+def test_check_leaves_an_older_schema_as_it_is(house: Shell, folder: Path) -> None:
+    house("migrate")
+    with contextlib.closing(sqlite3.connect(folder / "sealring.db")) as db, db:
+        db.execute("UPDATE schema_version SET version = -1")
+    before = contents(folder)
+    said = house("check")
+    assert said.code == 1
+    assert "WRONG schema: version -1, and this program wants 1" in said.out
+    assert contents(folder) == before
+
+
+@pytest.mark.postgres
+def test_check_makes_no_table_in_postgresql(shell: Shell, postgres_dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    shell("init")
+    monkeypatch.setenv("SEALRING_DATABASE_URL", postgres_dsn)
+    monkeypatch.setenv("SEALRING_DATABASE_SCHEMA", "seals")
+    made = (
+        "SELECT (SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace), to_regnamespace('seals')"
+    )
+    said = shell("check")
+    assert (said.code, said.err) == (0, "")
+    assert "ok    store: not there yet" in said.out
+    with psycopg.connect(postgres_dsn) as connection:
+        assert connection.execute(made).fetchall() == [(0, None)]
+    monkeypatch.delenv("SEALRING_DATABASE_SCHEMA")
+    assert "ok    store: not there yet" in shell("check").out
+    with psycopg.connect(postgres_dsn) as connection:
+        assert connection.execute(made).fetchall() == [(0, None)]
+    assert shell("migrate").code == 0
+    assert "ok    schema: version 1" in shell("check").out
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("schema", ["", "seals"])
+def test_check_says_who_may_make_no_tables(
+    shell: Shell, postgres_dsn: str, monkeypatch: pytest.MonkeyPatch, schema: str
+) -> None:
+    shell("init")
+    with psycopg.connect(postgres_dsn, autocommit=True) as connection:
+        connection.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
+        connection.execute(f"DROP ROLE IF EXISTS weak{schema}".encode())
+        connection.execute(f"CREATE ROLE weak{schema} LOGIN".encode())
+    monkeypatch.setenv("SEALRING_DATABASE_URL", postgres_dsn.replace("postgres@", f"weak{schema}@"))
+    monkeypatch.setenv("SEALRING_DATABASE_SCHEMA", schema)
+    said = shell("check")
+    assert said.code == 1
+    assert f"WRONG store: this role may make {'no schema' if schema else 'no tables'}" in said.out
 
 
 def contents(folder: Path) -> list[str]:

@@ -31,6 +31,8 @@ POOLED = (
 )
 
 
+NOT_THERE = "not there yet: the first server that starts makes it, or `sealring migrate`"
+
 WIDEST_IPV4_PREFIX = 8
 WIDEST_IPV6_PREFIX = 20
 """No operator has a public network larger than these; the widest private ones are 10.0.0.0/8 and fc00::/7."""
@@ -200,10 +202,15 @@ async def _keys(auth: Sealring) -> Finding:
     return good("keys", f"{signing.alg} {signing.kid} signs")
 
 
+def _is_missing(url: str) -> bool:
+    path = sqlite_path(url)
+    return path is not None and not path.exists()
+
+
 def _could_be_made(url: str) -> bool:
     """Whether this names a file that does not exist and could. To open it would make it."""
     path = sqlite_path(url)
-    if path is None or path.exists():
+    if path is None or not _is_missing(url):
         return False
     try:
         with TemporaryFile(dir=path.parent):  # nothing of it is left behind
@@ -212,14 +219,27 @@ def _could_be_made(url: str) -> bool:
         return False
 
 
+def _version(found: int, newest: int) -> Finding | None:
+    """What there is to say of a store that was not brought to this version yet. To look further would do it."""
+    if found == 0:
+        return good("store", NOT_THERE)
+    if found == newest:
+        return None
+    words = f"version {found}, and this program wants {newest}"
+    return wrong("schema", words, "run `sealring migrate`; a server that starts does the same")
+
+
 async def _store(settings: Settings, *, with_keys: bool) -> list[Finding]:
     from sealring.assembly import Sealring  # noqa: PLC0415 - `serve` looks at .env before it loads FastAPI
 
     url = settings.database_url
+    newest = read_migrations("sqlite")[-1].number
     try:
         store = open_store(url, settings.database_schema or None)
         if _could_be_made(url):
-            return [good("store", "not there yet: the first server that starts makes it, or `sealring migrate`")]
+            return [good("store", NOT_THERE)]
+        if not _is_missing(url) and (unfit := _version(await store.schema_version(), newest)):
+            return [unfit]
         await store.open()
     except SealringError as error:
         return [_failed("store", error)]
@@ -234,7 +254,7 @@ async def _store(settings: Settings, *, with_keys: bool) -> list[Finding]:
         findings.append(good("store", f"open, {len(page.entries)} live revocations, head {page.head}"))
         if store.behind_pooler:
             findings.append(good("pooler", POOLED))
-        findings.append(good("schema", f"version {read_migrations('sqlite')[-1].number}"))
+        findings.append(good("schema", f"version {newest}"))
         findings.append(good("incarnation", f"{tail.incarnation[:8]}: the same on every node"))
         findings.append(_access_ttl(tail, settings))
         findings.append(_lag(took, settings))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 import sys
@@ -36,6 +37,8 @@ for command in (serve, init, secret, migrate, restored, check, users, sessions, 
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code."""
+    # psycopg's pool logs each lost connection: `serve` writes it as JSON, and a terminal gets our own words only
+    logging.getLogger("psycopg").addHandler(logging.NullHandler())
     if sys.stdin is None:
         sys.stdin = Path(os.devnull).open(encoding="utf-8")  # noqa: SIM115 - whoever started us closed it
     try:

@@ -49,6 +49,7 @@ from sealring.store.revocation_log import (
     session_ended,
 )
 from sealring.store.rows import MOVING_NAMES
+from sealring.store.schema import read_migrations
 
 
 def _clock() -> int:
@@ -81,6 +82,9 @@ class MemoryStore(MemoryCredentials, Store):
 
     async def open(self) -> None:
         """Nothing is to be opened."""
+
+    async def schema_version(self) -> int:
+        return read_migrations("sqlite")[-1].number
 
     async def close(self) -> None:
         """Nothing is to be closed."""

@@ -301,5 +301,15 @@ class Store(
                 or a schema newer than this program).
         """
 
+    async def schema_version(self) -> int:
+        """The number of the newest migration that was made there, 0 before the first.
+
+        It needs no `open`, and writes nothing: this is how to look at a store that may not be there yet.
+
+        Raises:
+            ConfigurationError: as `open`.
+            StoreUnavailable: it cannot be asked now.
+        """
+
     async def close(self) -> None:
         """Let go of everything; what was acknowledged is safe without it."""

@@ -81,6 +81,18 @@ class Connection(psycopg.AsyncConnection[Any]):
         else:
             await super().execute(settings_statement(schema, of_transaction=False).encode())
 
+    async def check_transactions(self) -> None:
+        """See that a pooler takes transactions: one in statement mode runs each statement anywhere, by itself (N9).
+
+        BEGIN travels alone here. A whole transaction in one round trip passes such a pooler now and then.
+
+        Raises:
+            OperationalError: it takes none.
+        """
+        if self.pooled:
+            async with self.snapshot():
+                pass
+
     async def begin(self, mode: str = READ_COMMITTED) -> None:
         """Begin a transaction, with our settings in the same round trip."""
         await super().execute(f"BEGIN {mode}; {self._settings}".encode())

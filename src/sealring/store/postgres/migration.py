@@ -88,6 +88,40 @@ async def migrate(connection: Connection, schema: str | None, *, wait_seconds: i
             await connection.rollback()
 
 
+async def read_version(connection: Connection, schema: str | None) -> int:
+    """The number of the newest step that was made; 0 before the first. It makes nothing.
+
+    Raises:
+        ConfigurationError: the database or the schema cannot be used or made, or is newer than this program.
+        StoreUnavailable: a step is wanted, and the database cannot be written now.
+    """
+    place = await _look(connection, schema)
+    _check(place, schema)
+    applied = await _applied(connection)
+    if pending_migrations("postgresql", applied) and (place.read_only or place.standby):
+        raise _unwritable(place)
+    if not applied:
+        await _refuse_foreign(connection)
+        await _check_grants(connection, None if schema is not None and not place.exists else place.schema)
+    return max(applied, default=0)
+
+
+async def _check_grants(connection: Connection, schema: str | None) -> None:
+    """Whether this role may make what is not there yet: the schema, or the tables in it."""
+    question = (
+        "SELECT has_database_privilege(current_database(), 'CREATE')"
+        if schema is None
+        else "SELECT has_schema_privilege(current_schema(), 'CREATE')"
+    )
+    ((granted,),) = await (await connection.execute(question)).fetchall()
+    if not granted:
+        where = "no schema here" if schema is None else f'no tables in the schema "{schema}"'
+        raise ConfigurationError(
+            f"this role may make {where}",
+            hint="docs/cluster.md lists the grants; run `sealring migrate` as a role that may",
+        )
+
+
 async def _make(connection: Connection, schema: str | None) -> None:
     steps = pending_migrations("postgresql", applied := await _applied(connection))
     if schema is not None and not (await _look(connection, schema)).exists:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from functools import partial
+from typing import TypeVar
 
 import psycopg
 
@@ -28,9 +29,9 @@ from sealring.store.postgres import keys as signing_keys
 from sealring.store.postgres import one_time as one_time_rows
 from sealring.store.postgres import reset_after_restore as reset
 from sealring.store.postgres.connection import Connection
-from sealring.store.postgres.database import BUDGET_SECONDS, Database, unavailable
+from sealring.store.postgres.database import BUDGET_SECONDS, Database, Work, unavailable
 from sealring.store.postgres.heartbeat import Heartbeat
-from sealring.store.postgres.migration import migrate
+from sealring.store.postgres.migration import migrate, read_version
 from sealring.store.postgres.notify import ChangeListener
 from sealring.store.postgres.refresh_batch import RefreshBatch
 from sealring.store.postgres.revocation_batch import RevocationBatch
@@ -38,6 +39,8 @@ from sealring.store.protocol import Store
 from sealring.store.records import DeclaredTtl, LoginGuard, SessionRecord, StartedSession
 from sealring.store.revocation_log import draft_entry
 from sealring.store.rows import names_something, storable
+
+T = TypeVar("T")
 
 
 class PostgresStore(Store):
@@ -93,17 +96,25 @@ class PostgresStore(Store):
     async def open(self) -> None:
         self._leave_ended_loop()
         self._loop = asyncio.get_running_loop()
+        await self._ask_once(lambda connection: migrate(connection, self._schema))
+        await self._database.open()
+        await self._following.open()
+        watch_forks(self)
+
+    async def schema_version(self) -> int:
+        return await self._ask_once(lambda connection: read_version(connection, self._schema))
+
+    async def _ask_once(self, work: Work[T]) -> T:
+        """Do it on a connection of its own, which is closed afterwards."""
         connection = await self._database.connect()
+        self.behind_pooler = connection.pooled
         try:
-            await migrate(connection, self._schema)
+            await connection.check_transactions()
+            return await work(connection)
         except psycopg.Error as error:
             raise unavailable(error) from error
         finally:
             await connection.close()
-        self.behind_pooler = connection.pooled
-        await self._database.open()
-        await self._following.open()
-        watch_forks(self)
 
     async def close(self) -> None:
         stop_watching(self)

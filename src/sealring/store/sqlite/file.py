@@ -10,9 +10,11 @@ import errno
 import os
 import sqlite3
 import sys
+from contextlib import closing
 from pathlib import Path
 
 from sealring.errors import ConfigurationError, StoreUnavailable
+from sealring.store.schema import pending_migrations
 
 OLDEST_SQLITE = (3, 37, 0)
 """STRICT tables; RETURNING came two releases before."""
@@ -137,6 +139,26 @@ def connect(path: Path) -> sqlite3.Connection:
     except sqlite3.Error as error:
         raise opening_error(path, error) from error
     return db
+
+
+def read_version(path: Path) -> int:
+    """The version of the schema in a file, 0 when there is no file or no table; by a connection that cannot write.
+
+    Raises:
+        ConfigurationError: the file is no database, or is newer than this program.
+        StoreUnavailable: it could not be read this time.
+    """
+    if not path.exists():
+        return 0
+    try:
+        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=BUSY_SECONDS)) as db:
+            if db.execute("SELECT 1 FROM sqlite_master WHERE name = 'schema_version'").fetchone() is None:
+                return 0
+            applied = dict(db.execute("SELECT version, digest FROM schema_version").fetchall())
+    except sqlite3.Error as error:
+        raise opening_error(path, error) from error
+    pending_migrations("sqlite", applied)
+    return max(applied, default=0)
 
 
 def opening_error(path: Path, error: sqlite3.Error | OSError) -> ConfigurationError | StoreUnavailable:

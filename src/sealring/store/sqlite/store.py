@@ -32,7 +32,7 @@ from sealring.store.sqlite import access_ttls, accounts, credentials, logs, purg
 from sealring.store.sqlite import keys as signing_keys
 from sealring.store.sqlite import one_time as one_time_rows
 from sealring.store.sqlite import reset_after_restore as reset
-from sealring.store.sqlite.file import check_name
+from sealring.store.sqlite.file import check_name, read_version
 from sealring.store.sqlite.writer import SqliteWriter
 
 
@@ -54,6 +54,9 @@ class SqliteStore(Store):
 
     async def open(self) -> None:
         await self.writer.open(_migrate)
+
+    async def schema_version(self) -> int:
+        return await asyncio.to_thread(read_version, self.writer.path)
 
     async def close(self) -> None:
         await self.writer.close()
