@@ -20,7 +20,7 @@ from httpx2 import ASGITransport, AsyncClient
 from prometheus_client import CollectorRegistry
 
 from sealring import Sealring, jwt
-from sealring.cli.examine import examine
+from sealring.cli.diagnostics import examine
 from sealring.errors import Stale, StoreUnavailable
 from sealring.http.health import HealthRoutes
 from sealring.store.postgres import PostgresStore, database

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sealring.audit.event import Event
+from sealring.cli.context import with_issuer
 from sealring.cli.output import as_json, say, say_json
-from sealring.cli.workplace import with_issuer
 
 if TYPE_CHECKING:
     from sealring.assembly import Sealring

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sealring import jwt
-from sealring.cli.asking import confirmation
+from sealring.cli.context import with_issuer
 from sealring.cli.output import as_json, print_rows, say
-from sealring.cli.workplace import with_issuer
+from sealring.cli.prompts import confirmation
 from sealring.errors import ConfigurationError
 from sealring.jwt.algorithms import ALGORITHMS
 

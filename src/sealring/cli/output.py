@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from sealring.cli.asking import NobodyToAskError
+from sealring.cli.prompts import NobodyToAskError
 from sealring.errors import ConfigurationError, StoreUnavailable
 
 WIDE = 10_000

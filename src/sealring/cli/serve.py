@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from sealring.cli.examine import Finding, cookies, env_file
+from sealring.cli.diagnostics import Finding, cookies, env_file
 from sealring.cli.output import say, say_warning
 from sealring.cli.setup import DOTENV, check_no_keys, write_dotenv
 from sealring.errors import ConfigurationError

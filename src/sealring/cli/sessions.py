@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sealring.cli.context import with_issuer
 from sealring.cli.output import as_json, print_rows, say, say_warning
-from sealring.cli.workplace import with_issuer
 from sealring.errors import NotFound
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sealring.cli.asking import confirmation
+from sealring.cli.context import with_issuer
 from sealring.cli.output import say, say_warning
-from sealring.cli.workplace import with_issuer
+from sealring.cli.prompts import confirmation
 from sealring.errors import ConfigurationError
 from sealring.settings import Settings, load_settings, names_in_dotenv
 from sealring.store import open_store, sqlite_path
@@ -139,9 +139,9 @@ def version() -> None:
 @click.command()
 def check() -> None:
     """Look at configuration, store, clock and cookies: what is wrong, and how to mend it."""
-    from sealring.cli.examine import examine  # noqa: PLC0415 - the other commands need none of it
+    from sealring.cli.diagnostics import diagnose  # noqa: PLC0415 - the other commands need none of it
 
-    findings = examine()
+    findings = diagnose()
     for finding in findings:
         say(f"{'ok   ' if finding.good else 'WRONG'} {finding.subject}: {finding.words}")
         if finding.hint:

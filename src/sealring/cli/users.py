@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sealring.accounts.account import Account
-from sealring.cli.asking import confirmation, password_file, read_password
+from sealring.cli.context import with_issuer
 from sealring.cli.output import as_json, print_rows, say, say_warning
-from sealring.cli.workplace import with_issuer
+from sealring.cli.prompts import confirmation, password_file, read_password
 from sealring.http.cookies import MAX_SET_COOKIE_BYTES
 from sealring.issuer.access_tokens import estimate_chars
 from sealring.issuer.accounts import Accounts

@@ -59,7 +59,7 @@ def wrong(subject: str, words: str, hint: str | None = None) -> Finding:
     return Finding(subject, good=False, words=words, hint=hint)
 
 
-def examine() -> list[Finding]:
+def diagnose() -> list[Finding]:
     """Everything that can be told from here."""
     try:
         settings = load_settings()
