@@ -20,7 +20,7 @@ from httpx2 import ASGITransport, AsyncClient
 from prometheus_client import CollectorRegistry
 
 from sealring import Sealring, jwt
-from sealring.cli.diagnostics import examine
+from sealring.cli.diagnostics import diagnose
 from sealring.errors import Stale, StoreUnavailable
 from sealring.http.health import HealthRoutes
 from sealring.store.postgres import PostgresStore, database
@@ -324,7 +324,7 @@ async def test_f8_check_says_that_the_store_acknowledges_nothing(
         pass
 
     async def writes() -> tuple[bool, str]:
-        (found,) = (finding for finding in await asyncio.to_thread(examine) if finding.subject == "writes")
+        (found,) = (finding for finding in await asyncio.to_thread(diagnose) if finding.subject == "writes")
         return found.good, found.words
 
     age(dsn, 60)

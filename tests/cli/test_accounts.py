@@ -56,7 +56,7 @@ def test_an_account_from_its_making_to_its_end(shell: Shell, folder: Path) -> No
 
     (folder / "new").write_text(OTHER_PASSWORD + "\n")
     assert shell("users set-password ada --password-file new").out == (
-        "new password for ada; every session ended, and no failed attempt counts any more\n"
+        "set a new password for ada; every session ended, its rate limits are reset\n"
     )
     assert log_in(password=PASSWORD) == "invalid_credentials"
     assert isinstance(log_in(password=OTHER_PASSWORD), tuple)
@@ -64,7 +64,7 @@ def test_an_account_from_its_making_to_its_end(shell: Shell, folder: Path) -> No
     assert shell("users disable ada").out == "disabled ada; every session ended\n"
     assert log_in(password=OTHER_PASSWORD) == "invalid_credentials"
     assert shell("sessions list --json").json == []
-    assert shell("users enable ada").out == "enabled ada; no failed attempt counts any more\n"
+    assert shell("users enable ada").out == "enabled ada; its rate limits are reset\n"
     assert isinstance(log_in(password=OTHER_PASSWORD), tuple)
 
     assert shell("users delete ada").code != 0, "it asks first"
@@ -188,7 +188,7 @@ def test_a_listing_of_sessions_that_stops_short_says_so(house: Shell) -> None:
         assert said.json == whole[:limit]
         assert said.err.splitlines() == [
             f"sealring: warning: only the newest {limit} are shown; there are more",
-            "hint: narrow it with --user or --subject, or ask for more with --limit",
+            "hint: filter with --user or --subject, or raise --limit",
         ]
     assert house("sessions list --limit 3").err == ""
 

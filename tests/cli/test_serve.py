@@ -139,7 +139,7 @@ def test_no_useless_secret_is_written_beside_keys_of_another(house: Shell, folde
     before = sorted(folder.iterdir())
     for command in ("serve --port 0", "init"):
         said = house(command)
-        assert said.error.startswith("the store has signing keys that another secret has sealed")
+        assert said.error.startswith("the store has signing keys encrypted under another secret")
         assert "hint: set SEALRING_SECRET" in said.err
         assert sorted(folder.iterdir()) == before
 

@@ -24,7 +24,7 @@ from tests.serving import SECRET
 def test_init_writes_a_fresh_secret_for_its_owner_alone(shell: Shell, folder: Path) -> None:
     said = shell("init")
     assert (said.code, said.err) == (0, "")
-    assert said.out == "wrote .env with a fresh 64-byte secret\n"
+    assert said.out == "wrote .env with a new 64-byte secret\n"
     env = folder / ".env"
     assert stat.S_IMODE(env.stat().st_mode) == 0o600
     [secret] = re.findall(r"^SEALRING_SECRET=([0-9a-f]{128})$", env.read_text(), re.MULTILINE)

@@ -185,7 +185,7 @@ def test_a_file_that_does_not_say_its_algorithm_is_told_of_the_option(shell: She
     (folder / "secret").write_text("07" * 32)
     said = shell("token sign --key-file secret")
     assert said.error == "the key file does not say its algorithm"
-    assert said.err.endswith("hint: name it with --alg, as in --alg ES256\n")
+    assert said.err.endswith("hint: give it with --alg, as in --alg ES256\n")
 
 
 # the issuer's own ring
@@ -243,8 +243,8 @@ def test_reencrypting_moves_the_keys_to_the_first_secret(
     old = (folder / ".env").read_text().split("SEALRING_SECRET=")[1].strip()
     [kid, _] = [one["kid"] for one in house("keys list --json").json]
     monkeypatch.setenv("SEALRING_SECRET", f"{SECRET},{old}")
-    assert house("keys reencrypt").out == "2 sealed again under the first secret\n"
-    assert house("keys reencrypt").out == "0 sealed again under the first secret\n"
+    assert house("keys reencrypt").out == "keys encrypted again under the first secret: 2\n"
+    assert house("keys reencrypt").out == "keys encrypted again under the first secret: 0\n"
     monkeypatch.setenv("SEALRING_SECRET", SECRET)
     assert house("check").code == 0
     monkeypatch.setenv("SEALRING_SECRET", old)

@@ -22,10 +22,10 @@ FOLLOW_SECONDS = 0.5
 
 @click.command()
 @click.option("--after", type=int, default=0, help="Only lines after this number.")
-@click.option("--follow", is_flag=True, help="Go on printing as things happen.")
+@click.option("--follow", is_flag=True, help="Keep printing new lines.")
 @as_json
 def audit(after: int, follow: bool, as_json: bool) -> None:
-    """Log-ins, failures, reuse, revocations, changes of keys and accounts: oldest first."""
+    """Print the audit log, oldest first: logins, failures, reuse, revocations, changes of keys and accounts."""
 
     async def work(auth: Sealring) -> None:
         last = after

@@ -1,4 +1,4 @@
-"""The issuer as a command needs it: the store open, nothing followed, closed again at the end."""
+"""Runs the work of a command on an issuer: opens the store, follows nothing, closes it at the end."""
 
 from __future__ import annotations
 

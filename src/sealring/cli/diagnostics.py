@@ -1,4 +1,4 @@
-"""What `sealring check` looks at, each on its own, so that one fault does not hide the next."""
+"""The checks of `sealring check`, each on its own, so that one fault does not hide the next."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 POOLED = (
     "between this node and PostgreSQL: settings go with every transaction, revocations of other nodes are found by"
-    " polling and not by NOTIFY, and `sealring migrate` wants a direct connection"
+    " polling and not by NOTIFY, and `sealring migrate` needs a direct connection"
 )
 
 
@@ -41,7 +41,7 @@ UNIQUE_LOCAL = IPv6Network("fc00::/7")
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at."""
+    """The result of one check."""
 
     subject: str
     good: bool
@@ -50,17 +50,17 @@ class Finding:
 
 
 def good(subject: str, words: str) -> Finding:
-    """All is well with it."""
+    """A check that passed."""
     return Finding(subject, good=True, words=words)
 
 
 def wrong(subject: str, words: str, hint: str | None = None) -> Finding:
-    """It wants mending."""
+    """A check that failed, and how to fix it."""
     return Finding(subject, good=False, words=words, hint=hint)
 
 
 def diagnose() -> list[Finding]:
-    """Everything that can be told from here."""
+    """Run every check."""
     try:
         settings = load_settings()
     except SealringError as error:
@@ -120,8 +120,8 @@ def _bound(settings: Settings) -> Finding:
     if settings.poll_interval * 2 > settings.max_staleness:
         return wrong(
             "staleness",
-            "one lost poll makes the node stale",
-            "let SEALRING_MAX_STALENESS be several times SEALRING_POLL_INTERVAL",
+            "one lost poll puts this node out of date",
+            "set SEALRING_MAX_STALENESS to several times SEALRING_POLL_INTERVAL",
         )
     return good("staleness", words)
 
@@ -129,7 +129,7 @@ def _bound(settings: Settings) -> Finding:
 def _lag(took_seconds: float, settings: Settings) -> Finding:
     words = f"a poll takes {took_seconds * 1000:.0f} ms of the {settings.max_staleness:g} s that a node may lag"
     if took_seconds * 2 > settings.max_staleness:
-        return wrong("lag", words, "look at the network and the load between this node and its store")
+        return wrong("lag", words, "check the network and the load between this node and its store")
     return good("lag", words)
 
 
@@ -190,7 +190,7 @@ def trusted_proxies(settings: Settings) -> Finding:
 
 
 async def _keys(auth: Sealring) -> Finding:
-    """Whether this node's secrets open every key that others have sealed. Makes none: whoever looks changes nothing."""
+    """Whether this node's secrets open every key that others have sealed. Read-only: never creates a key."""
     try:
         await auth.issuer.keys.read()
         if not auth.issuer.keys.listing():

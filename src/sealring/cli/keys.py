@@ -1,4 +1,4 @@
-"""`sealring keys …`: the signing keys of this issuer, and key pairs for anybody."""
+"""`sealring keys …`: the signing keys of this issuer, and keys for other uses."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
 @click.group()
 def keys() -> None:
-    """Signing keys: list, rotate, revoke, reencrypt; and generate, for a pair of your own."""
+    """Signing keys: list, rotate, revoke, reencrypt; generate makes a key for your own use."""
 
 
 @keys.command("list")
 @as_json
 def list_keys(as_json: bool) -> None:
-    """The ring: published, signing, retired, revoked."""
+    """List the signing keys: published, signing, retired, revoked."""
 
     async def work(auth: Sealring) -> list[dict[str, Any]]:
         await auth.issuer.keys.read()
@@ -39,7 +39,7 @@ def list_keys(as_json: bool) -> None:
 
 @keys.command()
 def rotate() -> None:
-    """Let the standby sign as soon as every verifier must know it."""
+    """Let the standby key sign as soon as every verifier knows it."""
 
     async def work(auth: Sealring) -> tuple[str, str, int]:
         key = await auth.issuer.keys.rotate()
@@ -51,28 +51,30 @@ def rotate() -> None:
 
 @keys.command()
 @click.argument("kid")
-@confirmation("Every token of this key dies. Revoke it?")
+@confirmation("Every token signed by this key becomes invalid. Revoke it?")
 def revoke(kid: str) -> None:
-    """Kill a compromised key; the standby signs from now."""
+    """Revoke a compromised key; the standby key signs from now on."""
     with_issuer(lambda auth: auth.issuer.revoke_key(kid))
     say(f"revoked {kid}")
 
 
 @keys.command()
 def reencrypt() -> None:
-    """Seal again, under the first secret, every key that an older one sealed."""
+    """Encrypt again, under the first secret, every key that an older secret encrypted."""
     number = with_issuer(lambda auth: auth.issuer.keys.reseal())
-    say(f"{number} sealed again under the first secret")
+    say(f"keys encrypted again under the first secret: {number}")
 
 
 @keys.command()
 @click.argument("algorithm", type=click.Choice(list(ALGORITHMS)), default="ES256")
 @click.option("--format", "form", type=click.Choice(["pem", "jwk"]), default="jwk", show_default=True)
 @click.option(
-    "--out", type=click.Path(path_type=Path), help="Write the private key there (mode 600), print the public one."
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Write the private key to this file (mode 600), print the public key.",
 )
 def generate(algorithm: str, form: str, out: Path | None) -> None:
-    """Make a key of your own: PEM or JWK."""
+    """Generate a key for your own use: PEM or JWK."""
     key = jwt.Key.generate(algorithm)
     if form == "pem" and key.is_symmetric:
         raise click.UsageError("a secret has no PEM form; use --format jwk")

@@ -1,7 +1,7 @@
-"""What commands ask of the person at the terminal: passwords and confirmations.
+"""Prompts of commands: passwords and confirmations.
 
-Without anybody there to answer, a command ends at once and says which option answers for them; it never waits, and
-never takes silence for a yes. A confirmation may also come through a pipe, a password through `--password-file` only.
+Without a terminal a command ends at once and names the option that answers instead; it never waits, and never takes
+silence for a yes. A confirmation may also come through a pipe, a password through `--password-file` only.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from sealring.errors import ConfigurationError
 password_file = click.option(
     "--password-file",
     type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path),
-    help="Read it there; - is stdin.",
+    help="Read the password from this file; - is stdin.",
 )
 
 

@@ -92,7 +92,7 @@ def prepare(host: str, url: str) -> None:
     if not settings.secret and is_loopback(host) and not DOTENV.exists():
         asyncio.run(check_no_keys(settings))
         write_dotenv()
-        say(f"wrote {Path.cwd() / DOTENV} with a fresh secret: keep it, and keep it to yourself")
+        say(f"wrote {Path.cwd() / DOTENV} with a new secret: keep it, and keep it private")
         settings = load_settings()
     named = "issuer" in settings.given
     if not named:

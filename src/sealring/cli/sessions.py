@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 
 @click.group()
 def sessions() -> None:
-    """Sessions: list, revoke, revoke-user. In force on every node within the staleness bound."""
+    """Sessions: list, revoke, revoke-user. Every node follows within the staleness bound."""
 
 
 @sessions.command("list")
-@click.option("--user", "username", help="Of this account only.")
-@click.option("--subject", help="Of this subject only (applications with users of their own).")
-@click.option("--limit", default=1000, show_default=True, type=click.IntRange(1, 2**31), help="No more than these.")
+@click.option("--user", "username", help="Only of this account.")
+@click.option("--subject", help="Only of this subject (for applications with their own users).")
+@click.option("--limit", default=1000, show_default=True, type=click.IntRange(1, 2**31), help="How many at most.")
 @as_json
 def list_sessions(username: str | None, subject: str | None, limit: int, as_json: bool) -> None:
-    """Live sessions, newest first."""
+    """List live sessions, newest first."""
 
     async def work(auth: Sealring) -> list[dict[str, Any]]:
         whose = await subject_of(auth, username, subject)
@@ -47,7 +47,7 @@ def list_sessions(username: str | None, subject: str | None, limit: int, as_json
     if len(rows) > limit:
         say_warning(
             f"only the newest {limit} are shown; there are more",
-            "narrow it with --user or --subject, or ask for more with --limit",
+            "filter with --user or --subject, or raise --limit",
         )
 
 
@@ -66,11 +66,11 @@ def revoke(session_id: str) -> None:
 
 @sessions.command("revoke-user")
 @click.argument("username", required=False)
-@click.option("--subject", help="By subject (applications with users of their own).")
+@click.option("--subject", help="By subject (for applications with their own users).")
 def revoke_user(username: str | None, subject: str | None) -> None:
-    """End every session of a user. Nobody found is an error."""
+    """End every session of a user; fails if there is no such user."""
     if (username is None) == (subject is None):
-        raise click.UsageError("give a user name or --subject")
+        raise click.UsageError("give a username or --subject")
 
     async def work(auth: Sealring) -> int:
         found = await subject_of(auth, username, subject) or ""

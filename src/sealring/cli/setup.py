@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 DOTENV = Path(".env")
 SECRET_BYTES = 64
 DOTENV_TEXT = """\
-# The root secret of Sealring. Whoever has it can be anybody: keep it out of version control.
+# The root secret of Sealring. It lets its holder log in as anyone: keep it out of version control.
 SEALRING_SECRET={secret}
 """
 
@@ -57,7 +57,7 @@ def write_dotenv(path: Path = DOTENV) -> None:
         raise ConfigurationError(f"{path} exists and is left as it is", _hint_for_another(path)) from None
     except OSError as error:
         raise ConfigurationError(
-            f"cannot write {path}: {error.strerror}", "run it in a folder that you may write"
+            f"cannot write {path}: {error.strerror}", "run it in a folder that you can write to"
         ) from None
     with os.fdopen(descriptor, "w") as file:
         file.write(text)
@@ -80,8 +80,8 @@ async def check_no_keys(settings: Settings) -> None:
         await store.close()
     if ring.keys:
         raise ConfigurationError(
-            "the store has signing keys that another secret has sealed, and a fresh one cannot open them",
-            "set SEALRING_SECRET to the one that was in use; or begin with an empty store, by SEALRING_DATABASE_URL",
+            "the store has signing keys encrypted under another secret, which a new secret cannot decrypt",
+            "set SEALRING_SECRET to the secret that was in use, or SEALRING_DATABASE_URL to an empty store",
         )
 
 
@@ -93,22 +93,22 @@ def _is_there(settings: Settings) -> bool:
 
 @click.command()
 def init() -> None:
-    """Write .env with a fresh secret (mode 600); never over an existing file."""
+    """Write .env with a new secret (mode 600); never overwrites a file."""
     if not DOTENV.exists() and _is_there(settings := load_settings()):
         asyncio.run(check_no_keys(settings))
     write_dotenv()
-    say("wrote .env with a fresh 64-byte secret")
+    say("wrote .env with a new 64-byte secret")
 
 
 @click.command()
 def secret() -> None:
-    """Print a fresh secret for SEALRING_SECRET."""
+    """Print a new secret for SEALRING_SECRET."""
     say(fresh_secret())
 
 
 @click.command()
 def migrate() -> None:
-    """Bring the store's schema to this version; safe to run again, and from several machines at once."""
+    """Update the store's schema to this version; safe to repeat, and to run from several machines at once."""
 
     async def through_pooler(auth: Sealring) -> bool:
         return auth.store.behind_pooler
@@ -123,11 +123,11 @@ def migrate() -> None:
 
 
 @click.command()
-@confirmation("Everybody is logged out and every key is replaced. Was the store restored?")
+@confirmation("This logs everyone out and replaces every key. Was the store restored from a backup?")
 def restored() -> None:
-    """After a restore from a backup, before any server starts: whatever was issued before is dead."""
+    """Run after restoring a backup, before any server starts: ends every session, replaces every key."""
     with_issuer(lambda auth: auth.issuer.reset_after_restore())
-    say("another life of the store has begun: every session has ended, every signing key is a new one")
+    say("store reset after restore: all sessions ended, all signing keys replaced")
 
 
 @click.command()
@@ -138,7 +138,7 @@ def version() -> None:
 
 @click.command()
 def check() -> None:
-    """Look at configuration, store, clock and cookies: what is wrong, and how to mend it."""
+    """Check configuration, store, clock and cookies: what is wrong and how to fix it."""
     from sealring.cli.diagnostics import diagnose  # noqa: PLC0415 - the other commands need none of it
 
     findings = diagnose()

@@ -1,4 +1,4 @@
-"""`sealring token …`: sign, verify and look into compact tokens. Keys come from files or stdin, never as arguments."""
+"""`sealring token …`: sign, verify and inspect compact tokens. Keys come from files or stdin, never from arguments."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Source = click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path
 key_file = click.option(
     "--key-file", type=Source, required=True, help="PEM, JWK, JWKS, or a secret for an HS algorithm; - is stdin."
 )
-algorithm = click.option("--alg", help="The key's algorithm, where the file does not say: PEM and secrets.")
+algorithm = click.option("--alg", help="Algorithm of the key, where the file does not say it: PEM and secrets.")
 
 
 @click.group()
@@ -29,7 +29,7 @@ def token() -> None:
 @click.argument("claims", default="{}")
 @key_file
 @algorithm
-@click.option("--expires-in", help="1800, 30m, 12h … counted from now.")
+@click.option("--expires-in", help="Lifetime from now: 1800, 30m, 12h …")
 @click.option("--issuer")
 @click.option("--audience", multiple=True)
 @click.option("--subject")
@@ -57,8 +57,8 @@ def sign(  # noqa: PLR0917 - click hands options over by name
         raise click.UsageError(str(error)) from None
     if "exp" not in jwt.peek(text).claims:
         say_warning(
-            "this token never expires: we refuse to verify such a token unless told otherwise",
-            "give --expires-in 30m; or let them verify with --require '', in Python require=()",
+            "this token never expires; verifiers refuse it unless told otherwise",
+            "give --expires-in 30m; or verify it with --require '' (in Python: require=())",
         )
     say(text)
 
@@ -69,10 +69,10 @@ def sign(  # noqa: PLR0917 - click hands options over by name
 @algorithm
 @click.option("--issuer")
 @click.option("--audience")
-@click.option("--any-audience", is_flag=True, help="Accept a token whatever its audience is.")
+@click.option("--any-audience", is_flag=True, help="Accept any audience.")
 @click.option("--typ")
 @click.option("--leeway", default="0")
-@click.option("--require", default="exp", show_default=True, help="Claims that must be there, by comma; '' for none.")
+@click.option("--require", default="exp", show_default=True, help="Required claims, separated by commas; '' for none.")
 def verify(  # noqa: PLR0917 - as above
     token_file: Path,
     key_file: Path,
@@ -87,7 +87,7 @@ def verify(  # noqa: PLR0917 - as above
     """Verify the token in FILE (default: stdin) and print its claims."""
     keys = any_keys(read(key_file), alg)
     if audience is not None and any_audience:
-        raise click.UsageError("--audience and --any-audience exclude each other")
+        raise click.UsageError("give --audience or --any-audience, not both")
     wanted = jwt.ANY if any_audience else audience
     required = [name.strip() for name in require.split(",") if name.strip()]
     try:
@@ -95,7 +95,7 @@ def verify(  # noqa: PLR0917 - as above
             read(token_file).strip(), keys, issuer=issuer, audience=wanted, typ=typ, leeway=leeway, require=required
         )
     except WrongAudience as error:
-        hint = "" if audience else "name the audience with --audience, or accept every one with --any-audience"
+        hint = "" if audience else "give the audience with --audience, or accept any with --any-audience"
         raise ConfigurationError(f"the token is refused: {error} ({error.code})", hint) from None
     except TokenError as error:
         raise click.ClickException(f"the token is refused: {error} ({error.code})") from None
@@ -107,7 +107,7 @@ def verify(  # noqa: PLR0917 - as above
 @token.command()
 @click.argument("token_file", type=Source, default="-", metavar="[FILE]")
 def inspect(token_file: Path) -> None:
-    """Show what the token in FILE (default: stdin) says of itself. Needs no key, proves nothing."""
+    """Print header and claims of the token in FILE (default: stdin). Needs no key and verifies nothing."""
     try:
         peeked = jwt.peek(read(token_file).strip())
     except TokenError as error:
@@ -142,7 +142,7 @@ def any_keys(text: str, alg: str | None) -> jwt.Key | jwt.KeySet:
             return jwt.Key.from_pem(text, alg) if "-----BEGIN" in text else jwt.Key.from_secret(text.strip(), alg)
     except (ValueError, TypeError) as error:
         raise ConfigurationError(f"the key file holds no usable key: {error}") from None
-    raise ConfigurationError("the key file does not say its algorithm", "name it with --alg, as in --alg ES256")
+    raise ConfigurationError("the key file does not say its algorithm", "give it with --alg, as in --alg ES256")
 
 
 def one_key(text: str, alg: str | None) -> jwt.Key:

@@ -34,7 +34,7 @@ def users() -> None:
 @users.command("list")
 @as_json
 def list_users(as_json: bool) -> None:
-    """All accounts."""
+    """List all accounts."""
 
     async def work(auth: Sealring) -> list[dict[str, Any]]:
         return [
@@ -66,7 +66,7 @@ async def everybody(accounts: Accounts) -> list[Account]:
 @click.option("--email")
 @password_file
 def create(username: str, email: str | None, password_file: Path | None) -> None:
-    """Make an account."""
+    """Create an account."""
     password = read_password(password_file)
 
     async def work(auth: Sealring) -> str:
@@ -78,7 +78,7 @@ def create(username: str, email: str | None, password_file: Path | None) -> None
 @users.command()
 @click.argument("username")
 def disable(username: str) -> None:
-    """Refuse log-ins and end every session, everywhere."""
+    """Block logins and end every session."""
     change(username, lambda accounts, found: accounts.disable(found))
     say(f"disabled {username}; every session ended")
 
@@ -86,16 +86,16 @@ def disable(username: str) -> None:
 @users.command()
 @click.argument("username")
 def enable(username: str) -> None:
-    """Allow log-ins again, and lift every throttle of the account."""
+    """Allow logins again and reset the rate limits of the account."""
     change(username, lambda accounts, found: accounts.enable(found))
-    say(f"enabled {username}; no failed attempt counts any more")
+    say(f"enabled {username}; its rate limits are reset")
 
 
 @users.command()
 @click.argument("username")
 @confirmation("Delete this account for good?")
 def delete(username: str) -> None:
-    """Remove an account for good; every session ends."""
+    """Delete an account for good and end every session."""
     change(username, lambda accounts, found: accounts.delete(found))
     say(f"deleted {username}; every session ended")
 
@@ -104,17 +104,17 @@ def delete(username: str) -> None:
 @click.argument("username")
 @password_file
 def set_password(username: str, password_file: Path | None) -> None:
-    """Replace a password, and lift every throttle of the account; every session ends."""
+    """Set a new password, end every session and reset the rate limits of the account."""
     password = read_password(password_file)
     change(username, lambda accounts, found: accounts.set_password(found, password))
-    say(f"new password for {username}; every session ended, and no failed attempt counts any more")
+    say(f"set a new password for {username}; every session ended, its rate limits are reset")
 
 
 @users.command()
 @click.argument("username")
 @click.argument("scope", nargs=-1)
 def scopes(username: str, scope: tuple[str, ...]) -> None:
-    """Set the scopes, all of them; none are listed to take all away. In force within seconds, nobody is logged out."""
+    """Set all scopes of an account; give none to remove all. Takes effect within seconds, logs nobody out."""
     try:
         scope = scope_tokens(scope)
     except ValueError as error:
