@@ -54,7 +54,10 @@ class BlockedBuckets:
             recheck_seconds: after which the store is asked again, for buckets that can be emptied early.
         """
         recheck = wait_seconds if recheck_seconds is None else min(wait_seconds, recheck_seconds)
-        self._block_until(bucket, now_ms + wait_seconds * 1000, now_ms + recheck * 1000)
+        # The store counts in whole seconds. To count from `now_ms` would block for up to a second too long, and a
+        # stranger's attempt in the last second would make the owner's Retry-After untrue (N6).
+        asked_ms = now_ms - now_ms % 1000
+        self._block_until(bucket, asked_ms + wait_seconds * 1000, asked_ms + recheck * 1000)
 
     def release(self, bucket: Bucket, *, now_ms: int) -> None:
         """An admitted attempt succeeded, so it costs its bucket nothing: the next one may follow at once."""
