@@ -31,13 +31,15 @@ import psycopg
 
 from sealring import jwt
 from sealring.audit.event import Event
+from sealring.issuer.store_source import StoreSource
 from sealring.sessions.revocation import EndSession
 from sealring.store.postgres import PostgresStore
 from sealring.store.postgres.logs import CHANNEL
 from sealring.store.revocation_log import digest_of, draft_entry
 from sealring.verifier.clock import SystemClock
 from sealring.verifier.follower import Follower
-from sealring.verifier.source import StoreSource
+from sealring.verifier.node_state import NodeState
+from sealring.verifier.source import VerifyingKeys
 from tests.cluster.node import Node
 from tests.store.postgres_cluster import Cluster, own_cluster
 
@@ -183,19 +185,8 @@ async def load(cluster: Cluster, _: Path) -> None:
         )
         await owner.execute("UPDATE store SET head = 1000000")
 
-    async def no_keys() -> jwt.KeySet:
-        return jwt.KeySet([])
-
-    clock = SystemClock(5)
-    follower = Follower(
-        StoreSource(store, no_keys),
-        on_keys=lambda _: None,
-        on_access_ttl=lambda _: None,
-        clock=clock,
-        max_staleness=5,
-        poll_interval=0.5,
-        leeway=5,
-    )
+    node = NodeState(SystemClock(5), max_staleness=5)
+    follower = Follower(StoreSource(store, NoKeys()), node, poll_interval=0.5, leeway=5)
     stalls: list[float] = []
     watch = asyncio.create_task(stalled(stalls))
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -204,14 +195,21 @@ async def load(cluster: Cluster, _: Path) -> None:
     took = time.perf_counter() - began
     watch.cancel()
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory) / 1024
-    require(len(follower.view) == MILLION, "entries are missing")
+    require(len(node.revocations) == MILLION, "entries are missing")
     began = time.perf_counter()
     require(await follower.poll(), "the second poll failed")
     tail = time.perf_counter() - began
     print(f"full load of a million entries: {took:.1f} s, longest stall of the event loop {max(stalls):.2f} s,")
-    print(f"  peak memory grew by {grown:.0f} MB; the poll after it {tail * 1000:.1f} ms, fresh: {follower.is_fresh}")
+    print(f"  peak memory grew by {grown:.0f} MB; the poll after it {tail * 1000:.1f} ms, fresh: {node.is_fresh}")
     await store.close()
     cluster.drop_database(dsn)
+
+
+class NoKeys:
+    """A ring that is empty."""
+
+    async def read_verifying(self) -> VerifyingKeys:
+        return VerifyingKeys(jwt.KeySet([]), 0)
 
 
 async def stalled(stalls: list[float]) -> None:

@@ -28,6 +28,7 @@ from sealring import jwt
 from sealring.errors import SealringError
 from sealring.issuer.accounts import AccountPolicy, Accounts
 from sealring.issuer.argon2id import OWASP_2024
+from sealring.issuer.commit import CommittingStore
 from sealring.issuer.hashing import PasswordHasher
 from sealring.issuer.origin import Origin
 from sealring.rate_limits.device_cookie import DeviceCookies
@@ -35,6 +36,8 @@ from sealring.rate_limits.rate import RateLimit
 from sealring.store.memory import MemoryStore
 from sealring.store.protocol import Store
 from sealring.store.sqlite import SqliteStore
+from sealring.verifier.clock import SystemClock
+from sealring.verifier.node_state import NodeState
 
 PASSWORD = "correct horse fine staple"
 ACCOUNTS = 50
@@ -54,8 +57,9 @@ def now_ms() -> int:
 async def accounts_over(store: Store) -> AsyncIterator[Accounts]:
     """Fifty accounts, and no throttle: the question is what hashing costs."""
     await store.open()
+    node = NodeState(SystemClock(5), max_staleness=5)
     accounts = Accounts(
-        store,
+        CommittingStore(store, node),
         PasswordHasher(),
         clock=now_ms,
         devices=DeviceCookies([token_bytes(32)]),

@@ -48,5 +48,8 @@ class _OnClock:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
 
+    async def time_ms(self) -> int:
+        return self._now_ms()
+
     async def load_feed(self, after: int | None) -> FeedPage:
         return replace(await self._store.load_feed(after), time_ms=self._now_ms())

@@ -176,7 +176,7 @@ def cheap_sealring(
     } | settings
     auth = Sealring(store=store, clock=clock, grant_for=grant_for, **given)
     accounts = Accounts(
-        store,
+        auth.issuer.store,
         PasswordHasher(profile=CHEAP),
         clock=clock.now_ms,
         devices=auth.issuer.device_cookies,
@@ -213,7 +213,7 @@ class ServedThread:
 
         async def work() -> None:
             clock.pass_seconds(seconds)
-            assert await self.auth.verifier.follower.poll()
+            assert await self.auth.follower.poll()
 
         self.run(work())
 
@@ -231,7 +231,7 @@ def serve_in_thread(auth: Sealring, *, root_path: str = "") -> Iterator[ServedTh
 
     app = FastAPI(lifespan=lifespan)
     app.include_router(auth.router())
-    app.include_router(HealthRoutes(auth.verifier).router)
+    app.include_router(HealthRoutes(auth.node).router)
     app.add_middleware(auth.middleware)
 
     @app.get("/orders")

@@ -33,6 +33,16 @@ def test_importing_the_light_half_imports_nothing_heavy(module: str) -> None:
     assert done.stdout.strip() == "[]"
 
 
+def test_f7_a_service_that_only_verifies_loads_no_store_and_no_sqlite() -> None:
+    code = (
+        "import sys, sealring.verifier, sealring.verifier.follower\n"
+        "heavy = ('sqlite3', 'sealring.store', 'sealring.issuer', 'sealring.accounts')\n"
+        "print([name for name in sys.modules if name.startswith(heavy)])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
 @pytest.mark.parametrize(
     ("line", "absent"),
     [

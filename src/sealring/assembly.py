@@ -6,8 +6,6 @@ the first use where a framework runs no lifespan for a mounted application.
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -16,8 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
 
 from fastapi import APIRouter, Request, Response, WebSocket
 
-from sealring import jwt
-from sealring.errors import SealringError, StoreUnavailable
+from sealring.errors import SealringError
 from sealring.forks import stop_watching, watch_forks
 from sealring.http.client_address import plain_address
 from sealring.http.client_origin import AsgiRequest, client_origin, scope_of
@@ -31,14 +28,16 @@ from sealring.http.strict_route import can_deny, problem_response
 from sealring.issuer.access_tokens import AccessTokenIssuer
 from sealring.issuer.access_ttl import AccessTtl
 from sealring.issuer.accounts import AccountPolicy, Accounts
-from sealring.issuer.announcing import OnEvent, announcing
+from sealring.issuer.commit import CommittingStore, OnEvent
 from sealring.issuer.hashing import PasswordHasher
 from sealring.issuer.issuer import Issuer, LoggedIn
 from sealring.issuer.keys import SigningKeys
+from sealring.issuer.maintenance import Maintenance
 from sealring.issuer.opening import Opening
 from sealring.issuer.origin import Origin
 from sealring.issuer.root_secret import RootSecret, Sealer
 from sealring.issuer.sessions import Issued, SessionPolicy, Sessions
+from sealring.issuer.store_source import StoreSource
 from sealring.rate_limits.device_cookie import DeviceCookies
 from sealring.sessions.csrf import CsrfTokens
 from sealring.sessions.grant import GrantFor, check_subject
@@ -51,8 +50,8 @@ from sealring.store import open_store
 from sealring.store.protocol import Store
 from sealring.verifier.clock import Clock, SystemClock
 from sealring.verifier.follower import Follower
+from sealring.verifier.node_state import NodeState
 from sealring.verifier.principal import Principal
-from sealring.verifier.source import StoreSource
 from sealring.verifier.verifier import Verifier
 
 if TYPE_CHECKING:
@@ -60,10 +59,7 @@ if TYPE_CHECKING:
 
     from sealring.http.metrics import Metrics
 
-log = logging.getLogger("sealring")
-
 JWKS_MAX_AGE_SECONDS = 300
-HOUSEKEEPING_SECONDS = 60
 
 
 class Sealring:
@@ -99,42 +95,33 @@ class Sealring:
         if store is None:
             store = open_store(settings.database_url, settings.database_schema or None)
         self.store = store
-        listeners: list[OnEvent] = [] if on_event is None else [on_event]
-        told = announcing(store, listeners)
         self.csrf_tokens = CsrfTokens(secret.derive("csrf token"))
         self.session_cookies = SessionCookieCodec(secret.derive("session cookie"))
-        keys = SigningKeys(
-            told,
-            Sealer(secret.derive("signing keys at rest")),
-            _key_policy(settings),
-            clock=clock.now_ms,
-            leeway_seconds=LEEWAY_SECONDS,
-            on_ring=self._use_ring,
+        self.node = node = NodeState(
+            clock, max_staleness=settings.max_staleness, retry_after=max(1, round(settings.poll_interval))
         )
-
-        async def load_keys() -> jwt.KeySet:
-            await keys.load()
-            return keys.verifying()
-
-        self.verifier = Verifier(
-            StoreSource(store, load_keys, heartbeat_seconds=settings.heartbeat_seconds),
-            issuer=settings.issuer,
-            audience=settings.audience_or_issuer,
-            leeway=LEEWAY_SECONDS,
-            max_staleness=settings.max_staleness,
-            poll_interval=settings.poll_interval,
-            clock=clock,
-        )
-        self.access_ttl = AccessTtl(
-            store,
-            settings.access_ttl,
-            heard_seconds=_heard_seconds(settings),
-            clock=clock.now_ms,
-            known=lambda: self.verifier.follower.longest_access_ttl,
-        )
-        self.metrics = None if metrics is None else _metrics(self.verifier.follower, metrics)
+        self.metrics = None if metrics is None else _metrics(node, metrics)
+        listeners = [] if on_event is None else [on_event]
         if self.metrics is not None:
             listeners.append(self.metrics.happened)
+        self._committing = committing = CommittingStore(store, node, listeners)
+        keys = SigningKeys(
+            committing,
+            Sealer(secret.derive("signing keys at rest")),
+            _key_policy(settings),
+            node=node,
+            leeway_seconds=LEEWAY_SECONDS,
+        )
+        self.follower = Follower(
+            StoreSource(store, keys, heartbeat_seconds=settings.heartbeat_seconds),
+            node,
+            poll_interval=settings.poll_interval,
+            leeway=LEEWAY_SECONDS,
+        )
+        self.verifier = Verifier(
+            node, issuer=settings.issuer, audience=settings.audience_or_issuer, leeway=LEEWAY_SECONDS
+        )
+        self.access_ttl = AccessTtl(committing, settings.access_ttl, heard_seconds=_heard_seconds(settings), node=node)
         self._cookie_names = CookieNames.of(settings.cookie_name, secure=settings.secure_cookies)
         self.gate = Gate(
             self.verifier.verify,
@@ -144,18 +131,21 @@ class Sealring:
             refused=self.refused,
             opens=self._open_for_check,
         )
-        self.issuer = _issuer(settings, secret, told, keys, self.verifier.follower, self.access_ttl, clock, grant_for)
+        self.issuer = _issuer(settings, secret, committing, keys, self.access_ttl, clock, grant_for)
         self._opening = Opening(start=self._start, stop=self._stop, abandon=self._abandon)
-        self._housekeeping: asyncio.Task[None] | None = None
+        self._maintenance = Maintenance(
+            committing,
+            keys,
+            self.access_ttl,
+            node,
+            audit_seconds=settings.audit_retention,
+            look_seconds=settings.poll_interval,
+        )
 
     @classmethod
     def from_env(cls) -> Self:
         """From the environment and `.env` alone."""
         return cls()
-
-    def _use_ring(self) -> None:
-        if self.verifier.follower.cursor is not None:  # before the first load there is nobody to tell
-            self.verifier.use_keys(self.issuer.keys.verifying())
 
     # life
 
@@ -172,9 +162,9 @@ class Sealring:
 
     def forked(self) -> None:
         """In a child it is closed; `open` opens it anew, unless its SQLite file is the parent's (`sealring.forks`)."""
-        self._of_parent = self._housekeeping
+        self._maintenance.forked()
         self.issuer.keys.forked()
-        self._housekeeping = None
+        self._committing.forked()
         self._opening.forked()
 
     async def close(self) -> None:
@@ -187,26 +177,24 @@ class Sealring:
         await self.access_ttl.declare()  # before the ring is read: a longer life puts the end of keys off
         await self.issuer.keys.start()
         self.issuer.keys.verifying()  # a key that no listed secret opens is said now
-        await self.verifier.follower.start()
-        self._housekeeping = asyncio.create_task(self._keep_house(), name="sealring housekeeping")
+        await self.follower.start()
+        self._maintenance.start()
         watch_forks(self)
 
     async def _stop(self) -> None:
         stop_watching(self)
-        if self._housekeeping is not None:
-            self._housekeeping.cancel()
-            await asyncio.gather(self._housekeeping, return_exceptions=True)
-            self._housekeeping = None
-        await self.verifier.follower.stop()
+        await self._maintenance.stop()
+        await self.follower.stop()
         await self.issuer.accounts.close()
+        await self._committing.finish()
         await self.store.close()
 
     def _abandon(self) -> None:
-        self._housekeeping = None
-        self.verifier.follower.abandon()
+        self._maintenance.abandon()
+        self.follower.abandon()
 
     async def _open_for_check(self) -> bool:
-        return await self._opening.try_for_request() and self.verifier.follower.is_fresh
+        return await self._opening.try_for_request() and self.node.is_fresh
 
     @asynccontextmanager
     async def lifespan(self, app: Any = None) -> AsyncIterator[None]:  # noqa: ARG002 - ASGI frameworks pass the app
@@ -403,7 +391,7 @@ class Sealring:
             NotGranted: `grant_for` was asked and grants nothing.
         """
         await self.open()
-        issued = await self.issuer.sessions.start(
+        return await self.issuer.sessions.start(
             subject,
             scopes=scopes,
             claims=claims,
@@ -412,9 +400,6 @@ class Sealring:
             amr=amr,
             acr=acr,
         )
-        if issued is None:
-            raise StoreUnavailable("the session could not be started")
-        return issued
 
     async def refresh_session(
         self, refresh_token: str, *, request: AsgiRequest | None = None, address: str | None = None
@@ -455,23 +440,11 @@ class Sealring:
         await self.open()
         await self.issuer.sessions.refresh_claims(subject)
 
-    async def _keep_house(self) -> None:
-        while True:
-            await asyncio.sleep(HOUSEKEEPING_SECONDS)
-            if not self.verifier.follower.is_fresh:
-                continue  # our clock may be wrong: it must not say what has expired (T1)
-            try:
-                await self.access_ttl.declare()
-                await self.issuer.keys.load()
-                await self.store.purge(now=self.clock.now_ms() // 1000, audit_seconds=self.settings.audit_retention)
-            except SealringError as error:
-                log.warning("housekeeping put off", extra={"sealring": {"cause": error.code}})
 
-
-def _metrics(follower: Follower, registry: CollectorRegistry) -> Metrics:
+def _metrics(node: NodeState, registry: CollectorRegistry) -> Metrics:
     from sealring.http.metrics import Metrics  # noqa: PLC0415 - prometheus-client is an extra
 
-    return Metrics(follower, registry)
+    return Metrics(node, registry)
 
 
 def _heard_seconds(settings: Settings) -> int:
@@ -492,9 +465,8 @@ def _key_policy(settings: Settings) -> KeyPolicy:
 def _issuer(  # noqa: PLR0917 - the parts, in the order in which they were made
     settings: Settings,
     secret: RootSecret,
-    store: Store,
+    store: CommittingStore,
     keys: SigningKeys,
-    follower: Follower,
     access_ttl: AccessTtl,
     clock: Clock,
     grant_for: GrantFor | None,
@@ -515,7 +487,6 @@ def _issuer(  # noqa: PLR0917 - the parts, in the order in which they were made
             leeway_seconds=LEEWAY_SECONDS,
             cap=settings.session_cap,
         ),
-        in_force=follower.apply,
         clock=clock.now_ms,
         grant_for=grant_for,
     )
@@ -540,7 +511,6 @@ def _issuer(  # noqa: PLR0917 - the parts, in the order in which they were made
         keys=keys,
         device_cookies=devices,
         address_rate=settings.throttle_address,
-        in_force=follower.apply,
         clock=clock.now_ms,
         client_id=settings.audience_or_issuer,
     )

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def make_stale(store: Store, subject: str = "42", *, now: int = NOW) -> Entry:
-    (entry,) = await store.revoke(StaleSubject(subject=subject), an_event("claims_refreshed"), now=now)
+    (entry,) = (await store.revoke(StaleSubject(subject=subject), an_event("claims_refreshed"), now=now)).entries
     return entry
 
 

@@ -19,14 +19,17 @@ from fastapi import FastAPI
 from httpx2 import ASGITransport, AsyncClient
 from prometheus_client import CollectorRegistry
 
-from sealring import Sealring, jwt
+from sealring import Sealring
 from sealring.cli.diagnostics import diagnose
 from sealring.errors import Stale, StoreUnavailable
 from sealring.http.health import HealthRoutes
+from sealring.issuer.store_source import StoreSource
 from sealring.store.postgres import PostgresStore, database
-from sealring.verifier.follower import UNACKNOWLEDGED, Follower
-from sealring.verifier.source import StoreSource
+from sealring.verifier.follower import Follower
+from sealring.verifier.node_state import UNACKNOWLEDGED
+from tests import nodes
 from tests.clocks import FrozenClock
+from tests.nodes import NoKeys
 from tests.serving import SECRET
 from tests.store.postgres_cluster import Cluster, own_cluster
 from tests.store.samples import a_session, an_event
@@ -118,18 +121,8 @@ def age(dsn: str, seconds: int) -> None:
 
 
 def follow(store: PostgresStore, clock: FrozenClock, *, heartbeat_seconds: float = 0.001) -> Follower:
-    async def no_keys() -> jwt.KeySet:
-        return jwt.KeySet([])
-
-    return Follower(
-        StoreSource(store, no_keys, heartbeat_seconds=heartbeat_seconds),
-        on_keys=lambda _: None,
-        on_access_ttl=lambda _: None,
-        clock=clock,
-        max_staleness=STALENESS,
-        poll_interval=600,
-        leeway=5,
-    )
+    source = StoreSource(store, NoKeys(), heartbeat_seconds=heartbeat_seconds)
+    return nodes.follow(source, clock, max_staleness=STALENESS, poll_interval=600)
 
 
 async def test_f8_a_node_whose_store_acknowledges_nothing_fails_closed_and_recovers(
@@ -146,14 +139,14 @@ async def test_f8_a_node_whose_store_acknowledges_nothing_fails_closed_and_recov
     )
     assert node.metrics is not None
     app = FastAPI()
-    app.include_router(HealthRoutes(node.verifier).router)
+    app.include_router(HealthRoutes(node.node).router)
     app.include_router(node.metrics.router)
-    follower = node.verifier.follower
+    follower = node.follower
     async with node.lifespan(), AsyncClient(transport=ASGITransport(app), base_url="http://node") as client:
         token = (await node.start_session("42")).access_token.text
         assert node.verify(token).subject == "42"
         async with left_behind(server), asyncio.timeout(60):
-            while follower.trouble != UNACKNOWLEDGED:
+            while follower.node.last_error != UNACKNOWLEDGED:
                 clock.pass_seconds(STALENESS + 1)  # and the store goes on answering every poll
                 await asyncio.sleep(0.1)
             with pytest.raises(Stale):
@@ -163,7 +156,7 @@ async def test_f8_a_node_whose_store_acknowledges_nothing_fails_closed_and_recov
             assert causes == [UNACKNOWLEDGED]
             assert "sealring_acknowledged 0.0" in (await client.get("/metrics")).text
         async with asyncio.timeout(60):
-            while not follower.is_fresh:  # noqa: ASYNC110 - the follower is a task beside us
+            while not follower.node.is_fresh:  # noqa: ASYNC110 - the follower is a task beside us
                 await asyncio.sleep(0.05)
         assert (await client.get("/readyz")).status_code == 200
         assert "sealring_acknowledged 1.0" in (await client.get("/metrics")).text
@@ -180,21 +173,21 @@ async def test_f8_no_poll_of_a_primary_that_was_left_behind_makes_a_node_fresher
     assert await follower.poll()
     async with left_behind(server):
         assert await follower.poll()  # a heartbeat of just before may be news to it
-        until = follower.fresh_until
+        until = follower.node.fresh_until
         assert until <= clock.steady() + STALENESS
         for _ in range(4):
             clock.pass_seconds(STALENESS / 5)
             assert await follower.poll(), "the store answers"
-            assert follower.fresh_until == until
-            assert follower.is_fresh
+            assert follower.node.fresh_until == until
+            assert follower.node.is_fresh
         clock.pass_seconds(STALENESS / 5 + 0.001)
         assert not await follower.poll()
-        assert follower.trouble == UNACKNOWLEDGED
-        assert not follower.is_fresh
+        assert follower.node.last_error == UNACKNOWLEDGED
+        assert not follower.node.is_fresh
     async with asyncio.timeout(60):
         while not await follower.poll():  # noqa: ASYNC110 - the server takes in its settings beside us
             await asyncio.sleep(0.05)
-    assert follower.is_fresh
+    assert follower.node.is_fresh
 
 
 async def test_f8_a_node_that_starts_on_a_primary_that_was_left_behind_serves_nothing(
@@ -206,8 +199,8 @@ async def test_f8_a_node_that_starts_on_a_primary_that_was_left_behind_serves_no
         age(dsn, 2 * int(STALENESS))
         follower = follow(store, SteadyByHand(time.time()))
         assert not await follower.poll()
-        assert follower.trouble == UNACKNOWLEDGED
-        assert not follower.is_fresh
+        assert follower.node.last_error == UNACKNOWLEDGED
+        assert not follower.node.is_fresh
 
 
 async def test_f8_a_heartbeat_that_hangs_takes_one_connection_of_each_node_and_stops_no_read(
@@ -275,10 +268,10 @@ async def test_f8_an_idle_cluster_stays_fresh_by_one_heartbeat_an_interval(
     for passed in range(1, 6):
         age(dsn, int(interval) + 1)
         clock.pass_seconds(interval + 1)
-        assert all(follower.is_fresh for follower in followers)
+        assert all(follower.node.is_fresh for follower in followers)
         for _ in range(3):
             assert all(await asyncio.gather(*(follower.poll() for follower in followers)))
-        assert all(follower.lag <= interval for follower in followers)
+        assert all(follower.node.lag <= interval for follower in followers)
         assert ask(dsn, "SELECT count(*) FROM beats") == passed
 
 
@@ -289,7 +282,7 @@ async def test_f8_a_heartbeat_ahead_of_the_servers_clock_is_written_anew(
     assert await follower.poll()
     age(dsn, -3600)
     assert await follower.poll()
-    assert 0 <= follower.lag < STALENESS
+    assert 0 <= follower.node.lag < STALENESS
 
 
 async def test_f8_a_role_that_may_only_read_follows_what_others_write(dsn: str, open_store: Callable[..., Any]) -> None:
@@ -301,10 +294,10 @@ async def test_f8_a_role_that_may_only_read_follows_what_others_write(dsn: str, 
     follower = follow(reader, SteadyByHand(time.time()))
     try:
         assert await follower.poll()
-        assert follower.is_fresh
+        assert follower.node.is_fresh
         age(dsn, 2 * int(STALENESS))
         assert not await follower.poll(), "nobody writes"
-        assert follower.trouble == UNACKNOWLEDGED
+        assert follower.node.last_error == UNACKNOWLEDGED
         assert await owner.heartbeat(every_ms=0)
         assert await follower.poll()
         ask(dsn, "GRANT UPDATE ON heartbeat TO reader")

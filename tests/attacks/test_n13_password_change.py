@@ -22,7 +22,7 @@ from tests.serving import (
     register,
     serve_in_thread,
 )
-from tests.store.samples import NOW, a_session, an_account, an_event
+from tests.store.samples import NOW, a_session, an_account, an_event, entries_of
 
 CHANGE = {"current": PASSWORD, "new": OTHER_PASSWORD}
 
@@ -109,7 +109,7 @@ async def test_n13_in_every_store_a_swap_that_races_the_change_is_lost(store: St
     minted = replace(session, child_minted_ms=NOW * 1000 + 5)
     assert await store.advance_session(session, minted)
     change = PasswordChange(old_hash=account.password_hash, new_hash="$argon2id$two", keep_session=session.id)
-    assert await store.change_account(account.id, change, an_event("password_changed"), now=NOW + 20)
+    assert entries_of(await store.change_account(account.id, change, an_event("password_changed"), now=NOW + 20))
     record = await store.read_session(session.id)
     assert record is not None
     kept = record.session
@@ -130,7 +130,7 @@ async def test_n13_i5_a_change_revives_no_session_past_its_limits_and_touches_no
     for number, session in enumerate((idle, foreign)):
         new = f"$argon2id${number}"
         change = PasswordChange(old_hash=old, new_hash=new, keep_session=session.id)
-        assert await store.change_account(account.id, change, an_event("password_changed"), now=NOW + 20)
+        assert entries_of(await store.change_account(account.id, change, an_event("password_changed"), now=NOW + 20))
         old = new
     for session in (idle, foreign):
         record = await store.read_session(session.id)

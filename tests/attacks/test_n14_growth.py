@@ -127,13 +127,13 @@ async def test_n14_audit_lines_are_kept_as_long_as_set(monkeypatch: pytest.Monke
         kept.append(audit_seconds)
         raise StopAsyncIteration
 
-    monkeypatch.setattr("sealring.assembly.HOUSEKEEPING_SECONDS", 0)
+    monkeypatch.setattr("sealring.issuer.maintenance.EVERY_SECONDS", 0)
     monkeypatch.setattr(store, "purge", purge)
     await auth.open()
     try:
-        assert auth._housekeeping is not None
+        assert auth._maintenance._task is not None
         with pytest.raises(StopAsyncIteration):
-            await auth._housekeeping
+            await auth._maintenance._task
     finally:
         await auth.close()
     assert kept == [2 * 86_400]

@@ -72,9 +72,8 @@ async def running(auth: Sealring) -> AsyncIterator[Sealring]:
 
 
 async def rest(auth: Sealring) -> None:
-    await auth.verifier.follower.stop()
-    if auth._housekeeping is not None:
-        auth._housekeeping.cancel()
+    await auth.follower.stop()
+    await auth._maintenance.stop()
 
 
 @dataclass
@@ -181,7 +180,7 @@ async def test_n1_what_is_revoked_stays_dead_until_its_own_end(way: str, store: 
         await WAYS[way](at)
         clock.pass_seconds(token.expires_at + LEEWAY_SECONDS - 1 - clock.now_ms() / 1000)
         await store.purge(now=clock.now_ms() // 1000, audit_seconds=86_400)
-        assert await at.issuing.verifier.follower.poll()
+        assert await at.issuing.follower.poll()
         async with running(node(store, clock, LONG)) as started_later:
             for verifying in (at.issuing, started_later):
                 with pytest.raises(TokenError) as refused:
@@ -205,8 +204,8 @@ async def test_n1_what_another_node_ended_is_over_here_for_the_longest_life(stor
         with pytest.raises(SessionEnded):
             await short.refresh_session(at.held.issued.refresh_token)
         clock.pass_seconds(SHORT + LEEWAY_SECONDS + 1)
-        short.verifier.follower.view.forget(clock.now_ms() // 1000)
-        assert short.verifier.follower.view.cause(at.sid, at.account_id, 0, "") is not None
+        short.node.revocations.forget(clock.now_ms() // 1000)
+        assert short.node.revocations.cause(at.sid, at.account_id, 0, "") is not None
 
 
 # a rolling change of the setting
@@ -215,7 +214,7 @@ async def test_n1_what_another_node_ended_is_over_here_for_the_longest_life(stor
 async def test_n1_while_the_setting_is_raised_no_node_refuses_a_good_token(store: Store, clock: FrozenClock) -> None:
     async with running(node(store, clock, SHORT)) as old:
         clock.pass_seconds(30)
-        assert await old.verifier.follower.poll()
+        assert await old.follower.poll()
         async with running(node(store, clock, LONG)) as new:
             signed: list[tuple[str, int]] = []
             lives = set()
@@ -228,9 +227,9 @@ async def test_n1_while_the_setting_is_raised_no_node_refuses_a_good_token(store
                     if now < expires_at:
                         assert old.verify(text).subject == new.verify(text).subject == "42"
                 clock.pass_seconds(2)
-                if old.verifier.follower.lag > STALENESS - 3:
-                    assert await old.verifier.follower.poll()
-                assert await new.verifier.follower.poll()
+                if old.node.lag > STALENESS - 3:
+                    assert await old.follower.poll()
+                assert await new.follower.poll()
             assert lives == {SHORT, LONG}
 
 
@@ -275,12 +274,12 @@ async def test_n1_a_retired_key_verifies_for_the_longest_life(store: Store, cloc
             clock.pass_seconds(50)
             await short.issuer.keys.load()
             for auth in (long, short):
-                assert await auth.verifier.follower.poll()
+                assert await auth.follower.poll()
         if (left := token.expires_at - 1 - clock.now_ms() / 1000) > 0:
             clock.pass_seconds(left)
         await short.issuer.keys.load()
         for auth in (long, short):
-            assert await auth.verifier.follower.poll()
+            assert await auth.follower.poll()
             assert auth.verify(token.text).subject == "42"
 
 
@@ -299,7 +298,7 @@ async def test_n1_a_store_that_went_back_in_time_hears_of_the_life_again(store: 
     async with running(node(store, clock, SHORT)), running(node(store, clock, LONG)) as long:
         assert isinstance(store, (MemoryStore, SqliteStore))
         await forget(store, LONG)
-        assert await long.verifier.follower.poll()
+        assert await long.follower.poll()
         await long.start_session("42")
         assert (await store.load_feed(None)).longest_access_ttl == LONG
 
@@ -332,7 +331,7 @@ async def test_n1_a_revocation_that_races_a_declaration_sees_it_or_is_seen(postg
                     await asyncio.sleep(0.01)
             await other.execute("UPDATE store SET longest_access_ttl = %s", (LONG,))
             await other.commit()
-        (entry,) = await revoking
+        (entry,) = (await revoking).entries
         assert entry.expires_at == NOW + LONG + LEEWAY_SECONDS
         assert (await store.load_feed(None)).entries == (entry,)
     finally:
@@ -373,8 +372,8 @@ async def test_n1_a_command_with_another_setting_revokes_for_as_long(line: str, 
             check=False,
         )
         assert done.returncode == 0, done.stderr
-        assert await auth.verifier.follower.poll()
-        auth.verifier.follower.view.forget(token.expires_at + LEEWAY_SECONDS - 1)
+        assert await auth.follower.poll()
+        auth.node.revocations.forget(token.expires_at + LEEWAY_SECONDS - 1)
         with pytest.raises(TokenError) as refused:
             auth.verify(token.text)
         assert refused.value.code in {"revoked", "unknown_key"}

@@ -176,7 +176,7 @@ def start_and_expire(site: Site, clock: FrozenClock) -> Tokens:
     """A session whose access token has expired; itself it has not."""
     tokens = start(site)
     clock.pass_seconds(120)
-    site.run(site.auth.verifier.follower.poll())
+    site.run(site.auth.follower.poll())
     return tokens
 
 
@@ -307,7 +307,7 @@ def test_n4_a_stale_node_still_logs_out_by_what_needs_no_verifying(site: Site) -
     clock = FrozenClock()
     stale = Site(site.runner, cheap_sealring(clock=clock, issuer="https://example.com", cookie_secure="on"))
     browser, other = stale.register(), stale.register()
-    stale.run(stale.auth.verifier.follower.stop())
+    stale.run(stale.auth.follower.stop())
     clock.pass_seconds(60)
     bearer = (b"authorization", b"Bearer " + browser.access)
     body = {"refresh_token": other.refresh.decode()}

@@ -132,10 +132,10 @@ def test_n11_a_store_that_does_not_open_is_not_asked_by_every_request(caplog: py
 
 def test_n11_what_is_stale_because_nobody_opened_it_says_what_to_do() -> None:
     auth = cheap_sealring()
-    assert "lifespan=auth.lifespan" in str(auth.verifier.follower.trouble)
+    assert "lifespan=auth.lifespan" in str(auth.node.last_error)
     with TestClient(make_app(auth)):
-        assert auth.verifier.follower.trouble is None
-    assert "lifespan=auth.lifespan" in str(auth.verifier.follower.trouble)
+        assert auth.node.last_error is None
+    assert "lifespan=auth.lifespan" in str(auth.node.last_error)
 
 
 ENDS_WITHOUT_CLOSE = """

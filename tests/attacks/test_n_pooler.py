@@ -74,7 +74,7 @@ async def test_n9_parallel_sessions_start_refresh_and_end(pooled_dsn: str) -> No
                 assert await auth.revoke_session(started.session.id)
 
         await asyncio.gather(*(live(caller) for caller in range(12)))
-        assert await auth.verifier.follower.poll()
+        assert await auth.follower.poll()
 
 
 async def test_n9_our_settings_hold_on_whichever_connection_a_transaction_travels(store: PostgresStore) -> None:

@@ -26,7 +26,7 @@ from sealring.store.postgres import PostgresStore
 from sealring.store.protocol import FINISHED_SESSION_SECONDS, Store
 from tests.store.cutting_proxy import CuttingProxy
 from tests.store.postgres_cluster import Cluster, own_cluster
-from tests.store.samples import NOW, a_key, a_session, an_account, an_event
+from tests.store.samples import NOW, a_key, a_session, an_account, an_event, entries_of
 from tests.store.storm import check_promises, check_whole
 
 pytestmark = pytest.mark.anyio
@@ -96,7 +96,7 @@ async def one_of_each(store: Store) -> None:
     await store.start_session(session, an_event(), guard=None, cap=5, replaces=None)
     assert await store.advance_session(session, replace(session, generation=1))
     assert await store.read_session(session.id)
-    assert await store.revoke(EndSession(id=session.id, cause="logout"), an_event(), now=NOW)
+    assert entries_of(await store.revoke(EndSession(id=session.id, cause="logout"), an_event(), now=NOW))
     assert await store.count_attempt([Bucket(key=account.id, rate=RateLimit(1, 1))], now=NOW) == 0
     await store.load_feed(None)
 
@@ -144,7 +144,7 @@ async def behind(proxy: CuttingProxy, postgres_dsn: str, tmp_path: Path) -> Asyn
 
 
 async def make_stale(store: Store) -> int:
-    (entry,) = await store.revoke(StaleSubject(subject="42"), an_event(), now=NOW)
+    (entry,) = (await store.revoke(StaleSubject(subject="42"), an_event(), now=NOW)).entries
     return entry.epoch
 
 
@@ -243,7 +243,7 @@ async def test_p6_a_deadlock_is_tried_again(postgres_dsn: str) -> None:
             await asyncio.to_thread(wait_for_a_lock, postgres_dsn)
             await stranger.execute("UPDATE subjects SET epoch = epoch WHERE subject = '42'")
             await stranger.execute("COMMIT")
-            (entry,) = await revoking
+            (entry,) = (await revoking).entries
         assert entry.number == 1
         record = await store.read_session(session.id)
         assert record is not None
@@ -306,7 +306,7 @@ async def test_f13_a_server_needs_no_right_to_rewrite_what_was_revoked(postgres_
             async with opened(postgres_dsn.replace("//postgres@", "//sealring_server@")) as store:
                 await one_of_each(store)
                 written = await store.write_keys(0, [a_key()], an_event(), now=NOW)
-                assert written == ()
+                assert entries_of(written) == ()
             as_server = postgres_dsn.replace("//postgres@", "//sealring_server@")
             async with await psycopg.AsyncConnection.connect(as_server, autocommit=True) as server:
                 for statement in ("DELETE FROM revocations", "UPDATE revocations SET epoch = 0", "DELETE FROM events"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -32,9 +32,11 @@ from sealring.revocation.view import RevocationView
 from sealring.sessions.csrf import CsrfTokens
 from sealring.sessions.refresh_token import PREFIX, RefreshToken, RefreshTokenCodec
 from sealring.store.protocol import Store
-from sealring.store.records import LoginGuard
+from sealring.store.records import Committed, LoginGuard
 from sealring.store.sqlite import SqliteStore
-from tests.clocks import on_clock
+from sealring.verifier.node_state import NodeState
+from tests.clocks import FrozenClock, on_clock
+from tests.nodes import committing
 from tests.store.samples import NOW, an_account, an_event
 
 pytestmark = pytest.mark.anyio
@@ -42,6 +44,27 @@ pytestmark = pytest.mark.anyio
 G_MS, TTL, IDLE, LONGEST, LEEWAY = 10_000, 1_800, 3_600, 36_000, 5
 ORIGIN = Origin("192.0.2.1", "a browser")
 ISSUER = "https://auth.example.com"
+
+
+class DeskClock(FrozenClock):
+    """The desk's time."""
+
+    def __init__(self, desk: Desk) -> None:
+        super().__init__()
+        self._desk = desk
+
+    def now_ms(self) -> int:
+        return self._desk.now_ms
+
+
+class Recording(NodeState):
+    """A node that notes what was put in force."""
+
+    applied: list[Entry]
+
+    def apply_revocations(self, entries: Sequence[Entry]) -> None:
+        super().apply_revocations(entries)
+        self.applied.extend(entries)
 
 
 class Desk:
@@ -58,14 +81,16 @@ class Desk:
         self.nodes = [self.node() for _ in range(nodes)]
 
     def node(self) -> Sessions:
+        node = Recording(DeskClock(self), max_staleness=5)
+        node.applied = self.in_force
         store = on_clock(self.store, lambda: self.now_ms + self.store_ahead_ms)
         return Sessions(
-            store,
+            committing(store, node),
             refresh_tokens=self.codec,
             access_tokens=AccessTokenIssuer(
                 issuer=ISSUER,
                 audience=ISSUER,
-                ttl=AccessTtl(store, TTL, heard_seconds=10, clock=lambda: self.now_ms),
+                ttl=AccessTtl(store, TTL, heard_seconds=10, node=node),
                 signing_key=lambda: self.signing_key,
             ),
             policy=SessionPolicy(
@@ -74,7 +99,6 @@ class Desk:
                 retry_window_ms=G_MS,
                 leeway_seconds=LEEWAY,
             ),
-            in_force=self.in_force.extend,
             clock=lambda: self.now_ms,
         )
 
@@ -416,7 +440,7 @@ class Meanwhile:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
 
-    async def revoke(self, *given: Any, **options: Any) -> tuple[Entry, ...]:
+    async def revoke(self, *given: Any, **options: Any) -> Committed[bool]:
         await self._happens()
         return await self._store.revoke(*given, **options)
 

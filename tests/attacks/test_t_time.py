@@ -54,9 +54,9 @@ async def test_t1_a_clock_beyond_the_leeway_serves_nothing_until_it_is_right(off
         issued = await right.start_session("42")
         with pytest.raises(Stale):
             wrong.verify(issued.access_token.text)
-        assert not await wrong.verifier.follower.poll()
+        assert not await wrong.follower.poll()
         own.step(-off)
-        assert await wrong.verifier.follower.poll()
+        assert await wrong.follower.poll()
         assert wrong.verify(issued.access_token.text).subject == "42"
 
 
@@ -68,15 +68,15 @@ async def test_t2_a_clock_that_is_set_back_revives_nothing() -> None:
         await auth.revoke_session(dead.session.id)
         for clock in (true, own):
             clock.pass_seconds(900)
-        assert await auth.verifier.follower.poll()
+        assert await auth.follower.poll()
         own.step(-3600)
         with pytest.raises(TokenError):
             auth.verify(dead.access_token.text)
         with pytest.raises(SessionEnded):
             await auth.refresh_session(dead.refresh_token)
-        assert not await auth.verifier.follower.poll(), "it disagrees with its store and says so"
+        assert not await auth.follower.poll(), "it disagrees with its store and says so"
         own.step(3600)
-        assert await auth.verifier.follower.poll()
+        assert await auth.follower.poll()
         assert auth.verify(over.access_token.text).subject == "2"
 
 
@@ -114,7 +114,7 @@ async def test_t4_a_token_ends_at_exp_and_the_leeway_on_every_node(
         issued = await one.start_session("42")
         clock.pass_seconds(passed)
         for reader in (one, two):
-            await reader.verifier.follower.poll()
+            await reader.follower.poll()
             if refused is None:
                 assert reader.verify(issued.access_token.text).expires_at == START + 1800
             else:

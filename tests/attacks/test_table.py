@@ -137,13 +137,13 @@ async def befall(site: ServedThread, user: User, state: str) -> None:
         case "active":
             pass
         case "disabled":
-            issuer.in_force(await accounts.disable(user.subject))
+            await accounts.disable(user.subject)
         case "deleted":
-            issuer.in_force(await accounts.delete(user.subject))
+            await accounts.delete(user.subject)
         case "throttled":
             pass  # by failing, over HTTP
         case "password changed":
-            issuer.in_force(await accounts.set_password(user.subject, OTHER_PASSWORD))
+            await accounts.set_password(user.subject, OTHER_PASSWORD)
         case "session ended":
             await site.auth.revoke_session(user.session)
         case "epoch raised":
@@ -151,7 +151,7 @@ async def befall(site: ServedThread, user: User, state: str) -> None:
         case "key revoked":
             await issuer.revoke_key(str(jwt.peek(user.access).header["kid"]))
             # many keys die here in one second: the next standby must be known before it has to sign
-            assert await site.auth.verifier.follower.poll()
+            assert await site.auth.follower.poll()
         case _:
             raise AssertionError(state)
 

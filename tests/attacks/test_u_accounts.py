@@ -25,10 +25,10 @@ from sealring.issuer.hashing import PasswordHasher
 from sealring.issuer.origin import Origin
 from sealring.rate_limits.device_cookie import DeviceCookies
 from sealring.rate_limits.rate import RateLimit
-from sealring.revocation.entry import Entry
 from sealring.sessions.session import Session
 from sealring.store.memory import MemoryStore
-from sealring.store.records import LoginGuard
+from sealring.store.records import Committed, LoginGuard
+from tests.nodes import committing
 
 CHEAP = Argon2Profile(memory_kib=64, passes=1)
 OLDER = Argon2Profile(memory_kib=32, passes=1)
@@ -47,7 +47,7 @@ class House:
         self.hasher = PasswordHasher(profile=profile, max_waiting=1000)
         self.devices = DeviceCookies([b"k" * 32])
         self.accounts = Accounts(
-            self.store,
+            committing(self.store),
             self.hasher,
             clock=lambda: self.now_ms,
             devices=self.devices,
@@ -87,7 +87,7 @@ async def houses_with_everybody(**policy: Any) -> House:
 async def plant_hash(store: MemoryStore, account: Account, planted: str) -> None:
     change = PasswordChange(old_hash=account.password_hash, new_hash=planted, ends_sessions=False)
     event = Event(kind="password_changed", at_ms=0, subject=account.id)
-    assert await store.change_account(account.id, change, event, now=0) is not None
+    assert (await store.change_account(account.id, change, event, now=0)).result
 
 
 REFUSED = [
@@ -541,7 +541,7 @@ def test_u13_a_session_starts_only_on_what_was_proved(meanwhile: str) -> None:
             cap=10,
             replaces=None,
         )
-        assert (started is not None) == (meanwhile == "nothing")
+        assert (started.result is not None) == (meanwhile == "nothing")
 
     run(scenario)
 
@@ -551,9 +551,7 @@ class Overtaken(MemoryStore):
 
     first: Callable[[], Coroutine[Any, Any, None]] | None = None
 
-    async def change_account(
-        self, id: str, change: AccountChange, event: Event, *, now: int
-    ) -> tuple[Entry, ...] | None:
+    async def change_account(self, id: str, change: AccountChange, event: Event, *, now: int) -> Committed[bool]:
         first, self.first = self.first, None
         if first is not None:
             await first()

@@ -35,10 +35,10 @@ def create_app() -> FastAPI:
         # five minutes of publication before a key signs are more than a run has
         keys._settings = replace(keys._settings, lead_seconds=int(lead))
     if os.environ.get("NODE_HINTS") == "never":
-        auth.verifier.follower._source.wait_for_change = _never  # type: ignore[method-assign]
+        auth.follower._source.wait_for_change = _never  # type: ignore[method-assign]
     app = FastAPI(lifespan=auth.lifespan)
     app.include_router(auth.router())
-    app.include_router(HealthRoutes(auth.verifier).router)
+    app.include_router(HealthRoutes(auth.node).router)
     app.include_router(routes(auth))
     app.add_middleware(auth.middleware)
     return app
@@ -53,7 +53,7 @@ async def _never() -> None:
 def routes(auth: Sealring) -> APIRouter:
     router = APIRouter(route_class=StrictRoute)
     caller = Annotated[Principal, Security(guard(auth))]
-    follower = auth.verifier.follower
+    follower = auth.follower
 
     @router.get("/whoami")
     async def whoami(caller: caller) -> dict[str, Any]:
@@ -81,10 +81,10 @@ def routes(auth: Sealring) -> APIRouter:
     @router.get("/standing")
     async def standing() -> dict[str, Any]:
         return {
-            "fresh": follower.is_fresh,
-            "cursor": follower.cursor,
-            "entries": len(follower.view),
-            "reloads": follower.reloads,
+            "fresh": follower.node.is_fresh,
+            "cursor": follower.node.cursor,
+            "entries": len(follower.node.revocations),
+            "reloads": follower.node.reloads,
             "signing": auth.issuer.keys.signing().kid,
         }
 

@@ -15,15 +15,17 @@ from typing import Any
 import psycopg
 import pytest
 
-from sealring import Sealring, jwt
+from sealring import Sealring
 from sealring.errors import Revoked, Stale, StoreUnavailable
 from sealring.issuer.sessions import Issued
 from sealring.revocation.feed import FeedPage
+from sealring.revocation.view import RevocationView
 from sealring.store.postgres import PostgresStore, logs
 from sealring.store.revocation_log import digest_of
 from sealring.store.rows import ENTRY_COLUMNS, read_entry
-from sealring.verifier.follower import Follower, ReloadCause
-from sealring.verifier.source import Source
+from sealring.verifier.follower import Follower
+from sealring.verifier.node_state import NodeState, ReloadCause
+from sealring.verifier.source import Source, VerifyingKeys
 from tests.cluster.checker import check
 from tests.cluster.history import Operation, Outcome
 from tests.cluster.node import SECRET
@@ -140,7 +142,7 @@ class SerialSource(Source):
             longest_access_ttl=1800,
         )
 
-    async def keys(self) -> jwt.KeySet:
+    async def keys(self) -> VerifyingKeys:
         return await self._inner.keys()
 
     async def wait_for_change(self) -> None:
@@ -163,7 +165,7 @@ async def test_f1_a_serial_id_polled_with_greater_than_last_loses_a_slow_commit(
 
     def plant(node: Sealring) -> None:
         if planted:
-            node.verifier.follower._source = SerialSource(node.verifier.follower._source, postgres_dsn)
+            node.follower._source = SerialSource(node.follower._source, postgres_dsn)
 
     clients = Clients()
     async with a_node(postgres_dsn) as a:
@@ -202,7 +204,7 @@ class EndOfPoll(Follower):
     async def poll(self) -> bool:
         good = await super().poll()
         if good:
-            self.fresh_until = self._clock.steady() + self._max_staleness
+            self.node.know_until(self._clock.steady())
         return good
 
 
@@ -217,7 +219,7 @@ class LateAnswers(Source):
         await asyncio.sleep(0.9 * STALENESS)
         return page
 
-    async def keys(self) -> jwt.KeySet:
+    async def keys(self) -> VerifyingKeys:
         return await self._inner.keys()
 
     async def wait_for_change(self) -> None:
@@ -231,7 +233,7 @@ async def test_f5_freshness_taken_at_the_end_of_a_poll_is_seen(
     clients = Clients()
 
     def plant(node: Sealring) -> None:
-        follower = node.verifier.follower
+        follower = node.follower
         follower._source = LateAnswers(follower._source)
         follower._poll_interval = 0.3
         if planted:
@@ -248,7 +250,9 @@ async def test_f5_freshness_taken_at_the_end_of_a_poll_is_seen(
 # a 503 turned into accept
 
 
-class NeverStale(Follower):
+class NeverStale(NodeState):
+    __slots__ = ()
+
     @property
     def fresh_until(self) -> float:
         return float("inf")
@@ -264,12 +268,11 @@ async def test_f4_a_503_turned_into_accept_is_seen(postgres_dsn: str, *, planted
 
     def plant(node: Sealring) -> None:
         if planted:
-            del node.verifier.follower.fresh_until
-            node.verifier.follower.__class__ = NeverStale
+            node.node.__class__ = NeverStale
 
     async with a_node(postgres_dsn) as a, a_node(postgres_dsn, plant) as b:
         (held,) = await began(a, 1)
-        b.verifier.follower._source.load = _cut  # type: ignore[assignment,method-assign]
+        b.follower._source.load = _cut  # type: ignore[assignment,method-assign]
         await clients.end("a", a, held)
         await clients.haunt("b", b, held)
     assert clients.broken_laws() == broken
@@ -287,7 +290,7 @@ async def _cut(_: Any) -> FeedPage:
 class TailOnly(Follower):
     async def _reload(self, cause: ReloadCause) -> FeedPage:
         page = await super()._reload(cause)
-        self.view = type(self.view)()
+        self.node.revocations = RevocationView()
         return page
 
 
@@ -297,7 +300,7 @@ async def test_f10_a_snapshot_skipped_at_start_is_seen(postgres_dsn: str, *, pla
 
     def plant(node: Sealring) -> None:
         if planted:
-            node.verifier.follower.__class__ = TailOnly
+            node.follower.__class__ = TailOnly
 
     async with a_node(postgres_dsn) as a:
         (held,) = await began(a, 1)

@@ -43,7 +43,7 @@ async def test_f13_a_node_serves_with_the_rights_that_the_docs_name(postgres_dsn
         await node.revoke_session(held.session.id)
         await node.revoke_subject(logged_in.account.id)
         await node.issuer.keys.rotate()
-        assert await node.verifier.follower.poll()
+        assert await node.follower.poll()
         assert await node.store.heartbeat(every_ms=0)
         with pytest.raises(StoreUnavailable, match="42501"):  # housekeeping is put off, and everything else goes on
             await node.store.purge(now=2**33, audit_seconds=0)

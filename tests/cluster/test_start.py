@@ -129,7 +129,7 @@ async def test_p7_restored_is_in_force_on_a_running_node(sealring: Command, post
         done = await asyncio.to_thread(sealring, "restored", "--yes")
         assert done.code == 0, done.err
         async with asyncio.timeout(10):
-            while node.verifier.follower.reloads.get("incarnation") is None:  # noqa: ASYNC110 - a task beside us
+            while node.node.reloads.get("incarnation") is None:  # noqa: ASYNC110 - a task beside us
                 await asyncio.sleep(0.05)
         with pytest.raises(TokenError):
             node.verify(held.access_token.text)

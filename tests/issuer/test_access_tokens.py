@@ -10,10 +10,12 @@ from sealring import jwt
 from sealring.issuer.access_tokens import RESERVED, AccessTokenIssuer, check_claims
 from sealring.issuer.access_ttl import AccessTtl
 from sealring.store.memory import MemoryStore
+from tests.clocks import FrozenClock
+from tests.nodes import a_node
 from tests.store.samples import NOW, a_session
 
 KEY = jwt.Key.generate("ES256")
-TTL = AccessTtl(MemoryStore(), 1800, heard_seconds=10, clock=lambda: NOW * 1000)
+TTL = AccessTtl(MemoryStore(), 1800, heard_seconds=10, node=a_node(FrozenClock(NOW)))
 asyncio.run(TTL.declare())
 TOKENS = AccessTokenIssuer(issuer="https://auth.example.com", audience="orders", ttl=TTL, signing_key=lambda: KEY)
 

@@ -9,6 +9,7 @@ from sealring.issuer.access_ttl import LEASE_SECONDS, AccessTtl, usable_ttl
 from sealring.store.memory import MemoryStore
 from sealring.store.records import DeclaredTtl
 from tests.clocks import START, FrozenClock
+from tests.nodes import a_node
 
 pytestmark = pytest.mark.anyio
 
@@ -27,7 +28,7 @@ class Counting(MemoryStore):
 
 async def test_n1_nothing_is_signed_before_the_declaration_or_beyond_it() -> None:
     clock = FrozenClock()
-    ttl = AccessTtl(MemoryStore(clock.now_ms), 600, heard_seconds=HEARD, clock=clock.now_ms)
+    ttl = AccessTtl(MemoryStore(clock.now_ms), 600, heard_seconds=HEARD, node=a_node(clock))
     with pytest.raises(StoreUnavailable):
         ttl.at(START)
     await ttl.declare()
@@ -39,7 +40,7 @@ async def test_n1_nothing_is_signed_before_the_declaration_or_beyond_it() -> Non
 async def test_a_declaration_is_renewed_when_half_of_it_is_over() -> None:
     clock = FrozenClock()
     store = Counting(clock.now_ms)
-    ttl = AccessTtl(store, 600, heard_seconds=HEARD, clock=clock.now_ms)
+    ttl = AccessTtl(store, 600, heard_seconds=HEARD, node=a_node(clock))
     for passed, declared in ((0, 1), (LEASE_SECONDS // 2 - 1, 1), (1, 2), (1, 2)):
         clock.pass_seconds(passed)
         await ttl.declare()
@@ -51,7 +52,9 @@ async def test_a_declaration_is_renewed_when_half_of_it_is_over() -> None:
 async def test_n1_f7_it_is_declared_again_when_the_store_knows_less(known: int, declared: int) -> None:
     clock = FrozenClock()
     store = Counting(clock.now_ms)
-    ttl = AccessTtl(store, 600, heard_seconds=HEARD, clock=clock.now_ms, known=lambda: known)
+    node = a_node(clock)
+    node.use_access_ttl(known)
+    ttl = AccessTtl(store, 600, heard_seconds=HEARD, node=node)
     await ttl.declare()
     await ttl.declare()
     assert store.declared == declared

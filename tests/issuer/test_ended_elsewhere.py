@@ -30,7 +30,7 @@ async def nodes() -> AsyncIterator[tuple[Sealring, Sealring]]:
     )
     await first.open()
     await second.open()
-    await second.verifier.follower.stop()
+    await second.follower.stop()
     yield first, second
     await first.close()
     await second.close()

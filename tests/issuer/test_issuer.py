@@ -125,7 +125,7 @@ async def test_i2_a_revoked_key_is_dead_here_before_the_call_returns(store: Stor
     auth, issuer = await open_issuer(store, clock)
     kid = issuer.keys.signing().kid
     await issuer.revoke_key(kid)
-    assert auth.verifier.follower.view.cause("any", "any", 0, kid) == "key"
+    assert auth.node.revocations.cause("any", "any", 0, kid) == "key"
     with pytest.raises(NotFound):
         await issuer.revoke_key(kid)
 

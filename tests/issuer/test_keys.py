@@ -15,14 +15,17 @@ from sealring import jwt
 from sealring.errors import ConfigurationError, NotFound, StoreUnavailable
 from sealring.issuer.keys import SigningKeys
 from sealring.issuer.root_secret import Sealer
-from sealring.revocation.entry import Entry
+from sealring.issuer.store_source import StoreSource
 from sealring.signing_keys.key import KeyRing
 from sealring.signing_keys.lifecycle import KeyPolicy
 from sealring.store.memory import MemoryStore
 from sealring.store.postgres import PostgresStore
 from sealring.store.protocol import Store
+from sealring.store.records import Committed
 from sealring.store.sqlite import SqliteStore
+from sealring.verifier.follower import Follower
 from tests.clocks import START, FrozenClock, on_clock
+from tests.nodes import a_node, committing
 from tests.store.samples import an_event
 
 pytestmark = pytest.mark.anyio
@@ -35,7 +38,8 @@ def ring(
     store: Store, clock: FrozenClock, *, algorithm: str = "ES256", secrets: tuple[bytes, ...] = (OLD,)
 ) -> SigningKeys:
     policy = KeyPolicy(algorithm=algorithm, rotation_seconds=30 * DAY, lead_seconds=LEAD, heard_seconds=HEARD)
-    return SigningKeys(store, Sealer(secrets), policy, clock=clock.now_ms, leeway_seconds=5)
+    node = a_node(clock)
+    return SigningKeys(committing(store, node), Sealer(secrets), policy, node=node, leeway_seconds=5)
 
 
 def states(keys: SigningKeys) -> list[str]:
@@ -133,8 +137,8 @@ async def test_k2_the_standby_signs_when_the_signing_key_is_revoked(store: Store
     keys = ring(store, clock)
     await keys.load()
     bad, standby = (one["kid"] for one in keys.listing())
-    entries = await keys.revoke(bad)
-    assert [(entry.kind, entry.target) for entry in entries] == [("key", bad)]
+    await keys.revoke(bad)
+    assert [(entry.kind, entry.target) for entry in (await store.load_feed(None)).entries] == [("key", bad)]
     assert keys.signing().kid == standby
     assert bad not in {key["kid"] for key in keys.jwks()["keys"]}
     assert sorted(states(keys)) == ["published", "revoked", "signing"]
@@ -258,7 +262,7 @@ async def test_nodes_of_two_algorithms_that_make_the_first_key_at_once_agree(tmp
 class SlowToAnswer(MemoryStore):
     """A store whose answer to a write comes after somebody else's turn."""
 
-    async def write_keys(self, *asked: Any, **named: Any) -> tuple[Entry, ...] | None:
+    async def write_keys(self, *asked: Any, **named: Any) -> Committed[bool]:
         written = await super().write_keys(*asked, **named)
         await asyncio.sleep(0)
         return written
@@ -419,3 +423,44 @@ async def test_an_answer_that_was_long_on_its_way_does_not_bring_a_revoked_key_b
 
 async def ring_revoked(keys: SigningKeys, kid: str) -> None:
     await keys.revoke(kid)
+
+
+async def test_f5_a_poll_writes_nothing_though_the_ring_lacks_a_key(clock: FrozenClock) -> None:
+    written: list[str] = []
+
+    class Watched(MemoryStore):
+        async def write_keys(self, *asked: Any, **named: Any) -> Committed[bool]:
+            written.append("keys")
+            return await super().write_keys(*asked, **named)
+
+    store = Watched(clock.now_ms)
+    node = a_node(clock)
+    keys = SigningKeys(
+        committing(store, node),
+        Sealer((OLD,)),
+        KeyPolicy(algorithm="ES256", rotation_seconds=30 * DAY, lead_seconds=LEAD, heard_seconds=HEARD),
+        node=node,
+        leeway_seconds=5,
+    )
+    follower = Follower(StoreSource(store, keys), node, poll_interval=1, leeway=5)
+    assert await follower.poll()
+    assert (written, keys.listing()) == ([], [])
+    await keys.load()
+    assert len(written) == 2
+
+
+async def test_f6_a_key_change_is_taken_once_however_often_it_is_heard_of(store: Store, clock: FrozenClock) -> None:
+    node = a_node(clock)
+    policy = KeyPolicy(algorithm="ES256", rotation_seconds=30 * DAY, lead_seconds=LEAD, heard_seconds=HEARD)
+    keys = SigningKeys(committing(store, node), Sealer((OLD,)), policy, node=node, leeway_seconds=5)
+    follower = Follower(StoreSource(store, keys), node, poll_interval=1, leeway=5)
+    await keys.start()
+    assert await follower.poll()
+    before = node.trusted
+    await keys.rotate()
+    after = node.trusted
+    assert after is not before
+    keys.signing()
+    assert await follower.poll()
+    keys.signing()
+    assert node.trusted is after

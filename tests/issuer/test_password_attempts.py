@@ -16,13 +16,14 @@ from sealring.issuer.password_attempts import PasswordAttempts, _until_grid
 from sealring.rate_limits.buckets import AccountBuckets, account_buckets
 from sealring.rate_limits.rate import RateLimit
 from sealring.store.memory import MemoryStore
+from tests.nodes import committing
 
 HOME = Origin("192.0.2.1")
 
 
 def attempts_over(store: MemoryStore, hasher: PasswordHasher) -> PasswordAttempts:
     return PasswordAttempts(
-        store,
+        committing(store),
         hasher,
         clock=lambda: 1_800_000_000_000,
         account_rate=RateLimit(4, 300),

@@ -31,9 +31,10 @@ from sealring.sessions.session import Session
 from sealring.store.memory import MemoryStore
 from sealring.store.postgres import PostgresStore
 from sealring.store.protocol import Store
-from sealring.store.records import LoginGuard
+from sealring.store.records import Committed, LoginGuard
 from sealring.store.sqlite import SqliteStore
-from tests.clocks import on_clock
+from tests.clocks import FrozenClock, on_clock
+from tests.nodes import a_node, committing
 
 IDLE_SECONDS, MAX_SECONDS = 10 * 86_400, 30 * 86_400
 RETAIN_SECONDS = 1_805
@@ -233,7 +234,7 @@ class _Gated:
         await self._wait()
         return await self._store.advance_session(before, after)
 
-    async def revoke(self, *args: Any, **options: Any) -> tuple[Entry, ...]:
+    async def revoke(self, *args: Any, **options: Any) -> Committed[bool]:
         await self._wait()
         return await self._store.revoke(*args, **options)
 
@@ -253,6 +254,17 @@ class _StoreRefresh:
         return self.task.done()
 
 
+class _WorldClock(FrozenClock):
+    """The clock of one node of the world."""
+
+    def __init__(self, world: World, number: int) -> None:
+        super().__init__()
+        self._world, self._number = world, number
+
+    def now_ms(self) -> int:
+        return self._world.clock(self._number)
+
+
 class StoreDriver:
     """`Sessions` of two nodes over one store."""
 
@@ -269,15 +281,16 @@ class StoreDriver:
 
     def _make_nodes(self) -> tuple[Sessions, Sessions]:
         def node(number: int) -> Sessions:
-            store = cast("Store", _Gated(self._store, lambda: self._world.now_ms))
-            clock = lambda: self._world.clock(number)  # noqa: E731 - two take it
+            clock = _WorldClock(self._world, number)
+            node = a_node(clock)
+            store = committing(_Gated(self._store, lambda: self._world.now_ms), node)
             return Sessions(
                 store,
                 refresh_tokens=self.keys.codec,
                 access_tokens=AccessTokenIssuer(
                     issuer="i",
                     audience="a",
-                    ttl=AccessTtl(store, 1_800, heard_seconds=10, clock=clock),
+                    ttl=AccessTtl(store, 1_800, heard_seconds=10, node=node),
                     signing_key=lambda: self._signing_key,
                 ),
                 policy=SessionPolicy(
@@ -286,8 +299,7 @@ class StoreDriver:
                     retry_window_ms=self._world.retry_window_ms,
                     leeway_seconds=LEEWAY_SECONDS,
                 ),
-                in_force=_ignore,
-                clock=clock,
+                clock=clock.now_ms,
             )
 
         return node(0), node(1)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import secrets
-from typing import Any
+from typing import Any, NamedTuple
 
 from sealring.accounts.account import Account
 from sealring.audit.event import Event, EventKind
+from sealring.revocation.entry import Entry
 from sealring.sessions.lifetimes import LEEWAY_SECONDS
 from sealring.sessions.session import Session
 from sealring.signing_keys.key import SigningKey
 from sealring.store.protocol import Store
+from sealring.store.records import Committed
 
 NOW = 4_100_000_000
 """Later than any clock that tests run under: a revocation is kept by the later of the store's clock and this."""
@@ -67,3 +69,20 @@ def a_key(kid: str = "k1", **fields: Any) -> SigningKey:
         "signs_from": NOW,
     }
     return SigningKey(**(values | fields))
+
+
+def entries_of(done: Committed[bool]) -> tuple[Entry, ...] | None:
+    """What was revoked; none when nothing was done."""
+    assert bool(done.events) == done.result, "what was done stands in the audit log, and nothing else does"
+    return done.entries if done.result else None
+
+
+class Started(NamedTuple):
+    """A session that has started: the subject's epoch then, and what was ended for it."""
+
+    epoch: int
+    entries: tuple[Entry, ...]
+
+
+def started_of(done: Committed[int | None]) -> Started | None:
+    return None if done.result is None else Started(done.result, done.entries)

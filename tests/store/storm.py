@@ -78,7 +78,7 @@ async def _one_life(store: Store, dice: random.Random) -> None:
         end: EndSession | EndSubject = EndSession(id=session.id, cause="logout")
     else:
         end = EndSubject(subject=account.id, cause="ended_by_user")
-    entries = await store.revoke(end, an_event("session_ended"), now=NOW)
+    entries = (await store.revoke(end, an_event("session_ended"), now=NOW)).entries
     promise("ended", id=session.id, entries=[entry.number for entry in entries])
 
 

@@ -16,9 +16,21 @@ from sealring.sessions.lifetimes import LEEWAY_SECONDS
 from sealring.sessions.revocation import EndSession, EndSubject, StaleSubject
 from sealring.sessions.session import Session
 from sealring.store.protocol import FINISHED_SESSION_SECONDS, Store
-from sealring.store.records import DeclaredTtl, LoginGuard, StartedSession
+from sealring.store.records import Committed, DeclaredTtl, LoginGuard
 from sealring.store.revocation_log import digest_of
-from tests.store.samples import NOW, RETAIN, TTL, a_key, a_session, an_account, an_event, declare_ttl
+from tests.store.samples import (
+    NOW,
+    RETAIN,
+    TTL,
+    Started,
+    a_key,
+    a_session,
+    an_account,
+    an_event,
+    declare_ttl,
+    entries_of,
+    started_of,
+)
 
 KINDS = ["memory", "sqlite", *(pytest.param(kind, marks=pytest.mark.postgres) for kind in ("postgres", "pooled"))]
 pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("store", KINDS, indirect=True)]
@@ -28,12 +40,12 @@ ACTIVE = LoginGuard(epoch=0)
 
 async def start(
     store: Store, session: Session, *, guard: LoginGuard | None = None, cap: int = 100, replaces: str | None = None
-) -> StartedSession | None:
-    return await store.start_session(session, an_event(), guard=guard, cap=cap, replaces=replaces)
+) -> Started | None:
+    return started_of(await store.start_session(session, an_event(), guard=guard, cap=cap, replaces=replaces))
 
 
 async def revoke(store: Store, revocation: EndSession | EndSubject | StaleSubject) -> tuple[Entry, ...]:
-    return await store.revoke(revocation, an_event("session_ended"), now=NOW)
+    return (await store.revoke(revocation, an_event("session_ended"), now=NOW)).entries
 
 
 async def end_of(store: Store, session: Session) -> str | None:
@@ -89,7 +101,7 @@ async def test_a_taken_email_is_refused_by_field(store: Store) -> None:
 async def test_u3_of_twenty_registrations_of_one_name_one_succeeds(store: Store) -> None:
     attempts = [store.create_account(an_account(), an_event("account_created")) for _ in range(20)]
     outcomes = await asyncio.gather(*attempts, return_exceptions=True)
-    assert sum(outcome is None for outcome in outcomes) == 1
+    assert sum(isinstance(outcome, Committed) for outcome in outcomes) == 1
     assert sum(isinstance(outcome, NameTaken) for outcome in outcomes) == 19
     assert len(await store.list_accounts()) == 1
 
@@ -120,7 +132,7 @@ async def test_a_rehash_revokes_nothing(store: Store) -> None:
     await store.create_account(account, an_event("account_created"))
     await start(store, a_session(account.id), guard=ACTIVE)
     change = PasswordChange(old_hash=account.password_hash, new_hash="$argon2id$two", ends_sessions=False)
-    assert await store.change_account(account.id, change, an_event(), now=NOW) == ()
+    assert entries_of(await store.change_account(account.id, change, an_event(), now=NOW)) == ()
     changed = await store.find_account(id=account.id)
     assert changed == replace(account, password_hash="$argon2id$two")
     assert len(await store.list_sessions(account.id, now=NOW)) == 1
@@ -130,10 +142,10 @@ async def test_u14_the_old_hash_is_never_written_back(store: Store) -> None:
     account = an_account()
     await store.create_account(account, an_event("account_created"))
     change = PasswordChange(old_hash=account.password_hash, new_hash="$argon2id$new")
-    assert await store.change_account(account.id, change, an_event(), now=NOW)
+    assert entries_of(await store.change_account(account.id, change, an_event(), now=NOW))
     rehash = PasswordChange(old_hash=account.password_hash, new_hash="$argon2id$old-rehashed", ends_sessions=False)
     before = len(await store.read_events())
-    assert await store.change_account(account.id, rehash, an_event(), now=NOW) is None
+    assert entries_of(await store.change_account(account.id, rehash, an_event(), now=NOW)) is None
     changed = await store.find_account(id=account.id)
     assert changed is not None
     assert changed.password_hash == "$argon2id$new"
@@ -148,7 +160,7 @@ async def test_i7_a_password_change_ends_every_session_but_the_kept_one_in_one_e
     await start(store, kept, guard=ACTIVE)
     await start(store, other, guard=ACTIVE)
     change = PasswordChange(old_hash=account.password_hash, new_hash="new", keep_session=kept.id)
-    entries = await store.change_account(account.id, change, an_event("password_changed"), now=NOW)
+    entries = entries_of(await store.change_account(account.id, change, an_event("password_changed"), now=NOW))
     assert entries is not None
     assert [(entry.kind, entry.target, entry.epoch, entry.expires_at) for entry in entries] == [
         ("subject", account.id, 1, NOW + RETAIN)
@@ -167,7 +179,7 @@ async def test_disable_and_delete_end_every_session(store: Store, change: Status
     await store.create_account(account, an_event("account_created"))
     session = a_session(account.id)
     await start(store, session, guard=ACTIVE)
-    entries = await store.change_account(account.id, change, an_event(), now=NOW)
+    entries = entries_of(await store.change_account(account.id, change, an_event(), now=NOW))
     assert entries is not None
     assert [(entry.kind, entry.epoch) for entry in entries] == [("subject", 1)]
     assert await end_of(store, session) == "subject_revoked"
@@ -180,13 +192,13 @@ async def test_enabling_revokes_nothing_and_revives_nothing(store: Store) -> Non
     session = a_session(account.id)
     await start(store, session, guard=ACTIVE)
     off, on = StatusChange(status="disabled"), StatusChange(status="active")
-    assert await store.change_account(account.id, off, an_event(), now=NOW)
-    entries = await store.change_account(account.id, on, an_event(), now=NOW)
+    assert entries_of(await store.change_account(account.id, off, an_event(), now=NOW))
+    entries = entries_of(await store.change_account(account.id, on, an_event(), now=NOW))
     assert entries == ()
     assert await end_of(store, session) == "subject_revoked"
     assert await start(store, a_session(account.id), guard=ACTIVE) is None
     started = await start(store, a_session(account.id), guard=LoginGuard(epoch=1))
-    assert started == StartedSession(1, ())
+    assert started == Started(1, ())
 
 
 async def test_other_scopes_make_tokens_stale_and_keep_sessions(store: Store) -> None:
@@ -195,7 +207,7 @@ async def test_other_scopes_make_tokens_stale_and_keep_sessions(store: Store) ->
     session = a_session(account.id)
     await start(store, session, guard=ACTIVE)
     change = ScopesChange(scopes=("admin",))
-    entries = await store.change_account(account.id, change, an_event(), now=NOW)
+    entries = entries_of(await store.change_account(account.id, change, an_event(), now=NOW))
     assert entries is not None
     assert [(entry.kind, entry.epoch) for entry in entries] == [("subject", 1)]
     record = await store.read_session(session.id)
@@ -207,7 +219,7 @@ async def test_other_scopes_make_tokens_stale_and_keep_sessions(store: Store) ->
 
 async def test_changing_nobody_changes_nothing(store: Store) -> None:
     for change in (StatusChange(status="disabled"), Deletion(), ScopesChange(scopes=())):
-        assert await store.change_account("nobody", change, an_event(), now=NOW) is None
+        assert entries_of(await store.change_account("nobody", change, an_event(), now=NOW)) is None
     assert await store.read_events() == []
 
 
@@ -226,7 +238,7 @@ async def test_a_session_comes_back_as_it_was_written(store: Store) -> None:
         amr=("pwd", "otp", "mfa"),
         acr="mfa",
     )
-    assert await start(store, session) == StartedSession(0, ())
+    assert await start(store, session) == Started(0, ())
     record = await store.read_session(session.id)
     assert record is not None
     assert record.session == session
@@ -291,7 +303,7 @@ async def test_u13_what_overtakes_a_login_keeps_its_session_from_starting(
 ) -> None:
     account = an_account()
     await store.create_account(account, an_event("account_created"))
-    assert await store.change_account(account.id, change, an_event(), now=NOW) is not None
+    assert entries_of(await store.change_account(account.id, change, an_event(), now=NOW)) is not None
     assert (await start(store, a_session(account.id), guard=ACTIVE) is not None) == starts
 
 
@@ -308,7 +320,7 @@ async def test_u13_a_session_does_not_start_after_all_were_ended(store: Store) -
 async def test_u13_a_disabled_account_starts_no_session_at_its_present_epoch(store: Store) -> None:
     account = an_account()
     await store.create_account(account, an_event("account_created"))
-    assert await store.change_account(account.id, StatusChange(status="disabled"), an_event(), now=NOW)
+    assert entries_of(await store.change_account(account.id, StatusChange(status="disabled"), an_event(), now=NOW))
     assert await start(store, a_session(account.id), guard=LoginGuard(epoch=1)) is None
 
 
@@ -486,7 +498,7 @@ async def test_ending_a_subject_is_one_entry_whatever_the_number_of_sessions(sto
     assert await end_of(store, sessions[0]) == "ended_by_operator"
     assert await end_of(store, stranger) is None
     started = await start(store, a_session())
-    assert started == StartedSession(1, ())
+    assert started == Started(1, ())
 
 
 async def test_j18_a_stale_subject_keeps_its_sessions(store: Store) -> None:
@@ -606,13 +618,13 @@ async def test_n1_d19_every_revocation_is_kept_for_the_longest_declared_life(sto
     for seconds in (600, TTL, 20):
         await declare_ttl(store, seconds)
     assert (await store.load_feed(None)).longest_access_ttl == (await store.read_keys()).longest_access_ttl == TTL
-    (killed,) = await store.write_keys(0, [a_key()], an_event(), revoked_kid="k1", now=NOW) or ()
+    (killed,) = (await store.write_keys(0, [a_key()], an_event(), revoked_kid="k1", now=NOW)).entries
     started = await start(store, a_session(account.id), replaces=replaced.id)
     assert started is not None
     (stale,) = await revoke(store, StaleSubject(subject="42"))
     (ended,) = await revoke(store, EndSubject(subject="42", cause="logout"))
-    (changed,) = await store.change_account(account.id, ScopesChange(scopes=()), an_event(), now=NOW) or ()
-    (anew,) = await store.reset_after_restore(an_event("store_restored"), now=NOW)
+    (changed,) = (await store.change_account(account.id, ScopesChange(scopes=()), an_event(), now=NOW)).entries
+    (anew,) = (await store.reset_after_restore(an_event("store_restored"), now=NOW)).entries
     for entry in (killed, *started.entries, stale, ended, changed, anew):
         assert entry.expires_at == NOW + RETAIN
     assert {entry.expires_at for entry in (await store.load_feed(None)).entries} == {NOW + RETAIN}
@@ -642,7 +654,7 @@ async def test_n1_t1_a_clock_that_is_fast_makes_no_life_lapse(store: Store) -> N
 
 async def test_n1_t1_a_clock_that_is_slow_keeps_a_revocation_no_shorter(store: Store) -> None:
     at = (await store.load_feed(None)).time_ms // 1000
-    (entry,) = await store.revoke(StaleSubject(subject="42"), an_event(), now=at - 86_400)
+    (entry,) = (await store.revoke(StaleSubject(subject="42"), an_event(), now=at - 86_400)).entries
     assert entry.expires_at >= at + LEEWAY_SECONDS
 
 
@@ -658,7 +670,7 @@ async def test_the_ring_comes_back_as_it_was_written(store: Store) -> None:
     assert (await store.read_keys()).keys == ()
     keys = [a_key("a"), a_key("b", public_jwk=None, verifies_until=NOW, revoked_at=NOW, published_at=NOW + 1)]
     ring = await store.read_keys()
-    written = await store.write_keys(ring.version, keys, an_event("key_published"), now=NOW)
+    written = entries_of(await store.write_keys(ring.version, keys, an_event("key_published"), now=NOW))
     assert written == ()
     changed = await store.read_keys()
     assert changed.keys == tuple(keys)
@@ -670,15 +682,17 @@ async def test_k6_of_two_that_create_the_first_key_one_wins(store: Store) -> Non
     version = (await store.read_keys()).version
     writes = [store.write_keys(version, [a_key(kid)], an_event("key_published"), now=NOW) for kid in ("a", "b", "c")]
     outcomes = await asyncio.gather(*writes)
-    assert sorted(outcome is None for outcome in outcomes) == [False, True, True]
+    assert sorted(outcome.result for outcome in outcomes) == [False, False, True]
     (key,) = (await store.read_keys()).keys
-    assert key.kid == "abc"[outcomes.index(())]
+    assert key.kid == "abc"[[outcome.result for outcome in outcomes].index(True)]
     assert len(await store.read_events()) == 1
 
 
 async def test_k2_a_revoked_key_stands_in_the_feed(store: Store) -> None:
     version = (await store.read_keys()).version
-    entries = await store.write_keys(version, [a_key("b")], an_event("key_revoked"), revoked_kid="a", now=NOW)
+    entries = entries_of(
+        await store.write_keys(version, [a_key("b")], an_event("key_revoked"), revoked_kid="a", now=NOW)
+    )
     assert entries is not None
     assert [(entry.kind, entry.target) for entry in entries] == [("key", "a")]
     assert (await store.load_feed(None)).entries == entries

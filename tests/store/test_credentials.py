@@ -49,7 +49,7 @@ async def with_account(store: Store, name: str = "ada") -> str:
 
 async def add(store: Store, credential: Credential) -> bool:
     change = CredentialAdded(credential=credential)
-    return await store.change_account(credential.account_id, change, an_event(), now=NOW) is not None
+    return (await store.change_account(credential.account_id, change, an_event(), now=NOW)).result
 
 
 async def epoch_of(store: Store, account_id: str) -> int:
@@ -83,7 +83,7 @@ async def test_a_credential_more_or_less_raises_the_epoch_and_ends_no_session(st
     assert await add(store, a_credential(ada))
     assert await epoch_of(store, ada) == 1
     removal = CredentialRemoved(credential_id="key-1")
-    assert await store.change_account(ada, removal, an_event(), now=NOW) is not None
+    assert (await store.change_account(ada, removal, an_event(), now=NOW)).result
     assert await epoch_of(store, ada) == 2
     assert await store.find_credentials(account_id=ada) == []
     assert [own.id for own in await store.list_sessions(ada, now=NOW)] == [session.id]
@@ -101,11 +101,11 @@ async def test_a_credential_of_another_account_is_neither_taken_over_nor_removed
     assert not await add(store, a_credential(bob))
     assert not await add(store, a_credential(ada, label="again"))
     for_ada = CredentialAdded(credential=a_credential(ada, "key-3"))
-    assert not await store.change_account(bob, for_ada, an_event(), now=NOW)
+    assert not (await store.change_account(bob, for_ada, an_event(), now=NOW)).result
     removal = CredentialRemoved(credential_id="key-1")
-    assert not await store.change_account(bob, removal, an_event(), now=NOW)
-    assert not await store.change_account("nobody", removal, an_event(), now=NOW)
-    assert not await store.change_account(ada, CredentialRemoved(credential_id="key-9"), an_event(), now=NOW)
+    assert not (await store.change_account(bob, removal, an_event(), now=NOW)).result
+    assert not (await store.change_account("nobody", removal, an_event(), now=NOW)).result
+    assert not (await store.change_account(ada, CredentialRemoved(credential_id="key-9"), an_event(), now=NOW)).result
     assert not await add(store, a_credential("nobody"))
     assert await store.find_credentials(id="key-1") == [a_credential(ada)]
     assert [await epoch_of(store, account) for account in (ada, bob)] == [1, 0]
@@ -116,7 +116,7 @@ async def test_a_deleted_account_leaves_no_credential(store: Store) -> None:
     ada, bob = await with_account(store), await with_account(store, "bob")
     assert await add(store, a_credential(ada))
     assert await add(store, a_credential(bob, "key-2"))
-    assert await store.change_account(ada, Deletion(), an_event(), now=NOW) is not None
+    assert (await store.change_account(ada, Deletion(), an_event(), now=NOW)).result
     assert await store.find_credentials(account_id=ada) == []
     assert not await add(store, a_credential(ada))
     assert [own.id for own in await store.find_credentials(account_id=bob)] == ["key-2"]

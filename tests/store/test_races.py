@@ -23,9 +23,9 @@ from sealring.sessions.session import Session
 from sealring.signing_keys.key import KeyRing
 from sealring.store import open_store
 from sealring.store.protocol import Store
-from sealring.store.records import LoginGuard, StartedSession
+from sealring.store.records import LoginGuard
 from tests.store.race import Arena, Side
-from tests.store.samples import NOW, a_key, a_session, an_account, an_event
+from tests.store.samples import NOW, Started, a_key, a_session, an_account, an_event, entries_of, started_of
 
 pytestmark = pytest.mark.anyio
 
@@ -95,20 +95,20 @@ async def refresh_many(store: Store, session: Session) -> list[bool]:
 
 async def log_out(store: Store, session: Session) -> tuple[Entry, ...]:
     end = EndSession(id=session.id, cause="logout")
-    return await store.revoke(end, an_event("session_ended"), now=NOW)
+    return (await store.revoke(end, an_event("session_ended"), now=NOW)).entries
 
 
 async def end_for_reuse(store: Store, session: Session) -> tuple[Entry, ...]:
     end = EndSession(id=session.id, cause="reuse", unmoved=session)
-    return await store.revoke(end, an_event("refresh_reused"), now=NOW)
+    return (await store.revoke(end, an_event("refresh_reused"), now=NOW)).entries
 
 
 async def end_all(store: Store, session: Session) -> tuple[Entry, ...]:
     end = EndSubject(subject=session.subject, cause="ended_by_operator")
-    return await store.revoke(end, an_event("subject_revoked"), now=NOW)
+    return (await store.revoke(end, an_event("subject_revoked"), now=NOW)).entries
 
 
-async def log_in_guarded(store: Store, account: Account) -> tuple[str, StartedSession | None]:
+async def log_in_guarded(store: Store, account: Account) -> tuple[str, Started | None]:
     session = a_session(account.id)
     started = await store.start_session(
         session,
@@ -117,39 +117,39 @@ async def log_in_guarded(store: Store, account: Account) -> tuple[str, StartedSe
         cap=10,
         replaces=None,
     )
-    return session.id, started
+    return session.id, started_of(started)
 
 
-async def log_in_by_a_guard_outside_the_transaction(store: Store, account: Account) -> StartedSession | None:
+async def log_in_by_a_guard_outside_the_transaction(store: Store, account: Account) -> Started | None:
     """The fault that the races must find: the epoch is looked at first, and the session starts after."""
     found = await store.find_account(id=account.id)
     if found is None or found.epoch != account.epoch:
         return None
-    return await store.start_session(a_session(account.id), an_event(), guard=None, cap=10, replaces=None)
+    return started_of(await store.start_session(a_session(account.id), an_event(), guard=None, cap=10, replaces=None))
 
 
 async def change_scopes(store: Store, account: Account) -> tuple[Entry, ...] | None:
-    return await store.change_account(account.id, ScopesChange(scopes=("admin",)), an_event(), now=NOW)
+    return entries_of(await store.change_account(account.id, ScopesChange(scopes=("admin",)), an_event(), now=NOW))
 
 
-async def log_in_unguarded(store: Store, session: Session) -> StartedSession | None:
+async def log_in_unguarded(store: Store, session: Session) -> Started | None:
     mine = replace(session, id=a_session().id)
-    return await store.start_session(mine, an_event(), guard=None, cap=1, replaces=None)
+    return started_of(await store.start_session(mine, an_event(), guard=None, cap=1, replaces=None))
 
 
 async def change_password(store: Store, account: Account) -> tuple[Entry, ...] | None:
     change = PasswordChange(old_hash=account.password_hash, new_hash="$argon2id$new")
-    return await store.change_account(account.id, change, an_event(), now=NOW)
+    return entries_of(await store.change_account(account.id, change, an_event(), now=NOW))
 
 
 async def rehash(store: Store, account: Account) -> tuple[Entry, ...] | None:
     change = PasswordChange(old_hash=account.password_hash, new_hash="$argon2id$old-rehashed", ends_sessions=False)
-    return await store.change_account(account.id, change, an_event(), now=NOW)
+    return entries_of(await store.change_account(account.id, change, an_event(), now=NOW))
 
 
 async def disable(store: Store, account: Account) -> tuple[Entry, ...] | None:
     change = StatusChange(status="disabled")
-    return await store.change_account(account.id, change, an_event(), now=NOW)
+    return entries_of(await store.change_account(account.id, change, an_event(), now=NOW))
 
 
 async def register(store: Store, name: str) -> bool:
@@ -163,7 +163,7 @@ async def register(store: Store, name: str) -> bool:
 async def create_first_key(store: Store, version: int) -> str | None:
     key = a_key(an_account().id)
     written = await store.write_keys(version, [key], an_event("key_published"), now=NOW)
-    return None if written is None else key.kid
+    return key.kid if written.result else None
 
 
 async def attempt_fifty_times(store: Store, key: str) -> list[int]:
@@ -382,18 +382,20 @@ async def test_of_fifty_uses_of_one_code_from_two_processes_one_wins(race: Race,
     ]
     for credential in credentials:
         change = CredentialAdded(credential=credential)
-        assert await shared.change_account(account.id, change, an_event(), now=NOW) is not None
+        assert (await shared.change_account(account.id, change, an_event(), now=NOW)).result
     for left, right in await race(use_many, use_many, credentials):
         assert (left + right).count(True) == 1
 
 
 async def add_a_credential(store: Store, account: Account) -> tuple[Entry, ...] | None:
     credential = Credential(id=account.id, account_id=account.id, method="code", created_at=NOW)
-    return await store.change_account(account.id, CredentialAdded(credential=credential), an_event(), now=NOW)
+    return entries_of(
+        await store.change_account(account.id, CredentialAdded(credential=credential), an_event(), now=NOW)
+    )
 
 
 async def delete(store: Store, account: Account) -> tuple[Entry, ...] | None:
-    return await store.change_account(account.id, Deletion(), an_event(), now=NOW)
+    return entries_of(await store.change_account(account.id, Deletion(), an_event(), now=NOW))
 
 
 async def test_a_credential_added_while_its_account_is_deleted_does_not_outlive_it(race: Race, shared: Store) -> None:

@@ -21,7 +21,7 @@ SECRET = "Vq3nJ8t2yZ6wLx9cRb4mKd7sPf1hGa5e"
 
 
 async def restored(store: Store, now: int = NOW + 10) -> list[str]:
-    entries = await store.reset_after_restore(an_event("store_restored"), now=now)
+    entries = (await store.reset_after_restore(an_event("store_restored"), now=now)).entries
     assert all(entry.kind == "key" and entry.expires_at == now + RETAIN for entry in entries)
     return [entry.target for entry in entries]
 
@@ -95,8 +95,8 @@ async def test_p7_after_yesterdays_backup_nothing_of_before_is_alive(tmp_path: P
     assert naive.verify(revoked_since.access_token.text).subject == "revoked since"
     # a node that went through it all without a restart
     await naive.issuer.reset_after_restore()
-    assert await naive.verifier.follower.poll()
-    assert naive.verifier.follower.reloads["incarnation"] == 1
+    assert await naive.follower.poll()
+    assert naive.node.reloads["incarnation"] == 1
     fresh = a_node(live, clock)
     await fresh.open()
     for survivor in (naive, fresh):

@@ -28,7 +28,7 @@ from sealring.store import open_store
 from sealring.store.postgres import PostgresStore
 from sealring.store.records import LoginGuard
 from tests.cluster.node import SECRET
-from tests.store.samples import NOW, a_key, a_session, an_account, an_event, declare_ttl
+from tests.store.samples import NOW, a_key, a_session, an_account, an_event, declare_ttl, entries_of, started_of
 from tests.store.test_contract import moved
 
 pytestmark = pytest.mark.anyio
@@ -76,22 +76,22 @@ async def ask_everything(store: PostgresStore) -> None:
     assert await store.find_account(canonical_name="zoë") == account
     sessions = [a_session(account.id, device=text, claims={"name": text, "none": None}) for _ in range(5)]
     for session in sessions:
-        assert await store.start_session(
-            session, an_event(), guard=LoginGuard(epoch=account.epoch), cap=4, replaces=None
-        )
+        guard = LoginGuard(epoch=account.epoch)
+        assert started_of(await store.start_session(session, an_event(), guard=guard, cap=4, replaces=None))
     swaps = (store.advance_session(session, moved(session)) for session in sessions)
     assert sorted(await asyncio.gather(*swaps)) == [False, True, True, True, True], "one was over the cap"
     found = await store.read_session(sessions[-1].id)
     assert found is not None
     assert (found.session, found.account) == (moved(sessions[-1]), account)
-    (ended,) = await store.revoke(EndSession(id=sessions[-1].id, cause="logout"), an_event("session_ended"), now=NOW)
+    end = EndSession(id=sessions[-1].id, cause="logout")
+    (ended,) = (await store.revoke(end, an_event("session_ended"), now=NOW)).entries
     change = PasswordChange(old_hash=account.password_hash, new_hash="$argon2id$new")
-    assert await store.change_account(account.id, change, an_event(), now=NOW)
+    assert entries_of(await store.change_account(account.id, change, an_event(), now=NOW))
     bucket = Bucket(key="x", rate=RateLimit(1, 60), owner="zoë")
     assert [await store.count_attempt([bucket], now=NOW) for _ in range(2)] == [0, 60]
     await store.settle_attempt("zoë", an_event(detail={"text": text}))
     assert await store.count_attempt([bucket], now=NOW) == 0
-    assert await store.write_keys(0, [a_key()], an_event("key_published"), now=NOW) == ()
+    assert entries_of(await store.write_keys(0, [a_key()], an_event("key_published"), now=NOW)) == ()
     assert (await store.read_keys()).keys == (a_key(),)
     assert await store.heartbeat(every_ms=0)
     page = await store.load_feed(0)

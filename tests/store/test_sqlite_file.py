@@ -314,8 +314,8 @@ async def test_a_node_whose_file_is_gone_answers_stale_within_the_bound(
         assert auth.verify(issued.access_token.text).subject == "42"
         (tmp_path / "sealring.db").unlink()
         clock.pass_seconds(auth.settings.max_staleness + 0.1)
-        assert not await auth.verifier.follower.poll()
-        assert "removed or replaced" in str(auth.verifier.follower.trouble)
+        assert not await auth.follower.poll()
+        assert "removed or replaced" in str(auth.node.last_error)
         with pytest.raises(Stale):
             auth.verify(issued.access_token.text)
         with pytest.raises(StoreUnavailable):

@@ -12,8 +12,9 @@ from sealring import jwt
 from sealring.errors import StoreUnavailable
 from sealring.revocation.entry import Entry, entry_digest
 from sealring.revocation.feed import FeedPage
-from sealring.verifier.follower import Follower
+from sealring.verifier.source import VerifyingKeys
 from tests.clocks import FrozenClock
+from tests.nodes import follow
 
 pytestmark = pytest.mark.anyio
 
@@ -37,6 +38,7 @@ class Feed:
         self.broken = False
         self.ahead_ms = 0
         self.forgotten = 0
+        self.keys_read = 0
         self.while_answering: Callable[[], None] = lambda: None
 
     async def load(self, after: int | None) -> FeedPage:
@@ -70,31 +72,22 @@ class Feed:
     async def wait_for_change(self) -> None:
         await asyncio.Event().wait()
 
-    async def keys(self) -> jwt.KeySet:
-        return jwt.KeySet([])
+    async def keys(self) -> VerifyingKeys:
+        self.keys_read += 1
+        return VerifyingKeys(jwt.KeySet([]), self.keys_version)
 
 
 class Node:
     def __init__(self) -> None:
         self.clock = FrozenClock()
         self.feed = Feed(self.clock)
-        self.key_sets: list[jwt.KeySet] = []
-        self.ttls: list[int] = []
-        self.follower = Follower(
-            self.feed,
-            on_keys=self.key_sets.append,
-            on_access_ttl=self.ttls.append,
-            clock=self.clock,
-            max_staleness=5,
-            poll_interval=0.5,
-            leeway=LEEWAY,
-        )
+        self.follower = follow(self.feed, self.clock, leeway=LEEWAY)
 
     def is_fresh(self) -> bool:
-        return self.follower.is_fresh
+        return self.follower.node.is_fresh
 
     def refuses(self, session: str, subject: str = "somebody", epoch: int = 0, kid: str = "kid") -> str | None:
-        return self.follower.view.cause(session, subject, epoch, kid)
+        return self.follower.node.revocations.cause(session, subject, epoch, kid)
 
 
 @pytest.fixture
@@ -121,7 +114,7 @@ async def test_only_what_came_after_the_cursor_is_asked_for(node: Node) -> None:
     await node.follower.poll()
     await node.follower.poll()
     assert node.feed.asked == [None, 2, 3]
-    assert node.follower.cursor == 3
+    assert node.follower.node.cursor == 3
     assert node.refuses("sid-3") == "session"
 
 
@@ -187,10 +180,10 @@ async def test_f7_a_store_that_went_back_and_used_a_number_again_is_loaded_anew(
     await node.follower.poll()
     node.feed.entries = [dead(1), dead(2), dead(3), dead(4, "other", id="another life's 4"), dead(5), dead(6)]
     await node.follower.poll()
-    assert node.follower.reloads == {"first load": 1, "digest": 1}
+    assert node.follower.node.reloads == {"first load": 1, "digest": 1}
     assert node.refuses("other") == "session"
     assert node.refuses("sid-4") is None
-    assert node.follower.cursor == 6
+    assert node.follower.node.cursor == 6
 
 
 async def test_f7_a_head_that_went_back_is_loaded_anew(node: Node) -> None:
@@ -198,8 +191,8 @@ async def test_f7_a_head_that_went_back_is_loaded_anew(node: Node) -> None:
     await node.follower.poll()
     del node.feed.entries[3:]
     await node.follower.poll()
-    assert node.follower.reloads == {"first load": 1, "went back": 1}
-    assert node.follower.cursor == 3
+    assert node.follower.node.reloads == {"first load": 1, "went back": 1}
+    assert node.follower.node.cursor == 3
 
 
 async def test_f7_the_same_head_with_another_last_entry_is_noticed(node: Node) -> None:
@@ -207,7 +200,7 @@ async def test_f7_the_same_head_with_another_last_entry_is_noticed(node: Node) -
     await node.follower.poll()
     node.feed.entries[1] = dead(2, "other", id="another life's 2")
     await node.follower.poll()
-    assert node.follower.reloads["digest"] == 1
+    assert node.follower.node.reloads["digest"] == 1
     assert node.refuses("other") == "session"
 
 
@@ -215,8 +208,8 @@ async def test_p7_another_incarnation_is_loaded_anew_with_its_keys(node: Node) -
     await node.follower.poll()
     node.feed.incarnation = "restored"
     await node.follower.poll()
-    assert node.follower.reloads == {"first load": 1, "incarnation": 1}
-    assert len(node.key_sets) == 2
+    assert node.follower.node.reloads == {"first load": 1, "incarnation": 1}
+    assert node.feed.keys_read == 2
 
 
 async def test_f9_a_node_away_for_longer_than_the_retention_takes_the_snapshot(node: Node) -> None:
@@ -224,7 +217,7 @@ async def test_f9_a_node_away_for_longer_than_the_retention_takes_the_snapshot(n
     node.feed.entries = [dead(number) for number in range(1, 9)]
     node.feed.forgotten = 4
     await node.follower.poll()
-    assert node.follower.reloads == {"first load": 1, "forgotten": 1}
+    assert node.follower.node.reloads == {"first load": 1, "forgotten": 1}
     assert node.refuses("sid-8") == "session"
 
 
@@ -234,53 +227,45 @@ async def test_f14_an_entry_that_was_skipped_is_found_by_the_digest(node: Node) 
     honest = node.feed.page
     node.feed.page = lambda after: replace(honest(after), entries=honest(after).entries[1:])  # type: ignore[method-assign]
     await node.follower.poll()
-    assert node.follower.reloads["digest"] == 1
+    assert node.follower.node.reloads["digest"] == 1
 
 
 async def test_i2_what_is_applied_here_is_in_force_before_any_poll(node: Node) -> None:
     await node.follower.poll()
-    node.follower.apply([dead(1)])
+    node.follower.node.apply_revocations([dead(1)])
     assert node.refuses("sid-1") == "session"
-    assert node.follower.cursor == 0
+    assert node.follower.node.cursor == 0
 
 
 async def test_i2_what_is_applied_during_a_reload_survives_it(node: Node) -> None:
     await node.follower.poll()
     node.feed.incarnation = "restored"
-    node.feed.while_answering = lambda: node.follower.apply([dead(1)])
+    node.feed.while_answering = lambda: node.follower.node.apply_revocations([dead(1)])
     await node.follower.poll()
     assert node.refuses("sid-1") == "session"
 
 
 async def test_f3_pages_that_repeat_are_harmless(node: Node) -> None:
     node.feed.entries = [dead(1)]
-    node.follower.apply([dead(1)])
+    node.follower.node.apply_revocations([dead(1)])
     await node.follower.poll()
-    node.follower.apply([dead(1)])
+    node.follower.node.apply_revocations([dead(1)])
     await node.follower.poll()
     assert node.refuses("sid-1") == "session"
-    assert node.follower.reloads == {"first load": 1}
+    assert node.follower.node.reloads == {"first load": 1}
 
 
 async def test_keys_are_asked_for_when_their_version_moved_and_only_then(node: Node) -> None:
     await node.follower.poll()
     await node.follower.poll()
-    assert len(node.key_sets) == 1
+    assert node.feed.keys_read == 1
     node.feed.keys_version = 2
     await node.follower.poll()
-    assert len(node.key_sets) == 2
+    assert node.feed.keys_read == 2
 
 
 async def test_f5_a_source_that_hangs_is_given_up(node: Node) -> None:
-    follower = Follower(
-        node.feed,
-        on_keys=node.key_sets.append,
-        on_access_ttl=node.ttls.append,
-        clock=node.clock,
-        max_staleness=0.05,
-        poll_interval=0.01,
-        leeway=LEEWAY,
-    )
+    follower = follow(node.feed, node.clock, max_staleness=0.05, poll_interval=0.01)
 
     assert await follower.poll()
 
@@ -293,15 +278,7 @@ async def test_f5_a_source_that_hangs_is_given_up(node: Node) -> None:
 
 
 async def test_the_loop_polls_and_a_hint_hurries_it(node: Node) -> None:
-    node.follower = Follower(
-        node.feed,
-        on_keys=node.key_sets.append,
-        on_access_ttl=node.ttls.append,
-        clock=node.clock,
-        max_staleness=5,
-        poll_interval=600,
-        leeway=LEEWAY,
-    )
+    node.follower = follow(node.feed, node.clock, poll_interval=600)
     await node.follower.start()
     try:
         node.feed.entries = [dead(1)]

@@ -7,14 +7,16 @@ from typing import cast
 
 import pytest
 
-from sealring import jwt
+from sealring.issuer.store_source import StoreSource
 from sealring.revocation.entry import Entry
 from sealring.revocation.feed import FeedPage
 from sealring.settings import Settings
 from sealring.store.protocol import Store
-from sealring.verifier.follower import UNACKNOWLEDGED, Follower
-from sealring.verifier.source import StoreSource
+from sealring.verifier.follower import Follower
+from sealring.verifier.node_state import UNACKNOWLEDGED
+from tests import nodes
 from tests.clocks import FrozenClock
+from tests.nodes import NoKeys
 
 pytestmark = pytest.mark.anyio
 
@@ -62,18 +64,8 @@ class Beating:
 
 
 def follow(store: Beating, *, staleness: float = 5, poll: float = 0.5, heartbeat_seconds: float = 1.0) -> Follower:
-    async def no_keys() -> jwt.KeySet:
-        return jwt.KeySet([])
-
-    return Follower(
-        StoreSource(cast("Store", store), no_keys, heartbeat_seconds=heartbeat_seconds),
-        on_keys=lambda _: None,
-        on_access_ttl=lambda _: None,
-        clock=store.clock,
-        max_staleness=staleness,
-        poll_interval=poll,
-        leeway=5,
-    )
+    source = StoreSource(cast("Store", store), NoKeys(), heartbeat_seconds=heartbeat_seconds)
+    return nodes.follow(source, store.clock, max_staleness=staleness, poll_interval=poll)
 
 
 @pytest.fixture
@@ -88,27 +80,27 @@ async def test_f8_a_node_is_as_fresh_as_the_last_heartbeat(store: Beating) -> No
     for _ in range(5):
         store.clock.pass_seconds(1)
         assert await follower.poll()
-        assert follower.is_fresh
+        assert follower.node.is_fresh
     store.clock.pass_seconds(0.001)
-    assert not follower.is_fresh
+    assert not follower.node.is_fresh
     assert not await follower.poll()
-    assert follower.trouble == UNACKNOWLEDGED
+    assert follower.node.last_error == UNACKNOWLEDGED
     store.acknowledges = True
     assert await follower.poll()
-    assert follower.is_fresh
+    assert follower.node.is_fresh
 
 
 async def test_f8_nothing_is_taken_from_a_store_that_acknowledges_no_writes(store: Beating) -> None:
     """It may be the old primary that a name or a proxy led back to: what we hold is newer."""
     follower = follow(store)
     assert await follower.poll()
-    follower.apply([Entry(1, "id", "session", "dead", 0, 2**40)])
+    follower.node.apply_revocations([Entry(1, "id", "session", "dead", 0, 2**40)])
     store.acknowledges = False
     store.incarnation = "of before"
     store.at_ms -= 5001
     assert not await follower.poll()
-    assert follower.view.cause("dead", "42", 0, "kid") == "session"
-    assert follower.is_fresh
+    assert follower.node.revocations.cause("dead", "42", 0, "kid") == "session"
+    assert follower.node.is_fresh
 
 
 async def test_f8_an_older_heartbeat_than_the_last_makes_a_node_staler(store: Beating) -> None:
@@ -118,7 +110,7 @@ async def test_f8_an_older_heartbeat_than_the_last_makes_a_node_staler(store: Be
     store.acknowledges = False
     store.at_ms -= 4000
     assert await follower.poll()
-    assert follower.lag == 4
+    assert follower.node.lag == 4
 
 
 async def test_f8_a_store_whose_clock_is_put_back_makes_no_heartbeat_younger(store: Beating) -> None:
@@ -129,36 +121,36 @@ async def test_f8_a_store_whose_clock_is_put_back_makes_no_heartbeat_younger(sto
     assert await follower.poll()
     store.put_back_ms = 3500
     assert await follower.poll()
-    assert follower.lag == 4
+    assert follower.node.lag == 4
     store.put_back_ms = 4500  # now it is ahead of its own clock
     assert await follower.poll()
-    assert follower.lag == 4
+    assert follower.node.lag == 4
     store.put_back_ms = 1000
     store.clock.pass_seconds(1.001)
     assert not await follower.poll()
-    assert follower.trouble == UNACKNOWLEDGED
+    assert follower.node.last_error == UNACKNOWLEDGED
 
 
 async def test_f8_a_heartbeat_ahead_of_its_own_clock_proves_nothing(store: Beating) -> None:
     follower = follow(store)
     assert await follower.poll()
-    until = follower.fresh_until
+    until = follower.node.fresh_until
     store.clock.pass_seconds(2)
     store.acknowledges = False
     store.at_ms = store.now_ms() + 1
     assert not await follower.poll()
-    assert follower.fresh_until == until
-    assert follower.is_fresh
+    assert follower.node.fresh_until == until
+    assert follower.node.is_fresh
     store.acknowledges = True
     assert await follower.poll()
-    assert follower.lag == 0
+    assert follower.node.lag == 0
 
 
 async def test_f8_a_full_load_is_done_once_however_old_the_heartbeat(store: Beating) -> None:
     follower = follow(store)
     assert await follower.poll()
     assert store.loads == [None]
-    assert follower.is_fresh
+    assert follower.node.is_fresh
 
 
 async def test_f8_a_page_is_asked_for_again_only_when_a_write_was_acknowledged(store: Beating) -> None:
@@ -195,7 +187,7 @@ async def test_f8_no_node_of_a_healthy_cluster_is_ever_stale(staleness: float, p
         place = due.index(min(due))
         store.clock.pass_seconds(max(0.0, due[place] - store.clock.steady()))
         assert await followers[place].poll()
-        assert all(follower.is_fresh for follower in followers)
+        assert all(follower.node.is_fresh for follower in followers)
         due[place] = store.clock.steady() + poll
     assert store.writes <= (store.clock.steady() - began) / settings.heartbeat_seconds + 1
     assert settings.heartbeat_seconds <= 1

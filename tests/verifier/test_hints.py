@@ -14,6 +14,8 @@ from sealring.revocation.entry import Entry, entry_digest
 from sealring.revocation.feed import FeedPage
 from sealring.verifier.clock import SystemClock
 from sealring.verifier.follower import Follower
+from sealring.verifier.source import VerifyingKeys
+from tests.nodes import follow
 
 pytestmark = pytest.mark.anyio
 
@@ -42,8 +44,8 @@ class Feed:
             longest_access_ttl=1800,
         )
 
-    async def keys(self) -> jwt.KeySet:
-        return jwt.KeySet([])
+    async def keys(self) -> VerifyingKeys:
+        return VerifyingKeys(jwt.KeySet([]), 0)
 
 
 async def never() -> None:
@@ -59,20 +61,12 @@ async def raising() -> NoReturn:
 
 
 def a_follower(feed: Feed, poll_interval: float) -> Follower:
-    return Follower(
-        feed,
-        on_keys=lambda _: None,
-        on_access_ttl=lambda _: None,
-        clock=SystemClock(5),
-        max_staleness=30,
-        poll_interval=poll_interval,
-        leeway=5,
-    )
+    return follow(feed, SystemClock(5), max_staleness=30, poll_interval=poll_interval)
 
 
 async def until_refused(follower: Follower) -> None:
     async with asyncio.timeout(20):
-        while follower.view.cause("sid", "42", 0, "kid") is None:  # noqa: ASYNC110 - the follower is a task beside us
+        while follower.node.revocations.cause("sid", "42", 0, "kid") is None:  # noqa: ASYNC110 - the follower is a task beside us
             await asyncio.sleep(0.005)
 
 
@@ -83,7 +77,7 @@ async def test_f12_following_works_whatever_the_hint_does(wait: Callable[[], Cor
     await follower.start()
     feed.news.set()
     await until_refused(follower)
-    assert follower.is_fresh
+    assert follower.node.is_fresh
     await follower.stop()
 
 
@@ -121,9 +115,9 @@ async def test_f11_a_first_load_that_takes_longer_than_the_bound_is_not_given_up
 
     feed.load = slowly  # type: ignore[method-assign]
     follower = a_follower(feed, poll_interval=600)
-    follower._max_staleness = 1.0
+    follower.node.max_staleness = follower._max_staleness = 1.0
     assert await follower.poll()
-    assert follower.cursor == 1
-    assert not follower.is_fresh
+    assert follower.node.cursor == 1
+    assert not follower.node.is_fresh
     assert await follower.poll()
-    assert follower.is_fresh
+    assert follower.node.is_fresh

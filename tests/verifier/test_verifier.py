@@ -12,8 +12,10 @@ from sealring.errors import TokenError
 from sealring.revocation.entry import Entry
 from sealring.revocation.feed import FeedPage
 from sealring.verifier.principal import Principal
+from sealring.verifier.source import VerifyingKeys
 from sealring.verifier.verifier import Verifier
 from tests.clocks import START, FrozenClock
+from tests.nodes import follow
 
 ISSUER = "https://auth.example.com"
 TTL = 1800
@@ -44,27 +46,21 @@ class Still:
     async def wait_for_change(self) -> None:
         await asyncio.Event().wait()
 
-    async def keys(self) -> jwt.KeySet:
-        return jwt.KeySet([KEY.public()])
+    async def keys(self) -> VerifyingKeys:
+        return VerifyingKeys(jwt.KeySet([KEY.public()]), 1)
 
 
 class Node:
     def __init__(self) -> None:
         self.clock = FrozenClock()
         self.source = Still(self.clock)
-        self.verifier = Verifier(
-            self.source,
-            issuer=ISSUER,
-            audience="orders",
-            leeway=LEEWAY,
-            max_staleness=5,
-            poll_interval=0.5,
-            clock=self.clock,
-        )
+        self.follower = follow(self.source, self.clock)
+        self.state = self.follower.node
+        self.verifier = Verifier(self.state, issuer=ISSUER, audience="orders", leeway=LEEWAY)
         self.poll()
 
     def poll(self) -> None:
-        asyncio.run(self.verifier.follower.poll())
+        asyncio.run(self.follower.poll())
 
 
 @pytest.fixture
@@ -175,14 +171,14 @@ def test_i10_what_is_dead_is_refused_remembered_or_not(
     token = signed()
     if remembered:
         node.verifier.verify(token)
-    node.verifier.follower.apply([entry])
+    node.state.apply_revocations([entry])
     with pytest.raises(errors.Revoked) as refusal:
         node.verifier.verify(token)
     assert refusal.value.cause == cause
 
 
 def test_i10_an_epoch_that_is_current_lives(node: Node) -> None:
-    node.verifier.follower.apply([Entry(1, "a", "subject", "42", 2, 2**40)])
+    node.state.apply_revocations([Entry(1, "a", "subject", "42", 2, 2**40)])
     assert node.verifier.verify(signed()).epoch == 2
 
 
@@ -210,7 +206,7 @@ def test_t4_a_token_lives_until_exp_and_the_leeway_remembered_or_not(node: Node)
 def test_k2_a_key_that_left_the_set_takes_its_remembered_tokens_along(node: Node) -> None:
     token = signed()
     node.verifier.verify(token)
-    node.verifier.use_keys(jwt.KeySet([OTHER_KEY.public()]))
+    node.state.use_keys(jwt.KeySet([OTHER_KEY.public()]), 2)
     with pytest.raises(errors.UnknownKey):
         node.verifier.verify(token)
 

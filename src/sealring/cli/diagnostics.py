@@ -20,7 +20,7 @@ from sealring.sessions.lifetimes import LEEWAY_SECONDS
 from sealring.settings import Settings, is_loopback, load_settings
 from sealring.store import open_store, sqlite_path
 from sealring.store.schema import read_migrations
-from sealring.verifier.follower import UNACKNOWLEDGED
+from sealring.verifier.node_state import UNACKNOWLEDGED
 
 if TYPE_CHECKING:
     from sealring.assembly import Sealring

@@ -83,7 +83,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.include_router(auth.router())
     app.include_router(tutorial_routes(auth, orders), prefix="/api")
-    app.include_router(HealthRoutes(auth.verifier).router, tags=["health"])
+    app.include_router(HealthRoutes(auth.node).router, tags=["health"])
     if auth.metrics is not None:
         app.include_router(auth.metrics.router)
     page = Page(app, auth_path=settings.auth_path, password_min_length=settings.password_min_length)

@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from sealring.errors import Stale
 from sealring.http.openapi import refusals
 from sealring.http.strict_route import StrictRoute
-from sealring.verifier.verifier import Verifier
+from sealring.verifier.node_state import NodeState
 
 
 class HealthRoutes:
@@ -18,8 +18,8 @@ class HealthRoutes:
     No secret, no version, no host name: what a stranger may see of a load balancer's probe.
     """
 
-    def __init__(self, verifier: Verifier) -> None:
-        self._follower = verifier.follower
+    def __init__(self, node: NodeState) -> None:
+        self._node = node
         self.router = router = APIRouter(route_class=StrictRoute)
         # and so by HEAD, as many a load balancer asks
         router.get("/healthz", operation_id="healthz", responses=refusals())(self.alive)
@@ -31,6 +31,6 @@ class HealthRoutes:
 
     async def ready(self) -> dict[str, Any]:
         """Fresh enough to check tokens."""
-        if not self._follower.is_fresh:
-            raise Stale(self._follower.retry_after, self._follower.trouble)  # the cause is for the log alone
-        return {"status": "ready", "lag_seconds": round(max(0.0, self._follower.lag), 3)}
+        if not self._node.is_fresh:
+            raise Stale(self._node.retry_after, self._node.last_error)  # the cause is for the log alone
+        return {"status": "ready", "lag_seconds": round(max(0.0, self._node.lag), 3)}

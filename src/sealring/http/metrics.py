@@ -17,7 +17,7 @@ from prometheus_client.registry import Collector
 from sealring.audit.event import EVENTS, Event
 from sealring.errors import Revoked, SealringError
 from sealring.http.strict_route import StrictRoute
-from sealring.verifier.follower import UNACKNOWLEDGED, Follower
+from sealring.verifier.node_state import UNACKNOWLEDGED, NodeState
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -26,11 +26,11 @@ class Metrics:
     """Counters of one Sealring, in one registry.
 
     Args:
-        follower: read at each scrape.
+        node: read at each scrape.
         registry: the application's.
     """
 
-    def __init__(self, follower: Follower, registry: CollectorRegistry) -> None:
+    def __init__(self, node: NodeState, registry: CollectorRegistry) -> None:
         self._registry = registry
         self._refusals = Counter(
             "sealring_refusals", "Requests refused, by true cause.", ["code", "cause"], registry=registry
@@ -38,7 +38,7 @@ class Metrics:
         self._events = Counter("sealring_events", "Audit events committed here.", ["kind"], registry=registry)
         for kind in EVENTS:  # from 0: a counter that begins with its first event hides it from `rate()`
             self._events.labels(kind)
-        registry.register(_Following(follower))
+        registry.register(_Following(node))
         self.router = router = APIRouter(route_class=StrictRoute)
         router.get("/metrics", response_class=Response, include_in_schema=False)(self.scrape)
 
@@ -56,20 +56,20 @@ class Metrics:
 
 
 class _Following(Collector):
-    """The follower's own state, read when asked."""
+    """The node's state, read when asked."""
 
-    def __init__(self, follower: Follower) -> None:
-        self._follower = follower
+    def __init__(self, node: NodeState) -> None:
+        self._node = node
 
     def collect(self) -> Iterator[Metric]:
-        follower = self._follower
+        node = self._node
         lag = "Since the moment up to which every revocation is known."
-        yield GaugeMetricFamily("sealring_lag_seconds", lag, value=follower.lag)
-        yield GaugeMetricFamily("sealring_fresh", "1 when this node may answer.", value=float(follower.is_fresh))
-        acknowledged = float(follower.trouble != UNACKNOWLEDGED)
+        yield GaugeMetricFamily("sealring_lag_seconds", lag, value=node.lag)
+        yield GaugeMetricFamily("sealring_fresh", "1 when this node may answer.", value=float(node.is_fresh))
+        acknowledged = float(node.last_error != UNACKNOWLEDGED)
         yield GaugeMetricFamily("sealring_acknowledged", f"0 when {UNACKNOWLEDGED}.", value=acknowledged)
-        yield GaugeMetricFamily("sealring_feed_number", "Last revocation followed.", value=follower.cursor or 0)
+        yield GaugeMetricFamily("sealring_feed_number", "Last revocation followed.", value=node.cursor or 0)
         reloads = CounterMetricFamily("sealring_reloads", "Full loads, by cause.", labels=["cause"])
-        for cause, number in follower.reloads.items():
+        for cause, number in node.reloads.items():
             reloads.add_metric([cause], number)
         yield reloads

@@ -13,14 +13,22 @@ accepts tokens knows the new life; before, tokens get the life that was known. T
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import Protocol
 
 from sealring.errors import StoreUnavailable
-from sealring.store.protocol import AccessTtlStore
 from sealring.store.records import DeclaredTtl
+from sealring.verifier.node_state import NodeState
 
 LEASE_SECONDS = 3600
 """A longer lease means fewer writes; a shorter one, that a lowered setting takes effect sooner."""
+
+
+class DeclaresAccessTtl(Protocol):
+    """A store, used for declarations alone."""
+
+    async def declare_access_ttl(self, seconds: int, *, now: int, signs_until: int) -> tuple[DeclaredTtl, ...]:
+        """See `Store.declare_access_ttl`."""
 
 
 class AccessTtl:
@@ -30,24 +38,21 @@ class AccessTtl:
         store: where it is declared.
         seconds: the life that the settings ask for.
         heard_seconds: until every node that accepts tokens has heard of a longer life: staleness bound + leeway.
-        clock: Unix milliseconds.
-        known: the longest life that this node's follower has heard of; 0 before its first load.
+        node: knows the longest life that the feed has named to this node.
     """
 
     def __init__(
         self,
-        store: AccessTtlStore,
+        store: DeclaresAccessTtl,
         seconds: int,
         *,
         heard_seconds: int,
-        clock: Callable[[], int],
-        known: Callable[[], int] = lambda: 0,
+        node: NodeState,
     ) -> None:
         self.seconds = seconds
         self._store = store
         self._heard_seconds = heard_seconds
-        self._clock = clock
-        self._known = known
+        self._node = node
         self._declared: tuple[DeclaredTtl, ...] = ()
         self._signs_until = 0
 
@@ -60,9 +65,9 @@ class AccessTtl:
         Raises:
             StoreUnavailable: it could not be declared, so nothing may be signed.
         """
-        now = self._clock() // 1000
+        now = self._node.clock.now_ms() // 1000
         # a follower that knows less than this process declared: the store went back in time (F7), say it again
-        forgotten = 0 < self._known() < self.seconds
+        forgotten = 0 < self._node.longest_access_ttl < self.seconds
         if not forgotten and now < self._signs_until - LEASE_SECONDS // 2:
             return
         signs_until = now + LEASE_SECONDS
@@ -82,7 +87,7 @@ class AccessTtl:
     @property
     def longest(self) -> int:
         """The longest life that this process knows of, by its own declaration or by the feed."""
-        return max(self._known(), *(ttl.seconds for ttl in self._declared), 0)
+        return max(self._node.longest_access_ttl, *(ttl.seconds for ttl in self._declared), 0)
 
 
 def usable_ttl(declared: Sequence[DeclaredTtl], wanted: int, *, now: int, heard_seconds: int) -> int:

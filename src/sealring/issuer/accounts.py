@@ -19,14 +19,13 @@ from sealring.accounts.passwords import normalise_password
 from sealring.accounts.policy import AccountPolicy, draft_account
 from sealring.audit.event import Event, EventKind
 from sealring.errors import InvalidField, NameTaken, NoSuchAccount, WrongCredentials, WrongPassword
+from sealring.issuer.commit import CommittingStore
 from sealring.issuer.hashing import HashingSlot, PasswordHasher
 from sealring.issuer.origin import Origin
 from sealring.issuer.password_attempts import PasswordAttempts
 from sealring.rate_limits.buckets import AccountBuckets, account_buckets
 from sealring.rate_limits.device_cookie import DeviceCookies
 from sealring.rate_limits.networks import network_of
-from sealring.revocation.entry import Entry
-from sealring.store.protocol import Store
 
 __all__ = ["AccountPolicy", "Accounts"]
 
@@ -50,7 +49,7 @@ class Accounts:
 
     def __init__(
         self,
-        store: Store,
+        store: CommittingStore,
         hasher: PasswordHasher,
         *,
         clock: Callable[[], int],
@@ -149,15 +148,12 @@ class Accounts:
 
     async def change_password(
         self, account_id: str, current: str, new: str, *, keep_session: str | None, origin: Origin
-    ) -> tuple[Entry, ...]:
+    ) -> None:
         """Replace a password by proving the old one; all sessions end but `keep_session` (I7).
 
         Counted in buckets of its own: who holds a stolen session may not guess at length, and no stranger's failed
         log-ins keep the user from changing it. A thief's failures do not keep the user from it either: a known device
         and a network have buckets of their own here too, and a log-in or a change that succeeds empties all (N6).
-
-        Returns:
-            The revocations, to be in force before the answer.
 
         Raises:
             InvalidField: `new` cannot be accepted.
@@ -179,18 +175,15 @@ class Accounts:
                 proved = await attempt.slot.verify(None if account is None else account.password_hash, form)
                 if account is None or not proved or account.status != "active":
                     break
-                entries = await self._change(
-                    account_id,
-                    PasswordChange(
-                        old_hash=account.password_hash,
-                        new_hash=await attempt.slot.hash(new_form),
-                        keep_session=keep_session,
-                    ),
-                    self._event("password_changed", account, origin, cause="changed by user"),
+                change = PasswordChange(
+                    old_hash=account.password_hash,
+                    new_hash=await attempt.slot.hash(new_form),
+                    keep_session=keep_session,
                 )
-                if entries is not None:
+                event = self._event("password_changed", account, origin, cause="changed by user")
+                if await self._change(account_id, change, event):
                     await self._attempts.lift(buckets.owner, subject=account_id, cause="lifted by password change")
-                    return entries
+                    return
             await self._attempts.fail(origin, subject=account_id, cause="wrong current password")
             raise WrongPassword
 
@@ -231,7 +224,7 @@ class Accounts:
         """Accounts by canonical name, those after that one."""
         return await self._store.list_accounts(after=canonical_name(after), limit=limit)
 
-    async def set_password(self, account_id: str, new: str) -> tuple[Entry, ...]:
+    async def set_password(self, account_id: str, new: str) -> None:
         """Replace a password without proof; all sessions end, and the account's throttle opens.
 
         Raises:
@@ -243,46 +236,44 @@ class Accounts:
         for _ in range(LOST_SWAPS):
             change = PasswordChange(old_hash=account.password_hash, new_hash=new_hash)
             event = self._event("password_changed", account, OPERATOR, cause="set by operator")
-            entries = await self._change(account_id, change, event)
-            if entries is not None:
+            if await self._change(account_id, change, event):
                 await self._lift(account)
-                return entries
+                return
             account = await self._find_by_id(account_id)
         raise RuntimeError("the account changes faster than it can be changed")
 
-    async def set_scopes(self, account_id: str, scopes: tuple[str, ...]) -> tuple[Entry, ...]:
+    async def set_scopes(self, account_id: str, scopes: tuple[str, ...]) -> None:
         """Give other scopes: sessions go on, and get them at their next refresh.
 
         Raises:
             NoSuchAccount: there is none.
         """
-        return await self._change_by_operator(account_id, ScopesChange(scopes=scopes), "scopes_changed")
+        await self._change_by_operator(account_id, ScopesChange(scopes=scopes), "scopes_changed")
 
-    async def disable(self, account_id: str) -> tuple[Entry, ...]:
+    async def disable(self, account_id: str) -> None:
         """End all sessions and start no more.
 
         Raises:
             NoSuchAccount: there is none.
         """
-        return await self._set_status(account_id, "disabled", "account_disabled")
+        await self._set_status(account_id, "disabled", "account_disabled")
 
-    async def enable(self, account_id: str) -> tuple[Entry, ...]:
+    async def enable(self, account_id: str) -> None:
         """Let a disabled account log in again, and open its throttle; no ended session comes back.
 
         Raises:
             NoSuchAccount: there is none.
         """
-        entries = await self._set_status(account_id, "active", "account_enabled")
+        await self._set_status(account_id, "active", "account_enabled")
         await self._lift(await self._find_by_id(account_id))
-        return entries
 
-    async def delete(self, account_id: str) -> tuple[Entry, ...]:
+    async def delete(self, account_id: str) -> None:
         """Remove the account and end its sessions; its id is never used again (J17).
 
         Raises:
             NoSuchAccount: there is none.
         """
-        return await self._change_by_operator(account_id, Deletion(), "account_deleted")
+        await self._change_by_operator(account_id, Deletion(), "account_deleted")
 
     # steps
 
@@ -307,7 +298,7 @@ class Accounts:
         new_hash = await slot.hash(form)
         change = PasswordChange(old_hash=stored, new_hash=new_hash, ends_sessions=False)
         event = self._event("password_changed", account, OPERATOR, cause="rehashed at log-in")
-        if await self._change(account.id, change, event) is not None:
+        if await self._change(account.id, change, event):
             return replace(account, password_hash=new_hash)
         # lost to another log-in's rehash, which is no reason to refuse this one, or to a change, which is
         again = await self._store.find_account(id=account.id)
@@ -328,17 +319,15 @@ class Accounts:
     async def _lift(self, account: Account) -> None:
         await self._attempts.lift(self._devices.owner(account.canonical_name), subject=account.id)
 
-    async def _set_status(self, account_id: str, status: AccountStatus, kind: EventKind) -> tuple[Entry, ...]:
-        return await self._change_by_operator(account_id, StatusChange(status=status), kind)
+    async def _set_status(self, account_id: str, status: AccountStatus, kind: EventKind) -> None:
+        await self._change_by_operator(account_id, StatusChange(status=status), kind)
 
-    async def _change_by_operator(self, account_id: str, change: AccountChange, kind: EventKind) -> tuple[Entry, ...]:
+    async def _change_by_operator(self, account_id: str, change: AccountChange, kind: EventKind) -> None:
         event = Event(kind=kind, at_ms=self._clock(), subject=account_id, cause="by operator")
-        entries = await self._change(account_id, change, event)
-        if entries is None:
+        if not await self._change(account_id, change, event):
             raise NoSuchAccount("no account has this id")
-        return entries
 
-    async def _change(self, account_id: str, change: AccountChange, event: Event) -> tuple[Entry, ...] | None:
+    async def _change(self, account_id: str, change: AccountChange, event: Event) -> bool:
         return await self._store.change_account(account_id, change, event, now=self._clock() // 1000)
 
     def _event(self, kind: EventKind, account: Account, origin: Origin, *, cause: str) -> Event:

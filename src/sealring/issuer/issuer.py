@@ -2,13 +2,13 @@
 
 Each method is one use case over accounts, sessions and keys; HTTP, the command line and an
 application's own code call the same ones. Whatever they revoke is in force on this node before
-they return (I2).
+they return (I2): the store that they write to sees to it (`sealring.issuer.commit`).
 """
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from sealring.accounts.account import Account
@@ -23,6 +23,7 @@ from sealring.errors import (
     WrongCredentials,
 )
 from sealring.issuer.accounts import Accounts
+from sealring.issuer.commit import CommittingStore
 from sealring.issuer.keys import SigningKeys
 from sealring.issuer.origin import Origin
 from sealring.issuer.sessions import Issued, Sessions
@@ -30,8 +31,6 @@ from sealring.rate_limits.bucket import Bucket
 from sealring.rate_limits.buckets import address_bucket
 from sealring.rate_limits.device_cookie import DEVICE_ID_BYTES, DeviceCookies
 from sealring.rate_limits.rate import RateLimit
-from sealring.revocation.entry import Entry
-from sealring.store.protocol import Store
 from sealring.store.records import LoginGuard
 
 LOGIN_TRIES = 2
@@ -54,14 +53,12 @@ class LoggedIn:
 class Issuer:
     """Accounts, sessions and keys, as use cases."""
 
-    store: Store
+    store: CommittingStore
     accounts: Accounts
     sessions: Sessions
     keys: SigningKeys
     device_cookies: DeviceCookies
     address_rate: RateLimit
-    in_force: Callable[[Sequence[Entry]], None]
-    """Told of every revocation before the caller gets its answer."""
     clock: Callable[[], int]
     """Unix milliseconds."""
     client_id: str
@@ -183,9 +180,7 @@ class Issuer:
         """
         if max_access_chars is not None:  # tried before anything is written
             await self.sessions.reissue(keep_session, max_access_chars=max_access_chars)
-        self.in_force(
-            await self.accounts.change_password(account_id, current, new, keep_session=keep_session, origin=origin)
-        )
+        await self.accounts.change_password(account_id, current, new, keep_session=keep_session, origin=origin)
         return await self.sessions.reissue(keep_session)
 
     async def revoke_key(self, kid: str) -> None:
@@ -194,7 +189,7 @@ class Issuer:
         Raises:
             NotFound: no live key has this kid.
         """
-        self.in_force(await self.keys.revoke(kid))
+        await self.keys.revoke(kid)
 
     async def reset_after_restore(self) -> None:
         """After a restore from a backup (P7), all that was issued before is dead on every node: see `Store`.
@@ -203,25 +198,26 @@ class Issuer:
         """
         now_ms = self.clock()
         event = Event(kind="store_restored", at_ms=now_ms)
-        self.in_force(await self.store.reset_after_restore(event, now=now_ms // 1000))
+        await self.store.reset_after_restore(event, now=now_ms // 1000)
         await self.keys.load()
 
     async def _start(
         self, account: Account, origin: Origin, replaces: str | None, max_access_chars: int | None
     ) -> LoggedIn | None:
         """Start the session of an account that was just proved; None when its epoch has moved since (U13)."""
-        issued = await self.sessions.start(
-            account.id,
-            account=account,
-            client_id=self.client_id,
-            origin=origin,
-            guard=LoginGuard(epoch=account.epoch),
-            replaces=replaces,
-            max_access_chars=max_access_chars,
-            amr=PASSWORD.amr,
-            acr="sfa",
-        )
-        if issued is None:
+        try:
+            issued = await self.sessions.start(
+                account.id,
+                account=account,
+                client_id=self.client_id,
+                origin=origin,
+                guard=LoginGuard(epoch=account.epoch),
+                replaces=replaces,
+                max_access_chars=max_access_chars,
+                amr=PASSWORD.amr,
+                acr="sfa",
+            )
+        except WrongCredentials:
             return None
         device = self.device_cookies.issue(account.canonical_name, secrets.token_bytes(DEVICE_ID_BYTES))
         # a route may return this value, or log it: the hash has done its work

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -21,10 +21,10 @@ import msgspec
 from sealring import jwt
 from sealring.audit.event import Event
 from sealring.errors import NotFound, StoreUnavailable
+from sealring.issuer.commit import CommittingStore
 from sealring.issuer.root_secret import NONCE_BYTES, Sealer
 from sealring.issuer.store_clock import check_clock
 from sealring.jwt.algorithms import ALGORITHMS
-from sealring.revocation.entry import Entry
 from sealring.signing_keys.key import KeyRing, SigningKey
 from sealring.signing_keys.lifecycle import (
     KeyPolicy,
@@ -38,7 +38,8 @@ from sealring.signing_keys.lifecycle import (
     signing_key,
     standby_key,
 )
-from sealring.store.protocol import Store
+from sealring.verifier.node_state import NodeState
+from sealring.verifier.source import VerifyingKeys
 
 log = logging.getLogger("sealring.keys")
 
@@ -54,27 +55,25 @@ class SigningKeys:
         store: where the ring lives.
         sealer: opens and seals private keys.
         policy: algorithm, rotation, lead. Its life of tokens is the store's.
-        clock: Unix milliseconds.
+        node: verifies with whatever this node signs with; its clock decides.
         leeway_seconds: how far our clock and the store's may differ.
-        on_ring: called whenever another ring is in memory, before anything is signed with it.
     """
 
     def __init__(
         self,
-        store: Store,
+        store: CommittingStore,
         sealer: Sealer,
         policy: KeyPolicy,
         *,
-        clock: Callable[[], int],
+        node: NodeState,
         leeway_seconds: int,
-        on_ring: Callable[[], None] = lambda: None,
     ) -> None:
         self._store = store
         self._sealer = sealer
         self._settings = policy
-        self._clock = clock
+        self._node = node
+        self._clock = node.clock.now_ms
         self._leeway_seconds = leeway_seconds
-        self._on_ring = on_ring
         self._reading = asyncio.Lock()
         self._ring = KeyRing(version=-1, keys=())
         self._opened: dict[str, jwt.Key] = {}
@@ -89,6 +88,11 @@ class SigningKeys:
         async with self._reading:  # whoever asked first is answered first: no older ring replaces a newer one
             self._take(await self._store.read_keys())
 
+    async def read_verifying(self) -> VerifyingKeys:
+        """Read the ring, and give the keys that verify now; make nothing."""
+        await self.read()
+        return VerifyingKeys(self.verifying(), self.version)
+
     def forked(self) -> None:
         """In a child: whoever was reading is the parent's."""
         self._reading = asyncio.Lock()
@@ -100,6 +104,8 @@ class SigningKeys:
         the ring is read and nothing is made.
         """
         await self._complete(starting=False)
+        if self._node.cursor is not None:  # a node that follows nothing verifies nothing
+            self._use_here()
 
     async def start(self) -> None:
         """Do what `load` does, and see that the next key is of our own algorithm. Call once, when a server starts."""
@@ -127,7 +133,7 @@ class SigningKeys:
                 event = replace(
                     event, cause="standby", detail={"kid": fresh.kid, "alg": fresh.alg, "signs_from": starts}
                 )
-            if await self._write(wanted, event) is not None:
+            if await self._write(wanted, event):
                 starting = False  # had its say: two that start at once with different algorithms come to rest
         raise StoreUnavailable("the key ring moves faster than it can be read")
 
@@ -151,12 +157,12 @@ class SigningKeys:
             event = Event(
                 kind="key_published", at_ms=self._clock(), cause="rotation asked for", detail={"kid": standby.kid}
             )
-            if wanted == self._ring.keys or await self._write(wanted, event) is not None:
+            if wanted == self._ring.keys or await self._write(wanted, event):
                 await self.load()
                 return next(key for key in self._ring.keys if key.kid == standby.kid)
         raise StoreUnavailable("the key ring moves faster than it can be read")
 
-    async def revoke(self, kid: str) -> tuple[Entry, ...]:
+    async def revoke(self, kid: str) -> None:
         """Kill a compromised key: every token that it signed is dead, on every node within the staleness bound (K2).
 
         Raises:
@@ -171,10 +177,9 @@ class SigningKeys:
                 raise NotFound(f"no live signing key {kid!r}")
             wanted = set_expiry(revoke_key(self._ring.keys, kid, self._policy, now), self._policy, now)
             event = Event(kind="key_revoked", at_ms=self._clock(), detail={"kid": kid})
-            entries = await self._write(wanted, event, revoked_kid=kid)
-            if entries is not None:
+            if await self._write(wanted, event, revoked_kid=kid):
                 await self.load()
-                return entries
+                return
         raise StoreUnavailable("the key ring moves faster than it can be read")
 
     async def reseal(self) -> int:
@@ -194,13 +199,13 @@ class SigningKeys:
                 for key, plain, current in resealed
             )
             event = Event(kind="keys_resealed", at_ms=self._clock(), detail={"kids": old})
-            if await self._write(wanted, event) is not None:
+            if await self._write(wanted, event):
                 await self.load()
                 return len(old)
         raise StoreUnavailable("the key ring moves faster than it can be read")
 
     def signing(self) -> jwt.Key:
-        """The private key that signs now.
+        """The private key that signs now; this node's own verifier knows it from here on (I12).
 
         Raises:
             StoreUnavailable: not loaded yet, or no key may sign.
@@ -211,6 +216,7 @@ class SigningKeys:
         row = signing_key(self._ring.keys, now) or standby_key(self._ring.keys, now)
         if row is None:
             raise StoreUnavailable("no signing key is loaded")
+        self._use_here()
         return self._open(row)
 
     def verifying(self) -> jwt.KeySet:
@@ -255,6 +261,10 @@ class SigningKeys:
     async def _check_clock(self) -> None:
         await check_clock(self._store, self._clock, leeway_seconds=self._leeway_seconds)
 
+    def _use_here(self) -> None:
+        if self.version != self._node.keys_version:
+            self._node.use_keys(self.verifying(), self.version)
+
     def _take(self, found: KeyRing) -> None:
         ring = KeyRing(found.version, in_order(found.keys), found.longest_access_ttl)
         if ring == self._ring:
@@ -262,7 +272,6 @@ class SigningKeys:
         self._ring = ring
         kids = {key.kid for key in ring.keys}
         self._opened = {kid: key for kid, key in self._opened.items() if kid in kids}
-        self._on_ring()
 
     def _open(self, row: SigningKey) -> jwt.Key:
         if row.kid not in self._opened:
@@ -283,9 +292,7 @@ class SigningKeys:
             signs_from=starts,
         )
 
-    async def _write(
-        self, keys: Sequence[SigningKey], event: Event, *, revoked_kid: str | None = None
-    ) -> tuple[Entry, ...] | None:
+    async def _write(self, keys: Sequence[SigningKey], event: Event, *, revoked_kid: str | None = None) -> bool:
         return await self._store.write_keys(
             self._ring.version,
             keys,

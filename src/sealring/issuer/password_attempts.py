@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 from sealring.audit.event import Event, EventKind
 from sealring.errors import Throttled, WrongCredentials
+from sealring.issuer.commit import CommittingStore
 from sealring.issuer.hashing import HashingSlot, PasswordHasher
 from sealring.issuer.origin import Origin
 from sealring.rate_limits.blocked import BlockedBuckets
@@ -24,7 +25,6 @@ from sealring.rate_limits.bucket import Bucket
 from sealring.rate_limits.buckets import AccountBuckets, address_bucket
 from sealring.rate_limits.networks import network_of
 from sealring.rate_limits.rate import MAX_LIMIT, RateLimit
-from sealring.store.protocol import RateLimitStore
 
 RECHECK_ACCOUNT_SECONDS = 5
 """After which the store is asked again about a full account bucket: the operator, or success on another node, may have
@@ -58,7 +58,7 @@ class PasswordAttempts:
 
     def __init__(
         self,
-        store: RateLimitStore,
+        store: CommittingStore,
         hasher: PasswordHasher,
         *,
         clock: Callable[[], int],

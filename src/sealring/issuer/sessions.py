@@ -9,25 +9,32 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, assert_never
 
 from sealring.accounts.account import Account
 from sealring.audit.event import Event
-from sealring.errors import NotGranted, RefreshReused, RefreshSuperseded, SessionEnded, StoreUnavailable, TokenTooLong
+from sealring.errors import (
+    NotGranted,
+    RefreshReused,
+    RefreshSuperseded,
+    SessionEnded,
+    StoreUnavailable,
+    TokenTooLong,
+    WrongCredentials,
+)
 from sealring.issuer.access_tokens import AccessToken, AccessTokenIssuer, check_claims
+from sealring.issuer.commit import CommittingStore
 from sealring.issuer.device import describe_device
 from sealring.issuer.origin import Origin
 from sealring.issuer.store_clock import check_clock
-from sealring.revocation.entry import Entry
 from sealring.sessions.grant import Grant, GrantFor, check_acr, check_amr, check_subject, scope_tokens
 from sealring.sessions.lifetimes import over_cause, refresh_expiry
 from sealring.sessions.refresh import Ended, Expired, Mint, Repeat, Reused, Superseded, decide_refresh, token_of
 from sealring.sessions.refresh_token import RefreshToken, RefreshTokenCodec
 from sealring.sessions.revocation import EndSession, EndSubject, Revocation, StaleSubject
 from sealring.sessions.session import EndCause, Session
-from sealring.store.protocol import Store
 from sealring.store.records import LoginGuard, SessionRecord
 from sealring.store.revocation_log import draft_entry, retained_until
 
@@ -86,19 +93,17 @@ class Sessions:
         refresh_tokens: seals and opens refresh tokens.
         access_tokens: signs access tokens.
         policy: limits.
-        in_force: told of every revocation before the caller gets its answer (I2).
         clock: Unix milliseconds.
         grant_for: asked at each start and refresh; by default an account's own scopes, else those of the start.
     """
 
     def __init__(
         self,
-        store: Store,
+        store: CommittingStore,
         *,
         refresh_tokens: RefreshTokenCodec,
         access_tokens: AccessTokenIssuer,
         policy: SessionPolicy,
-        in_force: Callable[[Sequence[Entry]], None],
         clock: Callable[[], int],
         grant_for: GrantFor | None = None,
     ) -> None:
@@ -106,7 +111,6 @@ class Sessions:
         self._refresh_tokens = refresh_tokens
         self._access_tokens = access_tokens
         self._policy = policy
-        self._in_force = in_force
         self._clock = clock
         self._grant_for = grant_for
 
@@ -125,7 +129,7 @@ class Sessions:
         amr: Iterable[str] = (),
         acr: str = "",
         auth_time: int | None = None,
-    ) -> Issued | None:
+    ) -> Issued:
         """Start a session for a subject who has just proved who they are.
 
         Args:
@@ -142,10 +146,8 @@ class Sessions:
             acr: how strongly (OpenID Connect Core §2).
             auth_time: when, in Unix seconds; now when left out.
 
-        Returns:
-            The tokens; None when the guard did not hold.
-
         Raises:
+            WrongCredentials: the guard did not hold: the account was disabled, or its epoch has moved, since the proof.
             TypeError: a subject or a scope that is no text, one string for all scopes, claims that are no mapping or
                 no JSON.
             ValueError: empty subject, a scope with a space, a claim that only the issuer may set.
@@ -194,17 +196,10 @@ class Sessions:
             address=origin.address,
             detail={"device": session.device},
         )
-        started = await self._store.start_session(
-            session,
-            event,
-            guard=guard,
-            cap=self._policy.cap,
-            replaces=replaces,
-        )
-        if started is None:
-            return None
-        self._in_force(started.entries)
-        return self._issue(session, token_of(session), Grant(session.scopes, session.claims), started.epoch, now)
+        epoch = await self._store.start_session(session, event, guard=guard, cap=self._policy.cap, replaces=replaces)
+        if epoch is None:
+            raise WrongCredentials
+        return self._issue(session, token_of(session), Grant(session.scopes, session.claims), epoch, now)
 
     async def refresh(self, text: str, *, origin: Origin, max_access_chars: int | None = None) -> Issued:
         """Trade a refresh token for the next one and a fresh access token (RFC 6749 §6, design D5).
@@ -288,7 +283,7 @@ class Sessions:
             Whether there was a live session to end.
         """
         event = self._event("session_ended", subject=subject or "", session=session_id, address=address, cause=cause)
-        ended = bool(await self._revoke(EndSession(id=session_id, cause=cause, subject=subject), event))
+        ended = await self._revoke(EndSession(id=session_id, cause=cause, subject=subject), event)
         if not ended and subject is None:
             self._over_here(session_id)
         return ended
@@ -339,17 +334,15 @@ class Sessions:
                 if await self._revoke(EndSession(id=session.id, cause="reuse", unmoved=session), event):
                     raise RefreshReused("a dead refresh token was used")
 
-    async def _revoke(self, revocation: Revocation, event: Event) -> tuple[Entry, ...]:
-        entries = await self._store.revoke(revocation, event, now=self._clock() // 1000)
-        self._in_force(entries)
-        return entries
+    async def _revoke(self, revocation: Revocation, event: Event) -> bool:
+        return await self._store.revoke(revocation, event, now=self._clock() // 1000)
 
     def _over_here(self, session_id: str) -> None:
         """Another node ended it, perhaps by a try whose answer was lost: what we call over, we must not accept (I2)."""
         now = self._clock() // 1000
         until = retained_until(self._access_tokens.ttl.longest, now=now, store_now=now)
         entry = draft_entry("session", session_id, expires_at=until)
-        self._in_force((entry,))
+        self._store.apply_here((entry,))
 
     async def _grant(self, record: SessionRecord) -> Grant:
         grant = await self._ask(record)

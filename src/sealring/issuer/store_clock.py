@@ -7,15 +7,19 @@ meets as idle (T1). So whoever is about to write for the time's sake looks at th
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
 from sealring.errors import StoreUnavailable
-from sealring.store.protocol import FeedStore
-
-NO_ENTRIES = 2**62
-"""A cursor ahead of every feed: only the head and the store's clock are asked for."""
 
 
-async def check_clock(store: FeedStore, clock: Callable[[], int], *, leeway_seconds: int) -> None:
+class HasClock(Protocol):
+    """A store, asked for its time alone."""
+
+    async def time_ms(self) -> int:
+        """See `Store.time_ms`."""
+
+
+async def check_clock(store: HasClock, clock: Callable[[], int], *, leeway_seconds: int) -> None:
     """Compare our clock with the store's.
 
     Args:
@@ -28,7 +32,7 @@ async def check_clock(store: FeedStore, clock: Callable[[], int], *, leeway_seco
     """
     leeway_ms = leeway_seconds * 1000
     asked_ms = clock()
-    time_ms = (await store.load_feed(NO_ENTRIES)).time_ms
+    time_ms = await store.time_ms()
     answered_ms = clock()
     if not asked_ms - leeway_ms <= time_ms <= answered_ms + leeway_ms:
         raise StoreUnavailable(f"this machine's clock is {answered_ms - time_ms} ms ahead of the store's")

@@ -14,7 +14,7 @@ import secrets
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import assert_never
+from typing import TypeVar, assert_never
 
 from sealring.accounts.account import Account
 from sealring.accounts.changes import (
@@ -39,17 +39,20 @@ from sealring.sessions.session import EndCause, Session
 from sealring.signing_keys.key import KeyRing, SigningKey
 from sealring.store.memory_credentials import MemoryCredentials
 from sealring.store.protocol import FINISHED_SESSION_SECONDS, Store
-from sealring.store.records import DeclaredTtl, LoginGuard, SessionRecord, StartedSession
+from sealring.store.records import Committed, DeclaredTtl, LoginGuard, SessionRecord
 from sealring.store.revocation_log import (
     digest_of,
     draft_entry,
     is_complete,
     number_entries,
+    number_events,
     retained_until,
     session_ended,
 )
 from sealring.store.rows import MOVING_NAMES
 from sealring.store.schema import read_migrations
+
+Result = TypeVar("Result")
 
 
 def _clock() -> int:
@@ -91,7 +94,7 @@ class MemoryStore(MemoryCredentials, Store):
 
     # accounts
 
-    async def create_account(self, account: Account, event: Event) -> None:
+    async def create_account(self, account: Account, event: Event) -> Committed[None]:
         if account.id in self._epochs:
             raise ValueError("a subject is never used again")
         for other in self._accounts.values():
@@ -102,7 +105,7 @@ class MemoryStore(MemoryCredentials, Store):
                 raise InvalidField("email", "is taken")
         self._accounts[account.id] = account
         self._epochs[account.id] = account.epoch
-        self._append([], event)
+        return self._append([], event, result=None)
 
     async def find_account(self, *, canonical_name: str | None = None, id: str | None = None) -> Account | None:
         for account in self._accounts.values():
@@ -114,15 +117,13 @@ class MemoryStore(MemoryCredentials, Store):
         names = sorted((account.canonical_name, account.id) for account in self._accounts.values())
         return [self._with_epoch(self._accounts[own_id]) for name, own_id in names if name > after][:limit]
 
-    async def change_account(
-        self, id: str, change: AccountChange, event: Event, *, now: int
-    ) -> tuple[Entry, ...] | None:
+    async def change_account(self, id: str, change: AccountChange, event: Event, *, now: int) -> Committed[bool]:
         account = self._accounts.get(id)
         if account is None:
-            return None
+            return Committed(result=False)
         if not self._write_account(account, change):
-            return None
-        return self._append(self._revoke(id, consequence(change), now), event, now=now)
+            return Committed(result=False)
+        return self._append(self._revoke(id, consequence(change), now), event, result=True, now=now)
 
     # sessions
 
@@ -134,12 +135,12 @@ class MemoryStore(MemoryCredentials, Store):
         guard: LoginGuard | None,
         cap: int,
         replaces: str | None,
-    ) -> StartedSession | None:
+    ) -> Committed[int | None]:
         account = self._accounts.get(session.subject)
         if guard is not None and (
             account is None or account.status != "active" or self._epochs[account.id] != guard.epoch
         ):
-            return None
+            return Committed(None)
         now = session.created_at
         ended: list[tuple[Session, EndCause]] = []
         replaced = None if replaces is None else self._sessions.get(replaces)
@@ -150,13 +151,13 @@ class MemoryStore(MemoryCredentials, Store):
         self._sessions[session.id] = session
         for other, cause in ended:
             self._sessions[other.id] = replace(other, ended_at=now, ended_by=cause)
-        entries = self._append(
+        return self._append(
             [draft_entry("session", other.id) for other, _ in ended],
             *(session_ended(event, session=other.id, subject=other.subject, cause=cause) for other, cause in ended),
             event,
+            result=self._epochs.get(session.subject, 0),
             now=now,
         )
-        return StartedSession(self._epochs.get(session.subject, 0), entries)
 
     async def read_session(self, id: str) -> SessionRecord | None:
         session = self._sessions.get(id)
@@ -176,7 +177,7 @@ class MemoryStore(MemoryCredentials, Store):
     async def list_sessions(self, subject: str | None, *, now: int, limit: int = 1000) -> list[Session]:
         return self._live(subject, now)[:limit]
 
-    async def revoke(self, revocation: Revocation, event: Event, *, now: int) -> tuple[Entry, ...]:
+    async def revoke(self, revocation: Revocation, event: Event, *, now: int) -> Committed[bool]:
         match revocation:
             case EndSession():
                 session = self._sessions.get(revocation.id)
@@ -186,7 +187,7 @@ class MemoryStore(MemoryCredentials, Store):
                     or revocation.subject not in {None, session.subject}
                     or (revocation.unmoved is not None and not self._unmoved(revocation.unmoved))
                 ):
-                    return ()
+                    return Committed(result=False)
                 self._sessions[session.id] = replace(session, ended_at=now, ended_by=revocation.cause)
                 draft = draft_entry("session", session.id)
             case EndSubject():
@@ -195,7 +196,7 @@ class MemoryStore(MemoryCredentials, Store):
                 draft = self._raise_epoch(revocation.subject)
             case _:
                 assert_never(revocation)
-        return self._append([draft], event, now=now)
+        return self._append([draft], event, result=True, now=now)
 
     # throttling
 
@@ -211,10 +212,10 @@ class MemoryStore(MemoryCredentials, Store):
             self._buckets.update(counted)
         return wait
 
-    async def settle_attempt(self, owner: str, event: Event) -> None:
+    async def settle_attempt(self, owner: str, event: Event) -> Committed[None]:
         if owner:
             self._buckets = {key: empty_at for key, empty_at in self._buckets.items() if key[0] != owner}
-        self._append([], event)
+        return self._append([], event, result=None)
 
     # the life of access tokens
 
@@ -238,14 +239,17 @@ class MemoryStore(MemoryCredentials, Store):
         *,
         revoked_kid: str | None = None,
         now: int,
-    ) -> tuple[Entry, ...] | None:
+    ) -> Committed[bool]:
         if version != self._ring.version:
-            return None
+            return Committed(result=False)
         self._ring = KeyRing(version + 1, tuple(sorted(keys, key=lambda key: (key.published_at, key.kid))))
         drafts = [] if revoked_kid is None else [draft_entry("key", revoked_kid)]
-        return self._append(drafts, event, now=now)
+        return self._append(drafts, event, result=True, now=now)
 
     # the feed, the audit log, housekeeping
+
+    async def time_ms(self) -> int:
+        return self._clock()
 
     async def load_feed(self, after: int | None) -> FeedPage:
         entries = tuple(entry for entry in self._entries if after is None or entry.number > after)
@@ -278,7 +282,7 @@ class MemoryStore(MemoryCredentials, Store):
             if _within_limits(session, long_ago) and (session.ended_at is None or session.ended_at > long_ago)
         }
 
-    async def reset_after_restore(self, event: Event, *, now: int) -> tuple[Entry, ...]:
+    async def reset_after_restore(self, event: Event, *, now: int) -> Committed[None]:
         self._incarnation = secrets.token_urlsafe(16)
         self._epochs = {subject: epoch + 1 for subject, epoch in self._epochs.items()}
         for session in self._sessions.values():
@@ -291,7 +295,7 @@ class MemoryStore(MemoryCredentials, Store):
             key if key not in live else replace(key, revoked_at=now, verifies_until=until) for key in self._ring.keys
         )
         self._ring = KeyRing(self._ring.version + 1, tuple(keys))
-        return self._append([draft_entry("key", key.kid) for key in live], event, now=now)
+        return self._append([draft_entry("key", key.kid) for key in live], event, result=None, now=now)
 
     # steps
 
@@ -368,18 +372,18 @@ class MemoryStore(MemoryCredentials, Store):
         if session is not None and session.subject == subject and (renewed := renew(session, now * 1000)) is not None:
             self._sessions[session.id] = renewed
 
-    def _append(self, drafts: Sequence[Entry], *events: Event, now: int = 0) -> tuple[Entry, ...]:
+    def _append(self, drafts: Sequence[Entry], *events: Event, result: Result, now: int = 0) -> Committed[Result]:
         entries = number_entries(drafts, self._head, expires_at=self._retained_until(now))
         self._entries += entries
         self._head += len(entries)
         self._digest ^= digest_of(entries)
-        for event in events:
-            self._last_event += 1
-            self._events.append(replace(event, number=self._last_event))
+        lines = number_events(events, self._last_event)
+        self._events += lines
+        self._last_event += len(lines)
         if entries:
             self._news.set()
             self._news = asyncio.Event()
-        return entries
+        return Committed(result, entries, lines)
 
 
 def _within_limits(session: Session, now: int) -> bool:

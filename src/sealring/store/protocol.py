@@ -7,6 +7,9 @@ committed durably. No method lets a caller read, decide and write: whatever is c
 or used once is so in the statement itself. Revocations are numbered by a counter row that is
 raised as the last statement of the transaction, so that number order is commit order (D6).
 
+A method that takes an `Event` returns `Committed`: its result, with every revocation and every audit line that it
+wrote. Only `sealring.issuer.commit` calls these: nobody else can forget to put the revocations in force.
+
 Any method may raise `StoreUnavailable`: the store could not be reached, read or written within
 its time budget, and the outcome of a write is then unknown; a retry is always safe. `now` is
 Unix seconds.
@@ -26,12 +29,11 @@ from sealring.accounts.credential import Credential
 from sealring.audit.event import Event
 from sealring.authentication.one_time import OneTime
 from sealring.rate_limits.bucket import Bucket
-from sealring.revocation.entry import Entry
 from sealring.revocation.feed import FeedPage
 from sealring.sessions.revocation import Revocation
 from sealring.sessions.session import Session
 from sealring.signing_keys.key import KeyRing, SigningKey
-from sealring.store.records import DeclaredTtl, LoginGuard, SessionRecord, StartedSession
+from sealring.store.records import Committed, DeclaredTtl, LoginGuard, SessionRecord
 
 FINISHED_SESSION_SECONDS = 86_400
 """How long `purge` keeps the row of a session that has ended or is past a limit: for a day a late refresh still hears
@@ -41,7 +43,7 @@ why, and no clock that runs ahead makes a live session vanish."""
 class AccountStore(Protocol):
     """Accounts. A change and what it revokes are one transaction (I7)."""
 
-    async def create_account(self, account: Account, event: Event) -> None:
+    async def create_account(self, account: Account, event: Event) -> Committed[None]:
         """Add an account.
 
         Its id must never have been a subject before, deleted accounts included (J17): else `ValueError`.
@@ -57,9 +59,7 @@ class AccountStore(Protocol):
     async def list_accounts(self, *, after: str = "", limit: int = 1000) -> list[Account]:
         """Accounts by canonical name, those after `after`."""
 
-    async def change_account(
-        self, id: str, change: AccountChange, event: Event, *, now: int
-    ) -> tuple[Entry, ...] | None:
+    async def change_account(self, id: str, change: AccountChange, event: Event, *, now: int) -> Committed[bool]:
         """Change an account and revoke what that makes invalid, in one transaction (I7).
 
         Disable, delete and a password change raise the epoch and end the account's sessions (but `keep_session`);
@@ -69,7 +69,7 @@ class AccountStore(Protocol):
         has a copy.
 
         Returns:
-            The revocations; none when there is no such account, or `old_hash` is not its hash any more.
+            Whether it was changed: there is such an account, and `old_hash` still is its hash.
         """
 
 
@@ -115,7 +115,7 @@ class SessionStore(Protocol):
         guard: LoginGuard | None,
         cap: int,
         replaces: str | None,
-    ) -> StartedSession | None:
+    ) -> Committed[int | None]:
         """Insert a session; end the one that it replaces and the subject's oldest live ones beyond `cap`.
 
         Each session that is ended gets a line `session_ended` in the audit log, before `event`.
@@ -130,7 +130,7 @@ class SessionStore(Protocol):
             replaces: sid that the same browser held before (C1); ended whoever it belongs to.
 
         Returns:
-            None when the guard did not hold.
+            The subject's epoch at that moment; None when the guard did not hold.
         """
 
     async def read_session(self, id: str) -> SessionRecord | None:
@@ -149,13 +149,16 @@ class SessionStore(Protocol):
     async def list_sessions(self, subject: str | None, *, now: int, limit: int = 1000) -> list[Session]:
         """Live sessions (not ended, within both limits) of the subject, or of everybody; newest first."""
 
-    async def revoke(self, revocation: Revocation, event: Event, *, now: int) -> tuple[Entry, ...]:
+    async def revoke(self, revocation: Revocation, event: Event, *, now: int) -> Committed[bool]:
         """Carry out a revocation in one transaction.
 
-        `EndSession` of a session that has ended or is not the subject's, or whose row has moved, does nothing and
-        returns nothing; one that is merely past a limit is ended, for its last access token may outlive it.
+        `EndSession` of a session that has ended or is not the subject's, or whose row has moved, does nothing; one that
+        is merely past a limit is ended, for its last access token may outlive it.
         `EndSubject` without `keep` and `StaleSubject` give one entry, whatever the number of
         sessions; with `keep` too (the kept session's access tokens become stale).
+
+        Returns:
+            Whether anything was done.
         """
 
 
@@ -169,7 +172,7 @@ class RateLimitStore(Protocol):
             0, or the seconds after which the fullest bucket opens again; then nothing was counted.
         """
 
-    async def settle_attempt(self, owner: str, event: Event) -> None:
+    async def settle_attempt(self, owner: str, event: Event) -> Committed[None]:
         """Record how an attempt ended. All buckets of `owner` are emptied: success proves that it was theirs.
 
         An empty `owner` stands for a failure: it empties nothing.
@@ -205,18 +208,21 @@ class KeyStore(Protocol):
         *,
         revoked_kid: str | None = None,
         now: int,
-    ) -> tuple[Entry, ...] | None:
+    ) -> Committed[bool]:
         """Replace the ring if it still has `version` (K6: of two nodes that create the first key, one wins).
 
         `revoked_kid` adds a *key* entry to the feed in the same transaction.
 
         Returns:
-            The revocations (one or none); None when the version had moved.
+            Whether it was replaced: the version had not moved.
         """
 
 
 class FeedStore(Protocol):
     """The revocation feed, as verifiers follow it. Nothing here writes a revocation."""
+
+    async def time_ms(self) -> int:
+        """The store's own clock, in Unix milliseconds."""
 
     async def load_feed(self, after: int | None) -> FeedPage:
         """Entries after the cursor, or all live ones (`None`), with the head, in one consistent read."""
@@ -254,7 +260,7 @@ class MaintenanceStore(Protocol):
         Small transactions, so that no refresh waits for it (P9).
         """
 
-    async def reset_after_restore(self, event: Event, *, now: int) -> tuple[Entry, ...]:
+    async def reset_after_restore(self, event: Event, *, now: int) -> Committed[None]:
         """Make whatever was issued before now worthless, after a restore from a backup (P7); one transaction.
 
         What the lost time held is not in this store, so nothing of before may be believed:
@@ -270,9 +276,6 @@ class MaintenanceStore(Protocol):
         - The incarnation is a new one: every node drops the view and the keys that it holds, and loads all.
 
         Accounts and passwords are as the backup has them: what was changed since, nobody here can know.
-
-        Returns:
-            One revocation for each key that was not revoked before.
         """
 
 

@@ -6,8 +6,10 @@ They are plain facts: no method decides anything. Times are Unix seconds unless 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from sealring.accounts.account import Account
+from sealring.audit.event import Event
 from sealring.revocation.entry import Entry
 from sealring.sessions.session import Session
 
@@ -24,12 +26,21 @@ class LoginGuard:
     """As it was read together with what was proved against, in one consistent read."""
 
 
-@dataclass(frozen=True, slots=True)
-class StartedSession:
-    """What starting a session did: the subject's epoch at that moment, and what was ended for it."""
+Result_co = TypeVar("Result_co", covariant=True)
 
-    epoch: int
-    entries: tuple[Entry, ...]
+
+@dataclass(frozen=True, slots=True)
+class Committed(Generic[Result_co]):
+    """What one writing step did, once it is committed durably.
+
+    `sealring.issuer.commit` puts the revocations in force and publishes the events; use cases see the result alone.
+    """
+
+    result: Result_co
+    entries: tuple[Entry, ...] = ()
+    """The revocations that were written, in number order."""
+    events: tuple[Event, ...] = ()
+    """The audit lines that were written, in order, with their numbers. None: nothing happened."""
 
 
 @dataclass(frozen=True, slots=True)

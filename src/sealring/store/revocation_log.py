@@ -32,6 +32,11 @@ def number_entries(drafts: Sequence[Entry], last: int, *, expires_at: int) -> tu
     )
 
 
+def number_events(events: Sequence[Event], last: int) -> tuple[Event, ...]:
+    """The audit lines with the numbers after `last`."""
+    return tuple(replace(event, number=last + place) for place, event in enumerate(events, start=1))
+
+
 def retained_until(longest_access_ttl: int, *, now: int, store_now: int) -> int:
     """When a revocation may be forgotten: every token that it can concern has expired on every node.
 

@@ -14,27 +14,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
-from typing import Literal
+from collections.abc import Sequence
 
-from sealring import jwt
 from sealring.errors import SealringError, Unavailable
 from sealring.forks import FORKED, stop_watching, watch_forks
 from sealring.revocation.entry import Entry, entry_digest
 from sealring.revocation.feed import FeedPage
 from sealring.revocation.view import RevocationView
-from sealring.verifier.clock import Clock
+from sealring.verifier.node_state import NOT_STARTED, UNACKNOWLEDGED, NodeState, ReloadCause
 from sealring.verifier.source import Source
 
 log = logging.getLogger("sealring.follower")
-
-ReloadCause = Literal["first load", "incarnation", "went back", "forgotten", "digest"]
-
-NOT_STARTED = "not open: the application needs lifespan=auth.lifespan (a mounted one has none of its own)"
-"""`Follower.trouble` of a node that nobody has opened."""
-
-UNACKNOWLEDGED = "the store acknowledges no writes"
-"""`Follower.trouble` of a node whose store answers, and may have been left behind (F8)."""
 
 ENTRIES_A_TURN = 500
 """Entries taken in before requests get a turn again: about a millisecond."""
@@ -46,77 +36,30 @@ HINT_PAUSE_SECONDS = 0.03
 
 
 class Follower:
-    """Keeps a `RevocationView` and a key set in step with a source.
+    """Keeps a node's state in step with a source.
 
     Args:
         source: where revocations and keys come from.
-        on_keys: given the new key set whenever it changed.
-        on_access_ttl: given the longest life of access tokens, in seconds, whenever it changed (D19).
-        clock: the node's clock.
-        max_staleness: S, seconds.
+        node: what it fills.
         poll_interval: seconds between polls.
         leeway: how far our clock and the source's may differ, seconds.
     """
 
-    def __init__(
-        self,
-        source: Source,
-        *,
-        on_keys: Callable[[jwt.KeySet], None],
-        on_access_ttl: Callable[[int], None],
-        clock: Clock,
-        max_staleness: float,
-        poll_interval: float,
-        leeway: float,
-    ) -> None:
-        self.view = RevocationView()
-        self.reloads: dict[ReloadCause, int] = {}
+    def __init__(self, source: Source, node: NodeState, *, poll_interval: float, leeway: float) -> None:
+        self.node = node
         self._source = source
-        self._on_keys = on_keys
-        self._on_access_ttl = on_access_ttl
-        self._clock = clock
-        self._max_staleness = max_staleness
+        self._clock = node.clock
+        self._max_staleness = node.max_staleness
         self._poll_interval = poll_interval
         self._leeway_ms = leeway * 1000
-        self.longest_access_ttl = 0
-        """Seconds, by the last good page; 0 before the first."""
-        self.fresh_until = float("-inf")
-        """On the clock's steady seconds: after it this node may not answer."""
-        self.trouble: str | None = NOT_STARTED
-        """Why the last poll was not good; none when it was."""
         self._heartbeat_ms: int | None = None
         self._acknowledged_at = float("-inf")
         """Up to here nobody can have revoked anything behind the source's back (F8)."""
-        self._committed_here: list[Entry] | None = None
         self._incarnation = ""
-        self._cursor: int | None = None
         self._digest = 0
-        self._keys_version: int | None = None
         self._tasks: tuple[asyncio.Task[None], ...] = ()
         self._hurry = asyncio.Event()
-        self.retry_after = max(1, round(poll_interval))
         self._said_stale = False
-
-    @property
-    def lag(self) -> float:
-        """Seconds since the moment up to which this node knows every revocation; infinite before the first load."""
-        return self._clock.steady() - (self.fresh_until - self._max_staleness)
-
-    @property
-    def cursor(self) -> int | None:
-        """The number of the last revocation followed; None before the first load."""
-        return self._cursor
-
-    @property
-    def is_fresh(self) -> bool:
-        """Whether this node may answer."""
-        return self._clock.steady() <= self.fresh_until
-
-    def apply(self, entries: Sequence[Entry]) -> None:
-        """Put revocations in force here at once: this node has just committed them (I2). The cursor stays."""
-        self.view.add(entries)
-        if self._committed_here is not None:
-            self._committed_here.extend(entries)
 
     def hurry(self) -> None:
         """Poll now: somebody hinted that there is news. Never needed for correctness."""
@@ -138,7 +81,7 @@ class Follower:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        self.trouble = NOT_STARTED
+        self.node.last_error = NOT_STARTED
         stop_watching(self)
 
     def abandon(self) -> None:
@@ -153,9 +96,7 @@ class Follower:
         self._of_parent = self._tasks
         self._tasks = ()
         self._hurry = asyncio.Event()
-        self._cursor = self._committed_here = None
-        self.fresh_until = float("-inf")
-        self.trouble = f"not started: {FORKED}"
+        self.node.forget_position(f"not started: {FORKED}")
 
     async def poll(self) -> bool:
         """Ask the source once; true when this node is as fresh as the start of this call, or as the last heartbeat."""
@@ -163,33 +104,31 @@ class Follower:
         try:
             await self._catch_up()
         except (SealringError, TimeoutError, OSError) as error:
-            self.trouble = str(error) or type(error).__name__
-            log.warning("poll failed", extra={"sealring": {"cause": self.trouble, "lag_seconds": round(self.lag, 3)}})
+            self.node.last_error = cause = str(error) or type(error).__name__
+            log.warning("poll failed", extra={"sealring": {"cause": cause, "lag_seconds": round(self.node.lag, 3)}})
         else:
-            self.trouble = None
             # The start, not the end: what was committed while the source answered may not be in the answer.
-            self.fresh_until = min(began, self._acknowledged_at) + self._max_staleness
+            self.node.know_until(min(began, self._acknowledged_at))
         self._say_freshness()
-        return self.trouble is None
+        return self.node.last_error is None
 
     async def _catch_up(self) -> None:
-        if self._cursor is None:
+        node = self.node
+        if node.cursor is None:
             page = await self._reload("first load")
         else:
-            page = await self._ask(self._cursor)
-            if cause := self._misfit(page, self._cursor):
+            page = await self._ask(node.cursor)
+            if cause := self._misfit(page, node.cursor):
                 page = await self._reload(cause)
             else:
-                await self._feed(self.view, page.entries)
+                await self._feed(node.revocations, page.entries)
                 self._stand_at(page)
-        if page.longest_access_ttl != self.longest_access_ttl:
-            self.longest_access_ttl = page.longest_access_ttl
-            self._on_access_ttl(page.longest_access_ttl)
-        if page.keys_version != self._keys_version:
+        node.use_access_ttl(page.longest_access_ttl)
+        if page.keys_version != node.keys_version:
             async with asyncio.timeout(self._max_staleness):
-                self._on_keys(await self._source.keys())
-            self._keys_version = page.keys_version
-        self.view.forget(self._clock.now_ms() // 1000)
+                read = await self._source.keys()
+            node.use_keys(read.keys, read.version)
+        node.revocations.forget(self._clock.now_ms() // 1000)
 
     async def _ask(self, after: int | None) -> FeedPage:
         """A page of the feed, from a source whose clock agrees with ours (T1) and that acknowledges writes (F8)."""
@@ -241,19 +180,18 @@ class Follower:
         this node committed while the snapshot was under way is not in it, and is carried over (I2).
         """
         if cause != "first load":
-            log.error("following anew from a full load", extra={"sealring": {"cause": cause, "cursor": self._cursor}})
-        self._committed_here = []
+            log.error(
+                "following anew from a full load", extra={"sealring": {"cause": cause, "cursor": self.node.cursor}}
+            )
+        self.node.begin_reload()
         try:
             page = await self._ask(None)
             view = RevocationView()
             await self._feed(view, page.entries)
-            view.add(self._committed_here)
+            self.node.finish_reload(view, cause)
         finally:
-            self._committed_here = None
-        self.view = view
+            self.node.end_reload()
         self._stand_at(page)
-        self._keys_version = None
-        self.reloads[cause] = self.reloads.get(cause, 0) + 1
         return page
 
     async def _feed(self, view: RevocationView, entries: Sequence[Entry]) -> None:
@@ -263,7 +201,7 @@ class Follower:
 
     def _stand_at(self, page: FeedPage) -> None:
         self._incarnation = page.incarnation
-        self._cursor = page.head
+        self.node.cursor = page.head
         self._digest = page.digest
 
     async def _follow(self) -> None:
@@ -290,9 +228,9 @@ class Follower:
 
     def _say_freshness(self) -> None:
         """One log line when the node goes stale, one when it is fresh again."""
-        stale = not self.is_fresh
+        stale = not self.node.is_fresh
         if stale and not self._said_stale:
-            fields = {"bound_seconds": self._max_staleness, "cause": self.trouble}
+            fields = {"bound_seconds": self._max_staleness, "cause": self.node.last_error}
             log.error("stale: every check answers 503 until a poll is good", extra={"sealring": fields})
         elif not stale and self._said_stale:
             log.warning("fresh again")

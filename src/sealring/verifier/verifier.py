@@ -13,10 +13,8 @@ from typing import Any
 from sealring import jwt
 from sealring.errors import BadClaim, Revoked, Stale
 from sealring.jwt.frozen import freeze
-from sealring.verifier.clock import Clock
-from sealring.verifier.follower import Follower
+from sealring.verifier.node_state import NodeState, Trusted
 from sealring.verifier.principal import Principal
-from sealring.verifier.source import Source
 
 TYPE = "at+jwt"
 REQUIRED = ("iss", "aud", "sub", "client_id", "sid", "jti", "iat", "exp", "auth_time", "epoch", "scope")
@@ -28,41 +26,21 @@ class Verifier:
     """Verifies access tokens of one issuer for one audience.
 
     Args:
-        source: where keys and revocations come from.
+        node: keys, revocations and freshness; a follower fills it.
         issuer: `iss`, compared whole.
         audience: `aud`, compared whole.
         leeway: how far clocks may differ, seconds.
-        max_staleness: S, seconds: how old this node's word of revocations may be.
-        poll_interval: how often it asks for news, seconds.
-        clock: the node's clock.
     """
 
-    def __init__(
-        self,
-        source: Source,
-        *,
-        issuer: str,
-        audience: str,
-        leeway: int,
-        max_staleness: float,
-        poll_interval: float,
-        clock: Clock,
-    ) -> None:
-        self.follower = Follower(
-            source,
-            on_keys=self.use_keys,
-            on_access_ttl=self.use_access_ttl,
-            clock=clock,
-            max_staleness=max_staleness,
-            poll_interval=poll_interval,
-            leeway=leeway,
-        )
-        self._clock = clock
+    def __init__(self, node: NodeState, *, issuer: str, audience: str, leeway: int) -> None:
+        self._node = node
+        self._clock = node.clock
+        self._steady = node.clock.steady
         self._issuer = issuer
         self._audience = audience
         self._leeway = leeway
-        self._keys = jwt.KeySet([])
-        self._tokens = self._compile(0)
+        self._compiled = node.trusted, self._compile(node.trusted)
+        """One reference: a thread that is late replaces both, and the next request sees it."""
 
     def verify(self, token: str) -> Principal:
         """Who the bearer of this token is.
@@ -70,32 +48,24 @@ class Verifier:
         Raises:
             TokenError: why not. `Stale` is this node's fault, never the token's: answer 503.
         """
-        steady = self._clock.steady()
-        follower = self.follower
-        if steady > follower.fresh_until:
-            raise Stale(follower.retry_after, follower.trouble)
-        principal = self._tokens.verify(token, steady + self._clock.epoch)
-        cause = follower.view.cause(principal.session_id, principal.subject, principal.epoch, principal.kid)
+        node = self._node
+        steady = self._steady()
+        if steady > node.fresh_until:
+            raise Stale(node.retry_after, node.last_error)
+        trusted, tokens = self._compiled
+        if trusted is not node.trusted:  # other keys, or another longest life: what was remembered is forgotten, once
+            trusted = node.trusted
+            tokens = self._compile(trusted)
+            self._compiled = trusted, tokens
+        principal = tokens.verify(token, steady + self._clock.epoch)
+        cause = node.revocations.cause(principal.session_id, principal.subject, principal.epoch, principal.kid)
         if cause is not None:
             raise Revoked(cause)
         return principal
 
-    def use_keys(self, keys: jwt.KeySet) -> None:
-        """Verify with these keys from now on. The follower calls it, and whoever has just changed them here (I12)."""
-        self._keys = keys
-        self._tokens.replace_keys(keys)
-
-    def use_access_ttl(self, seconds: int) -> None:
-        """Accept no token that lives longer (J10). The follower calls it.
-
-        The number is the store's, not a setting of this node: during a rolling change a node would refuse the tokens
-        of its neighbors for ever, or until the last restart (N1).
-        """
-        self._tokens = self._compile(seconds)
-
-    def _compile(self, max_lifetime: int) -> jwt.Verifier[Principal]:
+    def _compile(self, trusted: Trusted) -> jwt.Verifier[Principal]:
         return jwt.Verifier(
-            self._keys,
+            trusted.keys,
             cache_size=CACHE_SIZE,
             project=_principal,
             issuer=self._issuer,
@@ -104,7 +74,7 @@ class Verifier:
             leeway=self._leeway,
             require=REQUIRED,
             integer_dates=True,
-            max_lifetime=max_lifetime,
+            max_lifetime=trusted.longest_access_ttl,
         )
 
 

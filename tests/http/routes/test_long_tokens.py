@@ -42,7 +42,7 @@ async def client(auth: Sealring) -> AsyncIterator[httpx2.AsyncClient]:
 
 async def give(auth: Sealring, scopes: tuple[str, ...]) -> str:
     account = await auth.issuer.accounts.find(NAME)
-    auth.issuer.in_force(await auth.issuer.accounts.set_scopes(account.id, scopes))
+    await auth.issuer.accounts.set_scopes(account.id, scopes)
     return account.id
 
 

@@ -43,7 +43,7 @@ def test_f4_stale_is_503_for_everybody_and_heals_without_a_restart(served: Serve
     assert isinstance(store, Reachable)
     assert isinstance(clock, FrozenClock)
     token = register(client)["access_token"]
-    served.run(served.auth.verifier.follower.poll())
+    served.run(served.auth.follower.poll())
     store.cut = True
     clock.pass_seconds(5)
     assert client.get("/orders", headers=bearer(token)).status_code == 200, "within the bound it serves what it holds"
@@ -59,7 +59,7 @@ def test_f4_stale_is_503_for_everybody_and_heals_without_a_restart(served: Serve
     assert client.get("/healthz").status_code == 200, "the process is alive"
     assert client.post("/auth/logout", headers=bearer(token)).status_code == 503
     store.cut = False
-    assert served.run(served.auth.verifier.follower.poll())
+    assert served.run(served.auth.follower.poll())
     assert client.get("/readyz").status_code == 200
     assert client.get("/orders", headers=bearer(token)).status_code == 200
 
@@ -75,5 +75,5 @@ def test_a_revocation_during_the_outage_holds_after_it(served: ServedThread, cli
     assert client.post("/auth/logout", json={"refresh_token": tokens["refresh_token"]}).status_code == 204
     assert client.get("/orders", headers=bearer(tokens["access_token"])).status_code == 503
     store.cut = False
-    served.run(served.auth.verifier.follower.poll())
+    served.run(served.auth.follower.poll())
     assert problem(client.get("/orders", headers=bearer(tokens["access_token"]))) == (401, "invalid_token")

@@ -27,12 +27,13 @@ from sealring.store.postgres import credentials
 from sealring.store.postgres.connection import Connection
 from sealring.store.postgres.database import Undo
 from sealring.store.postgres.logs import append_and_commit, end_subject, lock_subject, raise_epoch, renew_session
+from sealring.store.records import Committed
 from sealring.store.rows import ACCOUNT_COLUMNS, ACCOUNT_COLUMNS_OF_A, read_account, write_account, write_scopes
 
 _SELECT = f"SELECT {ACCOUNT_COLUMNS_OF_A}, s.epoch FROM accounts AS a JOIN subjects AS s ON s.subject = a.id"
 
 
-async def create(connection: Connection, account: Account, event: Event) -> None:
+async def create(connection: Connection, account: Account, event: Event) -> Committed[None]:
     """Add an account and its subject. The unique indexes decide, so of many at once one succeeds (U3)."""
     added = await connection.execute(
         "INSERT INTO subjects (subject, epoch) VALUES (%s, %s) ON CONFLICT (subject) DO NOTHING",
@@ -49,7 +50,7 @@ async def create(connection: Connection, account: Account, event: Event) -> None
         if taken.diag.constraint_name == "accounts_canonical_email":
             raise InvalidField("email", "is taken") from None
         raise NameTaken from None
-    await append_and_commit(connection, (), event)
+    return await append_and_commit(connection, (), event, result=None)
 
 
 async def find(connection: Connection, canonical_name: str | None, id: str | None) -> Account | None:
@@ -68,19 +69,17 @@ async def list_after(connection: Connection, after: str, limit: int) -> list[Acc
     return [read_account(row) for row in await cursor.fetchall()]
 
 
-async def change(
-    connection: Connection, id: str, change: AccountChange, event: Event, *, now: int
-) -> tuple[Entry, ...] | None:
-    """Change an account and revoke what that makes invalid; none when it was not as the change expects.
+async def change(connection: Connection, id: str, change: AccountChange, event: Event, *, now: int) -> Committed[bool]:
+    """Change an account and revoke what that makes invalid; false when it was not as the change expects.
 
     The subject's row is locked first, as a log-in does: whichever of the two commits second sees the first (U13, I7).
     """
     if await lock_subject(connection, id) is None:
-        raise Undo
+        raise Undo(Committed(result=False))
     if not await _write(connection, id, change):
-        raise Undo
+        raise Undo(Committed(result=False))
     drafts = await _revoke(connection, id, consequence(change), now)
-    return await append_and_commit(connection, drafts, event, now=now)
+    return await append_and_commit(connection, drafts, event, result=True, now=now)
 
 
 async def _write(connection: Connection, id: str, change: AccountChange) -> bool:

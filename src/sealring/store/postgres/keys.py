@@ -13,6 +13,7 @@ from sealring.signing_keys.key import KeyRing, SigningKey
 from sealring.store.postgres.connection import Connection
 from sealring.store.postgres.database import Undo
 from sealring.store.postgres.logs import append_and_commit
+from sealring.store.records import Committed
 from sealring.store.rows import KEY_COLUMNS, read_key, write_key
 
 _OF_K = ", ".join(f"k.{name}" for name in KEY_COLUMNS.split(", "))
@@ -30,16 +31,16 @@ async def read_ring(connection: Connection) -> KeyRing:
 
 async def write_ring(
     connection: Connection, version: int, keys: Sequence[SigningKey], drafts: Sequence[Entry], event: Event, *, now: int
-) -> tuple[Entry, ...] | None:
+) -> Committed[bool]:
     """Replace the keys, unless the version has moved. It locks the counter row from the first: rotations are rare."""
     moved = await connection.execute(
         "UPDATE store SET keys_version = keys_version + 1 WHERE keys_version = %s", (version,)
     )
     if moved.rowcount == 0:
-        raise Undo
+        raise Undo(Committed(result=False))
     await connection.execute("DELETE FROM signing_keys")
     for key in keys:
         await connection.execute(
             f"INSERT INTO signing_keys ({KEY_COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)", write_key(key)
         )
-    return await append_and_commit(connection, drafts, event, now=now)
+    return await append_and_commit(connection, drafts, event, result=True, now=now)

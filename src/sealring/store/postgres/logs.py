@@ -11,6 +11,7 @@ F2); it is locked for one statement and one flush, whatever the transaction did 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 from sealring.audit.event import Event
 from sealring.errors import StoreUnavailable
@@ -23,7 +24,8 @@ from sealring.store.postgres.array_literals import number_array, text_array
 from sealring.store.postgres.connection import Connection
 from sealring.store.postgres.database import execute_and_commit
 from sealring.store.postgres.heartbeat import NOW_MS
-from sealring.store.revocation_log import digest_of, draft_entry, is_complete, number_entries
+from sealring.store.records import Committed
+from sealring.store.revocation_log import digest_of, draft_entry, is_complete, number_entries, number_events
 from sealring.store.rows import (
     ENTRY_COLUMNS,
     EVENT_COLUMNS,
@@ -59,15 +61,19 @@ WITH counter AS (
   ) WITH ORDINALITY AS v (id, kind, target, epoch, place)
 )
 """
-_APPEND = f"{_NUMBERED} SELECT head, expires_at FROM counter"
+_APPEND = f"{_NUMBERED} SELECT head, old_event, expires_at FROM counter"
 _APPEND_AND_NOTIFY = f"""
-{_NUMBERED} SELECT head, expires_at, CASE WHEN %(entries)s > 0 THEN pg_notify('{CHANNEL}', head::TEXT) END FROM counter
+{_NUMBERED} SELECT head, old_event, expires_at, CASE WHEN %(entries)s > 0 THEN pg_notify('{CHANNEL}', head::TEXT) END
+FROM counter
 """
 
 
+Result = TypeVar("Result")
+
+
 async def append_and_commit(
-    connection: Connection, drafts: Sequence[Entry], *events: Event, now: int = 0
-) -> tuple[Entry, ...]:
+    connection: Connection, drafts: Sequence[Entry], *events: Event, result: Result, now: int = 0
+) -> Committed[Result]:
     """Number entries and audit lines by the counter row, write them, and commit: the end of the transaction.
 
     The end of the entries is `retained_until` of `revocation_log`, in SQL: this statement waits for the counter row,
@@ -77,6 +83,7 @@ async def append_and_commit(
         connection: inside a transaction.
         drafts: revocations.
         events: audit lines.
+        result: of the method that the transaction carries out.
         now: of whoever revokes; with `drafts` only.
     """
     kinds, at_ms, subjects, sessions, addresses, causes, details = zip(*map(write_event, events), strict=True)
@@ -103,8 +110,9 @@ async def append_and_commit(
     )
     if not rows:
         raise StoreUnavailable("the store has lost its counter row")
-    head, expires_at = rows[0][:2]
-    return number_entries(drafts, head - len(drafts), expires_at=expires_at)
+    head, old_event, expires_at = rows[0][:3]
+    entries = number_entries(drafts, head - len(drafts), expires_at=expires_at)
+    return Committed(result, entries, number_events(events, old_event))
 
 
 async def lock_subject(connection: Connection, subject: str) -> int | None:
@@ -165,6 +173,13 @@ async def renew_session(connection: Connection, subject: str, id: str, now: int)
     if kept is not None and (renewed := renew(kept, now * 1000)) is not None:
         columns = ", ".join(f"{name} = %s" for name in MOVING_NAMES)
         await connection.execute(f"UPDATE sessions SET {columns} WHERE id = %s", (*write_moving(renewed), id))
+
+
+async def time_ms(connection: Connection) -> int:
+    """The server's clock."""
+    cursor = await connection.execute(f"SELECT {NOW_MS}")
+    ((now_ms,),) = await cursor.fetchall()
+    return int(now_ms)
 
 
 async def load_feed(connection: Connection, after: int | None) -> FeedPage:

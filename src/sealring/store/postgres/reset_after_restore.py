@@ -6,17 +6,17 @@
 from __future__ import annotations
 
 from sealring.audit.event import Event
-from sealring.revocation.entry import Entry
 from sealring.store.postgres.connection import Connection
 from sealring.store.postgres.heartbeat import NOW_MS
 from sealring.store.postgres.logs import append_and_commit
+from sealring.store.records import Committed
 from sealring.store.revocation_log import draft_entry, retained_until
 
 BUDGET_SECONDS = 3600.0
 """It writes every row of subjects and sessions, once, while nothing else is to be done."""
 
 
-async def reset_after_restore(connection: Connection, event: Event, *, now: int) -> tuple[Entry, ...]:
+async def reset_after_restore(connection: Connection, event: Event, *, now: int) -> Committed[None]:
     """In the same order of locks as `logs`: subjects, sessions, then the counter row."""
     await connection.execute("SET LOCAL statement_timeout = 0")
     await connection.execute("UPDATE subjects SET epoch = epoch + 1")
@@ -34,4 +34,4 @@ async def reset_after_restore(connection: Connection, event: Event, *, now: int)
         (now, retained_until(longest, now=now, store_now=store_now)),
     )
     kids = [kid for (kid,) in await cursor.fetchall()]
-    return await append_and_commit(connection, [draft_entry("key", kid) for kid in kids], event, now=now)
+    return await append_and_commit(connection, [draft_entry("key", kid) for kid in kids], event, result=None, now=now)

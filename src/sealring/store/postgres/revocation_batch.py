@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from functools import partial
 
 from sealring.audit.event import Event
-from sealring.revocation.entry import Entry
 from sealring.sessions.revocation import EndSession
 from sealring.store.postgres.batcher import Batcher
 from sealring.store.postgres.connection import Connection
 from sealring.store.postgres.database import Database, Undo
 from sealring.store.postgres.logs import append_and_commit
+from sealring.store.records import Committed
 from sealring.store.revocation_log import draft_entry
 
 _END = """
@@ -49,7 +49,7 @@ class RevocationBatch:
         self._database = database
         self._batcher = Batcher(self._run, key=lambda ending: ending.revocation.id, what="ends of sessions")
 
-    async def end(self, revocation: EndSession, event: Event, *, now: int) -> tuple[Entry, ...]:
+    async def end(self, revocation: EndSession, event: Event, *, now: int) -> Committed[bool]:
         """See `Store.revoke`.
 
         Raises:
@@ -62,14 +62,13 @@ class RevocationBatch:
         """Wait for what is under way, for as long as a caller may wait; the database then ends its connections."""
         await self._batcher.close()
 
-    async def _run(self, batch: Sequence[_Ending]) -> list[tuple[Entry, ...]]:
-        entries = await self._database.transact(partial(_end_all, endings=batch))
-        ended = {entry.target: (entry,) for entry in entries}
-        return [ended.get(ending.revocation.id, ()) for ending in batch]
+    async def _run(self, batch: Sequence[_Ending]) -> list[Committed[bool]]:
+        ended = await self._database.transact(partial(_end_all, endings=batch))
+        return [ended.get(ending.revocation.id, Committed(result=False)) for ending in batch]
 
 
-async def _end_all(connection: Connection, endings: Sequence[_Ending]) -> tuple[Entry, ...]:
-    """End those that can be ended, and number them.
+async def _end_all(connection: Connection, endings: Sequence[_Ending]) -> dict[str, Committed[bool]]:
+    """End those that can be ended, and number them; what was written for each, by the id of its session.
 
     It locks their rows only: a refresh of one waits there and finds it ended, or has moved it before; and which subject
     a session belongs to never changes.
@@ -91,7 +90,11 @@ async def _end_all(connection: Connection, endings: Sequence[_Ending]) -> tuple[
     ids = {sid for (sid,) in await cursor.fetchall()}
     ended = [ending for ending in endings if ending.revocation.id in ids]
     if not ended:
-        raise Undo(())
+        raise Undo({})
     drafts = [draft_entry("session", ending.revocation.id) for ending in ended]
     now = max(ending.now for ending in ended)
-    return await append_and_commit(connection, drafts, *(ending.event for ending in ended), now=now)
+    done = await append_and_commit(connection, drafts, *(ending.event for ending in ended), result=True, now=now)
+    return {
+        entry.target: Committed(result=True, entries=(entry,), events=(event,))
+        for entry, event in zip(done.entries, done.events, strict=True)
+    }

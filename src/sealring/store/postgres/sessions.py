@@ -8,13 +8,12 @@ from __future__ import annotations
 from typing import assert_never
 
 from sealring.audit.event import Event
-from sealring.revocation.entry import Entry
 from sealring.sessions.revocation import EndSubject, StaleSubject
 from sealring.sessions.session import EndCause, Session
 from sealring.store.postgres.connection import Connection
 from sealring.store.postgres.database import Undo
 from sealring.store.postgres.logs import append_and_commit, end_subject, ensure_subject, lock_subject, raise_epoch
-from sealring.store.records import LoginGuard, SessionRecord, StartedSession
+from sealring.store.records import Committed, LoginGuard, SessionRecord
 from sealring.store.revocation_log import draft_entry, session_ended
 from sealring.store.rows import (
     ACCOUNT_COLUMNS_OF_A,
@@ -38,7 +37,7 @@ async def start(
     guard: LoginGuard | None,
     cap: int,
     replaces: str | None,
-) -> StartedSession | None:
+) -> Committed[int | None]:
     """Insert a session, and end what it replaces and what is one too many.
 
     The subject's row is locked first and until the commit: a password change, a disable or an "end all" that commits
@@ -50,7 +49,7 @@ async def start(
     if epoch is None or (
         guard is not None and not (epoch == guard.epoch and await _is_active(connection, session.subject))
     ):
-        raise Undo
+        raise Undo(Committed(None))
     now = session.created_at
     ended = await _end(connection, "id = %(replaces)s", "replaced", {"replaces": replaces, "now": now})
     ended += await _end(
@@ -61,14 +60,14 @@ async def start(
         {"subject": session.subject, "others": max(0, cap - 1), "now": now},
     )
     await connection.execute(_INSERT, write_session(session))
-    entries = await append_and_commit(
+    return await append_and_commit(
         connection,
         [draft_entry("session", sid) for sid, _, _ in ended],
         *(session_ended(event, session=sid, subject=subject, cause=cause) for sid, subject, cause in ended),
         event,
+        result=epoch,
         now=now,
     )
-    return StartedSession(epoch, entries)
 
 
 async def _is_active(connection: Connection, subject: str) -> bool:
@@ -111,7 +110,7 @@ async def list_live(connection: Connection, subject: str | None, now: int, limit
 
 async def revoke(
     connection: Connection, revocation: EndSubject | StaleSubject, event: Event, *, now: int
-) -> tuple[Entry, ...]:
+) -> Committed[bool]:
     """Carry out the revocation of a subject. Single sessions end in `revocation_batch`."""
     match revocation:
         case EndSubject():
@@ -120,4 +119,4 @@ async def revoke(
             draft = await raise_epoch(connection, revocation.subject)
         case _:
             assert_never(revocation)
-    return await append_and_commit(connection, [draft], event, now=now)
+    return await append_and_commit(connection, [draft], event, result=True, now=now)

@@ -19,7 +19,6 @@ from sealring.audit.event import Event
 from sealring.authentication.one_time import OneTime
 from sealring.forks import stop_watching, watch_forks
 from sealring.rate_limits.bucket import Bucket
-from sealring.revocation.entry import Entry
 from sealring.revocation.feed import FeedPage
 from sealring.sessions.revocation import EndSession, Revocation
 from sealring.sessions.session import Session
@@ -36,7 +35,7 @@ from sealring.store.postgres.notify import ChangeListener
 from sealring.store.postgres.refresh_batch import RefreshBatch
 from sealring.store.postgres.revocation_batch import RevocationBatch
 from sealring.store.protocol import Store
-from sealring.store.records import DeclaredTtl, LoginGuard, SessionRecord, StartedSession
+from sealring.store.records import Committed, DeclaredTtl, LoginGuard, SessionRecord
 from sealring.store.revocation_log import draft_entry
 from sealring.store.rows import names_something, storable
 
@@ -127,8 +126,8 @@ class PostgresStore(Store):
 
     # accounts
 
-    async def create_account(self, account: Account, event: Event) -> None:
-        await self._database.transact(partial(accounts.create, account=account, event=event))
+    async def create_account(self, account: Account, event: Event) -> Committed[None]:
+        return await self._database.transact(partial(accounts.create, account=account, event=event))
 
     async def find_account(self, *, canonical_name: str | None = None, id: str | None = None) -> Account | None:
         if not storable(canonical_name, id):
@@ -138,9 +137,7 @@ class PostgresStore(Store):
     async def list_accounts(self, *, after: str = "", limit: int = 1000) -> list[Account]:
         return await self._database.read(partial(accounts.list_after, after=after, limit=limit))
 
-    async def change_account(
-        self, id: str, change: AccountChange, event: Event, *, now: int
-    ) -> tuple[Entry, ...] | None:
+    async def change_account(self, id: str, change: AccountChange, event: Event, *, now: int) -> Committed[bool]:
         return await self._database.transact(partial(accounts.change, id=id, change=change, event=event, now=now))
 
     # credentials and what counts once
@@ -171,7 +168,7 @@ class PostgresStore(Store):
         guard: LoginGuard | None,
         cap: int,
         replaces: str | None,
-    ) -> StartedSession | None:
+    ) -> Committed[int | None]:
         return await self._database.transact(
             partial(
                 sessions.start,
@@ -194,9 +191,9 @@ class PostgresStore(Store):
     async def list_sessions(self, subject: str | None, *, now: int, limit: int = 1000) -> list[Session]:
         return await self._database.read(partial(sessions.list_live, subject=subject, now=now, limit=limit))
 
-    async def revoke(self, revocation: Revocation, event: Event, *, now: int) -> tuple[Entry, ...]:
+    async def revoke(self, revocation: Revocation, event: Event, *, now: int) -> Committed[bool]:
         if not names_something(revocation):
-            return ()
+            return Committed(result=False)
         if isinstance(revocation, EndSession):
             return await self._revocations.end(revocation, event, now=now)
         return await self._database.transact(partial(sessions.revoke, revocation=revocation, event=event, now=now))
@@ -208,13 +205,13 @@ class PostgresStore(Store):
             return 0
         return await self._database.transact(partial(rate_limits.count_attempt, buckets=buckets, now=now))
 
-    async def settle_attempt(self, owner: str, event: Event) -> None:
-        async def settle(connection: Connection) -> None:
+    async def settle_attempt(self, owner: str, event: Event) -> Committed[None]:
+        async def settle(connection: Connection) -> Committed[None]:
             if owner:
                 await rate_limits.clear(connection, owner)
-            await logs.append_and_commit(connection, (), event)
+            return await logs.append_and_commit(connection, (), event, result=None)
 
-        await self._database.transact(settle)
+        return await self._database.transact(settle)
 
     # the life of access tokens
 
@@ -236,13 +233,16 @@ class PostgresStore(Store):
         *,
         revoked_kid: str | None = None,
         now: int,
-    ) -> tuple[Entry, ...] | None:
+    ) -> Committed[bool]:
         drafts = [] if revoked_kid is None else [draft_entry("key", revoked_kid)]
         return await self._database.transact(
             partial(signing_keys.write_ring, version=version, keys=keys, drafts=drafts, event=event, now=now)
         )
 
     # the feed, the audit log, housekeeping
+
+    async def time_ms(self) -> int:
+        return await self._following.read(logs.time_ms)
 
     async def load_feed(self, after: int | None) -> FeedPage:
         budget = logs.FULL_LOAD_SECONDS if after is None else BUDGET_SECONDS
@@ -271,7 +271,7 @@ class PostgresStore(Store):
         while bucket is not None:
             bucket = await self._database.read(partial(purge.purge_buckets, after=bucket, now=now))
 
-    async def reset_after_restore(self, event: Event, *, now: int) -> tuple[Entry, ...]:
+    async def reset_after_restore(self, event: Event, *, now: int) -> Committed[None]:
         return await self._database.transact(
             partial(reset.reset_after_restore, event=event, now=now),
             budget_seconds=reset.BUDGET_SECONDS,

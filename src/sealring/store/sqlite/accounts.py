@@ -22,6 +22,7 @@ from sealring.accounts.consequences import Consequence, EndAll, Nothing, RaiseEp
 from sealring.audit.event import Event
 from sealring.errors import InvalidField, NameTaken
 from sealring.revocation.entry import Entry
+from sealring.store.records import Committed
 from sealring.store.rows import ACCOUNT_COLUMNS, ACCOUNT_COLUMNS_OF_A, read_account, write_account, write_scopes
 from sealring.store.sqlite import credentials
 from sealring.store.sqlite.logs import append, end_subject, raise_epoch, renew_session
@@ -29,7 +30,7 @@ from sealring.store.sqlite.logs import append, end_subject, raise_epoch, renew_s
 _SELECT = f"SELECT {ACCOUNT_COLUMNS_OF_A}, s.epoch FROM accounts AS a JOIN subjects AS s ON s.subject = a.id"
 
 
-def create(db: sqlite3.Connection, account: Account, event: Event) -> None:
+def create(db: sqlite3.Connection, account: Account, event: Event) -> Committed[None]:
     """Add an account and its subject."""
     if db.execute("SELECT 1 FROM subjects WHERE subject = ?", (account.id,)).fetchone():
         raise ValueError("a subject is never used again")
@@ -39,7 +40,7 @@ def create(db: sqlite3.Connection, account: Account, event: Event) -> None:
         raise InvalidField("email", "is taken")
     db.execute("INSERT INTO subjects (subject, epoch) VALUES (?, ?)", (account.id, account.epoch))
     db.execute(f"INSERT INTO accounts ({ACCOUNT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", write_account(account))
-    append(db, (), event)
+    return append(db, (), event, result=None)
 
 
 def find(db: sqlite3.Connection, canonical_name: str | None, id: str | None) -> Account | None:
@@ -57,12 +58,12 @@ def list_after(db: sqlite3.Connection, after: str, limit: int) -> list[Account]:
 
 def change(
     db: sqlite3.Connection, id: str, change: AccountChange, event: Event, *, now: int, store_now: int
-) -> tuple[Entry, ...] | None:
-    """Change an account and revoke what that makes invalid; none when it was not as the change expects."""
+) -> Committed[bool]:
+    """Change an account and revoke what that makes invalid; false when it was not as the change expects."""
     if not _write(db, id, change):
-        return None
+        return Committed(result=False)
     drafts = _revoke(db, id, consequence(change), now)
-    return append(db, drafts, event, now=now, store_now=store_now)
+    return append(db, drafts, event, result=True, now=now, store_now=store_now)
 
 
 def _write(db: sqlite3.Connection, id: str, change: AccountChange) -> bool:

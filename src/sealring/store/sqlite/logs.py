@@ -7,14 +7,22 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from sealring.audit.event import Event
 from sealring.revocation.entry import Entry
 from sealring.revocation.feed import FeedPage
 from sealring.sessions.refresh import renew
 from sealring.sessions.session import EndCause
-from sealring.store.revocation_log import digest_of, draft_entry, is_complete, number_entries, retained_until
+from sealring.store.records import Committed
+from sealring.store.revocation_log import (
+    digest_of,
+    draft_entry,
+    is_complete,
+    number_entries,
+    number_events,
+    retained_until,
+)
 from sealring.store.rows import (
     ENTRY_COLUMNS,
     EVENT_COLUMNS,
@@ -27,16 +35,19 @@ from sealring.store.rows import (
     write_moving,
 )
 
+Result = TypeVar("Result")
+
 
 def append(
-    db: sqlite3.Connection, drafts: Sequence[Entry], *events: Event, now: int = 0, store_now: int = 0
-) -> tuple[Entry, ...]:
+    db: sqlite3.Connection, drafts: Sequence[Entry], *events: Event, result: Result, now: int = 0, store_now: int = 0
+) -> Committed[Result]:
     """Number entries and audit lines by the counter row, and write them. The end of every transaction that has any.
 
     Args:
         db: inside a transaction.
         drafts: revocations.
         events: audit lines.
+        result: of the method that the transaction carries out.
         now: of whoever revokes; with `drafts` only, as the next.
         store_now: of the store.
     """
@@ -52,12 +63,12 @@ def append(
         f"INSERT INTO revocations ({ENTRY_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)",
         [(entry.number, entry.id, entry.kind, entry.target, entry.epoch, entry.expires_at) for entry in entries],
     )
-    first = last_event - len(events) + 1
+    lines = number_events(events, last_event - len(events))
     db.executemany(
         f"INSERT INTO events ({EVENT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        [(number, *write_event(event)) for number, event in enumerate(events, start=first)],
+        [(line.number, *write_event(line)) for line in lines],
     )
-    return entries
+    return Committed(result, entries, lines)
 
 
 def epoch_of(db: sqlite3.Connection, subject: str) -> int:

@@ -6,12 +6,12 @@ import secrets
 import sqlite3
 
 from sealring.audit.event import Event
-from sealring.revocation.entry import Entry
+from sealring.store.records import Committed
 from sealring.store.revocation_log import draft_entry, retained_until
 from sealring.store.sqlite.logs import append
 
 
-def reset_after_restore(db: sqlite3.Connection, event: Event, *, now: int, store_now: int) -> tuple[Entry, ...]:
+def reset_after_restore(db: sqlite3.Connection, event: Event, *, now: int, store_now: int) -> Committed[None]:
     """End, revoke and raise everything."""
     db.execute("UPDATE store SET incarnation = ?, keys_version = keys_version + 1", (secrets.token_hex(16),))
     db.execute("UPDATE subjects SET epoch = epoch + 1")
@@ -23,4 +23,4 @@ def reset_after_restore(db: sqlite3.Connection, event: Event, *, now: int, store
         "UPDATE signing_keys SET revoked_at = ?, verifies_until = ? WHERE revoked_at IS NULL RETURNING kid",
         (now, expires_at),
     ).fetchall()
-    return append(db, [draft_entry("key", kid) for (kid,) in kids], event, now=now, store_now=store_now)
+    return append(db, [draft_entry("key", kid) for (kid,) in kids], event, result=None, now=now, store_now=store_now)

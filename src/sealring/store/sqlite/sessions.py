@@ -13,7 +13,7 @@ from sealring.audit.event import Event
 from sealring.revocation.entry import Entry
 from sealring.sessions.revocation import EndSession, EndSubject, Revocation, StaleSubject
 from sealring.sessions.session import EndCause, Session
-from sealring.store.records import LoginGuard, SessionRecord, StartedSession
+from sealring.store.records import Committed, LoginGuard, SessionRecord
 from sealring.store.revocation_log import draft_entry, session_ended
 from sealring.store.rows import (
     ACCOUNT_COLUMNS_OF_A,
@@ -48,7 +48,7 @@ def start(
     cap: int,
     replaces: str | None,
     store_now: int,
-) -> StartedSession | None:
+) -> Committed[int | None]:
     """Insert a session, and end what it replaces and what is one too many."""
     if (
         guard is not None
@@ -58,7 +58,7 @@ def start(
             (session.subject, guard.epoch),
         ).fetchone()
     ):
-        return None
+        return Committed(None)
     now = session.created_at
     ended = _end(db, "id = :replaces", "replaced", {"replaces": replaces, "now": now})
     ended += _end(
@@ -69,15 +69,15 @@ def start(
         {"subject": session.subject, "others": max(0, cap - 1), "now": now},
     )
     db.execute(_INSERT, write_session(session))
-    entries = append(
+    return append(
         db,
         [draft_entry("session", sid) for sid, _, _ in ended],
         *(session_ended(event, session=sid, subject=subject, cause=cause) for sid, subject, cause in ended),
         event,
+        result=epoch_of(db, session.subject),
         now=now,
         store_now=store_now,
     )
-    return StartedSession(epoch_of(db, session.subject), entries)
 
 
 def _end(
@@ -118,21 +118,21 @@ def list_live(db: sqlite3.Connection, subject: str | None, now: int, limit: int)
 
 def revoke(
     db: sqlite3.Connection, revocation: Revocation, event: Event, *, now: int, store_now: int
-) -> tuple[Entry, ...]:
+) -> Committed[bool]:
     """Carry out a revocation."""
     drafts: Sequence[Entry]
     match revocation:
         case EndSession():
             drafts = _end_one(db, revocation, now)
             if not drafts:
-                return ()
+                return Committed(result=False)
         case EndSubject():
             drafts = [end_subject(db, revocation.subject, revocation.cause, keep=revocation.keep, now=now)]
         case StaleSubject():
             drafts = [raise_epoch(db, revocation.subject)]
         case _:
             assert_never(revocation)
-    return append(db, drafts, event, now=now, store_now=store_now)
+    return append(db, drafts, event, result=True, now=now, store_now=store_now)
 
 
 def _end_one(db: sqlite3.Connection, revocation: EndSession, now: int) -> list[Entry]:

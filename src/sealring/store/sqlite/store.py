@@ -18,13 +18,12 @@ from sealring.accounts.credential import Credential
 from sealring.audit.event import Event
 from sealring.authentication.one_time import OneTime
 from sealring.rate_limits.bucket import Bucket
-from sealring.revocation.entry import Entry
 from sealring.revocation.feed import FeedPage
 from sealring.sessions.revocation import Revocation
 from sealring.sessions.session import Session
 from sealring.signing_keys.key import KeyRing, SigningKey
 from sealring.store.protocol import Store
-from sealring.store.records import DeclaredTtl, LoginGuard, SessionRecord, StartedSession
+from sealring.store.records import Committed, DeclaredTtl, LoginGuard, SessionRecord
 from sealring.store.revocation_log import draft_entry
 from sealring.store.rows import names_something, storable
 from sealring.store.schema import pending_migrations
@@ -63,8 +62,8 @@ class SqliteStore(Store):
 
     # accounts
 
-    async def create_account(self, account: Account, event: Event) -> None:
-        await self.writer.write(lambda db: accounts.create(db, account, event))
+    async def create_account(self, account: Account, event: Event) -> Committed[None]:
+        return await self.writer.write(lambda db: accounts.create(db, account, event))
 
     async def find_account(self, *, canonical_name: str | None = None, id: str | None = None) -> Account | None:
         if not storable(canonical_name, id):
@@ -74,9 +73,7 @@ class SqliteStore(Store):
     async def list_accounts(self, *, after: str = "", limit: int = 1000) -> list[Account]:
         return await self.writer.read(lambda db: accounts.list_after(db, after, limit))
 
-    async def change_account(
-        self, id: str, change: AccountChange, event: Event, *, now: int
-    ) -> tuple[Entry, ...] | None:
+    async def change_account(self, id: str, change: AccountChange, event: Event, *, now: int) -> Committed[bool]:
         store_now = self._now()
         return await self.writer.write(lambda db: accounts.change(db, id, change, event, now=now, store_now=store_now))
 
@@ -108,7 +105,7 @@ class SqliteStore(Store):
         guard: LoginGuard | None,
         cap: int,
         replaces: str | None,
-    ) -> StartedSession | None:
+    ) -> Committed[int | None]:
         store_now = self._now()
         return await self.writer.write(
             lambda db: sessions.start(db, session, event, guard=guard, cap=cap, replaces=replaces, store_now=store_now)
@@ -125,9 +122,9 @@ class SqliteStore(Store):
     async def list_sessions(self, subject: str | None, *, now: int, limit: int = 1000) -> list[Session]:
         return await self.writer.read(lambda db: sessions.list_live(db, subject, now, limit))
 
-    async def revoke(self, revocation: Revocation, event: Event, *, now: int) -> tuple[Entry, ...]:
+    async def revoke(self, revocation: Revocation, event: Event, *, now: int) -> Committed[bool]:
         if not names_something(revocation):
-            return ()
+            return Committed(result=False)
         store_now = self._now()
         return await self.writer.write(lambda db: sessions.revoke(db, revocation, event, now=now, store_now=store_now))
 
@@ -138,13 +135,13 @@ class SqliteStore(Store):
             return 0
         return await self.writer.write(lambda db: rate_limits.count_attempt(db, buckets, now))
 
-    async def settle_attempt(self, owner: str, event: Event) -> None:
-        def settle(db: sqlite3.Connection) -> None:
+    async def settle_attempt(self, owner: str, event: Event) -> Committed[None]:
+        def settle(db: sqlite3.Connection) -> Committed[None]:
             if owner:
                 rate_limits.clear(db, owner)
-            logs.append(db, (), event)
+            return logs.append(db, (), event, result=None)
 
-        await self.writer.write(settle)
+        return await self.writer.write(settle)
 
     # the life of access tokens
 
@@ -167,18 +164,21 @@ class SqliteStore(Store):
         *,
         revoked_kid: str | None = None,
         now: int,
-    ) -> tuple[Entry, ...] | None:
+    ) -> Committed[bool]:
         drafts = [] if revoked_kid is None else [draft_entry("key", revoked_kid)]
         store_now = self._now()
 
-        def write(db: sqlite3.Connection) -> tuple[Entry, ...] | None:
+        def write(db: sqlite3.Connection) -> Committed[bool]:
             if not signing_keys.write_ring(db, version, keys):
-                return None
-            return logs.append(db, drafts, event, now=now, store_now=store_now)
+                return Committed(result=False)
+            return logs.append(db, drafts, event, result=True, now=now, store_now=store_now)
 
         return await self.writer.write(write)
 
     # the feed, the audit log, housekeeping
+
+    async def time_ms(self) -> int:
+        return self._clock()
 
     async def load_feed(self, after: int | None) -> FeedPage:
         return await self.writer.read(lambda db: logs.load_feed(db, after, self._clock()))
@@ -203,7 +203,7 @@ class SqliteStore(Store):
         while bucket is not None:
             bucket = await self.writer.write(partial(purge.purge_buckets, after=bucket, now=now))
 
-    async def reset_after_restore(self, event: Event, *, now: int) -> tuple[Entry, ...]:
+    async def reset_after_restore(self, event: Event, *, now: int) -> Committed[None]:
         store_now = self._now()
         return await self.writer.write(lambda db: reset.reset_after_restore(db, event, now=now, store_now=store_now))
 
