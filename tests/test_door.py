@@ -13,7 +13,38 @@ HEAVY = ("argon2", "click", "fastapi", "pydantic", "rich", "sqlite3", "starlette
 
 
 def test_the_door_holds_exactly_these_names() -> None:
-    assert sealring.__all__ == ["KeyRefused", "Principal", "Sealring", "SealringError", "TokenError", "Verifier"]
+    assert sealring.__all__ == [
+        "Account",
+        "AccountRefused",
+        "ConfigurationError",
+        "Event",
+        "Grant",
+        "InvalidField",
+        "Issued",
+        "KeyRefused",
+        "LoggedIn",
+        "NameTaken",
+        "NoSuchAccount",
+        "NotFound",
+        "NotGranted",
+        "Overloaded",
+        "Principal",
+        "RefreshRefused",
+        "RemoteKeys",
+        "Revoked",
+        "Sealring",
+        "SealringError",
+        "Session",
+        "SessionEnded",
+        "StoreUnavailable",
+        "Throttled",
+        "TokenError",
+        "TokenTooLong",
+        "Unavailable",
+        "Verifier",
+        "WrongCredentials",
+        "WrongPassword",
+    ]
     assert dir(sealring) == sealring.__all__
     for name in sealring.__all__:
         assert getattr(sealring, name).__name__ == name

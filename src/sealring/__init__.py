@@ -9,30 +9,96 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sealring.errors import KeyRefused, SealringError, TokenError
+from sealring.errors import (
+    AccountRefused,
+    ConfigurationError,
+    InvalidField,
+    KeyRefused,
+    NameTaken,
+    NoSuchAccount,
+    NotFound,
+    NotGranted,
+    Overloaded,
+    RefreshRefused,
+    Revoked,
+    SealringError,
+    SessionEnded,
+    StoreUnavailable,
+    Throttled,
+    TokenError,
+    TokenTooLong,
+    Unavailable,
+    WrongCredentials,
+    WrongPassword,
+)
 
 if TYPE_CHECKING:
+    from sealring.accounts.account import Account
     from sealring.assembly import Sealring
+    from sealring.audit.event import Event
+    from sealring.issuer.issuer import LoggedIn
+    from sealring.issuer.sessions import Issued
+    from sealring.sessions.grant import Grant
+    from sealring.sessions.session import Session
     from sealring.verifier.principal import Principal
+    from sealring.verifier.remote_keys import RemoteKeys
     from sealring.verifier.verifier import Verifier
 
-__all__ = ["KeyRefused", "Principal", "Sealring", "SealringError", "TokenError", "Verifier"]
+__all__ = [
+    "Account",
+    "AccountRefused",
+    "ConfigurationError",
+    "Event",
+    "Grant",
+    "InvalidField",
+    "Issued",
+    "KeyRefused",
+    "LoggedIn",
+    "NameTaken",
+    "NoSuchAccount",
+    "NotFound",
+    "NotGranted",
+    "Overloaded",
+    "Principal",
+    "RefreshRefused",
+    "RemoteKeys",
+    "Revoked",
+    "Sealring",
+    "SealringError",
+    "Session",
+    "SessionEnded",
+    "StoreUnavailable",
+    "Throttled",
+    "TokenError",
+    "TokenTooLong",
+    "Unavailable",
+    "Verifier",
+    "WrongCredentials",
+    "WrongPassword",
+]
 
-_ROOMS = {
+_MODULES = {
+    "Account": "sealring.accounts.account",
+    "Event": "sealring.audit.event",
+    "Grant": "sealring.sessions.grant",
+    "Issued": "sealring.issuer.sessions",
+    "LoggedIn": "sealring.issuer.issuer",
     "Principal": "sealring.verifier.principal",
+    "RemoteKeys": "sealring.verifier.remote_keys",
     "Sealring": "sealring.assembly",
+    "Session": "sealring.sessions.session",
     "Verifier": "sealring.verifier.verifier",
 }
 
 
 def __getattr__(name: str) -> Any:
     """Fetch a name of the issuing or the verifying half (PEP 562)."""
-    if name not in _ROOMS:
+    if name not in _MODULES:
         raise AttributeError(f"module 'sealring' has no attribute {name!r}")
     from importlib import import_module  # noqa: PLC0415 - only when a name is asked for
 
     try:
-        room = import_module(_ROOMS[name])
+        module = import_module(_MODULES[name])
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
         if package in {"", "sealring"}:
@@ -40,7 +106,7 @@ def __getattr__(name: str) -> Any:
         raise ModuleNotFoundError(
             f"sealring.{name} needs the package {package}: pip install 'sealring[server]'", name=error.name
         ) from error
-    return getattr(room, name)
+    return getattr(module, name)
 
 
 def __dir__() -> list[str]:

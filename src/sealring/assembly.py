@@ -27,6 +27,7 @@ from sealring.http.routes import AuthSite, auth_router
 from sealring.http.strict_route import can_deny, problem_response
 from sealring.issuer.access_tokens import AccessTokenIssuer
 from sealring.issuer.access_ttl import AccessTtl
+from sealring.issuer.account_commands import AccountCommands
 from sealring.issuer.accounts import AccountPolicy, Accounts
 from sealring.issuer.commit import CommittingStore, OnEvent
 from sealring.issuer.hashing import PasswordHasher
@@ -258,6 +259,11 @@ class Sealring:
     def refused(self) -> Refused | None:
         """Counts refusals by their true cause; none without metrics."""
         return None if self.metrics is None else self.metrics.refused
+
+    @property
+    def accounts(self) -> AccountCommands:
+        """Find, list, create, disable, enable, delete accounts, set scopes and passwords; each in force at once."""
+        return AccountCommands(self.issuer.accounts, self._opening)
 
     # accounts of ours, from an application's own routes
 

@@ -1,0 +1,104 @@
+"""Accounts for the application's own administration: `auth.accounts`.
+
+Each method opens what is not open yet, and is in force on this node when it returns (I2). No account that comes from
+here holds its password hash: a route may return it, or log it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from sealring.accounts.account import Account
+from sealring.issuer.accounts import Accounts
+from sealring.issuer.opening import Opening
+from sealring.sessions.grant import scope_tokens
+
+
+class AccountCommands:
+    """What an operator may do to accounts.
+
+    Args:
+        accounts: the use cases.
+        opening: opens the store before the first of them.
+    """
+
+    def __init__(self, accounts: Accounts, opening: Opening) -> None:
+        self._accounts = accounts
+        self._opening = opening
+
+    async def find(self, username: str) -> Account:
+        """The account of that name.
+
+        Raises:
+            NoSuchAccount: there is none.
+        """
+        return _without_hash(await (await self._opened()).find(username))
+
+    async def list(self, *, after: str = "", limit: int = 1000) -> list[Account]:
+        """Accounts by canonical name, those after that one."""
+        return [_without_hash(account) for account in await (await self._opened()).list(after=after, limit=limit)]
+
+    async def create(
+        self, username: str, password: str | None, *, email: str | None = None, scopes: Iterable[str] = ()
+    ) -> Account:
+        """Make an account by the operator's word, who vouches for the email address: it is reserved.
+
+        Raises:
+            InvalidField: a field cannot be accepted, or `email` is another account's.
+            NameTaken: the name is.
+            TypeError, ValueError: scopes that cannot be.
+        """
+        tokens = scope_tokens(scopes)
+        return _without_hash(await (await self._opened()).create(username, password, email=email, scopes=tokens))
+
+    async def disable(self, account_id: str) -> None:
+        """End all sessions and start no more.
+
+        Raises:
+            NoSuchAccount: there is none.
+        """
+        await (await self._opened()).disable(account_id)
+
+    async def enable(self, account_id: str) -> None:
+        """Let a disabled account log in again, and reset its rate limits; no ended session comes back.
+
+        Raises:
+            NoSuchAccount: there is none.
+        """
+        await (await self._opened()).enable(account_id)
+
+    async def delete(self, account_id: str) -> None:
+        """Remove the account and end its sessions; its id is never used again (J17).
+
+        Raises:
+            NoSuchAccount: there is none.
+        """
+        await (await self._opened()).delete(account_id)
+
+    async def set_scopes(self, account_id: str, scopes: Iterable[str]) -> None:
+        """Give other scopes: sessions go on, and get them at their next refresh.
+
+        Raises:
+            NoSuchAccount: there is none.
+            TypeError, ValueError: scopes that cannot be.
+        """
+        tokens = scope_tokens(scopes)
+        await (await self._opened()).set_scopes(account_id, tokens)
+
+    async def set_password(self, account_id: str, password: str) -> None:
+        """Replace a password without proof; all sessions end, and the account's rate limits are reset.
+
+        Raises:
+            InvalidField: `password` cannot be accepted.
+            NoSuchAccount: there is none.
+        """
+        await (await self._opened()).set_password(account_id, password)
+
+    async def _opened(self) -> Accounts:
+        await self._opening.open()
+        return self._accounts
+
+
+def _without_hash(account: Account) -> Account:
+    return replace(account, password_hash=None)
