@@ -29,9 +29,8 @@ import httpx2
 import uvicorn
 from fastapi import FastAPI, Security
 
-from sealring import Sealring
+from sealring import Sealring, SealringError
 from sealring.frameworks.fastapi import guard
-from sealring.http.health import HealthRoutes
 from sealring.issuer.accounts import AccountPolicy, Accounts
 from sealring.issuer.argon2id import Argon2Profile
 from sealring.issuer.hashing import PasswordHasher
@@ -231,8 +230,9 @@ def serve_in_thread(auth: Sealring, *, root_path: str = "") -> Iterator[ServedTh
 
     app = FastAPI(lifespan=lifespan)
     app.include_router(auth.router())
-    app.include_router(HealthRoutes(auth.node).router)
+    app.include_router(auth.health_router())
     app.add_middleware(auth.middleware)
+    app.add_exception_handler(SealringError, auth.problem_response)
 
     @app.get("/orders")
     async def orders(who: Principal = Security(guard(auth))) -> dict[str, str]:  # noqa: B008, FAST002 - `auth` is local

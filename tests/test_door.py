@@ -77,7 +77,6 @@ def test_f7_a_service_that_only_verifies_loads_no_store_and_no_sqlite() -> None:
 @pytest.mark.parametrize(
     ("line", "absent"),
     [
-        ("from sealring import Sealring", "fastapi"),
         ("from sealring import Sealring", "argon2"),
         ("import sealring; sealring.Sealring", "dotenv"),
         ("from sealring.frameworks.fastapi import guard", "fastapi"),
@@ -90,7 +89,43 @@ def test_a_base_install_says_which_extra_is_needed(line: str, absent: str) -> No
     assert done.returncode == 1
     last = done.stderr.splitlines()[-1]
     assert last.startswith("ModuleNotFoundError: sealring.")
-    assert last.endswith(f"needs the package {absent}: pip install 'sealring[server]'")
+    extra = "fastapi" if "frameworks" in line else "server"
+    assert last.endswith(f"needs the package {absent}: pip install 'sealring[{extra}]'")
+
+
+@pytest.mark.parametrize(
+    ("line", "absent"),
+    [
+        ("from sealring import Sealring; import sealring.http.table", "fastapi starlette"),
+        ("import sealring.frameworks.asgi", "fastapi starlette"),
+        ("import sealring.frameworks.starlette", "fastapi"),
+    ],
+)
+def test_no_framework_is_needed_but_the_one_that_is_asked_for(line: str, absent: str) -> None:
+    code = f"import sys; sys.modules.update(dict.fromkeys({absent.split()!r}))\n{line}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_an_auth_application_serves_without_any_framework() -> None:
+    code = (
+        "import sys; sys.modules.update(dict.fromkeys(['fastapi', 'starlette']))\n"
+        "import asyncio, httpx2, logging\n"
+        "from sealring import Sealring\n"
+        "from sealring.store.memory import MemoryStore\n"
+        "logging.disable()\n"
+        "auth = Sealring(secret='q8W3nV6xZ1mB5kL9pR2tY7uC4eG0hJ-not-for-use', store=MemoryStore())\n"
+        "app = auth.middleware(auth.asgi(), protect=['/me'])\n"
+        "async def ask():\n"
+        "    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url='http://t') as http:\n"
+        "        made = await http.post('/register', json={'username': 'ann', 'password': 'seven blue otters sing'})\n"
+        "        bearer = {'Authorization': 'Bearer ' + made.json()['access_token']}\n"
+        "        print((await http.get('/me')).status_code, (await http.get('/me', headers=bearer)).status_code)\n"
+        "    await auth.close()\n"
+        "asyncio.run(ask())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == "401 200", done.stderr
 
 
 def test_a_file_of_our_own_that_is_missing_is_no_matter_of_extras() -> None:

@@ -12,19 +12,18 @@ from dataclasses import replace
 from math import ceil
 from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
 
-from fastapi import APIRouter, Request, Response, WebSocket
-
 from sealring.errors import SealringError
 from sealring.forks import stop_watching, watch_forks
 from sealring.http.client_address import plain_address
 from sealring.http.client_origin import AsgiRequest, client_origin, scope_of
 from sealring.http.cookies import CookieNames, CookiePolicy
-from sealring.http.fetch_metadata import origin_of
+from sealring.http.endpoint import Endpoint
+from sealring.http.fetch_metadata import check_no_foreign_page, origin_of
 from sealring.http.gate import Gate
 from sealring.http.middleware import App, Protect, SessionMiddleware
-from sealring.http.problems import POLICY_VIOLATION, Refused, report
-from sealring.http.routes import AuthSite, auth_router
-from sealring.http.strict_route import can_deny, problem_response
+from sealring.http.problems import Refused
+from sealring.http.service import AuthService
+from sealring.http.table import ENDPOINTS, HEALTH, METRICS
 from sealring.issuer.access_tokens import AccessTokenIssuer
 from sealring.issuer.access_ttl import AccessTtl
 from sealring.issuer.account_commands import AccountCommands
@@ -56,8 +55,13 @@ from sealring.verifier.principal import Principal
 from sealring.verifier.verifier import Verifier
 
 if TYPE_CHECKING:
+    from fastapi import APIRouter
     from prometheus_client import CollectorRegistry
+    from starlette.requests import Request
+    from starlette.responses import Response
+    from starlette.websockets import WebSocket
 
+    from sealring.frameworks.asgi import AuthApp
     from sealring.http.metrics import Metrics
 
 JWKS_MAX_AGE_SECONDS = 300
@@ -237,22 +241,47 @@ class Sealring:
         A prefix that `include_router` adds, mounts and the server's `root_path` come before it: the refresh cookie is
         sent to where the browser sees these routes, and nowhere else.
         """
+        return self._router(ENDPOINTS, self.settings.auth_path.rstrip("/"))
+
+    def health_router(self) -> APIRouter:
+        """`/healthz` and `/readyz`, for FastAPI: the process answers; this node is fresh and may check tokens."""
+        return self._router(HEALTH)
+
+    def metrics_router(self) -> APIRouter:
+        """`/metrics`, for FastAPI: Prometheus text of the registry that was given as `metrics=`; 404 without one."""
+        return self._router(METRICS)
+
+    def asgi(self) -> AuthApp:
+        """The auth routes as an ASGI application, for any framework that mounts one: `app.mount("/auth", auth.asgi())`.
+
+        The setting `auth_path` does not count here: they are where they are mounted.
+        """
+        from sealring.frameworks.asgi import AuthApp  # noqa: PLC0415 - as `_router`
+
+        return AuthApp(self._service(), ENDPOINTS)
+
+    def _router(self, endpoints: Iterable[Endpoint], prefix: str = "") -> APIRouter:
+        # asked for here: an application of another framework has no FastAPI
+        from sealring.frameworks.fastapi_router import endpoint_router  # noqa: PLC0415
+
+        return endpoint_router(self._service(), endpoints, prefix=prefix)
+
+    def _service(self) -> AuthService:
         settings = self.settings
-        return auth_router(
-            AuthSite(
-                issuer=self.issuer,
-                gate=self.gate,
-                cookies=CookiePolicy(secure=settings.secure_cookies, name=settings.cookie_name),
-                csrf_tokens=self.csrf_tokens,
-                session_cookies=self.session_cookies,
-                origins=frozenset({origin_of(settings.issuer)}),
-                trusted_proxies=settings.trusted_proxies,
-                open=self._opening.open_for_request,
-                jwks_max_age=JWKS_MAX_AGE_SECONDS,
-                password_grant=settings.has_password_grant,
-                refused=self.refused,
-            ),
-            prefix=settings.auth_path.rstrip("/"),
+        return AuthService(
+            issuer=self.issuer,
+            gate=self.gate,
+            node=self.node,
+            cookies=CookiePolicy(secure=settings.secure_cookies, name=settings.cookie_name),
+            csrf_tokens=self.csrf_tokens,
+            session_cookies=self.session_cookies,
+            origins=frozenset({origin_of(settings.issuer)}),
+            trusted_proxies=settings.trusted_proxies,
+            open=self._opening.open_for_request,
+            jwks_max_age=JWKS_MAX_AGE_SECONDS,
+            password_grant=settings.has_password_grant,
+            refused=self.refused,
+            exposition=None if self.metrics is None else self.metrics.exposition,
         )
 
     @property
@@ -327,6 +356,14 @@ class Sealring:
             origin = replace(origin, device_cookie=device)
         return await self.issuer.log_in(username, password, origin=origin, replaces=None)
 
+    def refuse_cross_site(self, request: AsgiRequest) -> None:
+        """Refuse in a route of one's own what another site's page sends, cookies or none, as our login does (C2).
+
+        Raises:
+            CrossSite: the browser says that it was another site's page. A program passes.
+        """
+        check_no_foreign_page(scope_of(request)["headers"], frozenset({origin_of(self.settings.issuer)}))
+
     async def problem_response(self, request: Request | WebSocket, error: Exception) -> Response:
         """Answer a route of one's own with the refusal that it raised, as our routes do (RFC 9457).
 
@@ -334,13 +371,9 @@ class Sealring:
         no refusal: it is raised again, a server error. An open WebSocket is closed with 1008, one not yet accepted is
         refused.
         """
-        if not isinstance(error, SealringError) or isinstance(error, ValueError):
-            raise error
-        report(error, where=request.scope["path"], refused=self.refused)
-        if isinstance(request, WebSocket) and not can_deny(request):
-            await request.close(POLICY_VIOLATION)
-            return None  # type: ignore[return-value]  # Starlette sends nothing then; it types the two kinds apart
-        return problem_response(error, request.scope)
+        from sealring.frameworks.starlette import answer_refusal  # noqa: PLC0415 - as `_router`
+
+        return await answer_refusal(request, error, self.refused)
 
     def _counted_origin(self, request: AsgiRequest | None, address: str | None, user_agent: str) -> Origin:
         """Where an attempt came from, which must be said: without an address, all callers would share one count."""

@@ -22,7 +22,6 @@ from prometheus_client import CollectorRegistry
 from sealring import Sealring
 from sealring.cli.diagnostics import diagnose
 from sealring.errors import Stale, StoreUnavailable
-from sealring.http.health import HealthRoutes
 from sealring.issuer.store_source import StoreSource
 from sealring.store.postgres import PostgresStore, database
 from sealring.verifier.follower import Follower
@@ -139,8 +138,8 @@ async def test_f8_a_node_whose_store_acknowledges_nothing_fails_closed_and_recov
     )
     assert node.metrics is not None
     app = FastAPI()
-    app.include_router(HealthRoutes(node.node).router)
-    app.include_router(node.metrics.router)
+    app.include_router(node.health_router())
+    app.include_router(node.metrics_router())
     follower = node.follower
     async with node.lifespan(), AsyncClient(transport=ASGITransport(app), base_url="http://node") as client:
         token = (await node.start_session("42")).access_token.text

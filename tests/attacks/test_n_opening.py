@@ -16,7 +16,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.testclient import TestClient
 
-from sealring import Principal, Sealring
+from sealring import Principal, Sealring, SealringError
 from sealring.errors import StoreUnavailable
 from sealring.frameworks.fastapi import guard
 from sealring.store.memory import MemoryStore
@@ -27,6 +27,7 @@ from tests.serving import PASSWORD, SECRET, bearer, cheap_sealring, fresh_name, 
 def make_app(auth: Sealring, *, lifespan: bool = True, middleware: bool = True) -> FastAPI:
     app = FastAPI(lifespan=auth.lifespan if lifespan else None)
     app.include_router(auth.router())
+    app.add_exception_handler(SealringError, auth.problem_response)
     if middleware:
         app.add_middleware(auth.middleware, protect=["/internal"])
     user = Annotated[Principal, Security(guard(auth))]

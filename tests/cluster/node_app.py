@@ -12,9 +12,7 @@ from fastapi import APIRouter, FastAPI, Security
 from pydantic import BaseModel
 
 from sealring import Sealring
-from sealring.frameworks.fastapi import guard
-from sealring.http.health import HealthRoutes
-from sealring.http.strict_route import StrictRoute
+from sealring.frameworks.fastapi import ProblemRoute, guard
 from sealring.verifier.principal import Principal
 
 
@@ -38,7 +36,7 @@ def create_app() -> FastAPI:
         auth.follower._source.wait_for_change = _never  # type: ignore[method-assign]
     app = FastAPI(lifespan=auth.lifespan)
     app.include_router(auth.router())
-    app.include_router(HealthRoutes(auth.node).router)
+    app.include_router(auth.health_router())
     app.include_router(routes(auth))
     app.add_middleware(auth.middleware)
     return app
@@ -51,7 +49,7 @@ async def _never() -> None:
 
 
 def routes(auth: Sealring) -> APIRouter:
-    router = APIRouter(route_class=StrictRoute)
+    router = APIRouter(route_class=ProblemRoute)
     caller = Annotated[Principal, Security(guard(auth))]
     follower = auth.follower
 

@@ -12,6 +12,7 @@ from starlette.responses import PlainTextResponse
 
 from sealring.errors import Expired, SealringError, Stale
 from sealring.frameworks.fastapi import GuardRefusal, guard, optional_guard
+from sealring.frameworks.starlette import answer_refusal
 from sealring.http.gate import Gate
 from sealring.http.middleware import SessionMiddleware
 from sealring.verifier.principal import Principal
@@ -58,8 +59,10 @@ class Site(Service):
         )
 
 
-def application(auth: Service) -> FastAPI:
+def application(auth: Service, *, problem_details: bool = True) -> FastAPI:
     app = FastAPI()
+    if problem_details:
+        app.add_exception_handler(SealringError, answer_refusal)
 
     @app.get("/orders")
     @app.post("/orders")
@@ -250,9 +253,33 @@ def test_starlettes_words_work_on_the_request() -> None:
     assert reply(app, "/starlette", OLD)[0] == 403
 
 
+@pytest.mark.parametrize(
+    ("path", "fields", "status", "code"),
+    [("/me", [], 401, "missing_credential"), ("/me", OLD, 401, "invalid_token"), ("/me", STALE, 503, "stale")],
+)
+def test_nothing_is_installed_in_the_application_and_its_own_answer_has_the_same_fields(
+    path: str, fields: Fields, status: int, code: str
+) -> None:
+    app = application(Site(), problem_details=False)
+    before = dict(app.exception_handlers)
+    seen: list[Any] = []
+
+    async def outside(scope: Any, receive: Any, send: Any) -> None:
+        await app(scope, receive, send)
+        seen.append(scope.get("starlette.exception_handlers"))
+
+    answered, head, body = reply(outside, path, fields)
+    assert (answered, body.keys()) == (status, {"detail"})
+    assert head[b"cache-control"] == b"no-store"
+    assert head.get(b"www-authenticate") == CHALLENGES[code]
+    assert (head.get(b"retry-after") == b"2") is (status == 503)
+    assert app.exception_handlers == before
+    assert not any(kind.__module__.startswith("sealring") for kind in (seen[0] or ({},))[0])
+
+
 @pytest.mark.parametrize("kind", [GuardRefusal, HTTPException, StarletteHTTPException, 401])
 def test_an_application_may_answer_a_refusal_in_its_own_way(kind: Any) -> None:
-    app = application(Site())
+    app = application(Site(), problem_details=False)
 
     @app.exception_handler(kind)
     async def mine(_: Request, refusal: GuardRefusal) -> PlainTextResponse:

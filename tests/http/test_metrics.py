@@ -22,7 +22,7 @@ async def test_refusals_events_and_freshness_are_counted() -> None:
     assert auth.metrics is not None
     app = FastAPI()
     app.include_router(auth.router())
-    app.include_router(auth.metrics.router)
+    app.include_router(auth.metrics_router())
     async with auth.lifespan(), AsyncClient(transport=ASGITransport(app), base_url="http://127.0.0.1:8000") as client:
         issued = await auth.start_session("42")
         bearer = {"Authorization": f"Bearer {issued.access_token.text}"}

@@ -16,19 +16,13 @@ from fastapi import APIRouter, FastAPI, Request, Response, Security
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
-from sealring import errors
-from sealring.assembly import Sealring
+from sealring import Principal, Sealring, SealringError, errors
 from sealring.demo.orders import Order, Orders, orders_in
 from sealring.demo.page import Page
-from sealring.errors import MethodNotAllowed, NotFound
-from sealring.frameworks.fastapi import guard
-from sealring.http.fetch_metadata import check_no_foreign_page, origin_of
-from sealring.http.health import HealthRoutes
-from sealring.http.limits import HeadLimits
-from sealring.http.openapi import BODY, GUARDED, refusals
-from sealring.http.strict_route import counting, problem_response
+from sealring.frameworks.asgi import HeadLimits
+from sealring.frameworks.fastapi import BODY, GUARDED, guard, problem_route, refusals
+from sealring.frameworks.starlette import problem_response
 from sealring.settings import Settings, load_settings
-from sealring.verifier.principal import Principal
 
 INVALID_STATUS: Literal[403] = 403
 """As in the tutorial: no token is 401, a bad one 403. The library's own default is RFC 6750's 401."""
@@ -83,11 +77,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.include_router(auth.router())
     app.include_router(tutorial_routes(auth, orders), prefix="/api")
-    app.include_router(HealthRoutes(auth.node).router, tags=["health"])
+    app.include_router(auth.health_router())
     if auth.metrics is not None:
-        app.include_router(auth.metrics.router)
+        app.include_router(auth.metrics_router())
     page = Page(app, auth_path=settings.auth_path, password_min_length=settings.password_min_length)
     app.include_router(page.router, include_in_schema=False)
+    app.add_exception_handler(SealringError, auth.problem_response)
     app.add_exception_handler(HTTPException, answer_no_route)
     app.add_middleware(auth.middleware, protect=["/api/userOrders"], invalid_status=INVALID_STATUS)
     app.add_middleware(HeadLimits, refused=auth.refused)
@@ -103,16 +98,15 @@ async def answer_no_route(request: Request, refusal: Exception) -> Response:
     """What no route takes is refused in the same form as by the routes (RFC 9457)."""
     if isinstance(refusal, HTTPException) and refusal.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         allowed = (refusal.headers or {}).get("Allow", "")
-        return problem_response(MethodNotAllowed(tuple(allowed.split(", "))), request.scope)
-    return problem_response(NotFound("no such route"), request.scope)
+        return problem_response(errors.MethodNotAllowed(tuple(allowed.split(", "))), request.scope)
+    return problem_response(errors.NotFound("no such route"), request.scope)
 
 
 def tutorial_routes(auth: Sealring, orders: Orders) -> APIRouter:
     """The two routes of the tutorial that this system starts from."""
-    router = APIRouter(route_class=counting(auth.refused), tags=["orders"])
+    router = APIRouter(route_class=problem_route(auth), tags=["orders"])
     token_url = f"{auth.settings.auth_path}/token".lstrip("/") if auth.settings.has_password_grant else None
     user = Annotated[Principal, Security(guard(auth, token_url=token_url))]
-    origins = frozenset({origin_of(auth.settings.issuer)})
 
     joining = (*BODY, errors.CrossSite, errors.InvalidField, errors.NameTaken, errors.WrongCredentials)
     busy = (errors.Throttled, errors.Overloaded)
@@ -120,7 +114,7 @@ def tutorial_routes(auth: Sealring, orders: Orders) -> APIRouter:
     @router.post("/createNewUser", operation_id="createNewUser", status_code=201, responses=refusals(*joining, *busy))
     async def create_new_user(body: NewUser, request: Request) -> CreatedUser:
         """Make an account; `token` is the tutorial's own name for the access token."""
-        check_no_foreign_page(request.scope["headers"], origins)
+        auth.refuse_cross_site(request)
         logged_in = await auth.register(body.username, body.password, request=request)
         issued = logged_in.issued
         return CreatedUser(
@@ -137,4 +131,5 @@ def tutorial_routes(auth: Sealring, orders: Orders) -> APIRouter:
         """The orders of the token's own subject, and of nobody else."""
         return OrderList(orders=await orders.of(user.subject))
 
+    router.add_api_route("/userOrders", user_orders, methods=["HEAD"], include_in_schema=False)
     return router

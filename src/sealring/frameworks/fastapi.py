@@ -15,20 +15,38 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Protocol
 
-from fastapi.exception_handlers import http_exception_handler
+try:
+    import fastapi  # noqa: F401 - asked for first, so that the answer says what to install
+except ModuleNotFoundError as missing:
+    raise ModuleNotFoundError(
+        f"{__name__} needs the package {missing.name}: pip install 'sealring[fastapi]'", name=missing.name
+    ) from missing
 from fastapi.exceptions import HTTPException, WebSocketException
 from fastapi.openapi.models import HTTPBearer, OAuth2, OAuthFlowPassword, OAuthFlows, SecurityScheme
 from fastapi.security import SecurityScopes
 from fastapi.security.base import SecurityBase
-from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.requests import HTTPConnection
-from starlette.responses import Response
 
 from sealring.errors import SealringError
+from sealring.frameworks.fastapi_route import ProblemRoute, problem_route
+from sealring.frameworks.starlette import ReportedRefusal
 from sealring.http.gate import Gate
+from sealring.http.openapi import BODY, GUARDED, refusals
 from sealring.http.problems import POLICY_VIOLATION, answer, row_of
-from sealring.http.strict_route import problem_response
 from sealring.verifier.principal import Principal
+
+__all__ = [
+    "BODY",
+    "GUARDED",
+    "GuardRefusal",
+    "OptionalGuard",
+    "ProblemRoute",
+    "RequiredGuard",
+    "guard",
+    "optional_guard",
+    "problem_route",
+    "refusals",
+]
 
 _GUARDS_KEPT = 256
 
@@ -47,17 +65,20 @@ class Verifying(Protocol):
         """By identity, as objects have it."""
 
 
-class GuardRefusal(HTTPException):
-    """A guard's refusal; `error` is the cause, `headers` hold the challenge.
+class GuardRefusal(ReportedRefusal, HTTPException):
+    """A guard's refusal; `error` is the cause, logged and counted already, `headers` hold the challenge.
 
-    An application's own handler for it, or for any HTTPException, comes before ours.
+    It is a `SealringError`, so that the application's own handler makes problem details of it:
+    `app.add_exception_handler(SealringError, auth.problem_response)`. And it is an HTTPException: where nobody handles
+    the first, FastAPI answers with the same status and fields, and `detail` alone for a body. Nothing is put into the
+    application behind its back.
     """
 
     def __init__(self, error: SealringError) -> None:
         self.error = error
         reply = answer(error)
         headers = {name.decode(): value.decode() for name, value in reply.headers if name not in _OF_THE_BODY}
-        super().__init__(reply.status, detail=row_of(error).detail, headers=headers)
+        HTTPException.__init__(self, reply.status, detail=row_of(error).detail, headers=headers)
 
 
 _OF_THE_BODY = frozenset({b"content-type", b"content-length"})
@@ -110,11 +131,6 @@ class _Guard(SecurityBase):
         self._gate.report(error, scope)
         if scope["type"] == "websocket" and "websocket.http.response" not in scope.get("extensions", {}):
             return WebSocketException(POLICY_VIOLATION)
-        # Starlette looks handlers up here when the exception arrives: where nobody has changed FastAPI's own
-        # answer to an HTTPException, ours is put in, so that the body is problem details
-        handlers = scope.get("starlette.exception_handlers", ({}, {}))[0]
-        if handlers.get(StarletteHTTPException) is http_exception_handler and HTTPException not in handlers:
-            handlers.setdefault(GuardRefusal, _answer_refusal)
         return GuardRefusal(error)
 
 
@@ -151,7 +167,3 @@ def _scheme(token_url: str | None) -> SecurityScheme:
     if token_url is None:
         return HTTPBearer(bearerFormat="JWT")
     return OAuth2(flows=OAuthFlows(password=OAuthFlowPassword(tokenUrl=token_url)))
-
-
-async def _answer_refusal(_: HTTPConnection, refusal: GuardRefusal) -> Response:
-    return problem_response(refusal.error)

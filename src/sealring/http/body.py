@@ -44,18 +44,9 @@ async def read_json(
         BodyTooLarge, RequestTimeout: past the limits above.
         MalformedBody: not one strict JSON object.
     """
-    media_type = _media_type(headers)
-    if media_type is not None and not _JSON.fullmatch(media_type):
-        raise UnsupportedMediaType("the body must be application/json")
+    check_json_type(headers)
     body = await read_body(headers, receive, deadline_seconds=deadline_seconds)
-    if not body:
-        return body, None
-    if media_type is None:
-        raise UnsupportedMediaType("the body must say that it is application/json")
-    try:
-        return body, decode_object(body)
-    except BadJSON as error:
-        raise MalformedBody(str(error)) from None
+    return body, parse_json(headers, body)
 
 
 async def read_form(
@@ -67,10 +58,58 @@ async def read_form(
         UnsupportedMediaType, BodyTooLarge, RequestTimeout: as for JSON.
         MalformedBody: a field twice (RFC 6749 §3.2), more than 32, a broken escape, not UTF-8.
     """
+    check_form_type(headers)
+    return parse_form(await read_body(headers, receive, deadline_seconds=deadline_seconds))
+
+
+def check_json_type(headers: Headers) -> None:
+    """Let a head pass whose body may be JSON, or absent.
+
+    Raises:
+        UnsupportedMediaType: it says that it is something else, or announces a body and does not say what it is.
+    """
+    media_type = _media_type(headers)
+    if media_type is None:
+        if any(name == b"content-length" and value.strip(b"0") for name, value in headers):
+            raise UnsupportedMediaType("the body must say that it is application/json")
+    elif not _JSON.fullmatch(media_type):
+        raise UnsupportedMediaType("the body must be application/json")
+
+
+def parse_json(headers: Headers, body: bytes) -> dict[str, Any] | None:
+    """Return the JSON object that a body is, whose head `check_json_type` let pass; none for an empty one.
+
+    Raises:
+        UnsupportedMediaType: it does not say that it is JSON.
+        MalformedBody: not one strict JSON object.
+    """
+    if not body:
+        return None
+    if _media_type(headers) is None:
+        raise UnsupportedMediaType("the body must say that it is application/json")
+    try:
+        return decode_object(body)
+    except BadJSON as error:
+        raise MalformedBody(str(error)) from None
+
+
+def check_form_type(headers: Headers) -> None:
+    """Let a head pass whose body is an urlencoded form.
+
+    Raises:
+        UnsupportedMediaType: it does not say so.
+    """
     media_type = _media_type(headers)
     if media_type is None or not _FORM.fullmatch(media_type):
         raise UnsupportedMediaType("the body must be application/x-www-form-urlencoded")
-    body = await read_body(headers, receive, deadline_seconds=deadline_seconds)
+
+
+def parse_form(body: bytes) -> dict[str, str]:
+    """Return the fields of a form, each at most once.
+
+    Raises:
+        MalformedBody: a field twice, more than 32, a broken escape, not UTF-8.
+    """
     if body.count(b"&") >= MAX_FORM_FIELDS:
         raise MalformedBody("too many form fields")
     fields: dict[str, str] = {}

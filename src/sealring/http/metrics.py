@@ -9,17 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fastapi import APIRouter, Response
 from prometheus_client import CollectorRegistry, Counter, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from sealring.audit.event import EVENTS, Event
 from sealring.errors import Revoked, SealringError
-from sealring.http.strict_route import StrictRoute
 from sealring.verifier.node_state import UNACKNOWLEDGED, NodeState
-
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class Metrics:
@@ -39,8 +35,6 @@ class Metrics:
         for kind in EVENTS:  # from 0: a counter that begins with its first event hides it from `rate()`
             self._events.labels(kind)
         registry.register(_Following(node))
-        self.router = router = APIRouter(route_class=StrictRoute)
-        router.get("/metrics", response_class=Response, include_in_schema=False)(self.scrape)
 
     def refused(self, error: SealringError) -> None:
         """Count a refusal."""
@@ -50,9 +44,9 @@ class Metrics:
         """Count an event."""
         self._events.labels(event.kind).inc()
 
-    async def scrape(self) -> Response:
-        """What Prometheus reads."""
-        return Response(generate_latest(self._registry), media_type=CONTENT_TYPE)
+    def exposition(self) -> bytes:
+        """What Prometheus reads, in its text form 0.0.4."""
+        return generate_latest(self._registry)
 
 
 class _Following(Collector):

@@ -1,57 +1,40 @@
-"""What OpenAPI says of refusals: made from the table that answers them, so that the two cannot differ.
+"""The OpenAPI document, made from the table of endpoints and the table of answers, so that none of them can differ.
 
-FastAPI writes every response model of a route under the media type of the route's response class, which for JSON would
-be wrong here: refusals are `application/problem+json`. So they are described by reference, and the routes without
-content (`NoContent`) bring the model that is referred to.
+Every framework gets the same: as a document of its own (`document`), or as the operations that its own generator puts
+together (`operation`). Refusals are `application/problem+json`, but for the token endpoint's.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from http import HTTPStatus
+from inspect import getdoc
 from typing import Any
 
-from fastapi import Response
-from fastapi.openapi.models import HTTPBearer
-from fastapi.security.base import SecurityBase
-from pydantic import BaseModel
+import msgspec
+from msgspec import Struct
 
 from sealring import errors
 from sealring.errors import SealringError
-from sealring.http.problems import Row, row_of_kind
+from sealring.http.endpoint import Endpoint, Form, has_body
+from sealring.http.problems import FieldProblem, Problem, Row, row_of_kind
+from sealring.http.schemas import TokenRefusal
 
 Responses = dict[int | str, dict[str, Any]]
-"""As FastAPI takes them."""
+"""By status, as OpenAPI writes them."""
+
 PROBLEM = "application/problem+json"
+JSON = "application/json"
+FORM = "application/x-www-form-urlencoded"
+REF = "#/components/schemas/{name}"
 
+SECURITY_SCHEMES = {"sealring": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
 
-class SealringProblemField(BaseModel):
-    """One field that could not be accepted."""
+_END = re.compile(r"[.:;](?:\s|$)")
 
-    field: str
-    reason: str
-
-
-class SealringProblem(BaseModel):
-    """RFC 9457, with our stable `code`. The name is ours alone: two models of one name would both be renamed."""
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    code: str
-    errors: list[SealringProblemField] | None = None
-
-
-class NoContent(Response):
-    """204: no body, and no type of one. In OpenAPI the type is that of the route's refusals."""
-
-    media_type = PROBLEM
-
-    def init_headers(self, headers: Any = None) -> None:
-        """Starlette's hook: what has no body has no type."""
-        self.media_type = None  # type: ignore[assignment]  # as Starlette's own Response has it
-        super().init_headers(headers)
-
+_NAMES: dict[type[Struct], str] = {Problem: "SealringProblem", FieldProblem: "SealringProblemField"}
+"""Components whose name must be ours alone in an application's document."""
 
 ANY = (
     errors.StoreUnavailable,
@@ -75,6 +58,29 @@ GUARDED = (
 """What a route may answer that wants to know who asks."""
 
 
+def component_name(kind: type[Struct]) -> str:
+    """The name of a struct among the components."""
+    return _NAMES.get(kind, kind.__name__)
+
+
+def errors_of(endpoint: Endpoint) -> tuple[type[SealringError], ...]:
+    """Everything that an endpoint may refuse with: what its row names, and what follows from the rest of the row."""
+    found: list[type[SealringError]] = []
+    if endpoint.caller:
+        found += GUARDED
+    if isinstance(endpoint.reads, Form):
+        found += READING
+    elif endpoint.reads is not None:
+        found += BODY
+    if endpoint.query is not None:
+        found.append(errors.InvalidFields)
+    if endpoint.page == "own" or (endpoint.caller and endpoint.method != "GET"):
+        found.append(errors.CrossSite)
+    if endpoint.queue is not None:
+        found.append(errors.Overloaded)
+    return (*found, *endpoint.errors)
+
+
 def refusals(*kinds: type[SealringError], bad_token: int = HTTPStatus.UNAUTHORIZED) -> Responses:
     """Describe the refusals of a route: those of `ANY`, and these. `bad_token` is the middleware's `invalid_status`."""
     rows: dict[int, list[Row]] = {}
@@ -82,29 +88,123 @@ def refusals(*kinds: type[SealringError], bad_token: int = HTTPStatus.UNAUTHORIZ
         row = row_of_kind(kind)
         status = bad_token if row.challenge == "invalid_token" else row.status
         rows.setdefault(status, []).append(row)
-    return {status: _response(status, found) for status, found in sorted(rows.items())}
+    return {status: _refusal(status, found) for status, found in sorted(rows.items())}
 
 
-def no_content(*kinds: type[SealringError]) -> dict[str, Any]:
-    """Arguments of a route that answers 204, or refuses so."""
-    described = {status: {**response, "model": SealringProblem} for status, response in refusals(*kinds).items()}
-    return {"status_code": HTTPStatus.NO_CONTENT, "response_class": NoContent, "responses": described}
+def refusal_struct(endpoint: Endpoint) -> type[Struct]:
+    """What a refusal of this endpoint is."""
+    return Problem if endpoint.refuse is None else TokenRefusal
 
 
-class Described(SecurityBase):
-    """The security scheme of our guarded routes, for OpenAPI alone: the route itself has asked already.
+def responses(endpoint: Endpoint) -> Responses:
+    """Describe every answer of an endpoint."""
+    described: Responses = {}
+    for status, kind in endpoint.answers.items():
+        if status in endpoint.described:
+            described[status] = dict(endpoint.described[status])
+        else:
+            described[status] = {"description": HTTPStatus(status).phrase}
+            if kind is not None and has_body(status):
+                described[status]["content"] = {JSON: {"schema": _ref(kind)}}
+    for code, refused in refusals(*errors_of(endpoint)).items():
+        # a wrong password or refresh token is 400 at the token endpoint (RFC 6749 §5.2)
+        content = refused["content"] if endpoint.refuse is None else {JSON: {"schema": _ref(TokenRefusal)}}
+        described[code] = refused | {"content": content}
+    return described
 
-    It has the same name as the scheme of `frameworks.fastapi.guard`, which may say more of how to log in.
+
+def request_body(endpoint: Endpoint, *, password_grant: bool) -> dict[str, Any] | None:
+    """Describe the body that an endpoint reads, with the schema in place."""
+    if endpoint.reads is None:
+        return None
+    if isinstance(endpoint.reads, Form):
+        return {"required": True, "content": {FORM: {"schema": endpoint.reads.schema(password_grant)}}}
+    (_, described) = msgspec.json.schema_components([endpoint.reads], ref_template=REF)
+    body: dict[str, Any] = {"content": {JSON: {"schema": described[endpoint.reads.__name__]}}}
+    return body if endpoint.optional else body | {"required": True}
+
+
+def parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
+    """Describe the parameters in the path and the query."""
+    found: list[dict[str, Any]] = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in endpoint.parameters
+    ]
+    if endpoint.query is not None:
+        ((schema,), described) = msgspec.json.schema_components([endpoint.query], ref_template=REF)
+        properties = described[schema["$ref"].rpartition("/")[2]]["properties"]
+        found += [
+            {"name": one.encode_name, "in": "query", "required": one.required, "schema": properties[one.encode_name]}
+            for one in msgspec.structs.fields(endpoint.query)
+        ]
+    return found
+
+
+def words(endpoint: Endpoint) -> tuple[str, str]:
+    """Summary and description: the beginning of the docstring, and all of it."""
+    text = getdoc(endpoint.run) or ""
+    return _END.split(text, maxsplit=1)[0], text
+
+
+def operation(endpoint: Endpoint, *, password_grant: bool) -> dict[str, Any]:
+    """Describe one endpoint."""
+    summary, description = words(endpoint)
+    described: dict[str, Any] = {
+        "tags": [endpoint.tag],
+        "summary": summary,
+        "description": description,
+        "operationId": endpoint.operation_id,
+    }
+    if found := parameters(endpoint):
+        described["parameters"] = found
+    if body := request_body(endpoint, password_grant=password_grant):
+        described["requestBody"] = body
+    described["responses"] = {str(status): said for status, said in responses(endpoint).items()}
+    if endpoint.caller:
+        described["security"] = [{name: [] for name in SECURITY_SCHEMES}]
+    return described
+
+
+def components(endpoints: Iterable[Endpoint]) -> dict[str, Any]:
+    """The schemas that the operations refer to, by name."""
+    kinds: list[type[Struct]] = [Problem]
+    for endpoint in endpoints:
+        kinds += filter(None, endpoint.answers.values())
+        kinds.append(refusal_struct(endpoint))
+    _, described = msgspec.json.schema_components(list(dict.fromkeys(kinds)), ref_template=REF)
+    for kind, name in _NAMES.items():
+        if kind.__name__ in described:
+            described[name] = described.pop(kind.__name__) | {"title": name}
+    problem = described["SealringProblem"]
+    problem["properties"]["errors"]["items"] = _ref(FieldProblem)
+    problem["required"] = ["type", *problem["required"]]  # it is always written
+    return dict(sorted(described.items()))
+
+
+def document(endpoints: Iterable[Endpoint], *, prefix: str = "", password_grant: bool = False) -> dict[str, Any]:
+    """The OpenAPI 3.1 document of these endpoints alone, below `prefix`.
+
+    >>> from sealring.http.table import HEALTH
+    >>> list(document(HEALTH)["paths"])
+    ['/healthz', '/readyz']
     """
+    shown = [endpoint for endpoint in endpoints if endpoint.in_schema]
+    paths: dict[str, Any] = {}
+    for endpoint in shown:
+        path = paths.setdefault(prefix + endpoint.path, {})
+        path[endpoint.method.lower()] = operation(endpoint, password_grant=password_grant)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Sealring", "version": "1"},
+        "paths": paths,
+        "components": {"schemas": components(shown), "securitySchemes": SECURITY_SCHEMES},
+    }
 
-    scheme_name = "sealring"
-    model = HTTPBearer(bearerFormat="JWT")
 
-    async def __call__(self) -> None:
-        """Called by FastAPI."""
+def _ref(kind: type[Struct]) -> dict[str, Any]:
+    return {"$ref": REF.format(name=component_name(kind))}
 
 
-def _response(status: int, rows: list[Row]) -> dict[str, Any]:
+def _refusal(status: int, rows: list[Row]) -> dict[str, Any]:
     codes = ", ".join(dict.fromkeys(f"`{row.code}`" for row in rows))
     headers: dict[str, Any] = {}
     if status in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}:
@@ -117,6 +217,6 @@ def _response(status: int, rows: list[Row]) -> dict[str, Any]:
         }
     return {
         "description": f"{HTTPStatus(status).phrase}: {codes}",
-        "content": {PROBLEM: {"schema": {"$ref": f"#/components/schemas/{SealringProblem.__name__}"}}},
+        "content": {PROBLEM: {"schema": _ref(Problem)}},
         **({"headers": headers} if headers else {}),
     }

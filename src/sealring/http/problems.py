@@ -99,14 +99,14 @@ ANSWERS: dict[type[SealringError], Row] = {
 
 
 class FieldProblem(msgspec.Struct, frozen=True):
-    """One member of `errors`."""
+    """One field that could not be accepted."""
 
     field: str
     reason: str
 
 
 class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The body (RFC 9457 §3). `type` is "about:blank": `title` is the status's own phrase, `code` says the rest."""
+    """RFC 9457 §3, with our stable `code`. `type` is "about:blank", so `title` is the status's own phrase."""
 
     title: str
     status: int

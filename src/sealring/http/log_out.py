@@ -1,14 +1,14 @@
-"""Which sessions a log-out ends: all that the request shows, or none (design D20, attack N4).
+"""Which sessions a logout ends: all that the request shows, or none (design D20, attack N4).
 
 A request may show several credentials: a bearer token, the access cookie, the session cookie, refresh cookies, a
 refresh token in the body. 204 promises that none of their sessions is alive afterwards, so each credential counts:
 
 - a refresh token with a good MAC ends its session, in the body or in a cookie, bound or planted. Its sender could
-  end that session alone just as well; so a planted cookie never keeps a log-out from its effect (N3), and a lost
+  end that session alone just as well; so a planted cookie never keeps a logout from its effect (N3), and a lost
   session cookie neither.
 - an access token that verifies ends its session, and so does the session cookie.
 - an access token that is refused (expired, revoked, of a key that is gone) ends nothing. It names its session all
-  the same: one that nothing else ends might live on behind a 204, so the log-out is refused.
+  the same: one that nothing else ends might live on behind a 204, so the logout is refused.
 - text that names no session shows none. A malformed refresh token in the body is refused as ever.
 
 A program (bearer, body) and a browser (access or session cookie) in one request must speak of one session: RFC 6750
@@ -20,13 +20,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from fastapi import Request
-
 from sealring import jwt
 from sealring.errors import InvalidRefreshToken, InvalidRequest, MissingCredential, Stale, TokenError
 from sealring.http.cookies import read_cookie
 from sealring.http.credentials import find_credential
-from sealring.http.routes.site import AuthSite
+from sealring.http.endpoint import Head
+from sealring.http.service import AuthService
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +40,7 @@ class ShownAccess:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
-    """Every credential of a log-out request, by the session that it is of."""
+    """Every credential of a logout request, by the session that it is of."""
 
     bearer: ShownAccess | None
     body: str | None
@@ -52,7 +51,7 @@ class Shown:
     """Of the genuine ones."""
 
 
-def read_shown(site: AuthSite, request: Request, refresh_token: str | None) -> Shown:
+def read_shown(service: AuthService, head: Head, refresh_token: str | None) -> Shown:
     """Read the credentials of a request; `refresh_token` is the body's.
 
     Raises:
@@ -60,22 +59,22 @@ def read_shown(site: AuthSite, request: Request, refresh_token: str | None) -> S
         InvalidRefreshToken: the body's is not one of ours.
         CookiesTooLarge: see `read_cookie`.
     """
-    headers = request.scope["headers"]
+    headers = head.headers
     bearer = find_credential(headers, None)
-    access = read_cookie(headers, site.cookies.names.access)
+    access = read_cookie(headers, service.cookies.names.access)
     if bearer is not None and access is not None:
         raise InvalidRequest("a bearer token and a cookie at once")
     of_cookies = []
-    for text in site.refresh_cookies(request):
+    for text in service.refresh_cookies(head):
         try:
-            of_cookies.append(site.issuer.sessions.session_of(text))
+            of_cookies.append(service.issuer.sessions.session_of(text))
         except InvalidRefreshToken:
             continue
     return Shown(
-        bearer=None if bearer is None else _examine(site, bearer.token),
-        body=None if refresh_token is None else site.issuer.sessions.session_of(refresh_token),
-        access_cookie=None if access is None else _examine(site, access.decode("ascii")),
-        held=site.held_session(request),
+        bearer=None if bearer is None else _examine(service, bearer.token),
+        body=None if refresh_token is None else service.issuer.sessions.session_of(refresh_token),
+        access_cookie=None if access is None else _examine(service, access.decode("ascii")),
+        held=service.held_session(head),
         refresh_cookies=tuple(of_cookies),
     )
 
@@ -114,9 +113,9 @@ def _proven(access: ShownAccess | None) -> list[str]:
     return [access.session_id] if access is not None and access.refusal is None and access.session_id else []
 
 
-def _examine(site: AuthSite, token: str) -> ShownAccess:
+def _examine(service: AuthService, token: str) -> ShownAccess:
     try:
-        return ShownAccess(site.gate.verify(token).session_id, None)
+        return ShownAccess(service.gate.verify(token).session_id, None)
     except TokenError as error:
         return ShownAccess(_named(token), error.with_traceback(None))
 

@@ -8,15 +8,15 @@ import pytest
 from fastapi import APIRouter, FastAPI, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from sealring.errors import NameTaken, Overloaded, SealringError
-from sealring.http.strict_route import StrictRoute, counting
+from sealring.errors import NameTaken, SealringError
+from sealring.frameworks.fastapi import problem_route
 
 Fields = list[tuple[bytes, bytes]]
 JSON = (b"content-type", b"application/json")
 REFUSED: list[str] = []
 
 
-class CountingRoute(StrictRoute):
+class Counting:
     @staticmethod
     def refused(error: SealringError) -> None:
         REFUSED.append(error.code)
@@ -29,7 +29,7 @@ class Registration(BaseModel):
 
 
 def application() -> FastAPI:
-    router = APIRouter(route_class=CountingRoute)
+    router = APIRouter(route_class=problem_route(Counting()))
 
     @router.post("/register", status_code=201)
     async def register(body: Registration) -> dict[str, str]:
@@ -44,12 +44,6 @@ def application() -> FastAPI:
     @router.get("/cached")
     async def cached() -> Response:
         return Response(b"x", headers={"cache-control": "public"})
-
-    @router.put("/cached")
-    async def put() -> None: ...
-
-    @router.delete("/c{name}")
-    async def delete(name: str) -> None: ...
 
     @router.post("/raw")
     async def raw(request: Request) -> dict[str, int]:
@@ -129,27 +123,6 @@ def test_every_refusal_is_problem_details_in_a_host_that_knows_nothing(
     assert [code] == REFUSED
 
 
-def test_what_is_asked_first_refuses_what_is_read_and_not_yet_validated() -> None:
-    def no_room(_: Request) -> None:
-        raise Overloaded("full")
-
-    refused: list[str] = []
-    router = APIRouter(route_class=counting(lambda error: refused.append(error.code), ask_first=no_room))
-
-    @router.post("/register")
-    async def register(body: Registration) -> None:  # noqa: ARG001 - what FastAPI would validate
-        raise AssertionError("the endpoint must not run")
-
-    app = FastAPI()
-    app.include_router(router)
-    for body in (b'{"username":"ada","password":"x"}', b'{"unknown":1}', b"{}"):
-        status, head, answer = call("POST", "/register", body, [JSON], app)
-        assert (status, answer["code"]) == (503, "overloaded")
-        assert int(head[b"retry-after"]) >= 1
-    assert call("POST", "/register", b"{", [JSON], app)[0] == 400
-    assert refused == ["overloaded"] * 3 + ["malformed_body"]
-
-
 def test_field_errors_name_the_field_and_never_its_value() -> None:
     secret = b'{"username":"ad","password":["hunter2"],"hunter3":"hunter4"}'
     _, _, problem = call("POST", "/auth/register", secret, [JSON])
@@ -160,35 +133,3 @@ def test_field_errors_name_the_field_and_never_its_value() -> None:
     ]
     assert "hunter2" not in str(problem)
     assert "hunter4" not in str(problem)
-
-
-def test_head_is_get_without_the_content_even_where_no_server_drops_it() -> None:
-    assert call("HEAD", "/auth/cached") == (*call("GET", "/auth/cached")[:2], b"")
-
-
-@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "OPTIONS", "X"])
-def test_another_method_is_405_as_problem_details(method: str) -> None:
-    status, head, problem = call(method, "/auth/register")
-    assert (status, head[b"allow"]) == (405, b"POST")
-    if method != "HEAD":
-        assert problem["code"] == "method_not_allowed"
-
-
-def test_allow_names_every_method_that_any_route_takes_there() -> None:
-    assert call("POST", "/auth/cached")[1][b"allow"] == b"DELETE, GET, HEAD, PUT"
-    assert call("POST", "/auth/cold")[1][b"allow"] == b"DELETE"
-
-
-def test_allow_names_the_routes_own_methods_where_no_application_is() -> None:
-    router = APIRouter(route_class=StrictRoute)
-    router.get("/cached")(lambda: None)
-    router.put("/cached")(lambda: None)
-    assert call("POST", "/cached", app=router)[1][b"allow"] == b"GET, HEAD"
-
-
-@pytest.mark.parametrize(
-    "fields",
-    [[(b"x-http-method-override", b"POST")], [(b"x-http-method", b"POST")], [(b"x-method-override", b"POST")]],
-)
-def test_c4_no_header_overrides_the_method(fields: Fields) -> None:
-    assert call("GET", "/auth/register", b'{"username":"ada","password":"x"}', [JSON, *fields])[0] == 405

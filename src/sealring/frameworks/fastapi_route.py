@@ -1,0 +1,97 @@
+"""Routes of one's own that read and refuse as ours do: bounded strict JSON, problem details, security headers.
+
+    router = APIRouter(route_class=problem_route(auth))
+
+FastAPI's documented hook for routes of another behavior. Every refusal that such a route raises, by itself or by
+`guard`, is problem details whatever handlers the application has, and so are FastAPI's own of a field. Bodies are read
+under the limits of our routes: 64 KiB, ten seconds, one JSON object, no name twice. `refusals` describes it in `/docs`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any, NoReturn, Protocol
+
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from starlette.requests import Request
+from starlette.responses import Response
+
+from sealring.errors import InvalidField, InvalidFields, SealringError, UnsupportedMediaType
+from sealring.frameworks.starlette import ReportedRefusal, problem_response
+from sealring.http.body import read_json
+from sealring.http.problems import SECURITY_HEADERS, Refused, report
+
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+class Counting(Protocol):
+    """A `Sealring`, or anything that counts refusals."""
+
+    @property
+    def refused(self) -> Refused | None:
+        """Counts a refusal; None where nobody counts."""
+
+
+class ProblemRoute(APIRoute):
+    """See above; `problem_route` makes one that counts."""
+
+    refused: Refused | None = None
+
+    def get_route_handler(self) -> Handler:
+        """The route's handler (FastAPI's hook), which lets no refusal out."""
+        inner = super().get_route_handler()
+        refused = type(self).refused
+
+        async def handle(request: Request) -> Response:
+            try:
+                response = await inner(await _StrictRequest.read(request) if self.body_field is not None else request)
+            except ReportedRefusal as refusal:
+                return problem_response(refusal.error, request.scope)
+            except RequestValidationError as failure:
+                error: SealringError = InvalidFields(tuple(map(_invalid_field, failure.errors())))
+            except SealringError as failure:
+                error = failure
+            else:
+                for name, value in SECURITY_HEADERS:
+                    response.headers.setdefault(name.decode(), value.decode())
+                return response
+            report(error, where=self.path, refused=refused)
+            return problem_response(error, request.scope)
+
+        return handle
+
+
+def problem_route(auth: Counting) -> type[ProblemRoute]:
+    """`ProblemRoute` whose refusals are counted where those of `auth` are."""
+    refused = auth.refused
+    return type("ProblemRoute", (ProblemRoute,), {"refused": None if refused is None else staticmethod(refused)})
+
+
+class _StrictRequest(Request):
+    """A request whose body has been read and judged before FastAPI sees it."""
+
+    _text: bytes
+    _object: dict[str, Any] | None
+
+    @classmethod
+    async def read(cls, request: Request) -> Request:
+        strict = cls(request.scope, request.receive)
+        strict._text, strict._object = await read_json(request.scope["headers"], request.receive)
+        return strict
+
+    async def body(self) -> bytes:
+        return self._text
+
+    async def json(self) -> Any:
+        return self._object
+
+    def form(self, **_: Any) -> NoReturn:
+        raise UnsupportedMediaType("no form is read here")
+
+
+def _invalid_field(failure: dict[str, Any]) -> InvalidField:
+    # what the client sent (pydantic's `input`) never goes back: it may be a password
+    location = [str(part) for part in failure["loc"][1:]]  # the first says "body", "query", "path"
+    reason = str(failure["msg"]).removeprefix("Value error, ").rstrip(".")
+    return InvalidField(".".join(location) or "body", reason[:1].lower() + reason[1:])

@@ -1,0 +1,171 @@
+"""The table of endpoints as FastAPI routers: `include_router`, dependencies of the host, and `/docs` go on working.
+
+A route per row serves the row's own method. It runs what the host put before the router (`include_router(…,
+dependencies=…)`), and then our pipeline, which reads the body by itself. HEAD is a hidden route of the same kind, so no
+dependency is left out. A last hidden one per path answers all other methods with 405 and the whole of `Allow`. The
+models below exist for the OpenAPI document alone: FastAPI names components after pydantic's models.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from functools import cache, reduce
+from operator import or_
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
+
+import msgspec
+from fastapi import APIRouter, Request, Response, Security
+from fastapi.dependencies.models import Dependant
+from fastapi.openapi.models import HTTPBearer
+from fastapi.responses import JSONResponse
+from fastapi.security.base import SecurityBase
+from msgspec import NODEFAULT, Struct
+from pydantic import BaseModel, create_model
+from starlette.types import Receive, Scope, Send
+
+from sealring.errors import MethodNotAllowed
+from sealring.frameworks.asgi import serve_asgi
+from sealring.http.endpoint import Endpoint, Routes
+from sealring.http.openapi import PROBLEM, component_name, operation, refusal_struct, responses, words
+from sealring.http.problems import answer, send_answer
+from sealring.http.service import AuthService
+
+
+def endpoint_router(service: AuthService, endpoints: Iterable[Endpoint], *, prefix: str = "") -> APIRouter:
+    """These endpoints, below a prefix of their own; whatever stands before it, they find out (`auth_path`)."""
+    routes = Routes(endpoints)
+    router = APIRouter()
+    for endpoint in routes.endpoints:
+        handle = _handler(service, endpoint)
+        path = prefix + endpoint.path
+        router.add_api_route(path, handle, methods=[endpoint.method], **_description(service, endpoint))
+        if endpoint.method == "GET":
+            router.add_api_route(path, handle, methods=["HEAD"], include_in_schema=False, response_model=None)
+    for path in dict.fromkeys(endpoint.path for endpoint in routes.endpoints):
+        router.add_route(prefix + path, _OtherMethods(routes.methods(path)), include_in_schema=False)  # type: ignore[arg-type]  # Starlette takes ASGI applications too
+    return router
+
+
+class _OtherMethods:
+    """405 for every method that gets here, as an ASGI application: those of the resource have been served before."""
+
+    def __init__(self, allowed: tuple[str, ...]) -> None:
+        self._error = MethodNotAllowed(allowed)
+
+    async def __call__(self, scope: Scope, _: Receive, send: Send) -> None:
+        await send_answer(answer(self._error), scope, send)
+
+
+class _Sent(Response):
+    """One of our responses as FastAPI sends it."""
+
+    def __init__(self, status: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
+        self.status_code = status
+        self.body = body
+        self.raw_headers = headers
+        self.background = None
+
+
+class _NoContent(Response):
+    """204 in the document: the type is that of the route's refusals."""
+
+    media_type = PROBLEM
+
+
+class _Described(SecurityBase):
+    """The security scheme of our guarded routes, for the document alone: the pipeline asks by itself.
+
+    It has the same name as the scheme of `guard`, which may say more of how to log in.
+    """
+
+    scheme_name = "sealring"
+    model = HTTPBearer(bearerFormat="JWT")
+
+    async def __call__(self) -> None:
+        """Called by FastAPI."""
+
+
+_DESCRIBED = _Described()
+
+
+def _handler(service: AuthService, endpoint: Endpoint) -> Callable[[Request, Response], Awaitable[Response]]:
+    async def handle(request: Request, response: Response) -> Response:
+        scope = request.scope
+        reply = await serve_asgi(
+            service, endpoint, scope["path_params"], scope, request.receive, host_query=_host_query(scope)
+        )
+        # what the host's dependencies have set on the answer stays
+        headers = reply.headers + response.raw_headers
+        return _Sent(reply.status, b"" if scope["method"] == "HEAD" else reply.body, headers)
+
+    return handle
+
+
+def _host_query(scope: Scope) -> frozenset[str]:
+    """The query parameters that dependencies read which a host put before our router.
+
+    FastAPI keeps an included route's own dependencies in the scope since it no longer copies routes.
+    """
+    if not scope.get("query_string"):
+        return frozenset()
+    included = scope.get("fastapi", {}).get("effective_route_context")
+    dependant = getattr(included, "dependant", None)
+    return frozenset(_query_names(dependant)) if isinstance(dependant, Dependant) else frozenset()
+
+
+def _query_names(dependant: Dependant) -> set[str]:
+    names = {parameter.alias for parameter in dependant.query_params}
+    return names.union(*map(_query_names, dependant.dependencies))
+
+
+def _description(service: AuthService, endpoint: Endpoint) -> dict[str, Any]:
+    """What FastAPI's own generator needs to say of a route what the table says."""
+    if not endpoint.in_schema:
+        return {"include_in_schema": False, "response_model": None}
+    kind = endpoint.answers[endpoint.status]
+    described = responses(endpoint)
+    refused = model_of(refusal_struct(endpoint))
+    # FastAPI writes models under the media type of the response class: problem details by reference, then, where
+    # the answer is JSON, and as a model where there is none, which brings the component
+    if endpoint.refuse is not None or (kind is None and not endpoint.described):
+        for status, said in described.items():
+            if status not in endpoint.answers:
+                said["model"] = refused
+                del said["content"]
+    said = described.pop(endpoint.status)
+    extra = operation(endpoint, password_grant=service.password_grant)
+    summary, description = words(endpoint)
+    return {
+        "operation_id": endpoint.operation_id,
+        "summary": summary,
+        "description": description,
+        "tags": [endpoint.tag],
+        "status_code": endpoint.status,
+        "response_description": said["description"],
+        "response_model": None if kind is None else model_of(kind),
+        "response_class": JSONResponse if kind is not None else Response if endpoint.described else _NoContent,
+        "responses": described | ({endpoint.status: said} if endpoint.described else {}),
+        "openapi_extra": {name: extra[name] for name in ("parameters", "requestBody") if name in extra},
+        "dependencies": [Security(_DESCRIBED)] if endpoint.caller else [],
+    }
+
+
+@cache
+def model_of(kind: type[Struct]) -> type[BaseModel]:
+    """The pydantic model of a struct, for documents."""
+    fields: dict[str, Any] = {
+        one.encode_name: (_modelled(one.type), ... if one.default is NODEFAULT else one.default)
+        for one in msgspec.structs.fields(kind)
+    }
+    return create_model(component_name(kind), __doc__=kind.__doc__, __module__=kind.__module__, **fields)
+
+
+def _modelled(kind: Any) -> Any:
+    """A type with the models of structs in place of the structs."""
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin in {Union, UnionType}:
+        return reduce(or_, map(_modelled, arguments))
+    if origin in {list, tuple}:
+        return list[_modelled(arguments[0])]  # type: ignore[misc]
+    return model_of(kind) if isinstance(kind, type) and issubclass(kind, Struct) else kind

@@ -1,0 +1,50 @@
+"""Starlette, and what is built on it: refusals as responses, for routes of one's own."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Scope
+from starlette.websockets import WebSocket, WebSocketState
+
+from sealring.errors import SealringError
+from sealring.http.problems import POLICY_VIOLATION, Refused, answer, must_close, report
+
+
+class ReportedRefusal(SealringError):
+    """A refusal that was logged and counted where it was raised; `error` is the cause."""
+
+    error: SealringError
+
+
+def problem_response(error: SealringError, scope: Scope | None = None) -> Response:
+    """What a client is told of `error`, as a Starlette response; with the scope, it may end the connection."""
+    reply = answer(error)
+    response = Response(reply.body, reply.status)
+    response.raw_headers = reply.headers
+    if scope is not None and must_close(reply, scope):
+        response.headers["connection"] = "close"
+    return response
+
+
+async def answer_refusal(request: Request | WebSocket, error: Exception, refused: Refused | None = None) -> Response:
+    """Answer a route of one's own with the refusal that it raised: `add_exception_handler(SealringError, …)`.
+
+    For a service that only verifies; where there is a `Sealring`, its `problem_response` does this and counts.
+    """
+    if not isinstance(error, SealringError) or isinstance(error, ValueError):
+        raise error
+    if isinstance(error, ReportedRefusal):
+        error = error.error
+    else:
+        report(error, where=request.scope["path"], refused=refused)
+    if isinstance(request, WebSocket) and not _can_deny(request):
+        await request.close(POLICY_VIOLATION)
+        return None  # type: ignore[return-value]  # Starlette sends nothing then; it types the two kinds apart
+    return problem_response(error, request.scope)
+
+
+def _can_deny(websocket: WebSocket) -> bool:
+    """Whether a response can still be sent in place of the handshake (ASGI's extension)."""
+    accepted = websocket.application_state is not WebSocketState.CONNECTING
+    return not accepted and "websocket.http.response" in websocket.scope.get("extensions", {})

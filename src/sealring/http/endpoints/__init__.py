@@ -1,0 +1,1 @@
+"""The endpoints: plain asynchronous functions from a `Call` to what they answer."""

@@ -1,0 +1,145 @@
+"""From the head of a request to its answer: `admit` before a byte of the body is read, `respond` after.
+
+The cut is where servers differ: an asynchronous one awaits the body under a deadline, a synchronous one reads it in the
+request's own thread. `admit` does no I/O. It asks in this order who is there (nobody else learns what a route reads),
+whether the query is known, whose page asks, what the body is said to be, and whether there is room. `respond` reads
+the body strictly, naming every field that is wrong, calls the endpoint and writes its answer. `serve` is the whole for
+asynchronous servers. Every answer carries the security headers, unless the endpoint says its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from sealring.errors import InvalidField, InvalidFields, InvalidRequest, SealringError
+from sealring.http.body import check_form_type, check_json_type, parse_form, parse_json
+from sealring.http.endpoint import Call, Endpoint, Form, Head, HeaderList, Response, has_body
+from sealring.http.fetch_metadata import check_no_foreign_page
+from sealring.http.problems import SECURITY_HEADERS, answer, must_close, report
+from sealring.http.schemas import read_struct
+from sealring.http.service import AuthService
+from sealring.verifier.principal import Principal
+
+_write = msgspec.json.Encoder().encode
+_JSON = (b"content-type", b"application/json")
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """A request whose body may be read."""
+
+    endpoint: Endpoint
+    head: Head
+    path: Mapping[str, str]
+    query: Any
+    caller: Principal | None
+
+
+def admit(service: AuthService, endpoint: Endpoint, path: Mapping[str, str], head: Head) -> Admitted:
+    """Decide all that can be decided before a byte of the body is read; no I/O.
+
+    Raises:
+        SealringError: why not; `refuse` answers with it.
+    """
+    caller = service.caller(head) if endpoint.caller else None
+    query = _read_query(endpoint, head)
+    if endpoint.page == "own":
+        check_no_foreign_page(head.headers, service.origins)
+    if isinstance(endpoint.reads, Form):
+        check_form_type(head.headers)
+    elif endpoint.reads is not None:
+        check_json_type(head.headers)
+    if endpoint.queue == "hashing":
+        service.refuse_when_full(head)
+    return Admitted(endpoint, head, path, query, caller)
+
+
+async def respond(service: AuthService, admitted: Admitted, raw: bytes) -> Response:
+    """Answer a request that was admitted and whose body is `raw`.
+
+    Raises:
+        SealringError: the endpoint, or the form of the body, refuses; `refuse` answers with it.
+    """
+    endpoint = admitted.endpoint
+    call: Call[Any] = Call(
+        service, admitted.head, _read_body(admitted, raw), admitted.query, admitted.caller, admitted.path
+    )
+    value = await endpoint.run(call)
+    if isinstance(value, Response):
+        return Response(value.status, _headers(value.status, [*value.headers, *call.headers], value.body), value.body)
+    if value is None:
+        return Response(endpoint.status, _headers(endpoint.status, call.headers, b""))
+    body = _write(value)
+    return Response(endpoint.status, _headers(endpoint.status, [_JSON, *call.headers], body), body)
+
+
+def refuse(service: AuthService, endpoint: Endpoint, head: Head, error: SealringError) -> Response:
+    """Answer with a refusal, and log and count it."""
+    report(error, where=endpoint.path, refused=service.refused)
+    reply = answer(error)
+    response = Response(reply.status, reply.headers, reply.body) if endpoint.refuse is None else endpoint.refuse(error)
+    if must_close(reply, head.scope):
+        response.headers.append((b"connection", b"close"))
+    return response
+
+
+async def serve(
+    service: AuthService,
+    endpoint: Endpoint,
+    path: Mapping[str, str],
+    head: Head,
+    read: Callable[[], Awaitable[bytes]],
+) -> Response:
+    """Serve a request; `read` gives its body, and is not called where none is wanted."""
+    try:
+        if endpoint.opens:
+            await service.open()
+        admitted = admit(service, endpoint, path, head)
+        raw = b"" if endpoint.reads is None else await read()
+        return await respond(service, admitted, raw)
+    except SealringError as error:
+        return refuse(service, endpoint, head, error)
+
+
+def _read_query(endpoint: Endpoint, head: Head) -> Any:
+    """The query as the row's struct. `?Keep=current` must not end all sessions, so unknown names are refused (N14)."""
+    text = head.scope.get("query_string", b"")
+    if not text and endpoint.query is None:
+        return None
+    wanted = set() if endpoint.query is None else {one.encode_name for one in msgspec.structs.fields(endpoint.query)}
+    found: dict[str, Any] = {}
+    for name, value in parse_qsl(text.decode("latin-1"), keep_blank_values=True):
+        if name in wanted:
+            if name in found:
+                raise InvalidRequest("a query parameter came twice")  # RFC 6750 §3.1
+            found[name] = value
+        elif not endpoint.any_query and name not in head.host_query:
+            raise InvalidRequest("a query parameter that this route does not know")
+    return None if endpoint.query is None else read_struct(endpoint.query, found)
+
+
+def _read_body(admitted: Admitted, raw: bytes) -> Any:
+    reads = admitted.endpoint.reads
+    if reads is None:
+        return None
+    if isinstance(reads, Form):
+        return parse_form(raw)
+    given = parse_json(admitted.head.headers, raw)
+    if given is None:
+        if admitted.endpoint.optional:
+            return None
+        raise InvalidFields((InvalidField("body", "field required"),))
+    return read_struct(reads, given)
+
+
+def _headers(status: int, own: HeaderList, body: bytes) -> HeaderList:
+    given = {name for name, _ in own}
+    headers = [*own, *(field for field in SECURITY_HEADERS if field[0] not in given)]
+    if has_body(status):
+        headers.append((b"content-length", b"%d" % len(body)))
+    return headers

@@ -1,0 +1,221 @@
+"""What the auth routes read and write, as JSON: strictly typed, unknown fields refused (U16, D7).
+
+Of what is written, a field with a default is left out where it has that value; one without is always there, and null
+where there is nothing to say: so `email` of an account without one. No repr shows a value: many are secrets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from types import NoneType, UnionType
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin
+
+import msgspec
+from msgspec import Struct
+
+from sealring.accounts.account import Account
+from sealring.errors import InvalidField, InvalidFields
+from sealring.sessions.session import Session
+
+Delivery = Literal["body", "cookie"]
+
+S = TypeVar("S", bound=Struct)
+
+
+class Read(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What a client sends."""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(...)"
+
+
+class Written(Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """What a client is sent."""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(...)"
+
+
+class Registration(Read, frozen=True, kw_only=True):
+    """`POST /register`."""
+
+    username: str
+    password: str
+    email: str | None = None
+    delivery: Delivery = "body"
+
+    __repr__ = Read.__repr__
+
+
+class LogIn(Read, frozen=True, kw_only=True):
+    """`POST /login`; `device` is what an earlier answer said, for clients without cookies."""
+
+    username: str
+    password: str
+    delivery: Delivery = "body"
+    device: str | None = None
+
+    __repr__ = Read.__repr__
+
+
+class Refresh(Read, frozen=True, kw_only=True):
+    """`POST /refresh` without cookies, and `POST /logout` with nothing else in hand."""
+
+    refresh_token: str
+
+    __repr__ = Read.__repr__
+
+
+class PasswordChange(Read, frozen=True, kw_only=True):
+    """`POST /password`."""
+
+    current: str
+    new: str
+
+    __repr__ = Read.__repr__
+
+
+class EndSessions(Read, frozen=True, kw_only=True):
+    """The query of `DELETE /sessions`."""
+
+    keep: Literal["current"] | None = None
+
+
+class User(Written, frozen=True, kw_only=True):
+    """The account, as its owner sees it."""
+
+    id: str
+    username: str | None
+    email: str | None
+    scopes: list[str]
+
+    @classmethod
+    def of(cls, account: Account) -> User:
+        """From the account's record."""
+        return cls(id=account.id, username=account.name, email=account.email, scopes=list(account.scopes))
+
+
+class Tokens(Written, frozen=True, kw_only=True):
+    """Tokens, or, when cookies carry them, what a page needs beside the cookies. Lives in seconds.
+
+    `refresh_path` is the Path of the refresh cookie: a page that finds the auth routes elsewhere cannot refresh (N10).
+    """
+
+    expires_in: int
+    scope: str
+    access_token: str | None = None
+    token_type: Literal["Bearer"] | None = None
+    refresh_token: str | None = None
+    refresh_expires_in: int
+    csrf_token: str | None = None
+    refresh_path: str | None = None
+    device: str | None = None
+    user: User | None = None
+
+    __repr__ = Written.__repr__
+
+
+class OneSession(Written, frozen=True, kw_only=True):
+    """A session, as its owner sees it. Times are Unix seconds."""
+
+    id: str
+    device: str
+    address: str
+    created_at: int
+    last_seen_at: int
+    expires_at: int
+    current: bool
+
+    __repr__ = Written.__repr__
+
+    @classmethod
+    def of(cls, session: Session, *, current: str) -> OneSession:
+        """From the session's row; `current` is the sid that asks."""
+        return cls(
+            id=session.id,
+            device=session.device,
+            address=session.address,
+            created_at=session.created_at,
+            last_seen_at=session.last_seen_at,
+            expires_at=session.expires_at,
+            current=session.id == current,
+        )
+
+
+class ManySessions(Written, frozen=True, kw_only=True):
+    """The live sessions of a user, newest first."""
+
+    sessions: list[OneSession]
+
+
+class Me(Written, frozen=True, kw_only=True):
+    """Who is asking, by which session, with which claims."""
+
+    id: str
+    username: str | None
+    email: str | None
+    scopes: list[str]
+    session: OneSession
+    claims: dict[str, Any]
+    expires_in: int
+    csrf_token: str | None = None
+
+    __repr__ = Written.__repr__
+
+
+class Alive(Written, frozen=True, kw_only=True):
+    """The process answers."""
+
+    status: Literal["alive"]
+
+
+class Ready(Written, frozen=True, kw_only=True):
+    """This node may check tokens; `lag_seconds` since the moment up to which every revocation is known."""
+
+    status: Literal["ready"]
+    lag_seconds: float
+
+
+class TokenRefusal(Written, frozen=True, kw_only=True):
+    """RFC 6749 §5.2; where it has no code for the cause, the members of problem details too."""
+
+    error: str
+    error_description: str
+    code: str | None = None
+
+    __repr__ = Written.__repr__
+
+
+def read_struct(kind: type[S], given: Mapping[str, Any]) -> S:
+    """Return the struct that a JSON object is.
+
+    Raises:
+        InvalidFields: every field that is missing, unknown or of another type; never what the client sent there, which
+            may be a password.
+    """
+    try:
+        return msgspec.convert(given, kind)
+    except msgspec.ValidationError:  # it names the first fault, and may quote the value
+        raise InvalidFields(tuple(_wrong_fields(kind, given))) from None
+
+
+def _wrong_fields(kind: type[Struct], given: Mapping[str, Any]) -> Iterator[InvalidField]:
+    fields = {one.encode_name: one for one in msgspec.structs.fields(kind)}
+    for name, one in fields.items():
+        if name not in given:
+            if one.required:
+                yield InvalidField(name, "field required")
+            continue
+        try:
+            msgspec.convert(given[name], one.type)
+        except msgspec.ValidationError:
+            yield InvalidField(name, _wanted(one.type))
+    yield from (InvalidField(name, "unknown field") for name in given if name not in fields)
+
+
+def _wanted(kind: Any) -> str:
+    if get_origin(kind) in {Union, UnionType}:
+        kind = next(one for one in get_args(kind) if one is not NoneType)
+    if get_origin(kind) is Literal:
+        return f"must be {' or '.join(map(repr, get_args(kind)))}"
+    return "must be a string" if kind is str else "must be of another type"

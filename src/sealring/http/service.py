@@ -1,0 +1,143 @@
+"""What all endpoints stand on: the two halves, the cookies, and who our own pages are."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+
+from sealring.http.auth_path import auth_path
+from sealring.http.client_address import TrustedProxy, client_address
+from sealring.http.client_origin import client_origin
+from sealring.http.cookies import CookiePolicy, read_cookie, read_cookies
+from sealring.http.credentials import Credential, find_credential
+from sealring.http.endpoint import Head, HeaderList
+from sealring.http.fetch_metadata import check_cookie_use
+from sealring.http.gate import Gate
+from sealring.http.problems import Refused
+from sealring.http.schemas import Delivery, Tokens, User
+from sealring.issuer.issuer import Issuer
+from sealring.issuer.origin import Origin
+from sealring.issuer.sessions import Issued
+from sealring.sessions.csrf import CsrfTokens
+from sealring.sessions.session_cookie import SessionCookieCodec
+from sealring.verifier.node_state import NodeState
+from sealring.verifier.principal import Principal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthService:
+    """One set of auth routes, wherever it is mounted."""
+
+    issuer: Issuer
+    gate: Gate
+    node: NodeState
+    cookies: CookiePolicy
+    csrf_tokens: CsrfTokens
+    session_cookies: SessionCookieCodec
+    origins: frozenset[bytes]
+    """Where our own pages come from."""
+    trusted_proxies: tuple[TrustedProxy, ...]
+    open: Callable[[], Awaitable[None]]
+    """Opens the store on the first request where no lifespan did."""
+    jwks_max_age: int
+    password_grant: bool
+    """Whether the token endpoint takes passwords (RFC 9700 §2.4 says that it must not)."""
+    refused: Refused | None = None
+    """Counts refusals by their true cause."""
+    exposition: Callable[[], bytes] | None = None
+    """What Prometheus reads; none without metrics."""
+
+    def caller(self, head: Head) -> Principal:
+        """Who is asking.
+
+        Raises:
+            SealringError: nobody whom we know.
+        """
+        return self.gate.finding(head.scope).require()
+
+    def credential(self, head: Head) -> Credential | None:
+        """The access token that came, unverified."""
+        return find_credential(head.headers, self.cookies.names.access)
+
+    def is_by_cookie(self, head: Head) -> bool:
+        """Whether the access token came in a cookie."""
+        credential = self.credential(head)
+        return credential is not None and credential.from_cookie
+
+    def check_cookie_use(self, head: Head, session_id: str) -> None:
+        """Let a request act on the cookies of a session (I13).
+
+        Raises:
+            CrossSite: nothing proves that a page of our own asks.
+        """
+        check_cookie_use(head.headers, self.origins, session_id, self.csrf_tokens.matches)
+
+    def held_session(self, head: Head) -> str | None:
+        """The session that this browser holds, by the cookie that no other host can write."""
+        text = self._cookie(head, self.cookies.names.session)
+        return None if text is None else self.session_cookies.open(text)
+
+    def refresh_cookies(self, head: Head) -> list[str]:
+        """Every refresh cookie that came: ours, one of an earlier path, one that a sibling host planted (N3, N5)."""
+        return [value.decode("ascii") for value in read_cookies(head.headers, self.cookies.names.refresh)]
+
+    def bound_refresh(self, head: Head) -> str | None:
+        """The refresh token in the cookie that counts: the newest of the session that this browser holds."""
+        held = self.held_session(head)
+        if held is None:
+            return None
+        return self.issuer.sessions.newest_refresh_token(held, self.refresh_cookies(head))
+
+    def refuse_when_full(self, head: Head) -> None:
+        """Refuse a login before its body is read, where it would not even get into the queue (I14, N7).
+
+        Raises:
+            Overloaded: its network waits as much as any.
+        """
+        self.issuer.accounts.refuse_when_full(Origin(client_address(head.scope, self.trusted_proxies)))
+
+    def origin(self, head: Head, *, device: str | None = None) -> Origin:
+        """Where the request came from; `device` is what its body says of that, which counts before a cookie."""
+        origin = client_origin(
+            head.scope, trusted_proxies=self.trusted_proxies, device_cookie=self.cookies.names.device
+        )
+        return origin if device is None else replace(origin, device_cookie=device)
+
+    def deliver(
+        self, head: Head, headers: HeaderList, issued: Issued, delivery: Delivery, *, user: User | None = None
+    ) -> Tokens:
+        """The tokens in the body, or in cookies that no script can read (D10); for routes one segment below us."""
+        scope = " ".join(issued.scopes)
+        if delivery == "body":
+            return Tokens(
+                access_token=issued.access_token.text,
+                token_type="Bearer",  # noqa: S106 - the type's name (RFC 6750 §4)
+                expires_in=issued.expires_in,
+                refresh_token=issued.refresh_token,
+                refresh_expires_in=issued.refresh_expires_in,
+                scope=scope,
+                user=user,
+            )
+        headers.append(self.cookies.set_access(issued.access_token.text, issued.expires_in))
+        held = self.session_cookies.seal(issued.session.id)
+        headers.append(self.cookies.set_session(held, issued.refresh_expires_in))
+        refresh_path = auth_path(head.scope)
+        headers.append(
+            self.cookies.set_refresh(issued.refresh_token, issued.refresh_expires_in, auth_path=refresh_path)
+        )
+        return Tokens(
+            expires_in=issued.expires_in,
+            refresh_expires_in=issued.refresh_expires_in,
+            csrf_token=self.csrf_tokens.token(issued.session.id),
+            refresh_path=refresh_path,
+            scope=scope,
+            user=user,
+        )
+
+    def clear_cookies(self, head: Head, headers: HeaderList, *, depth: int = 1) -> None:
+        """Have the browser forget its session; `depth` is how many segments the route has below the auth path."""
+        headers.extend(self.cookies.clear(auth_path=auth_path(head.scope, depth=depth)))
+
+    def _cookie(self, head: Head, name: bytes) -> str | None:
+        value = read_cookie(head.headers, name)
+        return None if value is None else value.decode("ascii")

@@ -1,0 +1,140 @@
+"""Every route of ours, one row each. The OpenAPI document and the page of routes are made from, or checked by, this."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sealring import errors
+from sealring.http.endpoint import Endpoint, Form
+from sealring.http.endpoints.account import change_password, end_session, end_sessions, list_sessions, live, me
+from sealring.http.endpoints.health import alive, metrics, ready
+from sealring.http.endpoints.log_in import log_in, register
+from sealring.http.endpoints.published import client, jwks
+from sealring.http.endpoints.session import log_out, refresh
+from sealring.http.endpoints.token import oauth_refusal, token, token_form
+from sealring.http.schemas import (
+    Alive,
+    EndSessions,
+    LogIn,
+    ManySessions,
+    Me,
+    PasswordChange,
+    Ready,
+    Refresh,
+    Registration,
+    Tokens,
+)
+
+_PROVING = (errors.WrongCredentials, errors.Throttled, errors.TokenTooLong, errors.CookiesTooLarge)
+_RENEWING = (
+    errors.InvalidRefreshToken,
+    errors.RefreshUnbound,
+    errors.SessionEnded,
+    errors.RefreshReused,
+    errors.RefreshSuperseded,
+    errors.MissingCredential,
+    errors.InvalidRequest,
+    errors.Throttled,
+    errors.TokenTooLong,
+    errors.CookiesTooLarge,
+)
+_JWKS: dict[int, dict[str, Any]] = {
+    200: {
+        "description": "The JWK Set",
+        "headers": {name: {"required": True, "schema": {"type": "string"}} for name in ("ETag", "Cache-Control")},
+        "content": {
+            "application/jwk-set+json": {
+                "schema": {
+                    "type": "object",
+                    "required": ["keys"],
+                    "properties": {"keys": {"type": "array", "items": {"type": "object", "required": ["kty"]}}},
+                }
+            }
+        },
+    },
+    304: {"description": "The one that the client has already"},
+}
+
+ENDPOINTS: tuple[Endpoint, ...] = (
+    Endpoint(
+        method="POST", path="/register", run=register, operation_id="register",
+        reads=Registration, answers={201: Tokens}, page="own", queue="hashing",
+        errors=(*_PROVING, errors.InvalidField, errors.NameTaken),
+    ),
+    Endpoint(
+        method="POST", path="/login", run=log_in, operation_id="login",
+        reads=LogIn, answers={200: Tokens}, page="own", queue="hashing", errors=_PROVING,
+    ),
+    Endpoint(
+        method="POST", path="/refresh", run=refresh, operation_id="refresh",
+        reads=Refresh, optional=True, answers={200: Tokens}, page="own", errors=_RENEWING,
+    ),
+    Endpoint(
+        method="POST", path="/logout", run=log_out, operation_id="logout",
+        reads=Refresh, optional=True, answers={204: None}, page="own",
+        errors=(
+            errors.MissingCredential, errors.TokenError, errors.InvalidRequest, errors.CookiesTooLarge, errors.Stale,
+            errors.InvalidRefreshToken,
+        ),
+    ),
+    Endpoint(
+        method="POST", path="/token", run=token, operation_id="token",
+        reads=Form(token_form), answers={200: Tokens}, page="own", refuse=oauth_refusal,
+        any_query=True,  # RFC 6749 §3.2: unknown ones are ignored
+        errors=(errors.Throttled, errors.Overloaded),
+    ),
+    Endpoint(
+        method="GET", path="/live", run=live, operation_id="live",
+        answers={204: None}, caller=True, errors=(errors.CrossSite,),
+    ),
+    Endpoint(method="GET", path="/me", run=me, operation_id="me", answers={200: Me}, caller=True),
+    Endpoint(
+        method="GET", path="/sessions", run=list_sessions, operation_id="list_sessions",
+        answers={200: ManySessions}, caller=True,
+    ),
+    Endpoint(
+        method="DELETE", path="/sessions/{session_id}", run=end_session, operation_id="end_session",
+        answers={204: None}, caller=True, errors=(errors.NotFound,),
+    ),
+    Endpoint(
+        method="DELETE", path="/sessions", run=end_sessions, operation_id="end_sessions",
+        query=EndSessions, answers={204: None}, caller=True, errors=(errors.Throttled,),
+    ),
+    Endpoint(
+        method="POST", path="/password", run=change_password, operation_id="change_password",
+        reads=PasswordChange, answers={200: Tokens}, caller=True,
+        errors=(
+            errors.SessionEnded, errors.TokenTooLong, errors.WrongPassword, errors.InvalidField, errors.Throttled,
+            errors.Overloaded,
+        ),
+    ),
+    Endpoint(
+        method="GET", path="/.well-known/jwks.json", run=jwks, operation_id="jwks",
+        answers={200: None, 304: None}, described=_JWKS,
+    ),
+    Endpoint(
+        method="GET", path="/client.js", run=client, operation_id="client", answers={200: None, 304: None},
+        in_schema=False,
+    ),
+)  # fmt: skip
+"""Below `SEALRING_AUTH_PATH`."""
+
+HEALTH: tuple[Endpoint, ...] = (
+    Endpoint(
+        method="GET", path="/healthz", run=alive, operation_id="healthz",
+        answers={200: Alive}, opens=False, tag="health",
+    ),
+    Endpoint(
+        method="GET", path="/readyz", run=ready, operation_id="readyz",
+        answers={200: Ready}, opens=False, errors=(errors.Stale,), tag="health",
+    ),
+)  # fmt: skip
+"""At the root of the application."""
+
+METRICS: tuple[Endpoint, ...] = (
+    Endpoint(
+        method="GET", path="/metrics", run=metrics, operation_id="metrics",
+        answers={200: None}, opens=False, tag="health", in_schema=False,
+    ),
+)  # fmt: skip
+"""At the root, where metrics are counted."""

@@ -1,0 +1,201 @@
+"""One table of requests, asked of the auth routes in every host: same inputs, same status, same fields, same body.
+
+The first column of the table is the answer, so the hosts are not only alike but right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import httpx2
+import pytest
+
+from sealring import Sealring
+from tests.conformance.hosts import HOSTS
+from tests.serving import PASSWORD, bearer, cheap_sealring, cookie_line
+
+pytestmark = pytest.mark.anyio
+
+ADA = {"username": "ada", "password": PASSWORD}
+JSON = {"Content-Type": "application/json"}
+CROSS = {"Sec-Fetch-Site": "cross-site"}
+SAME = {"Sec-Fetch-Site": "same-origin"}
+
+Tokens = dict[str, str]
+Case = tuple[int, str | None, str, str, Callable[[Tokens], dict[str, Any]]]
+
+
+def plain(**request: Any) -> Callable[[Tokens], dict[str, Any]]:
+    return lambda _: request
+
+
+def known(headers: dict[str, str] | None = None, **request: Any) -> Callable[[Tokens], dict[str, Any]]:
+    return lambda tokens: {"headers": bearer(tokens["access_token"]) | (headers or {}), **request}
+
+
+def by_cookie(headers: dict[str, str] | None = None) -> Callable[[Tokens], dict[str, Any]]:
+    return lambda tokens: {"headers": cookie_line({"sealring_access": tokens["access_token"]}) | (headers or {})}
+
+
+TEXT = {"Content-Type": "text/plain"}
+
+CASES: list[Case] = [
+    # status, code, method, path, the rest of the request
+    (201, None, "POST", "/auth/register", plain(json={"username": "bob", "password": PASSWORD})),
+    (201, None, "POST", "/auth/register", plain(json={"username": "eve", "password": PASSWORD, "delivery": "cookie"})),
+    (409, "name_taken", "POST", "/auth/register", plain(json=ADA)),
+    (422, "invalid_field", "POST", "/auth/register", plain(json={"username": 7, "admin": True})),
+    (422, "invalid_field", "POST", "/auth/register", plain()),
+    (403, "csrf", "POST", "/auth/register", plain(json=ADA, headers=CROSS)),
+    (200, None, "POST", "/auth/login", plain(json=ADA)),
+    (200, None, "POST", "/auth/login", plain(json=ADA | {"delivery": "cookie"})),
+    (401, "invalid_credentials", "POST", "/auth/login", plain(json=ADA | {"password": "wrong" * 4})),
+    (422, "invalid_field", "POST", "/auth/login", plain(json=ADA | {"delivery": "hunter2"})),
+    (403, "csrf", "POST", "/auth/login", plain(json=ADA, headers={"Origin": "https://evil.example"})),
+    (400, "invalid_request", "POST", "/auth/login?x=1", plain(json=ADA)),
+    (400, "malformed_body", "POST", "/auth/login", plain(content=b'{"username":"a","username":"b"}', headers=JSON)),
+    (400, "malformed_body", "POST", "/auth/login", plain(content=b"[]", headers=JSON)),
+    (400, "malformed_body", "POST", "/auth/login", plain(content=b"null", headers=JSON)),
+    (415, "unsupported_media_type", "POST", "/auth/login", plain(content=b"{}")),
+    (415, "unsupported_media_type", "POST", "/auth/login", plain(content=b"{}", headers=TEXT)),
+    (415, "unsupported_media_type", "POST", "/auth/login", plain(json=ADA, headers={"Content-Encoding": "gzip"})),
+    (413, "body_too_large", "POST", "/auth/login", plain(content=b" " * 65_537, headers=JSON)),
+    (200, None, "POST", "/auth/refresh", lambda tokens: {"json": {"refresh_token": tokens["refresh_token"]}}),
+    (401, "invalid_token", "POST", "/auth/refresh", plain(json={"refresh_token": "x"})),
+    (401, "missing_credential", "POST", "/auth/refresh", plain()),
+    (401, "refresh_unbound", "POST", "/auth/refresh", plain(headers=cookie_line({"sealring_refresh": "x"}))),
+    (204, None, "POST", "/auth/logout", known()),
+    (401, "missing_credential", "POST", "/auth/logout", plain()),
+    (403, "csrf", "POST", "/auth/logout", known(headers=CROSS)),
+    (200, None, "POST", "/auth/token?x=1", lambda tokens: {
+        "data": {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"]}}),
+    (200, None, "POST", "/auth/token", plain(data=ADA | {"grant_type": "password"})),
+    (400, None, "POST", "/auth/token", plain(data=ADA | {"grant_type": "password", "password": "wrong" * 4})),
+    (400, None, "POST", "/auth/token", plain(data={"grant_type": "x"})),
+    (400, None, "POST", "/auth/token", plain(data={"scope": "x"})),
+    (415, "unsupported_media_type", "POST", "/auth/token", plain(json=ADA)),
+    (403, "csrf", "POST", "/auth/token", plain(data=ADA | {"grant_type": "password"}, headers=CROSS)),
+    (200, None, "GET", "/auth/me", known()),
+    (200, None, "HEAD", "/auth/me", known()),
+    (200, None, "GET", "/auth/me", by_cookie()),
+    (401, "missing_credential", "GET", "/auth/me", plain()),
+    (401, None, "HEAD", "/auth/me", plain()),
+    (401, "invalid_token", "GET", "/auth/me", plain(headers=bearer("x.y.z"))),
+    (400, "invalid_request", "GET", "/auth/me", plain(headers={"Authorization": "Bearer"})),
+    (400, "invalid_request", "GET", "/auth/me?x=1", known()),
+    (401, "missing_credential", "GET", "/auth/me?x=1", plain()),
+    (204, None, "GET", "/auth/live", known()),
+    (403, "csrf", "GET", "/auth/live", known(headers={"X-CSRF-Token": "x"})),
+    (200, None, "GET", "/auth/sessions", known()),
+    (204, None, "DELETE", "/auth/sessions", known()),
+    (204, None, "DELETE", "/auth/sessions?keep=current", known()),
+    (422, "invalid_field", "DELETE", "/auth/sessions?keep=all", known()),
+    (400, "invalid_request", "DELETE", "/auth/sessions?Keep=current", known()),
+    (400, "invalid_request", "DELETE", "/auth/sessions?keep=current&keep=current", known()),
+    (403, "csrf", "DELETE", "/auth/sessions", by_cookie(CROSS)),
+    (204, None, "DELETE", "/auth/sessions", by_cookie(SAME)),
+    (404, "not_found", "DELETE", "/auth/sessions/nobodys", known()),
+    (200, None, "POST", "/auth/password", known(json={"current": PASSWORD, "new": PASSWORD + "!"})),
+    (422, "invalid_credentials", "POST", "/auth/password", known(json={"current": "x" * 15, "new": PASSWORD + "!"})),
+    (401, "missing_credential", "POST", "/auth/password", plain(content=b"{" * 70_000)),
+    (200, None, "GET", "/auth/.well-known/jwks.json", plain()),
+    (304, None, "GET", "/auth/.well-known/jwks.json", plain(headers={"If-None-Match": "*"})),
+    (304, None, "HEAD", "/auth/.well-known/jwks.json", plain(headers={"If-None-Match": "*"})),
+    (200, None, "GET", "/auth/client.js", plain()),
+    (405, "method_not_allowed", "PUT", "/auth/me", known()),
+    (405, "method_not_allowed", "OPTIONS", "/auth/sessions", plain()),
+    (405, "method_not_allowed", "GET", "/auth/login", plain(headers={"X-HTTP-Method-Override": "POST"})),
+    (405, None, "HEAD", "/auth/login", plain()),
+    (405, "method_not_allowed", "X", "/auth/sessions/abc", plain()),
+]  # fmt: skip
+
+ALLOW = {
+    ("PUT", "/auth/me"): "GET, HEAD",
+    ("OPTIONS", "/auth/sessions"): "DELETE, GET, HEAD",
+    ("GET", "/auth/login"): "POST",
+    ("HEAD", "/auth/login"): "POST",
+    ("X", "/auth/sessions/abc"): "DELETE",
+}
+
+VOLATILE = {"date", "set-cookie", "etag", "content-length"}
+"""Fields whose values hold something that is random: keys and tokens, signatures in DER among them."""
+
+
+@pytest.fixture(params=HOSTS)
+async def asked(request: pytest.FixtureRequest) -> AsyncIterator[tuple[Sealring, httpx2.AsyncClient]]:
+    auth = cheap_sealring()
+    app = HOSTS[request.param](auth)
+    transport = httpx2.ASGITransport(app)
+    async with auth.lifespan(), httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000") as client:
+        yield auth, client
+
+
+FIELDS: dict[tuple[int, int], Any] = {}
+"""What the first host that was asked has answered, by request."""
+
+
+def shape(value: Any) -> Any:
+    """The names in a JSON value, and no values."""
+    if isinstance(value, dict):
+        return {name: shape(one) for name, one in sorted(value.items())}
+    return [shape(one) for one in value] if isinstance(value, list) else type(value).__name__
+
+
+async def test_every_request_of_the_table_has_the_same_answer(asked: tuple[Sealring, httpx2.AsyncClient]) -> None:
+    _, client = asked
+    for number, (status, code, method, path, rest) in enumerate(CASES):
+        client.cookies.clear()
+        name = f"case-{number}"  # a session of its own: no case may spoil another's
+        registered = await client.post("/auth/register", json={"username": name, "password": PASSWORD})
+        tokens = registered.json()
+        if number == 0:
+            await client.post("/auth/register", json=ADA)
+        client.cookies.clear()
+        request = rest(tokens)
+        answer = await client.request(method, path, **request)
+        said = f"{method} {path} {request}"
+        assert answer.status_code == status, (said, answer.text)
+        if code is not None:
+            assert answer.json()["code"] == code, said
+            media_type = "application/json" if path.startswith("/auth/token") else "application/problem+json"
+            assert answer.headers["content-type"] == media_type
+        assert answer.headers.get("allow") == ALLOW.get((method, path)), said
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        if method == "HEAD" or status in {204, 304}:
+            assert answer.content == b""
+        fields = {one: "" if one in VOLATILE else value for one, value in answer.headers.items()}
+        cookies = sorted(
+            line.partition("=")[0] + line.partition(";")[2] for line in answer.headers.get_list("set-cookie")
+        )
+        body = shape(answer.json()) if "json" in answer.headers.get("content-type", "") and answer.content else None
+        key = (number, status)
+        assert FIELDS.setdefault(key, (fields, cookies, body)) == (fields, cookies, body), said
+
+
+async def test_a_path_that_no_route_has_is_404(asked: tuple[Sealring, httpx2.AsyncClient]) -> None:
+    _, client = asked
+    for path in ("/auth/", "/auth/nothing", "/auth/sessions/a/b", "/auth/LOGIN"):
+        assert (await client.post(path)).status_code == 404, path
+
+
+async def test_the_refresh_cookie_goes_to_the_auth_routes(asked: tuple[Sealring, httpx2.AsyncClient]) -> None:
+    _, client = asked
+    answer = await client.post("/auth/register", json=ADA | {"delivery": "cookie"})
+    lines = [line for line in answer.headers.get_list("set-cookie") if line.startswith("sealring_refresh=")]
+    assert len(lines) == 1
+    assert "; Path=/auth;" in lines[0]
+
+
+async def test_all_wrong_fields_are_named_and_none_is_quoted(asked: tuple[Sealring, httpx2.AsyncClient]) -> None:
+    _, client = asked
+    body = {"username": 7, "hunter3": "hunter4", "delivery": "hunter2"}
+    answer = await client.post("/auth/login", json=body)
+    assert answer.json()["errors"] == [
+        {"field": "username", "reason": "must be a string"},
+        {"field": "password", "reason": "field required"},
+        {"field": "delivery", "reason": "must be 'body' or 'cookie'"},
+        {"field": "hunter3", "reason": "unknown field"},
+    ]
+    assert "hunter2" not in answer.text
+    assert "hunter4" not in answer.text
