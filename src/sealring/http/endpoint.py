@@ -104,7 +104,7 @@ class Endpoint:
     page: Literal["any", "own"] = "any"
     """"own" refuses what another site's page sends, cookies or none (C2)."""
     queue: Literal["hashing"] | None = None
-    """The queue that must have room, asked before the body is validated (I14, N7)."""
+    """The queue that must have room, asked before the body is read (I14, N7)."""
     opens: bool = True
     """The first request opens the store where no lifespan did."""
     refuse: Callable[[SealringError], Response] | None = None
