@@ -75,7 +75,7 @@ class AuthService:
     def held_session(self, head: Head) -> str | None:
         """The session that this browser holds, by the cookie that no other host can write."""
         text = self._cookie(head, self.cookies.names.session)
-        return None if text is None else self.session_cookies.open(text)
+        return None if text is None else self.session_cookies.decode(text)
 
     def refresh_cookies(self, head: Head) -> list[str]:
         """Every refresh cookie that came: ours, one of an earlier path, one that a sibling host planted (N3, N5)."""
@@ -119,7 +119,7 @@ class AuthService:
                 user=user,
             )
         headers.append(self.cookies.set_access(issued.access_token.text, issued.expires_in))
-        held = self.session_cookies.seal(issued.session.id)
+        held = self.session_cookies.encode(issued.session.id)
         headers.append(self.cookies.set_session(held, issued.refresh_expires_in))
         refresh_path = auth_path(head.scope)
         headers.append(
