@@ -243,7 +243,7 @@ def test_cookie_delivery_shows_no_token_to_the_page(client: httpx2.Client) -> No
     answer = client.post("/auth/register", json={"username": name, "password": PASSWORD, "delivery": "cookie"})
     body = answer.json()
     assert answer.status_code == 201
-    assert body.keys() == {"expires_in", "refresh_expires_in", "csrf_token", "scope", "user"}
+    assert body.keys() == {"expires_in", "refresh_expires_in", "csrf_token", "refresh_path", "scope", "user"}
     cookies = cookies_of(answer)
     assert cookies.keys() == {ACCESS, SESSION, REFRESH, DEVICE}  # plain http on loopback: without prefix and Secure
     for cookie in cookies.values():
@@ -272,7 +272,7 @@ def test_the_cookies_open_reads_and_with_proof_writes(client: httpx2.Client) -> 
 def test_a_refresh_by_cookie_moves_both_tokens_and_keeps_the_session_cookie(client: httpx2.Client) -> None:
     cookies, csrf, _ = sign_up_with_cookies(client)
     answer = client.post("/auth/refresh", headers=cookie_line(cookies) | SAME)
-    assert answer.json().keys() == {"expires_in", "refresh_expires_in", "csrf_token", "scope"}
+    assert answer.json().keys() == {"expires_in", "refresh_expires_in", "csrf_token", "refresh_path", "scope"}
     assert answer.json()["csrf_token"] == csrf
     moved = values(answer)
     assert moved.keys() == {ACCESS, SESSION, REFRESH}
