@@ -12,7 +12,6 @@ from dataclasses import replace
 from math import ceil
 from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
 
-from sealring.errors import SealringError
 from sealring.forks import stop_watching, watch_forks
 from sealring.http.client_address import plain_address
 from sealring.http.client_origin import AsgiRequest, client_origin, scope_of
