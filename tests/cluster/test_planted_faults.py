@@ -106,7 +106,7 @@ WITH counter AS (SELECT CASE WHEN %(entries)s > 0 THEN nextval('serial') ELSE 0 
     %(ids)s::TEXT[], %(kinds)s::TEXT[], %(targets)s::TEXT[], %(epochs)s::BIGINT[]
   ) AS v (id, kind, target, epoch)
 )
-SELECT head, %(now)s + 3600 FROM counter
+SELECT head, 0, %(now)s + 3600 FROM counter
 """  # noqa: S608 - only column names of our own
 
 
