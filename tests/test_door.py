@@ -145,7 +145,7 @@ def test_importing_opens_nothing() -> None:
         "    if event.startswith(('socket.', 'subprocess.', 'sqlite3.connect')): seen.append(event)\n"
         "sys.dont_write_bytecode = True\n"
         "sys.addaudithook(watch)\n"
-        "import sealring.assembly, sealring.demo.app, sealring.cli.run\n"
+        "import sealring.sealring, sealring.demo.app, sealring.cli.run\n"
         "print(seen, threading.active_count())\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -34,10 +34,10 @@ from sealring.errors import (
 
 if TYPE_CHECKING:
     from sealring.accounts.account import Account
-    from sealring.assembly import Sealring
     from sealring.audit.event import Event
     from sealring.issuer.issuer import LoggedIn
     from sealring.issuer.sessions import Issued
+    from sealring.sealring import Sealring
     from sealring.sessions.grant import Grant
     from sealring.sessions.session import Session
     from sealring.verifier.principal import Principal
@@ -85,7 +85,7 @@ _MODULES = {
     "LoggedIn": "sealring.issuer.issuer",
     "Principal": "sealring.verifier.principal",
     "RemoteKeys": "sealring.verifier.remote_keys",
-    "Sealring": "sealring.assembly",
+    "Sealring": "sealring.sealring",
     "Session": "sealring.sessions.session",
     "Verifier": "sealring.verifier.verifier",
 }

@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sealring.assembly import Sealring
+from sealring.sealring import Sealring
 from sealring.store.memory import MemoryStore
 
 T = TypeVar("T")

@@ -17,10 +17,10 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 
-from sealring.assembly import Sealring
 from sealring.frameworks.uvicorn import LimitedProtocol
 from sealring.http.body import MAX_BODY_BYTES
 from sealring.http.limits import MAX_FIELDS, HeadLimits
+from sealring.sealring import Sealring
 from sealring.store.memory import MemoryStore
 
 Parser = Literal["limited", "httptools", "h11"]

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from sealring import Sealring, jwt
-from sealring.assembly import JWKS_MAX_AGE_SECONDS
 from sealring.errors import ConfigurationError, TokenError, UnknownKey
 from sealring.issuer.sessions import Issued
+from sealring.sealring import JWKS_MAX_AGE_SECONDS
 from sealring.store.memory import MemoryStore
 from sealring.store.sqlite import SqliteStore
 from tests.clocks import FrozenClock

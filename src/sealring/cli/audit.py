@@ -14,7 +14,7 @@ from sealring.cli.context import with_issuer
 from sealring.cli.output import as_json, say, say_json
 
 if TYPE_CHECKING:
-    from sealring.assembly import Sealring
+    from sealring.sealring import Sealring
 
 PAGE = 500
 FOLLOW_SECONDS = 0.5

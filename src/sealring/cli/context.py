@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from sealring.assembly import Sealring
+    from sealring.sealring import Sealring
 
 
 T = TypeVar("T")
@@ -26,7 +26,7 @@ def with_issuer(work: Callable[[Sealring], Awaitable[T]]) -> T:
 
 @asynccontextmanager
 async def _opened() -> AsyncIterator[Sealring]:
-    from sealring.assembly import Sealring  # noqa: PLC0415 - help and version start without FastAPI
+    from sealring.sealring import Sealring  # noqa: PLC0415 - help and version start without FastAPI
 
     auth = Sealring()
     await auth.store.open()

@@ -23,7 +23,7 @@ from sealring.store.schema import read_migrations
 from sealring.verifier.node_state import UNACKNOWLEDGED
 
 if TYPE_CHECKING:
-    from sealring.assembly import Sealring
+    from sealring.sealring import Sealring
 
 POOLED = (
     "between this node and PostgreSQL: settings go with every transaction, revocations of other nodes are found by"
@@ -230,7 +230,7 @@ def _version(found: int, newest: int) -> Finding | None:
 
 
 async def _store(settings: Settings, *, with_keys: bool) -> list[Finding]:
-    from sealring.assembly import Sealring  # noqa: PLC0415 - `serve` looks at .env before it loads FastAPI
+    from sealring.sealring import Sealring  # noqa: PLC0415 - `serve` looks at .env before it loads FastAPI
 
     url = settings.database_url
     newest = read_migrations("sqlite")[-1].number

@@ -17,7 +17,7 @@ from sealring.errors import ConfigurationError
 from sealring.jwt.algorithms import ALGORITHMS
 
 if TYPE_CHECKING:
-    from sealring.assembly import Sealring
+    from sealring.sealring import Sealring
 
 
 @click.group()

@@ -11,7 +11,7 @@ from sealring.cli.output import as_json, print_rows, say, say_warning
 from sealring.errors import NotFound
 
 if TYPE_CHECKING:
-    from sealring.assembly import Sealring
+    from sealring.sealring import Sealring
 
 
 @click.group()

@@ -19,7 +19,7 @@ from sealring.settings import Settings, load_settings, names_in_dotenv
 from sealring.store import open_store, sqlite_path
 
 if TYPE_CHECKING:
-    from sealring.assembly import Sealring
+    from sealring.sealring import Sealring
 
 DOTENV = Path(".env")
 SECRET_BYTES = 64

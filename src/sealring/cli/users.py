@@ -20,7 +20,7 @@ from sealring.sessions.grant import scope_tokens
 from sealring.settings import load_settings
 
 if TYPE_CHECKING:
-    from sealring.assembly import Sealring
+    from sealring.sealring import Sealring
 
 SPARE_BYTES = 200
 """Of a cookie: its name, its attributes, and what an estimate misses."""
