@@ -13,12 +13,12 @@ from math import ceil
 from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
 
 from sealring.forks import stop_watching, watch_forks
+from sealring.http.authenticate import RequestAuthenticator
 from sealring.http.client_address import plain_address
 from sealring.http.client_origin import AsgiRequest, client_origin, scope_of
 from sealring.http.cookies import CookieNames, CookiePolicy
 from sealring.http.endpoint import Endpoint
 from sealring.http.fetch_metadata import check_no_foreign_page, origin_of
-from sealring.http.gate import Gate
 from sealring.http.middleware import App, Protect, SessionMiddleware
 from sealring.http.problems import Refused
 from sealring.http.service import AuthService
@@ -127,7 +127,7 @@ class Sealring:
         )
         self.access_ttl = AccessTtl(committing, settings.access_ttl, heard_seconds=_heard_seconds(settings), node=node)
         self._cookie_names = CookieNames.of(settings.cookie_name, secure=settings.secure_cookies)
-        self.gate = Gate(
+        self.authenticator = RequestAuthenticator(
             self.verifier.verify,
             access_cookie=self._cookie_names.access,
             origins=[settings.issuer],
@@ -232,7 +232,7 @@ class Sealring:
                 without any it refuses nothing.
             invalid_status: the answer to a bad token there: 401 (RFC 6750 §3.1), or the 403 of tutorials.
         """
-        return SessionMiddleware(app, gate=self.gate, protect=protect, invalid_status=invalid_status)
+        return SessionMiddleware(app, authenticator=self.authenticator, protect=protect, invalid_status=invalid_status)
 
     def router(self) -> APIRouter:
         """The auth routes, under the setting `auth_path`: `app.include_router(auth.router())`.
@@ -269,7 +269,7 @@ class Sealring:
         settings = self.settings
         return AuthService(
             issuer=self.issuer,
-            gate=self.gate,
+            authenticator=self.authenticator,
             node=self.node,
             cookies=CookiePolicy(secure=settings.secure_cookies, name=settings.cookie_name),
             csrf_tokens=self.csrf_tokens,

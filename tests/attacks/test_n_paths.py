@@ -23,7 +23,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount, Route, Router
 
 from sealring.errors import Expired
-from sealring.http.gate import Gate
+from sealring.http.authenticate import RequestAuthenticator
 from sealring.http.middleware import App, SessionMiddleware
 from sealring.verifier.principal import Principal
 
@@ -116,7 +116,11 @@ def test_n2_whatever_a_router_matches_below_the_prefix_is_covered(
     assume(reached)
     reached.clear()
     for protect in (prefix, root_path + prefix):
-        sent = serve(SessionMiddleware(app, gate=Gate(verify), protect=[protect]), root_path + path, root_path)
+        sent = serve(
+            SessionMiddleware(app, authenticator=RequestAuthenticator(verify), protect=[protect]),
+            root_path + path,
+            root_path,
+        )
         assert sent[0]["status"] == 401
         assert not reached
 
@@ -154,7 +158,7 @@ def site_app(protect: Sequence[str]) -> App:
         ],
         redirect_slashes=False,
     )
-    return SessionMiddleware(app, gate=Gate(verify), protect=protect)
+    return SessionMiddleware(app, authenticator=RequestAuthenticator(verify), protect=protect)
 
 
 STEMS = [b"/Reports", b"/caf%C3%A9", b"/A;b", b"/A%3bb", b"/100%25", b"/x/Admin", b"/%52eports", b"/x/../Reports"]

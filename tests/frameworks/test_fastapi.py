@@ -13,7 +13,7 @@ from starlette.responses import PlainTextResponse
 from sealring.errors import Expired, SealringError, Stale
 from sealring.frameworks.fastapi import GuardRefusal, guard, optional_guard
 from sealring.frameworks.starlette import answer_refusal
-from sealring.http.gate import Gate
+from sealring.http.authenticate import RequestAuthenticator
 from sealring.http.middleware import SessionMiddleware
 from sealring.verifier.principal import Principal
 
@@ -38,7 +38,7 @@ BY_COOKIE = [(b"cookie", b"sealring_access=good")]
 
 
 class Service:
-    """Another service's verifier: no gate, so the Authorization field alone counts."""
+    """Another service's verifier: no authenticator, so the Authorization field alone counts."""
 
     asked = 0
 
@@ -50,11 +50,11 @@ class Service:
 
 
 class Site(Service):
-    """The issuer's own application: a gate that reads cookies too."""
+    """The issuer's own application: a authenticator that reads cookies too."""
 
     def __init__(self) -> None:
         self.refused: list[SealringError] = []
-        self.gate = Gate(
+        self.authenticator = RequestAuthenticator(
             self.verify, access_cookie=b"sealring_access", origins=["https://example.com"], refused=self.refused.append
         )
 
@@ -132,7 +132,7 @@ def reply(
 
 
 def with_middleware(auth: Site) -> Any:
-    return SessionMiddleware(application(auth), gate=auth.gate)
+    return SessionMiddleware(application(auth), authenticator=auth.authenticator)
 
 
 @pytest.fixture(params=["alone", "behind the middleware"])
@@ -231,7 +231,7 @@ def test_what_the_middleware_found_is_not_sought_again() -> None:
 
 def test_a_finding_of_another_verifier_is_not_believed() -> None:
     theirs, ours = Site(), Site()
-    app = SessionMiddleware(application(ours), gate=theirs.gate)
+    app = SessionMiddleware(application(ours), authenticator=theirs.authenticator)
     reply(app, "/me", GOOD)
     assert (theirs.asked, ours.asked) == (1, 1)
 

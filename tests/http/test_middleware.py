@@ -7,7 +7,7 @@ import grimp
 import pytest
 
 from sealring.errors import Expired, SealringError, Stale
-from sealring.http.gate import Finding, Gate
+from sealring.http.authenticate import AuthResult, RequestAuthenticator
 from sealring.http.middleware import ANONYMOUS, SessionMiddleware
 from sealring.verifier.principal import Principal
 
@@ -68,7 +68,7 @@ def call(
     async def receive() -> Any:
         raise AssertionError("nothing is read")
 
-    asyncio.run(SessionMiddleware(app, gate=Gate(verify), **options)(scope, receive, send))
+    asyncio.run(SessionMiddleware(app, authenticator=RequestAuthenticator(verify), **options)(scope, receive, send))
     return app.scope, sent
 
 
@@ -91,14 +91,14 @@ def test_by_itself_it_refuses_nothing_and_remembers_the_refusal(fields: Fields) 
     assert sent[0]["status"] == 200
     assert scope["user"] is ANONYMOUS
     assert not scope["user"].is_authenticated
-    assert isinstance(scope["auth"], Finding)
+    assert isinstance(scope["auth"], AuthResult)
     assert (scope["auth"].refusal is None) is (fields == [])
 
 
 def test_lifespan_passes_through_untouched() -> None:
     app = Reached()
     scope = {"type": "lifespan"}
-    asyncio.run(SessionMiddleware(app, gate=Gate(verify), protect=["/"])(scope, None, None))  # type: ignore[arg-type]
+    asyncio.run(SessionMiddleware(app, authenticator=RequestAuthenticator(verify), protect=["/"])(scope, None, None))  # type: ignore[arg-type]
     assert app.scope is scope
     assert scope == {"type": "lifespan"}
 
@@ -201,7 +201,7 @@ def test_c12_host_decides_nothing() -> None:
 @pytest.mark.parametrize("wrong", [{"protect": ["api/"]}, {"protect": [""]}, {"invalid_status": 200}])
 def test_a_wrong_option_is_the_callers_mistake(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"protect|invalid_status"):
-        SessionMiddleware(Reached(), gate=Gate(verify), **wrong)
+        SessionMiddleware(Reached(), authenticator=RequestAuthenticator(verify), **wrong)
 
 
 def test_a_protected_path_may_need_scopes() -> None:
@@ -230,7 +230,7 @@ def test_one_prefix_may_stand_alone() -> None:
 
 def test_each_refusal_that_it_answers_is_told_once() -> None:
     told: list[SealringError] = []
-    gate = Gate(verify, refused=told.append)
+    authenticator = RequestAuthenticator(verify, refused=told.append)
 
     async def send(_: Any) -> None:
         return None
@@ -238,14 +238,14 @@ def test_each_refusal_that_it_answers_is_told_once() -> None:
     for fields in ([], OLD):
         for protect in ([], ["/"]):
             scope = {"type": "http", "method": "GET", "path": "/x", "headers": fields}
-            asyncio.run(SessionMiddleware(Reached(), gate=gate, protect=protect)(scope, send, send))  # type: ignore[arg-type]
+            asyncio.run(SessionMiddleware(Reached(), authenticator=authenticator, protect=protect)(scope, send, send))  # type: ignore[arg-type]
     scope = {"type": "http", "method": "GET", "path": "/x", "headers": GOOD}
-    asyncio.run(SessionMiddleware(Reached(), gate=gate, protect={"/": ["admin"]})(scope, send, send))  # type: ignore[arg-type]
+    asyncio.run(SessionMiddleware(Reached(), authenticator=authenticator, protect={"/": ["admin"]})(scope, send, send))  # type: ignore[arg-type]
     assert [error.code for error in told] == ["missing_credential", "expired", "insufficient_scope"]
 
 
 def test_it_stands_without_any_framework() -> None:
     graph = grimp.build_graph("sealring", include_external_packages=True)
     behind = graph.find_upstream_modules("sealring.http.middleware")
-    assert "sealring.http.gate" in behind
+    assert "sealring.http.authenticate" in behind
     assert not behind & {"fastapi", "starlette", "pydantic", "uvicorn"}

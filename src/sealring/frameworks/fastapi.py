@@ -5,7 +5,7 @@
 One object is both the dependency and the security scheme, so one node of FastAPI's dependency tree
 per route (each costs 8 µs, measured; the check itself 2). It is async, so that it never waits for a
 thread. It takes over what the middleware found, when it is installed and trusts the same verifier,
-and else asks the gate itself. Refusals are RFC 6750's, as problem details (design D14). On
+and else asks the authenticator itself. Refusals are RFC 6750's, as problem details (design D14). On
 a route that must keep the last few per cent, `protect=` of the middleware and `request.user` do the
 same without a dependency.
 """
@@ -30,7 +30,7 @@ from starlette.requests import HTTPConnection
 from sealring.errors import SealringError
 from sealring.frameworks.fastapi_route import ProblemRoute, problem_route
 from sealring.frameworks.starlette import ReportedRefusal
-from sealring.http.gate import Gate
+from sealring.http.authenticate import RequestAuthenticator
 from sealring.http.openapi import BODY, GUARDED, refusals
 from sealring.http.problems import POLICY_VIOLATION, answer, row_of
 from sealring.verifier.principal import Principal
@@ -54,7 +54,7 @@ _GUARDS_KEPT = 256
 class Verifying(Protocol):
     """A `Sealring`, a `Verifier`, or anything that verifies access tokens.
 
-    When it has an attribute `gate`, that one reads the request (cookies and CSRF included); else only
+    When it has an attribute `authenticator`, that one reads the request (cookies and CSRF included); else only
     the Authorization field counts.
     """
 
@@ -122,13 +122,15 @@ class _Guard(SecurityBase):
     def __init__(self, auth: Verifying, token_url: str | None) -> None:
         if token_url is not None and not getattr(getattr(auth, "settings", None), "has_password_grant", True):
             raise ValueError("token_url needs the OAuth password grant: SEALRING_PASSWORD_GRANT=on, or leave it out")
-        gate = getattr(auth, "gate", None)
-        self._gate = gate if isinstance(gate, Gate) else Gate(auth.verify)
+        authenticator = getattr(auth, "authenticator", None)
+        self._authenticator = (
+            authenticator if isinstance(authenticator, RequestAuthenticator) else RequestAuthenticator(auth.verify)
+        )
         self.model: SecurityScheme = _scheme(token_url)
 
     def _refusal(self, error: SealringError, connection: HTTPConnection) -> Exception:
         scope = connection.scope
-        self._gate.report(error, scope)
+        self._authenticator.report(error, scope)
         if scope["type"] == "websocket" and "websocket.http.response" not in scope.get("extensions", {}):
             return WebSocketException(POLICY_VIOLATION)
         return GuardRefusal(error)
@@ -140,7 +142,7 @@ class RequiredGuard(_Guard):
     async def __call__(self, connection: HTTPConnection, security_scopes: SecurityScopes) -> Principal:
         """Called by FastAPI."""
         try:
-            return (await self._gate.find(connection.scope)).require(*security_scopes.scopes)
+            return (await self._authenticator.authenticate_when_open(connection.scope)).require(*security_scopes.scopes)
         except SealringError as error:
             raise self._refusal(error, connection) from None
 
@@ -150,11 +152,11 @@ class OptionalGuard(_Guard):
 
     async def __call__(self, connection: HTTPConnection, security_scopes: SecurityScopes) -> Principal | None:
         """Called by FastAPI."""
-        finding = await self._gate.find(connection.scope)
-        if finding.principal is None and finding.refusal is None:
+        result = await self._authenticator.authenticate_when_open(connection.scope)
+        if result.principal is None and result.refusal is None:
             return None
         try:
-            return finding.require(*security_scopes.scopes)
+            return result.require(*security_scopes.scopes)
         except SealringError as error:
             raise self._refusal(error, connection) from None
 

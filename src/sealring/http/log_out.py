@@ -115,7 +115,7 @@ def _proven(access: ShownAccess | None) -> list[str]:
 
 def _examine(service: AuthService, token: str) -> ShownAccess:
     try:
-        return ShownAccess(service.gate.verify(token).session_id, None)
+        return ShownAccess(service.authenticator.verify(token).session_id, None)
     except TokenError as error:
         return ShownAccess(_named(token), error.with_traceback(None))
 

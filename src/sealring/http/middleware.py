@@ -1,7 +1,7 @@
 """The ASGI middleware: who is asking, for every request, and a fence around paths on demand.
 
 Raw ASGI, no framework imported. It puts the principal (or an anonymous user) into `scope["user"]`
-and the gate's finding into `scope["auth"]`, in Starlette's words, and refuses nothing by itself.
+and the authenticator's result into `scope["auth"]`, in Starlette's words, and refuses nothing by itself.
 Told to `protect` paths, it answers there itself, for http and websocket, whatever the method. It
 decides on `scope["path"]`, the path that routers match, never on a URL rebuilt from Host
 (CVE-2026-48710), and counts a path as protected when any reading of it is: `protected_paths` (C13, N2).
@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMappi
 from typing import Any, Literal
 
 from sealring.errors import InsufficientScope, MissingCredential, SealringError, Stale
-from sealring.http.gate import Finding, Gate
+from sealring.http.authenticate import AuthResult, RequestAuthenticator
 from sealring.http.problems import answer, send_answer
 from sealring.http.protected_paths import ProtectedPaths, read_rules
 
@@ -53,18 +53,26 @@ class SessionMiddleware:
 
     >>> from starlette.applications import Starlette
     >>> def verify(token): ...
-    >>> app = SessionMiddleware(Starlette(), gate=Gate(verify), protect={"/api": [], "/api/admin": ["admin"]})
+    >>> protect = {"/api": [], "/api/admin": ["admin"]}
+    >>> app = SessionMiddleware(Starlette(), authenticator=RequestAuthenticator(verify), protect=protect)
     """
 
-    __slots__ = ("_app", "_asks_scopes", "_examine", "_gate", "_invalid_status", "_protected")
+    __slots__ = ("_app", "_asks_scopes", "_authenticate", "_authenticator", "_invalid_status", "_protected")
 
-    def __init__(self, app: App, *, gate: Gate, protect: Protect = (), invalid_status: Literal[401, 403] = 401) -> None:
+    def __init__(
+        self,
+        app: App,
+        *,
+        authenticator: RequestAuthenticator,
+        protect: Protect = (),
+        invalid_status: Literal[401, 403] = 401,
+    ) -> None:
         rules = read_rules(protect)
         if invalid_status not in {401, 403}:
             raise ValueError("invalid_status must be 401 or 403")
         self._app = app
-        self._gate = gate
-        self._examine = gate.examine
+        self._authenticator = authenticator
+        self._authenticate = authenticator.authenticate
         self._protected = ProtectedPaths(rules) if rules else None
         self._asks_scopes = any(rule.scopes for rule in rules)
         self._invalid_status = invalid_status
@@ -72,25 +80,25 @@ class SessionMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection (ASGI 3.0); lifespan passes through."""
         if scope["type"] == "http" or scope["type"] == "websocket":
-            finding = self._examine(scope)
-            if type(finding.refusal) is Stale:
-                finding = await self._gate.once_open(scope, finding)
-            principal = finding.principal
-            scope["auth"] = finding
+            result = self._authenticate(scope)
+            if type(result.refusal) is Stale:
+                result = await self._authenticator.once_open(scope, result)
+            principal = result.principal
+            scope["auth"] = result
             scope["user"] = ANONYMOUS if principal is None else principal
             if self._protected is not None and (principal is None or self._asks_scopes):
-                error = _refusal(finding, self._protected.scopes(scope["path"], scope.get("root_path", "")))
+                error = _refusal(result, self._protected.scopes(scope["path"], scope.get("root_path", "")))
                 if error is not None:
-                    self._gate.report(error, scope)
+                    self._authenticator.report(error, scope)
                     await send_answer(answer(error, invalid_status=self._invalid_status), scope, send)
                     return
         await self._app(scope, receive, send)
 
 
-def _refusal(finding: Finding, scopes: tuple[str, ...] | None) -> SealringError | None:
+def _refusal(result: AuthResult, scopes: tuple[str, ...] | None) -> SealringError | None:
     """Why a request that needs these scopes may not pass; None when it may. No scopes: it needs nothing at all."""
     if scopes is None:
         return None
-    if finding.principal is None:
-        return finding.refusal or MissingCredential("no credential was sent")
-    return None if finding.principal.scopes.issuperset(scopes) else InsufficientScope(scopes)
+    if result.principal is None:
+        return result.refusal or MissingCredential("no credential was sent")
+    return None if result.principal.scopes.issuperset(scopes) else InsufficientScope(scopes)

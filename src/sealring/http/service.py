@@ -6,13 +6,13 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 from sealring.http.auth_path import auth_path
+from sealring.http.authenticate import RequestAuthenticator
 from sealring.http.client_address import TrustedProxy, client_address
 from sealring.http.client_origin import client_origin
 from sealring.http.cookies import CookiePolicy, read_cookie, read_cookies
 from sealring.http.credentials import Credential, find_credential
 from sealring.http.endpoint import Head, HeaderList
 from sealring.http.fetch_metadata import check_cookie_use
-from sealring.http.gate import Gate
 from sealring.http.problems import Refused
 from sealring.http.schemas import Delivery, Tokens, User
 from sealring.issuer.issuer import Issuer
@@ -29,7 +29,7 @@ class AuthService:
     """One set of auth routes, wherever it is mounted."""
 
     issuer: Issuer
-    gate: Gate
+    authenticator: RequestAuthenticator
     node: NodeState
     cookies: CookiePolicy
     csrf_tokens: CsrfTokens
@@ -53,7 +53,7 @@ class AuthService:
         Raises:
             SealringError: nobody whom we know.
         """
-        return self.gate.finding(head.scope).require()
+        return self.authenticator.authenticated(head.scope).require()
 
     def credential(self, head: Head) -> Credential | None:
         """The access token that came, unverified."""

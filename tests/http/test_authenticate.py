@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from sealring import jwt
 from sealring.errors import CrossSite, Expired, InsufficientScope, InvalidRequest, MissingCredential, SealringError
-from sealring.http.gate import Gate
+from sealring.http.authenticate import RequestAuthenticator
 from sealring.verifier.principal import Principal
 
 NOW = 1_700_000_000
@@ -44,8 +44,8 @@ def verify(token: str) -> Principal:
     return VERIFIER.verify(token, NOW)
 
 
-def gate(counted: list[SealringError] | None = None) -> Gate:
-    return Gate(
+def authenticator(counted: list[SealringError] | None = None) -> RequestAuthenticator:
+    return RequestAuthenticator(
         verify,
         access_cookie=COOKIE,
         origins=["https://example.com"],
@@ -64,14 +64,14 @@ BY_COOKIE = (b"cookie", COOKIE + b"=" + GOOD)
 
 @pytest.mark.parametrize("fields", [[BEARER], [BY_COOKIE]])
 def test_a_good_token_brings_its_principal(fields: Fields) -> None:
-    found = gate().examine(http(*fields))
+    found = authenticator().authenticate(http(*fields))
     assert found.require("orders:read").subject == "42"
     assert found.refusal is None
     assert found.scopes == {"orders:read", "authenticated"}
 
 
 def test_no_credential_is_no_refusal_until_one_is_required() -> None:
-    found = gate().examine(http())
+    found = authenticator().authenticate(http())
     assert (found.principal, found.refusal, found.scopes) == (None, None, frozenset())
     with pytest.raises(MissingCredential):
         found.require()
@@ -80,45 +80,45 @@ def test_no_credential_is_no_refusal_until_one_is_required() -> None:
 def test_a_bad_token_is_remembered_with_its_cause() -> None:
     counted: list[SealringError] = []
     scope = http((b"authorization", b"Bearer " + OLD))
-    found = gate(counted).examine(scope)
+    found = authenticator(counted).authenticate(scope)
     assert found.principal is None
     with pytest.raises(Expired) as refusal:
         found.require()
     assert not counted  # who answers tells it
-    gate(counted).report(refusal.value, scope)
+    authenticator(counted).report(refusal.value, scope)
     assert counted == [refusal.value]
 
 
 def test_a_finding_is_taken_over_from_the_same_verifier_only() -> None:
     scope = http(BEARER)
-    scope["auth"] = found = gate().examine(scope)
-    assert gate().finding(scope) is found
-    assert Gate(VERIFIER.verify).finding(scope) is not found
+    scope["auth"] = found = authenticator().authenticate(scope)
+    assert authenticator().authenticated(scope) is found
+    assert RequestAuthenticator(VERIFIER.verify).authenticated(scope) is not found
 
 
 def test_a_missing_scope_is_named() -> None:
     with pytest.raises(InsufficientScope) as refusal:
-        gate().examine(http(BEARER)).require("orders:read", "orders:write")
+        authenticator().authenticate(http(BEARER)).require("orders:read", "orders:write")
     assert refusal.value.scopes == ("orders:read", "orders:write")
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "CONNECT", "get", "MADE-UP", ""])
 def test_i13_a_cookie_acts_only_for_our_own_page(method: str) -> None:
     with pytest.raises(CrossSite):
-        gate().examine(http(BY_COOKIE, method=method)).require()
+        authenticator().authenticate(http(BY_COOKIE, method=method)).require()
     with pytest.raises(CrossSite):
-        gate().examine(http(BY_COOKIE, (b"sec-fetch-site", b"cross-site"), method=method)).require()
-    assert gate().examine(http(BY_COOKIE, (b"sec-fetch-site", b"same-origin"), method=method)).principal
-    assert gate().examine(http(BY_COOKIE, (b"x-csrf-token", b"good"), method=method)).principal
+        authenticator().authenticate(http(BY_COOKIE, (b"sec-fetch-site", b"cross-site"), method=method)).require()
+    assert authenticator().authenticate(http(BY_COOKIE, (b"sec-fetch-site", b"same-origin"), method=method)).principal
+    assert authenticator().authenticate(http(BY_COOKIE, (b"x-csrf-token", b"good"), method=method)).principal
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "TRACE"])
 def test_reading_by_cookie_needs_no_proof(method: str) -> None:
-    assert gate().examine(http(BY_COOKIE, (b"sec-fetch-site", b"cross-site"), method=method)).principal
+    assert authenticator().authenticate(http(BY_COOKIE, (b"sec-fetch-site", b"cross-site"), method=method)).principal
 
 
 def test_a_bearer_token_needs_no_proof_of_origin() -> None:
-    assert gate().examine(http(BEARER, (b"origin", b"https://evil"), method="POST")).principal
+    assert authenticator().authenticate(http(BEARER, (b"origin", b"https://evil"), method="POST")).principal
 
 
 @pytest.mark.parametrize(
@@ -135,20 +135,20 @@ def test_a_websocket_handshake_by_cookie_counts_as_unsafe(
     admitted: bool,  # noqa: FBT001 - a table's column
 ) -> None:
     scope = {"type": "websocket", "path": "/ws", "headers": fields}
-    assert (gate().examine(scope).principal is not None) is admitted
-    assert (gate().examine({**scope, "method": "GET"}).principal is not None) is admitted
+    assert (authenticator().authenticate(scope).principal is not None) is admitted
+    assert (authenticator().authenticate({**scope, "method": "GET"}).principal is not None) is admitted
 
 
 def test_without_a_cookie_name_only_the_field_counts() -> None:
-    bare = Gate(verify)
-    assert bare.examine(http(BY_COOKIE)).principal is None
-    assert bare.examine(http(BY_COOKIE)).refusal is None
-    assert bare.examine(http(BY_COOKIE, BEARER)).principal
+    bare = RequestAuthenticator(verify)
+    assert bare.authenticate(http(BY_COOKIE)).principal is None
+    assert bare.authenticate(http(BY_COOKIE)).refusal is None
+    assert bare.authenticate(http(BY_COOKIE, BEARER)).principal
 
 
 def test_two_credentials_are_refused() -> None:
     with pytest.raises(InvalidRequest):
-        gate().examine(http(BY_COOKIE, BEARER)).require()
+        authenticator().authenticate(http(BY_COOKIE, BEARER)).require()
 
 
 @given(
@@ -162,7 +162,7 @@ def test_two_credentials_are_refused() -> None:
     st.sampled_from(["GET", "POST"]),
 )
 def test_c14_any_bytes_in_any_field_are_examined_without_an_exception(fields: Fields, method: str) -> None:
-    found = gate().examine(http(*fields, method=method))
+    found = authenticator().authenticate(http(*fields, method=method))
     assert found.principal is None or found.refusal is None
     assert found.principal is None or any(GOOD in value for _, value in fields)
 
@@ -174,7 +174,7 @@ def test_a_refusal_in_the_scope_makes_no_reference_cycle() -> None:
     gc.disable()
     try:
         scope = Marked(http((b"authorization", b"Bearer " + OLD)))
-        scope["auth"] = gate().examine(scope)
+        scope["auth"] = authenticator().authenticate(scope)
         gone = weakref.ref(scope)
         del scope
         assert gone() is None

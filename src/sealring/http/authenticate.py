@@ -1,10 +1,10 @@
-"""From the raw request to what we know of its sender: found once, asked by all who guard.
+"""From the raw request to what we know of its sender: authenticated once, asked by every guard.
 
-The gate reads a credential, has it verified (no I/O: the verifier's promise) and, where a cookie
+The authenticator reads a credential, has it verified (no I/O: the verifier's promise) and, where a cookie
 brought it to an unsafe method or a WebSocket handshake, asks who sent it (I13; a handshake is a GET
 that acts, and any page may open one). It refuses nothing: a refusal is remembered in the
-`Finding`, so that the route that wants a principal answers with the right error and the route that
-does not goes on with an anonymous user. Whatever the bytes, `examine` returns (I9, C14).
+`AuthResult`, so that the route that wants a principal answers with the right error and the route that
+does not goes on with an anonymous user. Whatever the bytes, `authenticate` returns (I9, C14).
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ Opens = Callable[[], Awaitable[bool]]
 _AUTHENTICATED = frozenset({"authenticated"})
 
 
-class Finding(msgspec.Struct, frozen=True):
-    """What the gate found; also `scope["auth"]`, with the `scopes` that Starlette's `requires` reads."""
+class AuthResult(msgspec.Struct, frozen=True):
+    """What the authenticator found; also `scope["auth"]`, with the `scopes` that Starlette's `requires` reads."""
 
     verify: Verify
-    """By whom: a guard that trusts another verifier does not take this finding over."""
+    """By whom: a guard that trusts another verifier does not take this result over."""
     principal: Principal | None = None
     refusal: SealringError | None = None
     """Why a credential that was sent brought no principal; none when none was sent."""
@@ -58,7 +58,7 @@ class Finding(msgspec.Struct, frozen=True):
         return principal
 
 
-class Gate:
+class RequestAuthenticator:
     """Finds the sender of a request.
 
     `access_cookie` is the exact name of the cookie that may bring the token; none where only the
@@ -89,9 +89,9 @@ class Gate:
         self._matches_csrf = matches_csrf
         self._refused = refused
         self._opens = opens
-        self._nothing = Finding(verify)
+        self._nothing = AuthResult(verify)
 
-    def examine(self, scope: Mapping[str, Any]) -> Finding:
+    def authenticate(self, scope: Mapping[str, Any]) -> AuthResult:
         """Return what the fields of this ASGI scope (http or websocket) say about its sender."""
         try:
             credential = find_credential(scope["headers"], self._access_cookie)
@@ -101,27 +101,27 @@ class Gate:
             if credential.from_cookie and (scope["type"] != "http" or scope["method"] not in SAFE_METHODS):
                 check_cookie_use(scope["headers"], self._origins, principal.session_id, self._matches_csrf)
         except SealringError as error:
-            # the finding lives in the scope: a traceback would tie the frames to it in a cycle
-            return Finding(self.verify, None, error.with_traceback(None))
-        return Finding(self.verify, principal)
+            # the result lives in the scope: a traceback would tie the frames to it in a cycle
+            return AuthResult(self.verify, None, error.with_traceback(None))
+        return AuthResult(self.verify, principal)
 
-    def finding(self, scope: Mapping[str, Any]) -> Finding:
-        """Return what the middleware has found for this request by the same verifier; else `examine`."""
+    def authenticated(self, scope: Mapping[str, Any]) -> AuthResult:
+        """Return what the middleware has found for this request by the same verifier; else `authenticate`."""
         found = scope.get("auth")
-        if isinstance(found, Finding) and found.verify == self.verify:
+        if isinstance(found, AuthResult) and found.verify == self.verify:
             return found
-        return self.examine(scope)
+        return self.authenticate(scope)
 
-    async def find(self, scope: Mapping[str, Any]) -> Finding:
-        """As `finding`, once the verifier is open: where nobody has opened it, the first request does."""
-        found = self.finding(scope)
+    async def authenticate_when_open(self, scope: Mapping[str, Any]) -> AuthResult:
+        """As `authenticated`, once the verifier is open: where nobody has opened it, the first request does."""
+        found = self.authenticated(scope)
         return await self.once_open(scope, found) if type(found.refusal) is Stale else found
 
-    async def once_open(self, scope: Mapping[str, Any], stale: Finding) -> Finding:
-        """Examine anew where the verifier was stale because nobody had opened it; else the finding stands."""
+    async def once_open(self, scope: Mapping[str, Any], stale: AuthResult) -> AuthResult:
+        """Authenticate anew where the verifier was stale because nobody had opened it; else the result stands."""
         if self._opens is None or not await self._opens():
             return stale
-        return self.examine(scope)
+        return self.authenticate(scope)
 
     def report(self, error: SealringError, scope: Mapping[str, Any]) -> None:
         """Log and count a refusal: called by whoever answers with it, so that each is told once."""
