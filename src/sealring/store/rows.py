@@ -1,13 +1,16 @@
 """Records as rows: the same columns in the same order in every SQL dialect.
 
+A table's columns are the fields of its dataclass, so a new column is one new field and one line of SQL in a migration.
 Scopes, claims and details are JSON text: no array or JSON type is asked of an engine. Nothing is decided here.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import fields
+from operator import attrgetter
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import msgspec
 
@@ -22,55 +25,9 @@ from sealring.signing_keys.key import SigningKey
 from sealring.store.records import SessionRecord
 
 Row = tuple[Any, ...]
-
-SESSION_NAMES = (
-    "id",
-    "subject",
-    "client_id",
-    "scopes",
-    "claims",
-    "device",
-    "address",
-    "created_at",
-    "auth_time",
-    "last_seen_at",
-    "idle_seconds",
-    "expires_at",
-    "generation",
-    "minted_ms",
-    "parent_minted_ms",
-    "confirmed_ms",
-    "child_minted_ms",
-    "ended_at",
-    "ended_by",
-    "amr",
-    "acr",
-)
-MOVING_NAMES = (
-    "scopes",
-    "claims",
-    "device",
-    "address",
-    "last_seen_at",
-    "generation",
-    "minted_ms",
-    "parent_minted_ms",
-    "confirmed_ms",
-    "child_minted_ms",
-)
-"""What a refresh may change. Who the session belongs to, its limits and its end are not among it."""
-SESSION_COLUMNS = ", ".join(SESSION_NAMES)
-SESSION_COLUMNS_OF_S = ", ".join(f"s.{name}" for name in SESSION_NAMES)
-ACCOUNT_COLUMNS = "id, name, canonical_name, email, canonical_email, password_hash, scopes, status, created_at"
-ACCOUNT_COLUMNS_OF_A = ", ".join(f"a.{name}" for name in ACCOUNT_COLUMNS.split(", "))
-CREDENTIAL_COLUMNS = "id, account_id, method, public, sealed, label, counter, created_at, last_used_at"
-ONE_TIME_COLUMNS = "digest, purpose, subject, data, expires_at"
-ENTRY_COLUMNS = "number, id, kind, target, epoch, expires_at"
-EVENT_COLUMNS = "number, kind, at_ms, subject, session, address, cause, detail"
-KEY_COLUMNS = "kid, alg, public_jwk, sealed, published_at, signs_from, verifies_until, revoked_at"
+T = TypeVar("T")
 
 _decode_scopes = msgspec.json.Decoder(tuple[str, ...]).decode
-_decode_claims = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 def storable(*texts: str | None) -> bool:
@@ -107,145 +64,131 @@ def write_claims(claims: Mapping[str, Any]) -> str:
     return msgspec.json.encode(dict(claims)).decode() if claims else "{}"
 
 
-def write_session(session: Session) -> Row:
-    """The row of a session, in the order of `SESSION_COLUMNS`."""
-    return (
-        session.id,
-        session.subject,
-        session.client_id,
-        write_scopes(session.scopes),
-        write_claims(session.claims),
-        write_text(session.device),
-        write_text(session.address),
-        session.created_at,
-        session.auth_time,
-        session.last_seen_at,
-        session.idle_seconds,
-        session.expires_at,
-        session.generation,
-        session.minted_ms,
-        session.parent_minted_ms,
-        session.confirmed_ms,
-        session.child_minted_ms,
-        session.ended_at,
-        session.ended_by,
-        write_scopes(session.amr),
-        session.acr,
-    )
+def write_text(text: str) -> str:
+    """Text from outside. What no column can hold is written as an escape: neither lost nor a server error."""
+    return text if storable(text) else text.replace("\0", "\\x00").encode(errors="backslashreplace").decode()
 
 
-def write_moving(session: Session) -> Row:
-    """What a refresh may change of a session, in the order of `MOVING_NAMES`."""
-    return (
-        write_scopes(session.scopes),
-        write_claims(session.claims),
-        write_text(session.device),
-        write_text(session.address),
-        session.last_seen_at,
-        session.generation,
-        session.minted_ms,
-        session.parent_minted_ms,
-        session.confirmed_ms,
-        session.child_minted_ms,
-    )
+def _as_it_is(value: Any) -> Any:
+    return value
 
 
-def read_session(row: Row) -> Session:
-    """The session of a row."""
-    return Session(
-        id=row[0],
-        subject=row[1],
-        client_id=row[2],
-        scopes=_decode_scopes(row[3]),
-        claims=_decode_claims(row[4]),
-        device=row[5],
-        address=row[6],
-        created_at=row[7],
-        auth_time=row[8],
-        last_seen_at=row[9],
-        idle_seconds=row[10],
-        expires_at=row[11],
-        generation=row[12],
-        minted_ms=row[13],
-        parent_minted_ms=row[14],
-        confirmed_ms=row[15],
-        child_minted_ms=row[16],
-        ended_at=row[17],
-        ended_by=row[18],
-        amr=_decode_scopes(row[19]),
-        acr=row[20],
-    )
+class Form(NamedTuple):
+    """How a field that is no plain number or text stands in its column."""
+
+    write: Callable[[Any], Any]
+    read: Callable[[Any], Any] = _as_it_is
 
 
-def write_account(account: Account) -> Row:
-    """The row of an account, in the order of `ACCOUNT_COLUMNS`; its epoch lives with the subject."""
-    return (
-        account.id,
-        account.name,
-        account.canonical_name,
-        account.email,
-        account.canonical_email,
-        account.password_hash,
-        write_scopes(account.scopes),
-        account.status,
-        account.created_at,
-    )
+TEXT_FROM_OUTSIDE = Form(write_text)
+SCOPES = Form(write_scopes, _decode_scopes)
+CLAIMS = Form(write_claims, msgspec.json.Decoder(dict[str, Any]).decode)
+DETAIL = Form(lambda detail: json.dumps(dict(detail)), json.loads)
+"""In ASCII: a detail may hold what was typed, even a lone surrogate."""
+
+
+class Table(Generic[T]):
+    """Values of one dataclass as rows; a column for each field.
+
+    Args:
+        kind: the dataclass.
+        forms: fields that are written in another form than they have.
+        omit: fields that have no column here.
+    """
+
+    def __init__(self, kind: type[T], forms: Mapping[str, Form] | None = None, *, omit: Collection[str] = ()) -> None:
+        self._kind = kind
+        self._forms = {} if forms is None else dict(forms)
+        self.names = tuple(field.name for field in fields(kind) if field.name not in omit)  # type: ignore[arg-type]
+        self.columns = ", ".join(self.names)
+        self.write = self.writer(self.names)
+        """A value's row."""
+        self._reads = [(name, form.read) for name, form in self._forms.items() if form.read is not _as_it_is]
+
+    def columns_of(self, alias: str) -> str:
+        """The columns of a table that stands under another name in a statement."""
+        return ", ".join(f"{alias}.{name}" for name in self.names)
+
+    def writer(self, names: tuple[str, ...]) -> Callable[[T], Row]:
+        """Writes these fields alone."""
+        get = attrgetter(*names)
+        writes = [(place, self._forms[name].write) for place, name in enumerate(names) if name in self._forms]
+
+        def write_row(value: T) -> Row:
+            row = list(get(value))
+            for place, write in writes:
+                row[place] = write(row[place])
+            return tuple(row)
+
+        return write_row
+
+    def read(self, row: Row, **omitted: Any) -> T:
+        """The value of a row that begins with these columns.
+
+        Args:
+            row: may go on.
+            omitted: fields that have no column.
+        """
+        values = dict(zip(self.names, row, strict=False))
+        for name, read in self._reads:
+            values[name] = read(values[name])
+        return self._kind(**values, **omitted)
+
+
+_SESSIONS = Table(
+    Session,
+    {"scopes": SCOPES, "claims": CLAIMS, "device": TEXT_FROM_OUTSIDE, "address": TEXT_FROM_OUTSIDE, "amr": SCOPES},
+)
+_ACCOUNTS = Table(Account, {"scopes": SCOPES}, omit={"epoch"})
+"""The epoch stands with the subject, which outlives its account."""
+_CREDENTIALS = Table(Credential, {"label": TEXT_FROM_OUTSIDE})
+_ONE_TIME = Table(OneTime)
+_KEYS = Table(SigningKey)
+_EVENTS = Table(
+    Event,
+    dict.fromkeys(("subject", "session", "address", "cause"), TEXT_FROM_OUTSIDE) | {"detail": DETAIL},
+    omit={"number"},
+)
+"""The number is the store's to give."""
+
+MOVING_NAMES = (
+    "scopes",
+    "claims",
+    "device",
+    "address",
+    "last_seen_at",
+    "generation",
+    "minted_ms",
+    "parent_minted_ms",
+    "confirmed_ms",
+    "child_minted_ms",
+)
+"""What a refresh may change. Who the session belongs to, its limits and its end are not among it."""
+SESSION_NAMES = _SESSIONS.names
+SESSION_COLUMNS = _SESSIONS.columns
+SESSION_COLUMNS_OF_S = _SESSIONS.columns_of("s")
+ACCOUNT_COLUMNS = _ACCOUNTS.columns
+ACCOUNT_COLUMNS_OF_A = _ACCOUNTS.columns_of("a")
+CREDENTIAL_COLUMNS = _CREDENTIALS.columns
+ONE_TIME_COLUMNS = _ONE_TIME.columns
+ENTRY_COLUMNS = "number, id, kind, target, epoch, expires_at"
+EVENT_COLUMNS = f"number, {_EVENTS.columns}"
+KEY_COLUMNS = _KEYS.columns
+
+write_session, read_session = _SESSIONS.write, _SESSIONS.read
+write_moving = _SESSIONS.writer(MOVING_NAMES)
+"""What a refresh may change of a session, in the order of `MOVING_NAMES`."""
+write_account = _ACCOUNTS.write
+write_credential, read_credential = _CREDENTIALS.write, _CREDENTIALS.read
+write_one_time, read_one_time = _ONE_TIME.write, _ONE_TIME.read
+write_key, read_key = _KEYS.write, _KEYS.read
+write_event = _EVENTS.write
+"""The row of an audit line without its number."""
 
 
 def read_account(row: Row) -> Account:
     """The account of a row that ends with its subject's epoch."""
-    return Account(
-        id=row[0],
-        name=row[1],
-        canonical_name=row[2],
-        email=row[3],
-        canonical_email=row[4],
-        password_hash=row[5],
-        scopes=_decode_scopes(row[6]),
-        status=row[7],
-        created_at=row[8],
-        epoch=row[9],
-    )
-
-
-def write_credential(credential: Credential) -> Row:
-    """The row of a credential, in the order of `CREDENTIAL_COLUMNS`."""
-    return (
-        credential.id,
-        credential.account_id,
-        credential.method,
-        credential.public,
-        credential.sealed,
-        write_text(credential.label),
-        credential.counter,
-        credential.created_at,
-        credential.last_used_at,
-    )
-
-
-def read_credential(row: Row) -> Credential:
-    """The credential of a row."""
-    return Credential(
-        id=row[0],
-        account_id=row[1],
-        method=row[2],
-        public=row[3],
-        sealed=row[4],
-        label=row[5],
-        counter=row[6],
-        created_at=row[7],
-        last_used_at=row[8],
-    )
-
-
-def write_one_time(one_time: OneTime) -> Row:
-    """The row of something that counts once, in the order of `ONE_TIME_COLUMNS`."""
-    return one_time.digest, one_time.purpose, one_time.subject, one_time.data, one_time.expires_at
-
-
-def read_one_time(row: Row) -> OneTime:
-    """What counts once, of a row."""
-    return OneTime(digest=row[0], purpose=row[1], subject=row[2], data=row[3], expires_at=row[4])
+    return _ACCOUNTS.read(row, epoch=row[-1])
 
 
 def read_session_record(row: Row) -> SessionRecord:
@@ -263,61 +206,6 @@ def read_entry(row: Row) -> Entry:
     return Entry(*row)
 
 
-def write_event(event: Event) -> Row:
-    """The row of an audit line without its number."""
-    return (
-        event.kind,
-        event.at_ms,
-        write_text(event.subject),
-        write_text(event.session),
-        write_text(event.address),
-        write_text(event.cause),
-        json.dumps(dict(event.detail)),
-    )
-
-
-def write_text(text: str) -> str:
-    """Text from outside. What no column can hold is written as an escape: neither lost nor a server error."""
-    return text if storable(text) else text.replace("\0", "\\x00").encode(errors="backslashreplace").decode()
-
-
 def read_event(row: Row) -> Event:
-    """The audit line of a row."""
-    return Event(
-        number=row[0],
-        kind=row[1],
-        at_ms=row[2],
-        subject=row[3],
-        session=row[4],
-        address=row[5],
-        cause=row[6],
-        detail=json.loads(row[7]),
-    )
-
-
-def write_key(key: SigningKey) -> Row:
-    """The row of a signing key, in the order of `KEY_COLUMNS`."""
-    return (
-        key.kid,
-        key.alg,
-        key.public_jwk,
-        key.sealed,
-        key.published_at,
-        key.signs_from,
-        key.verifies_until,
-        key.revoked_at,
-    )
-
-
-def read_key(row: Row) -> SigningKey:
-    """The signing key of a row."""
-    return SigningKey(
-        kid=row[0],
-        alg=row[1],
-        public_jwk=row[2],
-        sealed=row[3],
-        published_at=row[4],
-        signs_from=row[5],
-        verifies_until=row[6],
-        revoked_at=row[7],
-    )
+    """The audit line of a row that begins with its number."""
+    return _EVENTS.read(row[1:], number=row[0])
