@@ -129,7 +129,7 @@ class Connection(psycopg.AsyncConnection[Any]):
 
 
 async def check_alive(connection: Connection) -> None:
-    """Notice, without asking the server, that it has hung up: so a restart costs nobody an answer.
+    """Notice, without asking the server, that it has hung up: so that a restart fails no request.
 
     Raises:
         OperationalError: it has.

@@ -36,7 +36,7 @@ BUDGET_SECONDS = STATEMENT_SECONDS
 CONNECTIONS = 8
 """Of one process, beside those for swaps: enough for two cores' worth of waiting, few enough for many nodes."""
 WAITING_LIMIT = 1024
-"""Callers that may wait for a connection; what comes on top is told to try again."""
+"""Callers that may wait for a connection; callers beyond it are told to try again."""
 
 _DEFAULTS: dict[str, Any] = {
     "fallback_application_name": "sealring",

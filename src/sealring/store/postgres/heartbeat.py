@@ -1,4 +1,4 @@
-"""A row that is written again and again, to know that somebody still acknowledges what is written here (F8).
+"""A row that is written again and again: proof that this server's commits are still acknowledged (F8).
 
 A primary that was fenced off answers every read as before, and knows nothing of what its successor has revoked since.
 But its synchronous standbys are gone: its commits hang, and PostgreSQL shows a row to others only when its commit was
@@ -24,7 +24,7 @@ NOW_MS = "(extract(epoch FROM clock_timestamp()) * 1000)::BIGINT"
 PATIENCE_SECONDS = 1.0
 """How long a poll waits for a write to be acknowledged. A healthy server takes milliseconds."""
 _WRITE = f"UPDATE heartbeat SET at_ms = {NOW_MS} WHERE at_ms NOT BETWEEN {NOW_MS} - %s AND {NOW_MS}"  # noqa: S608 - constants
-"""Whoever waited here for another's write finds it young, and writes nothing."""
+"""A node that waited here for another's write finds a recent time, and writes nothing."""
 
 
 class Heartbeat:

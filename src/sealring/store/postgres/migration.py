@@ -39,7 +39,7 @@ SELECT c.relname, n.nspname = current_schema(), (
 WHERE c.relname = ANY(%s) AND pg_table_is_visible(c.oid)
 """
 _OURS = {"schema_version": "version integer, digest text", "store": "one integer, incarnation text"}
-"""How the columns of two tables begin that nobody else has together."""
+"""How the columns of two tables begin; no other application has both."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Forgetting in PostgreSQL, some hundreds of rows to a statement of its own, so that no refresh waits for long (P9)."""
+"""Deletes expired rows from PostgreSQL, a few hundred with each statement, so that no refresh waits for long (P9)."""
 
 from __future__ import annotations
 

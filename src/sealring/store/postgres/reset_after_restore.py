@@ -13,7 +13,7 @@ from sealring.store.records import Committed
 from sealring.store.revocation_log import draft_entry, retained_until
 
 BUDGET_SECONDS = 3600.0
-"""It writes every row of subjects and sessions, once, while nothing else is to be done."""
+"""It writes every row of subjects and sessions, once, while nothing else runs."""
 
 
 async def reset_after_restore(connection: Connection, event: Event, *, now: int) -> Committed[None]:

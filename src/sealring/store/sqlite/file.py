@@ -32,7 +32,7 @@ PASSING = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_
 class OpenedFiles:
     """Which files the path named when a connection opened them: the database, and the log of its latest commits.
 
-    A file that is removed or replaced stays open, and SQLite goes on writing to what nobody will see again. (It looks
+    A file that is removed or replaced stays open, and SQLite goes on writing to a file that no path names. (It looks
     only when it uses a rollback journal.) A log that is gone takes all commits since the last checkpoint with it.
 
     Args:
@@ -83,7 +83,7 @@ def check_name(path: str | Path) -> Path:
     """The path of a database file, unless SQLite's tools would read it as something else.
 
     Raises:
-        ConfigurationError: `:memory:`, a `file:` URI, or a name that nobody can see whole.
+        ConfigurationError: `:memory:`, a `file:` URI, or a name with invisible characters.
     """
     text = str(path)
     if text == ":memory:" or text.endswith("/:memory:"):
@@ -162,7 +162,7 @@ def read_version(path: Path) -> int:
 
 
 def opening_error(path: Path, error: sqlite3.Error | OSError) -> ConfigurationError | StoreUnavailable:
-    """What an error means while the file is being opened, when somebody can still mend it."""
+    """What an error means while the file is being opened, when the operator can still act on it."""
     if isinstance(error, OSError):
         return ConfigurationError(f"{path.name} cannot be locked: {error.strerror}", hint=PLACE_HINT)
     if result_code(error) in PASSING | {sqlite3.SQLITE_IOERR}:

@@ -1,6 +1,6 @@
 """What the database's thread does with the jobs in its queue: reads at once, writes many to a commit.
 
-Each write runs in a savepoint of one BEGIN IMMEDIATE transaction, and none hears of success before COMMIT has returned
+Each write runs in a savepoint of one BEGIN IMMEDIATE transaction, and none reports success before COMMIT has returned
 with synchronous=FULL (P2). A write that raises rolls back alone; an error of the file fails the whole group, and the
 next group starts anew, on a fresh connection if need be (P3). Reads go on while the group waits for its turn.
 """
@@ -65,7 +65,7 @@ class Job:
         """Do the work and keep what came of it."""
         try:
             self.result = self.work(db)
-        except Exception as error:  # noqa: BLE001 - what the work raises belongs to whoever asked
+        except Exception as error:  # noqa: BLE001 - what the work raises is for its caller
             self.error = error
 
     def fail(self, cause: Exception) -> None:
@@ -134,7 +134,7 @@ class GroupCommit:
     def close(self) -> None:
         """Close the file under the write lock: the last connection to close runs a checkpoint.
 
-        When no turn is to be had, somebody else has the file open, and closing does no more than let go.
+        If the lock cannot be had, another connection has the file open, and closing only releases it.
         """
         with contextlib.suppress(sqlite3.Error, OSError):
             self._await_turn(time.monotonic() + BUDGET_SECONDS)
@@ -183,7 +183,7 @@ class GroupCommit:
                 self._in_savepoint(db, job)
             db.execute("COMMIT")
             self._files.find_log()
-            if not self._look():  # nobody will see what was committed: nobody is told that it was
+            if not self._look():  # what was committed is lost with the file: do not report success
                 raise StoreUnavailable(GONE)  # noqa: TRY301 - it fails the group as any other error of the file
         except (sqlite3.Error, OSError, StoreUnavailable, ConfigurationError) as error:
             self._abandon(error)

@@ -1,4 +1,4 @@
-"""Forgetting in SQLite, some hundreds of rows to a transaction, so that no refresh waits for long (P9)."""
+"""Deletes expired rows from SQLite, a few hundred in each transaction, so that no refresh waits for long (P9)."""
 
 from __future__ import annotations
 

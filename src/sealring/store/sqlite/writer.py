@@ -1,9 +1,9 @@
 """One SQLite file as coroutines see it: every statement on one connection on a thread of its own.
 
-The file is in write-ahead logging with synchronous=FULL, and every commit, checkpoint and close happens in the
+The file is in write-ahead logging with synchronous=FULL, and every commit, checkpoint and close happens under the
 lock. That also shuts out the WAL-reset bug of SQLite 3.7.0 to 3.51.2 (sqlite.org/wal.html#walresetbug): commits
 are lost when a checkpoint starts on one connection while another commits and resets the log. Here checkpoints run only
-at the end of a COMMIT, at opening and at closing, so under the lock that whoever resets the log must hold. Tools of
+at the end of a COMMIT, at opening and at closing, so under the lock that a reset of the log needs. Tools of
 others that write to the file or checkpoint it while a server runs stand outside of that; reading it does no harm.
 Windows has no flock: there a rollback journal, which knows neither log nor checkpoint, and SQLite's own waiting.
 """
@@ -27,7 +27,7 @@ T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
 
 QUEUE_LIMIT = 4096
-"""Under a second of writes on an ordinary disk; what comes on top is told to try again."""
+"""Under a second of writes on an ordinary disk; callers beyond it are told to try again."""
 
 _of_parent: set[Path] = set()
 """Files that were open when this process forked. SQLite remembers the locks of its process, and in the child takes
@@ -134,7 +134,7 @@ class SqliteWriter:
     def _run(self, opening: Job) -> None:
         try:
             file = GroupCommit(self.path, self._queue)
-        except Exception as error:  # noqa: BLE001 - whoever opens hears of it, whatever it is
+        except Exception as error:  # noqa: BLE001 - reported to the caller of `open`
             opening.error = error
             deliver([opening])
         else:
