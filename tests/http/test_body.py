@@ -16,7 +16,7 @@ from sealring.errors import (
     SealringError,
     UnsupportedMediaType,
 )
-from sealring.http.body import MAX_BODY_BYTES, MAX_FORM_FIELDS, read_body, read_form, read_json
+from sealring.http.body import MAX_BODY_BYTES, MAX_FORM_FIELDS, check_form_type, parse_form, read_body, read_json
 
 JSON = [(b"content-type", b"application/json")]
 FORM = [(b"content-type", b"application/x-www-form-urlencoded")]
@@ -38,7 +38,8 @@ def json_of(fields: Fields, *chunks: bytes) -> tuple[bytes, dict[str, Any] | Non
 
 
 def form_of(fields: Fields, *chunks: bytes) -> dict[str, str]:
-    return asyncio.run(read_form(fields, arriving(*chunks)))
+    check_form_type(fields)
+    return parse_form(asyncio.run(read_body(fields, arriving(*chunks))))
 
 
 @pytest.mark.parametrize(

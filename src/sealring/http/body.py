@@ -49,19 +49,6 @@ async def read_json(
     return body, parse_json(headers, body)
 
 
-async def read_form(
-    headers: Headers, receive: Receive, *, deadline_seconds: float = DEADLINE_SECONDS
-) -> dict[str, str]:
-    """Return the fields of an urlencoded form (RFC 6749 appendix B; WHATWG URL §5.1), each at most once.
-
-    Raises:
-        UnsupportedMediaType, BodyTooLarge, RequestTimeout: as for JSON.
-        MalformedBody: a field twice (RFC 6749 §3.2), more than 32, a broken escape, not UTF-8.
-    """
-    check_form_type(headers)
-    return parse_form(await read_body(headers, receive, deadline_seconds=deadline_seconds))
-
-
 def check_json_type(headers: Headers) -> None:
     """Let a head pass whose body may be JSON, or absent.
 
@@ -105,10 +92,10 @@ def check_form_type(headers: Headers) -> None:
 
 
 def parse_form(body: bytes) -> dict[str, str]:
-    """Return the fields of a form, each at most once.
+    """Return the fields of an urlencoded form (RFC 6749 appendix B; WHATWG URL §5.1), each at most once.
 
     Raises:
-        MalformedBody: a field twice, more than 32, a broken escape, not UTF-8.
+        MalformedBody: a field twice (RFC 6749 §3.2), more than 32, a broken escape, not UTF-8.
     """
     if body.count(b"&") >= MAX_FORM_FIELDS:
         raise MalformedBody("too many form fields")
