@@ -136,6 +136,7 @@ class Sealring:
             opens=self._open_for_check,
         )
         self.issuer = _issuer(settings, secret, committing, keys, self.access_ttl, clock, grant_for)
+        self._follows = True
         self._opening = Opening(start=self._start, stop=self._stop, abandon=self._abandon)
         self._maintenance = Maintenance(
             committing,
@@ -153,15 +154,18 @@ class Sealring:
 
     # life
 
-    async def open(self) -> None:
+    async def open(self, *, follow: bool = True) -> None:
         """Open the store, make sure that a key can sign, load all revocations; once, for all callers.
 
-        It may be closed and opened again, in another event loop too.
+        It may be closed and opened again, in another event loop too. With `follow=False`, as commands open it, no key
+        is made and nothing is followed: it writes, and verifies no token.
 
         Raises:
             ConfigurationError: the store cannot be used, or no listed secret opens its keys.
             StoreUnavailable: it cannot be reached now.
         """
+        if not self._opening.is_open():
+            self._follows = follow
         await self._opening.open()
 
     def forked(self) -> None:
@@ -178,6 +182,8 @@ class Sealring:
     async def _start(self) -> None:
         await self.store.open()
         self.issuer.accounts.open()
+        if not self._follows:
+            return
         await self.access_ttl.declare()  # before the ring is read: a longer life puts the end of keys off
         await self.issuer.keys.start()
         self.issuer.keys.verifying()  # a key that no listed secret opens is said now

@@ -29,9 +29,8 @@ async def _opened() -> AsyncIterator[Sealring]:
     from sealring.sealring import Sealring  # noqa: PLC0415 - help and version start without FastAPI
 
     auth = Sealring()
-    await auth.store.open()
+    await auth.open(follow=False)
     try:
         yield auth
     finally:
-        await auth.issuer.accounts.close()
-        await auth.store.close()
+        await auth.close()

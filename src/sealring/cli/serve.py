@@ -124,12 +124,12 @@ async def find_signing_key(settings: Settings) -> None:
     from sealring.sealring import Sealring  # noqa: PLC0415 - the other commands start without FastAPI
 
     auth = Sealring(settings)
-    await auth.store.open()
+    await auth.open(follow=False)
     try:
         await auth.issuer.keys.load()
         auth.issuer.keys.signing()
     finally:
-        await auth.store.close()
+        await auth.close()
 
 
 def run(listener: socket.socket, workers: int) -> None:
