@@ -25,9 +25,11 @@ from secrets import token_bytes
 from argon2.low_level import Type, hash_secret_raw
 
 from sealring import jwt
+from sealring.authentication.decision import AuthenticationPolicy
 from sealring.errors import SealringError
 from sealring.issuer.accounts import AccountPolicy, Accounts
 from sealring.issuer.argon2id import OWASP_2024
+from sealring.issuer.authenticator import Authenticator
 from sealring.issuer.commit import CommittingStore
 from sealring.issuer.hashing import PasswordHasher
 from sealring.issuer.origin import Origin
@@ -46,6 +48,7 @@ ROUNDS = 9
 FLOOD_ROUNDS = 15
 FLOOD = 10
 """Times the log-ins that the machine can hash."""
+HERE = Origin("192.0.2.1")
 NO_LIMIT = RateLimit(1_000_000, 1)
 
 
@@ -54,20 +57,29 @@ def now_ms() -> int:
 
 
 @asynccontextmanager
-async def accounts_over(store: Store) -> AsyncIterator[Accounts]:
+async def accounts_over(store: Store) -> AsyncIterator[Callable[[str, str], Awaitable[object]]]:
     """Fifty accounts, and no throttle: the question is what hashing costs."""
     await store.open()
     node = NodeState(SystemClock(5), max_staleness=5)
+    committing = CommittingStore(store, node)
     accounts = Accounts(
-        CommittingStore(store, node),
+        committing,
         PasswordHasher(),
         clock=now_ms,
         devices=DeviceCookies([token_bytes(32)]),
         policy=AccountPolicy(account_rate=NO_LIMIT, address_rate=NO_LIMIT),
     )
     for number in range(ACCOUNTS):
-        await accounts.register(f"user{number}", PASSWORD, None, Origin("192.0.2.1"))
-    yield accounts
+        await accounts.register(f"user{number}", PASSWORD, None, HERE)
+    authenticator = Authenticator(
+        store=committing, accounts=accounts, policy=AuthenticationPolicy(), methods=(accounts.password,), clock=now_ms
+    )
+
+    async def prove(username: str, password: str) -> object:
+        response = {"username": username, "password": password}
+        return await authenticator.prove(None, accounts.password, response, HERE)
+
+    yield prove
     await accounts.close()
     await store.close()
 
@@ -96,13 +108,13 @@ def bare_hash() -> bytes:
 
 
 async def log_ins_against_bare_hashes(name: str, store: Store, seconds: float) -> None:
-    async with accounts_over(store) as accounts:
+    async with accounts_over(store) as log_in:
         threads = PasswordHasher()  # of the same number and priority
         ratios, log_in_rates = [], []
         for _ in range(ROUNDS):
             bare = await rate_of(lambda _: threads.run(bare_hash), seconds)
             log_ins = await rate_of(
-                lambda number: accounts.authenticate(f"user{number % ACCOUNTS}", PASSWORD, Origin("192.0.2.1")),
+                lambda number: log_in(f"user{number % ACCOUNTS}", PASSWORD),
                 seconds,
             )
             ratios.append(log_ins / bare)
@@ -153,7 +165,7 @@ async def verification_under_flood(store: Store, seconds: float) -> None:
     key = jwt.Key.generate("ES256")
     token = jwt.sign({"sub": "42"}, key, issuer="https://auth.example.com", expires_in="30m")
     verifier = jwt.Verifier(key.public(), issuer="https://auth.example.com", cache_size=0)
-    async with accounts_over(store) as accounts:
+    async with accounts_over(store) as prove:
         threads = PasswordHasher()
         hashes = await rate_of(lambda _: threads.run(bare_hash), seconds)
         threads.close()
@@ -161,7 +173,7 @@ async def verification_under_flood(store: Store, seconds: float) -> None:
 
         async def log_in(number: int) -> None:
             try:
-                await accounts.authenticate(f"user{number % ACCOUNTS}", "wrong wrong wrong wrong", Origin("192.0.2.1"))
+                await prove(f"user{number % ACCOUNTS}", "wrong wrong wrong wrong")
             except SealringError as refused:
                 outcomes[type(refused).__name__] += 1
 

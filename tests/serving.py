@@ -186,7 +186,9 @@ def cheap_sealring(
             answer_grid_ms=1,
         ),
     )
-    auth.issuer = replace(auth.issuer, accounts=accounts)
+    by_password = replace(auth.issuer.logins.authenticator, accounts=accounts, methods=(accounts.password,))
+    logins = replace(auth.issuer.logins, authenticator=by_password)
+    auth.issuer = replace(auth.issuer, accounts=accounts, logins=logins)
     return auth
 
 

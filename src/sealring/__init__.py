@@ -35,7 +35,7 @@ from sealring.errors import (
 if TYPE_CHECKING:
     from sealring.accounts.account import Account
     from sealring.audit.event import Event
-    from sealring.issuer.issuer import LoggedIn
+    from sealring.issuer.log_in import LoggedIn
     from sealring.issuer.sessions import Issued
     from sealring.sealring import Sealring
     from sealring.sessions.grant import Grant
@@ -82,7 +82,7 @@ _MODULES = {
     "Event": "sealring.audit.event",
     "Grant": "sealring.sessions.grant",
     "Issued": "sealring.issuer.sessions",
-    "LoggedIn": "sealring.issuer.issuer",
+    "LoggedIn": "sealring.issuer.log_in",
     "Principal": "sealring.verifier.principal",
     "RemoteKeys": "sealring.verifier.remote_keys",
     "Sealring": "sealring.sealring",

@@ -38,6 +38,7 @@ password or a secret. A caller's own mistake (a bad option, a wrong type) is `Ty
     │   ├── WrongCredentials      invalid_credentials     unknown, wrong or disabled: never which
     │   │   ├── WrongPassword     invalid_credentials     of somebody who is logged in already
     │   │   └── NotGranted        invalid_credentials     the application's `grant_for` grants no session
+    │   ├── SecondFactorRequired  second_factor_required  `pending` and the `methods` of the next step
     │   ├── InvalidPendingLogin   login_expired           not ours, too old, used, or of another browser
     │   ├── NameTaken             name_taken
     │   ├── InvalidField          invalid_field           `field` and `reason`
@@ -291,6 +292,17 @@ class NotGranted(WrongCredentials):
     """The application's `grant_for` grants this subject no session. To the client it is any other wrong log-in."""
 
     cause = "grant_for grants nothing"
+
+
+class SecondFactorRequired(AccountRefused):
+    """What was proved is right, and one more factor is needed: by one of `methods`, with `pending` brought back."""
+
+    code = "second_factor_required"
+
+    def __init__(self, pending: str, methods: tuple[str, ...]) -> None:
+        super().__init__("one more factor is needed")
+        self.pending = pending
+        self.methods = methods
 
 
 class InvalidPendingLogin(AccountRefused):

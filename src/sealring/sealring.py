@@ -12,6 +12,8 @@ from dataclasses import replace
 from math import ceil
 from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
 
+from sealring.authentication.decision import AuthenticationPolicy
+from sealring.authentication.pending import PendingLoginCodec
 from sealring.forks import stop_watching, watch_forks
 from sealring.http.authenticate import RequestAuthenticator
 from sealring.http.client_address import plain_address
@@ -27,10 +29,12 @@ from sealring.issuer.access_tokens import AccessTokenIssuer
 from sealring.issuer.access_ttl import AccessTtl
 from sealring.issuer.account_commands import AccountCommands
 from sealring.issuer.accounts import AccountPolicy, Accounts
+from sealring.issuer.authenticator import Authenticator
 from sealring.issuer.commit import CommittingStore, OnEvent
 from sealring.issuer.hashing import PasswordHasher
-from sealring.issuer.issuer import Issuer, LoggedIn
+from sealring.issuer.issuer import Issuer
 from sealring.issuer.keys import SigningKeys
+from sealring.issuer.log_in import LoggedIn, LogIn
 from sealring.issuer.maintenance import Maintenance
 from sealring.issuer.opening import Opening
 from sealring.issuer.origin import Origin
@@ -552,6 +556,21 @@ def _issuer(  # noqa: PLR0917 - the parts, in the order in which they were made
         store=store,
         accounts=accounts,
         sessions=sessions,
+        logins=LogIn(
+            store=store,
+            authenticator=Authenticator(
+                store=store,
+                accounts=accounts,
+                policy=AuthenticationPolicy(),
+                methods=(accounts.password,),
+                clock=clock.now_ms,
+            ),
+            sessions=sessions,
+            pending=PendingLoginCodec(secret.derive("pending login")),
+            device_cookies=devices,
+            clock=clock.now_ms,
+            client_id=settings.audience_or_issuer,
+        ),
         keys=keys,
         device_cookies=devices,
         address_rate=settings.throttle_address,

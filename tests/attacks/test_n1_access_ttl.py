@@ -21,7 +21,7 @@ import pytest
 from sealring import Sealring
 from sealring.errors import RefreshReused, SessionEnded, TokenError
 from sealring.issuer.access_ttl import LEASE_SECONDS
-from sealring.issuer.issuer import LoggedIn
+from sealring.issuer.log_in import LoggedIn
 from sealring.issuer.origin import Origin
 from sealring.sessions.lifetimes import LEEWAY_SECONDS
 from sealring.sessions.revocation import StaleSubject

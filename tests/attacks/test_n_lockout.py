@@ -86,7 +86,7 @@ def test_n6_the_wait_that_is_told_is_the_true_one() -> None:
             other_node.now_ms = house.now_ms
             for node in (house, other_node):
                 with pytest.raises(Throttled) as refused:
-                    await node.accounts.authenticate("ann", GOOD, HOME)
+                    await node.authenticate("ann", GOOD, HOME)
                 assert refused.value.retry_after == wait, f"after {passed_ms} ms"
         house.now_ms = begin_ms + 1_800_000
         assert await house.attempt("ann", GOOD) == "in"
@@ -101,7 +101,7 @@ def test_n6_the_wait_is_that_of_the_address_where_that_is_longer() -> None:
         for name in ("ann", "bob", "eve"):
             await house.attempt(name, OTHER)
         with pytest.raises(Throttled) as refused:
-            await house.accounts.authenticate("ann", GOOD, HOME)
+            await house.authenticate("ann", GOOD, HOME)
         assert refused.value.retry_after == 3600
 
     run(scenario)
@@ -189,7 +189,7 @@ def test_n6_the_operator_empties_every_bucket_of_an_account(word: str, *, same_n
 def test_n7_right_passwords_from_one_address_leave_others_their_log_ins() -> None:
     async def scenario() -> None:
         house = House(address_rate=RateLimit(1000, 60), account_rate=NO_LIMIT)
-        house.hasher = house.accounts._hasher = house.accounts._attempts._hasher = PasswordHasher(
+        house.hasher = house.accounts._hasher = house.accounts.attempts._hasher = PasswordHasher(
             profile=house.hasher.profile, threads=2, max_waiting=64
         )
         for name in ("eve1", "eve2", "eve3", "eve4"):
@@ -214,7 +214,7 @@ def test_n7_right_passwords_count_in_a_wide_bucket_of_their_address() -> None:
         assert outcomes == {"in": 41, "Throttled": 59}, "the one that finds it full has been hashed already"
         assert await house.attempt("ann", GOOD) == "in"
         with pytest.raises(Throttled) as refused:
-            await house.accounts.authenticate("eve1", GOOD, STRANGER)
+            await house.authenticate("eve1", GOOD, STRANGER)
         house.now_ms += refused.value.retry_after * 1000
         assert await house.attempt("eve1", GOOD, STRANGER) == "in"
 

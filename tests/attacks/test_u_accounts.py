@@ -28,6 +28,7 @@ from sealring.rate_limits.rate import RateLimit
 from sealring.sessions.session import Session
 from sealring.store.memory import MemoryStore
 from sealring.store.records import Committed, LoginGuard
+from tests.logins import authenticate
 from tests.nodes import committing
 
 CHEAP = Argon2Profile(memory_kib=64, passes=1)
@@ -54,13 +55,16 @@ class House:
             policy=AccountPolicy(**{"answer_grid_ms": 1} | policy),
         )
 
+    async def authenticate(self, username: str, password: str, origin: Origin) -> Account:
+        return await authenticate(committing(self.store), self.accounts, username, password, origin)
+
     async def register(self, name: str = "ann", *, email: str | None = None) -> Account:
         return await self.accounts.register(name, GOOD, email, HOME)
 
     async def attempt(self, name: str, password: str, origin: Origin = HOME) -> str:
         """What came of it, in a word."""
         try:
-            await self.accounts.authenticate(name, password, origin)
+            await self.authenticate(name, password, origin)
         except SealringError as refused:
             return type(refused).__name__
         return "in"
@@ -118,7 +122,7 @@ def test_u1_all_refusals_look_alike_and_cost_alike() -> None:
         for name, password in REFUSED:
             before, events = house.hasher.computed, len(await house.store.read_events())
             with pytest.raises(WrongCredentials) as refused:
-                await house.accounts.authenticate(name, password, HOME)
+                await house.authenticate(name, password, HOME)
             hashed = house.hasher.computed - before
             written = len(await house.store.read_events()) - events
             error = refused.value
@@ -136,7 +140,7 @@ def test_u1_throttled_names_look_alike_whether_they_exist_or_not(name: str) -> N
         before = house.hasher.computed
         for password in (GOOD, OTHER, ""):
             with pytest.raises(Throttled) as refused:
-                await house.accounts.authenticate(name, password, HOME)
+                await house.authenticate(name, password, HOME)
             # in whole seconds, and the same: 100 s until a third of the window has gone by, or the 5 s remembered
             assert refused.value.args == ("too many attempts",)
             assert refused.value.retry_after in {5, 100}
@@ -244,7 +248,7 @@ def test_u4_spellings_of_one_name_are_one_account(registered: str, typed: str) -
     async def scenario() -> None:
         house = House()
         account = await house.register(registered)
-        assert (await house.accounts.authenticate(typed, GOOD, HOME)).id == account.id
+        assert (await house.authenticate(typed, GOOD, HOME)).id == account.id
         with pytest.raises(NameTaken):
             await house.register(typed)
 
@@ -525,7 +529,7 @@ def test_u13_a_session_starts_only_on_what_was_proved(meanwhile: str) -> None:
     async def scenario() -> None:
         house = House()
         account = await house.register()
-        proved = await house.accounts.authenticate("ann", GOOD, HOME)
+        proved = await house.authenticate("ann", GOOD, HOME)
         if meanwhile == "changed":
             await house.accounts.change_password(account.id, GOOD, OTHER, keep_session=None, origin=HOME)
         elif meanwhile == "disabled":
@@ -579,7 +583,7 @@ def test_u14_a_rehash_never_writes_an_old_password_back(meanwhile: str) -> None:
             elif meanwhile == "deleted":
                 await house.accounts.delete(account.id)
             else:
-                await house.accounts.authenticate("ann", GOOD, HOME)
+                await house.authenticate("ann", GOOD, HOME)
 
         store.first = change
         outcome = await house.attempt("ann", GOOD)
@@ -604,7 +608,7 @@ def test_u14_a_change_by_the_user_outlives_a_rehash_that_got_in_first() -> None:
         house = House(store)
 
         async def rehash() -> None:
-            await house.accounts.authenticate("ann", GOOD, HOME)
+            await house.authenticate("ann", GOOD, HOME)
 
         store.first = rehash
         await house.accounts.change_password(account.id, GOOD, OTHER, keep_session=None, origin=HOME)

@@ -22,6 +22,7 @@ MADE: dict[type[SealringError], SealringError] = {
     errors.WrongPassword: errors.WrongPassword(),
     errors.NotGranted: errors.NotGranted(),
     errors.NameTaken: errors.NameTaken(),
+    errors.SecondFactorRequired: errors.SecondFactorRequired("secret detail", ("code",)),
     errors.InvalidField: errors.InvalidField("username", "too short"),
     errors.InvalidFields: errors.InvalidFields((errors.InvalidField("a", "b"), errors.InvalidField("c", "d"))),
     errors.Throttled: errors.Throttled(42),

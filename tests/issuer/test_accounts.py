@@ -18,6 +18,7 @@ from sealring.issuer.origin import Origin
 from sealring.rate_limits.device_cookie import DeviceCookies
 from sealring.rate_limits.rate import RateLimit
 from sealring.store.memory import MemoryStore
+from tests.logins import authenticate
 from tests.nodes import committing
 
 CHEAP = Argon2Profile(memory_kib=64, passes=1)
@@ -43,6 +44,9 @@ class House:
             policy=AccountPolicy(**{"answer_grid_ms": 1} | policy),
         )
 
+    async def authenticate(self, username: str, password: str, origin: Origin) -> Account:
+        return await authenticate(committing(self.store), self.accounts, username, password, origin)
+
     async def register(self, name: str = "Ann", password: str = GOOD, email: str | None = None) -> Account:
         return await self.accounts.register(name, password, email, HOME)
 
@@ -66,7 +70,7 @@ def test_register_then_authenticate() -> None:
         assert len(account.id) == 22
         assert account.password_hash is not None
         assert account.password_hash.startswith("$argon2id$")
-        assert await house.accounts.authenticate("ANN", GOOD, HOME) == account
+        assert await house.authenticate("ANN", GOOD, HOME) == account
         assert await house.causes("account_created") == ["registered"]
         assert await house.causes("login") == ["password verified"]
 
@@ -107,7 +111,7 @@ def test_authenticate_returns_the_hash_that_was_proved() -> None:
     async def scenario() -> None:
         house = House()
         account = await house.register()
-        proved = await house.accounts.authenticate("ann", GOOD, HOME)
+        proved = await house.authenticate("ann", GOOD, HOME)
         assert proved.password_hash == account.password_hash
 
     run(scenario)
@@ -133,7 +137,7 @@ def test_failures_say_one_thing_outside_and_the_cause_inside() -> None:
             ("robot", "", "account has no password"),
         ):
             with pytest.raises(WrongCredentials, match=r"^user name or password is wrong$"):
-                await house.accounts.authenticate(name, password, HOME)
+                await house.authenticate(name, password, HOME)
             assert (await house.causes("login_failed"))[-1] == cause
         failed = [event for event in await house.store.read_events() if event.kind == "login_failed"]
         assert {event.subject for event in failed if event.cause == "wrong password"} == {ann.id}
@@ -150,8 +154,8 @@ def test_change_password_ends_sessions_and_the_old_password() -> None:
         await house.accounts.change_password(account.id, GOOD, OTHER, keep_session="sid", origin=HOME)
         assert await house.revoked() == [(account.id, 1)]
         with pytest.raises(WrongCredentials):
-            await house.accounts.authenticate("ann", GOOD, HOME)
-        assert (await house.accounts.authenticate("ann", OTHER, HOME)).epoch == 1
+            await house.authenticate("ann", GOOD, HOME)
+        assert (await house.authenticate("ann", OTHER, HOME)).epoch == 1
         assert await house.causes("password_changed") == ["changed by user"]
 
     run(scenario)
@@ -184,9 +188,9 @@ def test_guessing_the_current_password_is_throttled_and_strangers_do_not_count()
         account = await house.register()
         for _ in range(3):
             with pytest.raises(WrongCredentials):
-                await house.accounts.authenticate("ann", OTHER, HOME)
+                await house.authenticate("ann", OTHER, HOME)
         with pytest.raises(Throttled):
-            await house.accounts.authenticate("ann", GOOD, HOME)
+            await house.authenticate("ann", GOOD, HOME)
         for _ in range(3):
             with pytest.raises(WrongCredentials):
                 await house.accounts.change_password(account.id, OTHER, OTHER, keep_session=None, origin=HOME)
@@ -206,7 +210,7 @@ def test_a_hundred_failures_in_a_row_close_the_account_to_strangers() -> None:
             for verified in range(400):
                 house.now_ms += 40_000  # slower than the short bucket minds
                 try:
-                    await house.accounts.authenticate("ann", OTHER, Origin(f"198.51.{network}.1"))
+                    await house.authenticate("ann", OTHER, Origin(f"198.51.{network}.1"))
                 except WrongCredentials:
                     continue
                 except Throttled:
@@ -219,15 +223,15 @@ def test_a_hundred_failures_in_a_row_close_the_account_to_strangers() -> None:
         assert sum(guesses) == 100
         for origin in (HOME, Origin("198.51.0.1")):
             with pytest.raises(Throttled) as refused:
-                await house.accounts.authenticate("ann", GOOD, origin)
+                await house.authenticate("ann", GOOD, origin)
             assert refused.value.retry_after > 3600
         house.now_ms += 120_000
         with pytest.raises(Throttled) as refused:
-            await house.accounts.authenticate("ann", GOOD, HOME)
+            await house.authenticate("ann", GOOD, HOME)
         assert refused.value.retry_after > 3600
         house.now_ms += 60_000
         await house.accounts.set_password(account.id, OTHER)
-        assert (await house.accounts.authenticate("ann", OTHER, HOME)).id == account.id
+        assert (await house.authenticate("ann", OTHER, HOME)).id == account.id
 
     run(scenario)
 
@@ -239,15 +243,15 @@ def test_success_empties_the_account_bucket_and_not_the_address() -> None:
         for _ in range(2):
             for _ in range(2):
                 with pytest.raises(WrongCredentials):
-                    await house.accounts.authenticate("ann", OTHER, HOME)
-            await house.accounts.authenticate("ann", GOOD, HOME)
+                    await house.authenticate("ann", OTHER, HOME)
+            await house.authenticate("ann", GOOD, HOME)
         # four failures so far: the fifth is the last, the sixth finds the address full
         for _ in range(2):
             with pytest.raises(WrongCredentials):
-                await house.accounts.authenticate("bob", OTHER, HOME)
+                await house.authenticate("bob", OTHER, HOME)
         with pytest.raises(Throttled):
-            await house.accounts.authenticate("ann", GOOD, HOME)
-        assert (await house.accounts.authenticate("ann", GOOD, Origin("198.51.100.1"))).name == "Ann"
+            await house.authenticate("ann", GOOD, HOME)
+        assert (await house.authenticate("ann", GOOD, Origin("198.51.100.1"))).name == "Ann"
 
     run(scenario)
 
@@ -257,7 +261,7 @@ def test_successful_log_ins_cost_an_address_nothing() -> None:
         house = House(address_rate=RateLimit(2, 300))
         await house.register()
         for _ in range(20):
-            await house.accounts.authenticate("ann", GOOD, HOME)
+            await house.authenticate("ann", GOOD, HOME)
 
     run(scenario)
 
@@ -267,11 +271,11 @@ def test_throttled_attempts_are_not_hashed_and_leave_one_audit_line() -> None:
         house = House(account_rate=RateLimit(2, 300))
         for _ in range(2):
             with pytest.raises(WrongCredentials):
-                await house.accounts.authenticate("nobody", OTHER, HOME)
+                await house.authenticate("nobody", OTHER, HOME)
         computed = house.hasher.computed
         for _ in range(50):
             with pytest.raises(Throttled):
-                await house.accounts.authenticate("nobody", OTHER, HOME)
+                await house.authenticate("nobody", OTHER, HOME)
         assert house.hasher.computed == computed
         assert await house.causes("throttled") == ["account bucket is full"]
 
@@ -283,13 +287,13 @@ def test_a_log_in_brings_an_older_hash_to_the_current_profile() -> None:
         house = House(profile=OLDER)
         before = await house.register()
         newer = House(store=house.store)
-        after = await newer.accounts.authenticate("ann", GOOD, HOME)
+        after = await newer.authenticate("ann", GOOD, HOME)
         assert after == replace(before, password_hash=after.password_hash)
         assert after.password_hash is not None
         assert after.password_hash.startswith("$argon2id$v=19$m=64,")
         stored = await house.store.find_account(id=before.id)
         assert stored == after  # epoch too: a rehash revokes nothing
-        assert await newer.accounts.authenticate("ann", GOOD, HOME) == after
+        assert await newer.authenticate("ann", GOOD, HOME) == after
         assert await newer.causes("password_changed") == ["rehashed at log-in"]
 
     run(scenario)
@@ -301,7 +305,7 @@ def test_a_failed_log_in_rehashes_nothing() -> None:
         before = await house.register()
         newer = House(store=house.store)
         with pytest.raises(WrongCredentials):
-            await newer.accounts.authenticate("ann", OTHER, HOME)
+            await newer.authenticate("ann", OTHER, HOME)
         assert await house.store.find_account(id=before.id) == before
 
     run(scenario)
@@ -316,19 +320,19 @@ def test_operator_commands_revoke_what_they_must() -> None:
         await house.accounts.disable(account.id)
         assert await house.revoked() == [(account.id, 1), (account.id, 2)]
         with pytest.raises(WrongCredentials):
-            await house.accounts.authenticate("ann", GOOD, HOME)
+            await house.authenticate("ann", GOOD, HOME)
         await house.accounts.enable(account.id)
         assert len(await house.revoked()) == 2
-        assert (await house.accounts.authenticate("ann", GOOD, HOME)).scopes == ("a", "b")
+        assert (await house.authenticate("ann", GOOD, HOME)).scopes == ("a", "b")
         await house.accounts.set_password(account.id, OTHER)
         assert (await house.revoked())[2:] == [(account.id, 3)]
-        assert (await house.accounts.authenticate("ann", OTHER, HOME)).epoch == 3
+        assert (await house.authenticate("ann", OTHER, HOME)).epoch == 3
         assert (await house.accounts.find("ANN")).id == account.id
         assert [one.name for one in await house.accounts.list()] == ["Ann"]
         await house.accounts.delete(account.id)
         assert (await house.revoked())[3:] == [(account.id, 4)]
         with pytest.raises(WrongCredentials):
-            await house.accounts.authenticate("ann", OTHER, HOME)
+            await house.authenticate("ann", OTHER, HOME)
         assert await house.accounts.list() == []
 
     run(scenario)
@@ -375,7 +379,7 @@ def test_an_operator_vouches_for_an_address_and_it_is_reserved() -> None:
         with pytest.raises(InvalidField) as refused:
             await house.accounts.create("Other", GOOD, email="ANN@example.com")
         assert refused.value.field == "email"
-        assert (await house.accounts.authenticate("ann", GOOD, HOME)).id == ann.id
+        assert (await house.authenticate("ann", GOOD, HOME)).id == ann.id
 
     run(scenario)
 

@@ -17,7 +17,8 @@ from sealring.errors import (
     Throttled,
     WrongCredentials,
 )
-from sealring.issuer.issuer import Issuer, LoggedIn
+from sealring.issuer.issuer import Issuer
+from sealring.issuer.log_in import LoggedIn
 from sealring.issuer.origin import Origin
 from sealring.store.protocol import Store
 from tests.clocks import FrozenClock

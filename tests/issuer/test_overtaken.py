@@ -9,7 +9,7 @@ import pytest
 
 from sealring import Sealring, jwt
 from sealring.errors import WrongCredentials
-from sealring.issuer.issuer import LoggedIn
+from sealring.issuer.log_in import LoggedIn
 from sealring.issuer.origin import Origin
 from sealring.store.memory import MemoryStore
 from tests.clocks import FrozenClock

@@ -28,6 +28,7 @@ from sealring.store.memory import MemoryStore
 from sealring.store.protocol import Store
 from sealring.store.records import LoginGuard
 from tests.clocks import START, FrozenClock
+from tests.logins import authenticate
 from tests.serving import cheap_sealring
 
 pytestmark = pytest.mark.anyio
@@ -183,7 +184,7 @@ async def test_u13_no_session_starts_when_the_guard_does_not_hold(store: Store, 
     await desk.auth.issuer.keys.load()
     accounts = desk.auth.issuer.accounts
     account = await accounts.create("ada", "seven blue otters sing")
-    proved = await accounts.authenticate("ada", "seven blue otters sing", HERE)
+    proved = await authenticate(desk.auth.issuer.store, accounts, "ada", "seven blue otters sing", HERE)
     await accounts.disable(account.id)
     guard = LoginGuard(epoch=proved.epoch)
     with pytest.raises(WrongCredentials):

@@ -19,8 +19,10 @@ from sealring import Sealring
 from sealring.audit.event import Event
 from sealring.errors import SealringError
 from sealring.issuer.accounts import Accounts
-from sealring.issuer.issuer import Issuer, LoggedIn
+from sealring.issuer.authenticator import Authenticator
+from sealring.issuer.issuer import Issuer
 from sealring.issuer.keys import SigningKeys
+from sealring.issuer.log_in import LoggedIn, LogIn
 from sealring.issuer.origin import Origin
 from sealring.issuer.sessions import Issued, Sessions
 from sealring.revocation.entry import Entry
@@ -118,11 +120,36 @@ ROWS: dict[Callable[..., Any], str | tuple[UseCase, list[str], list[str]]] = {
         [],
         ["account_created"],
     ),
-    Accounts.authenticate: (
-        lambda s: fails(s.auth.issuer.accounts.authenticate("ann", OTHER_PASSWORD, HERE)),
+    LogIn.step: (
+        lambda s: s.auth.issuer.logins.step(
+            None,
+            "password",
+            {"username": "ann", "password": PASSWORD},
+            origin=HERE,
+            replaces=s.ann.issued.session.id,
+        ),
+        ["session"],
+        ["login", "session_ended", "session_started"],
+    ),
+    LogIn.start_registered: (
+        lambda s: s.auth.issuer.logins.start_registered(
+            s.ann.account, origin=HERE, replaces=s.bob.issued.session.id, max_access_chars=None
+        ),
+        ["session"],
+        ["session_ended", "session_started"],
+    ),
+    LogIn.begin: READS,
+    Authenticator.prove: (
+        lambda s: fails(
+            s.auth.issuer.logins.authenticator.prove(
+                None, s.auth.issuer.accounts.password, {"username": "ann", "password": OTHER_PASSWORD}, HERE
+            )
+        ),
         [],
         ["login_failed"],
     ),
+    Authenticator.may_use: READS,
+    Authenticator.decide: READS,
     Accounts.change_password: (
         lambda s: s.auth.issuer.accounts.change_password(
             s.ann.account.id, PASSWORD, OTHER_PASSWORD, keep_session=None, origin=HERE
@@ -245,7 +272,7 @@ async def test_f1_the_event_of_a_replaced_session_names_its_own_user(scene: Scen
 
 
 def test_every_use_case_has_a_row() -> None:
-    for whole in (Issuer, Accounts, Sessions, SigningKeys):
+    for whole in (Issuer, LogIn, Authenticator, Accounts, Sessions, SigningKeys):
         for name, method in vars(whole).items():
             if inspect.iscoroutinefunction(method) and not name.startswith("_"):
                 assert method in ROWS, f"{method.__qualname__} needs a row: is it in force when it returns?"

@@ -16,7 +16,7 @@ from pydantic import TypeAdapter
 from sealring.accounts.account import Account
 from sealring.audit.event import Event
 from sealring.issuer.access_tokens import AccessToken
-from sealring.issuer.issuer import LoggedIn
+from sealring.issuer.log_in import LoggedIn
 from sealring.issuer.sessions import Issued
 from sealring.jwt.frozen import FrozenDict, freeze
 from sealring.sessions.grant import Grant

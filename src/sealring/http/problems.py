@@ -64,6 +64,7 @@ ANSWERS: dict[type[SealringError], Row] = {
     errors.RefreshReused: Row(401, "refresh_reused", "an old refresh token came back; log in again", "invalid_token"),
     errors.RefreshSuperseded: Row(409, "refresh_superseded", "another request has refreshed; use what it was given"),
     errors.AccountRefused: Row(401, "invalid_credentials", "user name or password is wrong", "bare"),
+    errors.SecondFactorRequired: Row(401, "second_factor_required", "one more factor is needed", "bare"),
     errors.InvalidPendingLogin: Row(401, "login_expired", "the login has expired; begin again", "bare"),
     errors.WrongPassword: Row(422, "invalid_credentials", "the current password is wrong"),
     errors.TokenTooLong: Row(

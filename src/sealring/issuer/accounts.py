@@ -18,14 +18,16 @@ from sealring.accounts.names import canonical_name, check_email, lenient_name
 from sealring.accounts.passwords import normalise_password
 from sealring.accounts.policy import AccountPolicy, draft_account
 from sealring.audit.event import Event, EventKind
-from sealring.errors import InvalidField, NameTaken, NoSuchAccount, WrongCredentials, WrongPassword
+from sealring.errors import InvalidField, NameTaken, NoSuchAccount, WrongPassword
 from sealring.issuer.commit import CommittingStore
-from sealring.issuer.hashing import HashingSlot, PasswordHasher
+from sealring.issuer.hashing import PasswordHasher
+from sealring.issuer.methods.password import PasswordMethod
 from sealring.issuer.origin import Origin
 from sealring.issuer.password_attempts import PasswordAttempts
 from sealring.rate_limits.buckets import AccountBuckets, account_buckets
 from sealring.rate_limits.device_cookie import DeviceCookies
 from sealring.rate_limits.networks import network_of
+from sealring.rate_limits.rate import RateLimit
 
 __all__ = ["AccountPolicy", "Accounts"]
 
@@ -61,7 +63,9 @@ class Accounts:
         self._clock = clock
         self._devices = devices
         self._policy = policy
-        self._attempts = PasswordAttempts(
+        self.password = PasswordMethod(store, hasher, clock=clock)
+        """Carries out logins by password."""
+        self.attempts = PasswordAttempts(
             store,
             hasher,
             clock=clock,
@@ -109,42 +113,16 @@ class Accounts:
         """
         account = draft_account(username, email, scopes=self._policy.new_account_scopes, now=self._clock() // 1000)
         form = self._policy.check_password(password, account)
-        async with self._attempts.registration(origin) as slot:
+        async with self.attempts.registration(origin) as slot:
             account = replace(account, password_hash=await slot.hash(form))
             try:
                 await self._store.create_account(
                     account, self._event("account_created", account, origin, cause="registered")
                 )
             except NameTaken:
-                await self._attempts.charge(origin)
+                await self.attempts.charge(origin)
                 raise
         return account
-
-    async def authenticate(self, username: str, password: str, origin: Origin) -> Account:
-        """Prove a password.
-
-        Returns:
-            The account with the hash that was proved: the guard of the session to start (U13).
-
-        Raises:
-            WrongCredentials: unknown, wrong, disabled, without a password, or no possible name or password.
-            Throttled, Overloaded: try again later.
-        """
-        self.refuse_when_full(origin)
-        name = lenient_name(username)
-        form = normalise_password(password)
-        buckets = self._account_buckets("login", username if name is None else name, origin)
-        async with self._attempts.attempt(buckets, origin) as attempt:
-            account = await self._store.find_account(canonical_name=NO_NAME if name is None else name)
-            proved = await attempt.slot.verify(None if account is None else account.password_hash, form)
-            if account is not None and form is not None and proved and account.status == "active":
-                current = await self._rehash(attempt.slot, account, form)
-                if current is not None:
-                    await self._attempts.succeed(attempt, subject=current.id)
-                    return current
-            subject = "" if account is None else account.id
-            await self._attempts.fail(origin, subject=subject, cause=_cause(account, form, proved=proved))
-            raise WrongCredentials
 
     async def change_password(
         self, account_id: str, current: str, new: str, *, keep_session: str | None, origin: Origin
@@ -166,25 +144,23 @@ class Accounts:
         except InvalidField as refused:
             raise InvalidField("new", refused.reason) from None
         form = normalise_password(current)
-        buckets = self._account_buckets(
-            "password change", NO_NAME if account is None else account.canonical_name, origin
-        )
-        async with self._attempts.attempt(buckets, origin) as attempt:
+        buckets = self.buckets("password change", NO_NAME if account is None else account.canonical_name, origin)
+        async with self.attempts.attempt(buckets, origin) as attempt:
             for _ in range(LOST_SWAPS):
                 account = await self._store.find_account(id=account_id)
-                proved = await attempt.slot.verify(None if account is None else account.password_hash, form)
+                proved = await attempt.hashing_slot.verify(None if account is None else account.password_hash, form)
                 if account is None or not proved or account.status != "active":
                     break
                 change = PasswordChange(
                     old_hash=account.password_hash,
-                    new_hash=await attempt.slot.hash(new_form),
+                    new_hash=await attempt.hashing_slot.hash(new_form),
                     keep_session=keep_session,
                 )
                 event = self._event("password_changed", account, origin, cause="changed by user")
                 if await self._change(account_id, change, event):
-                    await self._attempts.lift(buckets.owner, subject=account_id, cause="lifted by password change")
+                    await self.attempts.lift(buckets.owner, subject=account_id, cause="lifted by password change")
                     return
-            await self._attempts.fail(origin, subject=account_id, cause="wrong current password")
+            await self.attempts.fail(origin, subject=account_id, cause="wrong current password")
             raise WrongPassword
 
     # by the operator
@@ -277,34 +253,15 @@ class Accounts:
 
     # steps
 
-    def _account_buckets(self, purpose: str, name: str, origin: Origin) -> AccountBuckets:
+    def buckets(self, purpose: str, name: str, origin: Origin, *, rate: RateLimit | None = None) -> AccountBuckets:
+        """The buckets that an attempt at that account counts in; `rate` where it is not the policy's."""
         return account_buckets(
             self._devices.owner(name),
-            self._policy.account_rate,
+            self._policy.account_rate if rate is None else rate,
             purpose=purpose,
             device=self._devices.bucket(origin.device_cookie, name),
             network=network_of(origin.address),
         )
-
-    async def _rehash(self, slot: HashingSlot, account: Account, form: str) -> Account | None:
-        """Bring a proved hash to the current profile, if it still is the account's (U14).
-
-        Returns:
-            The account with the hash that stands and was proved; None when the password was changed meanwhile.
-        """
-        stored = account.password_hash
-        if stored is None or not self._hasher.needs_rehash(stored):
-            return account
-        new_hash = await slot.hash(form)
-        change = PasswordChange(old_hash=stored, new_hash=new_hash, ends_sessions=False)
-        event = self._event("password_changed", account, OPERATOR, cause="rehashed at log-in")
-        if await self._change(account.id, change, event):
-            return replace(account, password_hash=new_hash)
-        # lost to another log-in's rehash, which is no reason to refuse this one, or to a change, which is
-        again = await self._store.find_account(id=account.id)
-        if again is None or again.status != "active" or not await slot.verify(again.password_hash, form):
-            return None
-        return again
 
     async def _hash(self, form: str) -> str:
         async with self._hasher.slot() as slot:
@@ -317,7 +274,7 @@ class Accounts:
         return account
 
     async def _lift(self, account: Account) -> None:
-        await self._attempts.lift(self._devices.owner(account.canonical_name), subject=account.id)
+        await self.attempts.lift(self._devices.owner(account.canonical_name), subject=account.id)
 
     async def _set_status(self, account_id: str, status: AccountStatus, kind: EventKind) -> None:
         await self._change_by_operator(account_id, StatusChange(status=status), kind)
@@ -332,16 +289,3 @@ class Accounts:
 
     def _event(self, kind: EventKind, account: Account, origin: Origin, *, cause: str) -> Event:
         return Event(kind=kind, at_ms=self._clock(), subject=account.id, address=origin.address, cause=cause)
-
-
-def _cause(account: Account | None, form: str | None, *, proved: bool) -> str:
-    """The true cause of a failure, for the audit log alone; never the name typed, which may be a password."""
-    if account is None:
-        return "unknown name"
-    if account.status != "active":
-        return "account is disabled"
-    if account.password_hash is None:
-        return "account has no password"
-    if form is None:
-        return "impossible password"
-    return "password changed meanwhile" if proved else "wrong password"

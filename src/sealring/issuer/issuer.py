@@ -7,11 +7,9 @@ they return (I2): the store that they write to sees to it (`sealring.issuer.comm
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 
-from sealring.accounts.account import Account
 from sealring.audit.event import Event
 from sealring.authentication.method import PASSWORD
 from sealring.errors import (
@@ -19,34 +17,22 @@ from sealring.errors import (
     NotFound,
     RefreshRefused,
     RefreshSuperseded,
+    SecondFactorRequired,
     Throttled,
-    WrongCredentials,
 )
 from sealring.issuer.accounts import Accounts
 from sealring.issuer.commit import CommittingStore
 from sealring.issuer.keys import SigningKeys
+from sealring.issuer.log_in import LoggedIn, LogIn, Pending
 from sealring.issuer.origin import Origin
 from sealring.issuer.sessions import Issued, Sessions
 from sealring.rate_limits.bucket import Bucket
 from sealring.rate_limits.buckets import address_bucket
-from sealring.rate_limits.device_cookie import DEVICE_ID_BYTES, DeviceCookies
+from sealring.rate_limits.device_cookie import DeviceCookies
 from sealring.rate_limits.rate import RateLimit
-from sealring.store.records import LoginGuard
 
-LOGIN_TRIES = 2
-"""How often a password is proved when the account's epoch moves before the session starts: other scopes, or an end of
-all sessions, are no reason to refuse a right password. A change that voids it is found by the second proof (U13)."""
 ENDS_PER_SUBJECT = RateLimit(10, 60)
 """How often a subject may end all of its sessions. A person does it once."""
-
-
-@dataclass(frozen=True, slots=True)
-class LoggedIn:
-    """An account, the tokens of the session that has just begun, and the sign by which this browser is known again."""
-
-    account: Account
-    issued: Issued
-    device: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +42,7 @@ class Issuer:
     store: CommittingStore
     accounts: Accounts
     sessions: Sessions
+    logins: LogIn
     keys: SigningKeys
     device_cookies: DeviceCookies
     address_rate: RateLimit
@@ -82,7 +69,9 @@ class Issuer:
             TokenTooLong: the account is made, and its scopes are too many for the delivery.
         """
         account = await self.accounts.register(username, password, email, origin)
-        started = await self._start(account, origin, replaces, max_access_chars)
+        started = await self.logins.start_registered(
+            account, origin=origin, replaces=replaces, max_access_chars=max_access_chars
+        )
         return started or await self.log_in(
             username, password, origin=origin, replaces=replaces, max_access_chars=max_access_chars
         )
@@ -99,15 +88,17 @@ class Issuer:
         """Check a password and start a session; the one that the same browser held before ends (C1).
 
         Raises:
-            WrongCredentials, Throttled, Overloaded: see `Accounts.authenticate`.
+            WrongCredentials, Throttled, Overloaded: see `LogIn.step`.
+            SecondFactorRequired: the password is right, and one more step is needed.
             TokenTooLong: no session has begun.
         """
-        for _ in range(LOGIN_TRIES):
-            account = await self.accounts.authenticate(username, password, origin)
-            started = await self._start(account, origin, replaces, max_access_chars)
-            if started is not None:
-                return started
-        raise WrongCredentials
+        response = {"username": username, "password": password}
+        step = await self.logins.step(
+            None, PASSWORD.name, response, origin=origin, replaces=replaces, max_access_chars=max_access_chars
+        )
+        if isinstance(step, Pending):
+            raise SecondFactorRequired(step.text, step.methods)
+        return step
 
     async def refresh(
         self, text: str, *, origin: Origin, counted: bool = True, max_access_chars: int | None = None
@@ -200,25 +191,3 @@ class Issuer:
         event = Event(kind="store_restored", at_ms=now_ms)
         await self.store.reset_after_restore(event, now=now_ms // 1000)
         await self.keys.load()
-
-    async def _start(
-        self, account: Account, origin: Origin, replaces: str | None, max_access_chars: int | None
-    ) -> LoggedIn | None:
-        """Start the session of an account that was just proved; None when its epoch has moved since (U13)."""
-        try:
-            issued = await self.sessions.start(
-                account.id,
-                account=account,
-                client_id=self.client_id,
-                origin=origin,
-                guard=LoginGuard(epoch=account.epoch),
-                replaces=replaces,
-                max_access_chars=max_access_chars,
-                amr=PASSWORD.amr,
-                acr="sfa",
-            )
-        except WrongCredentials:
-            return None
-        device = self.device_cookies.issue(account.canonical_name, secrets.token_bytes(DEVICE_ID_BYTES))
-        # a route may return this value, or log it: the hash has done its work
-        return LoggedIn(replace(account, password_hash=None), issued, device)

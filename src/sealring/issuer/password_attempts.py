@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 
 from sealring.audit.event import Event, EventKind
@@ -35,11 +35,19 @@ emptied it."""
 class PasswordAttempt:
     """An attempt that has been counted and may hash."""
 
-    slot: HashingSlot
+    slot: HashingSlot | None
+    """Where it hashes; none for a method that costs no hash."""
     owner: str
     """Of the account's buckets, which success empties."""
     address_bucket: Bucket
     origin: Origin
+
+    @property
+    def hashing_slot(self) -> HashingSlot:
+        """The place of an attempt that hashes."""
+        if self.slot is None:
+            raise RuntimeError("this attempt has no place for hashing")
+        return self.slot
 
 
 class PasswordAttempts:
@@ -77,8 +85,10 @@ class PasswordAttempts:
         self._blocked = BlockedBuckets()
 
     @asynccontextmanager
-    async def attempt(self, buckets: AccountBuckets, origin: Origin) -> AsyncIterator[PasswordAttempt]:
-        """Count an attempt in an account's buckets, and hold a place for it.
+    async def attempt(
+        self, buckets: AccountBuckets, origin: Origin, *, hashes: bool = True
+    ) -> AsyncIterator[PasswordAttempt]:
+        """Count an attempt in an account's buckets, and hold a place for hashing, if it hashes.
 
         Raises:
             Throttled: the buckets are full; nothing was hashed.
@@ -90,8 +100,10 @@ class PasswordAttempts:
         began = loop.time()
         share = f"{buckets.owner} {buckets.ways[0][0].key}"
         try:
-            async with self._hasher.slot(
-                network=network_of(origin.address), share=share, share_width=self._width
+            async with (
+                self._hasher.slot(network=network_of(origin.address), share=share, share_width=self._width)
+                if hashes
+                else nullcontext()
             ) as slot:
                 began = loop.time()
                 self._refuse_full(origin, buckets)  # what came to light while this one waited
@@ -122,10 +134,13 @@ class PasswordAttempts:
                 raise Throttled(wait)
             yield slot
 
-    async def succeed(self, attempt: PasswordAttempt, *, subject: str) -> None:
-        """The password was right: the account's buckets are emptied, the address pays in its wide bucket."""
-        event = self._event("login", attempt.origin, subject=subject, cause="password verified")
-        await self._empty(attempt.owner, event)
+    async def succeed(self, attempt: PasswordAttempt, *, subject: str, cause: str) -> None:
+        """The login is complete: the account's buckets are emptied, the address pays in its wide bucket."""
+        await self._empty(attempt.owner, self._event("login", attempt.origin, subject=subject, cause=cause))
+        await self.accept(attempt)
+
+    async def accept(self, attempt: PasswordAttempt) -> None:
+        """What was presented is right: the address pays in its wide bucket, and not for a failure."""
         self._blocked.release(attempt.address_bucket, now_ms=self._clock())
         wide = self._success_bucket(attempt.origin)
         if wait := await self._store.count_attempt([wide], now=self._clock() // 1000):

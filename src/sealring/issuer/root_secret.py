@@ -19,7 +19,15 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from sealring.errors import ConfigurationError
 
-Use = Literal["refresh token", "session cookie", "csrf token", "signing keys at rest", "device cookie", "fingerprint"]
+Use = Literal[
+    "refresh token",
+    "pending login",
+    "session cookie",
+    "csrf token",
+    "signing keys at rest",
+    "device cookie",
+    "fingerprint",
+]
 
 HINT = "run `sealring secret` for a fresh one and put it into SEALRING_SECRET or .env"
 MIN_BYTES = 32

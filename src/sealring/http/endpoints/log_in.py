@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from sealring.http.cookies import check_room, cookie_line
 from sealring.http.endpoint import Body, Call
 from sealring.http.schemas import Delivery, LogIn, Registration, Tokens, User
-from sealring.issuer.issuer import LoggedIn
+from sealring.issuer.log_in import LoggedIn
 
 
 async def register(call: Call[Registration]) -> Tokens:

@@ -1,0 +1,228 @@
+"""A login, step by step, by whatever methods there are (design D21).
+
+Each step proves one thing (`Authenticator`). A complete login starts a session, if the account's epoch
+is still the one that was proved against; an incomplete one goes back to the client as a pending login.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+from sealring.accounts.account import Account
+from sealring.authentication.decision import (
+    PROOF_SECONDS,
+    Complete,
+    NeedsFactor,
+)
+from sealring.authentication.method import PASSWORD
+from sealring.authentication.one_time import OneTime, digest_of
+from sealring.authentication.pending import PendingLogin, PendingLoginCodec, digest_of_browser
+from sealring.authentication.proof import Proof
+from sealring.errors import InvalidPendingLogin, NotGranted, WrongCredentials
+from sealring.issuer.authenticator import Authenticator, Judged
+from sealring.issuer.commit import CommittingStore
+from sealring.issuer.origin import Origin
+from sealring.issuer.sessions import Issued, Sessions
+from sealring.rate_limits.device_cookie import DEVICE_ID_BYTES, DeviceCookies
+from sealring.store.records import LoginGuard
+
+LOGIN_TRIES = 2
+"""How often one thing is proved when the account's epoch moves before the session starts: other scopes, or an end of
+all sessions, are no reason to refuse a right password. A change that voids it is found by the second proof (U13)."""
+PENDING_ID_BYTES = 16
+SPENT = "completed login"
+"""The purpose under which the id of a pending login is kept once it has led to a session."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedIn:
+    """An account, the tokens of the session that has just begun, and the sign by which this browser is known again."""
+
+    account: Account
+    issued: Issued
+    device: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """One more factor is needed."""
+
+    text: str = field(repr=False)
+    """To be brought back with the next step."""
+    methods: tuple[str, ...]
+    """The methods by which that step can be taken."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogIn:
+    """All logins of this issuer.
+
+    Args:
+        store: where what counts once is kept.
+        authenticator: proves each step.
+        sessions: starts them.
+        pending: turns pending logins into text.
+        device_cookies: make a browser known.
+        clock: Unix milliseconds.
+        client_id: of the sessions that start here.
+    """
+
+    store: CommittingStore
+    authenticator: Authenticator
+    sessions: Sessions
+    pending: PendingLoginCodec
+    device_cookies: DeviceCookies
+    clock: Callable[[], int]
+    client_id: str
+
+    async def step(
+        self,
+        pending: str | None,
+        method: str,
+        response: Mapping[str, str],
+        *,
+        origin: Origin,
+        replaces: str | None,
+        max_access_chars: int | None = None,
+    ) -> LoggedIn | Pending:
+        """Take one step: the first of a login, or the next of one that is pending.
+
+        Args:
+            pending: the text that the step before gave; None for a first step.
+            method: the name of the method that proves.
+            response: what the client presents to it.
+            origin: where the request came from.
+            replaces: sid that the same browser held before; it ends when the session starts (C1).
+            max_access_chars: what the delivery can carry of an access token (N12).
+
+        Raises:
+            WrongCredentials: not proved, or not by a method that may be used now.
+            InvalidPendingLogin: `pending` is not ours, too old, used, or of another browser.
+            Throttled, Overloaded: try again later.
+            NotGranted, TokenTooLong: see `Sessions.start`.
+        """
+        earlier = self._read(pending, origin)
+        way = self.authenticator.find(method)
+        for _ in range(1 if way.row.single_use or earlier is not None else LOGIN_TRIES):
+            judged = await self.authenticator.prove(earlier, way, response, origin)
+            if isinstance(judged.outcome, NeedsFactor):
+                return self._suspend(judged, earlier, judged.outcome, origin)
+            await self._spend(earlier)
+            epoch = judged.account.epoch if earlier is None else earlier.epoch
+            # one step: proved just now, as the session starts
+            auth_time = None if earlier is None else judged.outcome.auth_time
+            started = await self._start(
+                judged.account,
+                judged.outcome,
+                epoch,
+                origin=origin,
+                replaces=replaces,
+                max_access_chars=max_access_chars,
+                auth_time=auth_time,
+            )
+            if started is not None:
+                return started
+        if earlier is not None:
+            raise InvalidPendingLogin("the account has changed since the login began")
+        raise WrongCredentials
+
+    async def begin(self, pending: str, method: str, *, origin: Origin) -> Mapping[str, str]:
+        """What the client needs for the next step of a pending login by that method.
+
+        Raises:
+            WrongCredentials: the method may not be used now.
+            InvalidPendingLogin: as in `step`.
+        """
+        earlier = self._read(pending, origin)
+        if earlier is None:
+            raise InvalidPendingLogin("not a pending login")
+        way = self.authenticator.find(method)
+        account = await self.store.find_account(id=earlier.account_id)
+        if account is None or not await self.authenticator.may_use(way, account, earlier.proofs):
+            raise WrongCredentials
+        return await way.begin(account, now=self._now())
+
+    async def start_registered(
+        self, account: Account, *, origin: Origin, replaces: str | None, max_access_chars: int | None
+    ) -> LoggedIn | None:
+        """Start the first session of an account whose password was just set; None when it has changed since.
+
+        Raises:
+            WrongCredentials: an account needs more than a password here.
+            NotGranted, TokenTooLong: see `Sessions.start`.
+        """
+        proof = Proof(method=PASSWORD.name, account_id=account.id, at=self._now(), amr=tuple(PASSWORD.amr))
+        outcome = await self.authenticator.decide(account, (proof,))
+        if not isinstance(outcome, Complete):
+            raise WrongCredentials
+        return await self._start(
+            account, outcome, account.epoch, origin=origin, replaces=replaces, max_access_chars=max_access_chars
+        )
+
+    async def _start(
+        self,
+        account: Account,
+        complete: Complete,
+        epoch: int,
+        *,
+        origin: Origin,
+        replaces: str | None,
+        max_access_chars: int | None,
+        auth_time: int | None = None,
+    ) -> LoggedIn | None:
+        """Start the session of a complete login; None when the account's epoch has moved since (U13)."""
+        try:
+            issued = await self.sessions.start(
+                account.id,
+                account=account,
+                client_id=self.client_id,
+                origin=origin,
+                guard=LoginGuard(epoch=epoch),
+                replaces=replaces,
+                max_access_chars=max_access_chars,
+                amr=complete.amr,
+                acr=complete.acr,
+                auth_time=auth_time,
+            )
+        except NotGranted:  # no race: to prove once more would change nothing
+            raise
+        except WrongCredentials:
+            return None
+        device = self.device_cookies.issue(account.canonical_name, secrets.token_bytes(DEVICE_ID_BYTES))
+        # a route may return this value, or log it: the hash has done its work
+        return LoggedIn(replace(account, password_hash=None), issued, device)
+
+    # steps
+
+    def _now(self) -> int:
+        return self.clock() // 1000
+
+    def _read(self, pending: str | None, origin: Origin) -> PendingLogin | None:
+        return None if pending is None else self.pending.decode(pending, now=self._now(), browser=origin.browser)
+
+    def _suspend(self, judged: Judged, earlier: PendingLogin | None, needs: NeedsFactor, origin: Origin) -> Pending:
+        now = self._now()
+        pending = PendingLogin(
+            id=secrets.token_urlsafe(PENDING_ID_BYTES) if earlier is None else earlier.id,
+            account_id=judged.account.id,
+            epoch=judged.account.epoch if earlier is None else earlier.epoch,
+            proofs=judged.proofs,
+            expires_at=now + PROOF_SECONDS if earlier is None else earlier.expires_at,
+            browser=digest_of_browser(origin.browser),
+        )
+        return Pending(self.pending.encode(pending), needs.methods)
+
+    async def _spend(self, earlier: PendingLogin | None) -> None:
+        """Use up a pending login: of two that complete it at once, one does."""
+        if earlier is None:
+            return
+        spent = OneTime(
+            digest=digest_of(SPENT, earlier.id),
+            purpose=SPENT,
+            subject=earlier.account_id,
+            expires_at=earlier.expires_at,
+        )
+        if not await self.store.put_once(spent):
+            raise InvalidPendingLogin("the pending login was used")

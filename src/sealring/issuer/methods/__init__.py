@@ -1,0 +1,59 @@
+"""The ways to log in, carried out: one file each, with one row each in `sealring.authentication.method`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from sealring.accounts.account import Account
+from sealring.authentication.method import Method
+from sealring.authentication.proof import Proof
+from sealring.issuer.hashing import HashingSlot
+
+
+@dataclass(frozen=True, slots=True)
+class Proved:
+    """What was presented is right: the account as it was proved against, and the proof."""
+
+    account: Account
+    proof: Proof
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """What was presented is wrong; the cause is for the audit log alone and never holds what was presented."""
+
+    cause: str
+
+
+class LoginMethod(Protocol):
+    """One way to log in.
+
+    Rate limits, audit lines and the time of a failure are not its business: `LogIn` does them for all methods.
+    """
+
+    row: Method
+
+    def claimed_name(self, response: Mapping[str, str]) -> str:
+        """The user name that the client claims, proved or not; asked of methods that can begin a login."""
+
+    async def is_enrolled(self, account: Account) -> bool:
+        """Whether this account can use the method as a second step."""
+
+    async def begin(self, account: Account, *, now: int) -> Mapping[str, str]:
+        """What the client needs in order to respond, such as a challenge; a method may send something besides."""
+
+    async def prove(
+        self, account: Account | None, response: Mapping[str, str], *, slot: HashingSlot | None, now: int
+    ) -> Proved | Failed:
+        """Verify what the client presents.
+
+        Takes the same steps for an account that does not exist or cannot log in, as time would tell (U2).
+
+        Args:
+            account: the account that is claimed; None when there is none.
+            response: what the client presents, by name.
+            slot: a place for hashing, where the method's row says that it costs a hash.
+            now: Unix seconds.
+        """
