@@ -9,10 +9,10 @@ from sealring.accounts.account import Account
 from sealring.authentication.method import Method
 from sealring.authentication.one_time import OneTime, digest_of
 from sealring.authentication.proof import Proof
+from sealring.issuer.commit import CommittingStore
 from sealring.issuer.hashing import HashingSlot
 from sealring.issuer.methods import Failed, LoginMethod, Proved
 from sealring.rate_limits.rate import RateLimit
-from sealring.store.protocol import Store
 
 MAILED_CODE = Method(
     name="mailed-code",
@@ -32,7 +32,7 @@ class MailedCode(LoginMethod):
 
     row = MAILED_CODE
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: CommittingStore) -> None:
         self._store = store
         self.sent: list[str] = []
 

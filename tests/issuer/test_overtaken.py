@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from sealring import Sealring, jwt
-from sealring.errors import WrongCredentials
+from sealring.errors import NotGranted, WrongCredentials
 from sealring.issuer.log_in import LoggedIn
 from sealring.issuer.origin import Origin
+from sealring.sessions.session import Session
 from sealring.store.memory import MemoryStore
 from tests.clocks import FrozenClock
 from tests.serving import OTHER_PASSWORD, PASSWORD, cheap_sealring
@@ -133,3 +134,15 @@ async def test_i7_a_registration_that_a_disable_overtakes_starts_no_session(auth
     with pytest.raises(WrongCredentials):
         await auth.issuer.register("ann", PASSWORD, email=None, origin=HERE, replaces=None)
     assert await auth.issuer.sessions.list(await id_of_ann(auth)) == []
+
+
+async def test_where_nothing_is_granted_a_password_is_proved_once(store: OvertakenStore, clock: FrozenClock) -> None:
+    async def nothing(_: Session) -> None:
+        return None
+
+    auth = cheap_sealring(store, clock, grant_for=nothing)
+    await auth.issuer.keys.load()
+    await auth.issuer.accounts.create("ann", PASSWORD)
+    with pytest.raises(NotGranted):
+        await log_in(auth)
+    assert [event.kind for event in await store.read_events()].count("login") == 1

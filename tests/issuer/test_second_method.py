@@ -40,8 +40,8 @@ class Desk:
     def __init__(self, store: Store, clock: FrozenClock) -> None:
         self.clock = clock
         self.auth: Sealring = cheap_sealring(store, clock)
-        self.mail = MailedCode(store)
         issuer = self.auth.issuer
+        self.mail = MailedCode(issuer.store)
         by_both = replace(
             issuer.logins.authenticator,
             policy=AuthenticationPolicy(methods=(*METHODS, MAILED_CODE)),  # the row
