@@ -52,7 +52,14 @@ def test_an_account_from_its_making_to_its_end(shell: Shell, folder: Path) -> No
 
     assert shell("users scopes ada orders:read orders:write").out == "scopes of ada: orders:read orders:write\n"
     assert shell("users list --json").json[0]["scopes"] == ["orders:read", "orders:write"]
-    assert shell("users scopes ada").out == "scopes of ada: none\n"
+    for unclear in ("users scopes ada", "users scopes ada --none orders:read"):
+        said = shell(unclear)
+        assert (said.code, said.error) == (
+            2,
+            "give the scopes that the account is to have, or --none for no scope at all",
+        )
+    assert [account["scopes"] for account in shell("users list --json").json] == [["orders:read", "orders:write"]]
+    assert shell("users scopes ada --none").out == "scopes of ada: none\n"
 
     (folder / "new").write_text(OTHER_PASSWORD + "\n")
     assert shell("users set-password ada --password-file new").out == (

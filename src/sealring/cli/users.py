@@ -113,8 +113,11 @@ def set_password(username: str, password_file: Path | None) -> None:
 @users.command()
 @click.argument("username")
 @click.argument("scope", nargs=-1)
-def scopes(username: str, scope: tuple[str, ...]) -> None:
-    """Set all scopes of an account; give none to remove all. Takes effect within seconds, logs nobody out."""
+@click.option("--none", is_flag=True, help="Remove all scopes.")
+def scopes(username: str, scope: tuple[str, ...], *, none: bool) -> None:
+    """Set all scopes of an account. Takes effect within seconds, logs nobody out."""
+    if none is bool(scope):
+        raise click.UsageError("give the scopes that the account is to have, or --none for no scope at all")
     try:
         scope = scope_tokens(scope)
     except ValueError as error:
