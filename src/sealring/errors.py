@@ -3,14 +3,14 @@
 One base; each leaf has one stable `code` that log fields, metrics and problem details carry. What
 varies is a field, never part of the code. Messages are lower case and never hold a token, a
 password or a secret. A caller's own mistake (a bad option, a wrong type) is `TypeError` or
-`ValueError` and stands outside the tree, save `KeyRefused` and `ConfigurationError`, which are both.
+`ValueError` and is not in the tree, except `KeyRefused` and `ConfigurationError`, which are both.
 
     SealringError
     ├── TokenError                a token was refused: the client's answer is always the same
     │   ├── Malformed             malformed               not a canonical compact token
     │   ├── TooLarge              too_large               longer than the verifier reads
     │   ├── UnsupportedAlgorithm  unsupported_algorithm   alg not in the table, or not allowed here
-    │   ├── UnknownKey            unknown_key             no key of ours has this kid
+    │   ├── UnknownKey            unknown_key             no known key has this kid
     │   ├── BadSignature          bad_signature
     │   ├── Expired               expired
     │   ├── NotYetValid           not_yet_valid           nbf, or iat, lies in the future
@@ -23,37 +23,37 @@ password or a secret. A caller's own mistake (a bad option, a wrong type) is `Ty
     │   ├── WrongTokenId          wrong_token_id
     │   ├── WrongNonce            wrong_nonce
     │   ├── WrongType             wrong_type              the header's typ
-    │   ├── CriticalHeader        critical_header         crit names what we do not understand
-    │   ├── Revoked               revoked                 session, subject epoch or key is dead
-    │   └── Stale                 stale                   this node may not answer: fail closed
-    ├── TokenTooLong (ValueError) token_too_long          a token to be issued, for any verifier or for a cookie
-    ├── KeyRefused (ValueError)   key_refused             not fit to be a key of that algorithm
+    │   ├── CriticalHeader        critical_header         crit names an unknown extension
+    │   ├── Revoked               revoked                 session, subject epoch or key was revoked
+    │   └── Stale                 stale                   this node's data is out of date: fail closed
+    ├── TokenTooLong (ValueError) token_too_long          to be issued: too long for a verifier or a cookie
+    ├── KeyRefused (ValueError)   key_refused             not usable as a key of that algorithm
     ├── RefreshRefused            a refresh token was refused
-    │   ├── InvalidRefreshToken   invalid_token           not minted by us
-    │   ├── RefreshUnbound        refresh_unbound         a cookie that is not of this browser's session
+    │   ├── InvalidRefreshToken   invalid_token           not issued here
+    │   ├── RefreshUnbound        refresh_unbound         a cookie of another session than this browser's
     │   ├── SessionEnded          session_ended           ended, or past a limit
-    │   ├── RefreshReused         refresh_reused          theft or an old copy: the session ended
-    │   └── RefreshSuperseded     refresh_superseded      a request in flight lost its race
+    │   ├── RefreshReused         refresh_reused          theft or an old copy: the session was ended
+    │   └── RefreshSuperseded     refresh_superseded      another request refreshed first
     ├── AccountRefused            an account operation was refused
     │   ├── WrongCredentials      invalid_credentials     unknown, wrong or disabled: never which
-    │   │   ├── WrongPassword     invalid_credentials     of somebody who is logged in already
+    │   │   ├── WrongPassword     invalid_credentials     of a user who is already logged in
     │   │   └── NotGranted        invalid_credentials     the application's `grant_for` grants no session
     │   ├── SecondFactorRequired  second_factor_required  `pending` and the `methods` of the next step
-    │   ├── InvalidPendingLogin   login_expired           not ours, too old, used, or of another browser
+    │   ├── InvalidPendingLogin   login_expired           unknown, too old, used, or of another browser
     │   ├── NameTaken             name_taken
     │   ├── InvalidField          invalid_field           `field` and `reason`
     │   └── NoSuchAccount         no_such_account         for operators, never over HTTP
-    ├── NotFound                  not_found               no such session or key of yours
+    ├── NotFound                  not_found               no such session or key, or not yours
     ├── Throttled                 throttled               too many attempts: `retry_after` seconds
     ├── Unavailable               try again later: `retry_after` seconds
     │   ├── Overloaded            overloaded              a bounded queue is full
     │   └── StoreUnavailable      store_unavailable       the store cannot be reached or written
-    ├── RequestRefused            the HTTP request itself cannot be accepted
+    ├── RequestRefused            the HTTP request itself was refused
     │   ├── MissingCredential     missing_credential      no credential was sent
     │   ├── InvalidRequest        invalid_request         two credentials, or one malformed (RFC 6750 §3.1)
-    │   ├── InsufficientScope     insufficient_scope      `scopes` that the route asks for
-    │   ├── CrossSite             csrf                    no proof that our own page is asking
-    │   ├── MalformedBody         malformed_body          not the one strict JSON object or form
+    │   ├── InsufficientScope     insufficient_scope      `scopes` that the route requires
+    │   ├── CrossSite             csrf                    cross-site request (CSRF)
+    │   ├── MalformedBody         malformed_body          not one strict JSON object or form
     │   ├── UnsupportedGrant      unsupported_grant_type  at the token endpoint (RFC 6749 §5.2)
     │   ├── InvalidFields         invalid_field           `fields`, each with its reason
     │   ├── UnsupportedMediaType  unsupported_media_type
@@ -62,8 +62,8 @@ password or a secret. A caller's own mistake (a bad option, a wrong type) is `Ty
     │   ├── BodyTooLarge          body_too_large
     │   ├── TargetTooLong         target_too_long         path and query
     │   ├── HeadersTooLarge       headers_too_large       in bytes or in number
-    │   └── CookiesTooLarge       cookies_too_large       ours among more than a browser should send
-    └── ConfigurationError (ValueError) configuration     `hint` says how to mend it
+    │   └── CookiesTooLarge       cookies_too_large       too many cookies, ours among them
+    └── ConfigurationError (ValueError) configuration     `hint` says how to fix it
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class Malformed(TokenError):
 
 
 class TooLarge(TokenError):
-    """Longer than the verifier is willing to read."""
+    """Longer than the verifier reads."""
 
     code = "too_large"
 
@@ -102,13 +102,13 @@ class UnsupportedAlgorithm(TokenError):
 
 
 class UnknownKey(TokenError):
-    """No key of ours answers to the header's kid and alg."""
+    """No known key has the header's kid and alg."""
 
     code = "unknown_key"
 
 
 class BadSignature(TokenError):
-    """The signature does not fit the bytes and the key."""
+    """The signature does not verify with this key."""
 
     code = "bad_signature"
 
@@ -120,7 +120,7 @@ class Expired(TokenError):
 
 
 class NotYetValid(TokenError):
-    """`nbf` has not come yet, or `iat` lies in the future (RFC 7519 §4.1.5)."""
+    """`nbf` lies in the future, or `iat` lies in the future (RFC 7519 §4.1.5)."""
 
     code = "not_yet_valid"
 
@@ -152,37 +152,37 @@ class BadClaim(TokenError):
 
 
 class WrongAudience(TokenError):
-    """`aud` does not name us (RFC 7519 §4.1.3)."""
+    """`aud` does not name this audience (RFC 7519 §4.1.3)."""
 
     code = "wrong_audience"
 
 
 class WrongIssuer(TokenError):
-    """`iss` is not the issuer that we trust (RFC 7519 §4.1.1)."""
+    """`iss` is not the trusted issuer (RFC 7519 §4.1.1)."""
 
     code = "wrong_issuer"
 
 
 class WrongSubject(TokenError):
-    """`sub` is not the subject asked for."""
+    """`sub` is not the expected subject."""
 
     code = "wrong_subject"
 
 
 class WrongTokenId(TokenError):
-    """`jti` is not the token id asked for."""
+    """`jti` is not the expected token id."""
 
     code = "wrong_token_id"
 
 
 class WrongNonce(TokenError):
-    """`nonce` is not the one asked for."""
+    """`nonce` is not the expected one."""
 
     code = "wrong_nonce"
 
 
 class WrongType(TokenError):
-    """The header's `typ` is not the kind of token wanted here (RFC 8725 §3.11)."""
+    """The header's `typ` is not the expected kind of token (RFC 8725 §3.11)."""
 
     code = "wrong_type"
 
@@ -194,7 +194,7 @@ class CriticalHeader(TokenError):
 
 
 class Revoked(TokenError):
-    """The session, the subject's epoch or the key is dead; `cause` is one of those three words."""
+    """The session, the subject's epoch or the key was revoked; `cause` is one of those three words."""
 
     code = "revoked"
 
@@ -204,18 +204,18 @@ class Revoked(TokenError):
 
 
 class Stale(TokenError):
-    """This node has not heard from its source for too long and accepts nothing (answer 503, never 401)."""
+    """Revocation data on this node is out of date, so it accepts no token (answer 503, never 401)."""
 
     code = "stale"
 
     def __init__(self, retry_after: int = 1, cause: str | None = None) -> None:
-        super().__init__("no fresh word of revocations")
+        super().__init__("revocation data is out of date")
         self.retry_after = retry_after
         self.cause = cause
 
 
 class TokenTooLong(SealringError, ValueError):
-    """A token that was to be issued would be longer than what it is for can carry; `limit` is in characters."""
+    """A token to be issued would be too long for its use; `limit` is in characters."""
 
     code = "token_too_long"
 
@@ -225,7 +225,7 @@ class TokenTooLong(SealringError, ValueError):
 
 
 class KeyRefused(SealringError, ValueError):
-    """The material is not fit to be a key of that algorithm."""
+    """The material is not usable as a key of that algorithm."""
 
     code = "key_refused"
 
@@ -237,13 +237,13 @@ class RefreshRefused(SealringError):
 
 
 class InvalidRefreshToken(RefreshRefused):
-    """Not a refresh token of ours: form or MAC."""
+    """Not a refresh token that this issuer made: form or MAC."""
 
     code = "invalid_token"
 
 
 class RefreshUnbound(RefreshRefused):
-    """A refresh cookie came that is not of the session that this browser's session cookie names: nothing was done."""
+    """The refresh cookie belongs to another session than this browser's session cookie: nothing was done."""
 
     code = "refresh_unbound"
 
@@ -255,13 +255,13 @@ class SessionEnded(RefreshRefused):
 
 
 class RefreshReused(RefreshRefused):
-    """A dead token with a good MAC came back: the session has been ended for it."""
+    """An old token with a good MAC was used again: the session was ended."""
 
     code = "refresh_reused"
 
 
 class RefreshSuperseded(RefreshRefused):
-    """A request in flight lost its race: nothing was minted, nothing revoked."""
+    """Another request refreshed first: nothing was minted, nothing revoked."""
 
     code = "refresh_superseded"
 
@@ -273,23 +273,23 @@ class AccountRefused(SealringError):
 
 
 class WrongCredentials(AccountRefused):
-    """Unknown name, wrong password or disabled account: one error, so that none can be told apart."""
+    """Unknown name, wrong password or disabled account: one error, so that a client cannot tell which."""
 
     code = "invalid_credentials"
 
     def __init__(self) -> None:
-        super().__init__("user name or password is wrong")
+        super().__init__("username or password is wrong")
 
 
 class WrongPassword(WrongCredentials):
-    """The current password is wrong, of somebody whom the access token has identified already.
+    """The current password of a user who is already logged in is wrong.
 
-    Not 401 over HTTP: the token is good, and a client that answers 401 by a refresh would ask again for ever.
+    Not 401 over HTTP: the token is good, and a client that refreshes on 401 would repeat the request forever.
     """
 
 
 class NotGranted(WrongCredentials):
-    """The application's `grant_for` grants this subject no session. To the client it is any other wrong log-in."""
+    """The application's `grant_for` grants this subject no session. The client sees the same answer as for a wrong password."""
 
     cause = "grant_for grants nothing"
 
@@ -306,22 +306,22 @@ class SecondFactorRequired(AccountRefused):
 
 
 class InvalidPendingLogin(AccountRefused):
-    """A second step of a login came with nothing that a first step of ours has given to this browser in time."""
+    """The pending login is unknown, expired, already used, or belongs to another browser."""
 
     code = "login_expired"
 
 
 class NameTaken(AccountRefused):
-    """Another account has this name (user names are public)."""
+    """Another account has this name (usernames are public)."""
 
     code = "name_taken"
 
     def __init__(self) -> None:
-        super().__init__("this user name is taken")
+        super().__init__("this username is taken")
 
 
 class InvalidField(AccountRefused):
-    """A field cannot be accepted: `field` names it, `reason` says what is wanted."""
+    """A field is invalid: `field` names it, `reason` says what is expected."""
 
     code = "invalid_field"
 
@@ -354,7 +354,7 @@ class Throttled(SealringError):
 
 
 class Unavailable(SealringError):
-    """Nothing is wrong with the request; try again in `retry_after` seconds."""
+    """The request itself is fine; try again in `retry_after` seconds."""
 
     code = "unavailable"
 
@@ -383,7 +383,7 @@ class StoreUnavailable(Unavailable):
 
 
 class RequestRefused(SealringError):
-    """The HTTP request itself cannot be accepted; the subclass says why."""
+    """The HTTP request itself was refused; the subclass says why."""
 
     code = "request_refused"
 
@@ -401,7 +401,7 @@ class InvalidRequest(RequestRefused):
 
 
 class InsufficientScope(RequestRefused):
-    """The token is good and lacks a right; `scopes` are those that the route asks for."""
+    """The token is valid but lacks a scope; `scopes` are those that the route requires."""
 
     code = "insufficient_scope"
 
@@ -411,7 +411,7 @@ class InsufficientScope(RequestRefused):
 
 
 class CrossSite(RequestRefused):
-    """A cookie came along, and nothing proves that a page of our own asked."""
+    """The request brought a cookie, and nothing proves that it came from a page of this site."""
 
     code = "csrf"
 
@@ -429,7 +429,7 @@ class UnsupportedGrant(RequestRefused):
 
 
 class InvalidFields(RequestRefused):
-    """Well-formed, but not what the route takes; `fields` says which and why."""
+    """The body is well-formed, but fields are invalid; `fields` says which and why."""
 
     code = "invalid_field"
 
@@ -439,18 +439,18 @@ class InvalidFields(RequestRefused):
 
 
 class UnsupportedMediaType(RequestRefused):
-    """The body's media type or coding is not the one that the route takes."""
+    """The route does not accept the body's media type or coding."""
 
     code = "unsupported_media_type"
 
 
 class MethodNotAllowed(RequestRefused):
-    """The route exists for other methods; `allowed` names them."""
+    """The route does not allow this method; `allowed` names those it allows."""
 
     code = "method_not_allowed"
 
     def __init__(self, allowed: tuple[str, ...]) -> None:
-        super().__init__("the route does not take this method")
+        super().__init__("the route does not allow this method")
         self.allowed = allowed
 
 
@@ -479,13 +479,13 @@ class HeadersTooLarge(RequestRefused):
 
 
 class CookiesTooLarge(RequestRefused):
-    """Our cookie stands among so many others, in bytes or in number, that the whole is not read (RFC 6585 §5)."""
+    """Our cookie came with too many others, in bytes or in number; none is read (RFC 6585 §5)."""
 
     code = "cookies_too_large"
 
 
 class ConfigurationError(SealringError, ValueError):
-    """A setting or the machine is not as needed; `hint` says how to mend it."""
+    """A setting or the machine is not as required; `hint` says how to fix it."""
 
     code = "configuration"
 

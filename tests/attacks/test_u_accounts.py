@@ -127,7 +127,7 @@ def test_u1_all_refusals_look_alike_and_cost_alike() -> None:
             written = len(await house.store.read_events()) - events
             error = refused.value
             seen.add((type(error), error.args, tuple(vars(error)), error.__cause__, hashed, written))
-        assert seen == {(WrongCredentials, ("user name or password is wrong",), (), None, 1, 1)}
+        assert seen == {(WrongCredentials, ("username or password is wrong",), (), None, 1, 1)}
 
     run(scenario)
 
@@ -358,10 +358,10 @@ def test_u7_nfc_and_nfd_log_in_alike_and_nothing_is_cut() -> None:
         ("passwordpassword", "most common"),
         ("passwordpassword1", "most common"),
         ("letmeinletmein123", "most common"),
-        ("ann.lee@example.com", "your name, your e-mail"),
-        ("ANN.LEE@EXAMPLE.COM1", "your name, your e-mail"),
-        ("annabella annabella", "your name, your e-mail"),
-        ("annabellaexample", "your name, your e-mail"),
+        ("ann.lee@example.com", "your name, your email"),
+        ("ANN.LEE@EXAMPLE.COM1", "your name, your email"),
+        ("annabella annabella", "your name, your email"),
+        ("annabellaexample", "your name, your email"),
         ("sealring-sealring", "name of this service"),
         ("annabella12345678", "name of this service"),
     ],

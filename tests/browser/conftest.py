@@ -131,7 +131,7 @@ class Visitor:
     def sign_up(self, name: str) -> Page:
         tab = self.open("/#sign-up")
         form = tab.locator("#register")
-        form.get_by_label("User name").fill(name)
+        form.get_by_label("Username").fill(name)
         form.get_by_label("Password", exact=True).fill(PASSWORD)
         form.get_by_role("button", name="Create account").click()
         expect(desk(tab)).to_be_visible()
@@ -146,7 +146,7 @@ class Visitor:
 
 def fill_login(tab: Page, name: str, password: str) -> None:
     form = tab.locator("#login")
-    form.get_by_label("User name").fill(name)
+    form.get_by_label("Username").fill(name)
     form.get_by_label("Password", exact=True).fill(password)
     form.get_by_role("button", name="Sign in").click()
 

@@ -46,7 +46,7 @@ def test_a_refused_submit_keeps_the_focus(site: str, visit: Visit, by: str) -> N
         tab.locator("#login-username").fill("nobody")
         tab.locator("#login-password").fill("not the password at all")
         tab.locator("#login-password").press("Enter")
-    expect(tab.locator("#login .alert")).to_have_text("User name or password is wrong.")
+    expect(tab.locator("#login .alert")).to_have_text("Username or password is wrong.")
     assert tab.evaluate(FOCUSED) == ("Sign in" if by == "click" else "login-password")
     tab.keyboard.press("Enter")  # and so it can be sent again
     expect(tab.locator("#login [type=submit]")).to_be_enabled()

@@ -138,24 +138,24 @@ def test_a_refusal_stands_beside_its_field(site: str, visit: Visit) -> None:
     form = tab.locator("#register")
     form.get_by_role("button", name="Create account").click()
     expect(tab.locator("#register-username-error")).to_have_text("This is needed.")
-    expect(form.get_by_label("User name")).to_be_focused()
+    expect(form.get_by_label("Username")).to_be_focused()
 
-    form.get_by_label("User name").fill("nottaken")
+    form.get_by_label("Username").fill("nottaken")
     form.get_by_label("Password", exact=True).fill("short")
     form.get_by_role("button", name="Create account").click()
     expect(tab.locator("#register-password-error")).to_contain_text("15")
     expect(form.get_by_label("Password", exact=True)).to_have_attribute("aria-invalid", "true")
     expect(form.get_by_label("Password", exact=True)).to_be_focused()
 
-    form.get_by_label("User name").fill("taken")
+    form.get_by_label("Username").fill("taken")
     form.get_by_label("Password", exact=True).fill(PASSWORD)
     form.get_by_role("button", name="Create account").click()
-    expect(tab.locator("#register-username-error")).to_have_text("This user name is taken.")
+    expect(tab.locator("#register-username-error")).to_have_text("This username is taken.")
     expect(tab.locator("#register-password-error")).to_be_hidden()
 
     form.page.get_by_role("link", name="Sign in").click()
     fill_login(tab, "taken", "not the password at all")
-    expect(tab.locator("#login .alert")).to_have_text("User name or password is wrong.")
+    expect(tab.locator("#login .alert")).to_have_text("Username or password is wrong.")
 
 
 def test_too_many_attempts_count_down(serve: Callable[..., str], visit: Visit) -> None:
@@ -163,7 +163,7 @@ def test_too_many_attempts_count_down(serve: Callable[..., str], visit: Visit) -
     expect(door(tab)).to_be_visible()
     alert = tab.locator("#login .alert")
     fill_login(tab, "nobody", "not the password at all")
-    expect(alert).to_have_text("User name or password is wrong.")
+    expect(alert).to_have_text("Username or password is wrong.")
     tab.locator("#login").get_by_role("button", name="Sign in").click()
     expect(alert).to_contain_text(re.compile(r"Try again in \d+:\d\d\."))
     expect(tab.locator("#login [type=submit]")).to_be_disabled()

@@ -174,7 +174,7 @@ CHALLENGES = {
     "invalid_token": b'Bearer realm="sealring", error="invalid_token", '
     b'error_description="the access token is not valid"',
     "invalid_request": b'Bearer realm="sealring", error="invalid_request", '
-    b'error_description="a credential or a parameter is malformed or came twice"',
+    b'error_description="a credential or a parameter is malformed or repeated"',
     "insufficient_scope": b'Bearer realm="sealring", error="insufficient_scope", '
     b'error_description="the access token lacks a scope", scope="orders:read orders:write"',
     "stale": None,

@@ -136,7 +136,7 @@ def test_failures_say_one_thing_outside_and_the_cause_inside() -> None:
             ("bob", OTHER, "account is disabled"),
             ("robot", "", "account has no password"),
         ):
-            with pytest.raises(WrongCredentials, match=r"^user name or password is wrong$"):
+            with pytest.raises(WrongCredentials, match=r"^username or password is wrong$"):
                 await house.authenticate(name, password, HOME)
             assert (await house.causes("login_failed"))[-1] == cause
         failed = [event for event in await house.store.read_events() if event.kind == "login_failed"]
@@ -294,7 +294,7 @@ def test_a_log_in_brings_an_older_hash_to_the_current_profile() -> None:
         stored = await house.store.find_account(id=before.id)
         assert stored == after  # epoch too: a rehash revokes nothing
         assert await newer.authenticate("ann", GOOD, HOME) == after
-        assert await newer.causes("password_changed") == ["rehashed at log-in"]
+        assert await newer.causes("password_changed") == ["rehashed at login"]
 
     run(scenario)
 

@@ -195,7 +195,7 @@ def check_email(text: str) -> tuple[str, str]:
             or labels[-1].isdecimal()
             or not all(map(_is_domain_label, labels))
         ):
-            raise InvalidField("email", "must be an e-mail address such as ann@example.com")
+            raise InvalidField("email", "must be an email address such as ann@example.com")
     return address, canonical
 
 

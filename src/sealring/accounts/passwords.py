@@ -107,7 +107,7 @@ def _weakness(form: str, context: Sequence[str]) -> str | None:
         return _COMMON
     rest = _without(folded, _words(context))
     if rest != folded and (len(rest) < FLOOR or _is_common(rest) or _is_one_piece(rest)):
-        return "is made of your name, your e-mail address or the name of this service"
+        return "is made of your name, your email address or the name of this service"
     if _is_one_piece(folded) or (2 * len(bare) >= len(folded) and _is_one_piece(bare)):
         return "repeats one short piece or follows the keyboard"
     return _COMMON if _is_common(folded) else None

@@ -49,7 +49,7 @@ class CreatedUser(BaseModel):
 
 
 class OrderList(BaseModel):
-    """The orders of whoever asks."""
+    """The orders of the user who asks."""
 
     orders: list[Order]
 

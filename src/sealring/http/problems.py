@@ -55,42 +55,49 @@ class Row(msgspec.Struct, frozen=True):
 ANSWERS: dict[type[SealringError], Row] = {
     SealringError: Row(503, "unavailable", "the service cannot answer now"),
     errors.TokenError: Row(401, "invalid_token", "the access token is not valid", "invalid_token"),
-    errors.Stale: Row(503, "stale", "this node has no fresh word of revocations; try again"),
+    errors.Stale: Row(503, "stale", "revocation data on this node is out of date; try again"),
     errors.RefreshRefused: Row(401, "invalid_token", "the refresh token is not valid", "invalid_token"),
     errors.RefreshUnbound: Row(
-        401, "refresh_unbound", "the refresh cookie is not of this browser's session; log in again", "invalid_token"
+        401,
+        "refresh_unbound",
+        "the refresh cookie does not belong to this browser's session; log in again",
+        "invalid_token",
     ),
     errors.SessionEnded: Row(401, "session_ended", "the session has ended; log in again", "invalid_token"),
-    errors.RefreshReused: Row(401, "refresh_reused", "an old refresh token came back; log in again", "invalid_token"),
-    errors.RefreshSuperseded: Row(409, "refresh_superseded", "another request has refreshed; use what it was given"),
-    errors.AccountRefused: Row(401, "invalid_credentials", "user name or password is wrong", "bare"),
+    errors.RefreshReused: Row(
+        401, "refresh_reused", "an old refresh token was used again; log in again", "invalid_token"
+    ),
+    errors.RefreshSuperseded: Row(
+        409, "refresh_superseded", "another request refreshed this session first; use its tokens"
+    ),
+    errors.AccountRefused: Row(401, "invalid_credentials", "username or password is wrong", "bare"),
     errors.SecondFactorRequired: Row(401, "second_factor_required", "one more factor is needed", "bare"),
-    errors.InvalidPendingLogin: Row(401, "login_expired", "the login has expired; begin again", "bare"),
+    errors.InvalidPendingLogin: Row(401, "login_expired", "the login has expired; start again", "bare"),
     errors.WrongPassword: Row(422, "invalid_credentials", "the current password is wrong"),
     errors.TokenTooLong: Row(
         422,
         "token_too_long",
         "the access token would be too long: grant fewer scopes or claims, or deliver in the body",
     ),
-    errors.NameTaken: Row(409, "name_taken", "this user name is taken"),
-    errors.InvalidField: Row(422, "invalid_field", "a field is not acceptable"),
-    errors.NotFound: Row(404, "not_found", "there is no such thing here"),
+    errors.NameTaken: Row(409, "name_taken", "this username is taken"),
+    errors.InvalidField: Row(422, "invalid_field", "a field is invalid"),
+    errors.NotFound: Row(404, "not_found", "not found"),
     errors.Throttled: Row(429, "throttled", "too many attempts; wait before the next"),
-    errors.Overloaded: Row(503, "overloaded", "too much is waiting; try again"),
+    errors.Overloaded: Row(503, "overloaded", "the server is overloaded; try again"),
     errors.RequestRefused: Row(400, "invalid_request", "the request is malformed"),
     errors.MissingCredential: Row(401, "missing_credential", "no token was sent", "bare"),
     errors.InvalidRequest: Row(
-        400, "invalid_request", "a credential or a parameter is malformed or came twice", "invalid_request"
+        400, "invalid_request", "a credential or a parameter is malformed or repeated", "invalid_request"
     ),
     errors.InsufficientScope: Row(403, "insufficient_scope", "the access token lacks a scope", "insufficient_scope"),
     # a part of the request is missing (RFC 6750 §3.1): neither another token nor another scope would help
-    errors.CrossSite: Row(403, "csrf", "nothing proves that our own page is asking", "invalid_request"),
-    errors.MalformedBody: Row(400, "malformed_body", "the body is not what this route reads"),
-    errors.InvalidFields: Row(422, "invalid_field", "a field is not acceptable"),
-    errors.UnsupportedMediaType: Row(415, "unsupported_media_type", "the body has another media type than this route"),
-    errors.MethodNotAllowed: Row(405, "method_not_allowed", "this route does not take this method"),
+    errors.CrossSite: Row(403, "csrf", "cross-site request refused (CSRF)", "invalid_request"),
+    errors.MalformedBody: Row(400, "malformed_body", "the body is malformed"),
+    errors.InvalidFields: Row(422, "invalid_field", "a field is invalid"),
+    errors.UnsupportedMediaType: Row(415, "unsupported_media_type", "this route does not accept this media type"),
+    errors.MethodNotAllowed: Row(405, "method_not_allowed", "this route does not allow this method"),
     errors.RequestTimeout: Row(408, "request_timeout", "the request did not arrive in time"),
-    errors.BodyTooLarge: Row(413, "body_too_large", "the body is larger than this route reads"),
+    errors.BodyTooLarge: Row(413, "body_too_large", "the body is too large"),
     errors.TargetTooLong: Row(414, "target_too_long", "path and query are too long"),
     errors.HeadersTooLarge: Row(431, "headers_too_large", "the header fields are too many or too large"),
     errors.CookiesTooLarge: Row(

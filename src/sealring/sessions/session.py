@@ -37,7 +37,7 @@ END_CAUSES: Mapping[EndCause, str] = MappingProxyType(
         "over_cap": "its owner has too many; the oldest ends",
         "reuse": "a dead refresh token came back",
         "subject_revoked": "all of its owner's sessions ended: logout everywhere, disabled, deleted, password changed",
-        "store_restored": "the store was restored from a backup: whatever began before is over",
+        "store_restored": "the store was restored from a backup: all sessions started before it are over",
         "absolute": "a refresh came after the absolute end",
         "idle": "a refresh came after the idle limit",
     }

@@ -3,7 +3,7 @@
  * Buttons that are closed while their work is done.
  *
  * `aria-disabled`, never `disabled`: a browser takes the focus away from a disabled button and gives it to the body, and
- * whoever uses a keyboard or a screen reader has lost their place.
+ * people who use a keyboard or a screen reader lose their place.
  */
 
 /** @param {HTMLButtonElement} button */

@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * The orders of whoever is signed in: what the session is for.
+ * The orders of the signed-in user: what the session is for.
  */
 
 import { date, setTime } from "./clock.js";
