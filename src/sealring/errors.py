@@ -282,14 +282,14 @@ class WrongCredentials(AccountRefused):
 
 
 class WrongPassword(WrongCredentials):
-    """The current password of a user who is already logged in is wrong.
+    """The current password is wrong, of a user who is already logged in.
 
-    Not 401 over HTTP: the token is good, and a client that refreshes on 401 would repeat the request forever.
+    Not 401 over HTTP: the token is valid, and a client that refreshes on 401 would repeat the request forever.
     """
 
 
 class NotGranted(WrongCredentials):
-    """The application's `grant_for` grants this subject no session. The client sees the same answer as for a wrong password."""
+    """The application's `grant_for` grants this subject no session. The client gets the answer of a wrong password."""
 
     cause = "grant_for grants nothing"
 

@@ -1,9 +1,9 @@
-"""What is dead: one revocation, as the store numbers it and the feed carries it.
+"""One revocation, as the store numbers it and the feed carries it.
 
-Three kinds (design D6). *session*: this sid is dead. *subject*: tokens of this subject whose
-`epoch` is below the number are dead. *key*: this kid is dead. No time decides who is dead;
-`expires_at` only says when the last token that the entry can concern has expired, so that the
-entry may be forgotten.
+Three kinds (design D6). *session*: this sid is revoked. *subject*: tokens of this subject with
+an `epoch` below the number are revoked. *key*: this kid is revoked. No time decides what is revoked;
+`expires_at` only says when the last token that the entry can affect has expired, so that the
+entry may be deleted.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ class Entry:
     number: int
     """Place in the feed: gapless, and number order is commit order."""
     id: str
-    """Random, so that a number used twice by a store that went back in time is noticed."""
+    """Random, so that a number used twice by a restored store is detected."""
     kind: EntryKind
     target: str
     """The sid, the subject or the kid."""
     epoch: int
-    """For a subject: tokens below this epoch are dead. Otherwise 0."""
+    """For a subject: tokens below this epoch are revoked. Otherwise 0."""
     expires_at: int
-    """Unix seconds after which no live token can be concerned."""
+    """Unix seconds after which no live token can be affected."""
 
 
 def entry_digest(id: str) -> int:

@@ -1,1 +1,1 @@
-"""The life of a session: refresh tokens, the state machine that moves them, limits, CSRF tokens. Pure."""
+"""Sessions: refresh tokens and their state machine, limits, CSRF tokens, cookies, grants. Pure."""

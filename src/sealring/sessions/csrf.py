@@ -1,9 +1,9 @@
-"""The CSRF token: proof that a page of ours was told something that only this session's owner is told.
+"""The CSRF token: proof that the request comes from a page that can read this session's own answers.
 
 An HMAC of the session id (OWASP CSRF Prevention, "signed double-submit", bound to the session): no
-storage, another session's token is worthless, and a new log-in has a new one because it has a new
-sid (C1, C5). It is the last of three checks (Fetch-Metadata, Origin, this), and no secret that
-opens anything by itself.
+storage, another session's token is worthless, and a new login has a new one because it has a new
+sid (C1, C5). It is the last of three checks (Fetch-Metadata, Origin, this), and by itself it gives
+access to nothing.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class CsrfTokens:
     """Makes and checks the CSRF tokens of sessions, under one or more keys.
 
     Args:
-        keys: the first makes, all check: at least one, each of 32 bytes or more.
+        keys: the first one makes tokens, each of them checks: at least one, each of 32 bytes or more.
 
     >>> tokens = CsrfTokens([b"a key of at least 32 bytes, please"])
     >>> text = tokens.token("c2VhbHJpbmctc2Vzc2lvbg")
@@ -42,7 +42,7 @@ class CsrfTokens:
         return _text(self._keys[0], session_id)
 
     def matches(self, text: object, session_id: str) -> bool:
-        """Tell whether `text` is that session's token: false for every other input, in time that tells nothing."""
+        """Return whether `text` is that session's token; false for every other input, in constant time."""
         # compare_digest raises TypeError on a str that is not ASCII (C5)
         if not isinstance(text, str) or not text.isascii():
             return False

@@ -12,7 +12,7 @@ from sealring.sessions.session import Session
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What a subject may do now, asked at the log-in and anew at each refresh."""
+    """What a subject may do now; requested at login and again at each refresh."""
 
     scopes: Sequence[str]
     claims: Mapping[str, Any] = field(default_factory=dict)
@@ -22,9 +22,9 @@ class Grant:
 
 
 GrantFor = Callable[[Session], Awaitable[Grant | None]]
-"""The application's answer at each log-in and refresh: what the session's subject may do now.
+"""The application's answer at each login and refresh: what the session's subject may do now.
 
-None grants nothing: no session begins, and the one that asks to be refreshed ends.
+None grants nothing: no session starts, and a session being refreshed ends.
 """
 
 
@@ -35,8 +35,8 @@ def check_subject(subject: object) -> None:
     """`sub` is a non-empty string of at most 255 characters (OpenID Connect Core §2).
 
     Raises:
-        TypeError: it is no string.
-        ValueError: it is another string.
+        TypeError: it is not a string.
+        ValueError: it is empty, too long or not printable.
     """
     if not isinstance(subject, str):
         raise TypeError(f"subject must be text, not {type(subject).__name__}")
@@ -80,10 +80,10 @@ def check_acr(acr: str, *, named: str = "acr") -> str:
 
 
 def scope_tokens(scopes: Iterable[str]) -> tuple[str, ...]:
-    """Scope tokens as RFC 6749 §3.3 writes them, each once, in their order.
+    """Return scope tokens (RFC 6749 §3.3), each once, in their order.
 
     Raises:
-        TypeError: not several strings. One string would be taken for its letters.
+        TypeError: not a list of strings. A single string would be read as its letters.
         ValueError: a scope is empty or has a character that RFC 6749 does not allow.
     """
     if isinstance(scopes, str) or not isinstance(scopes, Iterable):

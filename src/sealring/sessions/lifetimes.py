@@ -1,11 +1,11 @@
-"""When a session is over, and how long what it hands out may live.
+"""When a session is over, and how long its tokens may live.
 
 Two limits besides being ended: *idle* (nothing refreshed for so long) and *absolute* (so long
-after log-in, whatever happened). Both are read from the row, so a limit holds on every node and
+after login, even if it is used). Both are read from the row, so a limit holds on every node and
 for tokens minted before. A limit is reached at its very second: live means `now < limit`, the
-same rule as for `exp` (RFC 7519 §4.1.4: "on or after which" it is refused). Nothing that a session
-hands out outlives its absolute end (I16). Who finds a limit reached ends the session, so that no clock
-that is set back un-reaches it (I5).
+same rule as for `exp` (RFC 7519 §4.1.4: "on or after which" it is refused). No token of a
+session outlives its absolute end (I16). The first request after a limit ends the session, so a clock
+that is set back cannot revive it (I5).
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from typing import Literal
 from sealring.sessions.session import Session
 
 Limit = Literal["absolute", "idle"]
-"""Which limit of a session has come."""
+"""Which limit of a session was reached."""
 
 LEEWAY_SECONDS = 5
 """How far the clocks of nodes may differ (RFC 9068 allows "a few minutes"; NTP needs milliseconds)."""
 
 OverCause = Literal["ended", Limit]
-"""Why a session is over: it was ended, or one of its limits has come."""
+"""Why a session is over: it was ended, or one of its limits was reached."""
 
 
 def over_cause(session: Session, now: int) -> OverCause | None:
-    """Return why the session is over at `now` (Unix seconds); none while it lives.
+    """Return why the session is over at `now` (Unix seconds); None while it lives.
 
     >>> from dataclasses import replace
     >>> session = Session(
@@ -50,5 +50,5 @@ def access_expiry(session: Session, now: int, ttl: int) -> int:
 
 
 def refresh_expiry(session: Session, now: int) -> int:
-    """Return the Unix second at which a refresh token handed out at `now` is refused if nothing is refreshed before."""
+    """Return the Unix second from which a refresh token issued at `now` is refused, unless it is refreshed before."""
     return min(now + session.idle_seconds, session.expires_at)

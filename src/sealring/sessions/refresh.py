@@ -1,10 +1,10 @@
 """What a refresh does: the state machine of design D5, as one table.
 
-Pure: (row, token, now) gives a `Decision`; the shell carries it out by one compare-and-swap and asks
-again when the row has moved. First comes the token's relation to the row, then `TABLE`. Generations
-order; times only tell siblings apart, so two rotations in one second, or a clock set back between
+Pure: (row, token, now) gives a `Decision`; the shell applies it by one compare-and-swap and decides
+again when the row has changed. First comes the token's relation to the row, then `TABLE`. Generations
+order; times only distinguish siblings, so two rotations in one second, or a clock set back between
 them, change nothing (R6). Of all tokens ever minted, only the confirmed one and its children are
-alive; whoever comes with another is an old copy, save the confirmed one's parent for a moment.
+valid. Every other token is an old copy, except the confirmed token's parent, for a moment.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from sealring.sessions.session import Session
 
 @dataclass(frozen=True, slots=True)
 class Mint:
-    """Swap the row to `after` if it still is what was read; then, and only then, hand out `child`."""
+    """Swap the row to `after` if it has not changed since it was read; then, and only then, issue `child`."""
 
     child: RefreshToken
     after: Session
@@ -29,24 +29,24 @@ class Mint:
 
 @dataclass(frozen=True, slots=True)
 class Repeat:
-    """Hand out `child`, which was minted before; write nothing."""
+    """Issue `child` again, which was minted before; write nothing."""
 
     child: RefreshToken
 
 
 @dataclass(frozen=True, slots=True)
 class Superseded:
-    """A request in flight lost its race (409): mint nothing, revoke nothing."""
+    """Another request refreshed first (409): mint nothing, revoke nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reused:
-    """A dead token came back (401): end the session if the row still is what was read."""
+    """An old token was used again (401): end the session if the row has not changed since it was read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Expired:
-    """A limit has come (401): end the session if the row still is what was read, before a clock set back hides it."""
+    """A limit was reached (401): end the session if the row has not changed, before a clock set back hides it."""
 
     limit: Limit
 
@@ -59,10 +59,10 @@ class Ended:
 Decision = Mint | Repeat | Superseded | Reused | Expired | Ended
 
 Relation = Literal["confirmed", "child", "parent", "unrelated"]
-"""What a token is to the row: its own pair; minted from that; what that was minted from; anything else."""
+"""The token's relation to the row: the confirmed one, its child, its parent, or anything else."""
 
 Step = Literal["repeat", "mint", "confirm", "supersede", "end"]
-"""Hand out the same child; a fresh child; make the token the confirmed one and mint its child; 409; reuse."""
+"""Issue the same child; issue a new child; confirm the token and mint its child; 409; end for reuse."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +85,13 @@ TABLE: Final[Mapping[Relation, Rule]] = MappingProxyType(
 
 
 def decide_refresh(session: Session, token: RefreshToken, *, now_ms: int, retry_window_ms: int) -> Decision:
-    """Decide what becomes of a refresh token whose MAC was good (design D5).
+    """Decide what happens to a refresh token with a good MAC (design D5).
 
     Args:
-        session: the row as it was read; nothing may be done unless it still is so when written.
-        token: what was presented, of this session.
+        session: the row as it was read; apply the decision only if the row is unchanged when written.
+        token: the token presented, of this session.
         now_ms: Unix milliseconds.
-        retry_window_ms: G; 0 is the strict mode, in which no two requests are ever given the same child.
+        retry_window_ms: G; 0 is the strict mode: no two requests ever get the same child.
 
     Raises:
         ValueError: the token is of another session.
@@ -119,31 +119,31 @@ def decide_refresh(session: Session, token: RefreshToken, *, now_ms: int, retry_
 
 
 def relation_of(token: RefreshToken, session: Session) -> Relation:
-    """Tell what a token of this session is to what the row confirms.
+    """Return how a token of this session relates to the confirmed token of the row.
 
-    Every field that the row knows must agree, so a token of a dead branch is never taken for a live
+    Every field that the row has must agree, so a token of a dead branch never counts as a live
     one of its generation.
     """
     ahead = token.generation - session.generation
     if ahead == 0 and (token.minted_ms, token.parent_minted_ms) == (session.minted_ms, session.parent_minted_ms):
         return "confirmed"
-    # every child of the confirmed token, not its last alone: of two tabs whose answers crossed, or of one that
-    # comes back late, either may be the first to go on
+    # every child of the confirmed token, not only the last: when the answers of two tabs cross, or one is
+    # late, either tab may be the first to use its token
     if ahead == 1 and token.parent_minted_ms == session.minted_ms:
         return "child"
-    # exactly one generation back: a window that lets grandparents in is one that a fast thief keeps open
+    # exactly one generation back: if grandparents counted too, a fast thief could keep the window open
     if ahead == -1 and token.minted_ms == session.parent_minted_ms:
         return "parent"
-    # a sibling of the confirmed token, an older one, or one ahead of a store that went back in time (R8)
+    # a sibling of the confirmed token, an older one, or one newer than a restored store (R8)
     return "unrelated"
 
 
 def renew(session: Session, now_ms: int) -> Session | None:
-    """The row of a session that goes on after a password change; None when it is over.
+    """Return the row of a session that goes on after a password change; None when it is over.
 
-    Every refresh token of before is dead from here on, copies in other hands too. The one that was handed out last
+    Every earlier refresh token is dead from now on, stolen copies too. The one that was issued last
     counts as the parent of the new one: a request that was in flight with it gets 409 within the retry window, and the
-    session does not end for it. All others are unrelated to the row. The new token is for the caller to hand out, by
+    session does not end for it. All others are unrelated to the row. The caller issues the new token, by
     `token_of`.
     """
     if over_cause(session, now_ms // 1000) is not None:
@@ -161,16 +161,16 @@ def renew(session: Session, now_ms: int) -> Session | None:
 
 
 def token_of(session: Session) -> RefreshToken:
-    """The refresh token that the row confirms."""
+    """Return the confirmed refresh token of the row."""
     return RefreshToken(session.id, session.generation, session.minted_ms, session.parent_minted_ms)
 
 
 def _within(retry_window_ms: int, now_ms: int, opened_ms: int | None) -> bool:
-    # On both sides of the event, and short of the window itself. Nodes' clocks differ by seconds, so what a
-    # neighbour did "in three seconds" is as fresh as what it did three seconds ago. A clock set back by more
+    # On both sides of the event, and short of the window itself. Nodes' clocks differ by seconds, so an event
+    # of another node "in three seconds" is as recent as one three seconds ago. A clock set back by more
     # than G leaves the window at once, instead of staying inside until it has caught up: an hour of repeated
-    # children would be an hour in which a thief goes unseen. Entering a window a second time revives nothing,
-    # for all that it decides is same child or fresh child, 409 or end. And with G = 0 nothing is ever within.
+    # children would be an hour in which a thief is not detected. Entering a window a second time revives
+    # nothing: it only decides between same child and new child, or 409 and end. With G = 0 nothing is within.
     return opened_ms is not None and abs(now_ms - opened_ms) < retry_window_ms
 
 
@@ -181,9 +181,9 @@ def _repeat(session: Session) -> Repeat:
 
 
 def _mint(session: Session, now_ms: int, *, strict: bool) -> Mint:
-    # With a window, a fresh child comes at least G from the last one, so the two differ; should a clock that was
-    # set back hit the very millisecond of an earlier sibling, the child is that sibling again, as alive as it was.
-    # Without one, mint times decide nothing and simply rise, so that no two askers are ever given one token.
+    # With a window, a new child is at least G away from the last one, so the two differ. If a clock that was set
+    # back hits the exact millisecond of an earlier sibling, the child equals that sibling, which is as valid.
+    # Without a window, mint times decide nothing and only rise, so that no two requests ever get the same token.
     child_minted_ms = now_ms
     if strict and session.child_minted_ms is not None:
         child_minted_ms = max(now_ms, session.child_minted_ms + 1)

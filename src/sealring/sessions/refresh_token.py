@@ -1,10 +1,10 @@
 """The refresh token: which session, which generation, minted when, minted from what, and a MAC.
 
-Nothing of it is stored; the row of the session holds enough to know its own (design D5). The text
+The token is not stored; the session's row holds enough to recognize its own (design D5). The text
 is a fixed prefix, which secret scanners can look for, and base64url of fixed-width fields, so that
-no two texts say the same and no length can be lied about. The MAC is full HMAC-SHA256 (RFC 2104)
-over a label of this use and the fields, and is checked before anything is believed: whoever has no
-key reaches no store, and every refusal is the same error (R9, R10).
+no two texts mean the same token and no length field can be forged. The MAC is full HMAC-SHA256 (RFC 2104)
+over a label of this use and the fields, and is checked before any field is used: a token made without
+the key never reaches the store, and every refusal is the same error (R9, R10).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from sealring.jwt.base64url import NotCanonical, decode, encode
 PREFIX: Final = "sealring_rt1_"
 """Begins every refresh token: kind and version of the layout."""
 
-# the label keeps a MAC of this use from being one of another, should a key ever be shared by mistake
+# with this label a MAC of this use is never valid for another, even if a key is shared by mistake
 _LABEL: Final = b"sealring refresh token 1\x00"
 _ID_BYTES: Final = 16
 _NUMBER_BYTES: Final = 6
@@ -33,14 +33,14 @@ _KEY_BYTES: Final = 32
 
 @dataclass(frozen=True, slots=True)
 class RefreshToken:
-    """What a refresh token says. Two tokens are the same token exactly when they are equal."""
+    """The content of a refresh token. Two tokens are the same exactly when they are equal."""
 
     session_id: str
     """`sid`: 16 bytes as 22 characters of base64url."""
     generation: int
-    """g: 0 for the token of the log-in, and one more than its parent for every other."""
+    """g: 0 for the token issued at login; every other has its parent's plus one."""
     minted_ms: int
-    """When it was minted, by the minting node's clock; told apart by equality only, never ordered."""
+    """When it was minted, by the minting node's clock; compared for equality only, never ordered."""
     parent_minted_ms: int | None
     """Mint time of the token that it was minted from; none for generation 0."""
 
@@ -89,9 +89,9 @@ class RefreshTokenCodec:
         """Return the token that `text` is.
 
         Raises:
-            InvalidRefreshToken: it is anything but the text of a token signed with one of the keys.
+            InvalidRefreshToken: it is not the text of a token signed with one of the keys.
         """
-        # the shape is no secret, so refusing it early tells nothing, and a megabyte is not even decoded
+        # the form is not secret, so an early refusal reveals nothing, and a megabyte is not even decoded
         if not isinstance(text, str) or len(text) != _LENGTH or not text.startswith(PREFIX):
             raise InvalidRefreshToken("not a refresh token")
         try:
@@ -101,7 +101,7 @@ class RefreshTokenCodec:
         body, mac = data[:_BODY_BYTES], data[_BODY_BYTES:]
         genuine = False
         for key in self._keys:
-            # every key is tried, so that the time does not tell which one fits
+            # every key is tried, so that the time does not reveal which one fits
             genuine |= hmac.compare_digest(_mac(key, body), mac)
         if not genuine:
             raise InvalidRefreshToken("not a refresh token")
@@ -118,8 +118,8 @@ class RefreshTokenCodec:
     def newest_of(self, session_id: str, texts: Iterable[str]) -> str | None:
         """Return the text of the newest token of that session among `texts`; None when none is a token of it.
 
-        A browser may show several cookies of our name: planted by a sibling host, or left behind by an earlier path
-        of the auth routes (attacks N3, N5). Of one session, the highest generation is the one that it was given last.
+        A browser may send several cookies with our name: planted by a sibling host, or left from an earlier path of
+        the auth routes (attacks N3, N5). Within one session, the highest generation was issued last.
         """
         best: tuple[tuple[int, int], str] | None = None
         for text in texts:

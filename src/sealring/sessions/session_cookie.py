@@ -1,10 +1,10 @@
-"""The session cookie: which session a browser holds, in a cookie that no other host can write.
+"""The session cookie: which session a browser holds, in a cookie that no other host can set.
 
-A browser refuses `__Host-` cookies that come from another host (RFC 6265bis §4.1.3.2); every other cookie of ours
-can be planted by a sibling host with `Domain=`, twice if it likes (attacks N3, C7). So the refresh cookie counts only
-where it is of the session that this cookie names. It holds the session id and a MAC over it (RFC 2104) under a key of
+A browser refuses `__Host-` cookies that come from another host (RFC 6265bis §4.1.3.2); a sibling host
+can plant every other cookie of ours with `Domain=`, even twice (attacks N3, C7). So the refresh cookie counts only
+if it belongs to the session that this cookie names. It holds the session id and a MAC over it (RFC 2104) under a key of
 its own, and it stays the same for the life of the session, so tabs that refresh at once cannot disagree about it.
-It opens nothing: it can pick a refresh token, and it can end its session.
+It gives no access: it selects a refresh token, and it can end its session.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class SessionCookieCodec:
         session_id, mac = shape[1], shape[2]
         genuine = False
         for key in self._keys:
-            # every key is tried, so that the time does not tell which one fits
+            # every key is tried, so that the time does not reveal which one fits
             genuine |= hmac.compare_digest(_mac(key, session_id), mac)
         return session_id if genuine else None
 

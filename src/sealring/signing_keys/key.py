@@ -12,13 +12,13 @@ class SigningKey:
     kid: str
     alg: str
     public_jwk: str | None
-    """JSON of the public JWK; none for an HMAC key."""
+    """JSON of the public JWK; None for an HMAC key."""
     sealed: bytes = field(repr=False)
     """The private JWK, encrypted under the root secret with the kid as associated data."""
     published_at: int
     signs_from: int
     verifies_until: int | None = None
-    """Set when a successor is published; after it the key is gone."""
+    """Set when a successor is published; after this time the key is gone."""
     revoked_at: int | None = None
 
 

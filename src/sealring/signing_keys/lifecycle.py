@@ -42,20 +42,20 @@ KEY_STATES: Mapping[KeyState, str] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyPolicy:
-    """What decides over keys. All in seconds."""
+    """Settings of the key life cycle. All in seconds."""
 
     algorithm: str
-    """Of the keys that this node makes."""
+    """Algorithm of the keys that this node makes."""
     rotation_seconds: int
     """How long a key signs."""
     lead_seconds: int
     """How long a key is published before it signs: JWKS max-age + staleness bound + leeway, at least."""
     heard_seconds: int
-    """How long until every node has heard of another ring: staleness bound + leeway. Less than the lead."""
+    """How long until every node has loaded a changed ring: staleness bound + leeway. Less than the lead."""
     token_seconds: int = 0
     """How long after its last signature a key must verify: the longest life of an access token that any issuer of the
-    store may sign, and the leeway. It is read with the ring, for a node with a shorter setting would drop a key that
-    another one's tokens still need (N1)."""
+    store may sign, and the leeway. It is read with the ring: a node with a shorter setting would otherwise drop a
+    key that another node's tokens still need (N1)."""
 
 
 def key_state(key: SigningKey, ring: Sequence[SigningKey], now: int) -> KeyState:
@@ -71,7 +71,7 @@ def key_state(key: SigningKey, ring: Sequence[SigningKey], now: int) -> KeyState
 
 
 def signing_key(ring: Sequence[SigningKey], now: int) -> SigningKey | None:
-    """The key that signs at `now`: of those that may, the one that began last (by kid where two began at once)."""
+    """The key that signs at `now`: of those that may, the one that started last (by kid if two started at once)."""
     usable = [key for key in ring if key.revoked_at is None and key.signs_from <= now]
     return max(usable, key=_order, default=None)
 
@@ -92,10 +92,10 @@ def _order(key: SigningKey) -> tuple[int, str]:
 
 
 def next_key_start(ring: Sequence[SigningKey], policy: KeyPolicy, now: int, *, starting: bool = False) -> int | None:
-    """When a key to be published now should begin to sign; None when no new key is needed.
+    """Return when a key published now should start to sign; None when no new key is needed.
 
-    The very first key, or one after all were revoked, signs at once: there is nobody who knows another. With
-    `starting`, another algorithm than ours does not wait for the next rotation; see `adopt_algorithm`.
+    The very first key, or one after all were revoked, signs at once: no verifier knows another key. With
+    `starting`, a change of algorithm does not wait for the next rotation; see `adopt_algorithm`.
     """
     newest = max((key for key in ring if key.revoked_at is None), key=_order, default=None)
     if newest is None:
@@ -109,10 +109,10 @@ def next_key_start(ring: Sequence[SigningKey], policy: KeyPolicy, now: int, *, s
 
 
 def adopt_algorithm(ring: Sequence[SigningKey], policy: KeyPolicy, now: int) -> tuple[SigningKey, ...]:
-    """The ring as a server that starts wants it: no standby of another algorithm, and one of ours not put off.
+    """Return the ring for a server that starts: no standby of another algorithm, its own standby brought forward.
 
-    Asked once per start, and never while serving: nodes that differ would undo each other's standby for ever, and
-    none would live to sign. What is about to sign stays: a node that has not heard yet may sign with it (I12).
+    Call once per start, never while serving: nodes with different settings would replace each other's standby forever,
+    and none would ever sign. A key that is about to sign stays: a node without the new ring may sign with it (I12).
     """
     heard = now + policy.heard_seconds
     kept = tuple(
@@ -125,7 +125,7 @@ def adopt_algorithm(ring: Sequence[SigningKey], policy: KeyPolicy, now: int) -> 
 
 
 def set_expiry(ring: Sequence[SigningKey], policy: KeyPolicy, now: int) -> tuple[SigningKey, ...]:
-    """The ring without what is gone; each predecessor told when it ends: later than it was, never sooner."""
+    """Return the ring without expired keys, with `verifies_until` set on each that has a successor, never earlier."""
     ring = in_order(key for key in ring if key.verifies_until is None or now < key.verifies_until)
     alive = [key for key in ring if key.revoked_at is None]
     ends = {
@@ -136,7 +136,7 @@ def set_expiry(ring: Sequence[SigningKey], policy: KeyPolicy, now: int) -> tuple
 
 
 def rotate_now(ring: Sequence[SigningKey], policy: KeyPolicy, now: int) -> tuple[SigningKey, ...]:
-    """Rotate: the standby signs as soon as every verifier must know it."""
+    """Rotate: the standby signs as soon as every verifier must have it."""
     standby = standby_key(ring, now)
     if standby is None:
         return tuple(ring)
