@@ -14,13 +14,13 @@ class Account:
 
     id: str
     name: str
-    """As the user wrote it (NFC)."""
+    """As the user typed it (NFC)."""
     canonical_name: str
-    """NFKC + casefold: what is unique."""
+    """NFKC and casefold: this form is unique."""
     email: str | None = None
     canonical_email: str | None = None
     password_hash: str | None = field(repr=False)
-    """A PHC string; none for an account without a password."""
+    """A PHC string; None for an account without a password."""
     scopes: tuple[str, ...] = ()
     status: AccountStatus = "active"
     created_at: int

@@ -10,13 +10,13 @@ from sealring.accounts.credential import Credential
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PasswordChange:
-    """Replace the hash if it still is `old_hash` (compare-and-swap); `ends_sessions` is false only for a rehash."""
+    """Replace the hash if it is still `old_hash` (compare-and-swap); `ends_sessions` is false only for a rehash."""
 
     old_hash: str | None = field(repr=False)
     new_hash: str = field(repr=False)
     ends_sessions: bool = True
     keep_session: str | None = None
-    """This session of the account goes on, renewed: its access tokens become stale, its refresh tokens are dead."""
+    """This session goes on, renewed: its access tokens become outdated, its refresh tokens are revoked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +28,7 @@ class StatusChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScopesChange:
-    """Other scopes: access tokens become stale, sessions go on."""
+    """Replace the scopes: access tokens become outdated, sessions go on."""
 
     scopes: tuple[str, ...]
 

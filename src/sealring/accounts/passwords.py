@@ -1,10 +1,10 @@
-"""Which passwords are good enough: NIST SP 800-63B-4 §3.1.1.2, and nothing else.
+"""Which passwords are accepted: the rules of NIST SP 800-63B-4 §3.1.1.2, and no others.
 
-Length counts in code points; the form that is hashed is NFC, whole, never cut. No rules of
-composition. Refused with the reason: what many people use (a shipped list), what is one short piece
-or a row of the keyboard over and over, and what is made of the user's own name, e-mail or the
-service's. Each question takes time linear in a length that is bounded before anything else, because
-normalising a long run of combining marks takes quadratic time (seconds for 64 KiB), and a
+Length counts in code points; the form that is hashed is NFC, complete, never truncated. No
+composition rules. Refused with a reason: common passwords (a shipped list), one short piece or a
+keyboard row repeated, and passwords made of the user's own name or email, or of the service's
+name. Each check takes time linear in a length that is bounded before anything else, because
+normalizing a long run of combining marks takes quadratic time (seconds for 64 KiB), and a
 similarity measure did so in Kratos (U8).
 """
 
@@ -19,20 +19,20 @@ from unicodedata import normalize
 from sealring.errors import InvalidField
 
 MAX_BYTES = 1024
-"""Of the NFC form in UTF-8: far beyond any passphrase; argon2 would take more, an attacker gladly so."""
+"""Of the NFC form in UTF-8: far beyond any passphrase; argon2 would accept more, which only attackers would use."""
 MAX_RAW = 1536
-"""Code points before normalising: NFD of 1024 bytes of NFC has no more (512 letters of two bytes, three each)."""
+"""Code points before normalizing: NFD of 1024 bytes of NFC has no more (512 letters of two bytes, three each)."""
 FLOOR = 8
-"""What the minimum may be lowered to (NIST: with a second factor), and what must be left beside known words."""
+"""The lowest minimum (NIST: with a second factor), and how many characters must remain besides known words."""
 MIN_WORD = 3
-"""Shorter context words would be found by chance."""
+"""Shorter context words would match by chance."""
 
 _DECORATION = "0123456789!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~ "
-"""What people put before or behind a common word when a longer password is asked for."""
+"""Characters that people add before or after a common word to make a password longer."""
 _COMMON = "is one of the most common passwords"
 _MIN_ROW, _MAX_ROW = 3, 26
 _MIN_COMMON_WORD = 4
-"""Shorter ones would be found by chance."""
+"""Shorter ones would match by chance."""
 
 _ROWS = (
     *("0123456789", "1234567890", "abcdefghijklmnopqrstuvwxyz"),
@@ -45,7 +45,7 @@ _ROWS = (
         "qazwsxedcrfvtgbyhnujmikolp",
     ),
 )
-"""Rows that fingers follow; any stretch of one, run on or backwards, is refused however long."""
+"""Keyboard rows; any part of one, repeated or backwards, is refused at any length."""
 
 
 def check_password(password: str, *, min_length: int, context: Sequence[str] = ()) -> str:
@@ -54,13 +54,13 @@ def check_password(password: str, *, min_length: int, context: Sequence[str] = (
     Args:
         password: as the user typed it.
         min_length: in code points, of the NFC form.
-        context: words that stand near it: user name, e-mail address, the service's name.
+        context: related words: username, email address, the service's name.
 
     Returns:
         Its NFC form, which is what to hash.
 
     Raises:
-        InvalidField: `password`, with the reason in words for the user.
+        InvalidField: `password`, with a reason to show to the user.
 
     >>> check_password("correct horse fine staple", min_length=15, context=("ann",))
     'correct horse fine staple'
@@ -83,10 +83,10 @@ def check_password(password: str, *, min_length: int, context: Sequence[str] = (
 
 
 def normalise_password(password: str) -> str | None:
-    """The form of a password to verify at log-in: NFC, whole.
+    """Return the form of a password to verify at login: NFC, complete.
 
-    Never raises. None for what no account can have as password (too long, NUL, not encodable): the caller
-    then hashes a dummy all the same, so that such input takes as long as any other (U2).
+    Never raises. None when no account can have this password (too long, NUL, not encodable): the caller
+    then still hashes a dummy, so that such input takes as long as any other (U2).
     """
     if len(password) > MAX_RAW or "\0" in password:
         return None
@@ -98,7 +98,7 @@ def normalise_password(password: str) -> str | None:
 
 
 def _weakness(form: str, context: Sequence[str]) -> str | None:
-    # NFKC and casefold here only: what is hashed keeps its case and its width
+    # NFKC and casefold are used here only: the hashed form keeps its case and width
     folded = normalize("NFKC", normalize("NFKC", form).casefold())
     if not folded.strip():
         return "must not be only spaces"
@@ -114,7 +114,7 @@ def _weakness(form: str, context: Sequence[str]) -> str | None:
 
 
 def _is_common(folded: str) -> bool:
-    """In the list, or something in the list said several times; also with digits, signs or a row of keys at its ends.
+    """Return whether it is listed, or repeats a listed word, also with digits, signs or a row of keys at its ends.
 
     >>> _is_common("letmeinletmein123"), _is_common("!!passwordpassword"), _is_common("password manager")
     (True, True, False)
@@ -127,7 +127,7 @@ def _is_listed(folded: str) -> bool:
 
 
 def _without_ends(folded: str) -> Iterator[str]:
-    """What is left when decoration is cut from the ends, once with and once without one row of keys."""
+    """Yield what remains without decoration at the ends, once with and once without one row of keys."""
     yield folded.strip(_DECORATION)
     for length in range(_MIN_ROW, min(_MAX_ROW, len(folded)) + 1):
         if any(_follows(folded[-length:], row) for row in _ROWS):
@@ -137,12 +137,12 @@ def _without_ends(folded: str) -> Iterator[str]:
 
 
 def _period(folded: str) -> str:
-    """The shortest piece that the text says over and over; the text itself when there is none."""
+    """Return the shortest piece that the text repeats; the text itself when there is none."""
     return folded[: (folded + folded).find(folded, 1)]
 
 
 def _is_one_piece(folded: str) -> bool:
-    """Worth no more than a piece too short to be a password, said twice or more, or than a stretch of a row of keys.
+    """Return whether it only repeats a piece too short to be a password, or follows a row of keys.
 
     >>> _is_one_piece("abcabcabcab"), _is_one_piece("poiuytrewq"), _is_one_piece("tomato soup")
     (True, True, False)
@@ -157,7 +157,7 @@ def _follows(text: str, row: str) -> bool:
 
 
 def _words(context: Iterable[str]) -> list[str]:
-    """Context words in the form of comparison, longest first; with their parts."""
+    """Return context words and their parts, folded for comparison, longest first."""
     words: set[str] = set()
     for text in context:
         folded = normalize("NFKC", normalize("NFKC", text[:256]).casefold())
@@ -173,7 +173,7 @@ def _without(folded: str, words: Iterable[str]) -> str:
 
 @cache
 def _common_words() -> frozenset[str]:
-    """What is common and what common passwords decorate: the list has `letmein123`, so `letmein` is such a word."""
+    """Common passwords, and those without decoration: the list has `letmein123`, so `letmein` is included."""
     words = (word.strip(_DECORATION) for word in _blocklist())
     return _blocklist() | {word for word in words if len(word) >= _MIN_COMMON_WORD}
 

@@ -1,4 +1,4 @@
-"""What is asked of an account before there is one: its name, its e-mail address, its password.
+"""Checks on a new account: its name, its email address, its password.
 
 Values only; nothing here hashes, counts or stores.
 """
@@ -20,20 +20,20 @@ ACCOUNT_ID_BYTES = 16
 FAILURES_PER_ACCOUNT = RateLimit(10, 300)
 FAILURES_PER_ADDRESS = RateLimit(60, 60)
 REGISTRATIONS_PER_ADDRESS = RateLimit(60, 3600)
-"""Each is a row for good (D2). An office or a school behind one address registers some dozens on its busiest day."""
+"""Each registration is a permanent row (D2). An office or school behind one address registers a few dozen a day."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountPolicy:
-    """What is asked of accounts.
+    """Rules for accounts: passwords and rate limits.
 
     Args:
-        password_min_length: code points; NIST SP 800-63B-4: 15 where the password is alone, 8 with a second factor.
+        password_min_length: code points; NIST SP 800-63B-4: 15 for a password alone, 8 with a second factor.
         account_rate: failures per account.
         address_rate: failures per address.
-        registration_rate: registrations per address, those that fail at a taken name included.
-        service_words: words that a password must not be made of, the service's own name among them.
-        new_account_scopes: what whoever registers may do.
+        registration_rate: registrations per address, those refused for a taken name included.
+        service_words: words that a password must not consist of, among them the service's own name.
+        new_account_scopes: scopes of a newly registered account.
         answer_grid_ms: see `Attempts`.
 
     Raises:
@@ -55,7 +55,7 @@ class AccountPolicy:
             raise ValueError("answer_grid_ms must be 1 at least")
 
     def check_password(self, password: str, account: Account | None) -> str:
-        """The normal form of a new password for that account.
+        """Return the normal form of a new password for that account.
 
         Raises:
             InvalidField: `password`.
@@ -67,7 +67,7 @@ class AccountPolicy:
 
 
 def draft_account(username: str, email: str | None, *, scopes: tuple[str, ...], now: int) -> Account:
-    """A new account with an id of its own, without a password, its e-mail address not reserved.
+    """Return a new account with its own id, without a password; its email address is not reserved.
 
     Raises:
         InvalidField: `username` or `email`.
@@ -83,5 +83,5 @@ def draft_account(username: str, email: str | None, *, scopes: tuple[str, ...], 
         created_at=now,
     )
     if looks_latin(canonical):
-        log.warning("account %s has a name that looks like a Latin one and is none", account.id)
+        log.warning("account %s has a name that looks Latin but uses other letters", account.id)
     return account

@@ -84,7 +84,7 @@ EVENTS: Mapping[EventKind, EventRow] = MappingProxyType(
         "password_changed": _row(
             "The stored hash of a password changed. Sessions end except where it was only hashed anew.",
             "subject address",
-            causes=("changed by user", "set by operator", "rehashed at log-in"),
+            causes=("changed by user", "set by operator", "rehashed at login"),
         ),
         "scopes_changed": _row(
             "The scopes of an account changed; its access tokens are outdated.", "subject", causes=("by operator",)

@@ -68,7 +68,7 @@ class Orders(Protocol):
         """Make the table, in the database that is open already."""
 
     async def of(self, subject: str) -> list[Order]:
-        """The orders of this subject, newest first. Whoever has none yet finds a few samples, the same each time."""
+        """Return this subject's orders, newest first. A new subject gets a few samples, the same each time."""
 
 
 def orders_in(store: Store) -> Orders:

@@ -2,11 +2,11 @@
 
     uvicorn --http sealring.frameworks.uvicorn:LimitedProtocol --no-proxy-headers app:app
 
-The application sees a request when its head is whole, so nothing in it can bound the head. Measured without these
+The application gets a request only when its head is complete, so it cannot limit the head. Measured without these
 limits: pipelining without reading took 1.3 GB, one endless header or trailer field took a core, and 1,100 half heads
 took the service down. Here bytes of a head and of a chunked body's framing are counted before they are parsed, one
-request at a time is given to the parser, clients that keep the server waiting have a deadline, and connections stay
-below the limit of open files.
+request at a time goes to the parser, slow clients have a deadline, and connections stay below the limit of open
+files.
 Parsing, keep-alive, responses and the WebSocket upgrade are uvicorn's own.
 """
 
@@ -35,7 +35,7 @@ SHORTEST_HEAD = len(b"GET / HTTP/1.1\r\n\r\n")
 
 
 class LimitedProtocol(HttpToolsProtocol):
-    """One connection. The limits are `limits`; a subclass may have others."""
+    """One connection. Its limits are `limits`; a subclass may set others."""
 
     limits: ClassVar[ConnectionLimits] = ConnectionLimits()
 
@@ -57,7 +57,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._framing_bytes = 0  # of a chunked body, since its last byte of content
         self._content_bytes = 0  # of a chunked body, in what the parser was given last
         self._held = b""
-        self._deaf = False  # nothing more is read from this client
+        self._reading_ended = False  # nothing more is read from this client
         self._overrun = False
         self._since = self.loop.time()
         self._unread_since: float | None = None
@@ -66,17 +66,17 @@ class LimitedProtocol(HttpToolsProtocol):
     # from the transport
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Of asyncio."""
+        """Called by asyncio."""
         super().connection_made(transport)
         self.flow = _Flow(transport, self)
         self._since = self.loop.time()
         self._of_server.admit(self)
 
     def data_received(self, data: bytes) -> None:
-        """Of asyncio: give the parser one request at a time, and of its head no more than the limit."""
+        """Called by asyncio: give the parser one request at a time, and at most the limit of its head."""
         if self.timeout_keep_alive_task is not None:
             self._unset_keepalive_if_required()
-        while not self._deaf:
+        while not self._reading_ended:
             if self._answering:
                 self._hold(data)
                 return
@@ -86,51 +86,51 @@ class LimitedProtocol(HttpToolsProtocol):
             data = data[len(part) :]
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Of asyncio."""
+        """Called by asyncio."""
         self._held = b""
-        self._deaf = True
+        self._reading_ended = True
         self._of_server.forget(self)
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
-        """Of asyncio: the client reads slower than the application writes."""
+        """Called by asyncio: the client reads more slowly than the application writes."""
         self._unread_since = self.loop.time()
         super().pause_writing()
 
     def resume_writing(self) -> None:
-        """Of asyncio: it has read most of what waited."""
+        """Called by asyncio: the client has read most of the pending bytes."""
         self._unread_since = None
         super().resume_writing()
 
     # from the parser
 
     def on_message_begin(self) -> None:
-        """Of httptools. Only behind a chunked body, whose end we do not know beforehand, can another head follow."""
+        """Called by httptools. Another head can follow only a chunked body, whose end is not known beforehand."""
         if self._answering:
             self._overrun = True
             raise RequestRefused("pipelined behind a chunked body")
         super().on_message_begin()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Of httptools, which calls it for trailer fields too: those are not merged into the header (RFC 9110 §6.5.1).
+        """Called by httptools, for trailer fields too, which are not merged into the header (RFC 9110 §6.5.1).
 
-        uvicorn would add them to the fields that the application has judged already.
+        uvicorn would add them to the fields that the application has already checked.
         """
         if not self._receiving:
             super().on_header(name, value)
 
     def on_body(self, body: bytes) -> None:
-        """Of httptools."""
+        """Called by httptools."""
         self._content_bytes += len(body)
         super().on_body(body)
 
     def on_headers_complete(self) -> None:
-        """Of httptools."""
+        """Called by httptools."""
         self._head_bytes = 0
         self._head_tail = b""
         if self.parser.should_upgrade() and not self._should_upgrade() and self._has_body():
-            # httptools would take the body for the next request (request smuggling, RFC 9112 §11.2)
-            raise RequestRefused("a body behind an upgrade that is not taken")
+            # httptools would read the body as the next request (request smuggling, RFC 9112 §11.2)
+            raise RequestRefused("a body after an upgrade that is not accepted")
         self._receiving = True
         self._body_left = None
         self._chunked = any(name == b"transfer-encoding" for name, _ in self.headers)
@@ -138,7 +138,7 @@ class LimitedProtocol(HttpToolsProtocol):
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        """Of httptools."""
+        """Called by httptools."""
         self._receiving = False
         cycle = self._current
         self._answering = cycle is not None and not cycle.response_complete
@@ -147,7 +147,7 @@ class LimitedProtocol(HttpToolsProtocol):
     # from the response
 
     def on_response_complete(self) -> None:
-        """Of uvicorn: go on with what the client has sent meanwhile."""
+        """Called by uvicorn: continue with the bytes that the client sent meanwhile."""
         self._answering = False
         self._since = self.loop.time()
         held, self._held = self._held, b""
@@ -163,7 +163,7 @@ class LimitedProtocol(HttpToolsProtocol):
         return self.cycle
 
     def _hold(self, data: bytes) -> None:
-        """Keep what was pipelined until the response is complete, and read no more until then."""
+        """Keep pipelined bytes until the response is complete, and read no more until then."""
         if len(self._held) + len(data) <= self.limits.held_bytes:
             self._held += data
         else:
@@ -171,19 +171,19 @@ class LimitedProtocol(HttpToolsProtocol):
         self.flow.pause_reading()
 
     def is_holding(self) -> bool:
-        """Whether reading would only bring more of what is not wanted now."""
-        return bool(self._held) or self._deaf
+        """Return whether reading must wait: it would only bring more pipelined bytes."""
+        return bool(self._held) or self._reading_ended
 
     def _end_after_response(self) -> None:
         self._held = b""
-        self._deaf = True
+        self._reading_ended = True
         self.cycle.keep_alive = False
 
     def _has_body(self) -> bool:
         return any(name in {b"content-length", b"transfer-encoding"} and value != b"0" for name, value in self.headers)
 
     def _part_of_body(self, data: bytes) -> bytes:
-        """Up to the end of the body, whose length the parser has checked; empty when its framing is past the limit."""
+        """Return `data` up to the end of the body (the parser has checked its length); empty past the limit."""
         if self._chunked:
             return self._part_of_chunks(data)
         left = self._body_left
@@ -194,7 +194,7 @@ class LimitedProtocol(HttpToolsProtocol):
         return part
 
     def _part_of_chunks(self, data: bytes) -> bytes:
-        """No more than the framing may still have. Where a chunked body ends, the parser says.
+        """Return at most what the framing limit still allows. The parser finds the end of the chunked body.
 
         httptools takes quadratic time to read one endless trailer field, as in the head.
         """
@@ -206,16 +206,16 @@ class LimitedProtocol(HttpToolsProtocol):
         return data[:allowed]
 
     def _count_framing(self, part: bytes) -> None:
-        """What of a part was no content; from the beginning again where there was some."""
+        """Count the bytes of a part that were not content; restart after each byte of content."""
         before = 0 if self._content_bytes else self._framing_bytes
         self._framing_bytes = before + len(part) - self._content_bytes
 
     def _part_of_head(self, data: bytes) -> bytes:
-        """Up to the end of the head; empty when that is past the limit."""
+        """Return `data` up to the end of the head; empty when that is past the limit."""
         seen = self._head_bytes
         limit = self.limits.head_bytes
         if not seen and SHORTEST_HEAD <= len(data) <= limit and data.find(END_OF_HEAD) == len(data) - len(END_OF_HEAD):
-            return data  # a whole head and nothing else, as nearly always
+            return data  # a complete head and nothing else, the usual case
         end = (self._head_tail + data).find(END_OF_HEAD)
         part = data if end < 0 else data[: end + len(END_OF_HEAD) - len(self._head_tail)]
         if seen + len(part) > limit:
@@ -229,7 +229,7 @@ class LimitedProtocol(HttpToolsProtocol):
         return part
 
     def _parse(self, part: bytes) -> bool:
-        """Whether the parser took it and may be given more."""
+        """Feed the parser; return whether it accepts more."""
         if not part:
             return False
         try:
@@ -248,16 +248,16 @@ class LimitedProtocol(HttpToolsProtocol):
         if self._receiving and self._chunked:
             self._count_framing(part)
         if self._receiving and (cycle := self._current) is not None and not cycle.response_complete:
-            self._since = self.loop.time()  # a client that goes on sending what nobody wants gets no new deadline
+            self._since = self.loop.time()  # a client that keeps sending an unwanted body gets no new deadline
         return True
 
     def refuse(self, error: SealringError, *, linger: bool = True) -> None:
-        """Answer with `error` where an answer still fits, and close.
+        """Answer with `error` if an answer is still possible, and close.
 
         A socket that is closed with bytes unread is reset, and the client may lose the answer (RFC 9112 §9.6): so the
         rest is read and dropped for a while.
         """
-        self._deaf = True
+        self._reading_ended = True
         cycle = self._current
         answered = self._receiving and cycle is not None and cycle.response_complete
         if cycle is not None and not cycle.response_complete:
@@ -267,7 +267,7 @@ class LimitedProtocol(HttpToolsProtocol):
                 self.transport.close()
                 return
         report(error, where="")
-        if not answered:  # in the rest of a body that the response did not wait for
+        if not answered:  # in the rest of a body that was answered early
             self.transport.write(self._response_to(error))
         if linger and self.transport.can_write_eof():
             self._closing_since = self.loop.time()
@@ -284,11 +284,11 @@ class LimitedProtocol(HttpToolsProtocol):
 
     @property
     def network(self) -> str:
-        """Whose connection it is."""
+        """The client's network."""
         return network_of(self.client[0] if self.client else "")
 
     def wait(self) -> tuple[Wait, float] | None:
-        """What the client is waited for, and since when; None while the application is at work."""
+        """What the connection waits for, and since when; None while the application works."""
         cycle = self._current
         if self._closing_since is not None:
             return "closing", self._closing_since
@@ -301,7 +301,7 @@ class LimitedProtocol(HttpToolsProtocol):
         return None
 
     def sweep(self, now: float) -> None:
-        """Close the connection if its client has kept us waiting for too long."""
+        """Close the connection if its client is past a deadline."""
         if self._closing_since is None and self.transport.is_closing():
             self._closing_since = now
         wait = self.wait()
@@ -309,7 +309,7 @@ class LimitedProtocol(HttpToolsProtocol):
             self.drop(wait[0], RequestTimeout("the request did not arrive in time"))
 
     def drop(self, wait: Wait, error: SealringError) -> None:
-        """Close the connection of a client that is waited for; `error` answers half a request."""
+        """Close a waiting connection; `error` answers an incomplete request."""
         if wait in {"head", "body"}:
             self.refuse(error, linger=False)
         elif wait == "idle":
@@ -319,13 +319,13 @@ class LimitedProtocol(HttpToolsProtocol):
 
 
 class _Flow(FlowControl):
-    """uvicorn's flow control, where an application that waits for the client to leave does not start reading again."""
+    """uvicorn's flow control; an application that awaits the client's disconnect does not resume reading."""
 
     def __init__(self, transport: asyncio.Transport, connection: LimitedProtocol) -> None:
         super().__init__(transport)
         self._connection = connection
 
     def resume_reading(self) -> None:
-        """Read again, unless pipelined requests wait already."""
+        """Resume reading, unless pipelined requests are waiting."""
         if self.read_paused and not self._connection.is_holding():
             super().resume_reading()

@@ -2,9 +2,9 @@
 
 JSON goes through the strict reader of the token layer (no name twice, no NaN, one object at the
 root; D7), forms through a reader of a few lines: the general form parsers, multipart among them,
-have been the weak place too often (D4, CVE-2026-54283) and no route of ours needs one. A media
+have had too many vulnerabilities (D4, CVE-2026-54283), and no route here needs one. A media
 type that a cross-site form can send (text/plain, urlencoded, multipart, none) is never read as
-JSON (C4). Lengths that contradict each other are refused, not reconciled (RFC 9112 §6.3, D5).
+JSON (C4). Contradictory lengths are refused, not reconciled (RFC 9112 §6.3, D5).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ MAX_BODY_BYTES = 65_536
 MAX_FORM_FIELDS = 32
 """RFC 6749 names nine parameters for the token endpoint; an extension adds a few."""
 DEADLINE_SECONDS = 10.0
-"""64 KiB in ten seconds is a 52 kbit/s line: slower than any that can do a TLS handshake in time."""
+"""64 KiB in ten seconds is a 52 kbit/s line: slower than any line that completes a TLS handshake in time."""
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
@@ -37,7 +37,7 @@ _MAX_LENGTH_DIGITS = 18
 async def read_json(
     headers: Headers, receive: Receive, *, deadline_seconds: float = DEADLINE_SECONDS
 ) -> tuple[bytes, dict[str, Any] | None]:
-    """Return the body as it came and the JSON object that it is; none for a request without a body.
+    """Return the raw body and its JSON object; None for a request without a body.
 
     Raises:
         UnsupportedMediaType: not application/json, or a content coding.
@@ -113,10 +113,10 @@ async def read_body(headers: Headers, receive: Receive, *, deadline_seconds: flo
     """Return the whole body, at most `MAX_BODY_BYTES` of it.
 
     Raises:
-        BodyTooLarge: more, whether announced or sent.
+        BodyTooLarge: more, announced or sent.
         RequestTimeout: not complete within `deadline_seconds`.
-        UnsupportedMediaType: a content coding: nothing is unpacked here.
-        MalformedBody: lengths that cannot be, or the client left.
+        UnsupportedMediaType: a content coding: nothing is decompressed here.
+        MalformedBody: impossible lengths, or the client disconnected.
     """
     _check_framing(headers)
     chunks: list[bytes] = []
@@ -126,12 +126,12 @@ async def read_body(headers: Headers, receive: Receive, *, deadline_seconds: flo
             while True:
                 message = await receive()
                 if message["type"] != "http.request":
-                    raise MalformedBody("the client left")
+                    raise MalformedBody("the client disconnected")
                 chunk = message.get("body", b"")
                 size += len(chunk)
                 if size > MAX_BODY_BYTES:
                     raise BodyTooLarge("more bytes than a body may have")
-                if chunk:  # a flood of empty ones costs no memory
+                if chunk:  # a flood of empty chunks costs no memory
                     chunks.append(chunk)
                 if not message.get("more_body", False):
                     return b"".join(chunks)

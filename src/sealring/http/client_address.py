@@ -1,10 +1,10 @@
-"""The address that a request came from: the peer, or what proxies that we trust say.
+"""The client's address: the peer, or the address that trusted proxies report.
 
-`X-Forwarded-For` is read from the right: each trusted proxy vouches for the hop that it wrote, the
-first hop that is not one of ours is the client, and what stands further left is the client's own
-invention. A hop that is no address spoils the field and the peer counts (U10, C12,
-CVE-2024-47070): a request never goes without an address because somebody garbled it. Run the server
-without a proxy reading of its own (uvicorn: `--no-proxy-headers`), or it decides before us.
+`X-Forwarded-For` is read from the right: each trusted proxy is responsible for the hop that it wrote,
+the first hop that is not a trusted proxy is the client, and everything further left may be forged by
+the client. If a hop is not an address, the field is ignored and the peer counts (U10, C12,
+CVE-2024-47070): a malformed field never leaves a request without an address. Run the server without
+its own proxy handling (uvicorn: `--no-proxy-headers`), or it replaces the peer before this code runs.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from typing import Any, Literal
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 TrustedProxy = Network | Literal["unix"]
-"""A network, or the word for every peer without an address: those at a Unix socket."""
+"""A network, or "unix" for every peer without an address: those at a Unix socket."""
 
 MAX_HOPS = 16
-"""More proxies than anybody stands behind; the rest of a longer list is not read."""
+"""More proxies than any deployment has; the rest of a longer list is not read."""
 _MAX_HOP_BYTES = 64
 
 
 def plain_address(text: str) -> str | None:
-    """Return the plain form of an IPv4 or IPv6 address; none for any other text."""
+    """Return the plain form of an IPv4 or IPv6 address; None for any other text."""
     address = _parse(text)
     return None if address is None else str(address)
 
 
 def client_address(scope: Mapping[str, Any], trusted_proxies: Sequence[TrustedProxy] = ()) -> str:
-    """Return the client's address in its plain form; empty where there is none: a Unix socket that is not trusted.
+    """Return the client's address in its plain form; empty when there is none: a Unix socket that is not trusted.
 
     >>> from ipaddress import ip_network
     >>> scope = {"client": ("10.0.0.9", 1), "headers": [(b"x-forwarded-for", b"6.6.6.6, 203.0.113.7, 10.0.0.2")]}

@@ -1,8 +1,8 @@
 """Limits of one connection, and which connections to close (attack N8). Pure: the time is an argument.
 
-A server without a proxy in front meets clients that send a head one byte at a time, pipeline without reading, or
-open connections and say nothing. Each limit bounds what one such client costs; `choose_evictions` decides who loses
-a place when all places are taken.
+A server without a proxy in front has clients that send a head one byte at a time, pipeline without reading, or
+open connections and send nothing. Each limit bounds the cost of one such client. `choose_evictions` selects the
+connections to close when there are too many.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _PUNCTUATION_BYTES = 1_024 + 4 * MAX_FIELDS
 """Method, version, and the colon, space and line break of each field."""
 
 Wait = Literal["idle", "head", "body", "rest of body", "slow reader", "closing"]
-"""What a connection waits for its client to do. The first five may be closed when places are short."""
+"""What a connection waits for its client to do. The first five may be closed when there are too many."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,17 +30,17 @@ class ConnectionLimits:
     framing_bytes: int = 8_192
     """Of a chunked body, between two bytes of content: sizes, extensions, trailer fields; counted before the parser."""
     held_bytes: int = 65_536
-    """Pipelined requests kept while a response is under way; more than that, and the response is the last one."""
+    """Pipelined requests kept while a response is under way; with more, the connection closes after it."""
     head_seconds: float = 10.0
     """From the first byte of a head to its last, like the deadline for bodies of our own routes."""
     body_seconds: float = 20.0
-    """Between two reads of a body that the application waits for."""
+    """Between two reads of a body that the application awaits."""
     reader_seconds: float = 30.0
-    """In which a client must read 48 KiB of a response that waits for it: 1.6 KB/s."""
+    """Time in which a client must read 48 KiB of a pending response: 1.6 KB/s."""
     closing_seconds: float = 5.0
-    """To take the last bytes; the connection is aborted after it."""
+    """Time to read the last bytes; then the connection is aborted."""
     sweep_seconds: float = 1.0
-    """How often the deadlines are looked at."""
+    """How often the deadlines are checked."""
     most: int = 1_024
     """Connections at once: at a quarter of a MiB each in the worst case, so 256 MiB."""
 
@@ -72,14 +72,14 @@ def places_within(limits: ConnectionLimits, *, file_limit: int, backlog: int) ->
 
 
 def choose_evictions(waiting: Sequence[tuple[str, float]], count: int) -> list[int]:
-    """Which of the connections that wait for their clients lose their places.
+    """Choose which of the connections that wait for their clients to close.
 
-    Each is a network and the time since when it waits. The network that holds most of them loses its oldest first, so
-    a stranger with a thousand half heads pushes out their own, and a new client still has time to send its head.
+    Each is a network and the time since when it waits. The network with the most connections loses its oldest first:
+    a client with a thousand half heads closes its own, and a new client still has time to send its head.
 
     Args:
         waiting: network and start of the wait of each connection.
-        count: how many places are wanted.
+        count: how many to close.
 
     Returns:
         Indexes into `waiting`, at most `count`.

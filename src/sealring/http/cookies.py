@@ -1,13 +1,13 @@
-"""Cookies: a byte-exact reader, and a writer that can only write what is right.
+"""Cookies: a byte-exact reader, and a writer that writes only valid cookies.
 
 The reader works on the raw `cookie` field of the ASGI scope and trims nothing, decodes nothing and
-folds no case: a reader that strips Unicode white space or reads quoted strings lets a neighbouring
-host write a cookie that the browser does not protect and the server takes for ours (attacks C6).
-What is ambiguous counts as absent: a value that we would not have written, a `$Version` (RFC 2965, where
-quotes may swallow cookies), our name twice where only one can be right (C7). The refresh cookie is read as
-often as it stands there: a sibling host can plant one beside ours, and the session cookie says which counts
-(N3). Our name among more cookies than a browser should send is refused with words, since a cookie that silently
-counts as absent is a login loop (N12). Several Cookie fields are one list (RFC 9113 §8.2.3). The writer
+folds no case: a reader that strips Unicode white space or reads quoted strings lets a sibling
+host write a cookie that the browser does not protect and the server accepts as ours (attacks C6).
+An ambiguous cookie counts as absent: a value that we would not have written, a `$Version` (RFC 2965, where
+quotes may hide cookies), our name twice where only one can be right (C7). Every refresh cookie is read: a
+sibling host can plant one beside ours, and the session cookie selects the right one (N3). If our cookie comes
+with more cookies than a browser should send, the request is refused with an error, because a cookie that
+silently counts as absent causes a login loop (N12). Several Cookie fields are one list (RFC 9113 §8.2.3). The writer
 follows RFC 6265bis §4.1; prefixes and Secure go together (C8).
 """
 
@@ -25,17 +25,17 @@ Headers = Collection[tuple[bytes, bytes]]
 HeaderPair = tuple[bytes, bytes]
 
 TOKEN_BYTES = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/="
-"""The bytes of a b64token (RFC 6750 §2.1): all that a token of ours can hold, and no cookie syntax."""
+"""The bytes of a b64token (RFC 6750 §2.1): all that our tokens can contain, and no cookie syntax."""
 
 MAX_COOKIE_BYTES = 16_384
-"""Browsers stop at 4 KiB a cookie; our two and a crowd of the application's stay far below this."""
+"""Browsers limit a cookie to 4 KiB; our cookies and many of the application's stay far below this."""
 
 MAX_COOKIES = 180
-"""So many Chrome and Firefox keep of one site (RFC 6265 §6.1 asks for 50)."""
+"""Chrome and Firefox keep at most this many per site (RFC 6265 §6.1 asks for 50)."""
 
 MAX_SET_COOKIE_BYTES = 4096
-"""Name, value and attributes together, as RFC 6265 §6.1 promises a server. RFC 6265bis §5.6 and Chromium count name
-and value alone, and each attribute up to 1,024 bytes; whoever keeps to the stricter reading fits into both."""
+"""Name, value and attributes together, as RFC 6265 §6.1 guarantees. RFC 6265bis §5.6 and Chromium count name
+and value alone, and each attribute up to 1,024 bytes; the stricter reading satisfies both."""
 
 MAX_AGE_SECONDS = 400 * 86_400
 """Browsers shorten anything longer (RFC 6265bis §5.5)."""
@@ -47,10 +47,10 @@ _PATH = re.compile(r"/[A-Za-z0-9._~!$&'()*+,=:@%/-]*")
 
 
 def read_cookie(headers: Headers, name: bytes) -> bytes | None:
-    """Return the value of the one cookie that is named exactly `name`; none when there is none, or more than one.
+    """Return the value of the one cookie that is named exactly `name`; None when there is none, or more than one.
 
     Raises:
-        CookiesTooLarge: it stands among more than 16 KiB or 180 cookies.
+        CookiesTooLarge: it is among more than 16 KiB or 180 cookies.
 
     >>> read_cookie([(b"cookie", b"a=1; sealring_access=eyJ.e30.c2ln")], b"sealring_access")
     b'eyJ.e30.c2ln'
@@ -64,7 +64,7 @@ def read_cookies(headers: Headers, name: bytes) -> list[bytes]:
     """Return the values of all cookies that are named exactly `name`, without those that we would not have written.
 
     Raises:
-        CookiesTooLarge: one stands among more than 16 KiB or 180 cookies.
+        CookiesTooLarge: one is among more than 16 KiB or 180 cookies.
 
     >>> read_cookies([(b"cookie", b"sealring_refresh=x; a=1; sealring_refresh=y")], b"sealring_refresh")
     [b'x', b'y']
@@ -84,12 +84,12 @@ def pick_cookie(line: bytes, name_and_equals: bytes) -> bytes | None:
 
 
 def check_room(line: bytes) -> None:
-    """Let a line of cookies pass that is read.
+    """Check that a line of cookies is short enough to read.
 
     Raises:
         CookiesTooLarge: more than 16 KiB or 180 cookies.
     """
-    # so many separators need as many bytes: an ordinary line is not counted at all
+    # that many separators need as many bytes, so an ordinary line is not counted at all
     if len(line) > MAX_COOKIE_BYTES or (len(line) > 2 * MAX_COOKIES and line.count(b";") >= MAX_COOKIES):
         raise CookiesTooLarge("too many cookies, or too many bytes of them")
 
@@ -149,7 +149,7 @@ class CookieNames:
 
 @dataclass(frozen=True, slots=True)
 class CookiePolicy:
-    """How our cookies are named and fenced; `secure` is false only for plain http on loopback.
+    """Names and attributes of our cookies; `secure` is false only for plain http on loopback.
 
     `name` is the first part of every name, so that two applications on one host (on loopback: on one machine, since
     ports share the jar) need not overwrite each other's. `auth_path`, where a method asks for it, is where the
@@ -169,7 +169,7 @@ class CookiePolicy:
 
     @property
     def max_access_chars(self) -> int:
-        """The longest access token that a cookie carries: browsers drop a longer one without a word (N12)."""
+        """The longest access token that a cookie carries: browsers drop a longer one silently (N12)."""
         _, field_value = self._set(self.names.access, "", MAX_AGE_SECONDS, "/")
         return MAX_SET_COOKIE_BYTES - len(field_value)
 
@@ -190,7 +190,7 @@ class CookiePolicy:
         return self._set(self.names.device, token, max_age_seconds, "/")
 
     def clear(self, *, auth_path: str) -> list[HeaderPair]:
-        """Forget access, session and refresh; the device stays known."""
+        """Delete the access, session and refresh cookies; the device cookie stays."""
         return [
             self._set(self.names.access, "", 0, "/"),
             self._set(self.names.session, "", 0, "/"),
@@ -199,10 +199,10 @@ class CookiePolicy:
 
     def _set(self, name: bytes, value: str, max_age_seconds: int, path: str) -> HeaderPair:
         raw = value.encode("ascii", "replace")
-        if raw.translate(None, TOKEN_BYTES):  # "?" is no token byte, so what was not ASCII ends here too
+        if raw.translate(None, TOKEN_BYTES):  # "?" is no token byte, so non-ASCII values are refused here too
             raise ValueError("a cookie's value must be of token characters (RFC 6750 §2.1)")
         if not _PATH.fullmatch(path):
             raise ValueError("auth_path must be an absolute path such as '/auth', of URL path characters without ';'")
         age = max(0, min(max_age_seconds, MAX_AGE_SECONDS))
-        fence = "; HttpOnly; Secure; SameSite=Lax" if self.secure else "; HttpOnly; SameSite=Lax"
-        return b"set-cookie", b"%s=%s; Max-Age=%d; Path=%s%s" % (name, raw, age, path.encode(), fence.encode())
+        attributes = "; HttpOnly; Secure; SameSite=Lax" if self.secure else "; HttpOnly; SameSite=Lax"
+        return b"set-cookie", b"%s=%s; Max-Age=%d; Path=%s%s" % (name, raw, age, path.encode(), attributes.encode())

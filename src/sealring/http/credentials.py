@@ -1,10 +1,10 @@
-"""Which access token a request brings: the Authorization field, or the cookie, never both.
+"""Finds a request's access token: in the Authorization field or the cookie, never both.
 
-Reads the raw fields of the ASGI scope and knows nothing of tokens but their alphabet. RFC 6750
+Reads the raw fields of the ASGI scope; of tokens it checks only the alphabet. RFC 6750
 §2.1 decides: scheme in any case, one or more spaces (1*SP, never a tab), one b64token. Two
-Authorization fields, both ways at once, or a bearer credential of another shape is `InvalidRequest`
-(§3.1, attack C9). Another scheme (Basic before a staging site) is no credential of ours and leaves
-the cookie in force: §2 forbids sending *the token* twice, and nothing else. `?access_token=` and
+Authorization fields, both ways at once, or a malformed bearer credential is `InvalidRequest`
+(§3.1, attack C9). Another scheme (Basic before a staging site) is not our credential, and the
+cookie still counts: §2 forbids sending *the token* twice, and nothing else. `?access_token=` and
 form fields are never read.
 """
 
@@ -22,24 +22,24 @@ _OTHER_SCHEME = re.compile(rb"(?!bearer(?: |$))[!#$%&'*+.^_`|~0-9a-z-]+(?: .*)?"
 
 
 class Credential(msgspec.Struct, frozen=True, gc=False):
-    """An access token as it came, not verified."""
+    """An access token as received, not verified."""
 
     token: str
     from_cookie: bool
-    """The browser sent it by itself: a change of state needs proof of who asked (attacks C2, C3)."""
+    """The browser sent it automatically: a change of state needs proof that our own page asked (attacks C2, C3)."""
 
     def __repr__(self) -> str:
         return f"Credential(token=..., from_cookie={self.from_cookie})"
 
 
 def find_credential(headers: Headers, access_cookie: bytes | None) -> Credential | None:
-    """Return the one credential among `headers`, or none when there is none.
+    """Return the one credential among `headers`; None when there is none.
 
-    `access_cookie` is the cookie's exact name; none where only the Authorization field counts.
+    `access_cookie` is the cookie's exact name; None where only the Authorization field counts.
 
     Raises:
         InvalidRequest: RFC 6750 §3.1, see above.
-        CookiesTooLarge: our cookie is the only credential, and it stands among too many others.
+        CookiesTooLarge: our cookie is the only credential, and it is among too many others.
 
     >>> find_credential([(b"authorization", b"bearer abc")], None).token
     'abc'
@@ -73,7 +73,7 @@ def _pick(cookies: bytes, name_and_equals: bytes, *, needed: bool) -> bytes | No
     except CookiesTooLarge:
         if needed:
             raise
-        return None  # a program that has a token of its own needs no cookie, however many its host carries
+        return None  # a program with its own token needs no cookie, however many its host has set
 
 
 def _bearer_token(value: bytes) -> str | None:

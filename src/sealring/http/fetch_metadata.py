@@ -1,10 +1,10 @@
-"""Who asked: a page of our own, somebody else's, or a program (CSRF, attacks C2, C3, C5; I13).
+"""CSRF checks: did our own page, another site's page, or a program send the request (attacks C2, C3, C5; I13).
 
-Three questions in this order, each asked only when the one before found nothing to read:
+Three checks in this order, each used only when the one before has nothing to read:
 `Sec-Fetch-Site`, which a page cannot forge (Fetch Metadata §2.2); `Origin` against the origins that
-the settings name (RFC 6454 §7); and where neither came, the CSRF token bound to the session. Host
-and X-Forwarded-Host decide nothing: whoever forges the request forges them too (C12). A program
-that sends no cookie is no browser being tricked, and needs none of the three.
+the settings name (RFC 6454 §7); and without either, the CSRF token bound to the session. Host
+and X-Forwarded-Host decide nothing: an attacker who forges the request forges them too (C12). A
+request without a cookie is not a tricked browser, and needs none of the three.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from sealring.http.cookies import Headers
 Site = Literal["same-origin", "cross-site", "unknown"]
 TokenState = Literal["absent", "good", "bad"]
 MatchesCsrf = Callable[[str, str], bool]
-"""(text of the header, session id) → is it that session's token? Takes any text, in constant time."""
+"""(text of the header, session id) → whether it is that session's token. Accepts any text, in constant time."""
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})  # RFC 9110 §9.2.1
 
@@ -28,16 +28,16 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 _SITE_OF_FETCH: dict[bytes, Site] = {
     b"same-origin": "same-origin",
     b"none": "same-origin",  # no page caused it: the user typed, reloaded, opened a bookmark
-    b"same-site": "cross-site",  # a neighbouring host is not us (C8)
+    b"same-site": "cross-site",  # a sibling host is another site (C8)
     b"cross-site": "cross-site",
 }
 
 _MAY_ACT: dict[tuple[Site, TokenState], bool] = {
     ("same-origin", "absent"): True,
     ("same-origin", "good"): True,
-    ("same-origin", "bad"): False,  # another session's token: the page and the cookie disagree about who is asking
+    ("same-origin", "bad"): False,  # another session's token: the page and the cookie belong to different sessions
     ("unknown", "absent"): False,
-    ("unknown", "good"): True,  # only who could read our answer can hold it
+    ("unknown", "good"): True,  # only a page that could read our answer can have it
     ("unknown", "bad"): False,
     ("cross-site", "absent"): False,
     ("cross-site", "good"): False,
@@ -65,10 +65,10 @@ def origin_of(url: str) -> bytes:
 
 
 def decide_same_origin(headers: Headers, allowed_origins: frozenset[bytes]) -> Site:
-    """Say what the browser says about the page behind a request; `unknown` when it says nothing.
+    """Return what the browser reports about the page behind a request; `unknown` when it reports nothing.
 
     An unreadable or doubled field is `cross-site`: no browser sends one. Origins compare byte for
-    byte, so neither a prefix twin nor userinfo nor another port is ours.
+    byte, so a common prefix, userinfo or another port never matches.
     """
     fetch_site: bytes | None = None
     origin: bytes | None = None
@@ -89,7 +89,7 @@ def decide_same_origin(headers: Headers, allowed_origins: frozenset[bytes]) -> S
 
 
 def read_csrf_token(headers: Headers, session_id: str, matches: MatchesCsrf | None) -> TokenState:
-    """Say whether `X-CSRF-Token` came, once, and belongs to this session. Without `matches` no token is good."""
+    """Return whether `X-CSRF-Token` came once and belongs to this session. Without `matches` no token is good."""
     state: TokenState = "absent"
     for name, value in headers:
         if name == b"x-csrf-token":
@@ -102,10 +102,10 @@ def read_csrf_token(headers: Headers, session_id: str, matches: MatchesCsrf | No
 def check_cookie_use(
     headers: Headers, allowed_origins: frozenset[bytes], session_id: str, matches: MatchesCsrf | None
 ) -> None:
-    """Let an unsafe request act on the cookie that it brought, for the session that the cookie is of.
+    """Check that an unsafe request may act on its cookie, for the cookie's session.
 
     Raises:
-        CrossSite: nothing proves that a page of our own is asking (I13).
+        CrossSite: nothing proves that our own page sent it (I13).
     """
     site = decide_same_origin(headers, allowed_origins)
     if not _MAY_ACT[site, read_csrf_token(headers, session_id, matches)]:
@@ -113,12 +113,12 @@ def check_cookie_use(
 
 
 def check_no_foreign_page(headers: Headers, allowed_origins: frozenset[bytes]) -> None:
-    """Refuse what another site's page sends, cookie or none: log-in, registration, refresh, log-out (C2).
+    """Refuse requests of another site's page, with or without a cookie: login, registration, refresh, logout (C2).
 
-    A program that sends neither field passes: there is no browser that somebody could be tricking.
+    A program that sends neither field passes: it is not a browser that could be tricked.
 
     Raises:
-        CrossSite: the browser says that it was another site.
+        CrossSite: the browser reports another site.
     """
     if decide_same_origin(headers, allowed_origins) == "cross-site":
-        raise CrossSite("asked by another site's page")
+        raise CrossSite("sent by another site's page")

@@ -1,9 +1,9 @@
-"""The guard before everything: requests whose mere head is hostile (attacks D3, D5, D7).
+"""Limits on request heads, checked before the application runs (attacks D3, D5, D7).
 
-Raw ASGI. Servers and proxies have limits of their own, and the ones behind them should not have to
-rely on it: httptools reads header fields without end, h11 takes a request that has both
-Content-Length and Transfer-Encoding, the start of a smuggled one (RFC 9112 §6.3). By the time we
-look, the server has parsed the head, so these limits bound what *our* scans cost, not its memory.
+Raw ASGI. Servers and proxies have their own limits, but an application should not rely on them:
+httptools reads header fields without end, and h11 accepts a request with both Content-Length and
+Transfer-Encoding, which starts request smuggling (RFC 9112 §6.3). The server has already parsed the
+head when this runs, so these limits bound the cost of *our* scans, not the server's memory.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ MAX_FIELDS = 100
 MAX_FIELDS_BYTES = 32_768
 """Cookies of 16 KiB, a token of 8, the rest; nginx's own default is 4 times 8 KiB."""
 MAX_TARGET_BYTES = 8_192
-"""RFC 9112 §3 asks for 8,000 octets at least."""
+"""RFC 9112 §3 asks for at least 8,000 octets."""
 
 _FRAMING = frozenset({b"content-length", b"transfer-encoding"})
 
@@ -56,7 +56,7 @@ class HeadLimits:
 
 
 def check_head(headers: Headers, path: str, query: bytes) -> None:
-    """Let a head pass that an honest client could have sent.
+    """Check that an honest client could have sent this head.
 
     Raises:
         HeadersTooLarge: too many fields, or too many bytes in them (431, RFC 6585 §5).
@@ -79,6 +79,6 @@ def check_head(headers: Headers, path: str, query: bytes) -> None:
     if framings > 1:
         raise RequestRefused("a body framed in two ways")
     if hosts > 1:
-        raise RequestRefused("more than one Host field")  # RFC 9112 §3.2; httptools lets it pass
+        raise RequestRefused("more than one Host field")  # RFC 9112 §3.2; httptools accepts it
     if len(path) + len(query) > MAX_TARGET_BYTES:
         raise TargetTooLong("path and query are too long")

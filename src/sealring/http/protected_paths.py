@@ -1,12 +1,12 @@
 """Whether a path lies below a protected prefix, for every router that may stand behind the middleware (C13, N2).
 
-The law: if a router serves a request from below the prefix, the path is covered. Routers read one path in many ways.
-They match it as it came, or without the mount's `root_path`. They fold case, decode once more, drop `;parameters`,
+The rule: if a router serves a request from below the prefix, the path is covered. Routers read one path in many ways.
+They match it as received, or without the mount's `root_path`. They fold case, decode once more, drop `;parameters`,
 doubled slashes or a trailing dot, read a backslash as a slash, or resolve `..`, in any order. So both sides are brought
 to one plain form, in which all these readings agree: a list of folded segments. What `..` removes depends on the order
-of the steps, so a path with `..` is covered where the prefix is a *subsequence* of its segments: whatever a router
-resolves, what remains stands in the path in that order. The error is always to the safe side: an odd path to a public
-place may need a credential.
+of the steps, so a path with `..` is covered if the prefix is a *subsequence* of its segments: for every way of
+resolving it, the remaining segments are in the path in that order. Errors are always on the safe side: an unusual
+path to a public resource may need a credential.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ import msgspec
 from sealring.http.problems import is_scope
 
 _ORDINARY = re.compile(r"/|(?:/(?!\.)[\w!$&'()*+,=:@~.-]*(?<![./]))+/?", re.ASCII)
-"""What nearly all paths look like: no escape, no parameter, no empty segment, no dot at either end of one. In the plain
+"""The form of nearly all paths: no escape, no parameter, no empty segment, no dot at either end of one. In the plain
 form only its case is folded."""
 
 _IGNORED = re.compile(r"[\x00-\x20\x7f-\xa0\xad\u200b-\u200f\u2028-\u202f\u2060-\u2064\ufeff]+")
-r"""Controls, white space, what nobody sees. Python's `$` matches before a trailing newline, so a router takes
-`/admin\n` for `/admin`; URL parsers remove tabs and newlines wherever they stand."""
+r"""Controls, white space, invisible characters. Python's `$` matches before a trailing newline, so a router reads
+`/admin\n` as `/admin`; URL parsers remove tabs and newlines everywhere."""
 
 _ENDS = re.compile(r"[;?#][^/\\]*")
-"""Parameters of a segment, and what a router that parses the decoded path as a URL takes for query or fragment."""
+"""Parameters of a segment, and the query or fragment for a router that parses the decoded path as a URL."""
 
 _SLASH = re.compile(r"[/\\]")
 _DECODINGS = 8
-"""A path that is still escaped after so many rounds is not an honest one: it counts as below every prefix."""
+"""A path that is still escaped after this many rounds is an attack: it counts as below every prefix."""
 
 _PARAMETER = re.compile(r"\{[^/{}]*\}")
 
@@ -46,14 +46,14 @@ class Rule(msgspec.Struct, frozen=True):
 
 
 def read_rules(protect: Iterable[str] | Mapping[str, Iterable[str]]) -> tuple[Rule, ...]:
-    """The rules that `protect` asks for.
+    """Return the rules that `protect` describes.
 
     Args:
         protect: one path prefix, several, or a mapping from each prefix to the scopes that it needs.
 
     Raises:
-        TypeError: a prefix or a scope that is no text, or one string for all scopes.
-        ValueError: a prefix that no request could be compared with, or a scope that RFC 6749 §3.3 does not allow.
+        TypeError: a prefix or a scope that is not text, or one string for all scopes.
+        ValueError: a prefix that cannot be compared with requests, or a scope that RFC 6749 §3.3 does not allow.
     """
     if isinstance(protect, str):
         protect = [protect]
@@ -63,7 +63,7 @@ def read_rules(protect: Iterable[str] | Mapping[str, Iterable[str]]) -> tuple[Ru
 
 
 class ProtectedPaths:
-    """Finds the rules that cover a path; fast for a path that is covered by none.
+    """Finds the rules that cover a path; fast when none does.
 
     >>> ProtectedPaths(read_rules({"/api": [], "/api/admin": ["admin"]})).scopes("/API/admin;x/users", "")
     ('admin',)
@@ -82,7 +82,7 @@ class ProtectedPaths:
 
         Args:
             path: `scope["path"]`, decoded once, `root_path` included.
-            root_path: `scope["root_path"]`, "" where there is none.
+            root_path: `scope["root_path"]`, "" if there is none.
         """
         if not root_path and _ORDINARY.fullmatch(path) and not (path.lower() + "/").startswith(self._prefixes):
             return None
@@ -105,7 +105,7 @@ def _is_below(prefix: tuple[str, ...], path: str) -> bool:
     segments = plain_segments(path)
     if segments is None:
         return True
-    # "//host/x" and "http://host/x" are read by some as x on that host: the prefix may begin behind it
+    # "//host/x" and "http://host/x" mean x on that host to some routers: the prefix may begin after it
     if ".." in segments or not path.startswith("/") or path[1:2] in {"/", "\\"}:
         rest = iter(segments)
         return all(segment in rest for segment in prefix)
@@ -113,7 +113,7 @@ def _is_below(prefix: tuple[str, ...], path: str) -> bool:
 
 
 def plain_segments(path: str) -> list[str] | None:
-    """The plain form of a path: the segments that all readings agree on. None when it is escaped without end."""
+    """The plain form of a path: the segments that all readings agree on. None when it is escaped too often."""
     for _ in range(_DECODINGS):
         decoded = fold(_IGNORED.sub("", unquote(path)))
         if decoded == path:
@@ -125,7 +125,7 @@ def plain_segments(path: str) -> list[str] | None:
 
 
 def _plain_segment(segment: str) -> str:
-    """Windows drops dots at the end of a name; "." is nothing, and more than one dot alone is counted as ".."."""
+    """Windows drops dots at the end of a name; "." is dropped, and two or more dots alone count as ".."."""
     return segment.rstrip(".") or (".." if len(segment) > 1 else "")
 
 
@@ -144,7 +144,7 @@ def _plain_prefix(prefix: str) -> tuple[str, ...]:
     if not prefix.startswith("/"):
         raise ValueError("protect must hold path prefixes that begin with '/'")
     if _PARAMETER.search(prefix):
-        raise ValueError("protect must hold path prefixes without {parameters}: they are compared as they stand")
+        raise ValueError("protect must hold path prefixes without {parameters}: they are compared literally")
     parts = prefix.strip("/").split("/") if prefix.strip("/") else []
     segments = plain_segments(prefix)
     if segments is None or ".." in segments or len(segments) < len(parts):

@@ -1,8 +1,8 @@
-"""One session: the single row that every refresh of a log-in moves.
+"""One session: a single row, which every refresh updates.
 
-A row is never copied and never multiplied: a thousand refreshes leave one row. What the row
-confirms is the pair (generation, mint time) of the newest refresh token that its holder has
-*used*; what was minted from it since is known by its mint time alone (design D5).
+The row is never copied: after a thousand refreshes there is still one. It confirms the pair
+(generation, mint time) of the newest refresh token that its holder has *used*. Of the tokens
+minted from that one since, it holds only the last mint time (design D5).
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ END_CAUSES: Mapping[EndCause, str] = MappingProxyType(
     {
         "logout": "its holder logged out",
         "ended_by_user": "its owner ended it from another session",
-        "ended_by_operator": "an operator did, or the application no longer grants it",
+        "ended_by_operator": "an operator ended it, or the application no longer grants it",
         "replaced": "the same browser logged in again",
-        "over_cap": "its owner has too many; the oldest ends",
-        "reuse": "a dead refresh token came back",
+        "over_cap": "its owner had too many; the oldest was ended",
+        "reuse": "an old refresh token was used again",
         "subject_revoked": "all of its owner's sessions ended: logout everywhere, disabled, deleted, password changed",
         "store_restored": "the store was restored from a backup: all sessions started before it are over",
         "absolute": "a refresh came after the absolute end",
@@ -59,7 +59,7 @@ class Session:
     device: str = ""
     """Short and for people: "Firefox on Linux"."""
     address: str = ""
-    """Where the log-in came from, as an IP address."""
+    """IP address of the login."""
     created_at: int
     auth_time: int
     """When the user last proved who they are (OpenID Connect Core §2); a refresh never renews it."""

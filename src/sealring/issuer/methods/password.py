@@ -70,7 +70,7 @@ class PasswordMethod(LoginMethod):
         new_hash = await slot.hash(form)
         change = PasswordChange(old_hash=stored, new_hash=new_hash, ends_sessions=False)
         now_ms = self._clock()
-        event = Event(kind="password_changed", at_ms=now_ms, subject=account.id, cause="rehashed at log-in")
+        event = Event(kind="password_changed", at_ms=now_ms, subject=account.id, cause="rehashed at login")
         if await self._store.change_account(account.id, change, event, now=now_ms // 1000):
             return replace(account, password_hash=new_hash)
         # lost to another log-in's rehash, which is no reason to refuse this one, or to a change, which is
