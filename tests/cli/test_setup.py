@@ -36,7 +36,7 @@ def test_init_never_overwrites(shell: Shell, folder: Path) -> None:
     (folder / ".env").write_text("OTHER=1\n")
     said = shell("init")
     assert said.code == 1
-    assert said.error == ".env exists and is left as it is"
+    assert said.error == ".env already exists and was not changed"
     assert "sealring secret" in said.err
     assert (folder / ".env").read_text() == "OTHER=1\n"
 
@@ -55,7 +55,7 @@ def test_init_hints_at_no_second_line_beside_a_secret(shell: Shell, folder: Path
     shell("init")
     before = (folder / ".env").read_bytes()
     said = shell("init")
-    assert said.error == ".env exists and is left as it is"
+    assert said.error == ".env already exists and was not changed"
     assert "it has a SEALRING_SECRET" in said.err
     assert ">>" not in said.err
     assert (folder / ".env").read_bytes() == before

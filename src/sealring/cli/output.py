@@ -52,7 +52,7 @@ def say_warning(message: str, hint: str | None) -> None:
 
 
 def hint_of(error: Exception) -> str | None:
-    """How to mend it, where we know."""
+    """How to fix it, where known."""
     if isinstance(error, ConfigurationError | NobodyToAskError):
         return error.hint
     if isinstance(error, StoreUnavailable):

@@ -40,11 +40,11 @@ def run(arguments: Sequence[str] | None = None) -> int:
     # psycopg's pool logs each lost connection: `serve` writes it as JSON, and a terminal gets our own words only
     logging.getLogger("psycopg").addHandler(logging.NullHandler())
     if sys.stdin is None:
-        sys.stdin = Path(os.devnull).open(encoding="utf-8")  # noqa: SIM115 - whoever started us closed it
+        sys.stdin = Path(os.devnull).open(encoding="utf-8")  # noqa: SIM115 - closed by the parent process
     try:
         result = sealring.main(args=arguments, prog_name="sealring", standalone_mode=False)
     except BrokenPipeError:
-        sys.stderr.close()  # whoever read us has gone: nothing is left to say, nor anybody to say it to
+        sys.stderr.close()  # the reader has closed the pipe: nothing more can be written
         return FAILED
     except (click.Abort, KeyboardInterrupt):
         return say_error("interrupted", None, INTERRUPTED)

@@ -158,7 +158,7 @@ def run(listener: socket.socket, workers: int) -> None:
         "workers": workers,
     }
     config = uvicorn.Config("sealring.demo:create_app", **options)
-    # uvicorn ends in order on either signal, then raises it again; to be told to stop is no failure, whoever says it
+    # uvicorn ends in order on either signal, then raises it again; a requested stop is not a failure
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with contextlib.suppress(KeyboardInterrupt):
         if workers == 1:

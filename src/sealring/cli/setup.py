@@ -54,7 +54,7 @@ def write_dotenv(path: Path = DOTENV) -> None:
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
-        raise ConfigurationError(f"{path} exists and is left as it is", _hint_for_another(path)) from None
+        raise ConfigurationError(f"{path} already exists and was not changed", _hint_for_another(path)) from None
     except OSError as error:
         raise ConfigurationError(
             f"cannot write {path}: {error.strerror}", "run it in a folder that you can write to"
