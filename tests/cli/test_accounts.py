@@ -85,7 +85,7 @@ def test_an_account_from_its_making_to_its_end(shell: Shell, folder: Path) -> No
 @pytest.mark.parametrize(
     ("line", "stdin", "message"),
     [
-        ("users create ADA --password-file -", PASSWORD, "this user name is taken"),
+        ("users create ADA --password-file -", PASSWORD, "this username is taken"),
         ("users create bob --password-file -", "short", "password: "),
         ("users create bob --password-file -", "", "password: "),
         ("users create bob --email nowhere --password-file -", PASSWORD, "email: "),
