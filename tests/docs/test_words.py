@@ -28,19 +28,8 @@ INSTEAD = {
 """What is not written, as a pattern for whole words, and what is."""
 
 PAGES = ("README.md", "SECURITY.md", "CHANGELOG.md", "docs")
-CHECKED = (
-    *("sessions", "accounts", "signing_keys", "revocation/entry.py", "revocation/feed.py", "errors.py"),
-    *("cli", "demo"),
-    *(
-        f"http/{name}.py"
-        for name in (
-            *("body", "client_address", "connections", "cookies", "credentials", "fetch_metadata", "limits"),
-            *("problems", "protected_paths"),
-        )
-    ),
-    "frameworks/uvicorn.py",
-)
-"""Folders and files of `src/sealring` that are free of them; a further one is added once it is."""
+NOT_YET = ("assembly.py", "http/gate.py", "http/health.py", "http/routes", "issuer", "store")
+"""Folders and files of `src/sealring` that still have some of them. Nothing is added here."""
 TEXT = frozenset({".py", ".md", ".html", ".js", ".css"})
 
 _FORBIDDEN = re.compile("|".join(rf"(?P<w{at}>\b(?:{words})\b)" for at, words in enumerate(INSTEAD)), re.IGNORECASE)
@@ -48,10 +37,10 @@ _REASONS = tuple(INSTEAD.values())
 
 
 def texts() -> Iterator[Path]:
-    for place in (*(ROOT / page for page in PAGES), *(SOURCE / name for name in CHECKED)):
-        assert place.exists(), place
-        files = [place] if place.is_file() else sorted(place.rglob("*"))
-        yield from (path for path in files if path.suffix in TEXT)
+    for place in (*(ROOT / page for page in PAGES), SOURCE):
+        for path in [place] if place.is_file() else sorted(place.rglob("*")):
+            if path.suffix in TEXT and not any(path.is_relative_to(SOURCE / name) for name in NOT_YET):
+                yield path
 
 
 def found_in(text: str) -> list[str]:
@@ -78,3 +67,8 @@ def test_a_forbidden_word_is_found_across_lines_and_in_any_case(text: str) -> No
 
 def test_a_word_that_only_holds_a_forbidden_one_is_fine() -> None:
     assert found_in("an amendment on a planet: commend the recommended username") == []
+
+
+def test_pages_sources_and_scripts_are_read() -> None:
+    names = {str(path.relative_to(ROOT)) for path in texts()}
+    assert {"README.md", "docs/python.md", "src/sealring/errors.py", "src/sealring/demo/static/index.html"} <= names

@@ -32,7 +32,7 @@ FULL_LOAD_SECONDS = 300
 """A full load may take longer than the bound (a million entries, some ten seconds); the node stays stale until the poll
 after it, which is short."""
 HINT_PAUSE_SECONDS = 0.03
-"""After a hint: a storm of revocations, or a source that cries wolf, costs 30 polls a second at most."""
+"""After a hint: many revocations, or a source that notifies without cause, cost at most 30 polls a second."""
 
 
 class Follower:

@@ -44,5 +44,5 @@ class Source(Protocol):
         Only ever a hurry: a node that is never told, told lies or given errors here keeps every promise (F12).
 
         Raises:
-            Unavailable: whoever hints cannot be reached.
+            Unavailable: the source of hints cannot be reached.
         """

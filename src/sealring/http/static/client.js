@@ -137,7 +137,7 @@ export class Client {
   #refreshDue = Infinity;
   #refreshes = 0; // how often the cookies were renewed, here or in another tab
   #failures = 0;
-  #turn = 0; // rises with each log-in and log-out: an answer asked for in an earlier turn says nothing
+  #turn = 0; // rises with each login and logout: an answer to a request of an earlier turn is ignored
 
   /** @param {{base?: string}} [options] the path of the auth routes; by default where this file was served from */
   constructor({ base = new URL(".", import.meta.url).pathname.replace(/\/$/, "") } = {}) {
@@ -197,7 +197,7 @@ export class Client {
 
   /**
    * As the window's `fetch`, with the session: sends the CSRF token, and when the access token is refused refreshes
-   * once and asks once more. Other origins get neither. When no refresh is to be had just now, the answer is the
+   * once and asks once more. Other origins get neither. When no refresh is possible at the moment, the answer is the
    * server's 429 or 5xx with its Retry-After, not the 401 that would read as "logged out". A refused CSRF token is never
    * left out: the request goes again only with the token of a newer session of the same user.
    * @param {RequestInfo | URL} input @param {RequestInit} [init] @returns {Promise<Response>} @throws {IdentityChanged}
@@ -211,7 +211,7 @@ export class Client {
     if (this.#state.status === "signed-out") return answer;
     const isOtherSession = proof !== null && (await saysOtherSession(answer));
     if (!isOtherSession && !(await wantsFreshToken(answer))) return answer;
-    // Several requests may be refused together: whoever comes late finds the work done.
+    // Several requests may be refused together: a late one finds the refresh already done.
     const isDone = this.#refreshes !== before;
     const outcome = isDone ? "renewed" : await (isOtherSession ? this.#load() : this.refresh());
     if (owner !== null && this.#owner !== null && this.#owner.id !== owner.id) {
@@ -288,8 +288,8 @@ export class Client {
         this.#leave();
         return "signed-out";
       } else if (answer.status === 403) {
-        // The cookies are of another session than this page. Whose they are, only the access cookie may say: to ask
-        // again without the token would make this page that of whoever planted them (N3).
+        // The cookies belong to another session than this page. Only the access cookie may say whose they are: a retry
+        // without the token could give this page the session of an attacker who planted them (N3).
         const outcome = await this.#load();
         if (outcome === "signed-out" && turn === this.#turn) this.#leave();
         return outcome;
@@ -454,7 +454,7 @@ export class Client {
     addEventListener("online", again);
     addEventListener("pageshow", ({ persisted }) => {
       if (!persisted) return;
-      // Out of the back/forward cache, where it heard of no log-out: nobody until the server says so.
+      // Out of the back/forward cache, where it missed every logout: nobody until the server says so.
       this.#become({ status: "unknown", user: null });
       void this.check().catch(() => {});
     });
