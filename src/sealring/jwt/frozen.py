@@ -1,7 +1,7 @@
 """JSON that nobody can change, for values that several callers share.
 
-A verified token is kept and given to every request that brings it again, so code that could write into its claims
-would write into other users' requests (D3). Objects become `FrozenDict`, arrays become tuples. A `FrozenDict` is a `dict`,
+A verified token is kept and given to every request that brings it again, so code that could write into its
+claims would write into other users' requests (D3). Objects become `FrozenDict`, arrays become tuples. A `FrozenDict` is a `dict`,
 because that is what encoders know: json, msgspec, pydantic and FastAPI write it as the object that it is, and it can be
 hashed, copied and pickled.
 """
