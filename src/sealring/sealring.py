@@ -77,7 +77,7 @@ class Sealring:
         settings: what `load_settings` gave; or give single settings by name.
         store: another store than `database_url` names.
         clock: another clock than the machine's.
-        grant_for: asked at each log-in and refresh what the session's subject may do now.
+        grant_for: asked at each login and refresh what the session's subject may do now.
         on_event: told of each audit event after it was committed here.
         metrics: a Prometheus registry to count in (needs the extra `metrics`).
         given: settings by name, as in `Sealring(secret=…, issuer=…)`.
