@@ -124,5 +124,5 @@ class RequestAuthenticator:
         return self.authenticate(scope)
 
     def report(self, error: SealringError, scope: Mapping[str, Any]) -> None:
-        """Log and count a refusal: called by whoever answers with it, so that each is told once."""
+        """Log and count a refusal. Call once, where the refusal is answered."""
         report(error, where=scope["path"], refused=self._refused)
