@@ -9,53 +9,30 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from math import ceil
 from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
 
-from sealring.authentication.decision import AuthenticationPolicy
-from sealring.authentication.pending import PendingLoginCodec
 from sealring.forks import stop_watching, watch_forks
 from sealring.http.authenticate import RequestAuthenticator
 from sealring.http.client_address import plain_address
 from sealring.http.client_origin import AsgiRequest, client_origin, scope_of
-from sealring.http.cookies import CookieNames, CookiePolicy
 from sealring.http.endpoint import Endpoint
 from sealring.http.fetch_metadata import check_no_foreign_page, origin_of
 from sealring.http.middleware import App, Protect, SessionMiddleware
 from sealring.http.problems import Refused
 from sealring.http.service import AuthService
 from sealring.http.table import ENDPOINTS, HEALTH, METRICS
-from sealring.issuer.access_tokens import AccessTokenIssuer
-from sealring.issuer.access_ttl import AccessTtl
 from sealring.issuer.account_commands import AccountCommands
-from sealring.issuer.accounts import AccountPolicy, Accounts
-from sealring.issuer.authenticator import Authenticator
-from sealring.issuer.commit import CommittingStore, OnEvent
-from sealring.issuer.hashing import PasswordHasher
-from sealring.issuer.issuer import Issuer
-from sealring.issuer.keys import SigningKeys
-from sealring.issuer.log_in import LoggedIn, LogIn
-from sealring.issuer.maintenance import Maintenance
+from sealring.issuer.commit import OnEvent
+from sealring.issuer.log_in import LoggedIn
 from sealring.issuer.opening import Opening
 from sealring.issuer.origin import Origin
-from sealring.issuer.root_secret import RootSecret, Sealer
-from sealring.issuer.sessions import Issued, SessionPolicy, Sessions
-from sealring.issuer.store_source import StoreSource
-from sealring.rate_limits.device_cookie import DeviceCookies
-from sealring.sessions.csrf import CsrfTokens
+from sealring.issuer.sessions import Issued
 from sealring.sessions.grant import GrantFor, check_subject
-from sealring.sessions.lifetimes import LEEWAY_SECONDS
-from sealring.sessions.refresh_token import RefreshTokenCodec
-from sealring.sessions.session_cookie import SessionCookieCodec
 from sealring.settings import Settings, SettingsArguments, load_settings
-from sealring.signing_keys.lifecycle import KeyPolicy
-from sealring.store import open_store
 from sealring.store.protocol import Store
-from sealring.verifier.clock import Clock, SystemClock
-from sealring.verifier.follower import Follower
-from sealring.verifier.node_state import NodeState
+from sealring.verifier.clock import Clock
 from sealring.verifier.principal import Principal
-from sealring.verifier.verifier import Verifier
+from sealring.wiring import JWKS_MAX_AGE_SECONDS, wire
 
 if TYPE_CHECKING:
     from fastapi import APIRouter
@@ -65,9 +42,6 @@ if TYPE_CHECKING:
     from starlette.websockets import WebSocket
 
     from sealring.frameworks.asgi import AuthApp
-    from sealring.http.metrics import Metrics
-
-JWKS_MAX_AGE_SECONDS = 300
 
 
 class Sealring:
@@ -98,57 +72,26 @@ class Sealring:
         **given: Unpack[SettingsArguments],
     ) -> None:
         self.settings = settings = load_settings(**given) if settings is None else settings
-        secret = RootSecret.parse(settings.secret)
-        self.clock = clock = SystemClock(LEEWAY_SECONDS) if clock is None else clock
-        if store is None:
-            store = open_store(settings.database_url, settings.database_schema or None)
-        self.store = store
-        self.csrf_tokens = CsrfTokens(secret.derive("csrf token"))
-        self.session_cookies = SessionCookieCodec(secret.derive("session cookie"))
-        self.node = node = NodeState(
-            clock, max_staleness=settings.max_staleness, retry_after=max(1, round(settings.poll_interval))
+        self.parts = parts = wire(
+            settings, store=store, clock=clock, grant_for=grant_for, on_event=on_event, registry=metrics
         )
-        self.metrics = None if metrics is None else _metrics(node, metrics)
-        listeners = [] if on_event is None else [on_event]
-        if self.metrics is not None:
-            listeners.append(self.metrics.happened)
-        self._committing = committing = CommittingStore(store, node, listeners)
-        keys = SigningKeys(
-            committing,
-            Sealer(secret.derive("signing keys at rest")),
-            _key_policy(settings),
-            node=node,
-            leeway_seconds=LEEWAY_SECONDS,
-        )
-        self.follower = Follower(
-            StoreSource(store, keys, heartbeat_seconds=settings.heartbeat_seconds),
-            node,
-            poll_interval=settings.poll_interval,
-            leeway=LEEWAY_SECONDS,
-        )
-        self.verifier = Verifier(
-            node, issuer=settings.issuer, audience=settings.audience_or_issuer, leeway=LEEWAY_SECONDS
-        )
-        self.access_ttl = AccessTtl(committing, settings.access_ttl, heard_seconds=_heard_seconds(settings), node=node)
-        self._cookie_names = CookieNames.of(settings.cookie_name, secure=settings.secure_cookies)
+        self.clock = parts.clock
+        self.store = parts.store
+        self.node = parts.node
+        self.follower = parts.follower
+        self.verifier = parts.verifier
+        self.issuer = parts.issuer
+        self.metrics = parts.metrics
+        self.csrf_tokens = parts.csrf_tokens
+        self._follows = True
+        self._opening = Opening(start=self._start, stop=self._stop, abandon=self._abandon)
         self.authenticator = RequestAuthenticator(
             self.verifier.verify,
-            access_cookie=self._cookie_names.access,
+            access_cookie=parts.cookies.names.access,
             origins=[settings.issuer],
             matches_csrf=self.csrf_tokens.matches,
             refused=self.refused,
             opens=self._open_for_check,
-        )
-        self.issuer = _issuer(settings, secret, committing, keys, self.access_ttl, clock, grant_for)
-        self._follows = True
-        self._opening = Opening(start=self._start, stop=self._stop, abandon=self._abandon)
-        self._maintenance = Maintenance(
-            committing,
-            keys,
-            self.access_ttl,
-            node,
-            audit_seconds=settings.audit_retention,
-            look_seconds=settings.poll_interval,
         )
 
     @classmethod
@@ -174,9 +117,9 @@ class Sealring:
 
     def forked(self) -> None:
         """In a child it is closed; `open` opens it anew, unless its SQLite file is the parent's (`sealring.forks`)."""
-        self._maintenance.forked()
+        self.parts.maintenance.forked()
         self.issuer.keys.forked()
-        self._committing.forked()
+        self.parts.committing.forked()
         self._opening.forked()
 
     async def close(self) -> None:
@@ -188,23 +131,23 @@ class Sealring:
         self.issuer.accounts.open()
         if not self._follows:
             return
-        await self.access_ttl.declare()  # before the ring is read: a longer life puts the end of keys off
+        await self.parts.access_ttl.declare()  # before the ring is read: a longer life puts the end of keys off
         await self.issuer.keys.start()
         self.issuer.keys.verifying()  # a key that no listed secret opens is said now
         await self.follower.start()
-        self._maintenance.start()
+        self.parts.maintenance.start()
         watch_forks(self)
 
     async def _stop(self) -> None:
         stop_watching(self)
-        await self._maintenance.stop()
+        await self.parts.maintenance.stop()
         await self.follower.stop()
         await self.issuer.accounts.close()
-        await self._committing.finish()
+        await self.parts.committing.finish()
         await self.store.close()
 
     def _abandon(self) -> None:
-        self._maintenance.abandon()
+        self.parts.maintenance.abandon()
         self.follower.abandon()
 
     async def _open_for_check(self) -> bool:
@@ -281,9 +224,9 @@ class Sealring:
             issuer=self.issuer,
             authenticator=self.authenticator,
             node=self.node,
-            cookies=CookiePolicy(secure=settings.secure_cookies, name=settings.cookie_name),
+            cookies=self.parts.cookies,
             csrf_tokens=self.csrf_tokens,
-            session_cookies=self.session_cookies,
+            session_cookies=self.parts.session_cookies,
             origins=frozenset({origin_of(settings.issuer)}),
             trusted_proxies=settings.trusted_proxies,
             open=self._opening.open_for_request,
@@ -402,7 +345,7 @@ class Sealring:
         return client_origin(
             scope_of(request),
             trusted_proxies=self.settings.trusted_proxies,
-            device_cookie=self._cookie_names.device,
+            device_cookie=self.parts.cookies.names.device,
         )
 
     # for applications with users of their own
@@ -487,93 +430,3 @@ class Sealring:
         check_subject(subject)
         await self.open()
         await self.issuer.sessions.refresh_claims(subject)
-
-
-def _metrics(node: NodeState, registry: CollectorRegistry) -> Metrics:
-    from sealring.http.metrics import Metrics  # noqa: PLC0415 - prometheus-client is an extra
-
-    return Metrics(node, registry)
-
-
-def _heard_seconds(settings: Settings) -> int:
-    """Until every node that accepts tokens has heard of what was written to the store."""
-    return ceil(settings.max_staleness) + LEEWAY_SECONDS
-
-
-def _key_policy(settings: Settings) -> KeyPolicy:
-    heard_seconds = _heard_seconds(settings)
-    return KeyPolicy(
-        algorithm=settings.algorithm,
-        rotation_seconds=settings.key_rotation,
-        lead_seconds=JWKS_MAX_AGE_SECONDS + heard_seconds,
-        heard_seconds=heard_seconds,
-    )
-
-
-def _issuer(  # noqa: PLR0917 - the parts, in the order in which they were made
-    settings: Settings,
-    secret: RootSecret,
-    store: CommittingStore,
-    keys: SigningKeys,
-    access_ttl: AccessTtl,
-    clock: Clock,
-    grant_for: GrantFor | None,
-) -> Issuer:
-    sessions = Sessions(
-        store,
-        refresh_tokens=RefreshTokenCodec(secret.derive("refresh token")),
-        access_tokens=AccessTokenIssuer(
-            issuer=settings.issuer,
-            audience=settings.audience_or_issuer,
-            ttl=access_ttl,
-            signing_key=keys.signing,
-        ),
-        policy=SessionPolicy(
-            idle_seconds=settings.session_idle,
-            max_seconds=settings.session_max,
-            retry_window_ms=round(settings.retry_window * 1000),
-            leeway_seconds=LEEWAY_SECONDS,
-            cap=settings.session_cap,
-        ),
-        clock=clock.now_ms,
-        grant_for=grant_for,
-    )
-    devices = DeviceCookies(secret.derive("device cookie"))
-    accounts = Accounts(
-        store,
-        PasswordHasher(),
-        clock=clock.now_ms,
-        devices=devices,
-        policy=AccountPolicy(
-            password_min_length=settings.password_min_length,
-            account_rate=settings.throttle_account,
-            address_rate=settings.throttle_address,
-            registration_rate=settings.throttle_registration,
-            new_account_scopes=settings.default_scopes,
-        ),
-    )
-    return Issuer(
-        store=store,
-        accounts=accounts,
-        sessions=sessions,
-        logins=LogIn(
-            store=store,
-            authenticator=Authenticator(
-                store=store,
-                accounts=accounts,
-                policy=AuthenticationPolicy(),
-                methods=(accounts.password,),
-                clock=clock.now_ms,
-            ),
-            sessions=sessions,
-            pending=PendingLoginCodec(secret.derive("pending login")),
-            device_cookies=devices,
-            clock=clock.now_ms,
-            client_id=settings.audience_or_issuer,
-        ),
-        keys=keys,
-        device_cookies=devices,
-        address_rate=settings.throttle_address,
-        clock=clock.now_ms,
-        client_id=settings.audience_or_issuer,
-    )

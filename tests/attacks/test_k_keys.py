@@ -12,9 +12,9 @@ import pytest
 from sealring import Sealring, jwt
 from sealring.errors import ConfigurationError, TokenError, UnknownKey
 from sealring.issuer.sessions import Issued
-from sealring.sealring import JWKS_MAX_AGE_SECONDS
 from sealring.store.memory import MemoryStore
 from sealring.store.sqlite import SqliteStore
+from sealring.wiring import JWKS_MAX_AGE_SECONDS
 from tests.clocks import FrozenClock
 from tests.serving import SECRET, cheap_sealring
 

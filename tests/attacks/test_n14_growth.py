@@ -123,9 +123,9 @@ async def test_n14_audit_lines_are_kept_as_long_as_set(monkeypatch: pytest.Monke
     monkeypatch.setattr(store, "purge", purge)
     await auth.open()
     try:
-        assert auth._maintenance._task is not None
+        assert auth.parts.maintenance._task is not None
         with pytest.raises(StopAsyncIteration):
-            await auth._maintenance._task
+            await auth.parts.maintenance._task
     finally:
         await auth.close()
     assert kept == [2 * 86_400]

@@ -73,7 +73,7 @@ async def running(auth: Sealring) -> AsyncIterator[Sealring]:
 
 async def rest(auth: Sealring) -> None:
     await auth.follower.stop()
-    await auth._maintenance.stop()
+    await auth.parts.maintenance.stop()
 
 
 @dataclass

@@ -125,7 +125,7 @@ def sign_up(client: httpx2.Client, site: ServedThread) -> User:
     tokens = register(client, name)
     claims = jwt.peek(tokens["access_token"]).claims
     csrf = site.auth.csrf_tokens.token(claims["sid"])
-    held = site.auth.session_cookies.encode(claims["sid"])
+    held = site.auth.parts.session_cookies.encode(claims["sid"])
     return User(name, claims["sub"], claims["sid"], tokens["access_token"], tokens["refresh_token"], csrf, held)
 
 

@@ -228,7 +228,7 @@ WRITING = {method.__qualname__: row for method, row in ROWS.items() if not isins
 async def scene(clock: FrozenClock, store: Store) -> Scene:
     published: list[Event] = []
     auth = cheap_sealring(store, clock, on_event=published.append)
-    await auth.access_ttl.declare()
+    await auth.parts.access_ttl.declare()
     await auth.issuer.keys.start()
     ann = await auth.issuer.register("ann", PASSWORD, email=None, origin=HERE, replaces=None)
     bob = await auth.issuer.register("bob", PASSWORD, email=None, origin=HERE, replaces=None)
@@ -294,7 +294,7 @@ async def test_every_writing_method_of_the_store_is_reached_by_a_row(clock: Froz
 
     for row in WRITING.values():
         auth = cheap_sealring(Watched(clock.now_ms), clock)
-        await auth.access_ttl.declare()
+        await auth.parts.access_ttl.declare()
         await auth.issuer.keys.start()
         ann = await auth.issuer.register("ann", PASSWORD, email=None, origin=HERE, replaces=None)
         bob = await auth.issuer.register("bob", PASSWORD, email=None, origin=HERE, replaces=None)

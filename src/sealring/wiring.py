@@ -1,0 +1,233 @@
+"""From settings to parts, in one straight line: each part is made once, from parts that stand above it.
+
+Nothing here opens, reads or writes anything, and nothing is handed out before it exists. `Sealring` holds the parts
+and opens and closes them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil
+from typing import TYPE_CHECKING
+
+from sealring.authentication.decision import AuthenticationPolicy
+from sealring.authentication.pending import PendingLoginCodec
+from sealring.http.cookies import CookiePolicy
+from sealring.issuer.access_tokens import AccessTokenIssuer
+from sealring.issuer.access_ttl import AccessTtl
+from sealring.issuer.accounts import AccountPolicy, Accounts
+from sealring.issuer.authenticator import Authenticator
+from sealring.issuer.commit import CommittingStore, OnEvent
+from sealring.issuer.hashing import PasswordHasher
+from sealring.issuer.issuer import Issuer
+from sealring.issuer.keys import SigningKeys
+from sealring.issuer.log_in import LogIn
+from sealring.issuer.maintenance import Maintenance
+from sealring.issuer.root_secret import RootSecret, Sealer
+from sealring.issuer.sessions import SessionPolicy, Sessions
+from sealring.issuer.store_source import StoreSource
+from sealring.rate_limits.device_cookie import DeviceCookies
+from sealring.sessions.csrf import CsrfTokens
+from sealring.sessions.grant import GrantFor
+from sealring.sessions.lifetimes import LEEWAY_SECONDS
+from sealring.sessions.refresh_token import RefreshTokenCodec
+from sealring.sessions.session_cookie import SessionCookieCodec
+from sealring.settings import Settings
+from sealring.signing_keys.lifecycle import KeyPolicy
+from sealring.store import open_store
+from sealring.store.protocol import Store
+from sealring.verifier.clock import Clock, SystemClock
+from sealring.verifier.follower import Follower
+from sealring.verifier.node_state import NodeState
+from sealring.verifier.verifier import Verifier
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+
+    from sealring.http.metrics import Metrics
+
+JWKS_MAX_AGE_SECONDS = 300
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """Both halves of one application, put together and not yet open."""
+
+    clock: Clock
+    store: Store
+    committing: CommittingStore
+    """The same store, whose writes are in force on this node before they return (I2)."""
+    node: NodeState
+    """What this node knows: filled by the follower, applied to by the commit step, read by the verifier."""
+    follower: Follower
+    verifier: Verifier
+    keys: SigningKeys
+    access_ttl: AccessTtl
+    issuer: Issuer
+    maintenance: Maintenance
+    cookies: CookiePolicy
+    csrf_tokens: CsrfTokens
+    session_cookies: SessionCookieCodec
+    metrics: Metrics | None
+
+
+def wire(
+    settings: Settings,
+    *,
+    store: Store | None = None,
+    clock: Clock | None = None,
+    grant_for: GrantFor | None = None,
+    on_event: OnEvent | None = None,
+    registry: CollectorRegistry | None = None,
+) -> Parts:
+    """Make the parts of one `Sealring`.
+
+    Args:
+        settings: all settings.
+        store: another store than `database_url` names.
+        clock: another clock than the machine's.
+        grant_for: see `Sealring`.
+        on_event: see `Sealring`.
+        registry: a Prometheus registry to count in.
+
+    Raises:
+        ConfigurationError: the root secret or the database URL is unfit.
+    """
+    secret = RootSecret.parse(settings.secret)
+    clock = SystemClock(LEEWAY_SECONDS) if clock is None else clock
+    if store is None:
+        store = open_store(settings.database_url, settings.database_schema or None)
+    node = NodeState(clock, max_staleness=settings.max_staleness, retry_after=max(1, round(settings.poll_interval)))
+    metrics = None if registry is None else _metrics(node, registry)
+    listeners = [] if on_event is None else [on_event]
+    if metrics is not None:
+        listeners.append(metrics.happened)
+    committing = CommittingStore(store, node, listeners)
+    keys = SigningKeys(
+        committing,
+        Sealer(secret.derive("signing keys at rest")),
+        _key_policy(settings),
+        node=node,
+        leeway_seconds=LEEWAY_SECONDS,
+    )
+    follower = Follower(
+        StoreSource(store, keys, heartbeat_seconds=settings.heartbeat_seconds),
+        node,
+        poll_interval=settings.poll_interval,
+        leeway=LEEWAY_SECONDS,
+    )
+    verifier = Verifier(node, issuer=settings.issuer, audience=settings.audience_or_issuer, leeway=LEEWAY_SECONDS)
+    access_ttl = AccessTtl(committing, settings.access_ttl, heard_seconds=_heard_seconds(settings), node=node)
+    return Parts(
+        clock=clock,
+        store=store,
+        committing=committing,
+        node=node,
+        follower=follower,
+        verifier=verifier,
+        keys=keys,
+        access_ttl=access_ttl,
+        issuer=_issuer(settings, secret, committing, keys, access_ttl, clock, grant_for),
+        maintenance=Maintenance(
+            committing,
+            keys,
+            access_ttl,
+            node,
+            audit_seconds=settings.audit_retention,
+            look_seconds=settings.poll_interval,
+        ),
+        cookies=CookiePolicy(secure=settings.secure_cookies, name=settings.cookie_name),
+        csrf_tokens=CsrfTokens(secret.derive("csrf token")),
+        session_cookies=SessionCookieCodec(secret.derive("session cookie")),
+        metrics=metrics,
+    )
+
+
+def _metrics(node: NodeState, registry: CollectorRegistry) -> Metrics:
+    from sealring.http.metrics import Metrics  # noqa: PLC0415 - prometheus-client is an extra
+
+    return Metrics(node, registry)
+
+
+def _heard_seconds(settings: Settings) -> int:
+    """Until every node that accepts tokens has heard of what was written to the store."""
+    return ceil(settings.max_staleness) + LEEWAY_SECONDS
+
+
+def _key_policy(settings: Settings) -> KeyPolicy:
+    heard_seconds = _heard_seconds(settings)
+    return KeyPolicy(
+        algorithm=settings.algorithm,
+        rotation_seconds=settings.key_rotation,
+        lead_seconds=JWKS_MAX_AGE_SECONDS + heard_seconds,
+        heard_seconds=heard_seconds,
+    )
+
+
+def _issuer(  # noqa: PLR0917 - the parts, in the order in which they were made
+    settings: Settings,
+    secret: RootSecret,
+    store: CommittingStore,
+    keys: SigningKeys,
+    access_ttl: AccessTtl,
+    clock: Clock,
+    grant_for: GrantFor | None,
+) -> Issuer:
+    sessions = Sessions(
+        store,
+        refresh_tokens=RefreshTokenCodec(secret.derive("refresh token")),
+        access_tokens=AccessTokenIssuer(
+            issuer=settings.issuer,
+            audience=settings.audience_or_issuer,
+            ttl=access_ttl,
+            signing_key=keys.signing,
+        ),
+        policy=SessionPolicy(
+            idle_seconds=settings.session_idle,
+            max_seconds=settings.session_max,
+            retry_window_ms=round(settings.retry_window * 1000),
+            leeway_seconds=LEEWAY_SECONDS,
+            cap=settings.session_cap,
+        ),
+        clock=clock.now_ms,
+        grant_for=grant_for,
+    )
+    devices = DeviceCookies(secret.derive("device cookie"))
+    accounts = Accounts(
+        store,
+        PasswordHasher(),
+        clock=clock.now_ms,
+        devices=devices,
+        policy=AccountPolicy(
+            password_min_length=settings.password_min_length,
+            account_rate=settings.throttle_account,
+            address_rate=settings.throttle_address,
+            registration_rate=settings.throttle_registration,
+            new_account_scopes=settings.default_scopes,
+        ),
+    )
+    return Issuer(
+        store=store,
+        accounts=accounts,
+        sessions=sessions,
+        logins=LogIn(
+            store=store,
+            authenticator=Authenticator(
+                store=store,
+                accounts=accounts,
+                policy=AuthenticationPolicy(),
+                methods=(accounts.password,),
+                clock=clock.now_ms,
+            ),
+            sessions=sessions,
+            pending=PendingLoginCodec(secret.derive("pending login")),
+            device_cookies=devices,
+            clock=clock.now_ms,
+            client_id=settings.audience_or_issuer,
+        ),
+        keys=keys,
+        device_cookies=devices,
+        address_rate=settings.throttle_address,
+        clock=clock.now_ms,
+        client_id=settings.audience_or_issuer,
+    )
