@@ -51,6 +51,7 @@ password or a secret. A caller's own mistake (a bad option, a wrong type) is `Ty
     ├── RequestRefused            the HTTP request itself was refused
     │   ├── MissingCredential     missing_credential      no credential was sent
     │   ├── InvalidRequest        invalid_request         two credentials, or one malformed (RFC 6750 §3.1)
+    │   │   └── UnknownParameter  unknown_parameter       in the query of a route that changes or selects something
     │   ├── InsufficientScope     insufficient_scope      `scopes` that the route requires
     │   ├── CrossSite             csrf                    cross-site request (CSRF)
     │   ├── MalformedBody         malformed_body          not one strict JSON object or form
@@ -398,6 +399,12 @@ class InvalidRequest(RequestRefused):
     """Two credentials, two Authorization headers, or a malformed one (RFC 6750 §3.1)."""
 
     code = "invalid_request"
+
+
+class UnknownParameter(InvalidRequest):
+    """The query has a parameter that the route does not read: `?Keep=current` must not end all sessions."""
+
+    code = "unknown_parameter"
 
 
 class InsufficientScope(RequestRefused):

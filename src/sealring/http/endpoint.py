@@ -94,7 +94,7 @@ class Endpoint:
     """The body may be left out."""
     query: type[Struct] | None = None
     any_query: bool = False
-    """Unknown query parameters are ignored, where an RFC says so; else they are refused."""
+    """Unknown query parameters are ignored though the route changes something, where an RFC says so."""
     answers: Mapping[int, type[Struct] | None]
     """What a success is; the first is the usual one."""
     errors: tuple[type[SealringError], ...] = ()

@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from sealring.errors import InvalidField, InvalidFields, InvalidRequest, SealringError
+from sealring.errors import InvalidField, InvalidFields, InvalidRequest, SealringError, UnknownParameter
 from sealring.http.body import check_form_type, check_json_type, parse_form, parse_json
 from sealring.http.endpoint import Call, Endpoint, Form, Head, HeaderList, Response, has_body
 from sealring.http.fetch_metadata import check_no_foreign_page
@@ -107,9 +107,12 @@ async def serve(
 
 
 def _read_query(endpoint: Endpoint, head: Head) -> Any:
-    """The query as the row's struct. `?Keep=current` must not end all sessions, so unknown names are refused (N14)."""
+    """The query as the row's struct. `?Keep=current` must not end all sessions, so unknown names are refused (N14).
+
+    Where nothing is changed and nothing read from the query, any query is ignored: probes and caches add their own.
+    """
     text = head.scope.get("query_string", b"")
-    if not text and endpoint.query is None:
+    if endpoint.query is None and (not text or endpoint.method == "GET"):
         return None
     wanted = set() if endpoint.query is None else {one.encode_name for one in msgspec.structs.fields(endpoint.query)}
     found: dict[str, Any] = {}
@@ -119,7 +122,7 @@ def _read_query(endpoint: Endpoint, head: Head) -> Any:
                 raise InvalidRequest("a query parameter came twice")  # RFC 6750 §3.1
             found[name] = value
         elif not endpoint.any_query and name not in head.host_query:
-            raise InvalidRequest("a query parameter that this route does not know")
+            raise UnknownParameter("a query parameter that this route does not read")
     return None if endpoint.query is None else read_struct(endpoint.query, found)
 
 

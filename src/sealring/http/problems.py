@@ -89,6 +89,9 @@ ANSWERS: dict[type[SealringError], Row] = {
     errors.InvalidRequest: Row(
         400, "invalid_request", "a credential or a parameter is malformed or repeated", "invalid_request"
     ),
+    errors.UnknownParameter: Row(
+        400, "unknown_parameter", "the query has a parameter that this route does not read", "invalid_request"
+    ),
     errors.InsufficientScope: Row(403, "insufficient_scope", "the access token lacks a scope", "insufficient_scope"),
     # a part of the request is missing (RFC 6750 §3.1): neither another token nor another scope would help
     errors.CrossSite: Row(403, "csrf", "cross-site request refused (CSRF)", "invalid_request"),
