@@ -33,6 +33,9 @@ class MlDsa44(Algorithm[MLDSA44PrivateKey, MLDSA44PublicKey]):
     def public_half(self, material: MLDSA44PrivateKey | MLDSA44PublicKey) -> MLDSA44PublicKey:
         return material.public_key() if isinstance(material, MLDSA44PrivateKey) else material
 
+    def signature_bytes(self, public: MLDSA44PublicKey) -> int:  # noqa: ARG002
+        return 2420
+
     def signer(self, private: MLDSA44PrivateKey) -> Signer:
         return private.sign
 

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from sealring import jwt
+from sealring.jwt.algorithms import ALGORITHMS
+from sealring.jwt.signing import count_chars
 from tests.jwt.forge import NOW
 
 KEY = jwt.Key.generate("HS256", kid="k")
@@ -234,6 +236,23 @@ def test_only_a_key_signs(key: Any) -> None:
 def test_a_token_too_long_to_be_read_is_not_written() -> None:
     with pytest.raises(ValueError, match="characters"):
         jwt.sign({"a": "x" * 8192}, KEY)
+
+
+@pytest.mark.parametrize("alg", ALGORITHMS)
+@pytest.mark.parametrize("typ", ["JWT", "at+jwt", None])
+@pytest.mark.parametrize("size", range(4))
+def test_characters_are_counted_without_signing(alg: str, typ: str | None, size: int) -> None:
+    key, claims = jwt.Key.generate(alg), MappingProxyType({"iat": NOW, "a": "é" + "x" * size, "b": ['"', 1.5]})
+    assert count_chars(claims, key, typ=typ) == len(jwt.sign(claims, key, typ=typ))
+
+
+def test_what_cannot_be_signed_is_not_counted() -> None:
+    with pytest.raises(ValueError, match="public"):
+        count_chars({}, jwt.Key.generate("ES256").public())
+    several: list[Any] = [{"sub": 1}, {"a": object()}, []]
+    for claims in several:
+        with pytest.raises(TypeError):
+            count_chars(claims, KEY)
 
 
 def test_now_defaults_to_the_clock() -> None:

@@ -26,6 +26,11 @@ def encode(data: bytes) -> str:
     return b64encode_as_string(data, ALPHABET).rstrip("=")
 
 
+def encoded_chars(size: int) -> int:
+    """Return how many characters `encode` makes of so many bytes."""
+    return (4 * size + 2) // 3
+
+
 def decode(text: str) -> bytes:
     """Return the bytes of `text`; `NotCanonical` unless `encode` gives the same text back."""
     remainder = len(text) & 3

@@ -30,6 +30,7 @@ class Key:
         is_private: whether the key can sign.
         is_symmetric: whether the key is a secret, which signs and checks and has no public half.
         thumbprint: RFC 7638, SHA-256.
+        signature_bytes: the length of every signature of this key.
         sign: the function from bytes to their signature; None for a public key.
         header: the function from a `typ` to the header, as base64url text, of the tokens that the key signs.
         check: the function from bytes and a signature as base64url text to whether they fit.
@@ -50,6 +51,7 @@ class Key:
         "kid",
         "named",
         "sign",
+        "signature_bytes",
         "thumbprint",
     )
 
@@ -59,6 +61,7 @@ class Key:
     is_private: bool
     is_symmetric: bool
     thumbprint: str
+    signature_bytes: int
     sign: Signer | None
     check: Checker
     header: Callable[[str | None], str]
@@ -78,6 +81,7 @@ class Key:
         put(self, "thumbprint", thumbprint(row.public_members(public)))
         put(self, "kid", self.thumbprint if kid is None else kid)
         put(self, "named", kid is not None if named is None else named)
+        put(self, "signature_bytes", row.signature_bytes(public))
         put(self, "check", row.checker(public))
         put(self, "header", lru_cache(_MAX_HEADERS)(partial(write_header, row.name, self.kid)))
         put(self, "is_symmetric", row.is_symmetric)

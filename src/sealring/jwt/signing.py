@@ -13,7 +13,7 @@ from time import time
 from typing import Any
 
 from sealring.errors import BadClaim, TokenTooLong
-from sealring.jwt.base64url import encode
+from sealring.jwt.base64url import encode, encoded_chars
 from sealring.jwt.claims import DATE_LIMIT, require_claim_types
 from sealring.jwt.compact import MAX_TOKEN_CHARS
 from sealring.jwt.durations import Duration, named_duration
@@ -88,6 +88,17 @@ def sign(
     if len(token) > MAX_TOKEN_CHARS:
         raise TokenTooLong(MAX_TOKEN_CHARS)
     return token
+
+
+def count_chars(claims: Mapping[str, Any], key: Key, *, typ: str | None = "JWT") -> int:
+    """Return how many characters the token has that `sign` makes of these claims, `iat` among them, without signing.
+
+    Raises what `sign` raises, but for a token that is too long.
+    """
+    _signer(key)
+    body = _body(claims)
+    _require_writable(body)
+    return len(key.header(typ)) + encoded_chars(len(write(body))) + encoded_chars(key.signature_bytes) + 2  # two dots
 
 
 def _signer(key: object) -> Signer:

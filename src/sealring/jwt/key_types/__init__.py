@@ -58,6 +58,10 @@ class Algorithm(ABC, Generic[Private, Public]):
         """Return what checks: the public key of a private one, a public key or a secret itself."""
 
     @abstractmethod
+    def signature_bytes(self, public: Public) -> int:
+        """Return the length of every signature of this key."""
+
+    @abstractmethod
     def signer(self, private: Private) -> Signer:
         """Return the closure that signs."""
 

@@ -59,6 +59,10 @@ class Ecdsa(Algorithm[ec.EllipticCurvePrivateKey, ec.EllipticCurvePublicKey]):
         """Return the public key."""
         return material.public_key() if isinstance(material, ec.EllipticCurvePrivateKey) else material
 
+    def signature_bytes(self, public: ec.EllipticCurvePublicKey) -> int:  # noqa: ARG002  # the curve says it
+        """Return the length of r and s together (RFC 7518 §3.4)."""
+        return 2 * self.size
+
     def signer(self, private: ec.EllipticCurvePrivateKey) -> Signer:
         """Return the closure that signs."""
         sign_der, half = private.sign, self.size

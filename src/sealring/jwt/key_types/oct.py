@@ -53,6 +53,10 @@ class Hmac(Algorithm[bytes, bytes]):
         """Return the secret: it signs and checks."""
         return material
 
+    def signature_bytes(self, public: bytes) -> int:  # noqa: ARG002  # the hash says it
+        """Return the length of the hash."""
+        return self.digest.digest_size
+
     def signer(self, private: bytes) -> Signer:
         """Return the closure that signs."""
         keyed = HMAC(private, self.digest)

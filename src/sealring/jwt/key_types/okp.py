@@ -14,6 +14,8 @@ from sealring.jwt.base64url import NotCanonical, decode, encode
 from sealring.jwt.jwk import bytes_member
 from sealring.jwt.key_types import Algorithm, Checker, Signer
 
+_SIGNATURE_BYTES = 64
+
 
 @dataclass(frozen=True, slots=True)
 class Ed25519(Algorithm[ed25519.Ed25519PrivateKey, ed25519.Ed25519PublicKey]):
@@ -39,6 +41,10 @@ class Ed25519(Algorithm[ed25519.Ed25519PrivateKey, ed25519.Ed25519PublicKey]):
     def public_half(self, material: ed25519.Ed25519PrivateKey | ed25519.Ed25519PublicKey) -> ed25519.Ed25519PublicKey:
         """Return the public key."""
         return material.public_key() if isinstance(material, ed25519.Ed25519PrivateKey) else material
+
+    def signature_bytes(self, public: ed25519.Ed25519PublicKey) -> int:  # noqa: ARG002  # the curve says it
+        """Return the length of an Ed25519 signature (RFC 8032 §5.1.6)."""
+        return _SIGNATURE_BYTES
 
     def signer(self, private: ed25519.Ed25519PrivateKey) -> Signer:
         """Return the closure that signs."""

@@ -53,6 +53,10 @@ class Rsa(Algorithm[rsa.RSAPrivateKey, rsa.RSAPublicKey]):
         """Return the public key."""
         return material.public_key() if isinstance(material, rsa.RSAPrivateKey) else material
 
+    def signature_bytes(self, public: rsa.RSAPublicKey) -> int:
+        """Return the length of the modulus (RFC 8017 §8)."""
+        return (public.key_size + 7) // 8
+
     def signer(self, private: rsa.RSAPrivateKey) -> Signer:
         """Return the closure that signs."""
         hashed, scheme, prehashed = HASHLIB[self.digest.name], self._padding(), Prehashed(self.digest)
