@@ -13,6 +13,7 @@ from pathlib import Path
 
 from sealring.audit.event import EVENTS
 from sealring.http.problems import ANSWERS
+from sealring.sessions.access_token import CLAIMS
 from sealring.sessions.session import END_CAUSES
 from sealring.settings import SETTINGS
 from sealring.signing_keys.lifecycle import KEY_STATES
@@ -66,6 +67,14 @@ def events() -> str:
     )
 
 
+def claims() -> str:
+    """The claims of an access token."""
+    return table(
+        ("claim", "type", "in a token", "meaning", "source"),
+        ((f"`{name}`", row.json_type, row.use, row.meaning, row.source) for name, row in CLAIMS.items()),
+    )
+
+
 def end_causes() -> str:
     """Why sessions end."""
     return table(("cause", "by"), ((f"`{cause}`", words) for cause, words in END_CAUSES.items()))
@@ -98,6 +107,7 @@ def errors() -> str:
 TABLES: Mapping[str, Callable[[], str]] = {
     "settings": settings,
     "events": events,
+    "claims": claims,
     "end-causes": end_causes,
     "errors": errors,
     "key-states": key_states,

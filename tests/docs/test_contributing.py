@@ -24,6 +24,7 @@ TO_ADD = (
     "a setting",
     "a command",
     "a way to log in",
+    "a claim of access tokens",
     "an audit event",
     "an error",
     "a change of the schema",

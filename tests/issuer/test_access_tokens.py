@@ -7,8 +7,9 @@ import asyncio
 import pytest
 
 from sealring import jwt
-from sealring.issuer.access_tokens import RESERVED, AccessTokenIssuer, check_claims
+from sealring.issuer.access_tokens import AccessTokenIssuer
 from sealring.issuer.access_ttl import AccessTtl
+from sealring.sessions.access_token import CLAIMS, MAX_EPOCH, RESERVED, check_claims
 from sealring.store.memory import MemoryStore
 from tests.clocks import FrozenClock
 from tests.nodes import a_node
@@ -72,6 +73,20 @@ def test_a_claim_of_ours_is_ours(name: str) -> None:
         TOKENS.issue(a_session(), epoch=0, scopes=[], claims={name: "x"}, now=NOW)
 
 
-def test_every_claim_that_a_token_has_is_reserved() -> None:
-    token = TOKENS.issue(a_session(), epoch=0, scopes=[], claims={}, now=NOW)
-    assert set(jwt.peek(token.text).claims) <= RESERVED
+def test_a_token_has_every_claim_of_the_table_but_the_reserved_and_no_other() -> None:
+    session = a_session(amr=("pwd",), acr="sfa")
+    token = TOKENS.issue(session, epoch=0, scopes=[], claims={}, now=NOW)
+    assert set(jwt.peek(token.text).claims) == {name for name, row in CLAIMS.items() if row.use != "reserved"}
+    silent = TOKENS.issue(a_session(), epoch=0, scopes=[], claims={}, now=NOW)
+    assert set(jwt.peek(silent.text).claims) == {name for name, row in CLAIMS.items() if row.use == "required"}
+
+
+def test_a_draft_is_signed_as_it_was_checked_whatever_key_signs_by_then() -> None:
+    keys = iter([KEY, jwt.Key.generate("RS256")])  # the algorithm changes while the session is written
+    tokens = AccessTokenIssuer(issuer="https://a.example", audience="o", ttl=TTL, signing_key=lambda: next(keys))
+    draft = tokens.draft(a_session(), scopes=["a"], claims={"tenant": "t"}, now=NOW)
+    assert draft.check_fits() == len(draft.sign(MAX_EPOCH).text)
+    token = draft.sign(3)
+    assert jwt.peek(token.text).claims == {**draft.claims, "epoch": 3}
+    assert token.expires_at == NOW + 1800
+    assert draft.check_fits() > len(token.text)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sealring import Sealring
+from sealring import Sealring, jwt
 from sealring.errors import (
     InvalidField,
     InvalidRefreshToken,
@@ -15,11 +15,13 @@ from sealring.errors import (
     RefreshSuperseded,
     SessionEnded,
     Throttled,
+    TokenTooLong,
     WrongCredentials,
 )
 from sealring.issuer.issuer import Issuer
 from sealring.issuer.log_in import LoggedIn
 from sealring.issuer.origin import Origin
+from sealring.sessions.grant import Grant
 from sealring.store.protocol import Store
 from tests.clocks import FrozenClock
 from tests.serving import OTHER_PASSWORD, PASSWORD, cheap_sealring
@@ -29,9 +31,8 @@ pytestmark = pytest.mark.anyio
 HERE, THERE = Origin("192.0.2.7"), Origin("198.51.100.9")
 
 
-async def open_issuer(store: Store, clock: FrozenClock, **given: str) -> tuple[Sealring, Issuer]:
-    settings: dict[str, Any] = dict(given)
-    auth = cheap_sealring(store, clock, **settings)
+async def open_issuer(store: Store, clock: FrozenClock, **given: Any) -> tuple[Sealring, Issuer]:
+    auth = cheap_sealring(store, clock, **given)
     await auth.issuer.keys.load()
     return auth, auth.issuer
 
@@ -73,6 +74,36 @@ async def test_i7_a_new_password_leaves_only_the_session_that_set_it(store: Stor
     with pytest.raises(WrongCredentials):
         await issuer.log_in("ada", PASSWORD, origin=HERE, replaces=None)
     await issuer.log_in("ada", OTHER_PASSWORD, origin=HERE, replaces=None)
+
+
+@pytest.mark.parametrize("by_cookie", [True, False])
+async def test_n12_a_password_change_whose_longer_epoch_makes_the_token_too_long_changes_nothing(
+    store: Store, clock: FrozenClock, *, by_cookie: bool
+) -> None:
+    padding = 0
+
+    async def grant_for(_: object) -> Grant:
+        return Grant((), {"padding": "x" * padding})
+
+    _, issuer = await open_issuer(store, clock, grant_for=grant_for)
+    mine = await register(issuer)
+    for _ in range(9):
+        await issuer.sessions.refresh_claims(mine.account.id)
+    issued = await issuer.refresh(mine.issued.refresh_token, origin=HERE)
+    assert jwt.peek(issued.access_token.text).claims["epoch"] == 9  # one digit; the next has two
+    limit = len(issued.access_token.text) if by_cookie else None
+    padding = 0 if by_cookie else (8192 - len(issued.access_token.text)) * 3 // 4 + 1
+    with pytest.raises(TokenTooLong):
+        await issuer.change_password(
+            mine.account.id,
+            PASSWORD,
+            OTHER_PASSWORD,
+            keep_session=issued.session.id,
+            origin=HERE,
+            max_access_chars=limit,
+        )
+    padding = 0
+    await issuer.log_in("ada", PASSWORD, origin=HERE, replaces=None)
 
 
 async def test_another_users_session_is_not_found_and_lives_on(store: Store, clock: FrozenClock) -> None:

@@ -190,6 +190,7 @@ ROWS: dict[Callable[..., Any], str | tuple[UseCase, list[str], list[str]]] = {
         ["session_ended", "session_started"],
     ),
     Sessions.refresh: (reuse, ["session"], ["refresh_reused"]),
+    Sessions.check_fits: READS,
     Sessions.reissue: READS,
     Sessions.end: (
         lambda s: s.auth.issuer.sessions.end(s.own.session.id, cause="logout"),

@@ -13,9 +13,9 @@ from sealring.cli.context import with_issuer
 from sealring.cli.output import as_json, print_rows, say, say_warning
 from sealring.cli.prompts import confirmation, password_file, read_password
 from sealring.http.cookies import MAX_SET_COOKIE_BYTES
-from sealring.issuer.access_tokens import estimate_chars
 from sealring.issuer.accounts import Accounts
 from sealring.jwt.compact import MAX_TOKEN_CHARS
+from sealring.sessions.access_token import estimate_chars
 from sealring.sessions.grant import scope_tokens
 from sealring.settings import load_settings
 

@@ -169,8 +169,8 @@ class Issuer:
             SessionEnded: the password was changed, and the kept session is over.
             TokenTooLong: the delivery cannot carry the new access token; the password was not changed (N12).
         """
-        if max_access_chars is not None:  # tried before anything is written
-            await self.sessions.reissue(keep_session, max_access_chars=max_access_chars)
+        # before anything is written; the change raises the epoch, which may have a digit more then
+        await self.sessions.check_fits(keep_session, max_access_chars=max_access_chars)
         await self.accounts.change_password(account_id, current, new, keep_session=keep_session, origin=origin)
         return await self.sessions.reissue(keep_session)
 

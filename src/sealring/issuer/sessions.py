@@ -24,11 +24,12 @@ from sealring.errors import (
     TokenTooLong,
     WrongCredentials,
 )
-from sealring.issuer.access_tokens import AccessToken, AccessTokenIssuer, check_claims
+from sealring.issuer.access_tokens import AccessToken, AccessTokenIssuer
 from sealring.issuer.commit import CommittingStore
 from sealring.issuer.device import describe_device
 from sealring.issuer.origin import Origin
 from sealring.issuer.store_clock import check_clock
+from sealring.sessions.access_token import check_claims
 from sealring.sessions.grant import Grant, GrantFor, check_acr, check_amr, check_subject, scope_tokens
 from sealring.sessions.lifetimes import over_cause, refresh_expiry
 from sealring.sessions.refresh import Ended, Expired, Mint, Repeat, Reused, Superseded, decide_refresh, token_of
@@ -40,8 +41,6 @@ from sealring.store.revocation_log import draft_entry, retained_until
 
 log = logging.getLogger("sealring")
 
-MAX_EPOCH = 2**31 - 1
-"""Longer in a token than any epoch that an account will see."""
 SESSION_ID_BYTES = 16
 SWAP_ATTEMPTS = 64
 """Lost swaps before giving up. Each loss is another request's success, and after one success the
@@ -184,10 +183,8 @@ class Sessions:
                 raise NotGranted
             session = replace(session, scopes=tuple(grant.scopes), claims=grant.claims if claims is None else claims)
         # before anything is written: what cannot be signed, or is too long for a token, leaves no session behind
-        trial = self._access_tokens.issue(
-            session, epoch=MAX_EPOCH, scopes=session.scopes, claims=session.claims, now=now
-        )
-        _check_length(trial, max_access_chars)
+        draft = self._access_tokens.draft(session, scopes=session.scopes, claims=session.claims, now=now)
+        _check_length(draft.check_fits(), max_access_chars)
         event = Event(
             kind="session_started",
             at_ms=now_ms,
@@ -199,7 +196,7 @@ class Sessions:
         epoch = await self._store.start_session(session, event, guard=guard, cap=self._policy.cap, replaces=replaces)
         if epoch is None:
             raise WrongCredentials
-        return self._issue(session, token_of(session), Grant(session.scopes, session.claims), epoch, now)
+        return self._issued(session, token_of(session), session.scopes, draft.sign(epoch), now)
 
     async def refresh(self, text: str, *, origin: Origin, max_access_chars: int | None = None) -> Issued:
         """Trade a refresh token for the next one and a fresh access token (RFC 6749 §6, design D5).
@@ -232,20 +229,32 @@ class Sessions:
                 case Repeat(child):
                     grant = await self._grant(record)
                     issued = self._issue(record.session, child, grant, record.epoch, now_ms // 1000)
-                    _check_length(issued.access_token, max_access_chars)
+                    _check_length(len(issued.access_token.text), max_access_chars)
                     return issued
                 case Mint(child, after):
                     grant = await self._grant(record)
                     # signed before anything is written: a token that nobody can carry moves no session
                     issued = self._issue(after, child, grant, record.epoch, now_ms // 1000)
-                    _check_length(issued.access_token, max_access_chars)
+                    _check_length(len(issued.access_token.text), max_access_chars)
                     if await self._store.advance_session(record.session, after):
                         return issued
                 case _:
                     assert_never(decision)
         raise StoreUnavailable("the session moves faster than it can be read")
 
-    async def reissue(self, session_id: str, *, max_access_chars: int | None = None) -> Issued:
+    async def check_fits(self, session_id: str, *, max_access_chars: int | None = None) -> None:
+        """Check that `reissue` will have a token to give, whatever the subject's epoch is by then.
+
+        Raises:
+            SessionEnded: it is over by now, or the application no longer grants it.
+            TokenTooLong: the token would be too long, or the delivery cannot carry it (N12).
+        """
+        record, now = await self._live(session_id)
+        grant = await self._grant(record)
+        draft = self._access_tokens.draft(record.session, scopes=grant.scopes, claims=grant.claims, now=now)
+        _check_length(draft.check_fits(), max_access_chars)
+
+    async def reissue(self, session_id: str) -> Issued:
         """The tokens that a session has now, after its row was renewed.
 
         A refresh token comes of it, so only a proof as good as a log-in may lead here: the bearer of a stolen access
@@ -253,16 +262,9 @@ class Sessions:
 
         Raises:
             SessionEnded: it is over by now, or the application no longer grants it.
-            TokenTooLong: the delivery cannot carry the access token (N12).
         """
-        await self._access_tokens.ttl.declare()
-        record = await self._store.read_session(session_id)
-        now = self._clock() // 1000
-        if record is None or over_cause(record.session, now) is not None:
-            raise SessionEnded("the session is over")
-        issued = self._issue(record.session, token_of(record.session), await self._grant(record), record.epoch, now)
-        _check_length(issued.access_token, max_access_chars)
-        return issued
+        record, now = await self._live(session_id)
+        return self._issue(record.session, token_of(record.session), await self._grant(record), record.epoch, now)
 
     def session_of(self, text: str) -> str:
         """The sid of a refresh token, for logging out with nothing else in hand.
@@ -344,6 +346,15 @@ class Sessions:
         entry = draft_entry("session", session_id, expires_at=until)
         self._store.apply_here((entry,))
 
+    async def _live(self, session_id: str) -> tuple[SessionRecord, int]:
+        """The row of a live session, and the second at which it lived."""
+        await self._access_tokens.ttl.declare()
+        record = await self._store.read_session(session_id)
+        now = self._clock() // 1000
+        if record is None or over_cause(record.session, now) is not None:
+            raise SessionEnded("the session is over")
+        return record, now
+
     async def _grant(self, record: SessionRecord) -> Grant:
         grant = await self._ask(record)
         if grant is None:
@@ -363,14 +374,20 @@ class Sessions:
         return Grant(record.session.scopes, record.session.claims)
 
     def _issue(self, session: Session, token: RefreshToken, grant: Grant, epoch: int, now: int) -> Issued:
+        access_token = self._access_tokens.issue(
+            session, epoch=epoch, scopes=grant.scopes, claims=grant.claims, now=now
+        )
+        return self._issued(session, token, grant.scopes, access_token, now)
+
+    def _issued(
+        self, session: Session, token: RefreshToken, scopes: Iterable[str], access_token: AccessToken, now: int
+    ) -> Issued:
         return Issued(
-            access_token=self._access_tokens.issue(
-                session, epoch=epoch, scopes=grant.scopes, claims=grant.claims, now=now
-            ),
+            access_token=access_token,
             refresh_token=self._refresh_tokens.encode(token),
             refresh_expires_at=refresh_expiry(session, now),
             session=session,
-            scopes=tuple(grant.scopes),
+            scopes=tuple(scopes),
             issued_at=now,
         )
 
@@ -378,13 +395,13 @@ class Sessions:
         return Event(kind=kind, at_ms=self._clock(), subject=subject, session=session, address=address, cause=cause)
 
 
-def _check_length(token: AccessToken, max_chars: int | None) -> None:
+def _check_length(chars: int, max_chars: int | None) -> None:
     if max_chars is None:
         return
-    if len(token.text) > max_chars:
+    if chars > max_chars:
         raise TokenTooLong(max_chars)
-    if len(token.text) > max_chars // 2:
-        fields = {"characters": len(token.text), "limit": max_chars}
+    if chars > max_chars // 2:
+        fields = {"characters": chars, "limit": max_chars}
         log.warning(
             "an access token is long for a cookie: proxies with small buffers refuse it", extra={"sealring": fields}
         )

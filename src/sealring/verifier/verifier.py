@@ -8,17 +8,12 @@ token in date and the session live is asked on every request, remembered or not.
 
 from __future__ import annotations
 
-from typing import Any
-
 from sealring import jwt
-from sealring.errors import BadClaim, Revoked, Stale
-from sealring.jwt.frozen import freeze
+from sealring.errors import Revoked, Stale
+from sealring.sessions.access_token import REQUIRED, TYPE, read_claims
 from sealring.verifier.node_state import NodeState, Trusted
 from sealring.verifier.principal import Principal
 
-TYPE = "at+jwt"
-REQUIRED = ("iss", "aud", "sub", "client_id", "sid", "jti", "iat", "exp", "auth_time", "epoch", "scope")
-"""RFC 9068 §2.2, and what revocation needs."""
 CACHE_SIZE = 10_000
 
 
@@ -79,40 +74,4 @@ class Verifier:
 
 
 def _principal(token: jwt.Token) -> Principal:
-    claims = token.claims
-    return Principal(
-        subject=_text(claims, "sub"),
-        session_id=_text(claims, "sid"),
-        client_id=_text(claims, "client_id"),
-        scopes=frozenset(_text(claims, "scope").split()),
-        epoch=_number(claims, "epoch"),
-        kid=token.kid or "",
-        token_id=_text(claims, "jti"),
-        issued_at=_number(claims, "iat"),
-        expires_at=_number(claims, "exp"),
-        auth_time=_number(claims, "auth_time"),
-        amr=_texts(claims, "amr") if "amr" in claims else (),
-        acr=_text(claims, "acr") if "acr" in claims else "",
-        claims=freeze(claims),
-    )
-
-
-def _text(claims: dict[str, Any], name: str) -> str:
-    value = claims[name]
-    if not isinstance(value, str):
-        raise BadClaim(name, "a string")
-    return value
-
-
-def _texts(claims: dict[str, Any], name: str) -> tuple[str, ...]:
-    value = claims[name]
-    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
-        raise BadClaim(name, "a list of strings")
-    return tuple(value)
-
-
-def _number(claims: dict[str, Any], name: str) -> int:
-    value = claims[name]
-    if type(value) is not int:
-        raise BadClaim(name, "an integer")
-    return value
+    return Principal(**read_claims(token))
