@@ -103,7 +103,7 @@ async def rate_of(work: Callable[[int], Awaitable[object]], seconds: float) -> f
 def bare_hash() -> bytes:
     profile = OWASP_2024
     return hash_secret_raw(
-        PASSWORD.encode(), token_bytes(16), profile.passes, profile.memory_kib, profile.lanes, 32, Type.ID
+        PASSWORD.encode(), token_bytes(16), profile.passes, profile.memory_kib, profile.parallelism, 32, Type.ID
     )
 
 

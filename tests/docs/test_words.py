@@ -28,8 +28,6 @@ INSTEAD = {
 """What is not written, as a pattern for whole words, and what is."""
 
 PAGES = ("README.md", "SECURITY.md", "CHANGELOG.md", "docs")
-NOT_YET = ("issuer", "store")
-"""Folders and files of `src/sealring` that still have some of them. Nothing is added here."""
 TEXT = frozenset({".py", ".md", ".html", ".js", ".css"})
 
 _FORBIDDEN = re.compile("|".join(rf"(?P<w{at}>\b(?:{words})\b)" for at, words in enumerate(INSTEAD)), re.IGNORECASE)
@@ -39,7 +37,7 @@ _REASONS = tuple(INSTEAD.values())
 def texts() -> Iterator[Path]:
     for place in (*(ROOT / page for page in PAGES), SOURCE):
         for path in [place] if place.is_file() else sorted(place.rglob("*")):
-            if path.suffix in TEXT and not any(path.is_relative_to(SOURCE / name) for name in NOT_YET):
+            if path.suffix in TEXT:
                 yield path
 
 

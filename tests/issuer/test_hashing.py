@@ -26,7 +26,7 @@ def phc(m: str = "64", t: str = "1", p: str = "1", *, kind: str = "argon2id", ve
 
 
 def test_owasp_profile_is_the_one_that_owasp_names() -> None:
-    assert (OWASP_2024.memory_kib, OWASP_2024.passes, OWASP_2024.lanes) == (19456, 2, 1)
+    assert (OWASP_2024.memory_kib, OWASP_2024.passes, OWASP_2024.parallelism) == (19456, 2, 1)
 
 
 def test_a_hash_verifies_and_another_password_does_not() -> None:
@@ -114,11 +114,11 @@ def test_other_costs_want_a_rehash() -> None:
 
 
 @pytest.mark.parametrize(
-    ("memory_kib", "passes", "lanes"), [(7, 1, 1), (8, 0, 1), (8, 1, 0), (31, 1, 4), (65537, 1, 1), (65536, 5, 1)]
+    ("memory_kib", "passes", "parallelism"), [(7, 1, 1), (8, 0, 1), (8, 1, 0), (31, 1, 4), (65537, 1, 1), (65536, 5, 1)]
 )
-def test_a_profile_is_checked_when_it_is_made(memory_kib: int, passes: int, lanes: int) -> None:
+def test_a_profile_is_checked_when_it_is_made(memory_kib: int, passes: int, parallelism: int) -> None:
     with pytest.raises(ValueError, match=r"argon2|costs"):
-        Argon2Profile(memory_kib, passes, lanes)
+        Argon2Profile(memory_kib, passes, parallelism)
 
 
 @pytest.mark.parametrize(("budget_mib", "threads"), [(64, 1), (83, 2), (102, 3), (256, 11)])

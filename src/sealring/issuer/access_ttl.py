@@ -59,8 +59,8 @@ class AccessTtl:
     async def declare(self) -> None:
         """Declare the life, or renew the declaration when half of it is over. Call before a session is read.
 
-        The order matters: whoever declares first and reads the session then finds every revocation that did not see
-        the declaration.
+        The order matters: an issuer that declares first and then reads the session finds every revocation that did not
+        see the declaration.
 
         Raises:
             StoreUnavailable: it could not be declared, so nothing may be signed.

@@ -1,8 +1,8 @@
 """Accounts: register, prove a password, change it; and what an operator may do to one.
 
-Whoever fails to prove a password learns nothing else: unknown name, wrong password, disabled account and
-account without a password take the same steps, the same number of hashes and the same error (U1, U2, I11);
-the audit log alone has the true cause. What is written is written by compare-and-swap on the hash that
+A client that fails to prove a password learns nothing else. Unknown name, wrong password, disabled account and
+account without a password take the same steps, the same number of hashes and the same error (U1, U2, I11).
+The audit log alone has the true cause. What is written is written by compare-and-swap on the hash that
 was proved, so no race brings an old password back (U14, I7).
 """
 
@@ -84,7 +84,7 @@ class Accounts:
         await asyncio.to_thread(self._hasher.close)
 
     def refuse_when_full(self, origin: Origin) -> None:
-        """Refuse before a password is even read, while the queue for hashing is full (I14); for all who take log-ins.
+        """Refuse before a password is even read, while the queue for hashing is full (I14). Every login calls it.
 
         It knows the network, and neither name nor password (I11).
 
@@ -98,7 +98,7 @@ class Accounts:
     async def register(self, username: str, password: str, email: str | None, origin: Origin) -> Account:
         """Make an account.
 
-        The e-mail address is what the user says it is: kept and shown to them, never reserved. Nobody has proved to
+        The email address is what the user says it is: kept and shown to them, never reserved. Nobody has proved to
         read mail there, so it can neither keep its true owner from registering it nor be found out by trying: an
         address known to us and one unknown take the same steps to the same answer (U3). It becomes unique, and good
         for mail, when a later step proves it, or an operator vouches for it (`create`).
@@ -108,7 +108,7 @@ class Accounts:
 
         Raises:
             InvalidField: `username`, `password` or `email` cannot be accepted.
-            NameTaken: user names are public.
+            NameTaken: usernames are public.
             Throttled, Overloaded: try again later.
         """
         account = draft_account(username, email, scopes=self._policy.new_account_scopes, now=self._clock() // 1000)
@@ -130,8 +130,8 @@ class Accounts:
         """Replace a password by proving the old one; all sessions end but `keep_session` (I7).
 
         Counted in buckets of its own: who holds a stolen session may not guess at length, and no stranger's failed
-        log-ins keep the user from changing it. A thief's failures do not keep the user from it either: a known device
-        and a network have buckets of their own here too, and a log-in or a change that succeeds empties all (N6).
+        logins keep the user from changing it. A thief's failures do not keep the user from it either: a known device
+        and a network have buckets of their own here too, and a login or a change that succeeds empties all (N6).
 
         Raises:
             InvalidField: `new` cannot be accepted.
@@ -168,7 +168,7 @@ class Accounts:
     async def create(
         self, username: str, password: str | None, *, email: str | None = None, scopes: tuple[str, ...] = ()
     ) -> Account:
-        """Make an account by the operator's word, who vouches for the e-mail address: it is reserved.
+        """Make an account by the operator's word, who vouches for the email address: it is reserved.
 
         Raises:
             InvalidField: a field cannot be accepted, or `email` is another account's.

@@ -23,7 +23,7 @@ MAX_STORED_MEMORY_KIB = 64 * MIB
 """Of a stored hash: RFC 9106's second recommended profile and argon2-cffi's default, so imports of those work."""
 MAX_STORED_WORK_KIB = 4 * MAX_STORED_MEMORY_KIB
 """Memory times passes of a stored hash: about a quarter of a second."""
-MAX_STORED_LANES = 4
+MAX_STORED_PARALLELISM = 4
 
 STORED_SALT_BYTES = range(8, 65)
 STORED_HASH_BYTES = range(16, 65)
@@ -31,15 +31,17 @@ STORED_HASH_BYTES = range(16, 65)
 
 @dataclass(frozen=True, slots=True)
 class Argon2Profile:
-    """The cost of one hash: KiB of memory, passes over it, lanes."""
+    """The cost of one hash: KiB of memory, passes over it, parallelism (RFC 9106 §3.1)."""
 
     memory_kib: int
     passes: int
-    lanes: int = 1
+    parallelism: int = 1
 
     def __post_init__(self) -> None:
-        if self.lanes < 1 or self.passes < 1 or self.memory_kib < MIN_MEMORY_KIB * self.lanes:
-            raise ValueError("argon2 needs a lane, a pass and 8 KiB a lane at least (RFC 9106 §3.1)")
+        if self.parallelism < 1 or self.passes < 1 or self.memory_kib < MIN_MEMORY_KIB * self.parallelism:
+            raise ValueError(
+                "argon2 needs 1 pass, parallelism 1 and 8 KiB times the parallelism at least (RFC 9106 §3.1)"
+            )
         if not self.bounded:
             raise ValueError("these costs are above what a stored hash may have")
 
@@ -49,7 +51,7 @@ class Argon2Profile:
         return (
             self.memory_kib <= MAX_STORED_MEMORY_KIB
             and self.memory_kib * self.passes <= MAX_STORED_WORK_KIB
-            and self.lanes <= MAX_STORED_LANES
+            and self.parallelism <= MAX_STORED_PARALLELISM
         )
 
 
@@ -78,7 +80,7 @@ def read_phc(text: str) -> StoredHash | None:
         salt, digest = (a2b_base64(part + "=" * (-len(part) % 4)) for part in text.split("$")[-2:])
     except ValueError:
         return None
-    costs_text = f"m={profile.memory_kib},t={profile.passes},p={profile.lanes}"
+    costs_text = f"m={profile.memory_kib},t={profile.passes},p={profile.parallelism}"
     if text != f"$argon2id$v=19${costs_text}${_base64(salt)}${_base64(digest)}":
         return None
     if len(salt) not in STORED_SALT_BYTES or len(digest) not in STORED_HASH_BYTES:
@@ -97,7 +99,7 @@ def write_phc(password: str, profile: Argon2Profile, salt: bytes) -> str:
         salt,
         time_cost=profile.passes,
         memory_cost=profile.memory_kib,
-        parallelism=profile.lanes,
+        parallelism=profile.parallelism,
         hash_len=HASH_BYTES,
         type=Type.ID,
     ).decode()
@@ -110,7 +112,7 @@ def argon2id(password: str, profile: Argon2Profile, salt: bytes, length: int) ->
         salt,
         time_cost=profile.passes,
         memory_cost=profile.memory_kib,
-        parallelism=profile.lanes,
+        parallelism=profile.parallelism,
         hash_len=length,
         type=Type.ID,
     )
@@ -121,7 +123,7 @@ def missing_cost(stored: Argon2Profile, current: Argon2Profile) -> Argon2Profile
 
     Without it the accounts that nobody used since the cost was raised would answer sooner than names that do not exist.
     Work is memory times passes, so the two are equal within some per cent; the grid of answers hides the rest.
-    A hash *costlier* than the current one stands out until its next log-in: making everybody pay for it would be the
+    A hash *costlier* than the current one stands out until its next login: making everybody pay for it would be the
     worse attack.
     """
     missing_kib = current.memory_kib * current.passes - stored.memory_kib * stored.passes

@@ -1,4 +1,4 @@
-"""One step of a login, by whatever method: queued, counted, proved, judged, recorded, and evenly timed.
+"""One step of a login, by any method: queued, counted, proved, judged, recorded, and evenly timed.
 
 This is the one place that does so for all methods. Only a complete login empties an account's rate
 limits: a right password must not give its owner, or its thief, more tries at the second factor.

@@ -2,8 +2,8 @@
 
 Memory is bounded by a budget, not by hope: as many threads as fit into it, at most as many as there are cores; one
 hash of a larger, older profile at a time. Who waits is bounded too; past that, `Overloaded`. While anybody waits,
-hashes run at the lowest priority, and while the event loop is busy one of the cores is left to it: a flood of log-ins
-takes little more than the time that verification leaves (`scripts/bench login` says how much), while a log-in that
+hashes run at the lowest priority, and while the event loop is busy one of the cores is left to it: a flood of logins
+takes little more than the time that verification leaves (`scripts/bench login` says how much), while a login that
 comes alone is not starved by a busy machine. Every verification costs the same whether or not there is anything to
 verify against (U2).
 """
@@ -51,7 +51,7 @@ Result = TypeVar("Result")
 
 
 class HashingSlot:
-    """A place in the hasher, held by one log-in: hashes made here wait for nobody else."""
+    """A place in the hasher, held by one login. Hashes made here do not wait for a place again."""
 
     def __init__(self, hasher: PasswordHasher) -> None:
         self._hasher = hasher
@@ -79,7 +79,7 @@ class PasswordHasher:
         memory_budget_bytes: what all hashing may take at once, in this process.
         profile: cost of new hashes.
         threads: at most this many; by default as many as cores this process may use.
-        max_waiting: log-ins that may wait for a place; those beyond get `Overloaded`.
+        max_waiting: logins that may wait for a place; those beyond get `Overloaded`.
 
     Raises:
         ValueError: the budget does not hold one hash of the largest profile that a stored hash may have.
@@ -101,7 +101,7 @@ class PasswordHasher:
         self.profile = profile
         self.threads = max(1, min(fitting, threads or usable_cores()))
         self.places = 2 * self.threads
-        """Log-ins under way at once: while one asks the store, another hashes."""
+        """Logins under way at once: while one asks the store, another hashes."""
         self.computed = 0
         """Hashes made and verified so far: how tests see that every answer costs as many (U2)."""
         self._max_waiting = max_waiting
@@ -130,19 +130,19 @@ class PasswordHasher:
 
     @property
     def waiting(self) -> int:
-        """Log-ins that wait for a place now."""
+        """Logins that wait for a place now."""
         return self.queue.waiting
 
     @asynccontextmanager
     async def slot(self, *, network: str = "", share: str = "", share_width: int = 0) -> AsyncIterator[HashingSlot]:
         """Wait for a place, network by network in turn.
 
-        Whoever counts attempts counts them here, after the wait and before the hash: then few attempts of one account
-        are counted and undecided at once, whatever the length of the queue (U9), and valid log-ins that come all at
-        once do not fill their own bucket while they wait (U12).
+        Attempts are counted here, after the wait and before the hash. Then few attempts of one account are counted and
+        undecided at once, however long the queue is (U9), and valid logins that come all at once do not fill their own
+        bucket while they wait (U12).
 
         Args:
-            network: where the log-in comes from, as `network_of` has it; places are shared fairly by it (N7).
+            network: where the login comes from, as `network_of` has it; places are shared fairly by it (N7).
             share: what must not take all places: an account.
             share_width: places that it may hold at once; 0 for no limit.
 
@@ -153,7 +153,7 @@ class PasswordHasher:
             yield HashingSlot(self)
 
     def needs_rehash(self, phc: str) -> bool:
-        """Whether a log-in that has just proved this hash should replace it by one of the current profile."""
+        """Whether a login that has just proved this hash should replace it by one of the current profile."""
         stored = read_phc(phc)
         return stored is None or stored.profile != self.profile or len(stored.digest) != HASH_BYTES
 
@@ -207,7 +207,7 @@ class PasswordHasher:
 
 
 def _tell(loop: asyncio.AbstractEventLoop, job: Future[Result], done: asyncio.Future[None]) -> None:
-    """Wake whoever waits for that job, from its thread."""
+    """Wake the task that waits for that job, from the job's thread."""
     with suppress(RuntimeError):  # the loop was closed meanwhile: nobody waits
         loop.call_soon_threadsafe(_wake, job, done)
 

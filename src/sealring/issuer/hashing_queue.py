@@ -31,8 +31,8 @@ class HashingQueue:
     """Places, and who waits for one.
 
     Args:
-        places: log-ins under way at once.
-        max_waiting: log-ins that may wait.
+        places: logins under way at once.
+        max_waiting: logins that may wait.
     """
 
     def __init__(self, places: int, max_waiting: int) -> None:
@@ -40,12 +40,12 @@ class HashingQueue:
         """Places that nobody holds."""
         self.max_waiting = max_waiting
         self.waiting = 0
-        """Log-ins that wait now."""
+        """Logins that wait now."""
         self._queues: dict[str, deque[_Waiter]] = {}
         self._held: dict[str, int] = {}
 
     def refuse_when_full(self, network: str, share: str = "", width: int = 0) -> None:
-        """Refuse a log-in that would have to wait, where the queue is full and its network waits as much as any.
+        """Refuse a login that would have to wait, where the queue is full and its network waits as much as any.
 
         Raises:
             Overloaded: try again later.
@@ -136,4 +136,4 @@ class HashingQueue:
 
 
 def _too_many() -> Overloaded:
-    return Overloaded("too many log-ins wait to be hashed", retry_after=RETRY_AFTER_SECONDS)
+    return Overloaded("too many logins wait to be hashed", retry_after=RETRY_AFTER_SECONDS)

@@ -1,8 +1,8 @@
-"""The half that writes, put together: what a log-in, a refresh, a log-out *does*.
+"""The half that writes, put together: what a login, a refresh, a logout *does*.
 
 Each method is one use case over accounts, sessions and keys; HTTP, the command line and an
-application's own code call the same ones. Whatever they revoke is in force on this node before
-they return (I2): the store that they write to sees to it (`sealring.issuer.commit`).
+application's own code call the same ones. What they revoke is in force on this node before they
+return (I2): the store that they write to applies it (`sealring.issuer.commit`).
 """
 
 from __future__ import annotations
@@ -130,7 +130,7 @@ class Issuer:
         """End one of the subject's own sessions.
 
         Raises:
-            NotFound: no live session of theirs has this id, whoever else's it may be.
+            NotFound: this subject has no live session with this id; another subject may have one.
         """
         if not await self.sessions.end(session_id, cause="ended_by_user", subject=subject, address=origin.address):
             raise NotFound("no such session")

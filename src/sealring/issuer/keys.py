@@ -1,6 +1,6 @@
 """The signing keys of this issuer: made, sealed, published, rotated and revoked through the store.
 
-Every node holds the same ring, and whoever first sees that a key is wanted writes it by
+Every node holds the same ring. The node that first sees that a key is wanted writes it by
 compare-and-swap, so two nodes that start at once agree on one key (K6). Decisions are
 `key_life`'s; here they are carried out. They are decisions of time, so a node whose clock is not the
 store's leaves the ring as it is: one that runs a month ahead would drop the key that all others sign
@@ -55,7 +55,7 @@ class SigningKeys:
         store: where the ring lives.
         sealer: opens and seals private keys.
         policy: algorithm, rotation, lead. Its life of tokens is the store's.
-        node: verifies with whatever this node signs with; its clock decides.
+        node: verifies with the keys that this node signs with; its clock decides.
         leeway_seconds: how far our clock and the store's may differ.
     """
 
@@ -85,7 +85,7 @@ class SigningKeys:
 
     async def read(self) -> None:
         """Read the ring, and make nothing."""
-        async with self._reading:  # whoever asked first is answered first: no older ring replaces a newer one
+        async with self._reading:  # in the order of the calls: no older ring replaces a newer one
             self._take(await self._store.read_keys())
 
     async def read_verifying(self) -> VerifyingKeys:
@@ -94,13 +94,13 @@ class SigningKeys:
         return VerifyingKeys(self.verifying(), self.version)
 
     def forked(self) -> None:
-        """In a child: whoever was reading is the parent's."""
+        """Make a new lock in a child process: a task that was reading belongs to the parent."""
         self._reading = asyncio.Lock()
 
     async def load(self) -> None:
         """Read the ring; make what it lacks: a first key, a standby. Call when the version moved, and now and then.
 
-        Whatever standby there is suffices, of our algorithm or another. Where our clock disagrees with the store's,
+        Any standby suffices, of our algorithm or another. Where our clock disagrees with the store's,
         the ring is read and nothing is made.
         """
         await self._complete(starting=False)
@@ -224,7 +224,7 @@ class SigningKeys:
         now = self._clock() // 1000
         states = {"published", "signing", "retired"}
         live = [key for key in self._ring.keys if key_state(key, self._ring.keys, now) in states]
-        # a secret has no public half: whoever verifies by it could sign as well
+        # a secret has no public half: a verifier that holds it could sign as well
         return jwt.KeySet([self._open(key) if key.public_jwk is None else self._open(key).public() for key in live])
 
     def jwks(self) -> dict[str, Any]:
@@ -287,7 +287,9 @@ class SigningKeys:
             kid=key.kid,
             alg=key.alg,
             public_jwk=None if symmetric else msgspec.json.encode(key.public().to_jwk()).decode(),
-            sealed=self._sealer.seal(msgspec.json.encode(key.to_jwk(private=True)), kid=key.kid, nonce=_nonce()),
+            sealed=self._sealer.seal(
+                msgspec.json.encode(key.to_jwk(private=True)), kid=key.kid, nonce=_nonce()
+            ),
             published_at=now,
             signs_from=starts,
         )

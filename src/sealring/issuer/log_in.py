@@ -1,4 +1,4 @@
-"""A login, step by step, by whatever methods there are (design D21).
+"""A login, step by step, by any of the methods (design D21).
 
 Each step proves one thing (`Authenticator`). A complete login starts a session, if the account's epoch
 is still the one that was proved against; an incomplete one goes back to the client as a pending login.

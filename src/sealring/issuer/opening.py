@@ -71,7 +71,7 @@ class Opening:
             await self._stop()
 
     def forked(self) -> None:
-        """In a child it is closed, whatever the parent does."""
+        """Start as closed in a child process, also while the parent is open."""
         self._loop = self._turn_loop = self._asked = None
 
     async def open_for_request(self) -> None:

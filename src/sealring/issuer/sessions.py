@@ -75,7 +75,7 @@ class Issued:
 
     @property
     def expires_in(self) -> int:
-        """Seconds that the access token lives from its issue on, whatever second it is now."""
+        """Seconds that the access token lives from its issue on, independent of the time now."""
         return self.access_token.expires_at - self.issued_at
 
     @property
@@ -257,7 +257,7 @@ class Sessions:
     async def reissue(self, session_id: str) -> Issued:
         """The tokens that a session has now, after its row was renewed.
 
-        A refresh token comes of it, so only a proof as good as a log-in may lead here: the bearer of a stolen access
+        A refresh token comes of it, so only a proof as good as a login may lead here: the bearer of a stolen access
         token must not trade it for one that lives for weeks.
 
         Raises:
@@ -293,7 +293,7 @@ class Sessions:
     async def end_subject(
         self, subject: str, *, cause: EndCause = "subject_revoked", keep: str | None = None, address: str = ""
     ) -> None:
-        """End every session of a subject, or all but `keep`: one entry, whatever their number."""
+        """End every session of a subject, or all but `keep`: one entry for any number of them."""
         event = self._event("subject_revoked", subject=subject, session=keep or "", address=address, cause=cause)
         await self._revoke(EndSubject(subject=subject, cause=cause, keep=keep), event)
 

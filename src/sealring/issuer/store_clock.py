@@ -1,7 +1,7 @@
 """Whether our clock and the store's agree: asked before time alone decides something that cannot be taken back.
 
 A node that runs a month ahead would drop the key that all others sign with, and end every session that it
-meets as idle (T1). So whoever is about to write for the time's sake looks at the store's clock first.
+meets as idle (T1). So a node checks the store's clock before it writes because of the time.
 """
 
 from __future__ import annotations

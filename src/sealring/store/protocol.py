@@ -3,8 +3,8 @@
 Code that needs a store takes the narrowest protocol that serves it.
 
 Every method is one atomic step: it happens whole or not at all, and what it returns has been
-committed durably. No method lets a caller read, decide and write: whatever is counted, swapped
-or used once is so in the statement itself. Revocations are numbered by a counter row that is
+committed durably. No method lets a caller read, decide and write: counting, swapping and
+single use happen in the statement itself. Revocations are numbered by a counter row that is
 raised as the last statement of the transaction, so that number order is commit order (D6).
 
 A method that takes an `Event` returns `Committed`: its result, with every revocation and every audit line that it
@@ -65,8 +65,8 @@ class AccountStore(Protocol):
         Disable, delete and a password change raise the epoch and end the account's sessions (but `keep_session`);
         other scopes, and a credential more or less, raise the epoch only; enable and a rehash revoke nothing. A
         session that is kept gets the row that
-        `sealring.sessions.refresh.renew` makes of it, so that no refresh token of before the change is good, whoever
-        has a copy.
+        `sealring.sessions.refresh.renew` makes of it, so that no refresh token of before the change is good in
+        anybody's hands.
 
         Returns:
             Whether it was changed: there is such an account, and `old_hash` still is its hash.
@@ -127,7 +127,7 @@ class SessionStore(Protocol):
                 disable that commits first is seen, and one that commits later ends this session too (U13). It does not
                 hold where there is no such account, it is disabled, or its epoch has moved.
             cap: the highest number of live sessions of one subject, this one included.
-            replaces: sid that the same browser held before (C1); ended whoever it belongs to.
+            replaces: sid that the same browser held before (C1); ended whichever subject it belongs to.
 
         Returns:
             The subject's epoch at that moment; None when the guard did not hold.
@@ -154,7 +154,7 @@ class SessionStore(Protocol):
 
         `EndSession` of a session that has ended or is not the subject's, or whose row has moved, does nothing; one that
         is merely past a limit is ended, for its last access token may outlive it.
-        `EndSubject` without `keep` and `StaleSubject` give one entry, whatever the number of
+        `EndSubject` without `keep` and `StaleSubject` give one entry for any number of
         sessions; with `keep` too (the kept session's access tokens become stale).
 
         Returns:
@@ -230,8 +230,8 @@ class FeedStore(Protocol):
     async def heartbeat(self, *, every_ms: int) -> bool:  # noqa: ARG002 - for those who have something to write
         """Have the store acknowledge a write, unless it did within the last `every_ms` on its own clock (F8).
 
-        A server that its standbys have left behind answers every read, but acknowledges nothing. Whoever finds
-        `FeedPage.acknowledged_ms` too old asks for this and then looks at another page. One such write a node is under
+        A server that its standbys have left behind answers every read, but acknowledges nothing. A node that finds
+        `FeedPage.acknowledged_ms` too old calls this and then reads another page. One such write a node is under
         way at most, and one an interval is made, however many nodes ask. A store that is one file on one machine, or
         memory, has nobody to be left behind by: it does as stands here.
 
@@ -261,16 +261,16 @@ class MaintenanceStore(Protocol):
         """
 
     async def reset_after_restore(self, event: Event, *, now: int) -> Committed[None]:
-        """Make whatever was issued before now worthless, after a restore from a backup (P7); one transaction.
+        """Make everything issued before now worthless, after a restore from a backup (P7); one transaction.
 
         What the lost time held is not in this store, so nothing of before may be believed:
 
         - Every session of the backup ends, for any of them may have been ended since. One that began since has no row,
           so its refresh token finds none.
         - Every signing key is revoked, with an entry in the feed, and the next load of the ring makes a new one: that
-          kills each access token whatever its session or its subject, also those of whom this store has never heard,
+          kills each access token of any session and any subject, also those of whom this store has never heard,
           and a key that had been revoked since. A key that was made since is not in the ring and so unknown.
-        - Whatever counts once is forgotten, for any of it may have been taken since.
+        - Everything of single use is forgotten, for any of it may have been used since.
         - Every epoch is raised, so that no number of the lost time is given again with another meaning as long as
           somebody could bring an old key back. Subjects without a row had epoch 0 then as now: for them the keys do it.
         - The incarnation is a new one: every node drops the view and the keys that it holds, and loads all.

@@ -18,7 +18,7 @@ from sealring.sessions.session import Session
 class LoginGuard:
     """A session of an account starts only while it is active and its epoch is still that of the proof (U13).
 
-    Whatever voids a proof raises the epoch: another password or second factor, a disable, a delete, "log out
+    A change that voids a proof raises the epoch: another password or second factor, a disable, a delete, "log out
     everywhere". A rehash does not. Other scopes raise it too, so a login that they overtake proves once more.
     """
 

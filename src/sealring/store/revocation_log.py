@@ -1,9 +1,10 @@
 """What every store does alike when it writes the feed: entries before and after they have a number.
 
 A store drafts entries while its transaction goes on (number 0, no end) and gives them both by the counter row at its
-very end. The end must come from that row too: it holds the longest access-token life in use, and whoever declares a
-longer life writes the same row. So of a revocation and a declaration that race, either the revocation sees the longer
-life, or the issuer that declared it reads the session after the revocation and signs nothing (design D19, N1).
+very end. The end must come from that row too: it holds the longest access-token life in use, and an issuer that
+declares a longer life writes the same row. So of a revocation and a declaration that race, either the revocation sees
+the longer life, or the issuer that declared it reads the session after the revocation and signs nothing (design D19,
+N1).
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ def is_complete(after: int | None, head: int, entries: Sequence[Entry]) -> bool:
 
 
 def session_ended(started: Event, *, session: str, subject: str, cause: EndCause) -> Event:
-    """The audit line of a session that another log-in ended."""
+    """The audit line of a session that another login ended."""
     return Event(
         kind="session_ended",
         at_ms=started.at_ms,

@@ -36,7 +36,7 @@ class LoginMethod(Protocol):
     row: Method
 
     def claimed_name(self, response: Mapping[str, str]) -> str:
-        """The user name that the client claims, proved or not; asked of methods that can begin a login."""
+        """The username that the client claims, proved or not; asked of methods that can begin a login."""
 
     async def is_enrolled(self, account: Account) -> bool:
         """Whether this account can use the method as a second step."""

@@ -73,7 +73,7 @@ class PasswordMethod(LoginMethod):
         event = Event(kind="password_changed", at_ms=now_ms, subject=account.id, cause="rehashed at login")
         if await self._store.change_account(account.id, change, event, now=now_ms // 1000):
             return replace(account, password_hash=new_hash)
-        # lost to another log-in's rehash, which is no reason to refuse this one, or to a change, which is
+        # lost to another login's rehash, which is no reason to refuse this one, or to a change, which is
         again = await self._store.find_account(id=account.id)
         if again is None or again.status != "active" or not await slot.verify(again.password_hash, form):
             return None

@@ -72,7 +72,7 @@ async def list_after(connection: Connection, after: str, limit: int) -> list[Acc
 async def change(connection: Connection, id: str, change: AccountChange, event: Event, *, now: int) -> Committed[bool]:
     """Change an account and revoke what that makes invalid; false when it was not as the change expects.
 
-    The subject's row is locked first, as a log-in does: whichever of the two commits second sees the first (U13, I7).
+    The subject's row is locked first, as a login does: whichever of the two commits second sees the first (U13, I7).
     """
     if await lock_subject(connection, id) is None:
         raise Undo(Committed(result=False))

@@ -1,7 +1,7 @@
 """One connection to PostgreSQL, and the settings that hold for each of its transactions.
 
 A pooler in transaction mode lends a client another server connection for each transaction, and lends the same one to
-others afterwards. So nothing may be kept there: no prepared statement (before PgBouncer 1.21 its name runs whatever
+others afterwards. So nothing may be kept there: no prepared statement (before PgBouncer 1.21 its name runs what
 another client has prepared under it), no SET beyond the transaction, no LISTEN, no lock of the session (N9). Behind a
 pooler our settings go with every transaction, in the round trip that begins it. On a direct connection, which nobody
 else ever uses, they are set once.
@@ -35,8 +35,10 @@ _SETTINGS = {
     "array_nulls": "'on'",
     "jit": "'off'",
 }
-"""Whatever the server's, the database's and the role's defaults are. An acknowledged commit is on disk (P2), and a
-stronger `synchronous_commit` stays as it is. Nothing holds a lock for long, and nothing gives up earlier than that.
+"""Set always, since the server, the database and the role have defaults of their own.
+
+An acknowledged commit is on disk (P2), and a stronger `synchronous_commit` stays as it is. Nothing holds a lock for
+long, and nothing gives up earlier than that.
 Plans are made without looking at values: every statement goes by a key or takes a few rows of an array, and batches
 lock their rows in the order of the array. To compile such a statement takes a hundred times as long as to run it."""
 _ISOLATION = {"default_transaction_isolation": "'read committed'"}

@@ -48,7 +48,7 @@ _DEFAULTS: dict[str, Any] = {
 }
 """What the DSN may override: a connection to a machine that has gone silent ends by itself (F5)."""
 _ALWAYS = {"client_encoding": "UTF8"}
-"""Whatever the server's default is: any name is text that we can send."""
+"""Set on every connection, since the server's default may be another: any name is text that we can send."""
 _CONNECTING: dict[str, Any] = {"autocommit": True, "prepare_threshold": None}
 """Nothing is prepared: behind a pooler the name of a prepared statement may run another client's (N9)."""
 
@@ -267,7 +267,7 @@ async def _commit(connection: Connection, work: Work[T]) -> T:
 async def execute_and_commit(connection: Connection, statement: str, values: dict[str, Any]) -> list[Any]:
     """What the transaction's last statement returns, with COMMIT on its heels.
 
-    Both travel together, so whatever that statement locks is held for no round trip and for no turn of this process's
+    Both travel together, so a lock of this statement is held for no round trip and for no turn of this process's
     event loop, but only while the server works and flushes: the counter row is the one lock that everybody wants.
     """
     with _outcome_unknown():

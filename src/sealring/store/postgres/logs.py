@@ -2,7 +2,7 @@
 
 Lock order, the same everywhere: the subject's row, then rows of sessions, then the counter row as the last statement.
 The counter row stays locked until the commit is done, so numbers are given in commit order and without gaps (D6, F1,
-F2); it is locked for one statement and one flush, whatever the transaction did before.
+F2); it is locked for one statement and one flush, however long the transaction took before.
 """
 
 # ruff: noqa: S608
@@ -84,7 +84,7 @@ async def append_and_commit(
         drafts: revocations.
         events: audit lines.
         result: of the method that the transaction carries out.
-        now: of whoever revokes; with `drafts` only.
+        now: the time of the revocation; with `drafts` only.
     """
     kinds, at_ms, subjects, sessions, addresses, causes, details = zip(*map(write_event, events), strict=True)
     rows = await execute_and_commit(
@@ -147,9 +147,9 @@ async def raise_epoch(connection: Connection, subject: str) -> Entry:
 async def end_subject(connection: Connection, subject: str, cause: EndCause, *, keep: str | None, now: int) -> Entry:
     """Raise the epoch and end the subject's sessions, all but `keep`.
 
-    The epoch first: it locks the subject, so the second statement sees every session that had started before, and
-    whoever starts one later waits and finds the raised epoch. A refresh does not lock the subject: it and this wait for
-    each other at the session's row, and whichever comes second finds what the first one left there.
+    The epoch first: it locks the subject, so the second statement sees every session that had started before, and a
+    login that starts one later waits and finds the raised epoch. A refresh does not lock the subject: it and this wait
+    for each other at the session's row, and whichever comes second finds what the first one left there.
     """
     draft = await raise_epoch(connection, subject)
     await connection.execute(

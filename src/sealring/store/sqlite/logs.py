@@ -48,7 +48,7 @@ def append(
         drafts: revocations.
         events: audit lines.
         result: of the method that the transaction carries out.
-        now: of whoever revokes; with `drafts` only, as the next.
+        now: the time of the revocation; with `drafts` only, as the next.
         store_now: of the store.
     """
     # a ^ b is (a | b) - (a & b); SQLite has no XOR
