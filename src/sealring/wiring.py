@@ -23,7 +23,7 @@ from sealring.issuer.issuer import Issuer
 from sealring.issuer.keys import SigningKeys
 from sealring.issuer.log_in import LogIn
 from sealring.issuer.maintenance import Maintenance
-from sealring.issuer.root_secret import RootSecret, Sealer
+from sealring.issuer.root_secret import KeyEncryption, RootSecret
 from sealring.issuer.sessions import SessionPolicy, Sessions
 from sealring.issuer.store_source import StoreSource
 from sealring.rate_limits.device_cookie import DeviceCookies
@@ -105,7 +105,7 @@ def wire(
     committing = CommittingStore(store, node, listeners)
     keys = SigningKeys(
         committing,
-        Sealer(secret.derive("signing keys at rest")),
+        KeyEncryption(secret.derive("signing keys at rest")),
         _key_policy(settings),
         node=node,
         leeway_seconds=LEEWAY_SECONDS,

@@ -15,7 +15,7 @@ import pytest
 
 from sealring import jwt
 from sealring.errors import ConfigurationError
-from sealring.issuer.root_secret import RootSecret, Sealer
+from sealring.issuer.root_secret import KeyEncryption, RootSecret
 from sealring.sessions.refresh_token import RefreshToken, RefreshTokenCodec
 from tests.serving import PASSWORD, SEALRING, bearer, environment, problem, register, start
 
@@ -45,10 +45,10 @@ class Thief:
     def __init__(self, secret: str, database: Path) -> None:
         root = RootSecret.parse(secret)
         self._refresh_tokens = RefreshTokenCodec(root.derive("refresh token"))
-        sealer = Sealer(root.derive("signing keys at rest"))
+        key_encryption = KeyEncryption(root.derive("signing keys at rest"))
         with closing(sqlite3.connect(database)) as db:
             rows = db.execute("SELECT kid, sealed FROM signing_keys").fetchall()
-        self.keys = [jwt.Key.from_jwk(json.loads(sealer.open(sealed, kid=kid)[0])) for kid, sealed in rows]
+        self.keys = [jwt.Key.from_jwk(json.loads(key_encryption.unwrap(sealed, kid=kid)[0])) for kid, sealed in rows]
 
     def access_tokens(self, like: str) -> list[str]:
         """The same token with another life, signed with every key."""

@@ -14,7 +14,7 @@ import pytest
 from sealring import jwt
 from sealring.errors import ConfigurationError, NotFound, StoreUnavailable
 from sealring.issuer.keys import SigningKeys
-from sealring.issuer.root_secret import Sealer
+from sealring.issuer.root_secret import KeyEncryption
 from sealring.issuer.store_source import StoreSource
 from sealring.signing_keys.key import KeyRing
 from sealring.signing_keys.lifecycle import KeyPolicy
@@ -39,7 +39,7 @@ def ring(
 ) -> SigningKeys:
     policy = KeyPolicy(algorithm=algorithm, rotation_seconds=30 * DAY, lead_seconds=LEAD, heard_seconds=HEARD)
     node = a_node(clock)
-    return SigningKeys(committing(store, node), Sealer(secrets), policy, node=node, leeway_seconds=5)
+    return SigningKeys(committing(store, node), KeyEncryption(secrets), policy, node=node, leeway_seconds=5)
 
 
 def states(keys: SigningKeys) -> list[str]:
@@ -437,7 +437,7 @@ async def test_f5_a_poll_writes_nothing_though_the_ring_lacks_a_key(clock: Froze
     node = a_node(clock)
     keys = SigningKeys(
         committing(store, node),
-        Sealer((OLD,)),
+        KeyEncryption((OLD,)),
         KeyPolicy(algorithm="ES256", rotation_seconds=30 * DAY, lead_seconds=LEAD, heard_seconds=HEARD),
         node=node,
         leeway_seconds=5,
@@ -452,7 +452,7 @@ async def test_f5_a_poll_writes_nothing_though_the_ring_lacks_a_key(clock: Froze
 async def test_f6_a_key_change_is_taken_once_however_often_it_is_heard_of(store: Store, clock: FrozenClock) -> None:
     node = a_node(clock)
     policy = KeyPolicy(algorithm="ES256", rotation_seconds=30 * DAY, lead_seconds=LEAD, heard_seconds=HEARD)
-    keys = SigningKeys(committing(store, node), Sealer((OLD,)), policy, node=node, leeway_seconds=5)
+    keys = SigningKeys(committing(store, node), KeyEncryption((OLD,)), policy, node=node, leeway_seconds=5)
     follower = Follower(StoreSource(store, keys), node, poll_interval=1, leeway=5)
     await keys.start()
     assert await follower.poll()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from sealring.cli.setup import fresh_secret
 from sealring.errors import ConfigurationError
-from sealring.issuer.root_secret import RootSecret, Sealer, Use, weakness
+from sealring.issuer.root_secret import KeyEncryption, RootSecret, Use, weakness
 
 ONE, TWO = "1b7e9f20c3d84a56" * 4, "f03c8d1e57a2b946" * 4
 
@@ -68,22 +68,22 @@ def test_i15_its_repr_shows_nothing() -> None:
     assert repr(RootSecret.parse(f"{ONE},{TWO}")) == "RootSecret(<2>)"
 
 
-def sealer(text: str) -> Sealer:
-    return Sealer(RootSecret.parse(text).derive("signing keys at rest"))
+def key_encryption(text: str) -> KeyEncryption:
+    return KeyEncryption(RootSecret.parse(text).derive("signing keys at rest"))
 
 
 @given(st.binary(max_size=200), st.text(st.characters(codec="ascii"), min_size=1))
 def test_what_is_sealed_opens_under_the_same_kid(plain: bytes, kid: str) -> None:
-    sealed = sealer(ONE).seal(plain, kid=kid, nonce=secrets.token_bytes(12))
-    assert sealer(ONE).open(sealed, kid=kid) == (plain, True)
-    assert sealer(f"{TWO},{ONE}").open(sealed, kid=kid) == (plain, False)
+    sealed = key_encryption(ONE).wrap(plain, kid=kid, nonce=secrets.token_bytes(12))
+    assert key_encryption(ONE).unwrap(sealed, kid=kid) == (plain, True)
+    assert key_encryption(f"{TWO},{ONE}").unwrap(sealed, kid=kid) == (plain, False)
 
 
 @pytest.mark.parametrize("spoil", ["kid", "secret", "bit", "short", "empty"])
 def test_i15_what_was_moved_or_changed_does_not_open(spoil: str) -> None:
-    sealed = sealer(ONE).seal(b"the private key", kid="k1", nonce=secrets.token_bytes(12))
-    opener, kid = sealer(TWO if spoil == "secret" else ONE), "k2" if spoil == "kid" else "k1"
+    sealed = key_encryption(ONE).wrap(b"the private key", kid="k1", nonce=secrets.token_bytes(12))
+    opener, kid = key_encryption(TWO if spoil == "secret" else ONE), "k2" if spoil == "kid" else "k1"
     text = {"bit": sealed[:-1] + bytes([sealed[-1] ^ 1]), "short": sealed[:10], "empty": b""}.get(spoil, sealed)
     with pytest.raises(ConfigurationError, match=f"signing key {kid} cannot be opened") as caught:
-        opener.open(text, kid=kid)
+        opener.unwrap(text, kid=kid)
     assert caught.value.hint

@@ -22,7 +22,7 @@ from sealring import jwt
 from sealring.audit.event import Event
 from sealring.errors import NotFound, StoreUnavailable
 from sealring.issuer.commit import CommittingStore
-from sealring.issuer.root_secret import NONCE_BYTES, Sealer
+from sealring.issuer.root_secret import NONCE_BYTES, KeyEncryption
 from sealring.issuer.store_clock import check_clock
 from sealring.jwt.algorithms import ALGORITHMS
 from sealring.signing_keys.key import KeyRing, SigningKey
@@ -53,7 +53,7 @@ class SigningKeys:
 
     Args:
         store: where the ring lives.
-        sealer: opens and seals private keys.
+        key_encryption: wraps and unwraps private keys.
         policy: algorithm, rotation, lead. Its life of tokens is the store's.
         node: verifies with the keys that this node signs with; its clock decides.
         leeway_seconds: how far our clock and the store's may differ.
@@ -62,14 +62,14 @@ class SigningKeys:
     def __init__(
         self,
         store: CommittingStore,
-        sealer: Sealer,
+        key_encryption: KeyEncryption,
         policy: KeyPolicy,
         *,
         node: NodeState,
         leeway_seconds: int,
     ) -> None:
         self._store = store
-        self._sealer = sealer
+        self._key_encryption = key_encryption
         self._settings = policy
         self._node = node
         self._clock = node.clock.now_ms
@@ -190,12 +190,12 @@ class SigningKeys:
         """
         for _ in range(ATTEMPTS):
             await self.read()
-            resealed = [(key, *self._sealer.open(key.sealed, kid=key.kid)) for key in self._ring.keys]
+            resealed = [(key, *self._key_encryption.unwrap(key.sealed, kid=key.kid)) for key in self._ring.keys]
             old = [key.kid for key, _, current in resealed if not current]
             if not old:
                 return 0
             wanted = tuple(
-                key if current else replace(key, sealed=self._sealer.seal(plain, kid=key.kid, nonce=_nonce()))
+                key if current else replace(key, sealed=self._key_encryption.wrap(plain, kid=key.kid, nonce=_nonce()))
                 for key, plain, current in resealed
             )
             event = Event(kind="keys_resealed", at_ms=self._clock(), detail={"kids": old})
@@ -275,7 +275,7 @@ class SigningKeys:
 
     def _open(self, row: SigningKey) -> jwt.Key:
         if row.kid not in self._opened:
-            plain, _ = self._sealer.open(row.sealed, kid=row.kid)
+            plain, _ = self._key_encryption.unwrap(row.sealed, kid=row.kid)
             self._opened[row.kid] = jwt.Key.from_jwk(msgspec.json.decode(plain))
         return self._opened[row.kid]
 
@@ -287,7 +287,7 @@ class SigningKeys:
             kid=key.kid,
             alg=key.alg,
             public_jwk=None if symmetric else msgspec.json.encode(key.public().to_jwk()).decode(),
-            sealed=self._sealer.seal(
+            sealed=self._key_encryption.wrap(
                 msgspec.json.encode(key.to_jwk(private=True)), kid=key.kid, nonce=_nonce()
             ),
             published_at=now,

@@ -101,8 +101,8 @@ def weakness(secret: str) -> str | None:
 NONCE_BYTES = 12
 
 
-class Sealer:
-    """Seals signing keys at rest: AES-256-GCM, random nonce, the kid as associated data.
+class KeyEncryption:
+    """Encrypts signing keys at rest: AES-256-GCM, random nonce, the kid as associated data.
 
     The associated data ties a sealed key to its row: with write access to the database alone nobody
     can put one key's ciphertext under another's kid.
@@ -111,11 +111,11 @@ class Sealer:
     def __init__(self, keys: tuple[bytes, ...]) -> None:
         self._ciphers = [AESGCM(key) for key in keys]
 
-    def seal(self, plaintext: bytes, *, kid: str, nonce: bytes) -> bytes:
+    def wrap(self, plaintext: bytes, *, kid: str, nonce: bytes) -> bytes:
         """Encrypt under the first key; `nonce` is 12 random bytes, never used twice."""
         return nonce + self._ciphers[0].encrypt(nonce, plaintext, kid.encode())
 
-    def open(self, sealed: bytes, *, kid: str) -> tuple[bytes, bool]:
+    def unwrap(self, sealed: bytes, *, kid: str) -> tuple[bytes, bool]:
         """Decrypt with whichever key fits.
 
         Returns:
