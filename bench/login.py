@@ -30,9 +30,9 @@ from sealring.errors import SealringError
 from sealring.issuer.accounts import AccountPolicy, Accounts
 from sealring.issuer.argon2id import OWASP_2024
 from sealring.issuer.authenticator import Authenticator
+from sealring.issuer.client_info import ClientInfo
 from sealring.issuer.commit import CommittingStore
 from sealring.issuer.hashing import PasswordHasher
-from sealring.issuer.origin import Origin
 from sealring.rate_limits.device_cookie import DeviceCookies
 from sealring.rate_limits.rate import RateLimit
 from sealring.store.memory import MemoryStore
@@ -48,7 +48,7 @@ ROUNDS = 9
 FLOOD_ROUNDS = 15
 FLOOD = 10
 """Times the log-ins that the machine can hash."""
-HERE = Origin("192.0.2.1")
+HERE = ClientInfo("192.0.2.1")
 NO_LIMIT = RateLimit(1_000_000, 1)
 
 

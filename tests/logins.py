@@ -8,12 +8,12 @@ from sealring.accounts.account import Account
 from sealring.authentication.decision import AuthenticationPolicy
 from sealring.issuer.accounts import Accounts
 from sealring.issuer.authenticator import Authenticator
+from sealring.issuer.client_info import ClientInfo
 from sealring.issuer.commit import CommittingStore
-from sealring.issuer.origin import Origin
 
 
 async def authenticate(
-    store: CommittingStore, accounts: Accounts, username: str, password: str, origin: Origin
+    store: CommittingStore, accounts: Accounts, username: str, password: str, client: ClientInfo
 ) -> Account:
     """The account whose password that is."""
     authenticator = Authenticator(
@@ -24,4 +24,4 @@ async def authenticate(
         clock=lambda: time.time_ns() // 1_000_000,
     )
     response = {"username": username, "password": password}
-    return (await authenticator.prove(None, accounts.password, response, origin)).account
+    return (await authenticator.prove(None, accounts.password, response, client)).account

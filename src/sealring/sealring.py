@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
 from sealring.forks import stop_watching, watch_forks
 from sealring.http.authenticate import RequestAuthenticator
 from sealring.http.client_address import plain_address
-from sealring.http.client_origin import AsgiRequest, client_origin, scope_of
+from sealring.http.client_info import AsgiRequest, client_info, scope_of
 from sealring.http.endpoint import Endpoint
 from sealring.http.fetch_metadata import check_no_foreign_page, origin_of
 from sealring.http.middleware import App, Protect, SessionMiddleware
@@ -22,10 +22,10 @@ from sealring.http.problems import Refused
 from sealring.http.service import AuthService
 from sealring.http.table import ENDPOINTS, HEALTH, METRICS
 from sealring.issuer.account_commands import AccountCommands
+from sealring.issuer.client_info import ClientInfo
 from sealring.issuer.commit import OnEvent
 from sealring.issuer.log_in import LoggedIn
 from sealring.issuer.opening import Opening
-from sealring.issuer.origin import Origin
 from sealring.issuer.sessions import Issued
 from sealring.sessions.grant import GrantFor, check_subject
 from sealring.settings import Settings, SettingsArguments, load_settings
@@ -273,9 +273,9 @@ class Sealring:
             NotGranted: the account is made, and `grant_for` grants it no session yet.
             TypeError, ValueError: neither a request nor an IP address, or both.
         """
-        origin = self._counted_origin(request, address, user_agent)
+        client = self._counted_client(request, address, user_agent)
         await self.open()
-        return await self.issuer.register(username, password, email=email, origin=origin, replaces=None)
+        return await self.issuer.register(username, password, email=email, client=client, replaces=None)
 
     async def log_in(
         self,
@@ -302,11 +302,11 @@ class Sealring:
             WrongCredentials, Throttled, Overloaded: why not; `problem_response` answers with it.
             TypeError, ValueError: neither a request nor an IP address, or both.
         """
-        origin = self._counted_origin(request, address, user_agent)
+        client = self._counted_client(request, address, user_agent)
         await self.open()
         if device is not None:
-            origin = replace(origin, device_cookie=device)
-        return await self.issuer.log_in(username, password, origin=origin, replaces=None)
+            client = replace(client, device_cookie=device)
+        return await self.issuer.log_in(username, password, client=client, replaces=None)
 
     def refuse_cross_site(self, request: AsgiRequest) -> None:
         """Refuse in a route of one's own what another site's page sends, cookies or none, as our login does (C2).
@@ -327,7 +327,7 @@ class Sealring:
 
         return await answer_refusal(request, error, self.refused)
 
-    def _counted_origin(self, request: AsgiRequest | None, address: str | None, user_agent: str) -> Origin:
+    def _counted_client(self, request: AsgiRequest | None, address: str | None, user_agent: str) -> ClientInfo:
         """Where an attempt came from, which must be said: without an address, all callers would share one count."""
         if request is None and address is None:
             raise TypeError("give request=, the request that asks, or address=, its client's IP address")
@@ -335,14 +335,14 @@ class Sealring:
             address = plain_address(address)
             if address is None:
                 raise ValueError("address must be an IP address, as in 192.0.2.7")
-        return self._origin(request, address, user_agent)
+        return self._client(request, address, user_agent)
 
-    def _origin(self, request: AsgiRequest | None, address: str | None, user_agent: str) -> Origin:
+    def _client(self, request: AsgiRequest | None, address: str | None, user_agent: str) -> ClientInfo:
         if request is None:
-            return Origin(address or "", user_agent)
+            return ClientInfo(address or "", user_agent)
         if address is not None or user_agent:
             raise TypeError("give request=, or address= and user_agent=, not both")
-        return client_origin(
+        return client_info(
             scope_of(request),
             trusted_proxies=self.settings.trusted_proxies,
             device_cookie=self.parts.cookies.names.device,
@@ -387,7 +387,7 @@ class Sealring:
             scopes=scopes,
             claims=claims,
             client_id=client_id or self.issuer.client_id,
-            origin=self._origin(request, address, user_agent),
+            client=self._client(request, address, user_agent),
             amr=amr,
             acr=acr,
         )
@@ -406,10 +406,10 @@ class Sealring:
             RefreshRefused: the subclass says why; `problem_response` answers with it.
             Throttled: too many dead refresh tokens from this address.
         """
-        origin = self._origin(request, address, "")
+        client = self._client(request, address, "")
         await self.open()
         return await self.issuer.refresh(
-            refresh_token, origin=origin, counted=request is not None or address is not None
+            refresh_token, client=client, counted=request is not None or address is not None
         )
 
     async def revoke_session(self, session_id: str) -> bool:

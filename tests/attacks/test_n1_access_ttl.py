@@ -21,8 +21,8 @@ import pytest
 from sealring import Sealring
 from sealring.errors import RefreshReused, SessionEnded, TokenError
 from sealring.issuer.access_ttl import LEASE_SECONDS
+from sealring.issuer.client_info import ClientInfo
 from sealring.issuer.log_in import LoggedIn
-from sealring.issuer.origin import Origin
 from sealring.sessions.lifetimes import LEEWAY_SECONDS
 from sealring.sessions.revocation import StaleSubject
 from sealring.settings import load_settings
@@ -38,7 +38,7 @@ pytestmark = pytest.mark.anyio
 
 LONG, SHORT = 3600, 20
 STALENESS = 60
-HOME = Origin("192.0.2.1")
+HOME = ClientInfo("192.0.2.1")
 OTHER_PASSWORD = "quite another long password"
 
 
@@ -118,7 +118,7 @@ async def no_longer_granted(scene: Scene) -> None:
 
     refusing = node(scene.revoking.store, scene.clock, SHORT, grant_for=nobody)
     with pytest.raises(SessionEnded):
-        await refusing.issuer.sessions.refresh(scene.held.issued.refresh_token, origin=HOME)
+        await refusing.issuer.sessions.refresh(scene.held.issued.refresh_token, client=HOME)
 
 
 async def revoke_signing_key(scene: Scene) -> None:
@@ -128,13 +128,13 @@ async def revoke_signing_key(scene: Scene) -> None:
 async def change_password(scene: Scene) -> None:
     kept = await scene.revoking.start_session(scene.account_id)
     await scene.revoking.issuer.change_password(
-        scene.account_id, PASSWORD, OTHER_PASSWORD, keep_session=kept.session.id, origin=HOME
+        scene.account_id, PASSWORD, OTHER_PASSWORD, keep_session=kept.session.id, client=HOME
     )
 
 
 async def log_in_again(scene: Scene) -> None:
     await scene.revoking.open()
-    await scene.revoking.issuer.log_in("ada", PASSWORD, origin=HOME, replaces=scene.sid)
+    await scene.revoking.issuer.log_in("ada", PASSWORD, client=HOME, replaces=scene.sid)
 
 
 WAYS: dict[str, Callable[[Scene], Awaitable[object]]] = {
@@ -147,9 +147,9 @@ WAYS: dict[str, Callable[[Scene], Awaitable[object]]] = {
     "claims refreshed": lambda scene: scene.revoking.refresh_claims(scene.account_id),
     "keys revoke": revoke_signing_key,
     "restored": lambda scene: scene.revoking.issuer.reset_after_restore(),
-    "logout": lambda scene: scene.revoking.issuer.log_out(scene.sid, origin=HOME),
+    "logout": lambda scene: scene.revoking.issuer.log_out(scene.sid, client=HOME),
     "own session ended": lambda scene: scene.revoking.issuer.end_session(
-        scene.sid, subject=scene.account_id, origin=HOME
+        scene.sid, subject=scene.account_id, client=HOME
     ),
     "refresh token reused": reuse,
     "session cap": over_cap,

@@ -14,7 +14,7 @@ from typing import Literal
 
 import pytest
 
-from sealring.issuer.origin import Origin
+from sealring.issuer.client_info import ClientInfo
 from tests.attacks.test_c_cookies import ACCESS, DEVICE, HELD, JSON, PASSWORD, REFRESH, SAME, Browser, Site
 from tests.clocks import FrozenClock
 from tests.serving import cheap_sealring
@@ -166,7 +166,7 @@ class Tokens:
 
 
 def start(site: Site) -> Tokens:
-    issued = site.run(site.auth.issuer.sessions.start("subject", client_id="test", origin=Origin("")))
+    issued = site.run(site.auth.issuer.sessions.start("subject", client_id="test", client=ClientInfo("")))
     assert issued is not None
     held = site.auth.parts.session_cookies.encode(issued.session.id)
     return Tokens(issued.session.id, issued.access_token.text.encode(), issued.refresh_token.encode(), held.encode())

@@ -10,18 +10,18 @@ import pytest
 
 from sealring.accounts.account import Account
 from sealring.errors import SealringError, Throttled
+from sealring.issuer.client_info import ClientInfo
 from sealring.issuer.hashing import PasswordHasher
-from sealring.issuer.origin import Origin
 from sealring.rate_limits.rate import RateLimit
 from tests.attacks.test_u_accounts import GOOD, HOME, NO_LIMIT, OTHER, House, run
 
-STRANGER = Origin("203.0.113.9")
+STRANGER = ClientInfo("203.0.113.9")
 NEW = "a wholly new set of words"
 
 
-async def change(house: House, account: Account, current: str, new: str, origin: Origin = HOME) -> str:
+async def change(house: House, account: Account, current: str, new: str, client: ClientInfo = HOME) -> str:
     try:
-        await house.accounts.change_password(account.id, current, new, keep_session=None, origin=origin)
+        await house.accounts.change_password(account.id, current, new, keep_session=None, client=client)
     except SealringError as refused:
         return type(refused).__name__
     return "changed"
@@ -53,7 +53,7 @@ def test_n6_two_networks_of_strangers_leave_the_owner_a_full_bucket_and_many_lea
             verified = 0
             for _ in range(5):  # the short buckets open again in between
                 for network in networks:
-                    outcomes = [await house.attempt("ann", OTHER, Origin(f"10.0.{network}.1")) for _ in range(12)]
+                    outcomes = [await house.attempt("ann", OTHER, ClientInfo(f"10.0.{network}.1")) for _ in range(12)]
                     verified += outcomes.count("WrongCredentials")
                 house.now_ms += 300_000
             return verified
@@ -113,9 +113,9 @@ def test_n6_a_full_known_device_is_no_worse_off_than_a_stranger() -> None:
         account = await house.register()
         stolen = house.devices.issue(account.canonical_name, bytes(16))
         for _ in range(20):
-            await house.attempt("ann", OTHER, Origin("203.0.113.9", "", stolen))
-        assert await house.attempt("ann", GOOD, Origin("203.0.113.9", "", stolen)) == "Throttled"
-        assert await house.attempt("ann", GOOD, Origin("192.0.2.1", "", stolen)) == "in"
+            await house.attempt("ann", OTHER, ClientInfo("203.0.113.9", "", stolen))
+        assert await house.attempt("ann", GOOD, ClientInfo("203.0.113.9", "", stolen)) == "Throttled"
+        assert await house.attempt("ann", GOOD, ClientInfo("192.0.2.1", "", stolen)) == "in"
 
     run(scenario)
 
@@ -144,7 +144,7 @@ def test_n6_a_thief_with_an_access_token_does_not_keep_the_owner_from_a_change()
         for _ in range(10):
             await change(house, account, OTHER, GOOD)
         assert await change(house, account, NEW, GOOD) == "Throttled"
-        assert await change(house, account, NEW, GOOD, Origin(HOME.address, "", known)) == "changed"
+        assert await change(house, account, NEW, GOOD, ClientInfo(HOME.address, "", known)) == "changed"
         for _ in range(10):
             await change(house, account, OTHER, NEW)
         assert await change(house, account, GOOD, NEW) == "Throttled"
@@ -161,26 +161,29 @@ def test_n6_the_operator_empties_every_bucket_of_an_account(word: str, *, same_n
         house = House(account_rate=RateLimit(3, 300), address_rate=NO_LIMIT)
         account = await house.register()
         known = house.devices.issue(account.canonical_name, bytes(16))
-        origins = [Origin(f"10.0.{network}.1") for network in range(60)] + [HOME, Origin(HOME.address, "", known)]
+        clients = [ClientInfo(f"10.0.{network}.1") for network in range(60)] + [
+            HOME,
+            ClientInfo(HOME.address, "", known),
+        ]
         for _ in range(5):
-            for origin in origins:
-                await house.attempt("ann", OTHER, origin)
-                await change(house, account, OTHER, NEW, origin)
+            for client in clients:
+                await house.attempt("ann", OTHER, client)
+                await change(house, account, OTHER, NEW, client)
             house.now_ms += 300_000
         for _ in range(12):
-            await house.attempt("ann", OTHER, origins[-1])
-            await change(house, account, OTHER, NEW, origins[-1])
-        for origin in origins:
-            assert await house.attempt("ann", GOOD, origin) == "Throttled"
-            assert await change(house, account, GOOD, NEW, origin) == "Throttled"
+            await house.attempt("ann", OTHER, clients[-1])
+            await change(house, account, OTHER, NEW, clients[-1])
+        for client in clients:
+            assert await house.attempt("ann", GOOD, client) == "Throttled"
+            assert await change(house, account, GOOD, NEW, client) == "Throttled"
         operator = (house if same_node else House(house.store)).accounts
         await (operator.set_password(account.id, NEW) if word == "set_password" else operator.enable(account.id))
         house.now_ms += 0 if same_node else 5000
         password = NEW if word == "set_password" else GOOD
-        for origin in (HOME, origins[0], origins[-1]):
+        for client in (HOME, clients[0], clients[-1]):
             for _ in range(2):  # success itself would empty the rest: so failures, which every emptied bucket holds
-                assert await change(house, account, OTHER, GOOD, origin) == "WrongPassword"
-                assert await house.attempt("ann", OTHER, origin) == "WrongCredentials"
+                assert await change(house, account, OTHER, GOOD, client) == "WrongPassword"
+                assert await house.attempt("ann", OTHER, client) == "WrongCredentials"
         assert await house.attempt("ann", password) == "in"
 
     run(scenario)
@@ -198,7 +201,7 @@ def test_n7_right_passwords_from_one_address_leave_others_their_log_ins() -> Non
             await house.accounts.create(f"user{number}", GOOD)
         flood = [asyncio.create_task(house.attempt(f"eve{n % 4 + 1}", GOOD, STRANGER)) for n in range(500)]
         await asyncio.sleep(0)
-        honest = [house.attempt(f"user{number}", GOOD, Origin(f"10.1.{number}.1")) for number in range(31)]
+        honest = [house.attempt(f"user{number}", GOOD, ClientInfo(f"10.1.{number}.1")) for number in range(31)]
         assert Counter(await asyncio.gather(*honest)) == {"in": 31}
         assert Counter(await asyncio.gather(*flood))["Overloaded"] >= 500 - 64 - house.hasher.places
 

@@ -24,7 +24,7 @@ from sealring.errors import (
 )
 from sealring.issuer.access_tokens import AccessTokenIssuer
 from sealring.issuer.access_ttl import AccessTtl
-from sealring.issuer.origin import Origin
+from sealring.issuer.client_info import ClientInfo
 from sealring.issuer.sessions import Issued, SessionPolicy, Sessions
 from sealring.jwt.base64url import decode, encode
 from sealring.revocation.entry import Entry
@@ -42,7 +42,7 @@ from tests.store.samples import NOW, an_account, an_event
 pytestmark = pytest.mark.anyio
 
 G_MS, TTL, IDLE, LONGEST, LEEWAY = 10_000, 1_800, 3_600, 36_000, 5
-ORIGIN = Origin("192.0.2.1", "a browser")
+CLIENT = ClientInfo("192.0.2.1", "a browser")
 ISSUER = "https://auth.example.com"
 
 
@@ -103,12 +103,12 @@ class Desk:
         )
 
     async def log_in(self, subject: str = "42", guard: LoginGuard | None = None) -> Issued:
-        issued = await self.nodes[0].start(subject, client_id="http", origin=ORIGIN, guard=guard)
+        issued = await self.nodes[0].start(subject, client_id="http", client=CLIENT, guard=guard)
         assert issued is not None
         return issued
 
     async def refresh(self, text: str, node: int = 0) -> Issued:
-        return await self.nodes[node].refresh(text, origin=ORIGIN)
+        return await self.nodes[node].refresh(text, client=CLIENT)
 
     async def events(self, kind: str) -> int:
         return sum(event.kind == kind for event in await self.store.read_events())
@@ -405,7 +405,7 @@ async def test_t2_a_limit_that_was_found_reached_stays_so_when_the_clock_is_set_
         with pytest.raises(SessionEnded, match="was ended"):
             await desk.refresh(issued.refresh_token)
     [line] = [event for event in await desk.store.read_events() if event.kind == "session_ended"]
-    assert (line.cause, line.subject, line.session, line.address) == (limit, "42", issued.session.id, ORIGIN.address)
+    assert (line.cause, line.subject, line.session, line.address) == (limit, "42", issued.session.id, CLIENT.address)
 
 
 async def test_t2_a_limit_is_written_once_by_however_many_ask(desk: Desk) -> None:
@@ -452,12 +452,12 @@ async def test_t1_who_is_late_by_a_second_does_not_end_what_another_node_has_jus
 
     async def refresh_in_time() -> None:
         desk.now_ms -= 1000
-        successors.append((await other.refresh(issued.refresh_token, origin=ORIGIN)).refresh_token)
+        successors.append((await other.refresh(issued.refresh_token, client=CLIENT)).refresh_token)
         desk.now_ms += 1000
 
     desk.store = cast("Store", Meanwhile(desk.store, refresh_in_time))
     desk.now_ms += IDLE * 1000
-    late = await desk.node().refresh(issued.refresh_token, origin=ORIGIN)
+    late = await desk.node().refresh(issued.refresh_token, client=CLIENT)
     assert [late.refresh_token] == successors
     assert await desk.events("session_ended") == 0
 

@@ -13,7 +13,7 @@ import pytest
 
 from sealring import Sealring, jwt
 from sealring.errors import Expired, NotYetValid, Revoked, SessionEnded, Stale, Throttled, TokenError, WrongCredentials
-from sealring.issuer.origin import Origin
+from sealring.issuer.client_info import ClientInfo
 from sealring.sessions.lifetimes import LEEWAY_SECONDS
 from sealring.store.memory import MemoryStore
 from sealring.store.sqlite import SqliteStore
@@ -132,7 +132,7 @@ async def test_t4_j10_a_token_from_the_future_is_refused_beyond_the_leeway(
     async with node(clock, store) as here:
         ahead_of_us = cheap_sealring(store, later)
         await ahead_of_us.issuer.keys.load()
-        issued = await ahead_of_us.issuer.sessions.start("42", client_id="http", origin=Origin(""))
+        issued = await ahead_of_us.issuer.sessions.start("42", client_id="http", client=ClientInfo(""))
         assert issued is not None
         if refused:
             with pytest.raises(NotYetValid):

@@ -21,8 +21,8 @@ from sealring.audit.event import Event
 from sealring.errors import InvalidField, NameTaken, SealringError, Throttled, WrongCredentials
 from sealring.issuer.accounts import AccountPolicy, Accounts
 from sealring.issuer.argon2id import Argon2Profile
+from sealring.issuer.client_info import ClientInfo
 from sealring.issuer.hashing import PasswordHasher
-from sealring.issuer.origin import Origin
 from sealring.rate_limits.device_cookie import DeviceCookies
 from sealring.rate_limits.rate import RateLimit
 from sealring.sessions.session import Session
@@ -33,7 +33,7 @@ from tests.nodes import committing
 
 CHEAP = Argon2Profile(memory_kib=64, passes=1)
 OLDER = Argon2Profile(memory_kib=32, passes=1)
-HOME = Origin("192.0.2.1")
+HOME = ClientInfo("192.0.2.1")
 GOOD = "correct horse fine staple"
 OTHER = "another set of five words"
 NO_LIMIT = RateLimit(1_000_000, 1)
@@ -55,16 +55,16 @@ class House:
             policy=AccountPolicy(**{"answer_grid_ms": 1} | policy),
         )
 
-    async def authenticate(self, username: str, password: str, origin: Origin) -> Account:
-        return await authenticate(committing(self.store), self.accounts, username, password, origin)
+    async def authenticate(self, username: str, password: str, client: ClientInfo) -> Account:
+        return await authenticate(committing(self.store), self.accounts, username, password, client)
 
     async def register(self, name: str = "ann", *, email: str | None = None) -> Account:
         return await self.accounts.register(name, GOOD, email, HOME)
 
-    async def attempt(self, name: str, password: str, origin: Origin = HOME) -> str:
+    async def attempt(self, name: str, password: str, client: ClientInfo = HOME) -> str:
         """What came of it, in a word."""
         try:
-            await self.authenticate(name, password, origin)
+            await self.authenticate(name, password, client)
         except SealringError as refused:
             return type(refused).__name__
         return "in"
@@ -394,8 +394,8 @@ def test_u9_of_a_hundred_parallel_guesses_ten_are_verified() -> None:
         house = House(account_rate=RateLimit(10, 300), address_rate=NO_LIMIT)
         await house.register()
         before = house.hasher.computed
-        origins = [Origin(f"198.51.100.{number}") for number in range(100)]
-        outcomes = await asyncio.gather(*(house.attempt("ann", OTHER, origin) for origin in origins))
+        clients = [ClientInfo(f"198.51.100.{number}") for number in range(100)]
+        outcomes = await asyncio.gather(*(house.attempt("ann", OTHER, client) for client in clients))
         assert Counter(outcomes) == {"WrongCredentials": 10, "Throttled": 90}
         assert house.hasher.computed - before == 10
 
@@ -422,7 +422,7 @@ def test_u10_a_spray_over_many_names_fills_the_bucket_of_its_address() -> None:
         house.now_ms += 10_000  # ten more by then, and one at a time
         outcomes = Counter(await asyncio.gather(*(house.attempt(f"more{number}", OTHER) for number in range(100))))
         assert outcomes == {"WrongCredentials": 1, "Throttled": 99}
-        assert await house.attempt("anybody", OTHER, Origin("198.51.100.1")) == "WrongCredentials"
+        assert await house.attempt("anybody", OTHER, ClientInfo("198.51.100.1")) == "WrongCredentials"
 
     run(scenario)
 
@@ -447,7 +447,7 @@ def test_u10_a_parallel_spray_overshoots_by_no_more_than_the_places() -> None:
 def test_u10_addresses_that_cost_nothing_share_a_bucket(addresses: list[str]) -> None:
     async def scenario() -> None:
         house = House(address_rate=RateLimit(20, 60))
-        outcomes = Counter([await house.attempt(f"u{n}", OTHER, Origin(a)) for n, a in enumerate(addresses)])
+        outcomes = Counter([await house.attempt(f"u{n}", OTHER, ClientInfo(a)) for n, a in enumerate(addresses)])
         assert 20 <= outcomes["WrongCredentials"] <= 21
         assert outcomes["Throttled"] == len(addresses) - outcomes["WrongCredentials"]
 
@@ -465,11 +465,11 @@ def test_u11_a_known_device_gets_in_while_strangers_guess() -> None:
         # neither a forged cookie nor one of another account opens a bucket
         other = house.devices.issue("bob", bytes(16))
         for text in (cookie[:-1] + ("A" if cookie[-1] != "A" else "B"), other, "", "x" * 5000, "\ud800"):
-            assert await house.attempt("ann", GOOD, Origin("192.0.2.1", "", text)) == "Throttled"
+            assert await house.attempt("ann", GOOD, ClientInfo("192.0.2.1", "", text)) == "Throttled"
         # the known device has a bucket, not a free pass
-        outcomes = [await house.attempt("ann", OTHER, Origin("192.0.2.1", "", cookie)) for _ in range(4)]
+        outcomes = [await house.attempt("ann", OTHER, ClientInfo("192.0.2.1", "", cookie)) for _ in range(4)]
         assert outcomes == ["WrongCredentials"] * 4
-        assert await house.attempt("ANN", GOOD, Origin("192.0.2.1", "", cookie)) == "in"
+        assert await house.attempt("ANN", GOOD, ClientInfo("192.0.2.1", "", cookie)) == "in"
 
     run(scenario)
 
@@ -500,7 +500,7 @@ def test_u12_a_valid_log_in_succeeds_while_others_fail() -> None:
         house = House(account_rate=RateLimit(10, 300), address_rate=NO_LIMIT)
         await house.register("ann")
         await house.register("bob")
-        wrong = [house.attempt("ann", OTHER, Origin("203.0.113.9")) for _ in range(50)]
+        wrong = [house.attempt("ann", OTHER, ClientInfo("203.0.113.9")) for _ in range(50)]
         right = [house.attempt("bob", GOOD) for _ in range(5)]
         outcomes = await asyncio.gather(*wrong, *right)
         assert outcomes[50:] == ["in"] * 5
@@ -531,7 +531,7 @@ def test_u13_a_session_starts_only_on_what_was_proved(meanwhile: str) -> None:
         account = await house.register()
         proved = await house.authenticate("ann", GOOD, HOME)
         if meanwhile == "changed":
-            await house.accounts.change_password(account.id, GOOD, OTHER, keep_session=None, origin=HOME)
+            await house.accounts.change_password(account.id, GOOD, OTHER, keep_session=None, client=HOME)
         elif meanwhile == "disabled":
             await house.accounts.disable(account.id)
         elif meanwhile == "deleted":
@@ -611,7 +611,7 @@ def test_u14_a_change_by_the_user_outlives_a_rehash_that_got_in_first() -> None:
             await house.authenticate("ann", GOOD, HOME)
 
         store.first = rehash
-        await house.accounts.change_password(account.id, GOOD, OTHER, keep_session=None, origin=HOME)
+        await house.accounts.change_password(account.id, GOOD, OTHER, keep_session=None, client=HOME)
         assert await house.attempt("ann", OTHER) == "in"
         assert await house.attempt("ann", GOOD) == "WrongCredentials"
 

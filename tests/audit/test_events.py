@@ -13,7 +13,7 @@ import pytest
 from sealring import Sealring
 from sealring.audit.event import EVENTS, Event, EventKind, Severity, faults_of
 from sealring.errors import RefreshReused, SessionEnded, Throttled, WrongCredentials
-from sealring.issuer.origin import Origin
+from sealring.issuer.client_info import ClientInfo
 from sealring.rate_limits.rate import RateLimit
 from sealring.sessions.session import END_CAUSES, EndCause
 from tests.clocks import FrozenClock
@@ -35,7 +35,7 @@ async def accounts(auth: Sealring) -> None:
     await users.delete(ada.id)
     bob = await auth.register("bob", PASSWORD, address=HERE)
     await auth.issuer.change_password(
-        bob.account.id, PASSWORD, PASSWORD + "?", keep_session=bob.issued.session.id, origin=Origin(HERE)
+        bob.account.id, PASSWORD, PASSWORD + "?", keep_session=bob.issued.session.id, client=ClientInfo(HERE)
     )
     await auth.log_in("bob", PASSWORD + "?", address=HERE)
     for _ in range(3):
@@ -53,9 +53,9 @@ async def sessions(auth: Sealring, clock: FrozenClock) -> None:
         await auth.refresh_session(used[0], address=HERE)
     await auth.refresh_claims("42")
     second = await auth.start_session(subject="42", address=HERE)
-    await auth.issuer.log_out(second.session.id, origin=Origin(HERE))
+    await auth.issuer.log_out(second.session.id, client=ClientInfo(HERE))
     third = await auth.start_session(subject="42", address=HERE)
-    await auth.issuer.end_sessions("42", keep=third.session.id, origin=Origin(HERE))
+    await auth.issuer.end_sessions("42", keep=third.session.id, client=ClientInfo(HERE))
     clock.pass_seconds(auth.settings.session_idle)
     with suppress(SessionEnded):
         await auth.refresh_session(third.refresh_token, address=HERE)

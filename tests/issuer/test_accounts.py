@@ -13,8 +13,8 @@ from sealring.accounts.account import Account
 from sealring.errors import InvalidField, NameTaken, NoSuchAccount, Throttled, WrongCredentials, WrongPassword
 from sealring.issuer.accounts import AccountPolicy, Accounts
 from sealring.issuer.argon2id import Argon2Profile
+from sealring.issuer.client_info import ClientInfo
 from sealring.issuer.hashing import PasswordHasher
-from sealring.issuer.origin import Origin
 from sealring.rate_limits.device_cookie import DeviceCookies
 from sealring.rate_limits.rate import RateLimit
 from sealring.store.memory import MemoryStore
@@ -23,7 +23,7 @@ from tests.nodes import committing
 
 CHEAP = Argon2Profile(memory_kib=64, passes=1)
 OLDER = Argon2Profile(memory_kib=32, passes=1)
-HOME = Origin("192.0.2.1", "test")
+HOME = ClientInfo("192.0.2.1", "test")
 GOOD = "correct horse fine staple"
 OTHER = "another set of five words"
 
@@ -44,8 +44,8 @@ class House:
             policy=AccountPolicy(**{"answer_grid_ms": 1} | policy),
         )
 
-    async def authenticate(self, username: str, password: str, origin: Origin) -> Account:
-        return await authenticate(committing(self.store), self.accounts, username, password, origin)
+    async def authenticate(self, username: str, password: str, client: ClientInfo) -> Account:
+        return await authenticate(committing(self.store), self.accounts, username, password, client)
 
     async def register(self, name: str = "Ann", password: str = GOOD, email: str | None = None) -> Account:
         return await self.accounts.register(name, password, email, HOME)
@@ -151,7 +151,7 @@ def test_change_password_ends_sessions_and_the_old_password() -> None:
     async def scenario() -> None:
         house = House()
         account = await house.register()
-        await house.accounts.change_password(account.id, GOOD, OTHER, keep_session="sid", origin=HOME)
+        await house.accounts.change_password(account.id, GOOD, OTHER, keep_session="sid", client=HOME)
         assert await house.revoked() == [(account.id, 1)]
         with pytest.raises(WrongCredentials):
             await house.authenticate("ann", GOOD, HOME)
@@ -166,15 +166,15 @@ def test_change_password_needs_the_current_one_and_a_good_new_one() -> None:
         house = House()
         account = await house.register()
         with pytest.raises(WrongPassword):
-            await house.accounts.change_password(account.id, OTHER, OTHER, keep_session=None, origin=HOME)
+            await house.accounts.change_password(account.id, OTHER, OTHER, keep_session=None, client=HOME)
         with pytest.raises(InvalidField) as refused:
-            await house.accounts.change_password(account.id, GOOD, "short", keep_session=None, origin=HOME)
+            await house.accounts.change_password(account.id, GOOD, "short", keep_session=None, client=HOME)
         assert refused.value.field == "new"
         with pytest.raises(WrongCredentials):
-            await house.accounts.change_password("nobody", GOOD, OTHER, keep_session=None, origin=HOME)
+            await house.accounts.change_password("nobody", GOOD, OTHER, keep_session=None, client=HOME)
         await house.accounts.disable(account.id)
         with pytest.raises(WrongCredentials):
-            await house.accounts.change_password(account.id, GOOD, OTHER, keep_session=None, origin=HOME)
+            await house.accounts.change_password(account.id, GOOD, OTHER, keep_session=None, client=HOME)
         stored = await house.store.find_account(id=account.id)
         assert stored is not None
         assert stored.password_hash == account.password_hash
@@ -193,9 +193,9 @@ def test_guessing_the_current_password_is_throttled_and_strangers_do_not_count()
             await house.authenticate("ann", GOOD, HOME)
         for _ in range(3):
             with pytest.raises(WrongCredentials):
-                await house.accounts.change_password(account.id, OTHER, OTHER, keep_session=None, origin=HOME)
+                await house.accounts.change_password(account.id, OTHER, OTHER, keep_session=None, client=HOME)
         with pytest.raises(Throttled) as refused:
-            await house.accounts.change_password(account.id, GOOD, OTHER, keep_session=None, origin=HOME)
+            await house.accounts.change_password(account.id, GOOD, OTHER, keep_session=None, client=HOME)
         assert refused.value.retry_after >= 1
 
     run(scenario)
@@ -210,7 +210,7 @@ def test_a_hundred_failures_in_a_row_close_the_account_to_strangers() -> None:
             for verified in range(400):
                 house.now_ms += 40_000  # slower than the short bucket minds
                 try:
-                    await house.authenticate("ann", OTHER, Origin(f"198.51.{network}.1"))
+                    await house.authenticate("ann", OTHER, ClientInfo(f"198.51.{network}.1"))
                 except WrongCredentials:
                     continue
                 except Throttled:
@@ -221,9 +221,9 @@ def test_a_hundred_failures_in_a_row_close_the_account_to_strangers() -> None:
         guesses = [await guess_from(network) for network in range(16)]
         assert guesses == [28, 28, 13, *[3] * 10, 1, 0, 0]
         assert sum(guesses) == 100
-        for origin in (HOME, Origin("198.51.0.1")):
+        for client in (HOME, ClientInfo("198.51.0.1")):
             with pytest.raises(Throttled) as refused:
-                await house.authenticate("ann", GOOD, origin)
+                await house.authenticate("ann", GOOD, client)
             assert refused.value.retry_after > 3600
         house.now_ms += 120_000
         with pytest.raises(Throttled) as refused:
@@ -251,7 +251,7 @@ def test_success_empties_the_account_bucket_and_not_the_address() -> None:
                 await house.authenticate("bob", OTHER, HOME)
         with pytest.raises(Throttled):
             await house.authenticate("ann", GOOD, HOME)
-        assert (await house.authenticate("ann", GOOD, Origin("198.51.100.1"))).name == "Ann"
+        assert (await house.authenticate("ann", GOOD, ClientInfo("198.51.100.1"))).name == "Ann"
 
     run(scenario)
 

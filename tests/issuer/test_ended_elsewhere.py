@@ -12,7 +12,7 @@ import pytest
 
 from sealring import Sealring
 from sealring.errors import Revoked, SessionEnded
-from sealring.issuer.origin import Origin
+from sealring.issuer.client_info import ClientInfo
 from sealring.store.memory import MemoryStore
 from tests.clocks import FrozenClock
 
@@ -39,9 +39,9 @@ async def nodes() -> AsyncIterator[tuple[Sealring, Sealring]]:
 async def test_i2_a_log_out_tried_again_elsewhere_is_in_force_there(nodes: tuple[Sealring, Sealring]) -> None:
     first, second = nodes
     held = await first.start_session("42")
-    await first.issuer.log_out(held.session.id, origin=Origin("192.0.2.1"))
+    await first.issuer.log_out(held.session.id, client=ClientInfo("192.0.2.1"))
     assert second.verify(held.access_token.text).subject == "42"  # has not heard yet, and has acknowledged nothing
-    await second.issuer.log_out(held.session.id, origin=Origin("192.0.2.1"))
+    await second.issuer.log_out(held.session.id, client=ClientInfo("192.0.2.1"))
     with pytest.raises(Revoked):
         second.verify(held.access_token.text)
 

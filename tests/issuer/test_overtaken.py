@@ -9,8 +9,8 @@ import pytest
 
 from sealring import Sealring, jwt
 from sealring.errors import NotGranted, WrongCredentials
+from sealring.issuer.client_info import ClientInfo
 from sealring.issuer.log_in import LoggedIn
-from sealring.issuer.origin import Origin
 from sealring.sessions.session import Session
 from sealring.store.memory import MemoryStore
 from tests.clocks import FrozenClock
@@ -18,7 +18,7 @@ from tests.serving import OTHER_PASSWORD, PASSWORD, cheap_sealring
 
 pytestmark = pytest.mark.anyio
 
-HERE = Origin("192.0.2.7")
+HERE = ClientInfo("192.0.2.7")
 
 Change = Callable[[Sealring, str], Awaitable[object]]
 
@@ -63,7 +63,7 @@ def overtake(auth: Sealring, store: OvertakenStore) -> Overtake:
 
 
 async def log_in(auth: Sealring) -> LoggedIn:
-    return await auth.issuer.log_in("ann", PASSWORD, origin=HERE, replaces=None)
+    return await auth.issuer.log_in("ann", PASSWORD, client=HERE, replaces=None)
 
 
 async def id_of_ann(auth: Sealring) -> str:
@@ -125,14 +125,14 @@ async def test_a_login_that_is_overtaken_again_and_again_is_refused(auth: Sealri
 
 async def test_a_registration_that_other_scopes_overtake_logs_in(auth: Sealring, overtake: Overtake) -> None:
     overtake(scopes)
-    made = await auth.issuer.register("ann", PASSWORD, email=None, origin=HERE, replaces=None)
+    made = await auth.issuer.register("ann", PASSWORD, email=None, client=HERE, replaces=None)
     assert made.issued.scopes == ("orders:read",)
 
 
 async def test_i7_a_registration_that_a_disable_overtakes_starts_no_session(auth: Sealring, overtake: Overtake) -> None:
     overtake(disable)
     with pytest.raises(WrongCredentials):
-        await auth.issuer.register("ann", PASSWORD, email=None, origin=HERE, replaces=None)
+        await auth.issuer.register("ann", PASSWORD, email=None, client=HERE, replaces=None)
     assert await auth.issuer.sessions.list(await id_of_ann(auth)) == []
 
 

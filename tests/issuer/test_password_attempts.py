@@ -10,15 +10,15 @@ from hypothesis import strategies as st
 
 from sealring.errors import Overloaded, Throttled, WrongCredentials
 from sealring.issuer.argon2id import Argon2Profile
+from sealring.issuer.client_info import ClientInfo
 from sealring.issuer.hashing import PasswordHasher
-from sealring.issuer.origin import Origin
 from sealring.issuer.password_attempts import PasswordAttempts, _until_grid
 from sealring.rate_limits.buckets import AccountBuckets, account_buckets
 from sealring.rate_limits.rate import RateLimit
 from sealring.store.memory import MemoryStore
 from tests.nodes import committing
 
-HOME = Origin("192.0.2.1")
+HOME = ClientInfo("192.0.2.1")
 
 
 def attempts_over(store: MemoryStore, hasher: PasswordHasher) -> PasswordAttempts:

@@ -22,8 +22,8 @@ from sealring.errors import (
     TokenError,
     WrongCredentials,
 )
+from sealring.issuer.client_info import ClientInfo
 from sealring.issuer.log_in import LoggedIn, LogIn, Pending
-from sealring.issuer.origin import Origin
 from sealring.store.protocol import Store
 from tests.clocks import START, FrozenClock
 from tests.mailed_code import MAILED_CODE, MailedCode
@@ -31,7 +31,7 @@ from tests.serving import OTHER_PASSWORD, PASSWORD, cheap_sealring
 
 pytestmark = pytest.mark.anyio
 
-HERE = Origin("192.0.2.7", browser="cookie of this browser")
+HERE = ClientInfo("192.0.2.7", browser="cookie of this browser")
 
 
 class Desk:
@@ -59,16 +59,16 @@ class Desk:
 
     async def password(self, password: str = PASSWORD) -> Pending:
         response = {"username": "ann", "password": password}
-        step = await self.logins.step(None, "password", response, origin=HERE, replaces=None)
+        step = await self.logins.step(None, "password", response, client=HERE, replaces=None)
         assert isinstance(step, Pending)
         return step
 
     async def mailed(self, pending: Pending) -> str:
-        await self.logins.begin(pending.text, "mailed-code", origin=HERE)
+        await self.logins.begin(pending.text, "mailed-code", client=HERE)
         return self.mail.sent[-1]
 
-    async def code(self, pending: str, code: str, origin: Origin = HERE) -> LoggedIn:
-        step = await self.logins.step(pending, "mailed-code", {"code": code}, origin=origin, replaces=None)
+    async def code(self, pending: str, code: str, client: ClientInfo = HERE) -> LoggedIn:
+        step = await self.logins.step(pending, "mailed-code", {"code": code}, client=client, replaces=None)
         assert isinstance(step, LoggedIn)
         return step
 
@@ -90,7 +90,7 @@ async def test_a_login_with_two_factors(desk: Desk) -> None:
     logged_in = await desk.code(pending.text, await desk.mailed(pending))
     claims = jwt.peek(logged_in.issued.access_token.text).claims
     assert (claims["amr"], claims["acr"], claims["auth_time"]) == (["pwd", "otp", "mfa"], "mfa", START)
-    renewed = await desk.auth.issuer.refresh(logged_in.issued.refresh_token, origin=HERE)
+    renewed = await desk.auth.issuer.refresh(logged_in.issued.refresh_token, client=HERE)
     again = jwt.peek(renewed.access_token.text).claims
     assert (again["amr"], again["acr"], again["auth_time"]) == (["pwd", "otp", "mfa"], "mfa", START)
     assert await desk.causes("login") == ["password and mailed-code verified"]
@@ -98,13 +98,13 @@ async def test_a_login_with_two_factors(desk: Desk) -> None:
 
 async def test_an_account_without_a_second_factor_logs_in_by_one(desk: Desk) -> None:
     await desk.auth.issuer.accounts.create("bob", PASSWORD)
-    logged_in = await desk.auth.issuer.log_in("bob", PASSWORD, origin=HERE, replaces=None)
+    logged_in = await desk.auth.issuer.log_in("bob", PASSWORD, client=HERE, replaces=None)
     assert (logged_in.issued.session.amr, logged_in.issued.session.acr) == (("pwd",), "sfa")
 
 
 async def test_the_use_case_of_a_password_says_that_one_more_step_is_needed(desk: Desk) -> None:
     with pytest.raises(SecondFactorRequired) as refused:
-        await desk.auth.issuer.log_in("ann", PASSWORD, origin=HERE, replaces=None)
+        await desk.auth.issuer.log_in("ann", PASSWORD, client=HERE, replaces=None)
     assert refused.value.methods == ("mailed-code",)
     pending = Pending(refused.value.pending, refused.value.methods)
     assert (await desk.code(pending.text, await desk.mailed(pending))).account.name == "ann"
@@ -113,7 +113,7 @@ async def test_the_use_case_of_a_password_says_that_one_more_step_is_needed(desk
 async def test_a_pending_login_is_worth_nothing_as_anything_else(desk: Desk) -> None:
     pending = await desk.password()
     with pytest.raises(InvalidRefreshToken):
-        await desk.auth.issuer.refresh(pending.text, origin=HERE)
+        await desk.auth.issuer.refresh(pending.text, client=HERE)
     with pytest.raises(TokenError):
         desk.auth.verify(pending.text)
     assert await desk.auth.issuer.sessions.list(None) == []
@@ -122,20 +122,20 @@ async def test_a_pending_login_is_worth_nothing_as_anything_else(desk: Desk) -> 
 async def test_a_second_step_without_a_first_is_refused(desk: Desk) -> None:
     response = {"username": "ann", "code": "123456"}
     with pytest.raises(WrongCredentials):
-        await desk.logins.step(None, "mailed-code", response, origin=HERE, replaces=None)
+        await desk.logins.step(None, "mailed-code", response, client=HERE, replaces=None)
     for method in ("unknown", ""):
         with pytest.raises(WrongCredentials):
-            await desk.logins.step(None, method, response, origin=HERE, replaces=None)
+            await desk.logins.step(None, method, response, client=HERE, replaces=None)
 
 
 async def test_the_same_password_twice_is_no_second_factor(desk: Desk) -> None:
     pending = await desk.password()
     response = {"username": "ann", "password": PASSWORD}
     with pytest.raises(WrongCredentials):
-        await desk.logins.step(pending.text, "password", response, origin=HERE, replaces=None)
+        await desk.logins.step(pending.text, "password", response, client=HERE, replaces=None)
     assert await desk.causes("login_failed") == ["method may not be used now"]
     with pytest.raises(WrongCredentials):
-        await desk.logins.begin(pending.text, "password", origin=HERE)
+        await desk.logins.begin(pending.text, "password", client=HERE)
 
 
 async def test_a_right_password_gives_no_more_tries_at_the_code(desk: Desk) -> None:

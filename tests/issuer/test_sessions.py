@@ -20,7 +20,7 @@ from sealring.errors import (
     StoreUnavailable,
     WrongCredentials,
 )
-from sealring.issuer.origin import Origin
+from sealring.issuer.client_info import ClientInfo
 from sealring.issuer.sessions import SWAP_ATTEMPTS, Issued
 from sealring.sessions.grant import Grant, check_subject, scope_tokens
 from sealring.sessions.session import Session
@@ -33,7 +33,7 @@ from tests.serving import cheap_sealring
 
 pytestmark = pytest.mark.anyio
 
-HERE = Origin("192.0.2.7", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0")
+HERE = ClientInfo("192.0.2.7", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0")
 DAY = 86_400
 
 
@@ -47,12 +47,12 @@ class Desk:
 
     async def start(self, subject: str = "42", **given: Any) -> Issued:
         await self.auth.issuer.keys.load()
-        issued = await self.sessions.start(subject, client_id="http", origin=HERE, **given)
+        issued = await self.sessions.start(subject, client_id="http", client=HERE, **given)
         assert issued is not None
         return issued
 
     async def refresh(self, issued: Issued) -> Issued:
-        return await self.sessions.refresh(issued.refresh_token, origin=HERE)
+        return await self.sessions.refresh(issued.refresh_token, client=HERE)
 
     async def causes(self) -> list[str]:
         return [f"{event.kind}: {event.cause}" for event in await self.auth.store.read_events()]
@@ -188,7 +188,7 @@ async def test_u13_no_session_starts_when_the_guard_does_not_hold(store: Store, 
     await accounts.disable(account.id)
     guard = LoginGuard(epoch=proved.epoch)
     with pytest.raises(WrongCredentials):
-        await desk.sessions.start(account.id, account=proved, client_id="http", origin=HERE, guard=guard)
+        await desk.sessions.start(account.id, account=proved, client_id="http", client=HERE, guard=guard)
     assert await desk.sessions.list(account.id) == []
 
 
@@ -336,11 +336,11 @@ async def test_the_application_is_asked_when_an_account_logs_in(store: Store, cl
     await desk.auth.issuer.keys.load()
     accounts = desk.auth.issuer.accounts
     await accounts.create("ada", "seven blue otters sing", scopes=("admin",))
-    logged_in = await desk.auth.issuer.log_in("ada", "seven blue otters sing", origin=HERE, replaces=None)
+    logged_in = await desk.auth.issuer.log_in("ada", "seven blue otters sing", client=HERE, replaces=None)
     assert claims_of(logged_in.issued)["scope"] == "b"
     granted = None
     with pytest.raises(WrongCredentials):  # to the client, no other refusal than that of a wrong password (I11)
-        await desk.auth.issuer.log_in("ada", "seven blue otters sing", origin=HERE, replaces=None)
+        await desk.auth.issuer.log_in("ada", "seven blue otters sing", client=HERE, replaces=None)
 
 
 @pytest.mark.parametrize("grant", [Grant(["a b"]), Grant("ab"), Grant([], {"sub": "root"})])
@@ -364,7 +364,7 @@ async def test_j18_an_accounts_other_scopes_hold_from_the_next_token_on(store: S
     await desk.auth.issuer.keys.load()
     accounts = desk.auth.issuer.accounts
     account = await accounts.create("ada", "seven blue otters sing", scopes=("admin",))
-    issued = await desk.auth.issuer.log_in("ada", "seven blue otters sing", origin=HERE, replaces=None)
+    issued = await desk.auth.issuer.log_in("ada", "seven blue otters sing", client=HERE, replaces=None)
     assert claims_of(issued.issued)["scope"] == "admin"
     await accounts.set_scopes(account.id, ())
     assert desk.dead(issued.issued) == "subject"

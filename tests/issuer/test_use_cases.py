@@ -20,10 +20,10 @@ from sealring.audit.event import Event
 from sealring.errors import SealringError
 from sealring.issuer.accounts import Accounts
 from sealring.issuer.authenticator import Authenticator
+from sealring.issuer.client_info import ClientInfo
 from sealring.issuer.issuer import Issuer
 from sealring.issuer.keys import SigningKeys
 from sealring.issuer.log_in import LoggedIn, LogIn
-from sealring.issuer.origin import Origin
 from sealring.issuer.sessions import Issued, Sessions
 from sealring.revocation.entry import Entry
 from sealring.store.memory import MemoryStore
@@ -35,7 +35,7 @@ from tests.serving import OTHER_PASSWORD, PASSWORD, cheap_sealring
 
 pytestmark = pytest.mark.anyio
 
-HERE = Origin("192.0.2.7", "browser")
+HERE = ClientInfo("192.0.2.7", "browser")
 
 
 @dataclass
@@ -57,7 +57,7 @@ async def reuse(scene: Scene) -> None:
     """Refresh twice, let the retry window pass, and use the first token again."""
     text = scene.own.refresh_token
     for _ in range(2):
-        text = (await scene.auth.issuer.sessions.refresh(text, origin=HERE)).refresh_token
+        text = (await scene.auth.issuer.sessions.refresh(text, client=HERE)).refresh_token
     clock = scene.auth.clock
     assert isinstance(clock, FrozenClock)
     clock.pass_seconds(60)
@@ -73,34 +73,34 @@ async def fails(work: Awaitable[object]) -> None:
 # what it does, the kinds of entries that it must leave, the kinds of events
 ROWS: dict[Callable[..., Any], str | tuple[UseCase, list[str], list[str]]] = {
     Issuer.register: (
-        lambda s: s.auth.issuer.register("cyd", PASSWORD, email=None, origin=HERE, replaces=s.ann.issued.session.id),
+        lambda s: s.auth.issuer.register("cyd", PASSWORD, email=None, client=HERE, replaces=s.ann.issued.session.id),
         ["session"],
         ["account_created", "session_ended", "session_started"],
     ),
     Issuer.log_in: (
-        lambda s: s.auth.issuer.log_in("bob", PASSWORD, origin=HERE, replaces=s.ann.issued.session.id),
+        lambda s: s.auth.issuer.log_in("bob", PASSWORD, client=HERE, replaces=s.ann.issued.session.id),
         ["session"],
         ["login", "session_ended", "session_started"],
     ),
     Issuer.refresh: (reuse, ["session"], ["refresh_reused"]),
     Issuer.log_out: (
-        lambda s: s.auth.issuer.log_out(s.ann.issued.session.id, origin=HERE),
+        lambda s: s.auth.issuer.log_out(s.ann.issued.session.id, client=HERE),
         ["session"],
         ["session_ended"],
     ),
     Issuer.end_session: (
-        lambda s: s.auth.issuer.end_session(s.ann.issued.session.id, subject=s.ann.account.id, origin=HERE),
+        lambda s: s.auth.issuer.end_session(s.ann.issued.session.id, subject=s.ann.account.id, client=HERE),
         ["session"],
         ["session_ended"],
     ),
     Issuer.end_sessions: (
-        lambda s: s.auth.issuer.end_sessions(s.ann.account.id, keep=None, origin=HERE),
+        lambda s: s.auth.issuer.end_sessions(s.ann.account.id, keep=None, client=HERE),
         ["subject"],
         ["subject_revoked"],
     ),
     Issuer.change_password: (
         lambda s: s.auth.issuer.change_password(
-            s.ann.account.id, PASSWORD, OTHER_PASSWORD, keep_session=s.ann.issued.session.id, origin=HERE
+            s.ann.account.id, PASSWORD, OTHER_PASSWORD, keep_session=s.ann.issued.session.id, client=HERE
         ),
         ["subject"],
         ["password_changed", "throttled"],
@@ -125,7 +125,7 @@ ROWS: dict[Callable[..., Any], str | tuple[UseCase, list[str], list[str]]] = {
             None,
             "password",
             {"username": "ann", "password": PASSWORD},
-            origin=HERE,
+            client=HERE,
             replaces=s.ann.issued.session.id,
         ),
         ["session"],
@@ -133,7 +133,7 @@ ROWS: dict[Callable[..., Any], str | tuple[UseCase, list[str], list[str]]] = {
     ),
     LogIn.start_registered: (
         lambda s: s.auth.issuer.logins.start_registered(
-            s.ann.account, origin=HERE, replaces=s.bob.issued.session.id, max_access_chars=None
+            s.ann.account, client=HERE, replaces=s.bob.issued.session.id, max_access_chars=None
         ),
         ["session"],
         ["session_ended", "session_started"],
@@ -152,7 +152,7 @@ ROWS: dict[Callable[..., Any], str | tuple[UseCase, list[str], list[str]]] = {
     Authenticator.decide: READS,
     Accounts.change_password: (
         lambda s: s.auth.issuer.accounts.change_password(
-            s.ann.account.id, PASSWORD, OTHER_PASSWORD, keep_session=None, origin=HERE
+            s.ann.account.id, PASSWORD, OTHER_PASSWORD, keep_session=None, client=HERE
         ),
         ["subject"],
         ["password_changed", "throttled"],
@@ -184,7 +184,7 @@ ROWS: dict[Callable[..., Any], str | tuple[UseCase, list[str], list[str]]] = {
     Accounts.close: READS,
     Sessions.start: (
         lambda s: s.auth.issuer.sessions.start(
-            s.bob.account.id, client_id="c", origin=HERE, replaces=s.ann.issued.session.id
+            s.bob.account.id, client_id="c", client=HERE, replaces=s.ann.issued.session.id
         ),
         ["session"],
         ["session_ended", "session_started"],
@@ -231,9 +231,9 @@ async def scene(clock: FrozenClock, store: Store) -> Scene:
     auth = cheap_sealring(store, clock, on_event=published.append)
     await auth.parts.access_ttl.declare()
     await auth.issuer.keys.start()
-    ann = await auth.issuer.register("ann", PASSWORD, email=None, origin=HERE, replaces=None)
-    bob = await auth.issuer.register("bob", PASSWORD, email=None, origin=HERE, replaces=None)
-    own = await auth.issuer.sessions.start("42", client_id="c", origin=HERE)
+    ann = await auth.issuer.register("ann", PASSWORD, email=None, client=HERE, replaces=None)
+    bob = await auth.issuer.register("bob", PASSWORD, email=None, client=HERE, replaces=None)
+    own = await auth.issuer.sessions.start("42", client_id="c", client=HERE)
     published.clear()
     return Scene(auth, ann, bob, own, published)
 
@@ -267,7 +267,7 @@ async def test_i2_a_use_case_is_in_force_and_published_on_its_own_node_when_it_r
 
 async def test_f1_the_event_of_a_replaced_session_names_its_own_user(scene: Scene) -> None:
     ended = scene.ann.issued.session.id
-    await scene.auth.issuer.log_in("bob", PASSWORD, origin=HERE, replaces=ended)
+    await scene.auth.issuer.log_in("bob", PASSWORD, client=HERE, replaces=ended)
     (event,) = (event for event in scene.published if event.kind == "session_ended")
     assert (event.session, event.subject, event.cause) == (ended, scene.ann.account.id, "replaced")
 
@@ -297,9 +297,9 @@ async def test_every_writing_method_of_the_store_is_reached_by_a_row(clock: Froz
         auth = cheap_sealring(Watched(clock.now_ms), clock)
         await auth.parts.access_ttl.declare()
         await auth.issuer.keys.start()
-        ann = await auth.issuer.register("ann", PASSWORD, email=None, origin=HERE, replaces=None)
-        bob = await auth.issuer.register("bob", PASSWORD, email=None, origin=HERE, replaces=None)
-        own = await auth.issuer.sessions.start("42", client_id="c", origin=HERE)
+        ann = await auth.issuer.register("ann", PASSWORD, email=None, client=HERE, replaces=None)
+        bob = await auth.issuer.register("bob", PASSWORD, email=None, client=HERE, replaces=None)
+        own = await auth.issuer.sessions.start("42", client_id="c", client=HERE)
         reached.clear()
         await row[0](Scene(auth, ann, bob, own))
         by_rows |= reached

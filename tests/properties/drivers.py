@@ -22,7 +22,7 @@ from sealring.audit.event import Event
 from sealring.errors import InvalidRefreshToken, RefreshRefused, RefreshReused, RefreshSuperseded, SessionEnded
 from sealring.issuer.access_tokens import AccessTokenIssuer
 from sealring.issuer.access_ttl import AccessTtl
-from sealring.issuer.origin import Origin
+from sealring.issuer.client_info import ClientInfo
 from sealring.issuer.sessions import SessionPolicy, Sessions
 from sealring.revocation.entry import Entry
 from sealring.sessions.refresh import Decision, Ended, Expired, Mint, Repeat, Reused, Superseded, decide_refresh
@@ -318,7 +318,9 @@ class StoreDriver:
         )
         await self._store.create_account(account, self._event())
         self._account = account
-        issued = await self._nodes[0].start(account.id, client_id="http", origin=Origin(""), guard=LoginGuard(epoch=0))
+        issued = await self._nodes[0].start(
+            account.id, client_id="http", client=ClientInfo(""), guard=LoginGuard(epoch=0)
+        )
         assert issued is not None
         return issued.refresh_token
 
@@ -337,7 +339,7 @@ class StoreDriver:
 
     async def _refresh(self, node: Sessions, text: str) -> Answer:
         try:
-            return Answer("tokens", (await node.refresh(text, origin=Origin(""))).refresh_token)
+            return Answer("tokens", (await node.refresh(text, client=ClientInfo(""))).refresh_token)
         except RefreshRefused as refused:
             kinds: dict[type[RefreshRefused], Literal["invalid", "over", "reused", "superseded"]] = {
                 InvalidRefreshToken: "invalid",

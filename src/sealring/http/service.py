@@ -8,15 +8,15 @@ from dataclasses import dataclass, replace
 from sealring.http.auth_path import auth_path
 from sealring.http.authenticate import RequestAuthenticator
 from sealring.http.client_address import TrustedProxy, client_address
-from sealring.http.client_origin import client_origin
+from sealring.http.client_info import client_info
 from sealring.http.cookies import CookiePolicy, read_cookie, read_cookies
 from sealring.http.credentials import Credential, find_credential
 from sealring.http.endpoint import Head, HeaderList
 from sealring.http.fetch_metadata import check_cookie_use
 from sealring.http.problems import Refused
 from sealring.http.schemas import Delivery, Tokens, User
+from sealring.issuer.client_info import ClientInfo
 from sealring.issuer.issuer import Issuer
-from sealring.issuer.origin import Origin
 from sealring.issuer.sessions import Issued
 from sealring.sessions.csrf import CsrfTokens
 from sealring.sessions.session_cookie import SessionCookieCodec
@@ -94,14 +94,12 @@ class AuthService:
         Raises:
             Overloaded: its network waits as much as any.
         """
-        self.issuer.accounts.refuse_when_full(Origin(client_address(head.scope, self.trusted_proxies)))
+        self.issuer.accounts.refuse_when_full(ClientInfo(client_address(head.scope, self.trusted_proxies)))
 
-    def origin(self, head: Head, *, device: str | None = None) -> Origin:
+    def client(self, head: Head, *, device: str | None = None) -> ClientInfo:
         """Where the request came from; `device` is what its body says of that, which counts before a cookie."""
-        origin = client_origin(
-            head.scope, trusted_proxies=self.trusted_proxies, device_cookie=self.cookies.names.device
-        )
-        return origin if device is None else replace(origin, device_cookie=device)
+        client = client_info(head.scope, trusted_proxies=self.trusted_proxies, device_cookie=self.cookies.names.device)
+        return client if device is None else replace(client, device_cookie=device)
 
     def deliver(
         self, head: Head, headers: HeaderList, issued: Issued, delivery: Delivery, *, user: User | None = None

@@ -19,10 +19,10 @@ from sealring.accounts.passwords import normalise_password
 from sealring.accounts.policy import AccountPolicy, draft_account
 from sealring.audit.event import Event, EventKind
 from sealring.errors import InvalidField, NameTaken, NoSuchAccount, WrongPassword
+from sealring.issuer.client_info import ClientInfo
 from sealring.issuer.commit import CommittingStore
 from sealring.issuer.hashing import PasswordHasher
 from sealring.issuer.methods.password import PasswordMethod
-from sealring.issuer.origin import Origin
 from sealring.issuer.password_attempts import PasswordAttempts
 from sealring.rate_limits.buckets import AccountBuckets, account_buckets
 from sealring.rate_limits.device_cookie import DeviceCookies
@@ -35,7 +35,7 @@ LOST_SWAPS = 3
 """Tries of a change that a rehash, or another change, may overtake; each loss is somebody's success."""
 NO_NAME = ""
 """No account has it: looked up for names that no account can have, so that those take the same steps."""
-OPERATOR = Origin("")
+OPERATOR = ClientInfo("")
 
 
 class Accounts:
@@ -83,7 +83,7 @@ class Accounts:
         """Finish the hash that runs, drop those that wait."""
         await asyncio.to_thread(self._hasher.close)
 
-    def refuse_when_full(self, origin: Origin) -> None:
+    def refuse_when_full(self, client: ClientInfo) -> None:
         """Refuse before a password is even read, while the queue for hashing is full (I14). Every login calls it.
 
         It knows the network, and neither name nor password (I11).
@@ -91,11 +91,11 @@ class Accounts:
         Raises:
             Overloaded: too many wait already.
         """
-        self._hasher.queue.refuse_when_full(network_of(origin.address))
+        self._hasher.queue.refuse_when_full(network_of(client.address))
 
     # by the user
 
-    async def register(self, username: str, password: str, email: str | None, origin: Origin) -> Account:
+    async def register(self, username: str, password: str, email: str | None, client: ClientInfo) -> Account:
         """Make an account.
 
         The email address is what the user says it is: kept and shown to them, never reserved. Nobody has proved to
@@ -113,19 +113,19 @@ class Accounts:
         """
         account = draft_account(username, email, scopes=self._policy.new_account_scopes, now=self._clock() // 1000)
         form = self._policy.check_password(password, account)
-        async with self.attempts.registration(origin) as slot:
+        async with self.attempts.registration(client) as slot:
             account = replace(account, password_hash=await slot.hash(form))
             try:
                 await self._store.create_account(
-                    account, self._event("account_created", account, origin, cause="registered")
+                    account, self._event("account_created", account, client, cause="registered")
                 )
             except NameTaken:
-                await self.attempts.charge(origin)
+                await self.attempts.charge(client)
                 raise
         return account
 
     async def change_password(
-        self, account_id: str, current: str, new: str, *, keep_session: str | None, origin: Origin
+        self, account_id: str, current: str, new: str, *, keep_session: str | None, client: ClientInfo
     ) -> None:
         """Replace a password by proving the old one; all sessions end but `keep_session` (I7).
 
@@ -144,8 +144,8 @@ class Accounts:
         except InvalidField as refused:
             raise InvalidField("new", refused.reason) from None
         form = normalise_password(current)
-        buckets = self.buckets("password change", NO_NAME if account is None else account.canonical_name, origin)
-        async with self.attempts.attempt(buckets, origin) as attempt:
+        buckets = self.buckets("password change", NO_NAME if account is None else account.canonical_name, client)
+        async with self.attempts.attempt(buckets, client) as attempt:
             for _ in range(LOST_SWAPS):
                 account = await self._store.find_account(id=account_id)
                 proved = await attempt.hashing_slot.verify(None if account is None else account.password_hash, form)
@@ -156,11 +156,11 @@ class Accounts:
                     new_hash=await attempt.hashing_slot.hash(new_form),
                     keep_session=keep_session,
                 )
-                event = self._event("password_changed", account, origin, cause="changed by user")
+                event = self._event("password_changed", account, client, cause="changed by user")
                 if await self._change(account_id, change, event):
                     await self.attempts.lift(buckets.owner, subject=account_id, cause="lifted by password change")
                     return
-            await self.attempts.fail(origin, subject=account_id, cause="wrong current password")
+            await self.attempts.fail(client, subject=account_id, cause="wrong current password")
             raise WrongPassword
 
     # by the operator
@@ -253,14 +253,14 @@ class Accounts:
 
     # steps
 
-    def buckets(self, purpose: str, name: str, origin: Origin, *, rate: RateLimit | None = None) -> AccountBuckets:
+    def buckets(self, purpose: str, name: str, client: ClientInfo, *, rate: RateLimit | None = None) -> AccountBuckets:
         """The buckets that an attempt at that account counts in; `rate` where it is not the policy's."""
         return account_buckets(
             self._devices.owner(name),
             self._policy.account_rate if rate is None else rate,
             purpose=purpose,
-            device=self._devices.bucket(origin.device_cookie, name),
-            network=network_of(origin.address),
+            device=self._devices.bucket(client.device_cookie, name),
+            network=network_of(client.address),
         )
 
     async def _hash(self, form: str) -> str:
@@ -287,5 +287,5 @@ class Accounts:
     async def _change(self, account_id: str, change: AccountChange, event: Event) -> bool:
         return await self._store.change_account(account_id, change, event, now=self._clock() // 1000)
 
-    def _event(self, kind: EventKind, account: Account, origin: Origin, *, cause: str) -> Event:
-        return Event(kind=kind, at_ms=self._clock(), subject=account.id, address=origin.address, cause=cause)
+    def _event(self, kind: EventKind, account: Account, client: ClientInfo, *, cause: str) -> Event:
+        return Event(kind=kind, at_ms=self._clock(), subject=account.id, address=client.address, cause=cause)

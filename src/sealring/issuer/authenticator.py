@@ -23,9 +23,9 @@ from sealring.authentication.pending import PendingLogin
 from sealring.authentication.proof import Proof
 from sealring.errors import InvalidPendingLogin, WrongCredentials
 from sealring.issuer.accounts import Accounts
+from sealring.issuer.client_info import ClientInfo
 from sealring.issuer.commit import CommittingStore
 from sealring.issuer.methods import Failed, LoginMethod, Proved
-from sealring.issuer.origin import Origin
 
 NO_NAME = ""
 """No account has it: looked up for names that no account can have, so that those take the same steps."""
@@ -59,7 +59,7 @@ class Authenticator:
     clock: Callable[[], int]
 
     async def prove(
-        self, earlier: PendingLogin | None, way: LoginMethod, response: Mapping[str, str], origin: Origin
+        self, earlier: PendingLogin | None, way: LoginMethod, response: Mapping[str, str], client: ClientInfo
     ) -> Judged:
         """Prove one thing, counted, recorded and evenly timed.
 
@@ -69,21 +69,21 @@ class Authenticator:
         attempts = self.accounts.attempts
         account, bucket_name = await self._claimed(earlier, way, response)
         purpose = "login" if way.row.costs_hash else f"login by {way.row.name}"
-        buckets = self.accounts.buckets(purpose, bucket_name, origin, rate=way.row.rate)
+        buckets = self.accounts.buckets(purpose, bucket_name, client, rate=way.row.rate)
         proofs = () if earlier is None else earlier.proofs
-        async with attempts.attempt(buckets, origin, hashes=way.row.costs_hash) as attempt:
+        async with attempts.attempt(buckets, client, hashes=way.row.costs_hash) as attempt:
             if earlier is None:  # found only now: a flood that is refused asks the store nothing
                 name = lenient_name(bucket_name)
                 account = await self.store.find_account(canonical_name=NO_NAME if name is None else name)
             elif not await self.may_use(way, account, proofs):
-                await attempts.fail(origin, subject=earlier.account_id, cause="method may not be used now")
+                await attempts.fail(client, subject=earlier.account_id, cause="method may not be used now")
                 raise WrongCredentials
             judged = await self._judge(
                 await way.prove(account, response, slot=attempt.slot, now=self.clock() // 1000), proofs
             )
             if isinstance(judged, Failed):
                 subject = "" if account is None else account.id
-                await attempts.fail(origin, subject=subject, cause=judged.cause)
+                await attempts.fail(client, subject=subject, cause=judged.cause)
                 raise WrongCredentials
             if isinstance(judged.outcome, NeedsFactor):
                 await attempts.accept(attempt)

@@ -21,10 +21,10 @@ from sealring.errors import (
     Throttled,
 )
 from sealring.issuer.accounts import Accounts
+from sealring.issuer.client_info import ClientInfo
 from sealring.issuer.commit import CommittingStore
 from sealring.issuer.keys import SigningKeys
 from sealring.issuer.log_in import LoggedIn, LogIn, Pending
-from sealring.issuer.origin import Origin
 from sealring.issuer.sessions import Issued, Sessions
 from sealring.rate_limits.bucket import Bucket
 from sealring.rate_limits.buckets import address_bucket
@@ -57,7 +57,7 @@ class Issuer:
         password: str,
         *,
         email: str | None,
-        origin: Origin,
+        client: ClientInfo,
         replaces: str | None,
         max_access_chars: int | None = None,
     ) -> LoggedIn:
@@ -68,12 +68,12 @@ class Issuer:
             NotGranted: the account is made, and `grant_for` grants it no session yet.
             TokenTooLong: the account is made, and its scopes are too many for the delivery.
         """
-        account = await self.accounts.register(username, password, email, origin)
+        account = await self.accounts.register(username, password, email, client)
         started = await self.logins.start_registered(
-            account, origin=origin, replaces=replaces, max_access_chars=max_access_chars
+            account, client=client, replaces=replaces, max_access_chars=max_access_chars
         )
         return started or await self.log_in(
-            username, password, origin=origin, replaces=replaces, max_access_chars=max_access_chars
+            username, password, client=client, replaces=replaces, max_access_chars=max_access_chars
         )
 
     async def log_in(
@@ -81,7 +81,7 @@ class Issuer:
         username: str,
         password: str,
         *,
-        origin: Origin,
+        client: ClientInfo,
         replaces: str | None,
         max_access_chars: int | None = None,
     ) -> LoggedIn:
@@ -94,14 +94,14 @@ class Issuer:
         """
         response = {"username": username, "password": password}
         step = await self.logins.step(
-            None, PASSWORD.name, response, origin=origin, replaces=replaces, max_access_chars=max_access_chars
+            None, PASSWORD.name, response, client=client, replaces=replaces, max_access_chars=max_access_chars
         )
         if isinstance(step, Pending):
             raise SecondFactorRequired(step.text, step.methods)
         return step
 
     async def refresh(
-        self, text: str, *, origin: Origin, counted: bool = True, max_access_chars: int | None = None
+        self, text: str, *, client: ClientInfo, counted: bool = True, max_access_chars: int | None = None
     ) -> Issued:
         """Trade a refresh token; see `Sessions.refresh`.
 
@@ -110,32 +110,32 @@ class Issuer:
         counts none: else all of its clients would share one count.
         """
         try:
-            return await self.sessions.refresh(text, origin=origin, max_access_chars=max_access_chars)
+            return await self.sessions.refresh(text, client=client, max_access_chars=max_access_chars)
         except (InvalidRefreshToken, RefreshSuperseded):
             raise
         except RefreshRefused:
             if not counted:
                 raise
-            bucket = address_bucket(origin.address, self.address_rate, purpose="refresh")
+            bucket = address_bucket(client.address, self.address_rate, purpose="refresh")
             wait = await self.store.count_attempt([bucket], now=self.clock() // 1000)
             if wait:
                 raise Throttled(wait) from None
             raise
 
-    async def log_out(self, session_id: str, *, origin: Origin) -> None:
+    async def log_out(self, session_id: str, *, client: ClientInfo) -> None:
         """End the session everywhere; one that is over already is no error."""
-        await self.sessions.end(session_id, cause="logout", address=origin.address)
+        await self.sessions.end(session_id, cause="logout", address=client.address)
 
-    async def end_session(self, session_id: str, *, subject: str, origin: Origin) -> None:
+    async def end_session(self, session_id: str, *, subject: str, client: ClientInfo) -> None:
         """End one of the subject's own sessions.
 
         Raises:
             NotFound: this subject has no live session with this id; another subject may have one.
         """
-        if not await self.sessions.end(session_id, cause="ended_by_user", subject=subject, address=origin.address):
+        if not await self.sessions.end(session_id, cause="ended_by_user", subject=subject, address=client.address):
             raise NotFound("no such session")
 
-    async def end_sessions(self, subject: str, *, keep: str | None, origin: Origin) -> None:
+    async def end_sessions(self, subject: str, *, keep: str | None, client: ClientInfo) -> None:
         """End all of the subject's own sessions, or all but one.
 
         Counted: with one kept, a single access token could otherwise write revocations as fast as the disk takes them,
@@ -147,7 +147,7 @@ class Issuer:
         bucket = Bucket(key=f"end sessions of {subject}", rate=ENDS_PER_SUBJECT)
         if wait := await self.store.count_attempt([bucket], now=self.clock() // 1000):
             raise Throttled(wait)
-        await self.sessions.end_subject(subject, cause="ended_by_user", keep=keep, address=origin.address)
+        await self.sessions.end_subject(subject, cause="ended_by_user", keep=keep, address=client.address)
 
     async def change_password(
         self,
@@ -156,7 +156,7 @@ class Issuer:
         new: str,
         *,
         keep_session: str,
-        origin: Origin,
+        client: ClientInfo,
         max_access_chars: int | None = None,
     ) -> Issued:
         """Replace the password; every other session ends (I7).
@@ -171,7 +171,7 @@ class Issuer:
         """
         # before anything is written; the change raises the epoch, which may have a digit more then
         await self.sessions.check_fits(keep_session, max_access_chars=max_access_chars)
-        await self.accounts.change_password(account_id, current, new, keep_session=keep_session, origin=origin)
+        await self.accounts.change_password(account_id, current, new, keep_session=keep_session, client=client)
         return await self.sessions.reissue(keep_session)
 
     async def revoke_key(self, kid: str) -> None:

@@ -22,8 +22,8 @@ from sealring.authentication.pending import PendingLogin, PendingLoginCodec, dig
 from sealring.authentication.proof import Proof
 from sealring.errors import InvalidPendingLogin, NotGranted, WrongCredentials
 from sealring.issuer.authenticator import Authenticator, Judged
+from sealring.issuer.client_info import ClientInfo
 from sealring.issuer.commit import CommittingStore
-from sealring.issuer.origin import Origin
 from sealring.issuer.sessions import Issued, Sessions
 from sealring.rate_limits.device_cookie import DEVICE_ID_BYTES, DeviceCookies
 from sealring.store.records import LoginGuard
@@ -83,7 +83,7 @@ class LogIn:
         method: str,
         response: Mapping[str, str],
         *,
-        origin: Origin,
+        client: ClientInfo,
         replaces: str | None,
         max_access_chars: int | None = None,
     ) -> LoggedIn | Pending:
@@ -93,7 +93,7 @@ class LogIn:
             pending: the text that the step before gave; None for a first step.
             method: the name of the method that proves.
             response: what the client presents to it.
-            origin: where the request came from.
+            client: where the request came from.
             replaces: sid that the same browser held before; it ends when the session starts (C1).
             max_access_chars: what the delivery can carry of an access token (N12).
 
@@ -103,12 +103,12 @@ class LogIn:
             Throttled, Overloaded: try again later.
             NotGranted, TokenTooLong: see `Sessions.start`.
         """
-        earlier = self._read(pending, origin)
+        earlier = self._read(pending, client)
         way = self.authenticator.find(method)
         for _ in range(1 if way.row.single_use or earlier is not None else LOGIN_TRIES):
-            judged = await self.authenticator.prove(earlier, way, response, origin)
+            judged = await self.authenticator.prove(earlier, way, response, client)
             if isinstance(judged.outcome, NeedsFactor):
-                return self._suspend(judged, earlier, judged.outcome, origin)
+                return self._suspend(judged, earlier, judged.outcome, client)
             await self._spend(earlier)
             epoch = judged.account.epoch if earlier is None else earlier.epoch
             # one step: proved just now, as the session starts
@@ -117,7 +117,7 @@ class LogIn:
                 judged.account,
                 judged.outcome,
                 epoch,
-                origin=origin,
+                client=client,
                 replaces=replaces,
                 max_access_chars=max_access_chars,
                 auth_time=auth_time,
@@ -128,14 +128,14 @@ class LogIn:
             raise InvalidPendingLogin("the account has changed since the login began")
         raise WrongCredentials
 
-    async def begin(self, pending: str, method: str, *, origin: Origin) -> Mapping[str, str]:
+    async def begin(self, pending: str, method: str, *, client: ClientInfo) -> Mapping[str, str]:
         """What the client needs for the next step of a pending login by that method.
 
         Raises:
             WrongCredentials: the method may not be used now.
             InvalidPendingLogin: as in `step`.
         """
-        earlier = self._read(pending, origin)
+        earlier = self._read(pending, client)
         if earlier is None:
             raise InvalidPendingLogin("not a pending login")
         way = self.authenticator.find(method)
@@ -145,7 +145,7 @@ class LogIn:
         return await way.begin(account, now=self._now())
 
     async def start_registered(
-        self, account: Account, *, origin: Origin, replaces: str | None, max_access_chars: int | None
+        self, account: Account, *, client: ClientInfo, replaces: str | None, max_access_chars: int | None
     ) -> LoggedIn | None:
         """Start the first session of an account whose password was just set; None when it has changed since.
 
@@ -158,7 +158,7 @@ class LogIn:
         if not isinstance(outcome, Complete):
             raise WrongCredentials
         return await self._start(
-            account, outcome, account.epoch, origin=origin, replaces=replaces, max_access_chars=max_access_chars
+            account, outcome, account.epoch, client=client, replaces=replaces, max_access_chars=max_access_chars
         )
 
     async def _start(
@@ -167,7 +167,7 @@ class LogIn:
         complete: Complete,
         epoch: int,
         *,
-        origin: Origin,
+        client: ClientInfo,
         replaces: str | None,
         max_access_chars: int | None,
         auth_time: int | None = None,
@@ -178,7 +178,7 @@ class LogIn:
                 account.id,
                 account=account,
                 client_id=self.client_id,
-                origin=origin,
+                client=client,
                 guard=LoginGuard(epoch=epoch),
                 replaces=replaces,
                 max_access_chars=max_access_chars,
@@ -199,10 +199,10 @@ class LogIn:
     def _now(self) -> int:
         return self.clock() // 1000
 
-    def _read(self, pending: str | None, origin: Origin) -> PendingLogin | None:
-        return None if pending is None else self.pending.decode(pending, now=self._now(), browser=origin.browser)
+    def _read(self, pending: str | None, client: ClientInfo) -> PendingLogin | None:
+        return None if pending is None else self.pending.decode(pending, now=self._now(), browser=client.browser)
 
-    def _suspend(self, judged: Judged, earlier: PendingLogin | None, needs: NeedsFactor, origin: Origin) -> Pending:
+    def _suspend(self, judged: Judged, earlier: PendingLogin | None, needs: NeedsFactor, client: ClientInfo) -> Pending:
         now = self._now()
         pending = PendingLogin(
             id=secrets.token_urlsafe(PENDING_ID_BYTES) if earlier is None else earlier.id,
@@ -210,7 +210,7 @@ class LogIn:
             epoch=judged.account.epoch if earlier is None else earlier.epoch,
             proofs=judged.proofs,
             expires_at=now + PROOF_SECONDS if earlier is None else earlier.expires_at,
-            browser=digest_of_browser(origin.browser),
+            browser=digest_of_browser(client.browser),
         )
         return Pending(self.pending.encode(pending), needs.methods)
 

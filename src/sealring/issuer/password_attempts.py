@@ -17,9 +17,9 @@ from dataclasses import dataclass
 
 from sealring.audit.event import Event, EventKind
 from sealring.errors import Throttled, WrongCredentials
+from sealring.issuer.client_info import ClientInfo
 from sealring.issuer.commit import CommittingStore
 from sealring.issuer.hashing import HashingSlot, PasswordHasher
-from sealring.issuer.origin import Origin
 from sealring.rate_limits.blocked import BlockedBuckets
 from sealring.rate_limits.bucket import Bucket
 from sealring.rate_limits.buckets import AccountBuckets, address_bucket
@@ -40,7 +40,7 @@ class PasswordAttempt:
     owner: str
     """Of the account's buckets, which success empties."""
     address_bucket: Bucket
-    origin: Origin
+    client: ClientInfo
 
     @property
     def hashing_slot(self) -> HashingSlot:
@@ -86,7 +86,7 @@ class PasswordAttempts:
 
     @asynccontextmanager
     async def attempt(
-        self, buckets: AccountBuckets, origin: Origin, *, hashes: bool = True
+        self, buckets: AccountBuckets, client: ClientInfo, *, hashes: bool = True
     ) -> AsyncIterator[PasswordAttempt]:
         """Count an attempt in an account's buckets, and hold a place for hashing, if it hashes.
 
@@ -94,41 +94,41 @@ class PasswordAttempts:
             Throttled: the buckets are full; nothing was hashed.
             Overloaded: too many wait for a place.
         """
-        address = address_bucket(origin.address, self._address_rate)
-        self._refuse_full(origin, buckets)  # before the queue, so that a throttled flood does not fill it
+        address = address_bucket(client.address, self._address_rate)
+        self._refuse_full(client, buckets)  # before the queue, so that a throttled flood does not fill it
         loop = asyncio.get_running_loop()
         began = loop.time()
         share = f"{buckets.owner} {buckets.ways[0][0].key}"
         try:
             async with (
-                self._hasher.slot(network=network_of(origin.address), share=share, share_width=self._width)
+                self._hasher.slot(network=network_of(client.address), share=share, share_width=self._width)
                 if hashes
                 else nullcontext()
             ) as slot:
                 began = loop.time()
-                self._refuse_full(origin, buckets)  # what came to light while this one waited
+                self._refuse_full(client, buckets)  # what came to light while this one waited
                 _refuse(self._blocked.admit(address, now_ms=self._clock()))
                 if wait := await self._count(buckets):
-                    event = self._event("throttled", origin, cause="account bucket is full")
+                    event = self._event("throttled", client, cause="account bucket is full")
                     await self._store.settle_attempt("", event)
                     raise Throttled(wait)
-                yield PasswordAttempt(slot=slot, owner=buckets.owner, address_bucket=address, origin=origin)
+                yield PasswordAttempt(slot=slot, owner=buckets.owner, address_bucket=address, client=client)
         except WrongCredentials:
             await asyncio.sleep(_until_grid(loop.time() - began, self._answer_grid_seconds))
             raise
 
     @asynccontextmanager
-    async def registration(self, origin: Origin) -> AsyncIterator[HashingSlot]:
+    async def registration(self, client: ClientInfo) -> AsyncIterator[HashingSlot]:
         """Count a registration, and hold a place for it.
 
         Raises:
             Throttled: too many registrations from this address, or too many failures of any kind.
             Overloaded: too many wait for a place.
         """
-        address = address_bucket(origin.address, self._address_rate)
-        self._refuse_full(origin)
-        crowd = address_bucket(origin.address, self._registration_rate, purpose="registration")
-        async with self._hasher.slot(network=network_of(origin.address)) as slot:
+        address = address_bucket(client.address, self._address_rate)
+        self._refuse_full(client)
+        crowd = address_bucket(client.address, self._registration_rate, purpose="registration")
+        async with self._hasher.slot(network=network_of(client.address)) as slot:
             _refuse(self._blocked.admit(address, now_ms=self._clock()))
             if wait := await self._store.count_attempt([crowd], now=self._clock() // 1000):
                 raise Throttled(wait)
@@ -136,30 +136,30 @@ class PasswordAttempts:
 
     async def succeed(self, attempt: PasswordAttempt, *, subject: str, cause: str) -> None:
         """The login is complete: the account's buckets are emptied, the address pays in its wide bucket."""
-        await self._empty(attempt.owner, self._event("login", attempt.origin, subject=subject, cause=cause))
+        await self._empty(attempt.owner, self._event("login", attempt.client, subject=subject, cause=cause))
         await self.accept(attempt)
 
     async def accept(self, attempt: PasswordAttempt) -> None:
         """What was presented is right: the address pays in its wide bucket, and not for a failure."""
         self._blocked.release(attempt.address_bucket, now_ms=self._clock())
-        wide = self._success_bucket(attempt.origin)
+        wide = self._success_bucket(attempt.client)
         if wait := await self._store.count_attempt([wide], now=self._clock() // 1000):
-            await self._found_full(wide, wait, attempt.origin, cause="address login bucket is full")
+            await self._found_full(wide, wait, attempt.client, cause="address login bucket is full")
 
-    async def fail(self, origin: Origin, *, subject: str, cause: str) -> None:
+    async def fail(self, client: ClientInfo, *, subject: str, cause: str) -> None:
         """The attempt failed: its address pays, the audit log has the true cause."""
-        await self._store.settle_attempt("", self._event("login_failed", origin, subject=subject, cause=cause))
-        await self.charge(origin)
+        await self._store.settle_attempt("", self._event("login_failed", client, subject=subject, cause=cause))
+        await self.charge(client)
 
-    async def charge(self, origin: Origin) -> None:
+    async def charge(self, client: ClientInfo) -> None:
         """Count a failure against the address alone."""
-        address = address_bucket(origin.address, self._address_rate)
+        address = address_bucket(client.address, self._address_rate)
         if wait := await self._store.count_attempt([address], now=self._clock() // 1000):
-            await self._found_full(address, wait, origin, cause="address bucket is full")
+            await self._found_full(address, wait, client, cause="address bucket is full")
 
     async def lift(self, owner: str, *, subject: str, cause: str = "lifted by operator") -> None:
         """Empty all of an account's buckets: the operator says so, or a password was proved elsewhere."""
-        await self._empty(owner, self._event("throttled", Origin(""), subject=subject, cause=cause))
+        await self._empty(owner, self._event("throttled", ClientInfo(""), subject=subject, cause=cause))
 
     async def _empty(self, owner: str, event: Event) -> None:
         await self._store.settle_attempt(owner, event)
@@ -188,28 +188,28 @@ class PasswordAttempts:
         """What succeeds is honest more often than not, but costs: ten for every failure allowed (D2, N7)."""
         return RateLimit(min(10 * self._address_rate.limit, MAX_LIMIT), self._address_rate.window_seconds)
 
-    def _success_bucket(self, origin: Origin) -> Bucket:
-        return address_bucket(origin.address, self._wide_rate, purpose="success")
+    def _success_bucket(self, client: ClientInfo) -> Bucket:
+        return address_bucket(client.address, self._wide_rate, purpose="success")
 
-    def _refuse_full(self, origin: Origin, buckets: AccountBuckets | None = None) -> None:
+    def _refuse_full(self, client: ClientInfo, buckets: AccountBuckets | None = None) -> None:
         """Refuse what is known to be full: the address's buckets, or every way of the account's.
 
         Raises:
             Throttled: with the longest of these waits, after which all of them have room.
         """
         now_ms = self._clock()
-        waits = [self._blocked.wait(address_bucket(origin.address, self._address_rate), now_ms=now_ms)]
+        waits = [self._blocked.wait(address_bucket(client.address, self._address_rate), now_ms=now_ms)]
         if buckets is not None:
-            waits.append(self._blocked.wait(self._success_bucket(origin), now_ms=now_ms))
+            waits.append(self._blocked.wait(self._success_bucket(client), now_ms=now_ms))
             waits.append(min(self._blocked.wait(way[0], now_ms=now_ms) for way in buckets.ways))
         _refuse(max(waits))
 
-    async def _found_full(self, bucket: Bucket, wait: int, origin: Origin, *, cause: str) -> None:
+    async def _found_full(self, bucket: Bucket, wait: int, client: ClientInfo, *, cause: str) -> None:
         self._blocked.block(bucket, wait, now_ms=self._clock())
-        await self._store.settle_attempt("", self._event("throttled", origin, cause=cause))
+        await self._store.settle_attempt("", self._event("throttled", client, cause=cause))
 
-    def _event(self, kind: EventKind, origin: Origin, *, subject: str = "", cause: str) -> Event:
-        return Event(kind=kind, at_ms=self._clock(), subject=subject, address=origin.address, cause=cause)
+    def _event(self, kind: EventKind, client: ClientInfo, *, subject: str = "", cause: str) -> Event:
+        return Event(kind=kind, at_ms=self._clock(), subject=subject, address=client.address, cause=cause)
 
 
 def _until_grid(elapsed_seconds: float, grid_seconds: float) -> float:

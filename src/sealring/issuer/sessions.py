@@ -25,9 +25,9 @@ from sealring.errors import (
     WrongCredentials,
 )
 from sealring.issuer.access_tokens import AccessToken, AccessTokenIssuer
+from sealring.issuer.client_info import ClientInfo
 from sealring.issuer.commit import CommittingStore
 from sealring.issuer.device import describe_device
-from sealring.issuer.origin import Origin
 from sealring.issuer.store_clock import check_clock
 from sealring.sessions.access_token import check_claims
 from sealring.sessions.grant import Grant, GrantFor, check_acr, check_amr, check_subject, scope_tokens
@@ -120,7 +120,7 @@ class Sessions:
         scopes: Iterable[str] | None = None,
         claims: Mapping[str, Any] | None = None,
         client_id: str,
-        origin: Origin,
+        client: ClientInfo,
         guard: LoginGuard | None = None,
         account: Account | None = None,
         replaces: str | None = None,
@@ -136,7 +136,7 @@ class Sessions:
             scopes: what the session may do; left out, what `grant_for` or else the account says.
             claims: added to each access token; left out, what `grant_for` says when it is asked.
             client_id: the OAuth client, or the issuer's own name for its pages.
-            origin: where the request came from.
+            client: where the request came from.
             guard: for accounts: what was verified, held against the row in the inserting transaction (U13).
             account: whose session it is, when it is an account of ours.
             replaces: sid that the same browser held before (C1).
@@ -165,8 +165,8 @@ class Sessions:
             client_id=client_id,
             scopes=given or (),
             claims=claims or {},
-            device=describe_device(origin.user_agent),
-            address=origin.address,
+            device=describe_device(client.user_agent),
+            address=client.address,
             created_at=now,
             auth_time=now if auth_time is None else auth_time,
             amr=check_amr(amr),
@@ -190,7 +190,7 @@ class Sessions:
             at_ms=now_ms,
             subject=subject,
             session=session.id,
-            address=origin.address,
+            address=client.address,
             detail={"device": session.device},
         )
         epoch = await self._store.start_session(session, event, guard=guard, cap=self._policy.cap, replaces=replaces)
@@ -198,7 +198,7 @@ class Sessions:
             raise WrongCredentials
         return self._issued(session, token_of(session), session.scopes, draft.sign(epoch), now)
 
-    async def refresh(self, text: str, *, origin: Origin, max_access_chars: int | None = None) -> Issued:
+    async def refresh(self, text: str, *, client: ClientInfo, max_access_chars: int | None = None) -> Issued:
         """Trade a refresh token for the next one and a fresh access token (RFC 6749 §6, design D5).
 
         Raises:
@@ -223,7 +223,7 @@ class Sessions:
             )
             match decision:
                 case Ended() | Expired() | Reused():
-                    await self._refuse(decision, record.session, origin)
+                    await self._refuse(decision, record.session, client)
                 case Superseded():
                     raise RefreshSuperseded("a newer refresh token is in use")
                 case Repeat(child):
@@ -312,7 +312,7 @@ class Sessions:
         """Live sessions of the subject, or of everybody; the newest first, and no more than `limit`."""
         return await self._store.list_sessions(subject, now=self._clock() // 1000, limit=limit)
 
-    async def _refuse(self, why: Ended | Expired | Reused, session: Session, origin: Origin) -> None:
+    async def _refuse(self, why: Ended | Expired | Reused, session: Session, client: ClientInfo) -> None:
         """Refuse, and end what is to end for it in one transaction with the event (I4, I5).
 
         Returns only when the row has moved meanwhile: then the decision was about another row.
@@ -321,7 +321,7 @@ class Sessions:
             SessionEnded, RefreshReused: why.
             StoreUnavailable: a limit has come by our clock, which the store's contradicts (T1).
         """
-        whose = {"subject": session.subject, "session": session.id, "address": origin.address}
+        whose = {"subject": session.subject, "session": session.id, "address": client.address}
         match why:
             case Ended():
                 self._over_here(session.id)

@@ -50,7 +50,7 @@ async def list_sessions(call: Call[None]) -> ManySessions:
 async def end_session(call: Call[None]) -> None:
     """End one of the caller's sessions, everywhere."""
     service, caller, session_id = call.service, call.principal, call.path["session_id"]
-    await service.issuer.end_session(session_id, subject=caller.subject, origin=service.origin(call.head))
+    await service.issuer.end_session(session_id, subject=caller.subject, client=service.client(call.head))
     if session_id == caller.session_id:
         _forget(call, depth=2)
 
@@ -64,7 +64,7 @@ async def end_sessions(call: Call[None]) -> None:
     service, caller = call.service, call.principal
     query: EndSessions = call.query
     await service.issuer.end_sessions(
-        caller.subject, keep=caller.session_id if query.keep else None, origin=service.origin(call.head)
+        caller.subject, keep=caller.session_id if query.keep else None, client=service.client(call.head)
     )
     if not query.keep:
         _forget(call)
@@ -79,7 +79,7 @@ async def change_password(call: Call[PasswordChange]) -> Tokens:
         call.body.current,
         call.body.new,
         keep_session=caller.session_id,
-        origin=service.origin(call.head),
+        client=service.client(call.head),
         max_access_chars=service.cookies.max_access_chars if by_cookie else None,
     )
     # the tokens of the session that goes on come as the caller's came

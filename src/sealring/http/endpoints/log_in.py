@@ -17,7 +17,7 @@ async def register(call: Call[Registration]) -> Tokens:
         body.username,
         body.password,
         email=body.email,
-        origin=service.origin(call.head),
+        client=service.client(call.head),
         replaces=_replaced(call, body.delivery),
         max_access_chars=_max_access_chars(call, body.delivery),
     )
@@ -30,7 +30,7 @@ async def log_in(call: Call[LogIn]) -> Tokens:
     logged_in = await service.issuer.log_in(
         body.username,
         body.password,
-        origin=service.origin(call.head, device=body.device),
+        client=service.client(call.head, device=body.device),
         replaces=_replaced(call, body.delivery),
         max_access_chars=_max_access_chars(call, body.delivery),
     )

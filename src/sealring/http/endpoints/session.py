@@ -15,7 +15,7 @@ async def refresh(call: Call[Refresh | None]) -> Tokens:
     if call.body is not None:
         if cookie is not None:
             raise InvalidRequest("a refresh token in the body and one in a cookie")
-        issued = await service.issuer.refresh(call.body.refresh_token, origin=service.origin(head))
+        issued = await service.issuer.refresh(call.body.refresh_token, client=service.client(head))
         return service.deliver(head, call.headers, issued, "body")
     if cookie is None:
         if service.refresh_cookies(head):
@@ -24,7 +24,7 @@ async def refresh(call: Call[Refresh | None]) -> Tokens:
     # A refusal clears no cookie: it may arrive after another tab has logged in, and would take that login along.
     service.check_cookie_use(head, service.issuer.sessions.session_of(cookie))
     issued = await service.issuer.refresh(
-        cookie, origin=service.origin(head), max_access_chars=service.cookies.max_access_chars
+        cookie, client=service.client(head), max_access_chars=service.cookies.max_access_chars
     )
     return service.deliver(head, call.headers, issued, "cookie")
 
@@ -34,6 +34,6 @@ async def log_out(call: Call[Refresh | None]) -> None:
     service, head = call.service, call.head
     shown = read_shown(service, head, None if call.body is None else call.body.refresh_token)
     for session_id in sessions_to_end(shown, lambda session_id: service.check_cookie_use(head, session_id)):
-        await service.issuer.log_out(session_id, origin=service.origin(head))
+        await service.issuer.log_out(session_id, client=service.client(head))
     service.clear_cookies(head, call.headers)
     call.headers.append((b"clear-site-data", b'"cache"'))  # the back button finds nothing (C11)

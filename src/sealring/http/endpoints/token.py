@@ -49,13 +49,13 @@ async def _grant(call: Call[dict[str, str]]) -> tuple[Issued, str | None]:
             logged_in = await service.issuer.log_in(
                 _member(form, "username"),
                 _member(form, "password"),
-                origin=service.origin(call.head, device=form.get("device")),
+                client=service.client(call.head, device=form.get("device")),
                 replaces=None,
             )
             return logged_in.issued, logged_in.device
         case "refresh_token":
             text = _member(form, "refresh_token")
-            return await service.issuer.refresh(text, origin=service.origin(call.head)), None
+            return await service.issuer.refresh(text, client=service.client(call.head)), None
         case _:
             served = " and ".join(grants_served(password_grant=service.password_grant))
             raise UnsupportedGrant(f"this endpoint takes only {served}")

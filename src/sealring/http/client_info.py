@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from sealring.http.client_address import TrustedProxy, client_address
 from sealring.http.cookies import read_cookie
-from sealring.issuer.origin import Origin
+from sealring.issuer.client_info import ClientInfo
 
 MAX_USER_AGENT = 512
 
@@ -39,12 +39,14 @@ def scope_of(request: AsgiRequest) -> Mapping[str, Any]:
     return scope
 
 
-def client_origin(scope: Mapping[str, Any], *, trusted_proxies: Sequence[TrustedProxy], device_cookie: bytes) -> Origin:
+def client_info(
+    scope: Mapping[str, Any], *, trusted_proxies: Sequence[TrustedProxy], device_cookie: bytes
+) -> ClientInfo:
     """The client's address, its user agent and the device cookie that it shows."""
     headers = scope["headers"]
     agent = next((value for name, value in headers if name == b"user-agent"), b"")
     device = read_cookie(headers, device_cookie)
-    return Origin(
+    return ClientInfo(
         address=client_address(scope, trusted_proxies),
         user_agent=agent[:MAX_USER_AGENT].decode("latin-1"),
         device_cookie=None if device is None else device.decode("ascii"),

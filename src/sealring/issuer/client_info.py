@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
-    """Who is asking. An operator at the command line is `Origin("")`."""
+class ClientInfo:
+    """Who is asking. An operator at the command line is `ClientInfo("")`."""
 
     address: str
     """IP address of the client; any other text counts as one shared, unknown place (U10)."""
