@@ -277,12 +277,12 @@ async def test_f5_a_source_that_hangs_is_given_up(node: Node) -> None:
     assert not await follower.poll()
 
 
-async def test_the_loop_polls_and_a_hint_hurries_it(node: Node) -> None:
+async def test_the_loop_polls_and_a_hint_wakes_it(node: Node) -> None:
     node.follower = follow(node.feed, node.clock, poll_interval=600)
     await node.follower.start()
     try:
         node.feed.entries = [dead(1)]
-        node.follower.hurry()
+        node.follower.wake()
         async with asyncio.timeout(5):
             while node.refuses("sid-1") is None:  # noqa: ASYNC110 - the follower is a task beside us
                 await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""F12: the hint hurries a follower and does nothing else, whether it comes, stays away, lies or fails."""
+"""F12: the hint wakes a follower and does nothing else, whether it comes, stays away, lies or fails."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ async def test_f12_following_works_whatever_the_hint_does(wait: Callable[[], Cor
     await follower.stop()
 
 
-async def test_f12_a_hint_hurries_a_follower_that_would_poll_in_ten_minutes() -> None:
+async def test_f12_a_hint_wakes_a_follower_that_would_poll_in_ten_minutes() -> None:
     feed = Feed(never)
     feed.wait_for_change = feed.news.wait  # type: ignore[assignment]
     follower = a_follower(feed, poll_interval=600)

@@ -58,17 +58,17 @@ class Follower:
         self._incarnation = ""
         self._digest = 0
         self._tasks: tuple[asyncio.Task[None], ...] = ()
-        self._hurry = asyncio.Event()
+        self._wake = asyncio.Event()
         self._said_stale = False
 
-    def hurry(self) -> None:
-        """Poll now: somebody hinted that there is news. Never needed for correctness."""
-        self._hurry.set()
+    def wake(self) -> None:
+        """Poll now: a hint says that something may have changed. Never needed for correctness (F12)."""
+        self._wake.set()
 
     async def start(self) -> None:
         """Load everything once, if the source answers, and keep polling until `stop`, or until the event loop ends."""
         watch_forks(self)
-        self._hurry = asyncio.Event()  # the earlier one may belong to an event loop that has ended
+        self._wake = asyncio.Event()  # the earlier one may belong to an event loop that has ended
         await self.poll()
         self._tasks = (
             asyncio.create_task(self._follow(), name="sealring follower"),
@@ -95,7 +95,7 @@ class Follower:
         """The tasks are the parent's: this node is stale until it is started, and then loads everything."""
         self._of_parent = self._tasks
         self._tasks = ()
-        self._hurry = asyncio.Event()
+        self._wake = asyncio.Event()
         self.node.forget_position(f"not started: {FORKED}")
 
     async def poll(self) -> bool:
@@ -208,14 +208,14 @@ class Follower:
         while True:
             try:
                 async with asyncio.timeout(self._poll_interval):
-                    await self._hurry.wait()
+                    await self._wake.wait()
             except TimeoutError:
                 pass
-            self._hurry.clear()
+            self._wake.clear()
             await self.poll()
 
     async def _listen(self) -> None:
-        """Hurry when the source hints at news."""
+        """Wake the poll when the source hints at news."""
         while True:
             try:
                 await self._source.wait_for_change()
@@ -223,7 +223,7 @@ class Follower:
                 log.debug("no hints", extra={"sealring": {"cause": type(error).__name__}})
                 await asyncio.sleep(self._poll_interval)
             else:
-                self.hurry()
+                self.wake()
                 await asyncio.sleep(HINT_PAUSE_SECONDS)
 
     def _say_freshness(self) -> None:

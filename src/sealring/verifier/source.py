@@ -41,7 +41,7 @@ class Source(Protocol):
     async def wait_for_change(self) -> None:
         """Return when a poll may find something: soon after a revocation, for no reason, or never.
 
-        Only ever a hurry: a node that is never told, told lies or given errors here keeps every promise (F12).
+        It is only a hint: a node that gets none, false ones or errors here keeps every promise (F12).
 
         Raises:
             Unavailable: the source of hints cannot be reached.
