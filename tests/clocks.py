@@ -17,13 +17,13 @@ class FrozenClock:
 
     def __init__(self, now: float = START) -> None:
         self.steady_seconds = 1000.0
-        self.epoch = now - self.steady_seconds
+        self.offset = now - self.steady_seconds
 
     def steady(self) -> float:
         return self.steady_seconds
 
     def now_ms(self) -> int:
-        return round((self.epoch + self.steady_seconds) * 1000)
+        return round((self.offset + self.steady_seconds) * 1000)
 
     def adjust(self) -> None:
         """Nothing to look at."""
@@ -32,7 +32,7 @@ class FrozenClock:
         self.steady_seconds += seconds
 
     def step(self, seconds: float) -> None:
-        self.epoch += seconds
+        self.offset += seconds
 
 
 def on_clock(store: Store, now_ms: Callable[[], int]) -> Store:

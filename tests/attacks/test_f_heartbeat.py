@@ -45,7 +45,7 @@ class SteadyByHand(FrozenClock):
         return time.time_ns() // 1_000_000
 
     def adjust(self) -> None:
-        self.epoch = time.time() - self.steady_seconds
+        self.offset = time.time() - self.steady_seconds
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ log = logging.getLogger("sealring.clock")
 class Clock(Protocol):
     """What shells read the time from."""
 
-    epoch: float
+    offset: float
     """Unix time at `steady() == 0`, seconds."""
 
     def steady(self) -> float:
@@ -42,7 +42,7 @@ class SystemClock:
 
     def __init__(self, leeway: float) -> None:
         self._leeway = leeway
-        self.epoch = time.time() - self.steady()
+        self.offset = time.time() - self.steady()
         self._said = False
 
     if hasattr(time, "CLOCK_BOOTTIME"):
@@ -59,14 +59,14 @@ class SystemClock:
 
     def now_ms(self) -> int:
         """See `Clock.now_ms`."""
-        return int((self.epoch + self.steady()) * 1000)
+        return int((self.offset + self.steady()) * 1000)
 
     def adjust(self) -> None:
         """See `Clock.adjust`."""
-        epoch = time.time() - self.steady()
-        if epoch >= self.epoch - self._leeway:
-            self.epoch = epoch
+        offset = time.time() - self.steady()
+        if offset >= self.offset - self._leeway:
+            self.offset = offset
             self._said = False
         elif not self._said:
-            log.error("wall clock went back; counting on", extra={"seconds": round(self.epoch - epoch, 3)})
+            log.error("wall clock went back; counting on", extra={"seconds": round(self.offset - offset, 3)})
             self._said = True

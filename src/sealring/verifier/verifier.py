@@ -52,7 +52,7 @@ class Verifier:
             trusted = node.trusted
             tokens = self._compile(trusted)
             self._compiled = trusted, tokens
-        principal = tokens.verify(token, steady + self._clock.epoch)
+        principal = tokens.verify(token, steady + self._clock.offset)
         cause = node.revocations.cause(principal.session_id, principal.subject, principal.epoch, principal.kid)
         if cause is not None:
             raise Revoked(cause)
