@@ -12,6 +12,7 @@ import pytest
 
 from sealring import Sealring
 from sealring.audit.event import EVENTS, Event, EventKind, Severity, faults_of
+from sealring.authentication.method import METHODS
 from sealring.errors import RefreshReused, SessionEnded, Throttled, WrongCredentials
 from sealring.issuer.client_info import ClientInfo
 from sealring.rate_limits.rate import RateLimit
@@ -132,9 +133,10 @@ def test_what_a_row_does_not_name_is_a_fault(event: Event, faults: list[str]) ->
 def test_every_cause_of_a_row_is_written_somewhere() -> None:
     files = [file for file in SOURCE.rglob("*.py") if file.parent.name != "audit"]
     source = "".join(file.read_text(encoding="utf-8") for file in files)
+    proofs = {f"{method.name} verified" for method in METHODS}  # put together from the methods that were proved
     for row in EVENTS.values():
         for cause in row.causes:
-            assert f'"{cause}"' in source, cause
+            assert cause in proofs or f'"{cause}"' in source, cause
 
 
 def test_every_end_of_a_session_is_explained_and_in_the_audit_log() -> None:

@@ -15,7 +15,7 @@ from sealring.jwt.base64url import encode
 class OneTime:
     """One row. It is worth nothing from `expires_at` on (Unix seconds)."""
 
-    digest: str
+    digest: str = field(repr=False)
     """`digest_of` what is presented; at most one row has it."""
     purpose: str
     """What it is good for; taken for anything else it is not there."""

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 from sealring.accounts.account import Account
 from sealring.accounts.changes import AccountChange
 from sealring.accounts.credential import Credential
-from sealring.audit.event import Event
+from sealring.audit.event import EVENTS, Event
 from sealring.authentication.one_time import OneTime
 from sealring.rate_limits.bucket import Bucket
 from sealring.revocation.entry import Entry
@@ -74,7 +74,8 @@ class CommittingStore:
 
     def _publish(self, event: Event) -> None:
         fields = {"subject": event.subject, "session": event.session, "address": event.address, "cause": event.cause}
-        log.info(
+        log.log(
+            getattr(logging, EVENTS[event.kind].severity.upper()),
             event.kind,
             extra={"sealring": {name: value for name, value in fields.items() if value} | dict(event.detail)},
         )

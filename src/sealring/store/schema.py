@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from importlib.resources import files
 from typing import Literal
@@ -27,7 +27,7 @@ class Migration:
     number: int
     name: str
     statements: tuple[str, ...]
-    digest: str
+    digest: str = field(repr=False)
     """Of the statements. The database keeps it, so that a step that was edited after it was applied is noticed."""
 
 
