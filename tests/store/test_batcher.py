@@ -167,3 +167,20 @@ async def test_closing_waits_no_longer_than_a_caller_may_and_fails_what_has_not_
     server.may_go_on.set()
     await work.ended()
     assert server.batches == [["x1"], ["y1"]]
+
+
+async def test_callers_that_come_again_as_the_last_batches_end_are_served() -> None:
+    """Both places end in one turn of the loop: a caller who comes in that turn must find a place free."""
+    server = Server()
+    work = batcher_of(server)
+
+    async def submit(item: str, times: int) -> list[str]:
+        return [await work.submit(item) for _ in range(times)]
+
+    again = asyncio.create_task(submit("a1", 2))
+    await settle()
+    once = asyncio.create_task(submit("b1", 1))
+    await settle()
+    server.may_go_on.set()
+    async with asyncio.timeout(2):
+        assert list(await asyncio.gather(again, once)) == [["A1", "A1"], ["B1"]]

@@ -29,9 +29,9 @@ hostssl all all 127.0.0.1/32 trust
 def guarded() -> Iterator[tuple[Cluster, str]]:
     """A server that asks `locked` for a password and wants TLS from the network; its DSN by socket."""
     port = free_port()
-    with own_cluster((*FAST, "-c listen_addresses=127.0.0.1")) as cluster:
+    with own_cluster(FAST) as cluster:
         cluster.stop("fast")
-        cluster.settings = (*cluster.settings, f"-c port={port}")
+        cluster.settings = (*cluster.settings, "-c listen_addresses=127.0.0.1", f"-c port={port}")
         (cluster.folder / "data" / "pg_hba.conf").write_text(RULES)
         cluster.start()
         cluster.dsn += f"&port={port}"

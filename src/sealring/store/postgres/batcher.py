@@ -13,7 +13,7 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 import psycopg
 
@@ -73,9 +73,7 @@ class Batcher(Generic[T, R]):
         self._waiting.setdefault(self.key(item), deque()).append(request)
         self._count += 1
         if len(self._tasks) < BATCHES:
-            task = loop.create_task(self._run())
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._tasks.add(loop.create_task(self._run()))
         patience = loop.call_later(self.budget_seconds, _fail, (request,), TimeoutError())
         try:
             return await request.future
@@ -103,6 +101,14 @@ class Batcher(Generic[T, R]):
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _run(self) -> None:
+        try:
+            await self._run_batches()
+        finally:
+            # in the step that found nothing waiting: a caller who comes next must find the place free, or it waits for
+            # a task that looks no more
+            self._tasks.discard(cast("asyncio.Task[None]", asyncio.current_task()))
+
+    async def _run_batches(self) -> None:
         while self._waiting:
             batch = self._take()
             if not batch:
