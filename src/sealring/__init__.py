@@ -1,7 +1,7 @@
 """Sealring: JWT sessions, checked locally in microseconds, revoked everywhere within seconds.
 
 The door: few names, no logic. Nothing happens on import, and what only the issuing half needs
-(FastAPI, Argon2) is imported when its name is first asked for, so that a service that only verifies
+(Argon2, the stores) is imported when its name is first asked for, so that a service that only verifies
 pays for nothing else.
 """
 

@@ -426,7 +426,7 @@ class Sealring:
         await self.issuer.sessions.end_subject(subject)
 
     async def refresh_claims(self, subject: str) -> None:
-        """Make the subject's access tokens stale: the next refresh brings new claims, nobody is logged out."""
+        """Make the subject's access tokens outdated: the next refresh brings new claims, nobody is logged out."""
         check_subject(subject)
         await self.open()
         await self.issuer.sessions.refresh_claims(subject)

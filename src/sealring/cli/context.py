@@ -26,7 +26,7 @@ def with_issuer(work: Callable[[Sealring], Awaitable[T]]) -> T:
 
 @asynccontextmanager
 async def _opened() -> AsyncIterator[Sealring]:
-    from sealring.sealring import Sealring  # noqa: PLC0415 - help and version start without FastAPI
+    from sealring.sealring import Sealring  # noqa: PLC0415 - help and version start without Argon2 and the stores
 
     auth = Sealring()
     await auth.open(follow=False)

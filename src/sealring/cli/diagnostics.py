@@ -230,7 +230,7 @@ def _version(found: int, newest: int) -> Finding | None:
 
 
 async def _store(settings: Settings, *, with_keys: bool) -> list[Finding]:
-    from sealring.sealring import Sealring  # noqa: PLC0415 - `serve` looks at .env before it loads FastAPI
+    from sealring.sealring import Sealring  # noqa: PLC0415 - `serve` looks at .env before it loads the stores
 
     url = settings.database_url
     newest = read_migrations("sqlite")[-1].number

@@ -121,7 +121,7 @@ def warn_of(finding: Finding) -> None:
 
 async def find_signing_key(settings: Settings) -> None:
     """Open the store and find a signing key, so that what is wrong is said before anybody connects."""
-    from sealring.sealring import Sealring  # noqa: PLC0415 - the other commands start without FastAPI
+    from sealring.sealring import Sealring  # noqa: PLC0415 - the other commands start without the stores
 
     auth = Sealring(settings)
     await auth.open(follow=False)

@@ -64,7 +64,7 @@ class Authenticator:
         """Prove one thing, counted, recorded and evenly timed.
 
         Raises:
-            WrongCredentials, Throttled, Overloaded: as in `step`.
+            WrongCredentials, Throttled, Overloaded: see `LogIn.step`.
         """
         attempts = self.accounts.attempts
         account, bucket_name = await self._claimed(earlier, way, response)

@@ -1,10 +1,10 @@
 """The signing keys of this issuer: made, sealed, published, rotated and revoked through the store.
 
 Every node holds the same ring. The node that first sees that a key is wanted writes it by
-compare-and-swap, so two nodes that start at once agree on one key (K6). Decisions are
-`key_life`'s; here they are carried out. They are decisions of time, so a node whose clock is not the
-store's leaves the ring as it is: one that runs a month ahead would drop the key that all others sign
-with (T1). What this node signs with, its own verifier knows: both change in the same step (I12).
+compare-and-swap, so two nodes that start at once agree on one key (K6). Decisions are made
+in `sealring.signing_keys.lifecycle`; here they are carried out. They are decisions of time, so a node
+whose clock is not the store's leaves the ring as it is: one that runs a month ahead would drop the key
+that all others sign with (T1). What this node signs with, its own verifier knows: both change in the same step (I12).
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, assert_never
 
 from sealring.accounts.account import Account
-from sealring.audit.event import Event
+from sealring.audit.event import Event, EventKind
 from sealring.errors import (
     NotGranted,
     RefreshReused,
@@ -391,7 +391,9 @@ class Sessions:
             issued_at=now,
         )
 
-    def _event(self, kind: Any, *, subject: str = "", session: str = "", address: str = "", cause: str = "") -> Event:
+    def _event(
+        self, kind: EventKind, *, subject: str = "", session: str = "", address: str = "", cause: str = ""
+    ) -> Event:
         return Event(kind=kind, at_ms=self._clock(), subject=subject, session=session, address=address, cause=cause)
 
 

@@ -1,1 +1,1 @@
-"""RateLimit limits: buckets, rates, device recognition. Pure."""
+"""Rate limits: buckets, rates, device recognition. Pure."""

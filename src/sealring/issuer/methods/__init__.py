@@ -30,7 +30,7 @@ class Failed:
 class LoginMethod(Protocol):
     """One way to log in.
 
-    Rate limits, audit lines and the time of a failure are not its business: `LogIn` does them for all methods.
+    Rate limits, audit lines and the time of a failure are not its business: `Authenticator` does them for all methods.
     """
 
     row: Method
