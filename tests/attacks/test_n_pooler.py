@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
 import pytest
@@ -14,7 +15,7 @@ import pytest
 from sealring import Sealring
 from sealring.accounts.changes import PasswordChange
 from sealring.cli.run import run
-from sealring.errors import StoreUnavailable
+from sealring.errors import Revoked, StoreUnavailable
 from sealring.rate_limits.bucket import Bucket
 from sealring.rate_limits.rate import RateLimit
 from sealring.sessions.revocation import EndSession, EndSubject
@@ -29,6 +30,8 @@ from tests.store.samples import NOW, a_key, a_session, an_account, an_event
 from tests.store.test_contract import moved
 
 pytestmark = [pytest.mark.anyio, pytest.mark.postgres]
+
+T = TypeVar("T")
 
 SEEN = "current_setting('synchronous_commit'), current_setting('statement_timeout'), current_setting('plan_cache_mode')"
 OURS = ("on", "5s", "force_generic_plan")
@@ -62,16 +65,32 @@ async def store(pooled_dsn: str, postgres_dsn: str) -> AsyncIterator[PostgresSto
     await opened.close()
 
 
+async def patient(ask: Callable[[], Awaitable[T]]) -> T:
+    """Ask once more where the machine stood still for longer than a caller waits: a retry is safe (D5).
+
+    Only for want of time. Another statement than ours, or none, is an error of the server and no reason to retry.
+    """
+    try:
+        return await ask()
+    except StoreUnavailable as error:
+        if not isinstance(error.__cause__, TimeoutError):
+            raise
+        return await ask()
+
+
 async def test_n9_parallel_sessions_start_refresh_and_end(pooled_dsn: str) -> None:
     auth = Sealring(secret=SECRET, database_url=pooled_dsn)
     async with auth.lifespan():
 
         async def live(caller: int) -> None:
             for turn in range(8):
-                started = await auth.start_session(f"{caller}-{turn}", scopes=["orders:read"])
-                refreshed = await auth.refresh_session(started.refresh_token)
-                assert auth.verify(refreshed.access_token.text).subject == f"{caller}-{turn}"
-                assert await auth.revoke_session(started.session.id)
+                subject = f"{caller}-{turn}"
+                started = await patient(partial(auth.start_session, subject, scopes=["orders:read"]))
+                refreshed = await patient(partial(auth.refresh_session, started.refresh_token))
+                assert auth.verify(refreshed.access_token.text).subject == subject
+                await patient(partial(auth.revoke_session, started.session.id))
+                with pytest.raises(Revoked):
+                    auth.verify(refreshed.access_token.text)
 
         await asyncio.gather(*(live(caller) for caller in range(12)))
         assert await auth.follower.poll()
