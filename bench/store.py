@@ -32,7 +32,7 @@ import psycopg
 import uvloop
 
 from sealring.audit.event import Event
-from sealring.sessions.revocation import StaleSubject
+from sealring.sessions.revocation import RefreshClaims
 from sealring.sessions.session import Session
 from sealring.store.postgres import PostgresStore
 from sealring.store.protocol import Store
@@ -265,7 +265,7 @@ async def revocations(store: Store) -> float:
         done = 0
         while time.perf_counter() < begin + SECONDS:
             await store.revoke(
-                StaleSubject(subject=f"{caller}"),
+                RefreshClaims(subject=f"{caller}"),
                 Event(kind="claims_refreshed", at_ms=NOW * 1000),
                 now=NOW,
             )

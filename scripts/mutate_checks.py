@@ -41,7 +41,7 @@ MODULES = (
     "key_confusion",
     "headers",
     "signing",
-    "remote_keys",
+    "remote_key_set",
     "pem",
     "durations",
     "one_shot",
@@ -54,7 +54,7 @@ STAGES = (
     ("tests/attacks/test_j_tokens.py", *(f"tests/jwt/test_{name}.py" for name in ("verifier", "claims", "key_set"))),
     (
         *(f"tests/jwt/test_{name}.py" for name in ("one_shot", "base64url", "compact", "strict_json", "sign")),
-        *(f"tests/jwt/test_{name}.py" for name in ("durations", "algorithms", "remote_keys", "keys")),
+        *(f"tests/jwt/test_{name}.py" for name in ("durations", "algorithms", "remote_key_set", "keys")),
         "tests/jwt/test_new_key_type.py",
         "tests/verifier/test_remote_keys.py",
         "tests/vectors",

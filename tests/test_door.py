@@ -96,7 +96,7 @@ def test_a_base_install_says_which_extra_is_needed(line: str, absent: str) -> No
 @pytest.mark.parametrize(
     ("line", "absent"),
     [
-        ("from sealring import Sealring; import sealring.http.table", "fastapi starlette"),
+        ("from sealring import Sealring; import sealring.http.routes", "fastapi starlette"),
         ("import sealring.frameworks.asgi", "fastapi starlette"),
         ("import sealring.frameworks.starlette", "fastapi"),
     ],

@@ -19,7 +19,7 @@ from sealring.issuer.client_info import ClientInfo
 from tests.serving import PASSWORD, cheap_sealring
 from tests.store.samples import a_key, an_account
 
-SENSITIVE = re.compile(r"token|hash|secret|sealed|password|device|digest|salt|jwk|csrf|^text$")
+SENSITIVE = re.compile(r"token|hash|secret|encrypted|password|device|digest|salt|jwk|csrf|^text$")
 HARMLESS = {
     "token_id": "a name of a token, which opens nothing",
     "token_type": "the word Bearer",
@@ -91,7 +91,7 @@ async def test_i15_what_a_log_in_gives_shows_no_token_and_no_hash() -> None:
     "value",
     [
         an_account(password_hash="xyzzy"),
-        a_key(sealed=b"xyzzy"),
+        a_key(encrypted=b"xyzzy"),
         ClientInfo("192.0.2.1", "agent", "xyzzy"),
         Credential("xyzzy", from_cookie=True),
     ],

@@ -17,7 +17,7 @@ from sealring import Sealring
 from sealring.errors import ConfigurationError
 from sealring.jwt.algorithms import ALGORITHMS
 from sealring.rate_limits.rate import RateLimit
-from sealring.settings import SETTINGS, Algorithm, Duration, Settings, SettingsArguments, is_loopback, load_settings
+from sealring.settings import SETTINGS, AlgorithmName, Duration, Settings, SettingsArguments, is_loopback, load_settings
 from tests.serving import SECRET
 
 
@@ -306,7 +306,7 @@ def test_an_empty_variable_leaves_the_files_word(monkeypatch: pytest.MonkeyPatch
 
 
 def test_every_algorithm_of_the_table_can_be_set_by_its_current_name() -> None:
-    assert set(get_args(Algorithm)) == {name for name, row in ALGORITHMS.items() if row.old_name_of is None}
+    assert set(get_args(AlgorithmName)) == {name for name, row in ALGORITHMS.items() if row.old_name_of is None}
 
 
 def test_every_setting_that_code_or_a_page_names_exists() -> None:

@@ -16,11 +16,11 @@ from sealring.http.authenticate import RequestAuthenticator
 from sealring.http.client_address import plain_address
 from sealring.http.client_info import AsgiRequest, client_info, scope_of
 from sealring.http.endpoint import Endpoint
-from sealring.http.fetch_metadata import check_no_foreign_page, origin_of
+from sealring.http.fetch_metadata import check_same_origin, origin_of
 from sealring.http.middleware import App, Protect, SessionMiddleware
 from sealring.http.problems import Refused
+from sealring.http.routes import ENDPOINTS, HEALTH, METRICS
 from sealring.http.service import AuthService
-from sealring.http.table import ENDPOINTS, HEALTH, METRICS
 from sealring.issuer.account_commands import AccountCommands
 from sealring.issuer.client_info import ClientInfo
 from sealring.issuer.commit import OnEvent
@@ -314,7 +314,7 @@ class Sealring:
         Raises:
             CrossSite: the browser says that it was another site's page. A program passes.
         """
-        check_no_foreign_page(scope_of(request)["headers"], frozenset({origin_of(self.settings.issuer)}))
+        check_same_origin(scope_of(request)["headers"], frozenset({origin_of(self.settings.issuer)}))
 
     async def problem_response(self, request: Request | WebSocket, error: Exception) -> Response:
         """Answer a route of one's own with the refusal that it raised, as our routes do (RFC 9457).

@@ -11,7 +11,7 @@ import pytest
 from sealring.errors import NameTaken, StoreUnavailable
 from sealring.revocation.entry import Entry, entry_digest
 from sealring.revocation.feed import FeedPage
-from sealring.sessions.revocation import StaleSubject
+from sealring.sessions.revocation import RefreshClaims
 from sealring.store import open_store
 from sealring.store.protocol import Store
 from sealring.store.revocation_log import digest_of
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def make_stale(store: Store, subject: str = "42", *, now: int = NOW) -> Entry:
-    (entry,) = (await store.revoke(StaleSubject(subject=subject), an_event("claims_refreshed"), now=now)).entries
+    (entry,) = (await store.revoke(RefreshClaims(subject=subject), an_event("claims_refreshed"), now=now)).entries
     return entry
 
 

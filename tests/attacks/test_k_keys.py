@@ -209,7 +209,7 @@ async def test_k7_a_node_without_the_secret_that_sealed_the_keys_refuses_to_star
     await stranger.store.close()
     both = cheap_sealring(SqliteStore(path, clock.now_ms), clock, secret=f"{OTHER_SECRET},{SECRET}")
     await both.open()
-    assert await both.issuer.keys.reseal() == 2
+    assert await both.issuer.keys.reencrypt() == 2
     await both.close()
     alone = cheap_sealring(SqliteStore(path, clock.now_ms), clock, secret=OTHER_SECRET)
     await alone.open()
@@ -227,7 +227,7 @@ async def test_r13_tokens_of_the_old_secret_live_until_it_is_removed(tmp_path: P
     assert both.csrf_tokens.matches(csrf, issued.session.id)
     assert both.verify(issued.access_token.text).subject == "42"
     renewed = await both.refresh_session(issued.refresh_token)
-    await both.issuer.keys.reseal()
+    await both.issuer.keys.reencrypt()
     await both.close()
     alone = cheap_sealring(SqliteStore(path, clock.now_ms), clock, secret=OTHER_SECRET)
     await alone.open()
@@ -236,6 +236,6 @@ async def test_r13_tokens_of_the_old_secret_live_until_it_is_removed(tmp_path: P
         with pytest.raises(Exception, match="not a refresh token"):
             await alone.refresh_session(issued.refresh_token)
         assert (await alone.refresh_session(renewed.refresh_token)).session.subject == "42"
-        assert alone.verify(issued.access_token.text).subject == "42", "its signing key was sealed again, not lost"
+        assert alone.verify(issued.access_token.text).subject == "42", "its signing key was encrypted again, not lost"
     finally:
         await alone.close()

@@ -24,7 +24,7 @@ from sealring.issuer.access_ttl import LEASE_SECONDS
 from sealring.issuer.client_info import ClientInfo
 from sealring.issuer.log_in import LoggedIn
 from sealring.sessions.lifetimes import LEEWAY_SECONDS
-from sealring.sessions.revocation import StaleSubject
+from sealring.sessions.revocation import RefreshClaims
 from sealring.settings import load_settings
 from sealring.store.memory import MemoryStore
 from sealring.store.postgres import PostgresStore
@@ -322,7 +322,7 @@ async def test_n1_a_revocation_that_races_a_declaration_sees_it_or_is_seen(postg
         other = await psycopg.AsyncConnection.connect(postgres_dsn)
         async with other:
             await other.execute("SELECT 1 FROM store FOR UPDATE")
-            revoking = asyncio.create_task(store.revoke(StaleSubject(subject="42"), an_event(), now=NOW))
+            revoking = asyncio.create_task(store.revoke(RefreshClaims(subject="42"), an_event(), now=NOW))
             async with await psycopg.AsyncConnection.connect(postgres_dsn, autocommit=True) as watching:
                 while True:
                     cursor = await watching.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")

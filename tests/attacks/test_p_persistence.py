@@ -20,7 +20,7 @@ import pytest
 from sealring.errors import ConfigurationError, StoreUnavailable
 from sealring.rate_limits.bucket import Bucket
 from sealring.rate_limits.rate import RateLimit
-from sealring.sessions.revocation import EndSession, EndSubject, StaleSubject
+from sealring.sessions.revocation import EndSession, EndSubject, RefreshClaims
 from sealring.store import open_store
 from sealring.store.postgres import PostgresStore
 from sealring.store.protocol import FINISHED_SESSION_SECONDS, Store
@@ -144,7 +144,7 @@ async def behind(proxy: CuttingProxy, postgres_dsn: str, tmp_path: Path) -> Asyn
 
 
 async def make_stale(store: Store) -> int:
-    (entry,) = (await store.revoke(StaleSubject(subject="42"), an_event(), now=NOW)).entries
+    (entry,) = (await store.revoke(RefreshClaims(subject="42"), an_event(), now=NOW)).entries
     return entry.epoch
 
 
@@ -322,7 +322,7 @@ async def test_d8_callers_that_leave_take_no_connection_with_them(postgres_dsn: 
     async with opened(postgres_dsn) as store:
         for number in range(60):
             calls = [
-                asyncio.ensure_future(store.revoke(StaleSubject(subject=str(call)), an_event(), now=NOW))
+                asyncio.ensure_future(store.revoke(RefreshClaims(subject=str(call)), an_event(), now=NOW))
                 for call in range(5)
             ]
             await asyncio.sleep(0.0005 * (number % 8))

@@ -76,7 +76,7 @@ async def all_that_happens(auth: Sealring, clock: FrozenClock) -> list[Event]:
     await auth.close()
     newer = cheap_sealring(auth.store, clock, secret=f"{secrets.token_hex(64)},{SECRET}")
     await newer.open()
-    assert await newer.issuer.keys.reseal()
+    assert await newer.issuer.keys.reencrypt()
     await newer.close()
     return await auth.store.read_events(limit=10_000)
 

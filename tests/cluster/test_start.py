@@ -13,7 +13,7 @@ import pytest
 from sealring import Issued, Sealring
 from sealring.cli.run import run
 from sealring.errors import StoreUnavailable, TokenError, Unavailable
-from sealring.sessions.revocation import StaleSubject
+from sealring.sessions.revocation import RefreshClaims
 from sealring.store.postgres import PostgresStore
 from sealring.store.records import Committed
 from sealring.store.schema import read_migrations
@@ -79,7 +79,7 @@ def test_p8_a_node_of_an_older_version_refuses_a_newer_schema(sealring: Command,
 async def test_f5_writers_that_wait_for_a_locked_row_do_not_make_the_node_stale(postgres_dsn: str) -> None:
     store = PostgresStore(postgres_dsn)
     await store.open()
-    revocation = StaleSubject(subject="42")
+    revocation = RefreshClaims(subject="42")
     await store.revoke(revocation, an_event("claims_refreshed"), now=NOW)
     async with await psycopg.AsyncConnection.connect(postgres_dsn) as holder:
         await holder.execute("SELECT 1 FROM subjects WHERE subject = '42' FOR UPDATE")

@@ -47,8 +47,10 @@ class Thief:
         self._refresh_tokens = RefreshTokenCodec(root.derive("refresh token"))
         key_encryption = KeyEncryption(root.derive("signing keys at rest"))
         with closing(sqlite3.connect(database)) as db:
-            rows = db.execute("SELECT kid, sealed FROM signing_keys").fetchall()
-        self.keys = [jwt.Key.from_jwk(json.loads(key_encryption.unwrap(sealed, kid=kid)[0])) for kid, sealed in rows]
+            rows = db.execute("SELECT kid, encrypted FROM signing_keys").fetchall()
+        self.keys = [
+            jwt.Key.from_jwk(json.loads(key_encryption.unwrap(encrypted, kid=kid)[0])) for kid, encrypted in rows
+        ]
 
     def access_tokens(self, like: str) -> list[str]:
         """The same token with another life, signed with every key."""

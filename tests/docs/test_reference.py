@@ -12,7 +12,7 @@ import pytest
 from sealring.cli.run import sealring
 from sealring.demo import create_app
 from sealring.http.problems import ANSWERS
-from sealring.http.table import ENDPOINTS, HEALTH, METRICS
+from sealring.http.routes import ENDPOINTS, HEALTH, METRICS
 from sealring.settings import PREFIX, SETTINGS, Settings, load_settings
 
 ROOT = Path(__file__).parents[2]

@@ -9,7 +9,7 @@ import pytest
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Response
 
 from sealring.http.openapi import document
-from sealring.http.table import ENDPOINTS, HEALTH
+from sealring.http.routes import ENDPOINTS, HEALTH
 from tests.serving import PASSWORD, cheap_sealring
 
 pytestmark = pytest.mark.anyio

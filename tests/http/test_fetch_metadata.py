@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from sealring.errors import CrossSite
 from sealring.http.fetch_metadata import (
     Site,
-    check_cookie_use,
-    check_no_foreign_page,
+    check_csrf,
+    check_same_origin,
     decide_same_origin,
     origin_of,
     read_csrf_token,
@@ -87,10 +87,10 @@ def test_the_table_of_who_may_act_by_cookie(fields: Fields, may: bool) -> None: 
         return (text, session_id) == ("good", "sid")
 
     if may:
-        check_cookie_use(fields, OURS, "sid", matches)
+        check_csrf(fields, OURS, "sid", matches)
     else:
         with pytest.raises(CrossSite):
-            check_cookie_use(fields, OURS, "sid", matches)
+            check_csrf(fields, OURS, "sid", matches)
 
 
 def test_without_a_checker_no_token_is_good() -> None:
@@ -100,7 +100,7 @@ def test_without_a_checker_no_token_is_good() -> None:
 
 @pytest.mark.parametrize("fields", [[], [fetch(b"none")], [fetch(b"same-origin")], [origin(b"https://example.com")]])
 def test_log_in_is_open_to_programs_and_our_own_pages(fields: Fields) -> None:
-    check_no_foreign_page(fields, OURS)
+    check_same_origin(fields, OURS)
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_log_in_is_open_to_programs_and_our_own_pages(fields: Fields) -> None:
 )
 def test_log_in_is_closed_to_other_sites(fields: Fields) -> None:
     with pytest.raises(CrossSite):
-        check_no_foreign_page(fields, OURS)
+        check_same_origin(fields, OURS)
 
 
 @given(

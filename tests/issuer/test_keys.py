@@ -1,4 +1,4 @@
-"""The ring of signing keys, carried out through the store: made, sealed, published, rotated, revoked, resealed."""
+"""The ring of signing keys in the store: made, encrypted, published, rotated, revoked, encrypted anew."""
 
 from __future__ import annotations
 
@@ -278,7 +278,7 @@ async def test_nodes_of_two_algorithms_that_start_in_step_have_their_say_once(cl
 async def test_who_only_reads_makes_no_key(store: Store, clock: FrozenClock) -> None:
     keys = ring(store, clock)
     await keys.read()
-    assert (keys.listing(), await keys.reseal(), (await store.read_keys()).keys) == ([], 0, ())
+    assert (keys.listing(), await keys.reencrypt(), (await store.read_keys()).keys) == ([], 0, ())
 
 
 async def test_rotating_from_a_shell_of_another_algorithm_takes_the_standby_that_is_there(
@@ -301,8 +301,8 @@ async def test_r13_a_second_secret_reads_and_resealing_moves_to_the_first(store:
     await both.load()
     kid = both.signing().kid
     assert kid == old.signing().kid
-    assert await both.reseal() == 2
-    assert await both.reseal() == 0
+    assert await both.reencrypt() == 2
+    assert await both.reencrypt() == 0
     new = ring(store, clock, secrets=(NEW,))
     await new.load()
     assert new.signing().kid == kid
@@ -332,7 +332,7 @@ async def test_a_sealed_key_under_another_kid_is_not_believed(store: Store, cloc
     await keys.load()
     found = await store.read_keys()
     first, second = found.keys
-    crossed = (replace(first, sealed=second.sealed), replace(second, sealed=first.sealed))
+    crossed = (replace(first, encrypted=second.encrypted), replace(second, encrypted=first.encrypted))
     await store.write_keys(found.version, crossed, an_event(), now=START)
     reader = ring(store, clock)
     await reader.load()

@@ -74,16 +74,18 @@ def key_encryption(text: str) -> KeyEncryption:
 
 @given(st.binary(max_size=200), st.text(st.characters(codec="ascii"), min_size=1))
 def test_what_is_sealed_opens_under_the_same_kid(plain: bytes, kid: str) -> None:
-    sealed = key_encryption(ONE).wrap(plain, kid=kid, nonce=secrets.token_bytes(12))
-    assert key_encryption(ONE).unwrap(sealed, kid=kid) == (plain, True)
-    assert key_encryption(f"{TWO},{ONE}").unwrap(sealed, kid=kid) == (plain, False)
+    encrypted = key_encryption(ONE).wrap(plain, kid=kid, nonce=secrets.token_bytes(12))
+    assert key_encryption(ONE).unwrap(encrypted, kid=kid) == (plain, True)
+    assert key_encryption(f"{TWO},{ONE}").unwrap(encrypted, kid=kid) == (plain, False)
 
 
 @pytest.mark.parametrize("spoil", ["kid", "secret", "bit", "short", "empty"])
 def test_i15_what_was_moved_or_changed_does_not_open(spoil: str) -> None:
-    sealed = key_encryption(ONE).wrap(b"the private key", kid="k1", nonce=secrets.token_bytes(12))
+    encrypted = key_encryption(ONE).wrap(b"the private key", kid="k1", nonce=secrets.token_bytes(12))
     opener, kid = key_encryption(TWO if spoil == "secret" else ONE), "k2" if spoil == "kid" else "k1"
-    text = {"bit": sealed[:-1] + bytes([sealed[-1] ^ 1]), "short": sealed[:10], "empty": b""}.get(spoil, sealed)
+    text = {"bit": encrypted[:-1] + bytes([encrypted[-1] ^ 1]), "short": encrypted[:10], "empty": b""}.get(
+        spoil, encrypted
+    )
     with pytest.raises(ConfigurationError, match=f"signing key {kid} cannot be opened") as caught:
         opener.unwrap(text, kid=kid)
     assert caught.value.hint

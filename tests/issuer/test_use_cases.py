@@ -211,7 +211,7 @@ ROWS: dict[Callable[..., Any], str | tuple[UseCase, list[str], list[str]]] = {
         ["key"],
         ["key_revoked", "key_published"],
     ),
-    SigningKeys.reseal: READS,
+    SigningKeys.reencrypt: READS,
     Sealring.start_session: (lambda s: s.auth.start_session("43"), [], ["session_started"]),
     Sealring.revoke_session: (
         lambda s: s.auth.revoke_session(s.own.session.id),

@@ -91,7 +91,7 @@ class Driver(Protocol):
 
 
 class _Keys:
-    """The refresh MAC keys; reads what was ever sealed, for the test's own eyes."""
+    """The refresh MAC keys; reads what was ever encrypted, for the test's own eyes."""
 
     def __init__(self) -> None:
         self._ever = [secrets.token_bytes(32)]

@@ -29,7 +29,9 @@ OTHER = replace(POLICY, algorithm="Ed25519")
 
 
 def key(kid: str, signs_from: int, *, published_at: int = 0, alg: str = "ES256") -> SigningKey:
-    return SigningKey(kid=kid, alg=alg, public_jwk="{}", sealed=b"", published_at=published_at, signs_from=signs_from)
+    return SigningKey(
+        kid=kid, alg=alg, public_jwk="{}", encrypted=b"", published_at=published_at, signs_from=signs_from
+    )
 
 
 Ring = tuple[SigningKey, ...]

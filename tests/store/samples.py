@@ -64,7 +64,7 @@ def a_key(kid: str = "k1", **fields: Any) -> SigningKey:
         "kid": kid,
         "alg": "ES256",
         "public_jwk": '{"kty":"EC"}',
-        "sealed": b"\x00\xff sealed",
+        "encrypted": b"\x00\xff encrypted",
         "published_at": NOW,
         "signs_from": NOW,
     }

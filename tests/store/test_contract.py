@@ -13,7 +13,7 @@ from sealring.rate_limits.bucket import Bucket
 from sealring.rate_limits.rate import RateLimit
 from sealring.revocation.entry import Entry
 from sealring.sessions.lifetimes import LEEWAY_SECONDS
-from sealring.sessions.revocation import EndSession, EndSubject, StaleSubject
+from sealring.sessions.revocation import EndSession, EndSubject, RefreshClaims
 from sealring.sessions.session import Session
 from sealring.store.protocol import FINISHED_SESSION_SECONDS, Store
 from sealring.store.records import Committed, DeclaredTtl, LoginGuard
@@ -44,7 +44,7 @@ async def start(
     return started_of(await store.start_session(session, an_event(), guard=guard, cap=cap, replaces=replaces))
 
 
-async def revoke(store: Store, revocation: EndSession | EndSubject | StaleSubject) -> tuple[Entry, ...]:
+async def revoke(store: Store, revocation: EndSession | EndSubject | RefreshClaims) -> tuple[Entry, ...]:
     return (await store.revoke(revocation, an_event("session_ended"), now=NOW)).entries
 
 
@@ -504,7 +504,7 @@ async def test_ending_a_subject_is_one_entry_whatever_the_number_of_sessions(sto
 async def test_j18_a_stale_subject_keeps_its_sessions(store: Store) -> None:
     session = a_session()
     await start(store, session)
-    entries = await revoke(store, StaleSubject(subject="42")) + await revoke(store, StaleSubject(subject="42"))
+    entries = await revoke(store, RefreshClaims(subject="42")) + await revoke(store, RefreshClaims(subject="42"))
     assert [(entry.kind, entry.epoch) for entry in entries] == [("subject", 1), ("subject", 2)]
     record = await store.read_session(session.id)
     assert record is not None
@@ -512,7 +512,7 @@ async def test_j18_a_stale_subject_keeps_its_sessions(store: Store) -> None:
 
 
 async def test_concurrent_epoch_raises_are_all_counted(store: Store) -> None:
-    entries = await asyncio.gather(*(revoke(store, StaleSubject(subject="42")) for _ in range(20)))
+    entries = await asyncio.gather(*(revoke(store, RefreshClaims(subject="42")) for _ in range(20)))
     assert sorted(entry.epoch for (entry,) in entries) == list(range(1, 21))
     assert sorted(entry.number for (entry,) in entries) == list(range(1, 21))
 
@@ -621,7 +621,7 @@ async def test_n1_d19_every_revocation_is_kept_for_the_longest_declared_life(sto
     (killed,) = (await store.write_keys(0, [a_key()], an_event(), revoked_kid="k1", now=NOW)).entries
     started = await start(store, a_session(account.id), replaces=replaced.id)
     assert started is not None
-    (stale,) = await revoke(store, StaleSubject(subject="42"))
+    (stale,) = await revoke(store, RefreshClaims(subject="42"))
     (ended,) = await revoke(store, EndSubject(subject="42", cause="logout"))
     (changed,) = (await store.change_account(account.id, ScopesChange(scopes=()), an_event(), now=NOW)).entries
     (anew,) = (await store.reset_after_restore(an_event("store_restored"), now=NOW)).entries
@@ -654,7 +654,7 @@ async def test_n1_t1_a_clock_that_is_fast_makes_no_life_lapse(store: Store) -> N
 
 async def test_n1_t1_a_clock_that_is_slow_keeps_a_revocation_no_shorter(store: Store) -> None:
     at = (await store.load_feed(None)).time_ms // 1000
-    (entry,) = (await store.revoke(StaleSubject(subject="42"), an_event(), now=at - 86_400)).entries
+    (entry,) = (await store.revoke(RefreshClaims(subject="42"), an_event(), now=at - 86_400)).entries
     assert entry.expires_at >= at + LEEWAY_SECONDS
 
 
@@ -745,7 +745,7 @@ async def test_purge_forgets_what_nothing_can_ask_for(store: Store) -> None:
 
 async def test_purge_keeps_a_revocation_until_no_token_can_be_concerned(store: Store) -> None:
     await declare_ttl(store)
-    await revoke(store, StaleSubject(subject="42"))
+    await revoke(store, RefreshClaims(subject="42"))
     await store.purge(now=NOW + RETAIN, audit_seconds=0)
     assert len((await store.load_feed(None)).entries) == 1
     await store.purge(now=NOW + RETAIN + 1, audit_seconds=0)
@@ -769,7 +769,7 @@ async def test_purge_works_through_more_rows_than_one_piece(store: Store) -> Non
     for piece in range(0, 520, 104):
         subjects = [str(number) for number in range(piece, piece + 104)]
         await asyncio.gather(*(start(store, a_session(subject)) for subject in subjects))
-        await asyncio.gather(*(revoke(store, StaleSubject(subject=subject)) for subject in subjects))
+        await asyncio.gather(*(revoke(store, RefreshClaims(subject=subject)) for subject in subjects))
     live = a_session("live", created_at=NOW + 100 * 86_400)
     await start(store, live)
     await store.purge(now=NOW + 100 * 86_400, audit_seconds=0)

@@ -23,7 +23,7 @@ def a_credential(account_id: str, id: str = "key-1", **fields: Any) -> Credentia
     values: dict[str, Any] = {
         "method": "passkey",
         "public": b"\x00public\xff",
-        "sealed": b"\x00sealed\xff",
+        "encrypted": b"\x00sealed\xff",
         "label": "my phone ✓",
         "created_at": NOW,
     }
@@ -64,7 +64,7 @@ async def epoch_of(store: Store, account_id: str) -> int:
 async def test_credentials_come_back_as_they_were_written(store: Store) -> None:
     ada, bob = await with_account(store), await with_account(store, "bob")
     later = a_credential(ada, "a later one", created_at=NOW + 1, counter=2**40, last_used_at=NOW + 2, label="")
-    own, other = a_credential(ada), a_credential(bob, "key-2", public=b"", sealed=b"")
+    own, other = a_credential(ada), a_credential(bob, "key-2", public=b"", encrypted=b"")
     for credential in (later, own, other):
         assert await add(store, credential)
     assert await store.find_credentials(account_id=ada) == [own, later]
@@ -139,7 +139,7 @@ async def test_the_use_of_a_credential_changes_neither_its_owner_nor_its_keys(st
     ada = await with_account(store)
     before = a_credential(ada)
     assert await add(store, before)
-    forged = replace(before, account_id="bob", method="x", public=b"x", sealed=b"x", created_at=0, counter=1)
+    forged = replace(before, account_id="bob", method="x", public=b"x", encrypted=b"x", created_at=0, counter=1)
     assert await store.advance_credential(before, forged)
     assert await store.find_credentials(id=before.id) == [replace(before, counter=1)]
     assert await epoch_of(store, ada) == 1

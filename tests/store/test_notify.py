@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from sealring.errors import StoreUnavailable
-from sealring.sessions.revocation import StaleSubject
+from sealring.sessions.revocation import RefreshClaims
 from sealring.store.memory import MemoryStore
 from sealring.store.postgres import PostgresStore
 from sealring.store.protocol import Store
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def revoke(store: Store) -> None:
-    await store.revoke(StaleSubject(subject="42"), an_event("claims_refreshed"), now=NOW)
+    await store.revoke(RefreshClaims(subject="42"), an_event("claims_refreshed"), now=NOW)
 
 
 async def test_f12_waiting_for_news_can_be_given_up_at_any_time(store: Store) -> None:

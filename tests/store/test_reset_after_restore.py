@@ -10,7 +10,7 @@ import pytest
 from sealring import Sealring, jwt
 from sealring.errors import SessionEnded, TokenError
 from sealring.issuer.sessions import Issued
-from sealring.sessions.revocation import StaleSubject
+from sealring.sessions.revocation import RefreshClaims
 from sealring.store.protocol import Store
 from sealring.store.sqlite import SqliteStore
 from tests.clocks import FrozenClock
@@ -32,7 +32,7 @@ async def test_p7_every_session_ends_and_every_epoch_rises(store: Store) -> None
     sessions = [a_session(account.id), a_session("42"), a_session("43")]
     for session in sessions:
         await store.start_session(session, an_event(), guard=None, cap=9, replaces=None)
-    await store.revoke(StaleSubject(subject="42"), an_event(), now=NOW)
+    await store.revoke(RefreshClaims(subject="42"), an_event(), now=NOW)
     before = {session.id: await store.read_session(session.id) for session in sessions}
     await restored(store)
     for session in sessions[:2]:

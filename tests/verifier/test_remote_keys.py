@@ -16,7 +16,7 @@ import pytest
 
 from sealring import jwt
 from sealring.errors import Unavailable, UnknownKey
-from sealring.jwt import remote_keys as decisions
+from sealring.jwt import remote_key_set as decisions
 from sealring.verifier import remote_keys
 from sealring.verifier.remote_keys import RemoteKeys
 
@@ -246,7 +246,7 @@ def test_an_unforeseen_error_does_not_end_the_refreshing(publisher: Publisher, m
 
 FORKING = """
 import os, sys, time
-from sealring.jwt import remote_keys as decisions
+from sealring.jwt import remote_key_set as decisions
 from sealring.verifier.remote_keys import RemoteKeys
 
 decisions.COOLDOWN_SECONDS = 0

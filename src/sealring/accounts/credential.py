@@ -20,7 +20,7 @@ class Credential:
     """The name of the method that uses it; see `sealring.authentication.method`."""
     public: bytes = b""
     """What verifies, such as a public key."""
-    sealed: bytes = field(default=b"", repr=False)
+    encrypted: bytes = field(default=b"", repr=False)
     """What must stay secret, encrypted under a key of the root secret: a database dump opens nothing (I15)."""
     label: str = ""
     """For its owner: "my phone"."""

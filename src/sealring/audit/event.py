@@ -30,7 +30,7 @@ EventKind = Literal[
     "refresh_reused",
     "key_published",
     "key_revoked",
-    "keys_resealed",
+    "keys_reencrypted",
     "store_restored",
 ]
 Severity = Literal["info", "warning"]
@@ -158,7 +158,7 @@ EVENTS: Mapping[EventKind, EventRow] = MappingProxyType(
             detail={"kid": "of the key"},
             severity="warning",
         ),
-        "keys_resealed": _row(
+        "keys_reencrypted": _row(
             "Signing keys were encrypted anew under the first root secret.", detail={"kids": "of the keys"}
         ),
         "store_restored": _row(

@@ -40,7 +40,7 @@ UNIQUE_LOCAL = IPv6Network("fc00::/7")
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class CheckResult:
     """The result of one check."""
 
     subject: str
@@ -49,37 +49,37 @@ class Finding:
     hint: str | None = None
 
 
-def good(subject: str, words: str) -> Finding:
+def good(subject: str, words: str) -> CheckResult:
     """A check that passed."""
-    return Finding(subject, good=True, words=words)
+    return CheckResult(subject, good=True, words=words)
 
 
-def wrong(subject: str, words: str, hint: str | None = None) -> Finding:
+def wrong(subject: str, words: str, hint: str | None = None) -> CheckResult:
     """A check that failed, and how to fix it."""
-    return Finding(subject, good=False, words=words, hint=hint)
+    return CheckResult(subject, good=False, words=words, hint=hint)
 
 
-def diagnose() -> list[Finding]:
+def diagnose() -> list[CheckResult]:
     """Run every check."""
     try:
         settings = load_settings()
     except SealringError as error:
         return [_failed("configuration", error)]
-    findings = [Finding("configuration", True, f"issuer {settings.issuer}, {settings.algorithm}")]  # noqa: FBT003 - reads as its name
-    findings.append(_secret(settings))
-    findings.append(env_file())
-    findings.append(cookies(settings))
-    findings.append(trusted_proxies(settings))
-    findings.append(_bound(settings))
-    findings.extend(asyncio.run(_store(settings, with_keys=findings[1].good)))
-    return [finding for finding in findings if finding.words]
+    results = [CheckResult("configuration", True, f"issuer {settings.issuer}, {settings.algorithm}")]  # noqa: FBT003 - reads as its name
+    results.append(_secret(settings))
+    results.append(env_file())
+    results.append(cookies(settings))
+    results.append(trusted_proxies(settings))
+    results.append(_bound(settings))
+    results.extend(asyncio.run(_store(settings, with_keys=results[1].good)))
+    return [result for result in results if result.words]
 
 
-def _failed(subject: str, error: SealringError) -> Finding:
+def _failed(subject: str, error: SealringError) -> CheckResult:
     return wrong(subject, str(error), hint_of(error))
 
 
-def _secret(settings: Settings) -> Finding:
+def _secret(settings: Settings) -> CheckResult:
     try:
         secret = RootSecret.parse(settings.secret)
     except SealringError as error:
@@ -88,7 +88,7 @@ def _secret(settings: Settings) -> Finding:
     return good("secret", f"{len(secret.secrets)} listed, fingerprint {marks}: the same, in this order, on every node")
 
 
-def env_file() -> Finding:
+def env_file() -> CheckResult:
     """Whether `.env` is its owner's alone (K7)."""
     path = Path(".env")
     if not path.is_file():
@@ -99,7 +99,7 @@ def env_file() -> Finding:
     return good(".env", f"mode {mode:o}")
 
 
-def cookies(settings: Settings) -> Finding:
+def cookies(settings: Settings) -> CheckResult:
     """Whether browsers keep the cookies that we set."""
     parts = urlsplit(settings.issuer)
     loopback = is_loopback(parts.hostname or "")
@@ -115,7 +115,7 @@ def cookies(settings: Settings) -> Finding:
     return good("cookies", words)
 
 
-def _bound(settings: Settings) -> Finding:
+def _bound(settings: Settings) -> CheckResult:
     words = f"a store outage longer than {settings.max_staleness:g} s stops authenticated requests"
     if settings.poll_interval * 2 > settings.max_staleness:
         return wrong(
@@ -126,14 +126,14 @@ def _bound(settings: Settings) -> Finding:
     return good("staleness", words)
 
 
-def _lag(took_seconds: float, settings: Settings) -> Finding:
+def _lag(took_seconds: float, settings: Settings) -> CheckResult:
     words = f"a poll takes {took_seconds * 1000:.0f} ms of the {settings.max_staleness:g} s that a node may lag"
     if took_seconds * 2 > settings.max_staleness:
         return wrong("lag", words, "check the network and the load between this node and its store")
     return good("lag", words)
 
 
-def _writes(page: FeedPage, settings: Settings) -> Finding:
+def _writes(page: FeedPage, settings: Settings) -> CheckResult:
     """Whether this store still acknowledges what is written, or was left behind (F8)."""
     if page.acknowledged_ms is None:
         return good("writes", "")
@@ -147,22 +147,22 @@ def _writes(page: FeedPage, settings: Settings) -> Finding:
     )
 
 
-def _clock(ahead_ms: int) -> Finding:
+def _clock(ahead_ms: int) -> CheckResult:
     words = f"{ahead_ms} ms ahead of the store's"
     if abs(ahead_ms) > LEEWAY_SECONDS * 1000:
         return wrong("clock", f"{words}: this node refuses to serve", "run NTP on this machine and on the store's")
     return good("clock", words)
 
 
-def _access_ttl(page: FeedPage, settings: Settings) -> Finding:
+def _access_ttl(page: FeedPage, settings: Settings) -> CheckResult:
     """Whether the life of tokens that is set here is the one in use (N1). Other processes may have other settings."""
     longest = page.longest_access_ttl
     if longest in {0, settings.access_ttl}:
         return good("access tokens", f"live {settings.access_ttl} s, by the settings and by the store")
     words = f"live {settings.access_ttl} s by the settings here, and up to {longest} s by the store"
     if longest < settings.access_ttl:
-        return Finding("access tokens", True, words, "a server that starts with this setting makes it known first")  # noqa: FBT003 - reads as its name
-    return Finding(
+        return CheckResult("access tokens", True, words, "a server that starts with this setting makes it known first")  # noqa: FBT003 - reads as its name
+    return CheckResult(
         "access tokens",
         True,  # noqa: FBT003 - as above
         words,
@@ -171,7 +171,7 @@ def _access_ttl(page: FeedPage, settings: Settings) -> Finding:
     )
 
 
-def trusted_proxies(settings: Settings) -> Finding:
+def trusted_proxies(settings: Settings) -> CheckResult:
     """Whether strangers can write their own address, and so choose whose attempts theirs are counted with (U10)."""
     for network in settings.trusted_proxies:
         if network == "unix":
@@ -189,8 +189,8 @@ def trusted_proxies(settings: Settings) -> Finding:
     return good("proxies", "")
 
 
-async def _keys(auth: Sealring) -> Finding:
-    """Whether this node's secrets open every key that others have sealed. Read-only: never creates a key."""
+async def _keys(auth: Sealring) -> CheckResult:
+    """Whether this node's secrets open every key that others have encrypted. Read-only: never creates a key."""
     try:
         await auth.issuer.keys.read()
         if not auth.issuer.keys.listing():
@@ -219,7 +219,7 @@ def _could_be_made(url: str) -> bool:
         return False
 
 
-def _version(found: int, newest: int) -> Finding | None:
+def _version(found: int, newest: int) -> CheckResult | None:
     """What there is to say of a store that was not brought to this version yet. To look further would do it."""
     if found == 0:
         return good("store", NOT_THERE)
@@ -229,7 +229,7 @@ def _version(found: int, newest: int) -> Finding | None:
     return wrong("schema", words, "run `sealring migrate`; a server that starts does the same")
 
 
-async def _store(settings: Settings, *, with_keys: bool) -> list[Finding]:
+async def _store(settings: Settings, *, with_keys: bool) -> list[CheckResult]:
     from sealring.sealring import Sealring  # noqa: PLC0415 - `serve` looks at .env before it loads the stores
 
     url = settings.database_url
@@ -243,7 +243,7 @@ async def _store(settings: Settings, *, with_keys: bool) -> list[Finding]:
         await store.open()
     except SealringError as error:
         return [_failed("store", error)]
-    findings = []
+    results = []
     try:
         auth = Sealring(settings, store=store) if with_keys else None
         await store.heartbeat(every_ms=round(settings.heartbeat_seconds * 1000))
@@ -251,19 +251,19 @@ async def _store(settings: Settings, *, with_keys: bool) -> list[Finding]:
         asked = time.monotonic()
         tail = await store.load_feed(page.head)
         took = time.monotonic() - asked
-        findings.append(good("store", f"open, {len(page.entries)} live revocations, head {page.head}"))
+        results.append(good("store", f"open, {len(page.entries)} live revocations, head {page.head}"))
         if store.behind_pooler:
-            findings.append(good("pooler", POOLED))
-        findings.append(good("schema", f"version {newest}"))
-        findings.append(good("incarnation", f"{tail.incarnation[:8]}: the same on every node"))
-        findings.append(_access_ttl(tail, settings))
-        findings.append(_lag(took, settings))
-        findings.append(_writes(tail, settings))
-        findings.append(_clock(time.time_ns() // 1_000_000 - tail.time_ms))
+            results.append(good("pooler", POOLED))
+        results.append(good("schema", f"version {newest}"))
+        results.append(good("incarnation", f"{tail.incarnation[:8]}: the same on every node"))
+        results.append(_access_ttl(tail, settings))
+        results.append(_lag(took, settings))
+        results.append(_writes(tail, settings))
+        results.append(_clock(time.time_ns() // 1_000_000 - tail.time_ms))
         if auth is not None:
-            findings.append(await _keys(auth))
+            results.append(await _keys(auth))
     except SealringError as error:
-        findings.append(_failed("store", error))
+        results.append(_failed("store", error))
     finally:
         await store.close()
-    return findings
+    return results

@@ -61,7 +61,7 @@ def revoke(kid: str) -> None:
 @keys.command()
 def reencrypt() -> None:
     """Encrypt again, under the first secret, every key that an older secret encrypted."""
-    number = with_issuer(lambda auth: auth.issuer.keys.reseal())
+    number = with_issuer(lambda auth: auth.issuer.keys.reencrypt())
     say(f"keys encrypted again under the first secret: {number}")
 
 

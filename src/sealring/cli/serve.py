@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from sealring.cli.diagnostics import Finding, cookies, env_file
+from sealring.cli.diagnostics import CheckResult, cookies, env_file
 from sealring.cli.output import say, say_warning
 from sealring.cli.setup import DOTENV, check_no_keys, write_dotenv
 from sealring.errors import ConfigurationError
@@ -103,9 +103,9 @@ def prepare(host: str, url: str) -> None:
     warn_of(cookies(settings) if named or is_loopback(host) else nameless(url))
 
 
-def nameless(url: str) -> Finding:
+def nameless(url: str) -> CheckResult:
     """What follows when others can reach us, and nobody has said under which name."""
-    return Finding(
+    return CheckResult(
         "issuer",
         good=False,
         words=f"SEALRING_ISSUER is not set, so it is {url}: no browser on another machine can log in with cookies",
@@ -113,10 +113,10 @@ def nameless(url: str) -> Finding:
     )
 
 
-def warn_of(finding: Finding) -> None:
+def warn_of(result: CheckResult) -> None:
     """Say on stderr what `check` would call wrong, and go on: who may read a file is the operator's affair."""
-    if not finding.good:
-        say_warning(f"{finding.subject}: {finding.words}", finding.hint)
+    if not result.good:
+        say_warning(f"{result.subject}: {result.words}", result.hint)
 
 
 async def find_signing_key(settings: Settings) -> None:

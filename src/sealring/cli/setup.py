@@ -66,7 +66,7 @@ def write_dotenv(path: Path = DOTENV) -> None:
 
 
 async def check_no_keys(settings: Settings) -> None:
-    """Open the store, and see that a fresh secret would do: one cannot open the keys that another has sealed.
+    """Open the store, and see that a fresh secret would do: one cannot open the keys that another has encrypted.
 
     Raises:
         ConfigurationError: the store cannot be used, or has keys.

@@ -16,7 +16,7 @@ import msgspec
 
 from sealring.errors import InsufficientScope, MissingCredential, SealringError, Stale
 from sealring.http.credentials import find_credential
-from sealring.http.fetch_metadata import SAFE_METHODS, MatchesCsrf, check_cookie_use, origin_of
+from sealring.http.fetch_metadata import SAFE_METHODS, MatchesCsrf, check_csrf, origin_of
 from sealring.http.problems import Refused, report
 from sealring.verifier.principal import Principal
 
@@ -99,7 +99,7 @@ class RequestAuthenticator:
                 return self._nothing
             principal = self.verify(credential.token)
             if credential.from_cookie and (scope["type"] != "http" or scope["method"] not in SAFE_METHODS):
-                check_cookie_use(scope["headers"], self._origins, principal.session_id, self._matches_csrf)
+                check_csrf(scope["headers"], self._origins, principal.session_id, self._matches_csrf)
         except SealringError as error:
             # the result lives in the scope: a traceback would tie the frames to it in a cycle
             return AuthResult(self.verify, None, error.with_traceback(None))

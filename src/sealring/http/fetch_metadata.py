@@ -99,7 +99,7 @@ def read_csrf_token(headers: Headers, session_id: str, matches: MatchesCsrf | No
     return state
 
 
-def check_cookie_use(
+def check_csrf(
     headers: Headers, allowed_origins: frozenset[bytes], session_id: str, matches: MatchesCsrf | None
 ) -> None:
     """Check that an unsafe request may act on its cookie, for the cookie's session.
@@ -112,7 +112,7 @@ def check_cookie_use(
         raise CrossSite("no proof of same origin")
 
 
-def check_no_foreign_page(headers: Headers, allowed_origins: frozenset[bytes]) -> None:
+def check_same_origin(headers: Headers, allowed_origins: frozenset[bytes]) -> None:
     """Refuse requests of another site's page, with or without a cookie: login, registration, refresh, logout (C2).
 
     A program that sends neither field passes: it is not a browser that could be tricked.

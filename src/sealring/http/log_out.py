@@ -79,12 +79,12 @@ def read_shown(service: AuthService, head: Head, refresh_token: str | None) -> S
     )
 
 
-def sessions_to_end(shown: Shown, check_cookie_use: Callable[[str], None]) -> list[str]:
-    """Return the sessions to end, each once; `check_cookie_use` asks for the proof that a session's cookies need (I13).
+def sessions_to_end(shown: Shown, check_csrf: Callable[[str], None]) -> list[str]:
+    """Return the sessions to end, each once; `check_csrf` asks for the proof that a session's cookies need (I13).
 
     Raises:
         InvalidRequest: one of the sessions shown might live on, or two ways speak of two sessions.
-        CrossSite: from `check_cookie_use`.
+        CrossSite: from `check_csrf`.
         TokenError: only an access token came, and this is why it proves nothing.
         Stale: this node cannot verify the access token now, and nothing else ends its session.
         MissingCredential: nothing of ours came.
@@ -95,7 +95,7 @@ def sessions_to_end(shown: Shown, check_cookie_use: Callable[[str], None]) -> li
         raise InvalidRequest("a token and a cookie of two sessions")
     # planted cookies ask for no proof of their own beside the browser's session: whose page asks is settled by that
     for session_id in by_browser[:1] or shown.refresh_cookies[:1]:
-        check_cookie_use(session_id)
+        check_csrf(session_id)
     proven = list(dict.fromkeys([*by_program, *by_browser, *shown.refresh_cookies]))
     for access in filter(None, [shown.bearer, shown.access_cookie]):
         if not proven and access.refusal is not None:

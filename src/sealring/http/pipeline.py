@@ -19,7 +19,7 @@ import msgspec
 from sealring.errors import InvalidField, InvalidFields, InvalidRequest, SealringError, UnknownParameter
 from sealring.http.body import check_form_type, check_json_type, parse_form, parse_json
 from sealring.http.endpoint import Call, Endpoint, Form, Head, HeaderList, Response, has_body
-from sealring.http.fetch_metadata import check_no_foreign_page
+from sealring.http.fetch_metadata import check_same_origin
 from sealring.http.problems import SECURITY_HEADERS, answer, must_close, report
 from sealring.http.schemas import read_struct
 from sealring.http.service import AuthService
@@ -49,7 +49,7 @@ def admit(service: AuthService, endpoint: Endpoint, path: Mapping[str, str], hea
     caller = service.caller(head) if endpoint.caller else None
     query = _read_query(endpoint, head)
     if endpoint.page == "own":
-        check_no_foreign_page(head.headers, service.origins)
+        check_same_origin(head.headers, service.origins)
     if isinstance(endpoint.reads, Form):
         check_form_type(head.headers)
     elif endpoint.reads is not None:

@@ -12,7 +12,7 @@ from sealring.http.client_info import client_info
 from sealring.http.cookies import CookiePolicy, read_cookie, read_cookies
 from sealring.http.credentials import Credential, find_credential
 from sealring.http.endpoint import Head, HeaderList
-from sealring.http.fetch_metadata import check_cookie_use
+from sealring.http.fetch_metadata import check_csrf
 from sealring.http.problems import Refused
 from sealring.http.schemas import Delivery, Tokens, User
 from sealring.issuer.client_info import ClientInfo
@@ -64,13 +64,13 @@ class AuthService:
         credential = self.credential(head)
         return credential is not None and credential.from_cookie
 
-    def check_cookie_use(self, head: Head, session_id: str) -> None:
+    def check_csrf(self, head: Head, session_id: str) -> None:
         """Let a request act on the cookies of a session (I13).
 
         Raises:
             CrossSite: nothing proves that a page of our own asks.
         """
-        check_cookie_use(head.headers, self.origins, session_id, self.csrf_tokens.matches)
+        check_csrf(head.headers, self.origins, session_id, self.csrf_tokens.matches)
 
     def held_session(self, head: Head) -> str | None:
         """The session that this browser holds, by the cookie that no other host can write."""

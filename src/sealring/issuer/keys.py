@@ -1,4 +1,4 @@
-"""The signing keys of this issuer: made, sealed, published, rotated and revoked through the store.
+"""The signing keys of this issuer: made, encrypted, published, rotated and revoked through the store.
 
 Every node holds the same ring. The node that first sees that a key is wanted writes it by
 compare-and-swap, so two nodes that start at once agree on one key (K6). Decisions are made
@@ -182,23 +182,25 @@ class SigningKeys:
                 return
         raise StoreUnavailable("the key ring moves faster than it can be read")
 
-    async def reseal(self) -> int:
-        """Seal again, under the first root secret, every key that an older one sealed.
+    async def reencrypt(self) -> int:
+        """Encrypt again, under the first root secret, every key that is encrypted under an older one.
 
         Returns:
             How many were.
         """
         for _ in range(ATTEMPTS):
             await self.read()
-            resealed = [(key, *self._key_encryption.unwrap(key.sealed, kid=key.kid)) for key in self._ring.keys]
-            old = [key.kid for key, _, current in resealed if not current]
+            reencrypted = [(key, *self._key_encryption.unwrap(key.encrypted, kid=key.kid)) for key in self._ring.keys]
+            old = [key.kid for key, _, current in reencrypted if not current]
             if not old:
                 return 0
             wanted = tuple(
-                key if current else replace(key, sealed=self._key_encryption.wrap(plain, kid=key.kid, nonce=_nonce()))
-                for key, plain, current in resealed
+                key
+                if current
+                else replace(key, encrypted=self._key_encryption.wrap(plain, kid=key.kid, nonce=_nonce()))
+                for key, plain, current in reencrypted
             )
-            event = Event(kind="keys_resealed", at_ms=self._clock(), detail={"kids": old})
+            event = Event(kind="keys_reencrypted", at_ms=self._clock(), detail={"kids": old})
             if await self._write(wanted, event):
                 await self.load()
                 return len(old)
@@ -275,7 +277,7 @@ class SigningKeys:
 
     def _open(self, row: SigningKey) -> jwt.Key:
         if row.kid not in self._opened:
-            plain, _ = self._key_encryption.unwrap(row.sealed, kid=row.kid)
+            plain, _ = self._key_encryption.unwrap(row.encrypted, kid=row.kid)
             self._opened[row.kid] = jwt.Key.from_jwk(msgspec.json.decode(plain))
         return self._opened[row.kid]
 
@@ -287,7 +289,7 @@ class SigningKeys:
             kid=key.kid,
             alg=key.alg,
             public_jwk=None if symmetric else msgspec.json.encode(key.public().to_jwk()).decode(),
-            sealed=self._key_encryption.wrap(
+            encrypted=self._key_encryption.wrap(
                 msgspec.json.encode(key.to_jwk(private=True)), kid=key.kid, nonce=_nonce()
             ),
             published_at=now,

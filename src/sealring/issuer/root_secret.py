@@ -1,6 +1,6 @@
 """The one secret, and a key of its own for each use of it (design D8).
 
-The root secret never signs, seals or leaves: HKDF-SHA256 (RFC 5869) derives from it one 32-byte key
+The root secret never signs, encrypts or leaves: HKDF-SHA256 (RFC 5869) derives from it one 32-byte key
 per use, so that what leaks from one use says nothing about another. Several secrets may be listed:
 the first writes, all read, and dropping one from the list ends what it wrote. A secret that is short,
 of too little variety, or printed in somebody's tutorial is refused with the reason (K7).
@@ -104,7 +104,7 @@ NONCE_BYTES = 12
 class KeyEncryption:
     """Encrypts signing keys at rest: AES-256-GCM, random nonce, the kid as associated data.
 
-    The associated data ties a sealed key to its row: with write access to the database alone nobody
+    The associated data ties a encrypted key to its row: with write access to the database alone nobody
     can put one key's ciphertext under another's kid.
     """
 
@@ -115,16 +115,16 @@ class KeyEncryption:
         """Encrypt under the first key; `nonce` is 12 random bytes, never used twice."""
         return nonce + self._ciphers[0].encrypt(nonce, plaintext, kid.encode())
 
-    def unwrap(self, sealed: bytes, *, kid: str) -> tuple[bytes, bool]:
+    def unwrap(self, encrypted: bytes, *, kid: str) -> tuple[bytes, bool]:
         """Decrypt with whichever key fits.
 
         Returns:
-            The plaintext, and whether it was sealed under the first key (else it wants to be sealed again).
+            The plaintext, and whether it was encrypted under the first key (else encrypt it again).
 
         Raises:
             ConfigurationError: no listed secret opens it.
         """
-        nonce, ciphertext = sealed[:NONCE_BYTES], sealed[NONCE_BYTES:]
+        nonce, ciphertext = encrypted[:NONCE_BYTES], encrypted[NONCE_BYTES:]
         for place, cipher in enumerate(self._ciphers):
             try:
                 return cipher.decrypt(nonce, ciphertext, kid.encode()), place == 0
@@ -132,5 +132,5 @@ class KeyEncryption:
                 continue
         raise ConfigurationError(
             f"signing key {kid} cannot be opened with the secrets in SEALRING_SECRET",
-            "list the secret that it was sealed under after the new one, separated by a comma",
+            "list the secret that it was encrypted under after the new one, separated by a comma",
         )

@@ -34,7 +34,7 @@ from sealring.sessions.grant import Grant, GrantFor, check_acr, check_amr, check
 from sealring.sessions.lifetimes import over_cause, refresh_expiry
 from sealring.sessions.refresh import Ended, Expired, Mint, Repeat, Reused, Superseded, decide_refresh, token_of
 from sealring.sessions.refresh_token import RefreshToken, RefreshTokenCodec
-from sealring.sessions.revocation import EndSession, EndSubject, Revocation, StaleSubject
+from sealring.sessions.revocation import EndSession, EndSubject, RefreshClaims, Revocation
 from sealring.sessions.session import EndCause, Session
 from sealring.store.records import LoginGuard, SessionRecord
 from sealring.store.revocation_log import draft_entry, retained_until
@@ -89,7 +89,7 @@ class Sessions:
 
     Args:
         store: where they live.
-        refresh_tokens: seals and opens refresh tokens.
+        refresh_tokens: encodes and decodes refresh tokens.
         access_tokens: signs access tokens.
         policy: limits.
         clock: Unix milliseconds.
@@ -299,7 +299,7 @@ class Sessions:
 
     async def refresh_claims(self, subject: str) -> None:
         """Make the subject's access tokens stale: clients refresh and get new claims; nobody is logged out."""
-        await self._revoke(StaleSubject(subject=subject), self._event("claims_refreshed", subject=subject))
+        await self._revoke(RefreshClaims(subject=subject), self._event("claims_refreshed", subject=subject))
 
     async def read(self, session_id: str) -> Session | None:
         """The session, if it is live."""

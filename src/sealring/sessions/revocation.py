@@ -27,10 +27,10 @@ class EndSubject:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StaleSubject:
+class RefreshClaims:
     """Raise the subject's epoch and keep its sessions: the next refresh brings new claims."""
 
     subject: str
 
 
-Revocation = EndSession | EndSubject | StaleSubject
+Revocation = EndSession | EndSubject | RefreshClaims

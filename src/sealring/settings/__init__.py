@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from sealring.settings.load import load_settings, names_in_dotenv
 from sealring.settings.row import PREFIX, Setting
-from sealring.settings.table import SETTINGS, Algorithm, Duration, Settings, SettingsArguments, is_loopback
+from sealring.settings.table import SETTINGS, AlgorithmName, Duration, Settings, SettingsArguments, is_loopback
 
 __all__ = [
     "PREFIX",
     "SETTINGS",
-    "Algorithm",
+    "AlgorithmName",
     "Duration",
     "Setting",
     "Settings",

@@ -21,7 +21,7 @@ from sealring.rate_limits.rate import RateLimit
 from sealring.settings import readers
 from sealring.settings.row import Setting, row_of, setting
 
-Algorithm = Literal[
+AlgorithmName = Literal[
     "ES256", "ES384", "ES512", "Ed25519", "RS256", "RS384", "RS512",
     "PS256", "PS384", "PS512", "HS256", "HS384", "HS512",
 ]  # fmt: skip
@@ -84,10 +84,10 @@ class Settings:
     audience: str = setting(
         readers.text(), "", "`aud` of our tokens.", group=TOKENS, default_words="the issuer", example=""
     )
-    algorithm: Algorithm = setting(
-        readers.choice(get_args(Algorithm)),
+    algorithm: AlgorithmName = setting(
+        readers.choice(get_args(AlgorithmName)),
         "ES256",
-        f"One of {', '.join(f'`{name}`' for name in get_args(Algorithm))}; see [below](#changing-the-algorithm).",
+        f"One of {', '.join(f'`{name}`' for name in get_args(AlgorithmName))}; see [below](#changing-the-algorithm).",
         group=TOKENS,
     )
     access_ttl: int = setting(
@@ -275,7 +275,7 @@ class SettingsArguments(TypedDict, total=False):
     database_schema: str
     issuer: str
     audience: str
-    algorithm: Algorithm
+    algorithm: AlgorithmName
     access_ttl: Duration
     key_rotation: Duration
     session_idle: Duration

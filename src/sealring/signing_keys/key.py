@@ -13,7 +13,7 @@ class SigningKey:
     alg: str
     public_jwk: str | None
     """JSON of the public JWK; None for an HMAC key."""
-    sealed: bytes = field(repr=False)
+    encrypted: bytes = field(repr=False)
     """The private JWK, encrypted under the root secret with the kid as associated data."""
     published_at: int
     signs_from: int

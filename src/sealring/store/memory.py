@@ -34,7 +34,7 @@ from sealring.rate_limits.gcra import MICROSECONDS, count, horizon_us, wait_seco
 from sealring.revocation.entry import Entry
 from sealring.revocation.feed import FeedPage
 from sealring.sessions.refresh import renew
-from sealring.sessions.revocation import EndSession, EndSubject, Revocation, StaleSubject
+from sealring.sessions.revocation import EndSession, EndSubject, RefreshClaims, Revocation
 from sealring.sessions.session import EndCause, Session
 from sealring.signing_keys.key import KeyRing, SigningKey
 from sealring.store.memory_credentials import MemoryCredentials
@@ -192,7 +192,7 @@ class MemoryStore(MemoryCredentials, Store):
                 draft = draft_entry("session", session.id)
             case EndSubject():
                 draft = self._end_subject(revocation.subject, revocation.cause, revocation.keep, now)
-            case StaleSubject():
+            case RefreshClaims():
                 draft = self._raise_epoch(revocation.subject)
             case _:
                 assert_never(revocation)

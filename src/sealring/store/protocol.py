@@ -154,7 +154,7 @@ class SessionStore(Protocol):
 
         `EndSession` of a session that has ended or is not the subject's, or whose row has moved, does nothing; one that
         is merely past a limit is ended, for its last access token may outlive it.
-        `EndSubject` without `keep` and `StaleSubject` give one entry for any number of
+        `EndSubject` without `keep` and `RefreshClaims` give one entry for any number of
         sessions; with `keep` too (the kept session's access tokens become stale).
 
         Returns:

@@ -59,7 +59,7 @@ class Follower:
         self._digest = 0
         self._tasks: tuple[asyncio.Task[None], ...] = ()
         self._wake = asyncio.Event()
-        self._said_stale = False
+        self._logged_stale = False
 
     def wake(self) -> None:
         """Poll now: a hint says that something may have changed. Never needed for correctness (F12)."""
@@ -109,7 +109,7 @@ class Follower:
         else:
             # The start, not the end: what was committed while the source answered may not be in the answer.
             self.node.know_until(min(began, self._acknowledged_at))
-        self._say_freshness()
+        self._log_freshness()
         return self.node.last_error is None
 
     async def _catch_up(self) -> None:
@@ -118,11 +118,11 @@ class Follower:
             page = await self._reload("first load")
         else:
             page = await self._ask(node.cursor)
-            if cause := self._misfit(page, node.cursor):
+            if cause := self._why_reload(page, node.cursor):
                 page = await self._reload(cause)
             else:
                 await self._feed(node.revocations, page.entries)
-                self._stand_at(page)
+                self._move_to(page)
         node.use_access_ttl(page.longest_access_ttl)
         if page.keys_version != node.keys_version:
             async with asyncio.timeout(self._max_staleness):
@@ -160,7 +160,7 @@ class Follower:
         self._heartbeat_ms = page.acknowledged_ms
         return asked - (page.time_ms - page.acknowledged_ms) / 1000
 
-    def _misfit(self, page: FeedPage, cursor: int) -> ReloadCause | None:
+    def _why_reload(self, page: FeedPage, cursor: int) -> ReloadCause | None:
         """Why this page does not continue what we hold; None when it does."""
         if page.incarnation != self._incarnation:
             return "incarnation"
@@ -191,7 +191,7 @@ class Follower:
             self.node.finish_reload(view, cause)
         finally:
             self.node.end_reload()
-        self._stand_at(page)
+        self._move_to(page)
         return page
 
     async def _feed(self, view: RevocationView, entries: Sequence[Entry]) -> None:
@@ -199,7 +199,7 @@ class Follower:
             view.add(entries[start : start + ENTRIES_A_TURN])
             await asyncio.sleep(0)
 
-    def _stand_at(self, page: FeedPage) -> None:
+    def _move_to(self, page: FeedPage) -> None:
         self._incarnation = page.incarnation
         self.node.cursor = page.head
         self._digest = page.digest
@@ -226,12 +226,12 @@ class Follower:
                 self.wake()
                 await asyncio.sleep(HINT_PAUSE_SECONDS)
 
-    def _say_freshness(self) -> None:
+    def _log_freshness(self) -> None:
         """One log line when the node goes stale, one when it is fresh again."""
         stale = not self.node.is_fresh
-        if stale and not self._said_stale:
+        if stale and not self._logged_stale:
             fields = {"bound_seconds": self._max_staleness, "cause": self.node.last_error}
             log.error("stale: every check answers 503 until a poll is good", extra={"sealring": fields})
-        elif not stale and self._said_stale:
+        elif not stale and self._logged_stale:
             log.warning("fresh again")
-        self._said_stale = stale
+        self._logged_stale = stale

@@ -1,8 +1,8 @@
 """Key sets that other issuers publish over HTTP, fetched again in the background (RFC 7517 §5).
 
-`sealring.jwt.remote_keys` decides when to fetch and which keys to use; the I/O is here: https only (http on loopback),
-no redirect, no proxy, bounded size and time. A verification never fetches: it refuses an unknown kid at once and wakes
-the thread.
+`sealring.jwt.remote_key_set` decides when to fetch and which keys to use; the I/O is here: https only (http on
+loopback), no redirect, no proxy, bounded size and time. A verification never fetches: it refuses an unknown kid at
+once and wakes the thread.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from urllib.parse import SplitResult, urlsplit
 from sealring.errors import KeyRefused, Unavailable
 from sealring.forks import stop_watching, watch_forks
 from sealring.jwt.key_set import KeySet
-from sealring.jwt.remote_keys import (
+from sealring.jwt.remote_key_set import (
     MAX_BYTES,
     RemoteKeySet,
     fetch_began,

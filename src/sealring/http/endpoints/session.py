@@ -22,7 +22,7 @@ async def refresh(call: Call[Refresh | None]) -> Tokens:
             raise RefreshUnbound("no refresh cookie is of the session that this browser holds")
         raise MissingCredential("no refresh token")
     # A refusal clears no cookie: it may arrive after another tab has logged in, and would take that login along.
-    service.check_cookie_use(head, service.issuer.sessions.session_of(cookie))
+    service.check_csrf(head, service.issuer.sessions.session_of(cookie))
     issued = await service.issuer.refresh(
         cookie, client=service.client(head), max_access_chars=service.cookies.max_access_chars
     )
@@ -33,7 +33,7 @@ async def log_out(call: Call[Refresh | None]) -> None:
     """End every session that the request shows, everywhere, and clear the cookies; any of the tokens is enough."""
     service, head = call.service, call.head
     shown = read_shown(service, head, None if call.body is None else call.body.refresh_token)
-    for session_id in sessions_to_end(shown, lambda session_id: service.check_cookie_use(head, session_id)):
+    for session_id in sessions_to_end(shown, lambda session_id: service.check_csrf(head, session_id)):
         await service.issuer.log_out(session_id, client=service.client(head))
     service.clear_cookies(head, call.headers)
     call.headers.append((b"clear-site-data", b'"cache"'))  # the back button finds nothing (C11)

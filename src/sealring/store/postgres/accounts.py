@@ -25,7 +25,7 @@ from sealring.errors import InvalidField, NameTaken
 from sealring.revocation.entry import Entry
 from sealring.store.postgres import credentials
 from sealring.store.postgres.connection import Connection
-from sealring.store.postgres.database import Undo
+from sealring.store.postgres.database import RollBack
 from sealring.store.postgres.logs import append_and_commit, end_subject, lock_subject, raise_epoch, renew_session
 from sealring.store.records import Committed
 from sealring.store.rows import ACCOUNT_COLUMNS, ACCOUNT_COLUMNS_OF_A, read_account, write_account, write_scopes
@@ -75,9 +75,9 @@ async def change(connection: Connection, id: str, change: AccountChange, event: 
     The subject's row is locked first, as a login does: whichever of the two commits second sees the first (U13, I7).
     """
     if await lock_subject(connection, id) is None:
-        raise Undo(Committed(result=False))
+        raise RollBack(Committed(result=False))
     if not await _write(connection, id, change):
-        raise Undo(Committed(result=False))
+        raise RollBack(Committed(result=False))
     drafts = await _revoke(connection, id, consequence(change), now)
     return await append_and_commit(connection, drafts, event, result=True, now=now)
 

@@ -53,7 +53,7 @@ _CONNECTING: dict[str, Any] = {"autocommit": True, "prepare_threshold": None}
 """Nothing is prepared: behind a pooler the name of a prepared statement may run another client's (N9)."""
 
 
-class Undo(Exception):
+class RollBack(Exception):
     """Roll back, and return this."""
 
     def __init__(self, result: Any = None) -> None:
@@ -174,7 +174,7 @@ class Database:
         return await self._within(budget_seconds, work)
 
     async def transact(self, work: Work[T], *, budget_seconds: float = BUDGET_SECONDS) -> T:
-        """What `work` returns, once all that it did is committed. `Undo` or an exception rolls it back.
+        """What `work` returns, once all that it did is committed. `RollBack` or an exception rolls it back.
 
         Raises:
             Overloaded: too many are waiting for a connection.
@@ -250,9 +250,9 @@ async def _commit(connection: Connection, work: Work[T]) -> T:
     try:
         await connection.begin()
         result = await work(connection)
-    except Undo as undo:
+    except RollBack as rollback:
         await connection.execute("ROLLBACK")
-        kept: T = undo.result
+        kept: T = rollback.result
         return kept
     except BaseException:
         if not connection.closed:

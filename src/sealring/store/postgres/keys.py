@@ -11,7 +11,7 @@ from sealring.audit.event import Event
 from sealring.revocation.entry import Entry
 from sealring.signing_keys.key import KeyRing, SigningKey
 from sealring.store.postgres.connection import Connection
-from sealring.store.postgres.database import Undo
+from sealring.store.postgres.database import RollBack
 from sealring.store.postgres.logs import append_and_commit
 from sealring.store.records import Committed
 from sealring.store.rows import KEY_COLUMNS, read_key, write_key
@@ -37,7 +37,7 @@ async def write_ring(
         "UPDATE store SET keys_version = keys_version + 1 WHERE keys_version = %s", (version,)
     )
     if moved.rowcount == 0:
-        raise Undo(Committed(result=False))
+        raise RollBack(Committed(result=False))
     await connection.execute("DELETE FROM signing_keys")
     for key in keys:
         await connection.execute(

@@ -8,7 +8,7 @@ from sealring.rate_limits.bucket import Bucket
 from sealring.rate_limits.gcra import MICROSECONDS, bucket_digest, digests_of, horizon_us, step_us, wait_seconds
 from sealring.store.postgres.array_literals import bytes_array
 from sealring.store.postgres.connection import Connection
-from sealring.store.postgres.database import Undo
+from sealring.store.postgres.database import RollBack
 
 # the same arithmetic as gcra.count; in order of key, so that two attempts wait for each other in one direction
 _COUNT = """
@@ -36,7 +36,7 @@ async def count_attempt(connection: Connection, buckets: Sequence[Bucket], now: 
     )
     wait = max(wait_seconds(counted, keyed[bucket], now=now) for bucket, counted in await cursor.fetchall())
     if wait:
-        raise Undo(wait)
+        raise RollBack(wait)
     return 0
 
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import assert_never
 
 from sealring.audit.event import Event
-from sealring.sessions.revocation import EndSubject, StaleSubject
+from sealring.sessions.revocation import EndSubject, RefreshClaims
 from sealring.sessions.session import EndCause, Session
 from sealring.store.postgres.connection import Connection
-from sealring.store.postgres.database import Undo
+from sealring.store.postgres.database import RollBack
 from sealring.store.postgres.logs import append_and_commit, end_subject, ensure_subject, lock_subject, raise_epoch
 from sealring.store.records import Committed, LoginGuard, SessionRecord
 from sealring.store.revocation_log import draft_entry, session_ended
@@ -49,7 +49,7 @@ async def start(
     if epoch is None or (
         guard is not None and not (epoch == guard.epoch and await _is_active(connection, session.subject))
     ):
-        raise Undo(Committed(None))
+        raise RollBack(Committed(None))
     now = session.created_at
     ended = await _end(connection, "id = %(replaces)s", "replaced", {"replaces": replaces, "now": now})
     ended += await _end(
@@ -109,13 +109,13 @@ async def list_live(connection: Connection, subject: str | None, now: int, limit
 
 
 async def revoke(
-    connection: Connection, revocation: EndSubject | StaleSubject, event: Event, *, now: int
+    connection: Connection, revocation: EndSubject | RefreshClaims, event: Event, *, now: int
 ) -> Committed[bool]:
     """Carry out the revocation of a subject. Single sessions end in `revocation_batch`."""
     match revocation:
         case EndSubject():
             draft = await end_subject(connection, revocation.subject, revocation.cause, keep=revocation.keep, now=now)
-        case StaleSubject():
+        case RefreshClaims():
             draft = await raise_epoch(connection, revocation.subject)
         case _:
             assert_never(revocation)

@@ -103,7 +103,7 @@ class GroupCommit:
         except OSError as error:
             raise ConfigurationError(f"the folder of {path.name} cannot be written", hint=PLACE_HINT) from error
         self._db: sqlite3.Connection | None = None
-        self._worn = True
+        self._broken = True
         self._files = OpenedFiles(path)
         self._is_gone = False
         self._looked_at = 0.0
@@ -123,7 +123,7 @@ class GroupCommit:
         """Answer jobs until one asks to close."""
         while not self._closing:
             self._take(wait=True)
-            if self._worn:
+            if self._broken:
                 self._commit([])
             while self._writes:
                 group = [self._writes.popleft() for _ in range(min(GROUP_LIMIT, len(self._writes)))]
@@ -158,7 +158,7 @@ class GroupCommit:
         deliver(answered)
 
     def _read(self, job: Job) -> None:
-        if self._db is None or self._worn:
+        if self._db is None or self._broken:
             job.fail(sqlite3.OperationalError("it is being opened again"))
             return
         if time.monotonic() - self._looked_at > LOOK_SECONDS:
@@ -205,13 +205,13 @@ class GroupCommit:
         """The connection, made anew after an error that broke it; under the lock, because closing may checkpoint."""
         if not self._look():  # before anything is written: a new log beside an old one would spoil the database
             raise StoreUnavailable(GONE)
-        if self._db is None or self._worn:
+        if self._db is None or self._broken:
             if self._db is not None:
                 self._db.close()
                 self._db = None
                 self._files.forget_log()
             self._db = connect(self._path)
-            self._worn = False
+            self._broken = False
         return self._db
 
     def _look(self) -> bool:
@@ -252,7 +252,7 @@ class GroupCommit:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
         if isinstance(error, sqlite3.Error) and result_code(error) not in PASSING:
-            self._worn = True
+            self._broken = True
 
 
 def drain(queue: SimpleQueue[Job]) -> list[Job]:

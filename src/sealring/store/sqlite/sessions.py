@@ -11,7 +11,7 @@ from typing import assert_never
 
 from sealring.audit.event import Event
 from sealring.revocation.entry import Entry
-from sealring.sessions.revocation import EndSession, EndSubject, Revocation, StaleSubject
+from sealring.sessions.revocation import EndSession, EndSubject, RefreshClaims, Revocation
 from sealring.sessions.session import EndCause, Session
 from sealring.store.records import Committed, LoginGuard, SessionRecord
 from sealring.store.revocation_log import draft_entry, session_ended
@@ -128,7 +128,7 @@ def revoke(
                 return Committed(result=False)
         case EndSubject():
             drafts = [end_subject(db, revocation.subject, revocation.cause, keep=revocation.keep, now=now)]
-        case StaleSubject():
+        case RefreshClaims():
             drafts = [raise_epoch(db, revocation.subject)]
         case _:
             assert_never(revocation)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from sealring import jwt
 from sealring.errors import KeyRefused
-from sealring.jwt.remote_keys import (
+from sealring.jwt.remote_key_set import (
     COOLDOWN_SECONDS,
     FRESH_SECONDS,
     HOLD_SECONDS,
