@@ -14,7 +14,7 @@ import pytest
 from pydantic import BaseModel
 
 import sealring
-from sealring.http.credentials import Credential
+from sealring.http.credentials import PresentedToken
 from sealring.issuer.client_info import ClientInfo
 from tests.serving import PASSWORD, cheap_sealring
 from tests.store.samples import a_key, an_account
@@ -93,7 +93,7 @@ async def test_i15_what_a_log_in_gives_shows_no_token_and_no_hash() -> None:
         an_account(password_hash="xyzzy"),
         a_key(encrypted=b"xyzzy"),
         ClientInfo("192.0.2.1", "agent", "xyzzy"),
-        Credential("xyzzy", from_cookie=True),
+        PresentedToken("xyzzy", from_cookie=True),
     ],
 )
 def test_i15_records_show_no_secret(value: object) -> None:

@@ -18,7 +18,7 @@ from sealring.http.client_info import AsgiRequest, client_info, scope_of
 from sealring.http.endpoint import Endpoint
 from sealring.http.fetch_metadata import check_same_origin, origin_of
 from sealring.http.middleware import App, Protect, SessionMiddleware
-from sealring.http.problems import Refused
+from sealring.http.problems import OnRefusal
 from sealring.http.routes import ENDPOINTS, HEALTH, METRICS
 from sealring.http.service import AuthService
 from sealring.issuer.account_commands import AccountCommands
@@ -237,7 +237,7 @@ class Sealring:
         )
 
     @property
-    def refused(self) -> Refused | None:
+    def refused(self) -> OnRefusal | None:
         """Counts refusals by their true cause; none without metrics."""
         return None if self.metrics is None else self.metrics.refused
 

@@ -14,11 +14,11 @@ from sealring.authentication.decision import (
     TABLE,
     AuthenticationPolicy,
     Complete,
+    FactorsShown,
+    FactorsWanted,
     NeedsFactor,
     Outcome,
     Refused,
-    Shown,
-    Wanted,
     decide_authentication,
     factors_shown,
 )
@@ -60,7 +60,7 @@ def decide(*proofs: Proof, policy: AuthenticationPolicy = POLICY, enrolled: froz
 
 
 def test_the_table_says_what_to_do_in_every_case() -> None:
-    assert set(TABLE) == set(product(get_args(Shown), get_args(Wanted)))
+    assert set(TABLE) == set(product(get_args(FactorsShown), get_args(FactorsWanted)))
 
 
 def test_a_password_alone_logs_in_an_account_without_a_second_factor() -> None:

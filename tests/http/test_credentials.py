@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from sealring.errors import CookiesTooLarge, InvalidRequest
 from sealring.http.cookies import MAX_COOKIE_BYTES
-from sealring.http.credentials import Credential, find_credential
+from sealring.http.credentials import PresentedToken, find_credential
 
 ACCESS = b"__Host-sealring_access"
 
@@ -21,7 +21,7 @@ def cookie(value: bytes) -> tuple[bytes, bytes]:
 
 @pytest.mark.parametrize("scheme", [b"Bearer", b"bearer", b"BEARER", b"bEaReR"])
 def test_the_scheme_is_read_in_any_case(scheme: bytes) -> None:
-    assert find_credential([authorization(scheme + b" a.b-c_~+/=")], ACCESS) == Credential(
+    assert find_credential([authorization(scheme + b" a.b-c_~+/=")], ACCESS) == PresentedToken(
         "a.b-c_~+/=", from_cookie=False
     )
 
@@ -30,17 +30,17 @@ def test_the_scheme_is_read_in_any_case(scheme: bytes) -> None:
 def test_c9_one_or_more_spaces_stand_between_scheme_and_token(spaces: int) -> None:
     # RFC 6750 §2.1, RFC 9110 §11.4: 1*SP
     found = find_credential([authorization(b"Bearer" + b" " * spaces + b"a.b")], ACCESS)
-    assert found == Credential("a.b", from_cookie=False)
+    assert found == PresentedToken("a.b", from_cookie=False)
 
 
 def test_the_cookie_brings_the_token_where_it_may() -> None:
-    assert find_credential([cookie(b"a.b.c")], ACCESS) == Credential("a.b.c", from_cookie=True)
+    assert find_credential([cookie(b"a.b.c")], ACCESS) == PresentedToken("a.b.c", from_cookie=True)
     assert find_credential([cookie(b"a.b.c")], None) is None
 
 
 def test_a_split_cookie_field_is_one_list() -> None:
     fields = [(b"cookie", b"a=1"), cookie(b"t"), (b"cookie", b"z=1")]
-    assert find_credential(fields, ACCESS) == Credential("t", from_cookie=True)
+    assert find_credential(fields, ACCESS) == PresentedToken("t", from_cookie=True)
     assert find_credential([cookie(b"t"), cookie(b"t")], ACCESS) is None
 
 
@@ -56,7 +56,7 @@ def test_no_credential_is_none(fields: list[tuple[bytes, bytes]]) -> None:
 )
 def test_another_scheme_is_no_credential_of_ours_and_leaves_the_cookie_in_force(value: bytes) -> None:
     assert find_credential([authorization(value)], ACCESS) is None
-    assert find_credential([authorization(value), cookie(b"t")], ACCESS) == Credential("t", from_cookie=True)
+    assert find_credential([authorization(value), cookie(b"t")], ACCESS) == PresentedToken("t", from_cookie=True)
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_n12_a_cookie_in_a_crowd_is_refused_unless_a_bearer_token_came() -> None
     crowd = (b"cookie", ACCESS + b"=t; " + b"p" * MAX_COOKIE_BYTES)
     with pytest.raises(CookiesTooLarge):
         find_credential([crowd], ACCESS)
-    assert find_credential([authorization(b"Bearer a"), crowd], ACCESS) == Credential("a", from_cookie=False)
+    assert find_credential([authorization(b"Bearer a"), crowd], ACCESS) == PresentedToken("a", from_cookie=False)
 
 
 @given(st.lists(st.tuples(st.sampled_from([b"authorization", b"cookie", b"x"]), st.binary(max_size=50)), max_size=4))
@@ -121,4 +121,4 @@ def test_any_bytes_give_a_credential_none_or_our_refusal(fields: list[tuple[byte
 
 
 def test_a_credential_does_not_print_its_token() -> None:
-    assert "hunter2" not in repr(Credential("hunter2", from_cookie=False))
+    assert "hunter2" not in repr(PresentedToken("hunter2", from_cookie=False))

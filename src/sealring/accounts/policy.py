@@ -34,7 +34,7 @@ class AccountPolicy:
         registration_rate: registrations per address, those refused for a taken name included.
         service_words: words that a password must not consist of, among them the service's own name.
         new_account_scopes: scopes of a newly registered account.
-        answer_grid_ms: see `Attempts`.
+        answer_grid_ms: see `LoginAttempts`.
 
     Raises:
         ValueError: a number out of bounds.

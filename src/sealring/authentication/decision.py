@@ -93,11 +93,11 @@ class Refused:
 
 Outcome = Complete | NeedsFactor | Refused
 
-Shown = Literal["no factor", "one factor", "two factors"]
-Wanted = Literal["one factor", "two factors"]
+FactorsShown = Literal["no factor", "one factor", "two factors"]
+FactorsWanted = Literal["one factor", "two factors"]
 Step = Literal["ask for a first", "ask for a second", "complete"]
 
-TABLE: Final[Mapping[tuple[Shown, Wanted], Step]] = MappingProxyType(
+TABLE: Final[Mapping[tuple[FactorsShown, FactorsWanted], Step]] = MappingProxyType(
     {
         ("no factor", "one factor"): "ask for a first",
         ("no factor", "two factors"): "ask for a first",
@@ -133,7 +133,7 @@ def decide_authentication(
     return _weigh(policy, proofs, used, enrolled)
 
 
-def factors_shown(methods: Sequence[Method]) -> Shown:
+def factors_shown(methods: Sequence[Method]) -> FactorsShown:
     """How many different kinds of factors proofs by these methods show; more than two count as two."""
     kinds = _kinds(methods)
     if not kinds:
@@ -180,7 +180,7 @@ def _weigh(
     policy: AuthenticationPolicy, proofs: Sequence[Proof], used: Sequence[Method], enrolled: AbstractSet[str]
 ) -> Outcome:
     seconds = second_methods(policy, used, enrolled)
-    wanted: Wanted = "two factors" if seconds or policy.mfa == "required" else "one factor"
+    wanted: FactorsWanted = "two factors" if seconds or policy.mfa == "required" else "one factor"
     step = TABLE[factors_shown(used), wanted]
     match step:
         case "ask for a first":

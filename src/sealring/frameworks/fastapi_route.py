@@ -20,7 +20,7 @@ from starlette.responses import Response
 from sealring.errors import InvalidField, InvalidFields, SealringError, UnsupportedMediaType
 from sealring.frameworks.starlette import ReportedRefusal, problem_response
 from sealring.http.body import read_json
-from sealring.http.problems import SECURITY_HEADERS, Refused, report
+from sealring.http.problems import SECURITY_HEADERS, OnRefusal, report
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -29,14 +29,14 @@ class Counting(Protocol):
     """A `Sealring`, or anything that counts refusals."""
 
     @property
-    def refused(self) -> Refused | None:
+    def refused(self) -> OnRefusal | None:
         """Counts a refusal; None where nobody counts."""
 
 
 class ProblemRoute(APIRoute):
     """See above; `problem_route` makes one that counts."""
 
-    refused: Refused | None = None
+    refused: OnRefusal | None = None
 
     def get_route_handler(self) -> Handler:
         """The route's handler (FastAPI's hook), which lets no refusal out."""

@@ -8,7 +8,7 @@ from starlette.types import Scope
 from starlette.websockets import WebSocket, WebSocketState
 
 from sealring.errors import SealringError
-from sealring.http.problems import POLICY_VIOLATION, Refused, answer, must_close, report
+from sealring.http.problems import POLICY_VIOLATION, OnRefusal, answer, must_close, report
 
 
 class ReportedRefusal(SealringError):
@@ -27,7 +27,7 @@ def problem_response(error: SealringError, scope: Scope | None = None) -> Respon
     return response
 
 
-async def answer_refusal(request: Request | WebSocket, error: Exception, refused: Refused | None = None) -> Response:
+async def answer_refusal(request: Request | WebSocket, error: Exception, refused: OnRefusal | None = None) -> Response:
     """Answer a route of one's own with the refusal that it raised: `add_exception_handler(SealringError, …)`.
 
     For a service that only verifies; where there is a `Sealring`, its `problem_response` does this and counts.

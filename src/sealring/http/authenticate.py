@@ -17,7 +17,7 @@ import msgspec
 from sealring.errors import InsufficientScope, MissingCredential, SealringError, Stale
 from sealring.http.credentials import find_credential
 from sealring.http.fetch_metadata import SAFE_METHODS, MatchesCsrf, check_csrf, origin_of
-from sealring.http.problems import Refused, report
+from sealring.http.problems import OnRefusal, report
 from sealring.verifier.principal import Principal
 
 Verify = Callable[[str], Principal]
@@ -80,7 +80,7 @@ class RequestAuthenticator:
         access_cookie: bytes | None = None,
         origins: Iterable[str] = (),
         matches_csrf: MatchesCsrf | None = None,
-        refused: Refused | None = None,
+        refused: OnRefusal | None = None,
         opens: Opens | None = None,
     ) -> None:
         self.verify = verify

@@ -21,7 +21,7 @@ _OTHER_SCHEME = re.compile(rb"(?!bearer(?: |$))[!#$%&'*+.^_`|~0-9a-z-]+(?: .*)?"
 """A scheme that is not Bearer and what follows it (RFC 9110 §11.4)."""
 
 
-class Credential(msgspec.Struct, frozen=True, gc=False):
+class PresentedToken(msgspec.Struct, frozen=True, gc=False):
     """An access token as received, not verified."""
 
     token: str
@@ -29,10 +29,10 @@ class Credential(msgspec.Struct, frozen=True, gc=False):
     """The browser sent it automatically: a change of state needs proof that our own page asked (attacks C2, C3)."""
 
     def __repr__(self) -> str:
-        return f"Credential(token=..., from_cookie={self.from_cookie})"
+        return f"PresentedToken(token=..., from_cookie={self.from_cookie})"
 
 
-def find_credential(headers: Headers, access_cookie: bytes | None) -> Credential | None:
+def find_credential(headers: Headers, access_cookie: bytes | None) -> PresentedToken | None:
     """Return the one credential among `headers`; None when there is none.
 
     `access_cookie` is the cookie's exact name; None where only the Authorization field counts.
@@ -63,8 +63,8 @@ def find_credential(headers: Headers, access_cookie: bytes | None) -> Credential
         if cookie is not None:
             if bearer is not None:
                 raise InvalidRequest("a bearer token and a cookie at once")
-            return Credential(str(cookie, "ascii"), from_cookie=True)
-    return None if bearer is None else Credential(bearer, from_cookie=False)
+            return PresentedToken(str(cookie, "ascii"), from_cookie=True)
+    return None if bearer is None else PresentedToken(bearer, from_cookie=False)
 
 
 def _pick(cookies: bytes, name_and_equals: bytes, *, needed: bool) -> bytes | None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from sealring.errors import HeadersTooLarge, RequestRefused, TargetTooLong
 from sealring.http.cookies import Headers
-from sealring.http.problems import Refused, answer, report, send_answer
+from sealring.http.problems import OnRefusal, answer, report, send_answer
 
 MAX_FIELDS = 100
 """Browsers behind two proxies send about forty; Apache and nginx users live with 100."""
@@ -39,7 +39,7 @@ class HeadLimits:
 
     __slots__ = ("_app", "_refused")
 
-    def __init__(self, app: App, *, refused: Refused | None = None) -> None:
+    def __init__(self, app: App, *, refused: OnRefusal | None = None) -> None:
         self._app = app
         self._refused = refused
 

@@ -35,7 +35,7 @@ POLICY_VIOLATION = 1008
 
 _FINAL = frozenset({408, 413, 414, 431})
 
-Refused = Callable[[SealringError], None]
+OnRefusal = Callable[[SealringError], None]
 """Told of each refusal with its true cause: the place to count them."""
 
 _log = logging.getLogger("sealring")
@@ -198,7 +198,7 @@ async def send_answer(
     await send({"type": f"{kind}.body", "body": b"" if scope.get("method") == "HEAD" else reply.body})
 
 
-def report(error: SealringError, *, where: str, refused: Refused | None = None) -> None:
+def report(error: SealringError, *, where: str, refused: OnRefusal | None = None) -> None:
     """Log the true cause of a refusal as fields, never in the message (log injection, D6), and count it.
 
     `where` is a route or a path: it is escaped here. A refusal is the client's affair (INFO); what

@@ -15,10 +15,10 @@ from sealring.http.endpoints.token import oauth_refusal, token, token_form
 from sealring.http.schemas import (
     Alive,
     EndSessions,
-    LogIn,
+    LoginRequest,
     ManySessions,
     Me,
-    PasswordChange,
+    PasswordChangeRequest,
     Ready,
     Refresh,
     Registration,
@@ -63,7 +63,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     ),
     Endpoint(
         method="POST", path="/login", run=log_in, operation_id="login",
-        reads=LogIn, answers={200: Tokens}, page="own", queue="hashing", errors=_PROVING,
+        reads=LoginRequest, answers={200: Tokens}, page="own", queue="hashing", errors=_PROVING,
     ),
     Endpoint(
         method="POST", path="/refresh", run=refresh, operation_id="refresh",
@@ -102,7 +102,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     ),
     Endpoint(
         method="POST", path="/password", run=change_password, operation_id="change_password",
-        reads=PasswordChange, answers={200: Tokens}, caller=True,
+        reads=PasswordChangeRequest, answers={200: Tokens}, caller=True,
         errors=(
             errors.SessionEnded, errors.TokenTooLong, errors.WrongPassword, errors.InvalidField, errors.Throttled,
             errors.Overloaded,

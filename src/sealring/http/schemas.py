@@ -47,7 +47,7 @@ class Registration(Read, frozen=True, kw_only=True):
     __repr__ = Read.__repr__
 
 
-class LogIn(Read, frozen=True, kw_only=True):
+class LoginRequest(Read, frozen=True, kw_only=True):
     """`POST /login`; `device` is what an earlier answer said, for clients without cookies."""
 
     username: str
@@ -66,7 +66,7 @@ class Refresh(Read, frozen=True, kw_only=True):
     __repr__ = Read.__repr__
 
 
-class PasswordChange(Read, frozen=True, kw_only=True):
+class PasswordChangeRequest(Read, frozen=True, kw_only=True):
     """`POST /password`."""
 
     current: str

@@ -10,10 +10,10 @@ from sealring.http.authenticate import RequestAuthenticator
 from sealring.http.client_address import TrustedProxy, client_address
 from sealring.http.client_info import client_info
 from sealring.http.cookies import CookiePolicy, read_cookie, read_cookies
-from sealring.http.credentials import Credential, find_credential
+from sealring.http.credentials import PresentedToken, find_credential
 from sealring.http.endpoint import Head, HeaderList
 from sealring.http.fetch_metadata import check_csrf
-from sealring.http.problems import Refused
+from sealring.http.problems import OnRefusal
 from sealring.http.schemas import Delivery, Tokens, User
 from sealring.issuer.client_info import ClientInfo
 from sealring.issuer.issuer import Issuer
@@ -42,7 +42,7 @@ class AuthService:
     jwks_max_age: int
     password_grant: bool
     """Whether the token endpoint takes passwords (RFC 9700 §2.4 says that it must not)."""
-    refused: Refused | None = None
+    refused: OnRefusal | None = None
     """Counts refusals by their true cause."""
     exposition: Callable[[], bytes] | None = None
     """What Prometheus reads; none without metrics."""
@@ -55,7 +55,7 @@ class AuthService:
         """
         return self.authenticator.authenticated(head.scope).require()
 
-    def credential(self, head: Head) -> Credential | None:
+    def credential(self, head: Head) -> PresentedToken | None:
         """The access token that came, unverified."""
         return find_credential(head.headers, self.cookies.names.access)
 

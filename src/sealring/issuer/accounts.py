@@ -22,8 +22,8 @@ from sealring.errors import InvalidField, NameTaken, NoSuchAccount, WrongPasswor
 from sealring.issuer.client_info import ClientInfo
 from sealring.issuer.commit import CommittingStore
 from sealring.issuer.hashing import PasswordHasher
+from sealring.issuer.login_attempts import LoginAttempts
 from sealring.issuer.methods.password import PasswordMethod
-from sealring.issuer.password_attempts import PasswordAttempts
 from sealring.rate_limits.buckets import AccountBuckets, account_buckets
 from sealring.rate_limits.device_cookie import DeviceCookies
 from sealring.rate_limits.networks import network_of
@@ -65,7 +65,7 @@ class Accounts:
         self._policy = policy
         self.password = PasswordMethod(store, hasher, clock=clock)
         """Carries out logins by password."""
-        self.attempts = PasswordAttempts(
+        self.attempts = LoginAttempts(
             store,
             hasher,
             clock=clock,

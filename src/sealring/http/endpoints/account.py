@@ -8,7 +8,7 @@ from __future__ import annotations
 from sealring.errors import CrossSite, Revoked
 from sealring.http.endpoint import Body, Call
 from sealring.http.fetch_metadata import read_csrf_token
-from sealring.http.schemas import EndSessions, ManySessions, Me, OneSession, PasswordChange, Tokens
+from sealring.http.schemas import EndSessions, ManySessions, Me, OneSession, PasswordChangeRequest, Tokens
 
 
 async def me(call: Call[None]) -> Me:
@@ -70,7 +70,7 @@ async def end_sessions(call: Call[None]) -> None:
         _forget(call)
 
 
-async def change_password(call: Call[PasswordChange]) -> Tokens:
+async def change_password(call: Call[PasswordChangeRequest]) -> Tokens:
     """Replace the password; all other sessions end, and this one gets new tokens."""
     service, caller = call.service, call.principal
     by_cookie = service.is_by_cookie(call.head)

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from sealring.http.cookies import check_room, cookie_line
 from sealring.http.endpoint import Body, Call
-from sealring.http.schemas import Delivery, LogIn, Registration, Tokens, User
+from sealring.http.schemas import Delivery, LoginRequest, Registration, Tokens, User
 from sealring.issuer.log_in import LoggedIn
 
 
@@ -24,7 +24,7 @@ async def register(call: Call[Registration]) -> Tokens:
     return _welcome(call, logged_in, body.delivery)
 
 
-async def log_in(call: Call[LogIn]) -> Tokens:
+async def log_in(call: Call[LoginRequest]) -> Tokens:
     """Check a password and start a session."""
     service, body = call.service, call.body
     logged_in = await service.issuer.log_in(

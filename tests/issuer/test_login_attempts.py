@@ -12,7 +12,7 @@ from sealring.errors import Overloaded, Throttled, WrongCredentials
 from sealring.issuer.argon2id import Argon2Profile
 from sealring.issuer.client_info import ClientInfo
 from sealring.issuer.hashing import PasswordHasher
-from sealring.issuer.password_attempts import PasswordAttempts, _until_grid
+from sealring.issuer.login_attempts import LoginAttempts, _until_grid
 from sealring.rate_limits.buckets import AccountBuckets, account_buckets
 from sealring.rate_limits.rate import RateLimit
 from sealring.store.memory import MemoryStore
@@ -21,8 +21,8 @@ from tests.nodes import committing
 HOME = ClientInfo("192.0.2.1")
 
 
-def attempts_over(store: MemoryStore, hasher: PasswordHasher) -> PasswordAttempts:
-    return PasswordAttempts(
+def attempts_over(store: MemoryStore, hasher: PasswordHasher) -> LoginAttempts:
+    return LoginAttempts(
         committing(store),
         hasher,
         clock=lambda: 1_800_000_000_000,

@@ -1,4 +1,4 @@
-"""Runs one password attempt: wait for a place to hash, count, verify; failures take uniform time.
+"""Runs one attempt to log in: wait for a place to hash, count, verify; failures take uniform time.
 
 The order is the point. A place in the hasher comes first, the count second, the hash last: so a hundred parallel
 guesses get no more than the bucket holds (U9), and valid logins that come all at once do not fill their own bucket
@@ -32,7 +32,7 @@ emptied it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PasswordAttempt:
+class LoginAttempt:
     """An attempt that has been counted and may hash."""
 
     slot: HashingSlot | None
@@ -50,8 +50,8 @@ class PasswordAttempt:
         return self.slot
 
 
-class PasswordAttempts:
-    """All attempts at passwords on this node.
+class LoginAttempts:
+    """All attempts on this node, by any method, and registrations.
 
     Args:
         store: counts them.
@@ -87,7 +87,7 @@ class PasswordAttempts:
     @asynccontextmanager
     async def attempt(
         self, buckets: AccountBuckets, client: ClientInfo, *, hashes: bool = True
-    ) -> AsyncIterator[PasswordAttempt]:
+    ) -> AsyncIterator[LoginAttempt]:
         """Count an attempt in an account's buckets, and hold a place for hashing, if it hashes.
 
         Raises:
@@ -112,7 +112,7 @@ class PasswordAttempts:
                     event = self._event("throttled", client, cause="account bucket is full")
                     await self._store.settle_attempt("", event)
                     raise Throttled(wait)
-                yield PasswordAttempt(slot=slot, owner=buckets.owner, address_bucket=address, client=client)
+                yield LoginAttempt(slot=slot, owner=buckets.owner, address_bucket=address, client=client)
         except WrongCredentials:
             await asyncio.sleep(_until_grid(loop.time() - began, self._answer_grid_seconds))
             raise
@@ -134,12 +134,12 @@ class PasswordAttempts:
                 raise Throttled(wait)
             yield slot
 
-    async def succeed(self, attempt: PasswordAttempt, *, subject: str, cause: str) -> None:
+    async def succeed(self, attempt: LoginAttempt, *, subject: str, cause: str) -> None:
         """The login is complete: the account's buckets are emptied, the address pays in its wide bucket."""
         await self._empty(attempt.owner, self._event("login", attempt.client, subject=subject, cause=cause))
         await self.accept(attempt)
 
-    async def accept(self, attempt: PasswordAttempt) -> None:
+    async def accept(self, attempt: LoginAttempt) -> None:
         """What was presented is right: the address pays in its wide bucket, and not for a failure."""
         self._blocked.release(attempt.address_bucket, now_ms=self._clock())
         wide = self._success_bucket(attempt.client)
