@@ -9,9 +9,9 @@ worth nothing without one more proof.
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Sequence
 from hashlib import sha256
+from hmac import compare_digest
 from typing import Final
 
 import msgspec
@@ -19,17 +19,13 @@ import msgspec
 from sealring.authentication.decision import PROOF_SECONDS
 from sealring.authentication.proof import Proof
 from sealring.errors import InvalidPendingLogin
-from sealring.jwt.base64url import NotCanonical, decode, encode
+from sealring.jwt.base64url import encode
+from sealring.sessions.mac import MAC_BYTES, MacKeys, read_bytes
 
 PREFIX: Final = "sealring_pl1_"
 """Begins every pending login: kind and version of the layout."""
 MAX_LENGTH: Final = 2048
 """Characters; one proof takes about 200."""
-
-# the label keeps a MAC of this use from being one of another, should a key ever be shared by mistake
-_LABEL: Final = b"sealring pending login 1\x00"
-_MAC_BYTES: Final = 32
-_KEY_BYTES: Final = 32
 
 
 class PendingLogin(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,9 +63,7 @@ class PendingLoginCodec:
     __slots__ = ("_keys",)
 
     def __init__(self, keys: Sequence[bytes]) -> None:
-        if not keys or any(len(key) < _KEY_BYTES for key in keys):
-            raise ValueError(f"keys must be one or more byte strings of at least {_KEY_BYTES} bytes")
-        self._keys = tuple(keys)
+        self._keys = MacKeys(keys, label="pending login 1")
 
     def encode(self, pending: PendingLogin) -> str:
         """Return the text of the pending login, under the first key.
@@ -78,7 +72,7 @@ class PendingLoginCodec:
             ValueError: it is longer than `decode` reads.
         """
         body = _write(pending)
-        text = PREFIX + encode(_mac(self._keys[0], body) + body)
+        text = PREFIX + encode(self._keys.sign(body) + body)
         if len(text) > MAX_LENGTH:
             raise ValueError(f"a pending login must be at most {MAX_LENGTH} characters")
         return text
@@ -95,18 +89,11 @@ class PendingLoginCodec:
             InvalidPendingLogin: it is anything but the text of a pending login under one of the keys, of this browser,
                 and not yet expired.
         """
-        if not isinstance(text, str) or len(text) > MAX_LENGTH or not text.startswith(PREFIX):
+        data = read_bytes(text, prefix=PREFIX, max_length=MAX_LENGTH)
+        if data is None:
             raise InvalidPendingLogin("not a pending login")
-        try:
-            data = decode(text[len(PREFIX) :])
-        except NotCanonical as error:
-            raise InvalidPendingLogin("not a pending login") from error
-        mac, body = data[:_MAC_BYTES], data[_MAC_BYTES:]
-        genuine = False
-        for key in self._keys:
-            # every key is tried, so that the time does not tell which one fits
-            genuine |= hmac.compare_digest(_mac(key, body), mac)
-        if not genuine:
+        mac, body = data[:MAC_BYTES], data[MAC_BYTES:]
+        if not self._keys.verify(body, mac):
             raise InvalidPendingLogin("not a pending login")
         try:
             pending = _read(body)
@@ -115,7 +102,7 @@ class PendingLoginCodec:
         # a node whose clock is far behind would otherwise take a pending login for longer than it was made for
         if not now < pending.expires_at <= now + 2 * PROOF_SECONDS:
             raise InvalidPendingLogin("the pending login is too old")
-        if not hmac.compare_digest(pending.browser, digest_of_browser(browser)):
+        if not compare_digest(pending.browser, digest_of_browser(browser)):
             raise InvalidPendingLogin("the pending login is of another browser")
         return pending
 
@@ -163,7 +150,3 @@ def _read(body: bytes) -> PendingLogin:
         expires_at=wire.expires_at,
         browser=wire.browser,
     )
-
-
-def _mac(key: bytes, body: bytes) -> bytes:
-    return hmac.digest(key, _LABEL + body, "sha256")

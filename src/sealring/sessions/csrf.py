@@ -8,14 +8,12 @@ access to nothing.
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Sequence
-from typing import Final
 
-from sealring.jwt.base64url import encode
+from sealring.jwt.base64url import encode, encoded_chars
+from sealring.sessions.mac import MAC_BYTES, MacKeys, read_bytes
 
-_LABEL: Final = b"sealring csrf token 1\x00"
-_KEY_BYTES: Final = 32
+_LENGTH = encoded_chars(MAC_BYTES)
 
 
 class CsrfTokens:
@@ -33,24 +31,13 @@ class CsrfTokens:
     __slots__ = ("_keys",)
 
     def __init__(self, keys: Sequence[bytes]) -> None:
-        if not keys or any(len(key) < _KEY_BYTES for key in keys):
-            raise ValueError(f"keys must be one or more byte strings of at least {_KEY_BYTES} bytes")
-        self._keys = tuple(keys)
+        self._keys = MacKeys(keys, label="csrf token 1")
 
     def token(self, session_id: str) -> str:
         """Return the CSRF token of that session."""
-        return _text(self._keys[0], session_id)
+        return encode(self._keys.sign(session_id.encode()))
 
     def matches(self, text: object, session_id: str) -> bool:
         """Return whether `text` is that session's token; false for every other input, in constant time."""
-        # compare_digest raises TypeError on a str that is not ASCII (C5)
-        if not isinstance(text, str) or not text.isascii():
-            return False
-        same = False
-        for key in self._keys:
-            same |= hmac.compare_digest(_text(key, session_id), text)
-        return same
-
-
-def _text(key: bytes, session_id: str) -> str:
-    return encode(hmac.digest(key, _LABEL + session_id.encode(), "sha256"))
+        mac = read_bytes(text, max_length=_LENGTH)  # text that is not ASCII is none (C5)
+        return mac is not None and self._keys.verify(session_id.encode(), mac)

@@ -9,26 +9,22 @@ the key never reaches the store, and every refusal is the same error (R9, R10).
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from sealring.errors import InvalidRefreshToken
-from sealring.jwt.base64url import NotCanonical, decode, encode
+from sealring.jwt.base64url import decode, encode
+from sealring.sessions.mac import MAC_BYTES, MacKeys, read_bytes
 
 PREFIX: Final = "sealring_rt1_"
 """Begins every refresh token: kind and version of the layout."""
 
-# with this label a MAC of this use is never valid for another, even if a key is shared by mistake
-_LABEL: Final = b"sealring refresh token 1\x00"
 _ID_BYTES: Final = 16
 _NUMBER_BYTES: Final = 6
 _BODY_BYTES: Final = _ID_BYTES + 3 * _NUMBER_BYTES
-_MAC_BYTES: Final = 32
 # 66 bytes are 88 characters with no bit left over, so that text and bytes correspond one to one
-_LENGTH: Final = len(PREFIX) + (_BODY_BYTES + _MAC_BYTES) // 3 * 4
-_KEY_BYTES: Final = 32
+_LENGTH: Final = len(PREFIX) + (_BODY_BYTES + MAC_BYTES) // 3 * 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +57,7 @@ class RefreshTokenCodec:
     __slots__ = ("_keys",)
 
     def __init__(self, keys: Sequence[bytes]) -> None:
-        if not keys or any(len(key) < _KEY_BYTES for key in keys):
-            raise ValueError(f"keys must be one or more byte strings of at least {_KEY_BYTES} bytes")
-        self._keys = tuple(keys)
+        self._keys = MacKeys(keys, label="refresh token 1")
 
     def encode(self, token: RefreshToken) -> str:
         """Return the text of the token, under the first key.
@@ -83,7 +77,7 @@ class RefreshTokenCodec:
             )
         except OverflowError as error:
             raise ValueError("generation and times must be within 0 and 2**48 - 1") from error
-        return PREFIX + encode(body + _mac(self._keys[0], body))
+        return PREFIX + encode(body + self._keys.sign(body))
 
     def decode(self, text: object) -> RefreshToken:
         """Return the token that `text` is.
@@ -91,19 +85,11 @@ class RefreshTokenCodec:
         Raises:
             InvalidRefreshToken: it is not the text of a token signed with one of the keys.
         """
-        # the form is not secret, so an early refusal reveals nothing, and a megabyte is not even decoded
-        if not isinstance(text, str) or len(text) != _LENGTH or not text.startswith(PREFIX):
+        data = read_bytes(text, prefix=PREFIX, max_length=_LENGTH)
+        if data is None:
             raise InvalidRefreshToken("not a refresh token")
-        try:
-            data = decode(text[len(PREFIX) :])
-        except NotCanonical as error:
-            raise InvalidRefreshToken("not a refresh token") from error
         body, mac = data[:_BODY_BYTES], data[_BODY_BYTES:]
-        genuine = False
-        for key in self._keys:
-            # every key is tried, so that the time does not reveal which one fits
-            genuine |= hmac.compare_digest(_mac(key, body), mac)
-        if not genuine:
+        if not self._keys.verify(body, mac):
             raise InvalidRefreshToken("not a refresh token")
         generation, minted_ms, parent_minted_ms = (
             int.from_bytes(body[at : at + _NUMBER_BYTES], "big") for at in range(_ID_BYTES, _BODY_BYTES, _NUMBER_BYTES)
@@ -131,7 +117,3 @@ class RefreshTokenCodec:
             if token.session_id == session_id and (best is None or age > best[0]):
                 best = age, text
         return None if best is None else best[1]
-
-
-def _mac(key: bytes, body: bytes) -> bytes:
-    return hmac.digest(key, _LABEL + body, "sha256")

@@ -9,15 +9,13 @@ It gives no access: it selects a refresh token, and it can end its session.
 
 from __future__ import annotations
 
-import hmac
 import re
 from collections.abc import Sequence
 from typing import Final
 
 from sealring.jwt.base64url import encode
+from sealring.sessions.mac import MacKeys, read_bytes
 
-_LABEL: Final = b"sealring session cookie 1\x00"
-_KEY_BYTES: Final = 32
 _SHAPE: Final = re.compile(r"([A-Za-z0-9_-]{22})\.([A-Za-z0-9_-]{43})", re.ASCII)
 
 
@@ -36,26 +34,16 @@ class SessionCookieCodec:
     __slots__ = ("_keys",)
 
     def __init__(self, keys: Sequence[bytes]) -> None:
-        if not keys or any(len(key) < _KEY_BYTES for key in keys):
-            raise ValueError(f"keys must be one or more byte strings of at least {_KEY_BYTES} bytes")
-        self._keys = tuple(keys)
+        self._keys = MacKeys(keys, label="session cookie 1")
 
     def encode(self, session_id: str) -> str:
         """Return the text for that session."""
-        return f"{session_id}.{_mac(self._keys[0], session_id)}"
+        return f"{session_id}.{encode(self._keys.sign(session_id.encode()))}"
 
     def decode(self, text: str) -> str | None:
         """Return the session id, or None for any text that was not signed with one of the keys."""
         shape = _SHAPE.fullmatch(text)
         if shape is None:
             return None
-        session_id, mac = shape[1], shape[2]
-        genuine = False
-        for key in self._keys:
-            # every key is tried, so that the time does not reveal which one fits
-            genuine |= hmac.compare_digest(_mac(key, session_id), mac)
-        return session_id if genuine else None
-
-
-def _mac(key: bytes, session_id: str) -> str:
-    return encode(hmac.digest(key, _LABEL + session_id.encode(), "sha256"))
+        session_id, mac = shape[1], read_bytes(shape[2], max_length=len(shape[2]))
+        return session_id if mac is not None and self._keys.verify(session_id.encode(), mac) else None
