@@ -1,11 +1,8 @@
 from __future__ import annotations
 
-import doctest
-
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sealring.authentication import one_time
 from sealring.authentication.one_time import digest_of
 
 PURPOSES = st.text(st.characters(codec="ascii", categories=["L"]), min_size=1)
@@ -15,7 +12,3 @@ PURPOSES = st.text(st.characters(codec="ascii", categories=["L"]), min_size=1)
 def test_two_things_share_no_digest(purpose: str, text: str, other_purpose: str, other_text: str) -> None:
     same = (purpose, text) == (other_purpose, other_text)
     assert (digest_of(purpose, text) == digest_of(other_purpose, other_text)) == same
-
-
-def test_the_example_runs() -> None:
-    assert doctest.testmod(one_time).failed == 0
