@@ -1,4 +1,4 @@
-"""The tree that the docstring of `errors` draws is the tree that there is."""
+"""The trees that the docstrings of `errors` and of `http.request_errors` draw are the tree that there is."""
 
 from __future__ import annotations
 
@@ -7,25 +7,43 @@ import re
 import pytest
 
 from sealring import Sealring, SealringError, errors
+from sealring.http import request_errors
 
-DRAWN = re.compile(r"(?m)^    (?P<branch>[│├└─ ]*)(?P<name>[A-Z]\w+)(?P<value_error> \(ValueError\))? +(?P<words>.*)$")
+DRAWN = re.compile(
+    r"(?m)^    (?P<branch>[│├└─ ]*)(?P<name>[A-Z]\w+)(?P<value_error> \(ValueError\))?(?: +(?P<words>.+))?$"
+)
+TREES = (errors, request_errors)
 
 
 def drawn() -> dict[str, tuple[str, bool, str]]:
     """Name → parent, whether it is a ValueError too, the words after it."""
+    return {name: line for tree in TREES for name, line in drawn_in(tree.__doc__ or "").items()}
+
+
+def drawn_in(text: str) -> dict[str, tuple[str, bool, str]]:
     found: dict[str, tuple[str, bool, str]] = {}
     path: list[str] = []
-    for line in DRAWN.finditer((errors.__doc__ or "") + "\n"):
+    for line in DRAWN.finditer(text + "\n"):
         depth = len(line["branch"]) // 4
         path[depth - 1 :] = [line["name"]]
         parent = path[depth - 2] if depth > 1 else "SealringError"
-        found[line["name"]] = (parent, line["value_error"] is not None, line["words"])
+        if line["words"]:  # without any it is drawn for its children alone
+            found[line["name"]] = (parent, line["value_error"] is not None, line["words"])
     return found
 
 
 def below(parent: type[SealringError]) -> set[type[SealringError]]:
-    children = {child for child in parent.__subclasses__() if child.__module__ == errors.__name__}
+    children = {child for child in parent.__subclasses__() if child.__module__ in {tree.__name__ for tree in TREES}}
     return children.union(*map(below, children))
+
+
+def test_a_request_as_such_is_refused_by_http_alone() -> None:
+    """Only HTTP raises them, so they live with it (design §3)."""
+    there = below(errors.RefreshRefused) | below(SealringError)
+    assert {kind.__name__ for kind in there if kind.__module__ == request_errors.__name__} == set(
+        drawn_in(request_errors.__doc__ or "")
+    )
+    assert not set(drawn_in(errors.__doc__ or "")) & set(drawn_in(request_errors.__doc__ or ""))
 
 
 LEAVES = sorted((error for error in below(SealringError) if not below(error)), key=lambda error: error.__name__)

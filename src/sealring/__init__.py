@@ -35,6 +35,7 @@ from sealring.errors import (
 if TYPE_CHECKING:
     from sealring.accounts.account import Account
     from sealring.audit.event import Event
+    from sealring.http.request_errors import CrossSite, MethodNotAllowed, RequestRefused
     from sealring.issuer.log_in import LoggedIn
     from sealring.issuer.sessions import Issued
     from sealring.sealring import Sealring
@@ -48,12 +49,14 @@ __all__ = [
     "Account",
     "AccountRefused",
     "ConfigurationError",
+    "CrossSite",
     "Event",
     "Grant",
     "InvalidField",
     "Issued",
     "KeyRefused",
     "LoggedIn",
+    "MethodNotAllowed",
     "NameTaken",
     "NoSuchAccount",
     "NotFound",
@@ -62,6 +65,7 @@ __all__ = [
     "Principal",
     "RefreshRefused",
     "RemoteKeys",
+    "RequestRefused",
     "Revoked",
     "Sealring",
     "SealringError",
@@ -79,12 +83,15 @@ __all__ = [
 
 _MODULES = {
     "Account": "sealring.accounts.account",
+    "CrossSite": "sealring.http.request_errors",
     "Event": "sealring.audit.event",
     "Grant": "sealring.sessions.grant",
     "Issued": "sealring.issuer.sessions",
     "LoggedIn": "sealring.issuer.log_in",
+    "MethodNotAllowed": "sealring.http.request_errors",
     "Principal": "sealring.verifier.principal",
     "RemoteKeys": "sealring.verifier.remote_keys",
+    "RequestRefused": "sealring.http.request_errors",
     "Sealring": "sealring.sealring",
     "Session": "sealring.sessions.session",
     "Verifier": "sealring.verifier.verifier",

@@ -1,4 +1,4 @@
-"""Every error that Sealring raises, in one tree.
+"""Every error that Sealring raises, in one tree; those that only HTTP knows are in `sealring.http.request_errors`.
 
 One base; each leaf has one stable `code` that log fields, metrics and problem details carry. What
 varies is a field, never part of the code. Messages are lower case and never hold a token, a
@@ -30,7 +30,6 @@ password or a secret. A caller's own mistake (a bad option, a wrong type) is `Ty
     ├── KeyRefused (ValueError)   key_refused             not usable as a key of that algorithm
     ├── RefreshRefused            a refresh token was refused
     │   ├── InvalidRefreshToken   invalid_token           not issued here
-    │   ├── RefreshUnbound        refresh_unbound         a cookie of another session than this browser's
     │   ├── SessionEnded          session_ended           ended, or past a limit
     │   ├── RefreshReused         refresh_reused          theft or an old copy: the session was ended
     │   └── RefreshSuperseded     refresh_superseded      another request refreshed first
@@ -48,22 +47,6 @@ password or a secret. A caller's own mistake (a bad option, a wrong type) is `Ty
     ├── Unavailable               try again later: `retry_after` seconds
     │   ├── Overloaded            overloaded              a bounded queue is full
     │   └── StoreUnavailable      store_unavailable       the store cannot be reached or written
-    ├── RequestRefused            the HTTP request itself was refused
-    │   ├── MissingCredential     missing_credential      no credential was sent
-    │   ├── InvalidRequest        invalid_request         two credentials, or one malformed (RFC 6750 §3.1)
-    │   │   └── UnknownParameter  unknown_parameter       in the query of a route that changes or selects something
-    │   ├── InsufficientScope     insufficient_scope      `scopes` that the route requires
-    │   ├── CrossSite             csrf                    cross-site request (CSRF)
-    │   ├── MalformedBody         malformed_body          not one strict JSON object or form
-    │   ├── UnsupportedGrant      unsupported_grant_type  at the token endpoint (RFC 6749 §5.2)
-    │   ├── InvalidFields         invalid_field           `fields`, each with its reason
-    │   ├── UnsupportedMediaType  unsupported_media_type
-    │   ├── MethodNotAllowed      method_not_allowed      `allowed` methods
-    │   ├── RequestTimeout        request_timeout         head or body did not arrive in time
-    │   ├── BodyTooLarge          body_too_large
-    │   ├── TargetTooLong         target_too_long         path and query
-    │   ├── HeadersTooLarge       headers_too_large       in bytes or in number
-    │   └── CookiesTooLarge       cookies_too_large       too many cookies, ours among them
     └── ConfigurationError (ValueError) configuration     `hint` says how to fix it
 """
 
@@ -243,12 +226,6 @@ class InvalidRefreshToken(RefreshRefused):
     code = "invalid_token"
 
 
-class RefreshUnbound(RefreshRefused):
-    """The refresh cookie belongs to another session than this browser's session cookie: nothing was done."""
-
-    code = "refresh_unbound"
-
-
 class SessionEnded(RefreshRefused):
     """The session was ended, or is past its idle limit or absolute end."""
 
@@ -381,114 +358,6 @@ class StoreUnavailable(Unavailable):
     def __init__(self, message: str, retry_after: int = 1, hint: str | None = None) -> None:
         super().__init__(message, retry_after)
         self.hint = hint
-
-
-class RequestRefused(SealringError):
-    """The HTTP request itself was refused; the subclass says why."""
-
-    code = "request_refused"
-
-
-class MissingCredential(RequestRefused):
-    """No credential was sent where one is needed (RFC 6750 §3: answered without an error code)."""
-
-    code = "missing_credential"
-
-
-class InvalidRequest(RequestRefused):
-    """Two credentials, two Authorization headers, or a malformed one (RFC 6750 §3.1)."""
-
-    code = "invalid_request"
-
-
-class UnknownParameter(InvalidRequest):
-    """The query has a parameter that the route does not read: `?Keep=current` must not end all sessions."""
-
-    code = "unknown_parameter"
-
-
-class InsufficientScope(RequestRefused):
-    """The token is valid but lacks a scope; `scopes` are those that the route requires."""
-
-    code = "insufficient_scope"
-
-    def __init__(self, scopes: tuple[str, ...]) -> None:
-        super().__init__("the token lacks a scope")
-        self.scopes = scopes
-
-
-class CrossSite(RequestRefused):
-    """The request brought a cookie, and nothing proves that it came from a page of this site."""
-
-    code = "csrf"
-
-
-class MalformedBody(RequestRefused):
-    """Not one strict JSON object, or not one plain form."""
-
-    code = "malformed_body"
-
-
-class UnsupportedGrant(RequestRefused):
-    """The token endpoint does not serve this grant (RFC 6749 §5.2)."""
-
-    code = "unsupported_grant_type"
-
-
-class InvalidFields(RequestRefused):
-    """The body is well-formed, but fields are invalid; `fields` says which and why."""
-
-    code = "invalid_field"
-
-    def __init__(self, fields: tuple[InvalidField, ...]) -> None:
-        super().__init__("a field of the request is invalid")
-        self.fields = fields
-
-
-class UnsupportedMediaType(RequestRefused):
-    """The route does not accept the body's media type or coding."""
-
-    code = "unsupported_media_type"
-
-
-class MethodNotAllowed(RequestRefused):
-    """The route does not allow this method; `allowed` names those it allows."""
-
-    code = "method_not_allowed"
-
-    def __init__(self, allowed: tuple[str, ...]) -> None:
-        super().__init__("the route does not allow this method")
-        self.allowed = allowed
-
-
-class RequestTimeout(RequestRefused):
-    """Head or body did not arrive in time."""
-
-    code = "request_timeout"
-
-
-class BodyTooLarge(RequestRefused):
-    """More bytes than a body may have."""
-
-    code = "body_too_large"
-
-
-class TargetTooLong(RequestRefused):
-    """Path and query are longer than any route needs."""
-
-    code = "target_too_long"
-
-
-class HeadersTooLarge(RequestRefused):
-    """Too many header fields, or too many bytes of them (RFC 6585 §5)."""
-
-    code = "headers_too_large"
-
-
-class CookiesTooLarge(RequestRefused):
-    """Our cookie came with too many others, in bytes or in number; none is read (RFC 6585 §5)."""
-
-    code = "cookies_too_large"
 
 
 class ConfigurationError(SealringError, ValueError):

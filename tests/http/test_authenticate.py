@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sealring import jwt
-from sealring.errors import CrossSite, Expired, InsufficientScope, InvalidRequest, MissingCredential, SealringError
+from sealring.errors import Expired, SealringError
 from sealring.http.authenticate import RequestAuthenticator
+from sealring.http.request_errors import CrossSite, InsufficientScope, InvalidRequest, MissingCredential
 from sealring.verifier.principal import Principal
 
 NOW = 1_700_000_000

@@ -8,15 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sealring.errors import (
+from sealring.errors import SealringError
+from sealring.http.body import MAX_BODY_BYTES, MAX_FORM_FIELDS, check_form_type, parse_form, read_body, read_json
+from sealring.http.request_errors import (
     BodyTooLarge,
     MalformedBody,
     RequestRefused,
     RequestTimeout,
-    SealringError,
     UnsupportedMediaType,
 )
-from sealring.http.body import MAX_BODY_BYTES, MAX_FORM_FIELDS, check_form_type, parse_form, read_body, read_json
 
 JSON = [(b"content-type", b"application/json")]
 FORM = [(b"content-type", b"application/x-www-form-urlencoded")]

@@ -4,7 +4,6 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sealring.errors import CookiesTooLarge
 from sealring.http.cookies import (
     MAX_AGE_SECONDS,
     MAX_COOKIE_BYTES,
@@ -14,6 +13,7 @@ from sealring.http.cookies import (
     read_cookie,
     read_cookies,
 )
+from sealring.http.request_errors import CookiesTooLarge
 
 NAME = b"__Host-sealring_access"
 

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sealring.errors import CookiesTooLarge, InvalidRequest
 from sealring.http.cookies import MAX_COOKIE_BYTES
 from sealring.http.credentials import PresentedToken, find_credential
+from sealring.http.request_errors import CookiesTooLarge, InvalidRequest
 
 ACCESS = b"__Host-sealring_access"
 

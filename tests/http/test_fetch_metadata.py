@@ -4,7 +4,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sealring.errors import CrossSite
 from sealring.http.fetch_metadata import (
     Site,
     check_csrf,
@@ -13,6 +12,7 @@ from sealring.http.fetch_metadata import (
     origin_of,
     read_csrf_token,
 )
+from sealring.http.request_errors import CrossSite
 
 OURS = frozenset({b"https://example.com"})
 Fields = list[tuple[bytes, bytes]]

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from sealring.errors import HeadersTooLarge, RequestRefused, TargetTooLong
 from sealring.http.limits import MAX_FIELDS, MAX_FIELDS_BYTES, MAX_TARGET_BYTES, check_head
+from sealring.http.request_errors import HeadersTooLarge, RequestRefused, TargetTooLong
 
 Fields = list[tuple[bytes, bytes]]
 

@@ -11,6 +11,7 @@ import pytest
 
 from sealring import errors
 from sealring.errors import SealringError
+from sealring.http import request_errors
 from sealring.http.problems import ANSWERS, Answer, answer, report, row_of, send_answer
 
 MADE: dict[type[SealringError], SealringError] = {
@@ -24,10 +25,12 @@ MADE: dict[type[SealringError], SealringError] = {
     errors.NameTaken: errors.NameTaken(),
     errors.SecondFactorRequired: errors.SecondFactorRequired("secret detail", ("code",)),
     errors.InvalidField: errors.InvalidField("username", "too short"),
-    errors.InvalidFields: errors.InvalidFields((errors.InvalidField("a", "b"), errors.InvalidField("c", "d"))),
+    request_errors.InvalidFields: request_errors.InvalidFields(
+        (errors.InvalidField("a", "b"), errors.InvalidField("c", "d"))
+    ),
     errors.Throttled: errors.Throttled(42),
-    errors.InsufficientScope: errors.InsufficientScope(("orders:read", "orders:write")),
-    errors.MethodNotAllowed: errors.MethodNotAllowed(("POST", "GET")),
+    request_errors.InsufficientScope: request_errors.InsufficientScope(("orders:read", "orders:write")),
+    request_errors.MethodNotAllowed: request_errors.MethodNotAllowed(("POST", "GET")),
 }
 ALL = [
     MADE.get(kind) or kind("secret detail")
@@ -78,14 +81,14 @@ def test_a_challenge_is_what_rfc_6750_allows(error: SealringError) -> None:
 
 
 def test_q27_the_four_answers() -> None:
-    none = answer(errors.MissingCredential("none"))
+    none = answer(request_errors.MissingCredential("none"))
     assert (none.status, fields(none)[b"www-authenticate"]) == (401, b'Bearer realm="sealring"')
     bad = answer(errors.Expired("expired"))
     assert bad.status == 401
     assert fields(bad)[b"www-authenticate"].startswith(b'Bearer realm="sealring", error="invalid_token", error_desc')
-    two = answer(errors.InvalidRequest("two"))
+    two = answer(request_errors.InvalidRequest("two"))
     assert (two.status, b'error="invalid_request"' in fields(two)[b"www-authenticate"]) == (400, True)
-    scope = answer(errors.InsufficientScope(("orders:read", "x y", 'q"')))
+    scope = answer(request_errors.InsufficientScope(("orders:read", "x y", 'q"')))
     assert scope.status == 403
     assert b'error="insufficient_scope"' in fields(scope)[b"www-authenticate"]
     assert fields(scope)[b"www-authenticate"].endswith(b', scope="orders:read"')
@@ -104,9 +107,9 @@ def test_wrong_name_and_wrong_password_look_alike() -> None:
 
 def test_the_403_of_tutorials_is_for_refused_tokens_only() -> None:
     assert answer(errors.BadSignature("x"), invalid_status=403).status == 403
-    assert answer(errors.MissingCredential("x"), invalid_status=403).status == 401
+    assert answer(request_errors.MissingCredential("x"), invalid_status=403).status == 401
     assert answer(errors.Stale(), invalid_status=403).status == 503
-    assert answer(errors.InvalidRequest("x"), invalid_status=403).status == 400
+    assert answer(request_errors.InvalidRequest("x"), invalid_status=403).status == 400
     assert answer(errors.SessionEnded("x"), invalid_status=403).status == 401
 
 
@@ -126,7 +129,7 @@ def test_try_again_later_says_when(error: SealringError, status: int, seconds: b
 
 
 def test_field_errors_name_the_field_and_survive_any_text() -> None:
-    error = errors.InvalidFields(
+    error = request_errors.InvalidFields(
         (errors.InvalidField("user\ud800name" + "x" * 200, "b"), errors.InvalidField("c", "d"))
     )
     body = msgspec.json.decode(answer(error).body)
@@ -191,11 +194,11 @@ def test_a_websocket_is_refused_in_the_way_that_its_server_knows() -> None:
 @pytest.mark.parametrize(
     ("error", "version", "closes"),
     [
-        (errors.BodyTooLarge("x"), "1.1", True),
-        (errors.RequestTimeout("x"), "1.0", True),
-        (errors.HeadersTooLarge("x"), "1.1", True),
-        (errors.RequestRefused("framed in two ways"), "1.1", True),
-        (errors.BodyTooLarge("x"), "2", False),
+        (request_errors.BodyTooLarge("x"), "1.1", True),
+        (request_errors.RequestTimeout("x"), "1.0", True),
+        (request_errors.HeadersTooLarge("x"), "1.1", True),
+        (request_errors.RequestRefused("framed in two ways"), "1.1", True),
+        (request_errors.BodyTooLarge("x"), "2", False),
         (errors.NotFound("x"), "1.1", False),
     ],
 )

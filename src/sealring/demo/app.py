@@ -16,7 +16,7 @@ from fastapi import APIRouter, FastAPI, Request, Response, Security
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
-from sealring import Principal, Sealring, SealringError, errors
+from sealring import CrossSite, MethodNotAllowed, Principal, Sealring, SealringError, errors
 from sealring.demo.orders import Order, Orders, orders_in
 from sealring.demo.page import Page
 from sealring.frameworks.asgi import HeadLimits
@@ -98,7 +98,7 @@ async def answer_no_route(request: Request, refusal: Exception) -> Response:
     """What no route takes is refused in the same form as by the routes (RFC 9457)."""
     if isinstance(refusal, HTTPException) and refusal.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         allowed = (refusal.headers or {}).get("Allow", "")
-        return problem_response(errors.MethodNotAllowed(tuple(allowed.split(", "))), request.scope)
+        return problem_response(MethodNotAllowed(tuple(allowed.split(", "))), request.scope)
     return problem_response(errors.NotFound("no such route"), request.scope)
 
 
@@ -108,7 +108,7 @@ def tutorial_routes(auth: Sealring, orders: Orders) -> APIRouter:
     token_url = f"{auth.settings.auth_path}/token".lstrip("/") if auth.settings.has_password_grant else None
     user = Annotated[Principal, Security(guard(auth, token_url=token_url))]
 
-    joining = (*BODY, errors.CrossSite, errors.InvalidField, errors.NameTaken, errors.WrongCredentials)
+    joining = (*BODY, CrossSite, errors.InvalidField, errors.NameTaken, errors.WrongCredentials)
     busy = (errors.Throttled, errors.Overloaded)
 
     @router.post("/createNewUser", operation_id="createNewUser", status_code=201, responses=refusals(*joining, *busy))

@@ -13,13 +13,14 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMappi
 from functools import partial
 from typing import Any
 
-from sealring.errors import MethodNotAllowed, NotFound
+from sealring.errors import NotFound
 from sealring.http.body import read_body
 from sealring.http.endpoint import Endpoint, Head, Response, Routes
 from sealring.http.limits import HeadLimits
 from sealring.http.middleware import SessionMiddleware
 from sealring.http.pipeline import serve
 from sealring.http.problems import POLICY_VIOLATION, answer, send_answer
+from sealring.http.request_errors import MethodNotAllowed
 from sealring.http.service import AuthService
 
 __all__ = ["AuthApp", "HeadLimits", "SessionMiddleware"]

@@ -17,10 +17,11 @@ from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import Response
 
-from sealring.errors import InvalidField, InvalidFields, SealringError, UnsupportedMediaType
+from sealring.errors import InvalidField, SealringError
 from sealring.frameworks.starlette import ReportedRefusal, problem_response
 from sealring.http.body import read_json
 from sealring.http.problems import SECURITY_HEADERS, OnRefusal, report
+from sealring.http.request_errors import InvalidFields, UnsupportedMediaType
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 

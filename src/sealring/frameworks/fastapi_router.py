@@ -25,11 +25,11 @@ from msgspec import NODEFAULT, Struct
 from pydantic import BaseModel, create_model
 from starlette.types import Receive, Scope, Send
 
-from sealring.errors import MethodNotAllowed
 from sealring.frameworks.asgi import serve_asgi
 from sealring.http.endpoint import Endpoint, Routes
 from sealring.http.openapi import PROBLEM, component_name, operation, refusal_struct, responses, words
 from sealring.http.problems import answer, send_answer
+from sealring.http.request_errors import MethodNotAllowed
 from sealring.http.service import AuthService
 
 

@@ -22,10 +22,11 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from sealring.errors import HeadersTooLarge, RequestRefused, RequestTimeout, SealringError, TargetTooLong
+from sealring.errors import SealringError
 from sealring.frameworks.uvicorn_connections import Connections
 from sealring.http.connections import ConnectionLimits, Wait
 from sealring.http.problems import answer, report
+from sealring.http.request_errors import HeadersTooLarge, RequestRefused, RequestTimeout, TargetTooLong
 from sealring.rate_limits.networks import network_of
 
 END_OF_HEAD = b"\r\n\r\n"

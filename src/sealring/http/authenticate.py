@@ -14,10 +14,11 @@ from typing import Any
 
 import msgspec
 
-from sealring.errors import InsufficientScope, MissingCredential, SealringError, Stale
+from sealring.errors import SealringError, Stale
 from sealring.http.credentials import find_credential
 from sealring.http.fetch_metadata import SAFE_METHODS, MatchesCsrf, check_csrf, origin_of
 from sealring.http.problems import OnRefusal, report
+from sealring.http.request_errors import InsufficientScope, MissingCredential
 from sealring.verifier.principal import Principal
 
 Verify = Callable[[str], Principal]

@@ -15,8 +15,8 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from sealring.errors import BodyTooLarge, MalformedBody, RequestTimeout, UnsupportedMediaType
 from sealring.http.cookies import Headers
+from sealring.http.request_errors import BodyTooLarge, MalformedBody, RequestTimeout, UnsupportedMediaType
 from sealring.jwt.strict_json import BadJSON, decode_object
 
 MAX_BODY_BYTES = 65_536

@@ -17,7 +17,7 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
-from sealring.errors import CookiesTooLarge
+from sealring.http.request_errors import CookiesTooLarge
 
 Headers = Collection[tuple[bytes, bytes]]
 """Header fields as the ASGI scope holds them: names in lower case, order and duplicates kept."""

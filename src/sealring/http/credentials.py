@@ -14,8 +14,8 @@ import re
 
 import msgspec
 
-from sealring.errors import CookiesTooLarge, InvalidRequest
 from sealring.http.cookies import TOKEN_BYTES, Headers, cookie_line, pick_cookie
+from sealring.http.request_errors import CookiesTooLarge, InvalidRequest
 
 _OTHER_SCHEME = re.compile(rb"(?!bearer(?: |$))[!#$%&'*+.^_`|~0-9a-z-]+(?: .*)?", re.IGNORECASE | re.DOTALL)
 """A scheme that is not Bearer and what follows it (RFC 9110 §11.4)."""

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from msgspec import Struct
 
-from sealring.errors import MethodNotAllowed, NotFound, SealringError
+from sealring.errors import NotFound, SealringError
 from sealring.http.cookies import Headers
+from sealring.http.request_errors import MethodNotAllowed
 from sealring.verifier.principal import Principal
 
 if TYPE_CHECKING:  # the service has no need of the table, and the table none of it but by name

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from typing import Literal
 from urllib.parse import urlsplit
 
-from sealring.errors import CrossSite
 from sealring.http.cookies import Headers
+from sealring.http.request_errors import CrossSite
 
 Site = Literal["same-origin", "cross-site", "unknown"]
 TokenState = Literal["absent", "good", "bad"]

@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from sealring.errors import HeadersTooLarge, RequestRefused, TargetTooLong
 from sealring.http.cookies import Headers
 from sealring.http.problems import OnRefusal, answer, report, send_answer
+from sealring.http.request_errors import HeadersTooLarge, RequestRefused, TargetTooLong
 
 MAX_FIELDS = 100
 """Browsers behind two proxies send about forty; Apache and nginx users live with 100."""

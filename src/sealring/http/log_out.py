@@ -21,10 +21,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from sealring import jwt
-from sealring.errors import InvalidRefreshToken, InvalidRequest, MissingCredential, Stale, TokenError
+from sealring.errors import InvalidRefreshToken, Stale, TokenError
 from sealring.http.cookies import read_cookie
 from sealring.http.credentials import find_credential
 from sealring.http.endpoint import Head
+from sealring.http.request_errors import InvalidRequest, MissingCredential
 from sealring.http.service import AuthService
 
 

@@ -12,10 +12,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from typing import Any, Literal
 
-from sealring.errors import InsufficientScope, MissingCredential, SealringError, Stale
+from sealring.errors import SealringError, Stale
 from sealring.http.authenticate import AuthResult, RequestAuthenticator
 from sealring.http.problems import answer, send_answer
 from sealring.http.protected_paths import ProtectedPaths, read_rules
+from sealring.http.request_errors import InsufficientScope, MissingCredential
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]

@@ -19,6 +19,20 @@ from sealring import errors
 from sealring.errors import SealringError
 from sealring.http.endpoint import Endpoint, Form, has_body
 from sealring.http.problems import FieldProblem, Problem, Row, row_of_kind
+from sealring.http.request_errors import (
+    BodyTooLarge,
+    CookiesTooLarge,
+    CrossSite,
+    HeadersTooLarge,
+    InvalidFields,
+    InvalidRequest,
+    MalformedBody,
+    MissingCredential,
+    RequestRefused,
+    RequestTimeout,
+    TargetTooLong,
+    UnsupportedMediaType,
+)
 from sealring.http.schemas import TokenRefusal
 
 Responses = dict[int | str, dict[str, Any]]
@@ -38,21 +52,26 @@ _NAMES: dict[type[Struct], str] = {Problem: "SealringProblem", FieldProblem: "Se
 
 ANY = (
     errors.StoreUnavailable,
-    errors.RequestRefused,
-    errors.InvalidRequest,
-    errors.TargetTooLong,
-    errors.HeadersTooLarge,
+    RequestRefused,
+    InvalidRequest,
+    TargetTooLong,
+    HeadersTooLarge,
 )
 """What every route may answer."""
-READING = (errors.MalformedBody, errors.RequestTimeout, errors.BodyTooLarge, errors.UnsupportedMediaType)
+READING = (
+    MalformedBody,
+    RequestTimeout,
+    BodyTooLarge,
+    UnsupportedMediaType,
+)
 """What a route may answer that reads a body."""
-BODY = (*READING, errors.InvalidFields)
+BODY = (*READING, InvalidFields)
 """What a route may answer that reads JSON."""
 GUARDED = (
-    errors.MissingCredential,
+    MissingCredential,
     errors.TokenError,
-    errors.InvalidRequest,
-    errors.CookiesTooLarge,
+    InvalidRequest,
+    CookiesTooLarge,
     errors.Stale,
 )
 """What a route may answer that wants to know who asks."""
@@ -73,9 +92,9 @@ def errors_of(endpoint: Endpoint) -> tuple[type[SealringError], ...]:
     elif endpoint.reads is not None:
         found += BODY
     if endpoint.query is not None:
-        found.append(errors.InvalidFields)
+        found.append(InvalidFields)
     if endpoint.page == "own" or (endpoint.caller and endpoint.method != "GET"):
-        found.append(errors.CrossSite)
+        found.append(CrossSite)
     if endpoint.queue is not None:
         found.append(errors.Overloaded)
     return (*found, *endpoint.errors)

@@ -16,11 +16,12 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from sealring.errors import InvalidField, InvalidFields, InvalidRequest, SealringError, UnknownParameter
+from sealring.errors import InvalidField, SealringError
 from sealring.http.body import check_form_type, check_json_type, parse_form, parse_json
 from sealring.http.endpoint import Call, Endpoint, Form, Head, HeaderList, Response, has_body
 from sealring.http.fetch_metadata import check_same_origin
 from sealring.http.problems import SECURITY_HEADERS, answer, must_close, report
+from sealring.http.request_errors import InvalidFields, InvalidRequest, UnknownParameter
 from sealring.http.schemas import read_struct
 from sealring.http.service import AuthService
 from sealring.verifier.principal import Principal

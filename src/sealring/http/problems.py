@@ -18,6 +18,24 @@ import msgspec
 
 from sealring import errors
 from sealring.errors import SealringError
+from sealring.http.request_errors import (
+    BodyTooLarge,
+    CookiesTooLarge,
+    CrossSite,
+    HeadersTooLarge,
+    InsufficientScope,
+    InvalidFields,
+    InvalidRequest,
+    MalformedBody,
+    MethodNotAllowed,
+    MissingCredential,
+    RefreshUnbound,
+    RequestRefused,
+    RequestTimeout,
+    TargetTooLong,
+    UnknownParameter,
+    UnsupportedMediaType,
+)
 
 REALM = "sealring"
 
@@ -57,7 +75,7 @@ ANSWERS: dict[type[SealringError], Row] = {
     errors.TokenError: Row(401, "invalid_token", "the access token is not valid", "invalid_token"),
     errors.Stale: Row(503, "stale", "revocation data on this node is out of date; try again"),
     errors.RefreshRefused: Row(401, "invalid_token", "the refresh token is not valid", "invalid_token"),
-    errors.RefreshUnbound: Row(
+    RefreshUnbound: Row(
         401,
         "refresh_unbound",
         "the refresh cookie does not belong to this browser's session; log in again",
@@ -84,26 +102,26 @@ ANSWERS: dict[type[SealringError], Row] = {
     errors.NotFound: Row(404, "not_found", "not found"),
     errors.Throttled: Row(429, "throttled", "too many attempts; wait before the next"),
     errors.Overloaded: Row(503, "overloaded", "the server is overloaded; try again"),
-    errors.RequestRefused: Row(400, "invalid_request", "the request is malformed"),
-    errors.MissingCredential: Row(401, "missing_credential", "no token was sent", "bare"),
-    errors.InvalidRequest: Row(
+    RequestRefused: Row(400, "invalid_request", "the request is malformed"),
+    MissingCredential: Row(401, "missing_credential", "no token was sent", "bare"),
+    InvalidRequest: Row(
         400, "invalid_request", "a credential or a parameter is malformed or repeated", "invalid_request"
     ),
-    errors.UnknownParameter: Row(
+    UnknownParameter: Row(
         400, "unknown_parameter", "the query has a parameter that this route does not read", "invalid_request"
     ),
-    errors.InsufficientScope: Row(403, "insufficient_scope", "the access token lacks a scope", "insufficient_scope"),
+    InsufficientScope: Row(403, "insufficient_scope", "the access token lacks a scope", "insufficient_scope"),
     # a part of the request is missing (RFC 6750 §3.1): neither another token nor another scope would help
-    errors.CrossSite: Row(403, "csrf", "cross-site request refused (CSRF)", "invalid_request"),
-    errors.MalformedBody: Row(400, "malformed_body", "the body is malformed"),
-    errors.InvalidFields: Row(422, "invalid_field", "a field is invalid"),
-    errors.UnsupportedMediaType: Row(415, "unsupported_media_type", "this route does not accept this media type"),
-    errors.MethodNotAllowed: Row(405, "method_not_allowed", "this route does not allow this method"),
-    errors.RequestTimeout: Row(408, "request_timeout", "the request did not arrive in time"),
-    errors.BodyTooLarge: Row(413, "body_too_large", "the body is too large"),
-    errors.TargetTooLong: Row(414, "target_too_long", "path and query are too long"),
-    errors.HeadersTooLarge: Row(431, "headers_too_large", "the header fields are too many or too large"),
-    errors.CookiesTooLarge: Row(
+    CrossSite: Row(403, "csrf", "cross-site request refused (CSRF)", "invalid_request"),
+    MalformedBody: Row(400, "malformed_body", "the body is malformed"),
+    InvalidFields: Row(422, "invalid_field", "a field is invalid"),
+    UnsupportedMediaType: Row(415, "unsupported_media_type", "this route does not accept this media type"),
+    MethodNotAllowed: Row(405, "method_not_allowed", "this route does not allow this method"),
+    RequestTimeout: Row(408, "request_timeout", "the request did not arrive in time"),
+    BodyTooLarge: Row(413, "body_too_large", "the body is too large"),
+    TargetTooLong: Row(414, "target_too_long", "path and query are too long"),
+    HeadersTooLarge: Row(431, "headers_too_large", "the header fields are too many or too large"),
+    CookiesTooLarge: Row(
         431, "cookies_too_large", "the browser sends more than 16 KiB or 180 cookies; delete the cookies of this site"
     ),
 }
@@ -173,9 +191,9 @@ def answer(error: SealringError, *, invalid_status: Literal[401, 403] = 401) -> 
     retry_after = getattr(error, "retry_after", 1)
     if status in {429, 503}:
         headers.append((b"retry-after", b"%d" % max(1, int(retry_after))))
-    if isinstance(error, errors.MethodNotAllowed):
+    if isinstance(error, MethodNotAllowed):
         headers.append((b"allow", ", ".join(sorted(error.allowed)).encode("ascii")))
-    return Answer(status, headers, body, status in _FINAL or type(error) is errors.RequestRefused)
+    return Answer(status, headers, body, status in _FINAL or type(error) is RequestRefused)
 
 
 def must_close(reply: Answer, scope: Mapping[str, Any]) -> bool:
@@ -216,7 +234,7 @@ def _challenge(error: SealringError, row: Row) -> str:
     parts = [f'Bearer realm="{REALM}"']
     if row.challenge != "bare":
         parts += [f'error="{row.challenge}"', f'error_description="{row.detail}"']
-    if isinstance(error, errors.InsufficientScope):
+    if isinstance(error, InsufficientScope):
         # scopes are the application's words, checked here all the same (RFC 6749 §3.3: no quote, no backslash)
         parts.append(f'scope="{" ".join(filter(is_scope, error.scopes))}"')
     return ", ".join(parts)
@@ -229,7 +247,7 @@ def is_scope(text: str) -> bool:
 
 def _field_problems(error: SealringError) -> tuple[FieldProblem, ...]:
     found: Iterable[errors.InvalidField] = ()
-    if isinstance(error, errors.InvalidFields):
+    if isinstance(error, InvalidFields):
         found = error.fields
     elif isinstance(error, errors.InvalidField):
         found = (error,)

@@ -12,6 +12,7 @@ from sealring.http.endpoints.log_in import log_in, register
 from sealring.http.endpoints.published import client, jwks
 from sealring.http.endpoints.session import log_out, refresh
 from sealring.http.endpoints.token import oauth_refusal, token, token_form
+from sealring.http.request_errors import CookiesTooLarge, CrossSite, InvalidRequest, MissingCredential, RefreshUnbound
 from sealring.http.schemas import (
     Alive,
     EndSessions,
@@ -25,18 +26,18 @@ from sealring.http.schemas import (
     Tokens,
 )
 
-_PROVING = (errors.WrongCredentials, errors.Throttled, errors.TokenTooLong, errors.CookiesTooLarge)
+_PROVING = (errors.WrongCredentials, errors.Throttled, errors.TokenTooLong, CookiesTooLarge)
 _RENEWING = (
     errors.InvalidRefreshToken,
-    errors.RefreshUnbound,
+    RefreshUnbound,
     errors.SessionEnded,
     errors.RefreshReused,
     errors.RefreshSuperseded,
-    errors.MissingCredential,
-    errors.InvalidRequest,
+    MissingCredential,
+    InvalidRequest,
     errors.Throttled,
     errors.TokenTooLong,
-    errors.CookiesTooLarge,
+    CookiesTooLarge,
 )
 _JWKS: dict[int, dict[str, Any]] = {
     200: {
@@ -73,7 +74,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         method="POST", path="/logout", run=log_out, operation_id="logout",
         reads=Refresh, optional=True, answers={204: None}, page="own",
         errors=(
-            errors.MissingCredential, errors.TokenError, errors.InvalidRequest, errors.CookiesTooLarge, errors.Stale,
+            MissingCredential, errors.TokenError, InvalidRequest, CookiesTooLarge, errors.Stale,
             errors.InvalidRefreshToken,
         ),
     ),
@@ -85,7 +86,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     ),
     Endpoint(
         method="GET", path="/live", run=live, operation_id="live",
-        answers={204: None}, caller=True, errors=(errors.CrossSite,),
+        answers={204: None}, caller=True, errors=(CrossSite,),
     ),
     Endpoint(method="GET", path="/me", run=me, operation_id="me", answers={200: Me}, caller=True),
     Endpoint(

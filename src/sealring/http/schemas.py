@@ -14,7 +14,8 @@ import msgspec
 from msgspec import Struct
 
 from sealring.accounts.account import Account
-from sealring.errors import InvalidField, InvalidFields
+from sealring.errors import InvalidField
+from sealring.http.request_errors import InvalidFields
 from sealring.sessions.session import Session
 
 Delivery = Literal["body", "cookie"]

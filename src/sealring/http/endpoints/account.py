@@ -5,9 +5,10 @@ Each endpoint serves the caller's own things only; another's id is a 404 (ASVS 8
 
 from __future__ import annotations
 
-from sealring.errors import CrossSite, Revoked
+from sealring.errors import Revoked
 from sealring.http.endpoint import Body, Call
 from sealring.http.fetch_metadata import read_csrf_token
+from sealring.http.request_errors import CrossSite
 from sealring.http.schemas import EndSessions, ManySessions, Me, OneSession, PasswordChangeRequest, Tokens
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from sealring.errors import InvalidRequest, MissingCredential, RefreshUnbound
 from sealring.http.endpoint import Call
 from sealring.http.log_out import read_shown, sessions_to_end
+from sealring.http.request_errors import InvalidRequest, MissingCredential, RefreshUnbound
 from sealring.http.schemas import Refresh, Tokens
 
 

@@ -12,9 +12,10 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from sealring.errors import AccountRefused, MalformedBody, RefreshRefused, SealringError, UnsupportedGrant
+from sealring.errors import AccountRefused, RefreshRefused, SealringError
 from sealring.http.endpoint import Call, Response
 from sealring.http.problems import SECURITY_HEADERS, answer, row_of
+from sealring.http.request_errors import MalformedBody, UnsupportedGrant
 from sealring.http.schemas import TokenRefusal, Tokens
 from sealring.issuer.sessions import Issued
 
