@@ -25,12 +25,12 @@ from secrets import token_bytes
 from argon2.low_level import Type, hash_secret_raw
 
 from sealring import jwt
+from sealring.accounts.argon2id import OWASP_2024
+from sealring.authentication.client_info import ClientInfo
 from sealring.authentication.decision import AuthenticationPolicy
 from sealring.errors import SealringError
 from sealring.issuer.accounts import AccountPolicy, Accounts
-from sealring.issuer.argon2id import OWASP_2024
 from sealring.issuer.authenticator import Authenticator
-from sealring.issuer.client_info import ClientInfo
 from sealring.issuer.commit import CommittingStore
 from sealring.issuer.hashing import PasswordHasher
 from sealring.rate_limits.device_cookie import DeviceCookies

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 
 from sealring.accounts.account import Account
+from sealring.authentication.client_info import ClientInfo
 from sealring.authentication.decision import AuthenticationPolicy
 from sealring.issuer.accounts import Accounts
 from sealring.issuer.authenticator import Authenticator
-from sealring.issuer.client_info import ClientInfo
 from sealring.issuer.commit import CommittingStore
 
 

@@ -30,9 +30,9 @@ import uvicorn
 from fastapi import FastAPI, Security
 
 from sealring import Sealring, SealringError
+from sealring.accounts.argon2id import Argon2Profile
 from sealring.frameworks.fastapi import guard
 from sealring.issuer.accounts import AccountPolicy, Accounts
-from sealring.issuer.argon2id import Argon2Profile
 from sealring.issuer.hashing import PasswordHasher
 from sealring.rate_limits.rate import RateLimit
 from sealring.store.memory import MemoryStore

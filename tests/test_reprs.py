@@ -14,8 +14,8 @@ import pytest
 from pydantic import BaseModel
 
 import sealring
+from sealring.authentication.client_info import ClientInfo
 from sealring.http.credentials import PresentedToken
-from sealring.issuer.client_info import ClientInfo
 from tests.serving import PASSWORD, cheap_sealring
 from tests.store.samples import a_key, an_account
 

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
 
+from sealring.authentication.client_info import ClientInfo
 from sealring.forks import stop_watching, watch_forks
 from sealring.http.authenticate import RequestAuthenticator
 from sealring.http.client_address import plain_address
@@ -22,7 +23,6 @@ from sealring.http.problems import OnRefusal
 from sealring.http.routes import ENDPOINTS, HEALTH, METRICS
 from sealring.http.service import AuthService
 from sealring.issuer.account_commands import AccountCommands
-from sealring.issuer.client_info import ClientInfo
 from sealring.issuer.commit import OnEvent
 from sealring.issuer.log_in import LoggedIn
 from sealring.issuer.opening import Opening

@@ -23,7 +23,6 @@ from sealring.issuer.issuer import Issuer
 from sealring.issuer.keys import SigningKeys
 from sealring.issuer.log_in import LogIn
 from sealring.issuer.maintenance import Maintenance
-from sealring.issuer.root_secret import KeyEncryption, RootSecret
 from sealring.issuer.sessions import SessionPolicy, Sessions
 from sealring.issuer.store_source import StoreSource
 from sealring.rate_limits.device_cookie import DeviceCookies
@@ -33,6 +32,8 @@ from sealring.sessions.lifetimes import LEEWAY_SECONDS
 from sealring.sessions.refresh_token import RefreshTokenCodec
 from sealring.sessions.session_cookie import SessionCookieCodec
 from sealring.settings import Settings
+from sealring.settings.root_secret import RootSecret
+from sealring.signing_keys.encryption import KeyEncryption
 from sealring.signing_keys.lifecycle import KeyPolicy
 from sealring.store import open_store
 from sealring.store.protocol import Store

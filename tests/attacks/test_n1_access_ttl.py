@@ -19,9 +19,9 @@ import psycopg
 import pytest
 
 from sealring import Sealring
+from sealring.authentication.client_info import ClientInfo
 from sealring.errors import RefreshReused, SessionEnded, TokenError
 from sealring.issuer.access_ttl import LEASE_SECONDS
-from sealring.issuer.client_info import ClientInfo
 from sealring.issuer.log_in import LoggedIn
 from sealring.sessions.lifetimes import LEEWAY_SECONDS
 from sealring.sessions.revocation import RefreshClaims

@@ -14,7 +14,7 @@ from typing import Literal
 
 import pytest
 
-from sealring.issuer.client_info import ClientInfo
+from sealring.authentication.client_info import ClientInfo
 from tests.attacks.test_c_cookies import ACCESS, DEVICE, HELD, JSON, PASSWORD, REFRESH, SAME, Browser, Site
 from tests.clocks import FrozenClock
 from tests.serving import cheap_sealring

@@ -9,8 +9,8 @@ from itertools import pairwise
 import pytest
 
 from sealring.accounts.account import Account
+from sealring.authentication.client_info import ClientInfo
 from sealring.errors import SealringError, Throttled
-from sealring.issuer.client_info import ClientInfo
 from sealring.issuer.hashing import PasswordHasher
 from sealring.rate_limits.rate import RateLimit
 from tests.attacks.test_u_accounts import GOOD, HOME, NO_LIMIT, OTHER, House, run

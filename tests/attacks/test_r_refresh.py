@@ -13,6 +13,7 @@ import pytest
 
 from sealring import jwt
 from sealring.accounts.changes import PasswordChange, StatusChange
+from sealring.authentication.client_info import ClientInfo
 from sealring.errors import (
     InvalidRefreshToken,
     RefreshRefused,
@@ -24,7 +25,6 @@ from sealring.errors import (
 )
 from sealring.issuer.access_tokens import AccessTokenIssuer
 from sealring.issuer.access_ttl import AccessTtl
-from sealring.issuer.client_info import ClientInfo
 from sealring.issuer.sessions import Issued, SessionPolicy, Sessions
 from sealring.jwt.base64url import decode, encode
 from sealring.revocation.entry import Entry

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from sealring import Sealring, jwt
+from sealring.authentication.client_info import ClientInfo
 from sealring.errors import Expired, NotYetValid, Revoked, SessionEnded, Stale, Throttled, TokenError, WrongCredentials
-from sealring.issuer.client_info import ClientInfo
 from sealring.sessions.lifetimes import LEEWAY_SECONDS
 from sealring.store.memory import MemoryStore
 from sealring.store.sqlite import SqliteStore

@@ -14,14 +14,14 @@ from typing import Any
 import pytest
 
 from sealring.accounts.account import Account
+from sealring.accounts.argon2id import Argon2Profile
 from sealring.accounts.changes import AccountChange, PasswordChange, StatusChange
 from sealring.accounts.names import check_email, check_name
 from sealring.accounts.passwords import check_password
 from sealring.audit.event import Event
+from sealring.authentication.client_info import ClientInfo
 from sealring.errors import InvalidField, NameTaken, SealringError, Throttled, WrongCredentials
 from sealring.issuer.accounts import AccountPolicy, Accounts
-from sealring.issuer.argon2id import Argon2Profile
-from sealring.issuer.client_info import ClientInfo
 from sealring.issuer.hashing import PasswordHasher
 from sealring.rate_limits.device_cookie import DeviceCookies
 from sealring.rate_limits.rate import RateLimit

@@ -12,9 +12,9 @@ import pytest
 
 from sealring import Sealring
 from sealring.audit.event import EVENTS, Event, EventKind, Severity, faults_of
+from sealring.authentication.client_info import ClientInfo
 from sealring.authentication.method import METHODS
 from sealring.errors import RefreshReused, SessionEnded, Throttled, WrongCredentials
-from sealring.issuer.client_info import ClientInfo
 from sealring.rate_limits.rate import RateLimit
 from sealring.sessions.session import END_CAUSES, EndCause
 from tests.clocks import FrozenClock

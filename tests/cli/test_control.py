@@ -11,8 +11,8 @@ import pytest
 
 import sealring.cli
 from sealring import Sealring, jwt
+from sealring.authentication.client_info import ClientInfo
 from sealring.cli.output import one_line, say, say_json
-from sealring.issuer.client_info import ClientInfo
 from tests.cli.conftest import Shell
 from tests.store.samples import an_event
 

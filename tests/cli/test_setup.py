@@ -16,7 +16,7 @@ import pytest
 
 from sealring import Sealring
 from sealring.cli.serve import prepare
-from sealring.issuer.root_secret import weakness
+from sealring.settings.root_secret import weakness
 from tests.cli.conftest import Shell
 from tests.serving import SECRET
 

@@ -15,8 +15,9 @@ import pytest
 
 from sealring import jwt
 from sealring.errors import ConfigurationError
-from sealring.issuer.root_secret import KeyEncryption, RootSecret
 from sealring.sessions.refresh_token import RefreshToken, RefreshTokenCodec
+from sealring.settings.root_secret import RootSecret
+from sealring.signing_keys.encryption import KeyEncryption
 from tests.serving import PASSWORD, SEALRING, bearer, environment, problem, register, start
 
 PAGE = (Path(__file__).parents[2] / "docs" / "commands.md").read_text(encoding="utf-8")

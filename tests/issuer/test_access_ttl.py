@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from sealring.errors import StoreUnavailable
-from sealring.issuer.access_ttl import LEASE_SECONDS, AccessTtl, usable_ttl
+from sealring.issuer.access_ttl import LEASE_SECONDS, AccessTtl
+from sealring.sessions.access_ttl import DeclaredTtl
 from sealring.store.memory import MemoryStore
-from sealring.store.records import DeclaredTtl
 from tests.clocks import START, FrozenClock
 from tests.nodes import a_node
 
@@ -59,21 +59,3 @@ async def test_n1_f7_it_is_declared_again_when_the_store_knows_less(known: int, 
     await ttl.declare()
     assert store.declared == declared
     assert ttl.longest == max(known, 600)
-
-
-@pytest.mark.parametrize(
-    ("declared", "now", "usable"),
-    [
-        ([(1800, 0)], 0, 1800),  # the first of all: nobody knows another
-        ([(1800, 5), (600, 0)], 5, 600),  # a longer one, right after a first that nobody need have heard
-        ([(1800, 100), (600, 0)], 109, 600),
-        ([(1800, 100), (600, 0)], 110, 1800),
-        ([(3600, 0), (1800, 100), (600, 0)], 100, 1800),  # a longer one is known already
-        ([(1800, 100), (900, 95), (600, 0)], 106, 900),
-    ],
-)
-def test_n1_a_longer_life_is_used_once_everybody_has_heard_of_one(
-    declared: list[tuple[int, int]], now: int, usable: int
-) -> None:
-    lives = [DeclaredTtl(seconds, since=since, until=10_000) for seconds, since in declared]
-    assert usable_ttl(lives, 1800, now=now, heard_seconds=HEARD) == usable

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from sealring.accounts.account import Account
+from sealring.accounts.argon2id import Argon2Profile
+from sealring.authentication.client_info import ClientInfo
 from sealring.errors import InvalidField, NameTaken, NoSuchAccount, Throttled, WrongCredentials, WrongPassword
 from sealring.issuer.accounts import AccountPolicy, Accounts
-from sealring.issuer.argon2id import Argon2Profile
-from sealring.issuer.client_info import ClientInfo
 from sealring.issuer.hashing import PasswordHasher
 from sealring.rate_limits.device_cookie import DeviceCookies
 from sealring.rate_limits.rate import RateLimit

@@ -11,8 +11,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from sealring import Sealring
+from sealring.authentication.client_info import ClientInfo
 from sealring.errors import Revoked, SessionEnded
-from sealring.issuer.client_info import ClientInfo
 from sealring.store.memory import MemoryStore
 from tests.clocks import FrozenClock
 

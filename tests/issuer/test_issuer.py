@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from sealring import Sealring, jwt
+from sealring.authentication.client_info import ClientInfo
 from sealring.errors import (
     InvalidField,
     InvalidRefreshToken,
@@ -18,7 +19,6 @@ from sealring.errors import (
     TokenTooLong,
     WrongCredentials,
 )
-from sealring.issuer.client_info import ClientInfo
 from sealring.issuer.issuer import Issuer
 from sealring.issuer.log_in import LoggedIn
 from sealring.sessions.grant import Grant

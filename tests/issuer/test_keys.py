@@ -14,8 +14,8 @@ import pytest
 from sealring import jwt
 from sealring.errors import ConfigurationError, NotFound, StoreUnavailable
 from sealring.issuer.keys import SigningKeys
-from sealring.issuer.root_secret import KeyEncryption
 from sealring.issuer.store_source import StoreSource
+from sealring.signing_keys.encryption import KeyEncryption
 from sealring.signing_keys.key import KeyRing
 from sealring.signing_keys.lifecycle import KeyPolicy
 from sealring.store.memory import MemoryStore

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sealring.accounts.argon2id import Argon2Profile
+from sealring.authentication.client_info import ClientInfo
 from sealring.errors import Overloaded, Throttled, WrongCredentials
-from sealring.issuer.argon2id import Argon2Profile
-from sealring.issuer.client_info import ClientInfo
 from sealring.issuer.hashing import PasswordHasher
 from sealring.issuer.login_attempts import LoginAttempts, _until_grid
 from sealring.rate_limits.buckets import AccountBuckets, account_buckets

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from sealring import Sealring, jwt
+from sealring.authentication.client_info import ClientInfo
 from sealring.errors import NotGranted, WrongCredentials
-from sealring.issuer.client_info import ClientInfo
 from sealring.issuer.log_in import LoggedIn
 from sealring.sessions.session import Session
 from sealring.store.memory import MemoryStore

@@ -11,6 +11,7 @@ import pytest
 import sealring
 from sealring import Sealring, jwt
 from sealring.accounts.account import Account
+from sealring.authentication.client_info import ClientInfo
 from sealring.authentication.decision import PROOF_SECONDS, AuthenticationPolicy
 from sealring.authentication.method import METHODS
 from sealring.errors import (
@@ -22,7 +23,6 @@ from sealring.errors import (
     TokenError,
     WrongCredentials,
 )
-from sealring.issuer.client_info import ClientInfo
 from sealring.issuer.log_in import LoggedIn, LogIn, Pending
 from sealring.store.protocol import Store
 from tests.clocks import START, FrozenClock

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from sealring import Sealring, jwt
+from sealring.authentication.client_info import ClientInfo
 from sealring.errors import (
     NotGranted,
     RefreshReused,
@@ -20,7 +21,6 @@ from sealring.errors import (
     StoreUnavailable,
     WrongCredentials,
 )
-from sealring.issuer.client_info import ClientInfo
 from sealring.issuer.sessions import SWAP_ATTEMPTS, Issued
 from sealring.sessions.grant import Grant, check_subject, scope_tokens
 from sealring.sessions.session import Session

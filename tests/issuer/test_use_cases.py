@@ -17,10 +17,10 @@ import pytest
 
 from sealring import Sealring
 from sealring.audit.event import Event
+from sealring.authentication.client_info import ClientInfo
 from sealring.errors import SealringError
 from sealring.issuer.accounts import Accounts
 from sealring.issuer.authenticator import Authenticator
-from sealring.issuer.client_info import ClientInfo
 from sealring.issuer.issuer import Issuer
 from sealring.issuer.keys import SigningKeys
 from sealring.issuer.log_in import LoggedIn, LogIn

@@ -19,10 +19,10 @@ from sealring import jwt
 from sealring.accounts.account import Account
 from sealring.accounts.changes import AccountChange, Deletion, PasswordChange, StatusChange
 from sealring.audit.event import Event
+from sealring.authentication.client_info import ClientInfo
 from sealring.errors import InvalidRefreshToken, RefreshRefused, RefreshReused, RefreshSuperseded, SessionEnded
 from sealring.issuer.access_tokens import AccessTokenIssuer
 from sealring.issuer.access_ttl import AccessTtl
-from sealring.issuer.client_info import ClientInfo
 from sealring.issuer.sessions import SessionPolicy, Sessions
 from sealring.revocation.entry import Entry
 from sealring.sessions.refresh import Decision, Ended, Expired, Mint, Repeat, Reused, Superseded, decide_refresh

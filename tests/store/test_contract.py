@@ -12,11 +12,12 @@ from sealring.errors import InvalidField, NameTaken
 from sealring.rate_limits.bucket import Bucket
 from sealring.rate_limits.rate import RateLimit
 from sealring.revocation.entry import Entry
+from sealring.sessions.access_ttl import DeclaredTtl
 from sealring.sessions.lifetimes import LEEWAY_SECONDS
 from sealring.sessions.revocation import EndSession, EndSubject, RefreshClaims
 from sealring.sessions.session import Session
 from sealring.store.protocol import FINISHED_SESSION_SECONDS, Store
-from sealring.store.records import Committed, DeclaredTtl, LoginGuard
+from sealring.store.records import Committed, LoginGuard
 from sealring.store.revocation_log import digest_of
 from tests.store.samples import (
     NOW,

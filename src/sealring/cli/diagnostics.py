@@ -14,10 +14,10 @@ from urllib.parse import urlsplit
 
 from sealring.cli.output import hint_of
 from sealring.errors import SealringError
-from sealring.issuer.root_secret import RootSecret
 from sealring.revocation.feed import FeedPage
 from sealring.sessions.lifetimes import LEEWAY_SECONDS
 from sealring.settings import Settings, is_loopback, load_settings
+from sealring.settings.root_secret import RootSecret
 from sealring.store import open_store, sqlite_path
 from sealring.store.schema import read_migrations
 from sealring.verifier.node_state import UNACKNOWLEDGED

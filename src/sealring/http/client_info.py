@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any, Protocol
 
+from sealring.authentication.client_info import ClientInfo
 from sealring.http.client_address import TrustedProxy, client_address
 from sealring.http.cookies import read_cookie
-from sealring.issuer.client_info import ClientInfo
 
 MAX_USER_AGENT = 512
 

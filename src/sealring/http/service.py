@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
+from sealring.authentication.client_info import ClientInfo
 from sealring.http.auth_path import auth_path
 from sealring.http.authenticate import RequestAuthenticator
 from sealring.http.client_address import TrustedProxy, client_address
@@ -15,7 +16,6 @@ from sealring.http.endpoint import Head, HeaderList
 from sealring.http.fetch_metadata import check_csrf
 from sealring.http.problems import OnRefusal
 from sealring.http.schemas import Delivery, Tokens, User
-from sealring.issuer.client_info import ClientInfo
 from sealring.issuer.issuer import Issuer
 from sealring.issuer.sessions import Issued
 from sealring.sessions.csrf import CsrfTokens

@@ -13,11 +13,10 @@ accepts tokens knows the new life; before, tokens get the life that was known. T
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Protocol
 
 from sealring.errors import StoreUnavailable
-from sealring.store.records import DeclaredTtl
+from sealring.sessions.access_ttl import DeclaredTtl, usable_ttl
 from sealring.verifier.node_state import NodeState
 
 LEASE_SECONDS = 3600
@@ -88,20 +87,3 @@ class AccessTtl:
     def longest(self) -> int:
         """The longest life that this process knows of, by its own declaration or by the feed."""
         return max(self._node.longest_access_ttl, *(ttl.seconds for ttl in self._declared), 0)
-
-
-def usable_ttl(declared: Sequence[DeclaredTtl], wanted: int, *, now: int, heard_seconds: int) -> int:
-    """How long a token may live that is signed now.
-
-    The wanted life, once a life at least as long has been declared for so long that every node has heard of it. Until
-    then the longest that they have heard of; or, where all is new, the one that was declared first.
-
-    >>> old, new = DeclaredTtl(600, since=0, until=9000), DeclaredTtl(1800, since=1000, until=9000)
-    >>> [usable_ttl((new, old), 1800, now=now, heard_seconds=10) for now in (1000, 1009, 1010)]
-    [600, 600, 1800]
-    >>> usable_ttl((new,), 1800, now=1000, heard_seconds=10)
-    1800
-    """
-    heard = [ttl.seconds for ttl in declared if ttl.since + heard_seconds <= now]
-    first = min(declared, key=lambda ttl: (ttl.since, ttl.seconds))
-    return min(wanted, max(heard, default=first.seconds))

@@ -18,8 +18,8 @@ from sealring.accounts.names import canonical_name, check_email, lenient_name
 from sealring.accounts.passwords import normalise_password
 from sealring.accounts.policy import AccountPolicy, draft_account
 from sealring.audit.event import Event, EventKind
+from sealring.authentication.client_info import ClientInfo
 from sealring.errors import InvalidField, NameTaken, NoSuchAccount, WrongPassword
-from sealring.issuer.client_info import ClientInfo
 from sealring.issuer.commit import CommittingStore
 from sealring.issuer.hashing import PasswordHasher
 from sealring.issuer.login_attempts import LoginAttempts

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from sealring.accounts.account import Account
 from sealring.accounts.names import lenient_name
+from sealring.authentication.client_info import ClientInfo
 from sealring.authentication.decision import (
     AuthenticationPolicy,
     Complete,
@@ -23,7 +24,6 @@ from sealring.authentication.pending import PendingLogin
 from sealring.authentication.proof import Proof
 from sealring.errors import InvalidPendingLogin, WrongCredentials
 from sealring.issuer.accounts import Accounts
-from sealring.issuer.client_info import ClientInfo
 from sealring.issuer.commit import CommittingStore
 from sealring.issuer.methods import Failed, LoginMethod, Proved
 

@@ -23,11 +23,12 @@ from sealring.audit.event import EVENTS, Event
 from sealring.authentication.one_time import OneTime
 from sealring.rate_limits.bucket import Bucket
 from sealring.revocation.entry import Entry
+from sealring.sessions.access_ttl import DeclaredTtl
 from sealring.sessions.revocation import Revocation
 from sealring.sessions.session import Session
 from sealring.signing_keys.key import KeyRing, SigningKey
 from sealring.store.protocol import Store
-from sealring.store.records import Committed, DeclaredTtl, LoginGuard, SessionRecord
+from sealring.store.records import Committed, LoginGuard, SessionRecord
 from sealring.verifier.node_state import NodeState
 
 log = logging.getLogger("sealring.audit")

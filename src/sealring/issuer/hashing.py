@@ -21,8 +21,7 @@ from hmac import compare_digest
 from secrets import token_bytes
 from typing import TypeVar, TypeVarTuple
 
-from sealring.forks import watch_forks
-from sealring.issuer.argon2id import (
+from sealring.accounts.argon2id import (
     HASH_BYTES,
     MAX_STORED_MEMORY_KIB,
     MIB,
@@ -35,6 +34,7 @@ from sealring.issuer.argon2id import (
     read_phc,
     write_phc,
 )
+from sealring.forks import watch_forks
 from sealring.issuer.hashing_queue import HashingQueue
 from sealring.issuer.thread_priority import (
     ALONE_PRIORITY,

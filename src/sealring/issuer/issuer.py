@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from sealring.audit.event import Event
+from sealring.authentication.client_info import ClientInfo
 from sealring.authentication.method import PASSWORD
 from sealring.errors import (
     InvalidRefreshToken,
@@ -21,7 +22,6 @@ from sealring.errors import (
     Throttled,
 )
 from sealring.issuer.accounts import Accounts
-from sealring.issuer.client_info import ClientInfo
 from sealring.issuer.commit import CommittingStore
 from sealring.issuer.keys import SigningKeys
 from sealring.issuer.log_in import LoggedIn, LogIn, Pending

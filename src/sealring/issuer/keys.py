@@ -22,9 +22,9 @@ from sealring import jwt
 from sealring.audit.event import Event
 from sealring.errors import NotFound, StoreUnavailable
 from sealring.issuer.commit import CommittingStore
-from sealring.issuer.root_secret import NONCE_BYTES, KeyEncryption
 from sealring.issuer.store_clock import check_clock
 from sealring.jwt.algorithms import ALGORITHMS
+from sealring.signing_keys.encryption import NONCE_BYTES, KeyEncryption
 from sealring.signing_keys.key import KeyRing, SigningKey
 from sealring.signing_keys.lifecycle import (
     KeyPolicy,

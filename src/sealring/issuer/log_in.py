@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from sealring.accounts.account import Account
+from sealring.authentication.client_info import ClientInfo
 from sealring.authentication.decision import (
     PROOF_SECONDS,
     Complete,
@@ -22,7 +23,6 @@ from sealring.authentication.pending import PendingLogin, PendingLoginCodec, dig
 from sealring.authentication.proof import Proof
 from sealring.errors import InvalidPendingLogin, NotGranted, WrongCredentials
 from sealring.issuer.authenticator import Authenticator, Judged
-from sealring.issuer.client_info import ClientInfo
 from sealring.issuer.commit import CommittingStore
 from sealring.issuer.sessions import Issued, Sessions
 from sealring.rate_limits.device_cookie import DEVICE_ID_BYTES, DeviceCookies

@@ -16,8 +16,8 @@ from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 
 from sealring.audit.event import Event, EventKind
+from sealring.authentication.client_info import ClientInfo
 from sealring.errors import Throttled, WrongCredentials
-from sealring.issuer.client_info import ClientInfo
 from sealring.issuer.commit import CommittingStore
 from sealring.issuer.hashing import HashingSlot, PasswordHasher
 from sealring.rate_limits.blocked import BlockedBuckets

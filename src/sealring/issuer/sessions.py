@@ -15,6 +15,7 @@ from typing import Any, assert_never
 
 from sealring.accounts.account import Account
 from sealring.audit.event import Event, EventKind
+from sealring.authentication.client_info import ClientInfo
 from sealring.errors import (
     NotGranted,
     RefreshReused,
@@ -25,11 +26,10 @@ from sealring.errors import (
     WrongCredentials,
 )
 from sealring.issuer.access_tokens import AccessToken, AccessTokenIssuer
-from sealring.issuer.client_info import ClientInfo
 from sealring.issuer.commit import CommittingStore
-from sealring.issuer.device import describe_device
 from sealring.issuer.store_clock import check_clock
 from sealring.sessions.access_token import check_claims
+from sealring.sessions.device import describe_device
 from sealring.sessions.grant import Grant, GrantFor, check_acr, check_amr, check_subject, scope_tokens
 from sealring.sessions.lifetimes import over_cause, refresh_expiry
 from sealring.sessions.refresh import Ended, Expired, Mint, Repeat, Reused, Superseded, decide_refresh, token_of

@@ -33,13 +33,14 @@ from sealring.rate_limits.bucket import Bucket
 from sealring.rate_limits.gcra import MICROSECONDS, count, horizon_us, wait_seconds
 from sealring.revocation.entry import Entry
 from sealring.revocation.feed import FeedPage
+from sealring.sessions.access_ttl import DeclaredTtl
 from sealring.sessions.refresh import renew
 from sealring.sessions.revocation import EndSession, EndSubject, RefreshClaims, Revocation
 from sealring.sessions.session import EndCause, Session
 from sealring.signing_keys.key import KeyRing, SigningKey
 from sealring.store.memory_credentials import MemoryCredentials
 from sealring.store.protocol import FINISHED_SESSION_SECONDS, Store
-from sealring.store.records import Committed, DeclaredTtl, LoginGuard, SessionRecord
+from sealring.store.records import Committed, LoginGuard, SessionRecord
 from sealring.store.revocation_log import (
     digest_of,
     draft_entry,

@@ -30,10 +30,11 @@ from sealring.audit.event import Event
 from sealring.authentication.one_time import OneTime
 from sealring.rate_limits.bucket import Bucket
 from sealring.revocation.feed import FeedPage
+from sealring.sessions.access_ttl import DeclaredTtl
 from sealring.sessions.revocation import Revocation
 from sealring.sessions.session import Session
 from sealring.signing_keys.key import KeyRing, SigningKey
-from sealring.store.records import Committed, DeclaredTtl, LoginGuard, SessionRecord
+from sealring.store.records import Committed, LoginGuard, SessionRecord
 
 FINISHED_SESSION_SECONDS = 86_400
 """How long `purge` keeps the row of a session that has ended or is past a limit: for a day a late refresh still hears

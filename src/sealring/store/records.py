@@ -50,14 +50,3 @@ class SessionRecord:
     session: Session
     epoch: int
     account: Account | None
-
-
-@dataclass(frozen=True, slots=True)
-class DeclaredTtl:
-    """A life of access tokens that some issuer of this store has declared before it signed one (design D19)."""
-
-    seconds: int
-    since: int
-    """When it was first declared, by the clock of the issuer that did."""
-    until: int
-    """When the last token of this life has expired, unless the declaration is renewed."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from sealring.errors import StoreUnavailable
+from sealring.sessions.access_ttl import DeclaredTtl
 from sealring.store.postgres.connection import Connection
 from sealring.store.postgres.heartbeat import NOW_MS
-from sealring.store.records import DeclaredTtl
 
 
 async def declare(connection: Connection, seconds: int, *, now: int, until: int) -> tuple[DeclaredTtl, ...]:

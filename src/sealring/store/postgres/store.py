@@ -20,6 +20,7 @@ from sealring.authentication.one_time import OneTime
 from sealring.forks import stop_watching, watch_forks
 from sealring.rate_limits.bucket import Bucket
 from sealring.revocation.feed import FeedPage
+from sealring.sessions.access_ttl import DeclaredTtl
 from sealring.sessions.revocation import EndSession, Revocation
 from sealring.sessions.session import Session
 from sealring.signing_keys.key import KeyRing, SigningKey
@@ -35,7 +36,7 @@ from sealring.store.postgres.notify import ChangeListener
 from sealring.store.postgres.refresh_batch import RefreshBatch
 from sealring.store.postgres.revocation_batch import RevocationBatch
 from sealring.store.protocol import Store
-from sealring.store.records import Committed, DeclaredTtl, LoginGuard, SessionRecord
+from sealring.store.records import Committed, LoginGuard, SessionRecord
 from sealring.store.revocation_log import draft_entry
 from sealring.store.rows import names_something, storable
 

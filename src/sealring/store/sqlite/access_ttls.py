@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from sealring.store.records import DeclaredTtl
+from sealring.sessions.access_ttl import DeclaredTtl
 
 
 def declare(db: sqlite3.Connection, seconds: int, *, now: int, until: int, lapsed: int) -> tuple[DeclaredTtl, ...]:

@@ -19,11 +19,12 @@ from sealring.audit.event import Event
 from sealring.authentication.one_time import OneTime
 from sealring.rate_limits.bucket import Bucket
 from sealring.revocation.feed import FeedPage
+from sealring.sessions.access_ttl import DeclaredTtl
 from sealring.sessions.revocation import Revocation
 from sealring.sessions.session import Session
 from sealring.signing_keys.key import KeyRing, SigningKey
 from sealring.store.protocol import Store
-from sealring.store.records import Committed, DeclaredTtl, LoginGuard, SessionRecord
+from sealring.store.records import Committed, LoginGuard, SessionRecord
 from sealring.store.revocation_log import draft_entry
 from sealring.store.rows import names_something, storable
 from sealring.store.schema import pending_migrations

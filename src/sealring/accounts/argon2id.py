@@ -1,7 +1,7 @@
 """One Argon2id hash (RFC 9106): its cost as a named profile, its text as a bounded value.
 
 A stored hash is text from a database: it is read strictly, as the PHC string that its parts print back
-to, and its costs are checked before they may be spent (U15). No threads, no queue: that is `hashing`.
+to, and its costs are checked before they may be spent (U15). No threads, no queue: those are `sealring.issuer.hashing`.
 """
 
 from __future__ import annotations
