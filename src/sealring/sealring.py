@@ -154,9 +154,12 @@ class Sealring:
         return await self._opening.try_for_request() and self.node.is_fresh
 
     @asynccontextmanager
-    async def lifespan(self, app: Any = None) -> AsyncIterator[None]:  # noqa: ARG002 - ASGI frameworks pass the app
-        """Open before the first request and close after the last: `FastAPI(lifespan=auth.lifespan)`."""
-        await self.open()
+    async def lifespan(self, app: Any = None, *, follow: bool = True) -> AsyncIterator[None]:  # noqa: ARG002 - ASGI frameworks pass the app
+        """Open before the first request and close after the last: `FastAPI(lifespan=auth.lifespan)`.
+
+        `follow=False` is for commands: see `open`.
+        """
+        await self.open(follow=follow)
         try:
             yield
         finally:

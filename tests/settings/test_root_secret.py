@@ -7,7 +7,7 @@ from typing import get_args
 
 import pytest
 
-from sealring.cli.setup import fresh_secret
+from sealring.cli.setup import new_secret
 from sealring.errors import ConfigurationError
 from sealring.settings.root_secret import RootSecret, Use, weakness
 
@@ -42,7 +42,7 @@ def test_k7_an_unfit_secret_is_refused_with_the_reason_and_never_shown(secret: s
     assert caught.value.hint
 
 
-@pytest.mark.parametrize("make", [fresh_secret, secrets.token_urlsafe, lambda: secrets.token_hex(32)])
+@pytest.mark.parametrize("make", [new_secret, secrets.token_urlsafe, lambda: secrets.token_hex(32)])
 def test_what_is_random_is_taken(make: object) -> None:
     assert callable(make)
     for _ in range(200):

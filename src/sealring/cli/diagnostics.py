@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import stat
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv6Network
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from sealring.cli.output import hint_of
+from sealring.cli.setup import new_secret
 from sealring.errors import SealringError
 from sealring.revocation.feed import FeedPage
 from sealring.sessions.lifetimes import LEEWAY_SECONDS
 from sealring.settings import Settings, is_loopback, load_settings
 from sealring.settings.root_secret import RootSecret
-from sealring.store import open_store, sqlite_path
+from sealring.store import sqlite_path
 from sealring.store.schema import read_migrations
 from sealring.verifier.node_state import UNACKNOWLEDGED
 
@@ -234,36 +235,37 @@ async def _store(settings: Settings, *, with_keys: bool) -> list[CheckResult]:
 
     url = settings.database_url
     newest = read_migrations("sqlite")[-1].number
+    results: list[CheckResult] = []
     try:
-        store = open_store(url, settings.database_schema or None)
+        # the store can be looked at under any secret; a new one decrypts no key, so none is asked for
+        auth = Sealring(settings if with_keys else replace(settings, secret=new_secret()))
         if _could_be_made(url):
             return [good("store", NOT_THERE)]
-        if not _is_missing(url) and (unfit := _version(await store.schema_version(), newest)):
+        if not _is_missing(url) and (unfit := _version(await auth.store.schema_version(), newest)):
             return [unfit]
-        await store.open()
-    except SealringError as error:
-        return [_failed("store", error)]
-    results = []
-    try:
-        auth = Sealring(settings, store=store) if with_keys else None
-        await store.heartbeat(every_ms=round(settings.heartbeat_seconds * 1000))
-        page = await store.load_feed(None)
-        asked = time.monotonic()
-        tail = await store.load_feed(page.head)
-        took = time.monotonic() - asked
-        results.append(good("store", f"open, {len(page.entries)} live revocations, head {page.head}"))
-        if store.behind_pooler:
-            results.append(good("pooler", POOLED))
-        results.append(good("schema", f"version {newest}"))
-        results.append(good("incarnation", f"{tail.incarnation[:8]}: the same on every node"))
-        results.append(_access_ttl(tail, settings))
-        results.append(_lag(took, settings))
-        results.append(_writes(tail, settings))
-        results.append(_clock(time.time_ns() // 1_000_000 - tail.time_ms))
-        if auth is not None:
-            results.append(await _keys(auth))
+        async with auth.lifespan(follow=False):
+            results.extend(await _opened_store(auth, newest))
+            if with_keys:
+                results.append(await _keys(auth))
     except SealringError as error:
         results.append(_failed("store", error))
-    finally:
-        await store.close()
     return results
+
+
+async def _opened_store(auth: Sealring, newest: int) -> list[CheckResult]:
+    store, settings = auth.store, auth.settings
+    await store.heartbeat(every_ms=round(settings.heartbeat_seconds * 1000))
+    page = await store.load_feed(None)
+    asked = time.monotonic()
+    tail = await store.load_feed(page.head)
+    took = time.monotonic() - asked
+    return [
+        good("store", f"open, {len(page.entries)} live revocations, head {page.head}"),
+        *([good("pooler", POOLED)] if store.behind_pooler else []),
+        good("schema", f"version {newest}"),
+        good("incarnation", f"{tail.incarnation[:8]}: the same on every node"),
+        _access_ttl(tail, settings),
+        _lag(took, settings),
+        _writes(tail, settings),
+        _clock(time.time_ns() // 1_000_000 - tail.time_ms),
+    ]

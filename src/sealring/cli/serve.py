@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import errno
 import ipaddress
@@ -10,15 +9,19 @@ import os
 import signal
 import socket
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from sealring.cli.context import with_issuer
 from sealring.cli.diagnostics import CheckResult, cookies, env_file
 from sealring.cli.output import say, say_warning
-from sealring.cli.setup import DOTENV, check_no_keys, write_dotenv
+from sealring.cli.setup import DOTENV, check_no_keys, new_secret, write_dotenv
 from sealring.errors import ConfigurationError
-from sealring.settings import Settings, is_loopback, load_settings
+from sealring.settings import is_loopback, load_settings
+
+if TYPE_CHECKING:
+    from sealring.sealring import Sealring
 
 BACKLOG = 512
 """Connections that wait to be accepted; so many are accepted at once before the first of them can be refused."""
@@ -85,20 +88,21 @@ def url_of(host: str, listener: socket.socket) -> str:
 def prepare(host: str, url: str) -> None:
     """All that comes before serving: settings, a first secret on loopback, a store with keys, and warnings.
 
-    The store is opened before the secret is written: one that cannot be opened, or whose keys a fresh secret could not
-    open, leaves no trace.
+    The store is opened before the secret is written: one that cannot be opened, or whose keys a new secret could not
+    decrypt, leaves no trace.
     """
     settings = load_settings()
     if not settings.secret and is_loopback(host) and not DOTENV.exists():
-        asyncio.run(check_no_keys(settings))
-        write_dotenv()
+        new = new_secret()
+        check_no_keys(settings, new)
+        write_dotenv(new)
         say(f"wrote {Path.cwd() / DOTENV} with a new secret: keep it, and keep it private")
         settings = load_settings()
     named = "issuer" in settings.given
     if not named:
         os.environ["SEALRING_ISSUER"] = url  # workers read the environment again, so they must find it there
         settings = load_settings()
-    asyncio.run(find_signing_key(settings))
+    with_issuer(find_signing_key, settings)
     warn_of(env_file())
     warn_of(cookies(settings) if named or is_loopback(host) else nameless(url))
 
@@ -119,17 +123,10 @@ def warn_of(result: CheckResult) -> None:
         say_warning(f"{result.subject}: {result.words}", result.hint)
 
 
-async def find_signing_key(settings: Settings) -> None:
-    """Open the store and find a signing key, so that what is wrong is said before anybody connects."""
-    from sealring.sealring import Sealring  # noqa: PLC0415 - the other commands start without the stores
-
-    auth = Sealring(settings)
-    await auth.open(follow=False)
-    try:
-        await auth.issuer.keys.load()
-        auth.issuer.keys.signing()
-    finally:
-        await auth.close()
+async def find_signing_key(auth: Sealring) -> None:
+    """Find a signing key, so that what is wrong with the store or the keys is said before anybody connects."""
+    await auth.issuer.keys.load()
+    auth.issuer.keys.signing()
 
 
 def run(listener: socket.socket, workers: int) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import secrets
+from dataclasses import replace
 from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ from sealring.cli.output import say, say_warning
 from sealring.cli.prompts import confirmation
 from sealring.errors import ConfigurationError
 from sealring.settings import Settings, load_settings, names_in_dotenv
-from sealring.store import open_store, sqlite_path
+from sealring.store import sqlite_path
 
 if TYPE_CHECKING:
     from sealring.sealring import Sealring
@@ -29,7 +29,7 @@ SEALRING_SECRET={secret}
 """
 
 
-def fresh_secret() -> str:
+def new_secret() -> str:
     """64 random bytes as hex, as in the tutorial."""
     return secrets.token_hex(SECRET_BYTES)
 
@@ -44,13 +44,13 @@ def _hint_for_another(path: Path) -> str:
     return "to add a secret to it: printf '\\nSEALRING_SECRET=%s\\n' \"$(sealring secret)\" >> .env"
 
 
-def write_dotenv(path: Path = DOTENV) -> None:
-    """Write `.env` with a fresh secret, readable by its owner alone; never over an existing file.
+def write_dotenv(secret: str, path: Path = DOTENV) -> None:
+    """Write `.env` with this secret, readable by its owner alone; never over an existing file.
 
     Raises:
         ConfigurationError: it exists, or the folder cannot be written.
     """
-    text = DOTENV_TEXT.format(secret=fresh_secret())
+    text = DOTENV_TEXT.format(secret=secret)
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
@@ -65,20 +65,19 @@ def write_dotenv(path: Path = DOTENV) -> None:
         os.fsync(file.fileno())
 
 
-async def check_no_keys(settings: Settings) -> None:
-    """Open the store, and see that a fresh secret would do: one cannot open the keys that another has encrypted.
+def check_no_keys(settings: Settings, secret: str) -> None:
+    """Open the store, and see that a new secret would do: it cannot decrypt the keys that another has encrypted.
 
     Raises:
         ConfigurationError: the store cannot be used, or has keys.
         StoreUnavailable: it cannot be reached now.
     """
-    store = open_store(settings.database_url, settings.database_schema or None)
-    await store.open()
-    try:
-        ring = await store.read_keys()
-    finally:
-        await store.close()
-    if ring.keys:
+
+    async def has_keys(auth: Sealring) -> bool:
+        await auth.issuer.keys.read()
+        return bool(auth.issuer.keys.listing())
+
+    if with_issuer(has_keys, replace(settings, secret=secret)):
         raise ConfigurationError(
             "the store has signing keys encrypted under another secret, which a new secret cannot decrypt",
             "set SEALRING_SECRET to the secret that was in use, or SEALRING_DATABASE_URL to an empty store",
@@ -94,16 +93,17 @@ def _is_there(settings: Settings) -> bool:
 @click.command()
 def init() -> None:
     """Write .env with a new secret (mode 600); never overwrites a file."""
+    new = new_secret()
     if not DOTENV.exists() and _is_there(settings := load_settings()):
-        asyncio.run(check_no_keys(settings))
-    write_dotenv()
+        check_no_keys(settings, new)
+    write_dotenv(new)
     say("wrote .env with a new 64-byte secret")
 
 
 @click.command()
 def secret() -> None:
     """Print a new secret for SEALRING_SECRET."""
-    say(fresh_secret())
+    say(new_secret())
 
 
 @click.command()
