@@ -3,6 +3,8 @@
 # no `from __future__ import annotations`: FastAPI reads the closures' annotations as values
 
 import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,7 +13,7 @@ from fastapi.security import SecurityScopes
 from starlette.requests import HTTPConnection
 
 from sealring import Principal, Sealring
-from sealring.demo.orders import Order, orders_in
+from sealring.demo.orders import Order, orders_at
 from sealring.frameworks.fastapi import guard
 from sealring.http.middleware import Receive, Scope, Send
 
@@ -116,11 +118,18 @@ def orders_guarded() -> Any:
 
 def with_orders(*, guarded: bool) -> Any:
     auth = auth_here()
-    orders = orders_in(auth.store)
-    app = FastAPI(lifespan=auth.lifespan)
+    orders = orders_at(auth.settings.database_url, "")
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with auth.lifespan(app):
+            await orders.open()
+            yield
+            await orders.close()
+
+    app = FastAPI(lifespan=lifespan)
 
     async def of(subject: str) -> dict[str, list[Order]]:
-        await orders.open()
         return {"orders": await orders.of(subject)}
 
     if guarded:

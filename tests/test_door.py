@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import ast
+import importlib
+import inspect
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 import sealring
+from sealring import Sealring, errors
+from sealring.http import request_errors
+from sealring.issuer.account_commands import AccountCommands
 
+DEMO = Path(sealring.__file__).parent / "demo"
 HEAVY = ("argon2", "click", "fastapi", "pydantic", "rich", "sqlite3", "starlette", "uvicorn")
 
 
@@ -39,6 +48,7 @@ def test_the_door_holds_exactly_these_names() -> None:
         "SealringError",
         "Session",
         "SessionEnded",
+        "Settings",
         "StoreUnavailable",
         "Throttled",
         "TokenError",
@@ -47,10 +57,45 @@ def test_the_door_holds_exactly_these_names() -> None:
         "Verifier",
         "WrongCredentials",
         "WrongPassword",
+        "load_settings",
     ]
     assert dir(sealring) == sealring.__all__
     for name in sealring.__all__:
         assert getattr(sealring, name).__name__ == name
+
+
+def public_module(name: str) -> bool:
+    return name in {"sealring", "sealring.jwt", "sealring.verifier"} or name.startswith("sealring.frameworks.")
+
+
+@pytest.mark.parametrize("file", sorted(path.name for path in DEMO.glob("*.py")))
+def test_the_demo_imports_nothing_that_is_not_public(file: str) -> None:
+    """It is the example to copy from: what it needs of us, every application may use."""
+    for node in ast.walk(ast.parse((DEMO / file).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            assert not [alias.name for alias in node.names if alias.name.partition(".")[0] == "sealring"], file
+        if not isinstance(node, ast.ImportFrom) or (node.module or "").partition(".")[0] != "sealring":
+            continue
+        assert node.module is not None
+        if node.module.startswith("sealring.demo"):
+            continue
+        assert public_module(node.module), f"{file} imports {node.module}"
+        public = importlib.import_module(node.module).__all__
+        assert not {alias.name for alias in node.names} - set(public), f"{file}: not in __all__ of {node.module}"
+
+
+@pytest.mark.parametrize("kind", [Sealring, AccountCommands])
+def test_every_error_that_a_public_method_raises_is_at_the_door(kind: type) -> None:
+    """By the section `Raises:` of each docstring: an error that is documented can be caught by name."""
+    named = set()
+    for member in (kind, *vars(kind).values()):
+        _, _, raised = (inspect.getdoc(member) or "").partition("Raises:\n")
+        for line in re.findall(r"^    ([A-Z]\w+(?:, [A-Z]\w+)*): ", raised, re.MULTILINE):
+            named |= set(line.split(", "))
+    ours = {name for name in named if hasattr(errors, name) or hasattr(request_errors, name)}
+    assert named - ours <= {"TypeError", "ValueError"}
+    assert ours, kind
+    assert ours <= set(sealring.__all__)
 
 
 def test_a_name_that_is_not_there_is_an_attribute_error() -> None:

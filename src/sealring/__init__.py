@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from sealring.sealring import Sealring
     from sealring.sessions.grant import Grant
     from sealring.sessions.session import Session
+    from sealring.settings import Settings, load_settings
     from sealring.verifier.principal import Principal
     from sealring.verifier.remote_keys import RemoteKeys
     from sealring.verifier.verifier import Verifier
@@ -71,6 +72,7 @@ __all__ = [
     "SealringError",
     "Session",
     "SessionEnded",
+    "Settings",
     "StoreUnavailable",
     "Throttled",
     "TokenError",
@@ -79,6 +81,7 @@ __all__ = [
     "Verifier",
     "WrongCredentials",
     "WrongPassword",
+    "load_settings",
 ]
 
 _MODULES = {
@@ -94,7 +97,9 @@ _MODULES = {
     "RequestRefused": "sealring.http.request_errors",
     "Sealring": "sealring.sealring",
     "Session": "sealring.sessions.session",
+    "Settings": "sealring.settings",
     "Verifier": "sealring.verifier.verifier",
+    "load_settings": "sealring.settings",
 }
 
 

@@ -9,12 +9,14 @@ import httpx2
 import pytest
 from fastapi import FastAPI, WebSocket
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from sealring import Sealring, SealringError
 from sealring.errors import ConfigurationError, KeyRefused, RefreshReused, SessionEnded, Throttled, WrongCredentials
+from sealring.frameworks.starlette import answer_no_route
 from sealring.rate_limits.rate import RateLimit
 from tests.serving import PASSWORD, cheap_sealring, problem
 
@@ -183,3 +185,18 @@ async def test_an_attempt_without_an_address_is_the_callers_mistake(auth: Sealri
         await auth.log_in("ada", PASSWORD, address="[2001:db8::1]:80")
     event = (await auth.store.read_events())[-1]
     assert (event.kind, event.address) == ("login_failed", "2001:db8::1")
+
+
+@pytest.mark.parametrize("kind", [FastAPI, Starlette])
+async def test_what_no_route_takes_is_refused_in_the_same_form(kind: type[Starlette]) -> None:
+    async def orders(_: Request) -> Response:
+        raise HTTPException(418)
+
+    app = kind(exception_handlers={404: answer_no_route, 405: answer_no_route})
+    app.add_route("/orders", orders, methods=["POST", "PUT"])
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://127.0.0.1:8000") as client:
+        assert problem(await client.get("/nowhere")) == (404, "not_found")
+        refused = await client.get("/orders")
+        assert problem(refused) == (405, "method_not_allowed")
+        assert sorted(refused.headers["allow"].split(", ")) == ["POST", "PUT"]
+        assert (await client.post("/orders")).status_code == 418, "the application's own refusals stay its own"

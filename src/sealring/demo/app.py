@@ -1,28 +1,37 @@
 """The demo application: the tutorial's two routes, the auth routes, the page, and their documentation.
 
-It is also the example to copy from: everything that an application needs of Sealring stands in
-`create_app`, and the rest of this folder is what any application has of its own.
+It is also the example to copy from: everything that an application needs of Sealring stands in `create_app`, all of it
+public, and the rest of this folder is what any application has of its own.
 """
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from http import HTTPStatus
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, FastAPI, Request, Response, Security
+from fastapi import APIRouter, FastAPI, Request, Security
 from pydantic import BaseModel, ConfigDict, Field
-from starlette.exceptions import HTTPException
 
-from sealring import CrossSite, MethodNotAllowed, Principal, Sealring, SealringError, errors
-from sealring.demo.orders import Order, Orders, orders_in
+from sealring import (
+    CrossSite,
+    InvalidField,
+    NameTaken,
+    Overloaded,
+    Principal,
+    Sealring,
+    SealringError,
+    Settings,
+    Throttled,
+    WrongCredentials,
+    load_settings,
+)
+from sealring.demo.orders import Order, Orders, orders_at
 from sealring.demo.page import Page
 from sealring.frameworks.asgi import HeadLimits
 from sealring.frameworks.fastapi import BODY, GUARDED, guard, problem_route, refusals
-from sealring.frameworks.starlette import problem_response
-from sealring.settings import Settings, load_settings
+from sealring.frameworks.starlette import answer_no_route
 
 INVALID_STATUS: Literal[403] = 403
 """As in the tutorial: no token is 401, a bad one 403. The library's own default is RFC 6750's 401."""
@@ -63,14 +72,18 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     settings = load_settings() if settings is None else settings
     if "password_grant" not in settings.given:  # for the Authorize button of /docs
         settings = replace(settings, password_grant="on")  # noqa: S106 - a switch
-    auth = Sealring(settings, metrics=registry())
-    orders = orders_in(auth.store)
+    counters = registry()
+    auth = Sealring(settings, metrics=counters)
+    orders = orders_at(settings.database_url, settings.database_schema)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with auth.lifespan(app):
             await orders.open()
-            yield
+            try:
+                yield
+            finally:
+                await orders.close()
 
     app = FastAPI(
         title="Sealring demo", version="1", lifespan=lifespan, docs_url=None, redoc_url=None, redirect_slashes=False
@@ -78,12 +91,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(auth.router())
     app.include_router(tutorial_routes(auth, orders), prefix="/api")
     app.include_router(auth.health_router())
-    if auth.metrics is not None:
+    if counters is not None:
         app.include_router(auth.metrics_router())
     page = Page(app, auth_path=settings.auth_path, password_min_length=settings.password_min_length)
     app.include_router(page.router, include_in_schema=False)
     app.add_exception_handler(SealringError, auth.problem_response)
-    app.add_exception_handler(HTTPException, answer_no_route)
+    app.add_exception_handler(404, answer_no_route)
+    app.add_exception_handler(405, answer_no_route)
     app.add_middleware(auth.middleware, protect=["/api/userOrders"], invalid_status=INVALID_STATUS)
     app.add_middleware(HeadLimits, refused=auth.refused)
     return app
@@ -94,22 +108,14 @@ def registry() -> Any:
     return import_module("prometheus_client").CollectorRegistry() if find_spec("prometheus_client") else None
 
 
-async def answer_no_route(request: Request, refusal: Exception) -> Response:
-    """What no route takes is refused in the same form as by the routes (RFC 9457)."""
-    if isinstance(refusal, HTTPException) and refusal.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        allowed = (refusal.headers or {}).get("Allow", "")
-        return problem_response(MethodNotAllowed(tuple(allowed.split(", "))), request.scope)
-    return problem_response(errors.NotFound("no such route"), request.scope)
-
-
 def tutorial_routes(auth: Sealring, orders: Orders) -> APIRouter:
     """The two routes of the tutorial that this system starts from."""
     router = APIRouter(route_class=problem_route(auth), tags=["orders"])
     token_url = f"{auth.settings.auth_path}/token".lstrip("/") if auth.settings.has_password_grant else None
     user = Annotated[Principal, Security(guard(auth, token_url=token_url))]
 
-    joining = (*BODY, CrossSite, errors.InvalidField, errors.NameTaken, errors.WrongCredentials)
-    busy = (errors.Throttled, errors.Overloaded)
+    joining = (*BODY, CrossSite, InvalidField, NameTaken, WrongCredentials)
+    busy = (Throttled, Overloaded)
 
     @router.post("/createNewUser", operation_id="createNewUser", status_code=201, responses=refusals(*joining, *busy))
     async def create_new_user(body: NewUser, request: Request) -> CreatedUser:

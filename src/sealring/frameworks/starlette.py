@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Scope
 from starlette.websockets import WebSocket, WebSocketState
 
-from sealring.errors import SealringError
+from sealring.errors import NotFound, SealringError
 from sealring.http.problems import POLICY_VIOLATION, OnRefusal, answer, must_close, report
+from sealring.http.request_errors import MethodNotAllowed
+
+__all__ = ["ReportedRefusal", "answer_no_route", "answer_refusal", "problem_response"]
 
 
 class ReportedRefusal(SealringError):
@@ -42,6 +46,17 @@ async def answer_refusal(request: Request | WebSocket, error: Exception, refused
         await request.close(POLICY_VIOLATION)
         return None  # type: ignore[return-value]  # Starlette sends nothing then; it types the two kinds apart
     return problem_response(error, request.scope)
+
+
+async def answer_no_route(request: Request, error: Exception) -> Response:
+    """Refuse what no route takes in the same form as our routes do (RFC 9457).
+
+    `app.add_exception_handler(404, answer_no_route)`, and the same for 405, whose answer names the methods that the
+    path takes.
+    """
+    allowed = (error.headers or {}).get("Allow") if isinstance(error, HTTPException) else None
+    refusal = NotFound("no such route") if allowed is None else MethodNotAllowed(tuple(allowed.split(", ")))
+    return problem_response(refusal, request.scope)
 
 
 def _can_deny(websocket: WebSocket) -> bool:
