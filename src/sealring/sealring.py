@@ -17,7 +17,7 @@ from sealring.http.authenticate import RequestAuthenticator
 from sealring.http.client_address import plain_address
 from sealring.http.client_info import AsgiRequest, client_info, scope_of
 from sealring.http.endpoint import Endpoint
-from sealring.http.fetch_metadata import check_same_origin, origin_of
+from sealring.http.fetch_metadata import check_same_origin
 from sealring.http.middleware import App, Protect, SessionMiddleware
 from sealring.http.problems import OnRefusal
 from sealring.http.routes import ENDPOINTS, HEALTH, METRICS
@@ -89,6 +89,7 @@ class Sealring:
             self.verifier.verify,
             access_cookie=parts.cookies.names.access,
             origins=[settings.issuer],
+            trusted_origins=settings.allowed_origins,
             matches_csrf=self.csrf_tokens.matches,
             refused=self.refused,
             opens=self._open_for_check,
@@ -230,7 +231,6 @@ class Sealring:
             cookies=self.parts.cookies,
             csrf_tokens=self.csrf_tokens,
             session_cookies=self.parts.session_cookies,
-            origins=frozenset({origin_of(settings.issuer)}),
             trusted_proxies=settings.trusted_proxies,
             open=self._opening.open_for_request,
             jwks_max_age=JWKS_MAX_AGE_SECONDS,
@@ -317,7 +317,7 @@ class Sealring:
         Raises:
             CrossSite: the browser says that it was another site's page. A program passes.
         """
-        check_same_origin(scope_of(request)["headers"], frozenset({origin_of(self.settings.issuer)}))
+        check_same_origin(scope_of(request)["headers"], self.authenticator.origins)
 
     async def problem_response(self, request: Request | WebSocket, error: Exception) -> Response:
         """Answer a route of one's own with the refusal that it raised, as our routes do (RFC 9457).

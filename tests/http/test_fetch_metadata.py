@@ -7,14 +7,16 @@ from hypothesis import strategies as st
 from sealring.http.fetch_metadata import (
     Site,
     check_csrf,
+    check_keeps_cookies,
     check_same_origin,
     decide_same_origin,
-    origin_of,
     read_csrf_token,
 )
-from sealring.http.request_errors import CrossSite
+from sealring.http.origins import Origins
+from sealring.http.request_errors import CrossSite, CrossSiteCookies
 
-OURS = frozenset({b"https://example.com"})
+FRONT_END = b"https://app.example.net"
+OURS = Origins(frozenset({b"https://example.com"}), frozenset({FRONT_END, b"capacitor://localhost"}))
 Fields = list[tuple[bytes, bytes]]
 
 
@@ -55,6 +57,15 @@ def csrf(value: bytes) -> tuple[bytes, bytes]:
         ([origin(b"https://sub.example.com")], "cross-site"),
         ([origin(b"https://EXAMPLE.com")], "cross-site"),
         ([origin(b"https://example.com"), origin(b"https://example.com")], "cross-site"),
+        ([origin(FRONT_END)], "trusted"),
+        ([fetch(b"same-site"), origin(FRONT_END)], "trusted"),
+        ([fetch(b"cross-site"), origin(FRONT_END)], "trusted"),
+        ([origin(FRONT_END), fetch(b"cross-site")], "trusted"),
+        ([fetch(b"same-origin"), origin(FRONT_END)], "same-origin"),
+        ([fetch(b"cross-site"), origin(FRONT_END), origin(FRONT_END)], "cross-site"),
+        ([fetch(b"Cross-Site"), origin(FRONT_END)], "cross-site"),
+        ([fetch(b"cross-site"), origin(b"null")], "cross-site"),
+        ([fetch(b"cross-site"), fetch(b"cross-site"), origin(FRONT_END)], "cross-site"),
         ([(b"host", b"example.com"), (b"referer", b"https://example.com/")], "unknown"),
         ([(b"host", b"evil"), (b"x-forwarded-host", b"evil"), origin(b"https://evil")], "cross-site"),
     ],
@@ -80,6 +91,9 @@ def test_the_table_of_sites(fields: Fields, site: Site) -> None:
         ([fetch(b"cross-site"), csrf(b"good")], False),
         ([fetch(b"same-site"), csrf(b"good")], False),
         ([origin(b"null"), csrf(b"good")], False),
+        ([fetch(b"cross-site"), origin(FRONT_END)], True),
+        ([fetch(b"same-site"), origin(FRONT_END), csrf(b"good")], True),
+        ([fetch(b"same-site"), origin(FRONT_END), csrf(b"bad")], False),
     ],
 )
 def test_the_table_of_who_may_act_by_cookie(fields: Fields, may: bool) -> None:  # noqa: FBT001 - a table's column
@@ -98,7 +112,9 @@ def test_without_a_checker_no_token_is_good() -> None:
     assert read_csrf_token([], "sid", None) == "absent"
 
 
-@pytest.mark.parametrize("fields", [[], [fetch(b"none")], [fetch(b"same-origin")], [origin(b"https://example.com")]])
+@pytest.mark.parametrize(
+    "fields", [[], [fetch(b"none")], [fetch(b"same-origin")], [origin(b"https://example.com")], [origin(FRONT_END)]]
+)
 def test_log_in_is_open_to_programs_and_our_own_pages(fields: Fields) -> None:
     check_same_origin(fields, OURS)
 
@@ -117,28 +133,42 @@ def test_log_in_is_closed_to_other_sites(fields: Fields) -> None:
     )
 )
 def test_any_bytes_give_an_answer(fields: Fields) -> None:
-    assert decide_same_origin(fields, OURS) in {"same-origin", "cross-site", "unknown"}
+    assert decide_same_origin(fields, OURS) in {"same-origin", "cross-site", "unknown"}  # never trusted by chance
     assert read_csrf_token(fields, "sid", lambda _text, _sid: False) in {"absent", "bad"}
 
 
 @pytest.mark.parametrize(
-    ("url", "written"),
+    ("fields", "keeps"),
     [
-        ("https://Example.com/auth", b"https://example.com"),
-        ("https://example.com:443", b"https://example.com"),
-        ("http://example.com:80/", b"http://example.com"),
-        ("http://127.0.0.1:8000", b"http://127.0.0.1:8000"),
-        ("http://[::1]:8000/x", b"http://[::1]:8000"),
-        ("https://user:pass@example.com", b"https://example.com"),
+        ([fetch(b"same-site"), origin(FRONT_END)], True),
+        ([fetch(b"cross-site"), origin(FRONT_END)], False),
+        ([origin(FRONT_END)], True),  # an old browser does not say; the scheme may fit
+        ([origin(b"capacitor://localhost")], False),  # another scheme is another site
+        ([fetch(b"same-origin")], True),
+        ([], True),
     ],
 )
-def test_an_origin_is_written_as_browsers_write_it(url: str, written: bytes) -> None:
-    assert origin_of(url) == written
+def test_cookies_are_for_pages_whose_browser_keeps_them(fields: Fields, keeps: bool) -> None:  # noqa: FBT001
+    if keeps:
+        check_keeps_cookies(fields, OURS)
+    else:
+        with pytest.raises(CrossSiteCookies):
+            check_keeps_cookies(fields, OURS)
 
 
 @pytest.mark.parametrize(
-    "url", ["", "example.com", "ftp://example.com", "https://", "https://é.example", "https://a:b"]
+    ("named", "hint"),
+    [
+        (b"http://localhost:5173", "SEALRING_ALLOWED_ORIGINS=http://localhost:5173"),
+        (b"null", ""),
+        (b"https://a.example\r\nX: y", ""),
+        (b"https://" + b"a" * 400, ""),
+        (b"https://example.com", ""),
+        (FRONT_END, ""),
+    ],
 )
-def test_what_has_no_origin_is_refused(url: str) -> None:
-    with pytest.raises(ValueError, match=r"origin|[Pp]ort"):
-        origin_of(url)
+def test_the_cause_names_the_setting_that_lets_a_front_end_in(named: bytes, hint: str) -> None:
+    with pytest.raises(CrossSite) as refused:
+        check_csrf([fetch(b"cross-site"), origin(named), csrf(b"bad")], OURS, "sid", lambda *_: False)
+    assert refused.value.cause.endswith(hint)
+    assert ("SEALRING_ALLOWED_ORIGINS" in refused.value.cause) is bool(hint)

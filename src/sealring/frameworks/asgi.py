@@ -18,8 +18,8 @@ from sealring.http.body import read_body
 from sealring.http.endpoint import Endpoint, Head, Response, Routes
 from sealring.http.limits import HeadLimits
 from sealring.http.middleware import SessionMiddleware
-from sealring.http.pipeline import serve
-from sealring.http.problems import POLICY_VIOLATION, answer, send_answer
+from sealring.http.pipeline import refuse_unserved, serve
+from sealring.http.problems import POLICY_VIOLATION
 from sealring.http.request_errors import MethodNotAllowed
 from sealring.http.service import AuthService
 
@@ -52,7 +52,7 @@ class AuthApp:
         try:
             endpoint, parameters = self._routes.find(scope["method"], local_path(scope))
         except (NotFound, MethodNotAllowed) as error:
-            await send_answer(answer(error), scope, send)
+            await send_response(refuse_unserved(self._service, Head(scope), error), scope, send)
             return
         await send_response(await serve_asgi(self._service, endpoint, parameters, scope, receive), scope, send)
 

@@ -2,8 +2,9 @@
 
 A route per row serves the row's own method. It runs what the host put before the router (`include_router(…,
 dependencies=…)`), and then our pipeline, which reads the body by itself. HEAD is a hidden route of the same kind, so no
-dependency is left out. A last hidden one per path answers all other methods with 405 and the whole of `Allow`. The
-models below exist for the OpenAPI document alone: FastAPI names components after pydantic's models.
+dependency is left out. A last hidden one per path answers CORS preflights, and all other methods with 405 and the
+whole of `Allow`. The models below exist for the OpenAPI document alone: FastAPI names components after pydantic's
+models.
 """
 
 from __future__ import annotations
@@ -25,10 +26,10 @@ from msgspec import NODEFAULT, Struct
 from pydantic import BaseModel, create_model
 from starlette.types import Receive, Scope, Send
 
-from sealring.frameworks.asgi import serve_asgi
-from sealring.http.endpoint import Endpoint, Routes
+from sealring.frameworks.asgi import send_response, serve_asgi
+from sealring.http.endpoint import Endpoint, Head, Routes
 from sealring.http.openapi import PROBLEM, component_name, operation, refusal_struct, responses, words
-from sealring.http.problems import answer, send_answer
+from sealring.http.pipeline import refuse_unserved
 from sealring.http.request_errors import MethodNotAllowed
 from sealring.http.service import AuthService
 
@@ -57,7 +58,7 @@ def endpoint_router(service: AuthService, endpoints: Iterable[Endpoint], *, pref
                 route_class_override=_EndpointRoute,
             )
     for path in dict.fromkeys(endpoint.path for endpoint in routes.endpoints):
-        router.add_route(prefix + path, _OtherMethods(routes.methods(path)), include_in_schema=False)  # type: ignore[arg-type]  # Starlette takes ASGI applications too
+        router.add_route(prefix + path, _OtherMethods(service, routes.methods(path)), include_in_schema=False)  # type: ignore[arg-type]  # Starlette takes ASGI applications too
     return router
 
 
@@ -84,11 +85,12 @@ class _EndpointRoute(APIRoute):
 class _OtherMethods:
     """405 for every method that gets here, as an ASGI application: those of the resource have been served before."""
 
-    def __init__(self, allowed: tuple[str, ...]) -> None:
+    def __init__(self, service: AuthService, allowed: tuple[str, ...]) -> None:
+        self._service = service
         self._error = MethodNotAllowed(allowed)
 
     async def __call__(self, scope: Scope, _: Receive, send: Send) -> None:
-        await send_answer(answer(self._error), scope, send)
+        await send_response(refuse_unserved(self._service, Head(scope), self._error), scope, send)
 
 
 class _Sent(Response):

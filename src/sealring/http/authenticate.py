@@ -16,7 +16,8 @@ import msgspec
 
 from sealring.errors import SealringError, Stale
 from sealring.http.credentials import find_credential
-from sealring.http.fetch_metadata import SAFE_METHODS, MatchesCsrf, check_csrf, origin_of
+from sealring.http.fetch_metadata import SAFE_METHODS, MatchesCsrf, check_csrf
+from sealring.http.origins import Origins
 from sealring.http.problems import OnRefusal, report
 from sealring.http.request_errors import InsufficientScope, MissingCredential
 from sealring.verifier.principal import Principal
@@ -64,15 +65,16 @@ class RequestAuthenticator:
 
     `access_cookie` is the exact name of the cookie that may bring the token; none where only the
     Authorization field counts (a service that is not the issuer). `origins` are the URLs that our own
-    pages come from. `matches_csrf` knows the CSRF tokens of sessions; without it, a browser that says
-    neither Sec-Fetch-Site nor Origin cannot act by cookie. `refused` counts refusals by their true cause. `opens` is
-    asked where the verifier is stale, since an application may have no lifespan to open it.
+    pages come from, `trusted_origins` the exact origins of front ends elsewhere. `matches_csrf` knows the CSRF
+    tokens of sessions; without it, a browser that says neither Sec-Fetch-Site nor Origin cannot act by cookie.
+    `refused` counts refusals by their true cause. `opens` is asked where the verifier is stale, since an
+    application may have no lifespan to open it.
 
     Raises:
-        ValueError: an origin is not an http or https URL.
+        ValueError: an origin is not an http or https URL, or a trusted one is not as browsers write it.
     """
 
-    __slots__ = ("_access_cookie", "_matches_csrf", "_nothing", "_opens", "_origins", "_refused", "verify")
+    __slots__ = ("_access_cookie", "_matches_csrf", "_nothing", "_opens", "_refused", "origins", "verify")
 
     def __init__(
         self,
@@ -80,13 +82,14 @@ class RequestAuthenticator:
         *,
         access_cookie: bytes | None = None,
         origins: Iterable[str] = (),
+        trusted_origins: Iterable[str] = (),
         matches_csrf: MatchesCsrf | None = None,
         refused: OnRefusal | None = None,
         opens: Opens | None = None,
     ) -> None:
         self.verify = verify
         self._access_cookie = access_cookie
-        self._origins = frozenset(map(origin_of, origins))
+        self.origins = Origins.of(origins, trusted_origins)
         self._matches_csrf = matches_csrf
         self._refused = refused
         self._opens = opens
@@ -100,7 +103,7 @@ class RequestAuthenticator:
                 return self._nothing
             principal = self.verify(credential.token)
             if credential.from_cookie and (scope["type"] != "http" or scope["method"] not in SAFE_METHODS):
-                check_csrf(scope["headers"], self._origins, principal.session_id, self._matches_csrf)
+                check_csrf(scope["headers"], self.origins, principal.session_id, self._matches_csrf)
         except SealringError as error:
             # the result lives in the scope: a traceback would tie the frames to it in a cycle
             return AuthResult(self.verify, None, error.with_traceback(None))

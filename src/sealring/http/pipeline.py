@@ -4,7 +4,7 @@ The cut is where servers differ: an asynchronous one awaits the body under a dea
 request's own thread. `admit` does no I/O. It asks in this order who is there (nobody else learns what a route reads),
 whether the query is known, whose page asks, what the body is said to be, and whether there is room. `respond` reads
 the body strictly, naming every field that is wrong, calls the endpoint and writes its answer. `serve` is the whole for
-asynchronous servers. Every answer carries the security headers, unless the endpoint says its own.
+asynchronous servers. Every answer carries the security headers, unless the endpoint says its own, and those of CORS.
 """
 
 from __future__ import annotations
@@ -16,12 +16,19 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from sealring.errors import InvalidField, SealringError
+from sealring.errors import InvalidField, NotFound, SealringError
 from sealring.http.body import check_form_type, check_json_type, parse_form, parse_json
+from sealring.http.cors import answer_preflight, is_preflight, with_cors
 from sealring.http.endpoint import Call, Endpoint, Form, Head, HeaderList, Response, has_body
 from sealring.http.fetch_metadata import check_same_origin
 from sealring.http.problems import SECURITY_HEADERS, answer, must_close, report
-from sealring.http.request_errors import InvalidFields, InvalidRequest, UnknownParameter
+from sealring.http.request_errors import (
+    InvalidFields,
+    InvalidRequest,
+    MethodNotAllowed,
+    OriginNotAllowed,
+    UnknownParameter,
+)
 from sealring.http.schemas import read_struct
 from sealring.http.service import AuthService
 from sealring.verifier.principal import Principal
@@ -66,6 +73,11 @@ async def respond(service: AuthService, admitted: Admitted, raw: bytes) -> Respo
     Raises:
         SealringError: the endpoint, or the form of the body, refuses; `refuse` answers with it.
     """
+    response = await _run(service, admitted, raw)
+    return with_cors(response, admitted.head.headers, service.origins)
+
+
+async def _run(service: AuthService, admitted: Admitted, raw: bytes) -> Response:
     endpoint = admitted.endpoint
     call: Call[Any] = Call(
         service, admitted.head, _read_body(admitted, raw), admitted.query, admitted.caller, admitted.path
@@ -86,7 +98,21 @@ def refuse(service: AuthService, endpoint: Endpoint, head: Head, error: Sealring
     response = Response(reply.status, reply.headers, reply.body) if endpoint.refuse is None else endpoint.refuse(error)
     if must_close(reply, head.scope):
         response.headers.append((b"connection", b"close"))
-    return response
+    return with_cors(response, head.headers, service.origins)
+
+
+def refuse_unserved(service: AuthService, head: Head, error: NotFound | MethodNotAllowed) -> Response:
+    """Answer where no row of the table serves the request: 404, 405, or a CORS preflight, which is no request yet."""
+    headers = head.headers
+    if isinstance(error, MethodNotAllowed) and is_preflight(head.scope["method"], headers):
+        try:
+            return answer_preflight(headers, service.origins, error.allowed)
+        except OriginNotAllowed as refusal:
+            report(refusal, where=head.scope["path"], refused=service.refused)
+            reply = answer(refusal)
+    else:
+        reply = answer(error)
+    return with_cors(Response(reply.status, reply.headers, reply.body), headers, service.origins)
 
 
 async def serve(

@@ -11,6 +11,8 @@ They belong to the tree of `sealring.errors`, whose rules hold here too.
         │   └── UnknownParameter  unknown_parameter       in the query of a route that changes or selects something
         ├── InsufficientScope     insufficient_scope      `scopes` that the route requires
         ├── CrossSite             csrf                    cross-site request (CSRF)
+        │   └── OriginNotAllowed  origin_not_allowed      a CORS preflight of an origin that is not listed
+        ├── CrossSiteCookies      cross_site_cookies      cookies asked for by a page of another site
         ├── MalformedBody         malformed_body          not one strict JSON object or form
         ├── UnsupportedGrant      unsupported_grant_type  at the token endpoint (RFC 6749 §5.2)
         ├── InvalidFields         invalid_field           `fields`, each with its reason
@@ -69,9 +71,25 @@ class InsufficientScope(RequestRefused):
 
 
 class CrossSite(RequestRefused):
-    """The request brought a cookie, and nothing proves that it came from a page of this site."""
+    """Nothing proves that the request came from a page of this site; `cause` is for the log."""
 
     code = "csrf"
+
+    def __init__(self, cause: str) -> None:
+        super().__init__(cause)
+        self.cause = cause
+
+
+class OriginNotAllowed(CrossSite):
+    """A CORS preflight of an origin that the settings do not list."""
+
+    code = "origin_not_allowed"
+
+
+class CrossSiteCookies(RequestRefused):
+    """A page of another site, though of a trusted origin, asks for cookies, which its browser would drop."""
+
+    code = "cross_site_cookies"
 
 
 class MalformedBody(RequestRefused):

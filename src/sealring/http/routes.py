@@ -12,7 +12,14 @@ from sealring.http.endpoints.log_in import log_in, register
 from sealring.http.endpoints.published import client, jwks
 from sealring.http.endpoints.session import log_out, refresh
 from sealring.http.endpoints.token import oauth_refusal, token, token_form
-from sealring.http.request_errors import CookiesTooLarge, CrossSite, InvalidRequest, MissingCredential, RefreshUnbound
+from sealring.http.request_errors import (
+    CookiesTooLarge,
+    CrossSite,
+    CrossSiteCookies,
+    InvalidRequest,
+    MissingCredential,
+    RefreshUnbound,
+)
 from sealring.http.schemas import (
     Alive,
     EndSessions,
@@ -26,7 +33,7 @@ from sealring.http.schemas import (
     Tokens,
 )
 
-_PROVING = (errors.WrongCredentials, errors.Throttled, errors.TokenTooLong, CookiesTooLarge)
+_PROVING = (errors.WrongCredentials, errors.Throttled, errors.TokenTooLong, CookiesTooLarge, CrossSiteCookies)
 _RENEWING = (
     errors.InvalidRefreshToken,
     RefreshUnbound,
@@ -38,6 +45,7 @@ _RENEWING = (
     errors.Throttled,
     errors.TokenTooLong,
     CookiesTooLarge,
+    CrossSiteCookies,
 )
 _JWKS: dict[int, dict[str, Any]] = {
     200: {
@@ -106,7 +114,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         reads=PasswordChangeRequest, answers={200: Tokens}, caller=True,
         errors=(
             errors.SessionEnded, errors.TokenTooLong, errors.WrongPassword, errors.InvalidField, errors.Throttled,
-            errors.Overloaded,
+            errors.Overloaded, CrossSiteCookies,
         ),
     ),
     Endpoint(

@@ -10,10 +10,11 @@ from sealring.http.auth_path import auth_path
 from sealring.http.authenticate import RequestAuthenticator
 from sealring.http.client_address import TrustedProxy, client_address
 from sealring.http.client_info import client_info
-from sealring.http.cookies import CookiePolicy, read_cookie, read_cookies
+from sealring.http.cookies import CookiePolicy, check_room, cookie_line, read_cookie, read_cookies
 from sealring.http.credentials import PresentedToken, find_credential
 from sealring.http.endpoint import Head, HeaderList
-from sealring.http.fetch_metadata import check_csrf
+from sealring.http.fetch_metadata import check_csrf, check_keeps_cookies
+from sealring.http.origins import Origins
 from sealring.http.problems import OnRefusal
 from sealring.http.schemas import Delivery, Tokens, User
 from sealring.issuer.issuer import Issuer
@@ -34,8 +35,6 @@ class AuthService:
     cookies: CookiePolicy
     csrf_tokens: CsrfTokens
     session_cookies: SessionCookieCodec
-    origins: frozenset[bytes]
-    """Where our own pages come from."""
     trusted_proxies: tuple[TrustedProxy, ...]
     open: Callable[[], Awaitable[None]]
     """Opens the store on the first request where no lifespan did."""
@@ -46,6 +45,11 @@ class AuthService:
     """Counts refusals by their true cause."""
     exposition: Callable[[], bytes] | None = None
     """What Prometheus reads; none without metrics."""
+
+    @property
+    def origins(self) -> Origins:
+        """Where our own pages come from, and those of front ends that the settings trust."""
+        return self.authenticator.origins
 
     def caller(self, head: Head) -> Principal:
         """Who is asking.
@@ -100,6 +104,19 @@ class AuthService:
         """Where the request came from; `device` is what its body says of that, which counts before a cookie."""
         client = client_info(head.scope, trusted_proxies=self.trusted_proxies, device_cookie=self.cookies.names.device)
         return client if device is None else replace(client, device_cookie=device)
+
+    def max_access_chars(self, head: Head, delivery: Delivery) -> int | None:
+        """How long an access token this delivery can carry; asked before anything is written (N12).
+
+        Raises:
+            CookiesTooLarge: a browser that sends too many cookies could not use its session.
+            CrossSiteCookies: the page is of another site, so its browser would drop the cookies.
+        """
+        if delivery == "body":
+            return None
+        check_keeps_cookies(head.headers, self.origins)
+        check_room(cookie_line(head.headers))
+        return self.cookies.max_access_chars
 
     def deliver(
         self, head: Head, headers: HeaderList, issued: Issued, delivery: Delivery, *, user: User | None = None

@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 from urllib.parse import urlsplit
 
 from sealring.http.client_address import TrustedProxy
-from sealring.http.fetch_metadata import origin_of
+from sealring.http.origins import check_origin, origin_of
 from sealring.jwt import parse_duration
 from sealring.rate_limits.rate import RateLimit
 from sealring.sessions.grant import scope_tokens
@@ -133,6 +133,18 @@ def trusted_proxies() -> Reader[tuple[TrustedProxy, ...]]:
             return tuple(map(_one_proxy, parts))
         except (TypeError, ValueError):
             raise ValueError("must be networks without host bits, separated by commas, or the word unix") from None
+
+    return Reader(read)
+
+
+def origins() -> Reader[tuple[str, ...]]:
+    """Exact origins, separated by commas."""
+
+    def read(value: Any) -> tuple[str, ...]:
+        parts = [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+        if not isinstance(parts, Iterable) or not all(isinstance(part, str) for part in parts):
+            raise TypeError("must be origins, separated by commas, as in https://app.example.com")
+        return tuple(dict.fromkeys(map(check_origin, parts)))
 
     return Reader(read)
 

@@ -153,6 +153,15 @@ class Settings:
         "Where `auth.router()` hangs below the application. What stands before it (mounts, `root_path`) is found out.",
         group=BROWSERS,
     )
+    allowed_origins: tuple[str, ...] = setting(
+        readers.origins(),
+        "",
+        "Exact origins of front ends elsewhere, by comma: they may call our routes (CORS), and their requests count as"
+        " our own pages' (CSRF). See [other origins](other-origins.md).",
+        group=BROWSERS,
+        example="https://app.example.com,capacitor://localhost",
+        default_words="none",
+    )
     trusted_proxies: tuple[TrustedProxy, ...] = setting(
         readers.trusted_proxies(),
         "",
@@ -227,6 +236,11 @@ class Settings:
                 row.hint,
             )
 
+        # an attacker on the network can put any page on a plain-http origin
+        if self.issuer.startswith("https:") and any(map(_is_forgeable, self.allowed_origins)):
+            row = SETTINGS["allowed_origins"]
+            raise ConfigurationError(f"{row.variable}: must be https or loopback where the issuer is https", row.hint)
+
     @property
     def audience_or_issuer(self) -> str:
         """`aud` of our access tokens: the issuer unless set."""
@@ -286,6 +300,7 @@ class SettingsArguments(TypedDict, total=False):
     cookie_secure: AutoSwitch | bool
     cookie_name: str
     auth_path: str
+    allowed_origins: str | Sequence[str]
     trusted_proxies: str | Sequence[str | TrustedProxy]
     password_min_length: int
     password_grant: Switch | bool
@@ -295,6 +310,11 @@ class SettingsArguments(TypedDict, total=False):
     throttle_registration: RateLimit | str
     session_cap: int
     audit_retention: Duration
+
+
+def _is_forgeable(origin: str) -> bool:
+    host = urlsplit(origin).hostname or ""
+    return origin.startswith("http:") and not (is_loopback(host) or host.endswith(".localhost"))
 
 
 def is_loopback(host: str) -> bool:

@@ -9,7 +9,7 @@ from sealring.errors import Revoked
 from sealring.http.endpoint import Body, Call
 from sealring.http.fetch_metadata import read_csrf_token
 from sealring.http.request_errors import CrossSite
-from sealring.http.schemas import EndSessions, ManySessions, Me, OneSession, PasswordChangeRequest, Tokens
+from sealring.http.schemas import Delivery, EndSessions, ManySessions, Me, OneSession, PasswordChangeRequest, Tokens
 
 
 async def me(call: Call[None]) -> Me:
@@ -74,17 +74,17 @@ async def end_sessions(call: Call[None]) -> None:
 async def change_password(call: Call[PasswordChangeRequest]) -> Tokens:
     """Replace the password; all other sessions end, and this one gets new tokens."""
     service, caller = call.service, call.principal
-    by_cookie = service.is_by_cookie(call.head)
+    delivery: Delivery = "cookie" if service.is_by_cookie(call.head) else "body"
     issued = await service.issuer.change_password(
         caller.subject,
         call.body.current,
         call.body.new,
         keep_session=caller.session_id,
         client=service.client(call.head),
-        max_access_chars=service.cookies.max_access_chars if by_cookie else None,
+        max_access_chars=service.max_access_chars(call.head, delivery),
     )
     # the tokens of the session that goes on come as the caller's came
-    return service.deliver(call.head, call.headers, issued, "cookie" if by_cookie else "body")
+    return service.deliver(call.head, call.headers, issued, delivery)
 
 
 def _forget(call: Call[Body], *, depth: int = 1) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from sealring.http.cookies import check_room, cookie_line
 from sealring.http.endpoint import Body, Call
 from sealring.http.schemas import Delivery, LoginRequest, Registration, Tokens, User
 from sealring.issuer.log_in import LoggedIn
@@ -19,7 +18,7 @@ async def register(call: Call[Registration]) -> Tokens:
         email=body.email,
         client=service.client(call.head),
         replaces=_replaced(call, body.delivery),
-        max_access_chars=_max_access_chars(call, body.delivery),
+        max_access_chars=service.max_access_chars(call.head, body.delivery),
     )
     return _welcome(call, logged_in, body.delivery)
 
@@ -32,7 +31,7 @@ async def log_in(call: Call[LoginRequest]) -> Tokens:
         body.password,
         client=service.client(call.head, device=body.device),
         replaces=_replaced(call, body.delivery),
-        max_access_chars=_max_access_chars(call, body.delivery),
+        max_access_chars=service.max_access_chars(call.head, body.delivery),
     )
     return _welcome(call, logged_in, body.delivery)
 
@@ -44,14 +43,6 @@ def _welcome(call: Call[Body], logged_in: LoggedIn, delivery: Delivery) -> Token
         return replace(tokens, device=logged_in.device)
     call.headers.append(service.cookies.set_device(logged_in.device))
     return tokens
-
-
-def _max_access_chars(call: Call[Body], delivery: Delivery) -> int | None:
-    """What this delivery can carry; a browser that sends too many cookies could not use its session (N12)."""
-    if delivery == "body":
-        return None
-    check_room(cookie_line(call.head.headers))
-    return call.service.cookies.max_access_chars
 
 
 def _replaced(call: Call[Body], delivery: Delivery) -> str | None:

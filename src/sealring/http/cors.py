@@ -1,0 +1,79 @@
+"""CORS for our routes (Fetch Standard §3.2): which pages of other origins may read our answers. Pure.
+
+Only the exact origins of `SEALRING_ALLOWED_ORIGINS`, each named in the answer, with credentials; never `*`, which a
+browser would refuse beside credentials and which would let every page read the public answers of a private network.
+While any is listed, every answer of ours says `Vary: Origin`, so that no cache gives the answer of one origin to
+another. What CORS allows is only to read: whether a request is carried out, `fetch_metadata` decides, whatever a
+browser has kept of a preflight.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sealring.http.cookies import Headers
+from sealring.http.endpoint import HeaderList, Response
+from sealring.http.fetch_metadata import with_hint
+from sealring.http.origins import Origins
+from sealring.http.problems import SECURITY_HEADERS
+from sealring.http.request_errors import OriginNotAllowed
+
+ALLOWED_HEADERS = b"Authorization, Content-Type, X-CSRF-Token"
+"""What our routes read beside the fields that need no permission."""
+
+EXPOSED_HEADERS = b"Retry-After, WWW-Authenticate"
+"""What our answers say beside the fields that every page may read."""
+
+MAX_AGE = b"7200"
+"""Seconds that a browser keeps a preflight; Chromium keeps none longer."""
+
+
+def is_preflight(method: str, headers: Headers) -> bool:
+    """Whether a request is a CORS preflight, which asks on behalf of another that follows."""
+    names = {name for name, _ in headers}
+    return method == "OPTIONS" and b"origin" in names and b"access-control-request-method" in names
+
+
+def answer_preflight(headers: Headers, origins: Origins, methods: Iterable[str]) -> Response:
+    """Answer a preflight for a path that takes `methods`.
+
+    Raises:
+        OriginNotAllowed: the settings do not list the page's origin; the log says which it is.
+    """
+    origin = _trusted(headers, origins)
+    if origin is None:
+        raise OriginNotAllowed(with_hint("a preflight of an origin that is not allowed", headers, origins))
+    fields: HeaderList = [
+        *SECURITY_HEADERS,
+        (b"access-control-allow-methods", ", ".join(sorted(methods)).encode("ascii")),
+        (b"access-control-allow-headers", ALLOWED_HEADERS),
+        (b"access-control-max-age", MAX_AGE),
+    ]
+    return with_cors(Response(204, fields), headers, origins)
+
+
+def with_cors(response: Response, headers: Headers, origins: Origins) -> Response:
+    """The response with the fields that let the page behind this request read it, if its origin is trusted."""
+    if not origins.trusted:
+        return response
+    fields = _varying(response.headers)
+    origin = _trusted(headers, origins)
+    if origin is not None:
+        fields += [
+            (b"access-control-allow-origin", origin),
+            (b"access-control-allow-credentials", b"true"),
+            (b"access-control-expose-headers", EXPOSED_HEADERS),
+        ]
+    return Response(response.status, fields, response.body)
+
+
+def _trusted(headers: Headers, origins: Origins) -> bytes | None:
+    """The one origin that the request names, if it is trusted."""
+    named = [value for name, value in headers if name == b"origin"]
+    return named[0] if len(named) == 1 and named[0] in origins.trusted else None
+
+
+def _varying(fields: HeaderList) -> HeaderList:
+    """The fields with Origin in Vary; one field, since some caches read only the first."""
+    vary = b", ".join([*(value for name, value in fields if name == b"vary"), b"Origin"])
+    return [*(field for field in fields if field[0] != b"vary"), (b"vary", vary)]
