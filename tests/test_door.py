@@ -18,7 +18,7 @@ from sealring.http import request_errors
 from sealring.issuer.account_commands import AccountCommands
 
 DEMO = Path(sealring.__file__).parent / "demo"
-HEAVY = ("argon2", "click", "fastapi", "pydantic", "rich", "sqlite3", "starlette", "uvicorn")
+HEAVY = ("argon2", "click", "fastapi", "httpx", "httpx2", "pydantic", "rich", "sqlite3", "starlette", "uvicorn")
 
 
 def test_the_door_holds_exactly_these_names() -> None:
@@ -174,6 +174,26 @@ def test_an_auth_application_serves_without_any_framework() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stdout.strip() == "401 200", done.stderr
+
+
+@pytest.mark.parametrize(
+    ("absent", "bases"), [("httpx", "httpx2"), ("httpx2", "httpx"), ("none", "httpx2 httpx"), ("httpx httpx2", "")]
+)
+def test_the_client_needs_one_of_the_two_libraries_and_nothing_of_the_server(absent: str, bases: str) -> None:
+    code = (
+        f"import sys; sys.modules.update(dict.fromkeys({absent.split()!r}))\n"
+        "from sealring.client import Auth\n"
+        "print(*(one.__module__.partition('.')[0] for one in Auth.__mro__ if one.__name__ == 'Auth'))\n"
+        "ours = {name for name in sys.modules if name.startswith('sealring.')}\n"
+        "others = {name for name in ours if not name.startswith('sealring.client')}\n"
+        "print(*sorted(others))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    if bases:
+        assert done.stdout.splitlines() == [f"sealring {bases}", "sealring.errors sealring.forks"], done.stderr
+    else:
+        last = "ModuleNotFoundError: sealring.client needs the package httpx2: pip install 'sealring[client]'"
+        assert done.stderr.splitlines()[-1] == last
 
 
 def test_a_file_of_our_own_that_is_missing_is_no_matter_of_extras() -> None:
