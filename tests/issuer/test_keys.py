@@ -117,6 +117,45 @@ async def test_a_rotation_is_due_when_every_verifier_knows_the_standby(store: St
     assert first not in {one["kid"] for one in keys.listing()}
 
 
+async def test_the_audit_log_says_what_changed_of_the_ring(clock: FrozenClock) -> None:
+    store = MemoryStore(clock.now_ms)
+    keys = ring(store, clock)
+    said: list[list[str]] = []
+
+    async def happened() -> None:
+        said.append([event.cause for event in (await store.read_events())[sum(map(len, said)) :]])
+
+    await keys.load()
+    await happened()
+    await keys.rotate()
+    await happened()
+    clock.pass_seconds(LEAD)
+    await keys.load()
+    await happened()
+    until = clock.now_ms() // 1000 + 60
+    await store.declare_access_ttl(7200, now=until - 60, signs_until=until)
+    await keys.load()  # tokens may live longer, so the retired key must verify longer
+    await happened()
+    clock.pass_seconds(7200 + TOKEN)
+    await keys.load()
+    await happened()
+    clock.pass_seconds(30 * DAY)
+    other = ring(store, clock, algorithm="Ed25519")
+    await other.load()
+    await happened()
+    await other.start()
+    await happened()
+    assert said == [
+        ["first key", "standby"],
+        ["rotation asked for"],
+        ["standby"],
+        ["ends of keys moved"],
+        ["retired keys dropped"],
+        ["standby"],
+        ["standby brought forward"],
+    ]
+
+
 async def test_rotating_twice_does_not_hurry_the_next(store: Store, clock: FrozenClock) -> None:
     keys = ring(store, clock)
     first, again = await keys.rotate(), await keys.rotate()

@@ -150,8 +150,15 @@ EVENTS: Mapping[EventKind, EventRow] = MappingProxyType(
         ),
         "key_published": _row(
             "The set of signing keys changed.",
-            causes=("standby", "rotation asked for", "retired keys dropped"),
-            detail={"kid": "of the new standby", "alg": "its algorithm", "signs_from": "Unix seconds"},
+            causes=(
+                "first key",
+                "standby",
+                "standby brought forward",
+                "rotation asked for",
+                "retired keys dropped",
+                "ends of keys moved",
+            ),
+            detail={"kid": "of the new key", "alg": "its algorithm", "signs_from": "Unix seconds"},
         ),
         "key_revoked": _row(
             "A signing key was revoked, with every token that it signed.",

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -29,6 +29,7 @@ from sealring.signing_keys.key import KeyRing, SigningKey
 from sealring.signing_keys.lifecycle import (
     KeyPolicy,
     adopt_algorithm,
+    change_cause,
     in_order,
     key_state,
     next_key_start,
@@ -126,13 +127,13 @@ class SigningKeys:
             except StoreUnavailable as error:
                 log.error("the key ring is left as it is", extra={"sealring": {"cause": str(error)}})  # noqa: TRY400 - no fault of the program
                 return
-            event = Event(kind="key_published", at_ms=self._clock(), cause="retired keys dropped")
+            detail: Mapping[str, Any] = {}
             if starts is not None:
                 fresh = self._make(now, starts)
                 wanted = set_expiry((*wanted, fresh), self._policy, now)
-                event = replace(
-                    event, cause="standby", detail={"kid": fresh.kid, "alg": fresh.alg, "signs_from": starts}
-                )
+                detail = {"kid": fresh.kid, "alg": fresh.alg, "signs_from": starts}
+            cause = change_cause(self._ring.keys, wanted, now)
+            event = Event(kind="key_published", at_ms=self._clock(), cause=cause, detail=detail)
             if await self._write(wanted, event):
                 starting = False  # had its say: two that start at once with different algorithms come to rest
         raise StoreUnavailable("the key ring moves faster than it can be read")

@@ -159,6 +159,16 @@ def revoke_key(ring: Sequence[SigningKey], kid: str, policy: KeyPolicy, now: int
     )
 
 
+def change_cause(before: Sequence[SigningKey], after: Sequence[SigningKey], now: int) -> str:
+    """Say in the words of the audit log what a ring that is written changes; a new key comes before all else."""
+    old, new = ({key.kid: key.signs_from for key in ring} for ring in (before, after))
+    if started := [start for kid, start in new.items() if kid not in old]:
+        return "first key" if min(started) <= now else "standby"
+    if new.keys() != old.keys():
+        return "retired keys dropped"
+    return "ends of keys moved" if new == old else "standby brought forward"
+
+
 def _without_ends(ring: Iterable[SigningKey], now: int) -> tuple[SigningKey, ...]:
     """The ring with `verifies_until` cleared on keys that are not retired, so that `set_expiry` computes it again."""
     ring = tuple(ring)
