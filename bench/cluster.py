@@ -138,7 +138,7 @@ async def rate(cluster: Cluster, _: Path) -> None:
         while time.perf_counter() < until:
             revocation = EndSession(id=f"s{next(numbers)}", cause="logout")
             event = Event(kind="session_ended", at_ms=0, session=revocation.id)
-            require(await store.revoke(revocation, event, now=1), "not revoked")
+            require((await store.revoke(revocation, event, now=1)).result, "not revoked")
             done += 1
         return done
 

@@ -422,11 +422,11 @@ class Sealring:
         await self.open()
         return await self.issuer.sessions.end(session_id, cause="ended_by_operator")
 
-    async def revoke_subject(self, subject: str) -> None:
-        """End every session of a subject on every node."""
+    async def revoke_subject(self, subject: str) -> int:
+        """End every session of a subject on every node; how many there were to end."""
         check_subject(subject)
         await self.open()
-        await self.issuer.sessions.end_subject(subject)
+        return await self.issuer.sessions.end_subject(subject)
 
     async def refresh_claims(self, subject: str) -> None:
         """Make the subject's access tokens outdated: the next refresh brings new claims, nobody is logged out."""

@@ -440,7 +440,7 @@ class Meanwhile:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
 
-    async def revoke(self, *given: Any, **options: Any) -> Committed[bool]:
+    async def revoke(self, *given: Any, **options: Any) -> Committed[int | None]:
         await self._happens()
         return await self._store.revoke(*given, **options)
 

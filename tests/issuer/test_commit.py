@@ -39,11 +39,11 @@ async def test_what_happened_is_published_once_and_what_did_not_is_not() -> None
     with pytest.raises(NameTaken):
         await store.create_account(an_account(id="other"), event)
     assert [each.number for each in published] == [1]
-    assert await store.revoke(END, event, now=NOW)
+    assert await store.revoke(END, event, now=NOW) == 0
     assert [each.number for each in published] == [1, 2]
     ring = await store.read_keys()
     assert not await store.write_keys(ring.version + 1, [], event, now=NOW)
-    assert not await store.revoke(EndSession(id="nobody's", cause="logout"), event, now=NOW)
+    assert await store.revoke(EndSession(id="nobody's", cause="logout"), event, now=NOW) is None
     assert published == await store.read_events()
 
 
@@ -81,7 +81,7 @@ async def test_a_listener_that_raises_changes_nothing_and_stops_no_other(caplog:
     node = a_node()
     store = committing(MemoryStore(), node, [raise_it, published.append])
     with caplog.at_level(logging.INFO, "sealring.audit"):
-        assert await store.revoke(END, an_event("subject_revoked"), now=NOW)
+        assert await store.revoke(END, an_event("subject_revoked"), now=NOW) == 0
     assert refuses(node)
     assert len(published) == 1
     assert "the application's on_event raised" in caplog.text
@@ -103,7 +103,7 @@ class Slow(MemoryStore):
         self.committed, self.answer = asyncio.Event(), asyncio.Event()
         self.breaks = False
 
-    async def revoke(self, revocation: Revocation, event: Event, *, now: int) -> Committed[bool]:
+    async def revoke(self, revocation: Revocation, event: Event, *, now: int) -> Committed[int | None]:
         done = await super().revoke(revocation, event, now=now)
         self.committed.set()
         await self.answer.wait()

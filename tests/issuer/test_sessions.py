@@ -381,10 +381,10 @@ async def test_i2_an_end_is_in_force_here_when_the_call_returns(store: Store, cl
     one, two, three = await desk.start(), await desk.start(), await desk.start()
     assert await desk.sessions.end(one.session.id, cause="logout")
     assert (desk.dead(one), desk.dead(two)) == ("session", None)
-    await desk.sessions.end_subject("42", keep=two.session.id)
+    assert await desk.sessions.end_subject("42", keep=two.session.id) == 1  # of two, one had ended before
     assert (desk.dead(two), desk.dead(three)) == ("subject", "subject")  # the kept one's token is stale, no more
     assert desk.dead(await desk.refresh(two)) is None
-    await desk.sessions.end_subject("42")
+    assert [await desk.sessions.end_subject("42") for _ in range(2)] == [1, 0]
     with pytest.raises(SessionEnded):
         await desk.refresh(two)
 

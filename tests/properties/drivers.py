@@ -234,7 +234,7 @@ class _Gated:
         await self._wait()
         return await self._store.advance_session(before, after)
 
-    async def revoke(self, *args: Any, **options: Any) -> Committed[bool]:
+    async def revoke(self, *args: Any, **options: Any) -> Committed[int | None]:
         await self._wait()
         return await self._store.revoke(*args, **options)
 

@@ -71,10 +71,11 @@ def a_key(kid: str = "k1", **fields: Any) -> SigningKey:
     return SigningKey(**(values | fields))
 
 
-def entries_of(done: Committed[bool]) -> tuple[Entry, ...] | None:
+def entries_of(done: Committed[bool] | Committed[int | None]) -> tuple[Entry, ...] | None:
     """What was revoked; none when nothing was done."""
-    assert bool(done.events) == done.result, "what was done stands in the audit log, and nothing else does"
-    return done.entries if done.result else None
+    was_done = done.result is not None and done.result is not False
+    assert bool(done.events) == was_done, "what was done stands in the audit log, and nothing else does"
+    return done.entries if was_done else None
 
 
 class Started(NamedTuple):

@@ -502,6 +502,23 @@ async def test_ending_a_subject_is_one_entry_whatever_the_number_of_sessions(sto
     assert started == Started(1, ())
 
 
+async def test_a_revocation_says_how_many_sessions_it_ended_and_none_where_it_did_nothing(store: Store) -> None:
+    sessions = [a_session() for _ in range(4)]
+    for session in (*sessions, a_session("43")):
+        await start(store, session)
+    everything: list[EndSession | EndSubject | RefreshClaims] = [
+        EndSession(id=sessions[0].id, cause="logout"),
+        EndSession(id=sessions[0].id, cause="logout"),
+        RefreshClaims(subject="42"),
+        EndSubject(subject="42", cause="ended_by_user", keep=sessions[1].id),
+        EndSubject(subject="42", cause="ended_by_user"),
+        EndSubject(subject="42", cause="ended_by_user"),
+        EndSubject(subject="\0", cause="ended_by_user"),
+    ]
+    ended = [(await store.revoke(one, an_event("session_ended"), now=NOW)).result for one in everything]
+    assert ended == [1, None, 0, 2, 1, 0, None]
+
+
 async def test_j18_a_stale_subject_keeps_its_sessions(store: Store) -> None:
     session = a_session()
     await start(store, session)

@@ -117,7 +117,7 @@ class CommittingStore:
         """See `Store.start_session`."""
         return await self._commit(self._store.start_session(session, event, guard=guard, cap=cap, replaces=replaces))
 
-    async def revoke(self, revocation: Revocation, event: Event, *, now: int) -> bool:
+    async def revoke(self, revocation: Revocation, event: Event, *, now: int) -> int | None:
         """See `Store.revoke`."""
         return await self._commit(self._store.revoke(revocation, event, now=now))
 

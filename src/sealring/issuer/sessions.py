@@ -285,17 +285,21 @@ class Sessions:
             Whether there was a live session to end.
         """
         event = self._event("session_ended", subject=subject or "", session=session_id, address=address, cause=cause)
-        ended = await self._revoke(EndSession(id=session_id, cause=cause, subject=subject), event)
+        ended = await self._revoke(EndSession(id=session_id, cause=cause, subject=subject), event) is not None
         if not ended and subject is None:
             self._over_here(session_id)
         return ended
 
     async def end_subject(
         self, subject: str, *, cause: EndCause = "subject_revoked", keep: str | None = None, address: str = ""
-    ) -> None:
-        """End every session of a subject, or all but `keep`: one entry for any number of them."""
+    ) -> int:
+        """End every session of a subject, or all but `keep`: one entry for any number of them.
+
+        Returns:
+            How many ended by it; one that was past a limit, but had not been ended yet, counts too.
+        """
         event = self._event("subject_revoked", subject=subject, session=keep or "", address=address, cause=cause)
-        await self._revoke(EndSubject(subject=subject, cause=cause, keep=keep), event)
+        return await self._revoke(EndSubject(subject=subject, cause=cause, keep=keep), event) or 0
 
     async def refresh_claims(self, subject: str) -> None:
         """Make the subject's access tokens stale: clients refresh and get new claims; nobody is logged out."""
@@ -329,14 +333,14 @@ class Sessions:
             case Expired(limit):
                 await check_clock(self._store, self._clock, leeway_seconds=self._policy.leeway_seconds)
                 event = self._event("session_ended", **whose, cause=limit)
-                if await self._revoke(EndSession(id=session.id, cause=limit, unmoved=session), event):
+                if await self._revoke(EndSession(id=session.id, cause=limit, unmoved=session), event) is not None:
                     raise SessionEnded(f"session is over: {limit}")
             case Reused():
                 event = self._event("refresh_reused", **whose, cause="a dead refresh token with a good MAC was used")
-                if await self._revoke(EndSession(id=session.id, cause="reuse", unmoved=session), event):
+                if await self._revoke(EndSession(id=session.id, cause="reuse", unmoved=session), event) is not None:
                     raise RefreshReused("a dead refresh token was used")
 
-    async def _revoke(self, revocation: Revocation, event: Event) -> bool:
+    async def _revoke(self, revocation: Revocation, event: Event) -> int | None:
         return await self._store.revoke(revocation, event, now=self._clock() // 1000)
 
     def _over_here(self, session_id: str) -> None:

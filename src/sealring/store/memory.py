@@ -50,7 +50,7 @@ from sealring.store.revocation_log import (
     retained_until,
     session_ended,
 )
-from sealring.store.rows import MOVING_NAMES
+from sealring.store.rows import MOVING_NAMES, names_something
 from sealring.store.schema import read_migrations
 
 Result = TypeVar("Result")
@@ -178,7 +178,9 @@ class MemoryStore(MemoryCredentials, Store):
     async def list_sessions(self, subject: str | None, *, now: int, limit: int = 1000) -> list[Session]:
         return self._live(subject, now)[:limit]
 
-    async def revoke(self, revocation: Revocation, event: Event, *, now: int) -> Committed[bool]:
+    async def revoke(self, revocation: Revocation, event: Event, *, now: int) -> Committed[int | None]:
+        if not names_something(revocation):
+            return Committed(None)
         match revocation:
             case EndSession():
                 session = self._sessions.get(revocation.id)
@@ -188,16 +190,16 @@ class MemoryStore(MemoryCredentials, Store):
                     or revocation.subject not in {None, session.subject}
                     or (revocation.unmoved is not None and not self._unmoved(revocation.unmoved))
                 ):
-                    return Committed(result=False)
+                    return Committed(None)
                 self._sessions[session.id] = replace(session, ended_at=now, ended_by=revocation.cause)
-                draft = draft_entry("session", session.id)
+                draft, ended = draft_entry("session", session.id), 1
             case EndSubject():
-                draft = self._end_subject(revocation.subject, revocation.cause, revocation.keep, now)
+                draft, ended = self._end_subject(revocation.subject, revocation.cause, revocation.keep, now)
             case RefreshClaims():
-                draft = self._raise_epoch(revocation.subject)
+                draft, ended = self._raise_epoch(revocation.subject), 0
             case _:
                 assert_never(revocation)
-        return self._append([draft], event, result=True, now=now)
+        return self._append([draft], event, result=ended, now=now)
 
     # throttling
 
@@ -324,7 +326,7 @@ class MemoryStore(MemoryCredentials, Store):
         match consequence:
             case EndAll(keep):
                 self._renew(subject, keep, now)
-                return [self._end_subject(subject, "subject_revoked", keep, now)]
+                return [self._end_subject(subject, "subject_revoked", keep, now)[0]]
             case RaiseEpoch():
                 return [self._raise_epoch(subject)]
             case Nothing():
@@ -362,11 +364,12 @@ class MemoryStore(MemoryCredentials, Store):
         epoch = self._epochs[subject] = self._epochs.get(subject, 0) + 1
         return draft_entry("subject", subject, epoch=epoch)
 
-    def _end_subject(self, subject: str, cause: EndCause, keep: str | None, now: int) -> Entry:
-        for session in self._sessions.values():
-            if session.subject == subject and session.ended_at is None and session.id != keep:
-                self._sessions[session.id] = replace(session, ended_at=now, ended_by=cause)
-        return self._raise_epoch(subject)
+    def _end_subject(self, subject: str, cause: EndCause, keep: str | None, now: int) -> tuple[Entry, int]:
+        theirs = [session for session in self._sessions.values() if session.subject == subject]
+        ending = [session for session in theirs if session.ended_at is None and session.id != keep]
+        for session in ending:
+            self._sessions[session.id] = replace(session, ended_at=now, ended_by=cause)
+        return self._raise_epoch(subject), len(ending)
 
     def _renew(self, subject: str, kept: str | None, now: int) -> None:
         session = None if kept is None else self._sessions.get(kept)

@@ -150,7 +150,7 @@ class SessionStore(Protocol):
     async def list_sessions(self, subject: str | None, *, now: int, limit: int = 1000) -> list[Session]:
         """Live sessions (not ended, within both limits) of the subject, or of everybody; newest first."""
 
-    async def revoke(self, revocation: Revocation, event: Event, *, now: int) -> Committed[bool]:
+    async def revoke(self, revocation: Revocation, event: Event, *, now: int) -> Committed[int | None]:
         """Carry out a revocation in one transaction.
 
         `EndSession` of a session that has ended or is not the subject's, or whose row has moved, does nothing; one that
@@ -159,7 +159,7 @@ class SessionStore(Protocol):
         sessions; with `keep` too (the kept session's access tokens become stale).
 
         Returns:
-            Whether anything was done.
+            How many sessions ended that no logout or operator had ended before; none when nothing was done.
         """
 
 

@@ -111,7 +111,7 @@ async def _revoke(connection: Connection, id: str, consequence: Consequence, now
         case EndAll(keep):
             if keep is not None:
                 await renew_session(connection, id, keep, now)
-            return [await end_subject(connection, id, "subject_revoked", keep=keep, now=now)]
+            return [(await end_subject(connection, id, "subject_revoked", keep=keep, now=now))[0]]
         case RaiseEpoch():
             return [await raise_epoch(connection, id)]
         case Nothing():

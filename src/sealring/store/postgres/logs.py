@@ -144,20 +144,22 @@ async def raise_epoch(connection: Connection, subject: str) -> Entry:
     return draft_entry("subject", subject, epoch=row[0])
 
 
-async def end_subject(connection: Connection, subject: str, cause: EndCause, *, keep: str | None, now: int) -> Entry:
-    """Raise the epoch and end the subject's sessions, all but `keep`.
+async def end_subject(
+    connection: Connection, subject: str, cause: EndCause, *, keep: str | None, now: int
+) -> tuple[Entry, int]:
+    """Raise the epoch and end the subject's sessions, all but `keep`; the entry, and how many ended.
 
     The epoch first: it locks the subject, so the second statement sees every session that had started before, and a
     login that starts one later waits and finds the raised epoch. A refresh does not lock the subject: it and this wait
     for each other at the session's row, and whichever comes second finds what the first one left there.
     """
     draft = await raise_epoch(connection, subject)
-    await connection.execute(
+    ended = await connection.execute(
         "UPDATE sessions SET ended_at = %s, ended_by = %s WHERE ended_at IS NULL AND id IN (SELECT id FROM sessions"
         " WHERE subject = %s AND ended_at IS NULL AND id IS DISTINCT FROM %s ORDER BY id FOR UPDATE)",
         (now, cause, subject, keep),
     )
-    return draft
+    return draft, ended.rowcount
 
 
 async def renew_session(connection: Connection, subject: str, id: str, now: int) -> None:

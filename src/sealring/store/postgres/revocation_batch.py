@@ -49,7 +49,7 @@ class RevocationBatch:
         self._database = database
         self._batcher = Batcher(self._run, key=lambda ending: ending.revocation.id, what="ends of sessions")
 
-    async def end(self, revocation: EndSession, event: Event, *, now: int) -> Committed[bool]:
+    async def end(self, revocation: EndSession, event: Event, *, now: int) -> Committed[int | None]:
         """See `Store.revoke`.
 
         Raises:
@@ -62,12 +62,12 @@ class RevocationBatch:
         """Wait for what is under way, for as long as a caller may wait; the database then ends its connections."""
         await self._batcher.close()
 
-    async def _run(self, batch: Sequence[_Ending]) -> list[Committed[bool]]:
+    async def _run(self, batch: Sequence[_Ending]) -> list[Committed[int | None]]:
         ended = await self._database.transact(partial(_end_all, endings=batch))
-        return [ended.get(ending.revocation.id, Committed(result=False)) for ending in batch]
+        return [ended.get(ending.revocation.id, Committed(None)) for ending in batch]
 
 
-async def _end_all(connection: Connection, endings: Sequence[_Ending]) -> dict[str, Committed[bool]]:
+async def _end_all(connection: Connection, endings: Sequence[_Ending]) -> dict[str, Committed[int | None]]:
     """End those that can be ended, and number them; what was written for each, by the id of its session.
 
     It locks their rows only: a refresh of one waits there and finds it ended, or has moved it before; and which subject
@@ -93,8 +93,8 @@ async def _end_all(connection: Connection, endings: Sequence[_Ending]) -> dict[s
         raise RollBack({})
     drafts = [draft_entry("session", ending.revocation.id) for ending in ended]
     now = max(ending.now for ending in ended)
-    done = await append_and_commit(connection, drafts, *(ending.event for ending in ended), result=True, now=now)
+    done = await append_and_commit(connection, drafts, *(ending.event for ending in ended), result=None, now=now)
     return {
-        entry.target: Committed(result=True, entries=(entry,), events=(event,))
+        entry.target: Committed(1, entries=(entry,), events=(event,))
         for entry, event in zip(done.entries, done.events, strict=True)
     }

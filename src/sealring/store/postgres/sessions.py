@@ -110,13 +110,15 @@ async def list_live(connection: Connection, subject: str | None, now: int, limit
 
 async def revoke(
     connection: Connection, revocation: EndSubject | RefreshClaims, event: Event, *, now: int
-) -> Committed[bool]:
+) -> Committed[int | None]:
     """Carry out the revocation of a subject. Single sessions end in `revocation_batch`."""
     match revocation:
         case EndSubject():
-            draft = await end_subject(connection, revocation.subject, revocation.cause, keep=revocation.keep, now=now)
+            draft, ended = await end_subject(
+                connection, revocation.subject, revocation.cause, keep=revocation.keep, now=now
+            )
         case RefreshClaims():
-            draft = await raise_epoch(connection, revocation.subject)
+            draft, ended = await raise_epoch(connection, revocation.subject), 0
         case _:
             assert_never(revocation)
-    return await append_and_commit(connection, [draft], event, result=True, now=now)
+    return await append_and_commit(connection, [draft], event, result=ended, now=now)

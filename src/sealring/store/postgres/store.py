@@ -192,9 +192,9 @@ class PostgresStore(Store):
     async def list_sessions(self, subject: str | None, *, now: int, limit: int = 1000) -> list[Session]:
         return await self._database.read(partial(sessions.list_live, subject=subject, now=now, limit=limit))
 
-    async def revoke(self, revocation: Revocation, event: Event, *, now: int) -> Committed[bool]:
+    async def revoke(self, revocation: Revocation, event: Event, *, now: int) -> Committed[int | None]:
         if not names_something(revocation):
-            return Committed(result=False)
+            return Committed(None)
         if isinstance(revocation, EndSession):
             return await self._revocations.end(revocation, event, now=now)
         return await self._database.transact(partial(sessions.revoke, revocation=revocation, event=event, now=now))

@@ -93,7 +93,7 @@ def _revoke(db: sqlite3.Connection, id: str, consequence: Consequence, now: int)
         case EndAll(keep):
             if keep is not None:
                 renew_session(db, id, keep, now)
-            return [end_subject(db, id, "subject_revoked", keep=keep, now=now)]
+            return [end_subject(db, id, "subject_revoked", keep=keep, now=now)[0]]
         case RaiseEpoch():
             return [raise_epoch(db, id)]
         case Nothing():

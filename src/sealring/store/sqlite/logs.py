@@ -87,13 +87,15 @@ def raise_epoch(db: sqlite3.Connection, subject: str) -> Entry:
     return draft_entry("subject", subject, epoch=epoch)
 
 
-def end_subject(db: sqlite3.Connection, subject: str, cause: EndCause, *, keep: str | None, now: int) -> Entry:
-    """Raise the epoch and end the subject's sessions, all but `keep`."""
-    db.execute(
+def end_subject(
+    db: sqlite3.Connection, subject: str, cause: EndCause, *, keep: str | None, now: int
+) -> tuple[Entry, int]:
+    """Raise the epoch and end the subject's sessions, all but `keep`; the entry, and how many ended."""
+    ended = db.execute(
         "UPDATE sessions SET ended_at = ?, ended_by = ? WHERE subject = ? AND ended_at IS NULL AND id IS NOT ?",
         (now, cause, subject, keep),
     )
-    return raise_epoch(db, subject)
+    return raise_epoch(db, subject), ended.rowcount
 
 
 def renew_session(db: sqlite3.Connection, subject: str, id: str, now: int) -> None:

@@ -6,11 +6,9 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
 from typing import assert_never
 
 from sealring.audit.event import Event
-from sealring.revocation.entry import Entry
 from sealring.sessions.revocation import EndSession, EndSubject, RefreshClaims, Revocation
 from sealring.sessions.session import EndCause, Session
 from sealring.store.records import Committed, LoginGuard, SessionRecord
@@ -118,24 +116,23 @@ def list_live(db: sqlite3.Connection, subject: str | None, now: int, limit: int)
 
 def revoke(
     db: sqlite3.Connection, revocation: Revocation, event: Event, *, now: int, store_now: int
-) -> Committed[bool]:
+) -> Committed[int | None]:
     """Carry out a revocation."""
-    drafts: Sequence[Entry]
     match revocation:
         case EndSession():
-            drafts = _end_one(db, revocation, now)
-            if not drafts:
-                return Committed(result=False)
+            if not _end_one(db, revocation, now):
+                return Committed(None)
+            draft, ended = draft_entry("session", revocation.id), 1
         case EndSubject():
-            drafts = [end_subject(db, revocation.subject, revocation.cause, keep=revocation.keep, now=now)]
+            draft, ended = end_subject(db, revocation.subject, revocation.cause, keep=revocation.keep, now=now)
         case RefreshClaims():
-            drafts = [raise_epoch(db, revocation.subject)]
+            draft, ended = raise_epoch(db, revocation.subject), 0
         case _:
             assert_never(revocation)
-    return append(db, drafts, event, result=True, now=now, store_now=store_now)
+    return append(db, [draft], event, result=ended, now=now, store_now=store_now)
 
 
-def _end_one(db: sqlite3.Connection, revocation: EndSession, now: int) -> list[Entry]:
+def _end_one(db: sqlite3.Connection, revocation: EndSession, now: int) -> bool:
     where, values = "id = ? AND ended_at IS NULL", [revocation.id]
     if revocation.unmoved is not None:
         where, values = f"id = ? AND {_UNMOVED}", [revocation.id, *_unmoved(revocation.unmoved)]
@@ -144,4 +141,4 @@ def _end_one(db: sqlite3.Connection, revocation: EndSession, now: int) -> list[E
     ended = db.execute(
         f"UPDATE sessions SET ended_at = ?, ended_by = ? WHERE {where}", (now, revocation.cause, *values)
     )
-    return [draft_entry("session", revocation.id)] if ended.rowcount else []
+    return ended.rowcount > 0

@@ -123,9 +123,9 @@ class SqliteStore(Store):
     async def list_sessions(self, subject: str | None, *, now: int, limit: int = 1000) -> list[Session]:
         return await self.writer.read(lambda db: sessions.list_live(db, subject, now, limit))
 
-    async def revoke(self, revocation: Revocation, event: Event, *, now: int) -> Committed[bool]:
+    async def revoke(self, revocation: Revocation, event: Event, *, now: int) -> Committed[int | None]:
         if not names_something(revocation):
-            return Committed(result=False)
+            return Committed(None)
         store_now = self._now()
         return await self.writer.write(lambda db: sessions.revoke(db, revocation, event, now=now, store_now=store_now))
 
