@@ -17,7 +17,6 @@ from typing import Any, Union, get_args, get_origin
 
 import msgspec
 from fastapi import APIRouter, Request, Response, Security
-from fastapi.dependencies.models import Dependant
 from fastapi.openapi.models import HTTPBearer
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
@@ -27,6 +26,7 @@ from pydantic import BaseModel, create_model
 from starlette.types import Receive, Scope, Send
 
 from sealring.frameworks.asgi import send_response, serve_asgi
+from sealring.frameworks.fastapi_dependencies import dependant_of, host_query
 from sealring.http.endpoint import Endpoint, Head, Routes
 from sealring.http.openapi import PROBLEM, component_name, operation, refusal_struct, responses, words
 from sealring.http.pipeline import refuse_unserved
@@ -74,7 +74,7 @@ class _EndpointRoute(APIRoute):
         endpoint: Callable[[Request, Response], Coroutine[Any, Any, Response]] = self.endpoint
 
         async def handle(request: Request) -> Response:
-            dependant = _dependant(request.scope)
+            dependant = dependant_of(request.scope)
             if dependant is None or any(one.call is not _DESCRIBED for one in dependant.dependencies):
                 return await inner(request)
             return await endpoint(request, _NOTHING_SET)
@@ -131,36 +131,13 @@ def _handler(service: AuthService, endpoint: Endpoint) -> Callable[[Request, Res
     async def handle(request: Request, response: Response) -> Response:
         scope = request.scope
         reply = await serve_asgi(
-            service, endpoint, scope["path_params"], scope, request.receive, host_query=_host_query(scope)
+            service, endpoint, scope["path_params"], scope, request.receive, host_query=host_query(scope)
         )
         # what the host's dependencies have set on the answer stays
         headers = reply.headers + response.raw_headers
         return _Sent(reply.status, b"" if scope["method"] == "HEAD" else reply.body, headers)
 
     return handle
-
-
-def _host_query(scope: Scope) -> frozenset[str]:
-    """The query parameters that dependencies read which a host put before our router.
-
-    FastAPI keeps an included route's own dependencies in the scope since it no longer copies routes.
-    """
-    if not scope.get("query_string"):
-        return frozenset()
-    dependant = _dependant(scope)
-    return frozenset() if dependant is None else frozenset(_query_names(dependant))
-
-
-def _dependant(scope: Scope) -> Dependant | None:
-    """What FastAPI solves for the route of this scope; None where a version of it does not say."""
-    included = scope.get("fastapi", {}).get("effective_route_context")
-    dependant = getattr(included, "dependant", None)
-    return dependant if isinstance(dependant, Dependant) else None
-
-
-def _query_names(dependant: Dependant) -> set[str]:
-    names = {parameter.alias for parameter in dependant.query_params}
-    return names.union(*map(_query_names, dependant.dependencies))
 
 
 def _description(service: AuthService, endpoint: Endpoint) -> dict[str, Any]:
