@@ -15,6 +15,8 @@ PACKAGES = {
     "chromium": "chromium",
     "cc": "gcc libc6-dev",
     "curl": "curl",
+    "node": "nodejs",
+    "npm": "npm",
 }
 _PLACES = {
     "initdb": tuple(sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: -int(path.parts[4]))),

@@ -27,7 +27,7 @@ INSTEAD = {
 }
 """What is not written, as a pattern for whole words, and what is."""
 
-PAGES = ("README.md", "SECURITY.md", "CHANGELOG.md", "docs")
+PAGES = ("README.md", "SECURITY.md", "CHANGELOG.md", "docs", "clients/js/README.md", "clients/js/src")
 TEXT = frozenset({".py", ".md", ".html", ".js", ".css"})
 
 _FORBIDDEN = re.compile("|".join(rf"(?P<w{at}>\b(?:{words})\b)" for at, words in enumerate(INSTEAD)), re.IGNORECASE)

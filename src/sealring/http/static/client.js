@@ -1,42 +1,14 @@
-// @ts-check
+// Written by scripts/docs from the modules in clients/js/src: change it there.
 /**
- * The browser's half of a session that lives in cookies: who is signed in, and until when (design D10).
+ * What a call may reject with beside the browser's own `TypeError` of a dead network, and how an answer is read.
  *
- * No token ever reaches this file: both are HttpOnly cookies. What it does know (user, CSRF token, expiry) stays in
- * memory and comes back from `GET /me` after a reload. One refresh at a time runs in a tab, and tabs tell each other
- * over BroadcastChannel; neither is needed for correctness, because the server hands concurrent tabs one and the same
- * successor (design D5), so there are no Web Locks. Only a server that refuses both the refresh and the access cookie
- * signs anybody out: 409, 429, 5xx, a slow answer and a dead network never do.
- *
- * A page that has a CSRF token never asks without it: the token says which session the page is of, and the cookies may
- * have become another's (attack N3). Where the server refuses it, `GET /me` says whose they are, and a page that was
- * somebody else's hears of it (`onIdentityChange`) and sends nothing again in the new name (`IdentityChanged`).
+ * No error holds a token, a password or a cookie.
  */
 
-/** @typedef {{id: string, username: string, email: string | null, scopes: string[]}} User */
-/**
- * Why the service does not answer just now; `retryAt` (Unix milliseconds) is when it will be asked again.
- * "cookies": the browser sends so many cookies that no server reads them; somebody has to delete them.
- * @typedef {{kind: "offline" | "unavailable" | "cookies", retryAt: number}} Trouble
- */
-/**
- * What the client knows. `expiresAt` (Unix milliseconds by this machine's clock) is the access token's end.
- * @typedef {{status: "unknown" | "signed-in" | "signed-out", user: User | null, expiresAt: number | null, trouble: Trouble | null}} State
- */
-/** @typedef {{username: string, password: string}} Credentials */
-/** @typedef {{expires_in: number, csrf_token: string, refresh_path?: string, user?: User}} Grant the body of a cookie delivery */
 /** @typedef {{before: User, now: User}} IdentityChange whose this page was, and whose the cookies are now */
-/** @typedef {"renewed" | "signed-out" | Response} Outcome a Response is one that says "not now" (429, 5xx) */
 
-const SAFE_METHODS = new Set(["GET", "HEAD", "OPTIONS"]);
-const ANSWER_WITHIN_MS = 10_000;
-const REFRESH_WITHIN_MS = 4_000; // under half the server's retry window: a retry then always finds the same answer
-const LONGEST_SLEEP_MS = 3_600_000; // a timer counts in 32 bits; waking once an hour costs nothing
-const COOKIES_PAUSE_SECONDS = 30;
-const ROUNDS = 3; // a refresh that lost its race asks again with the cookie that won
-
-/** An answer that says no: RFC 9457's members, and `retryAfter` in seconds (0 when the server names none). */
-export class Problem extends Error {
+/** An answer that refuses: the members of RFC 9457, and `retryAfter` in seconds (0 when the server names none). */
+class Problem extends Error {
   /** @param {Response} answer @param {any} body */
   constructor(answer, body) {
     super(String(body?.detail ?? body?.title ?? `the server answered ${answer.status}`));
@@ -56,7 +28,7 @@ export class Problem extends Error {
 }
 
 /** The cookies are of another user than this page was: the request was not sent again, for it was not that user's. */
-export class IdentityChanged extends Error {
+class IdentityChanged extends Error {
   /** @param {IdentityChange} change */
   constructor({ before, now }) {
     super("another user has signed in with this browser");
@@ -70,7 +42,7 @@ export class IdentityChanged extends Error {
  * The server gave the refresh cookie a Path that does not cover the auth routes as this page sees them (attack N10): a
  * proxy strips or adds a path and the server does not know it. The session could not be refreshed, so it was ended.
  */
-export class WrongRefreshPath extends Error {
+class WrongRefreshPath extends Error {
   /** @param {string} base @param {string} path */
   constructor(base, path) {
     super(
@@ -83,9 +55,25 @@ export class WrongRefreshPath extends Error {
   }
 }
 
-/** RFC 6265 §5.1.4. @param {string} path of a request @param {string} cookiePath @returns {boolean} */
-const pathMatches = (path, cookiePath) =>
-  path === cookiePath || path.startsWith(cookiePath.endsWith("/") ? cookiePath : `${cookiePath}/`);
+/** The login succeeded, but the browser does not send the cookies back: the auth service is on another site. */
+class CookiesBlocked extends Error {
+  /** @param {string} base */
+  constructor(base) {
+    super(`the browser sends no cookies from this page to ${base}: use delivery "body" where it is on another site`);
+    this.name = "CookiesBlocked";
+    this.base = base;
+  }
+}
+
+/** Something answered at `base`, but not the auth service: a page of an application, an error page of a proxy. */
+class WrongBase extends Error {
+  /** @param {string} url */
+  constructor(url) {
+    super(`${url} was not answered by the auth service: set base to the URL or path of the auth routes`);
+    this.name = "WrongBase";
+    this.url = url;
+  }
+}
 
 /** RFC 9110 §10.2.3: seconds or a date. @param {Response} answer @returns {number} */
 function retryAfterSeconds(answer) {
@@ -110,23 +98,245 @@ async function saysOtherSession(answer) {
 /** @param {Response} answer */
 const saysNotNow = (answer) => answer.status === 429 || answer.status >= 500;
 
+/**
+ * The JSON object of a success.
+ * @template T @param {Response} answer @returns {Promise<T>} @throws {WrongBase} where a success of another program came
+ */
+async function readBody(answer) {
+  const body = await answer.json().catch(() => null);
+  if (typeof body?.expires_in !== "number") throw new WrongBase(answer.url);
+  return body;
+}
+
+/**
+ * What a tab holds of its session, and how a request carries it: one class for each delivery of the server.
+ *
+ * Cookies: the tokens are HttpOnly and never reach a script; what is held is the CSRF token. Body: both tokens are held,
+ * in memory only. Nothing is ever written to a storage, where a script that runs for a moment could read a session
+ * that lasts for weeks.
+ */
+
+/** @typedef {Pick<Tokens, "access_token" | "refresh_token" | "csrf_token" | "device">} Held */
+
+const SAFE_METHODS = new Set(["GET", "HEAD", "OPTIONS"]);
+
+class CookieCredentials {
+  /** @type {string | null} */
+  #csrf = null;
+  delivery = /** @type {const} */ ("cookie");
+  /** What goes into the body of a refresh: nothing, the cookie is the token. */
+  refreshBody = undefined;
+  device = null;
+  /** Whether it is certain that nobody is signed in. */
+  isEmpty = false;
+
+  /** Which session the page is of, where it knows. */
+  get proof() {
+    return this.#csrf;
+  }
+
+  /** @param {Held} tokens */
+  adopt({ csrf_token }) {
+    this.#csrf = csrf_token ?? this.#csrf;
+  }
+
+  forget() {
+    this.#csrf = null;
+  }
+
+  /**
+   * The request with the session. Cookies of another origin come along only where they are asked for.
+   * @param {Request} request @param {boolean} [isLook] a GET that shall say whether the cookies became another session's
+   */
+  attach(request, isLook = false) {
+    const isForeign = new URL(request.url).origin !== location.origin;
+    const carrying = isForeign && request.credentials !== "omit" ? new Request(request, { credentials: "include" }) : request;
+    if (this.#csrf !== null && (isLook || !SAFE_METHODS.has(request.method))) {
+      carrying.headers.set("X-CSRF-Token", this.#csrf);
+    }
+    return carrying;
+  }
+}
+
+class BodyCredentials {
+  /** @type {string | null} */
+  #access = null;
+  /** @type {string | null} */
+  #refresh = null;
+  /** @type {string | null} */
+  #device = null;
+  delivery = /** @type {const} */ ("body");
+  /** There is no CSRF where no cookie is: whose token it is, the token itself says. */
+  proof = null;
+
+  /** How the server knows this client again at its next login, where no cookie says it. */
+  get device() {
+    return this.#device;
+  }
+
+  get refreshBody() {
+    return { refresh_token: this.#refresh };
+  }
+
+  get isEmpty() {
+    return this.#refresh === null;
+  }
+
+  /** @param {Held} tokens */
+  adopt({ access_token, refresh_token, device }) {
+    this.#access = access_token ?? this.#access;
+    this.#refresh = refresh_token ?? this.#refresh;
+    this.#device = device ?? this.#device;
+  }
+
+  forget() {
+    this.#access = this.#refresh = null;
+  }
+
+  /**
+   * The request with the access token, unless it has one of its own. Cookies stay away: two credentials in one request
+   * may be of two sessions, and are refused.
+   * @param {Request} request @param {boolean} [_isLook]
+   */
+  attach(request, _isLook) {
+    const bare = request.credentials === "include" ? request : new Request(request, { credentials: "omit" });
+    if (this.#access !== null && !bare.headers.has("Authorization")) {
+      bare.headers.set("Authorization", `Bearer ${this.#access}`);
+    }
+    return bare;
+  }
+}
+
+/**
+ * What surrounds a tab: whether it can be seen, when it comes back, and the other tabs of this origin.
+ *
+ * Nothing here is touched at import: a server that renders pages has none of these.
+ */
+
+/** Whether nobody looks at this tab. A worker has no document, and is as good as seen. */
+const isHidden = () => typeof document !== "undefined" && document.hidden;
+
+/**
+ * @param {{onReturn: () => void, onThaw: () => void}} calls `onReturn`: seen or hidden, or online again; `onThaw`: out of
+ *   the back/forward cache, where a page misses everything
+ */
+function followPage({ onReturn, onThaw }) {
+  globalThis.document?.addEventListener("visibilitychange", onReturn);
+  addEventListener("online", onReturn);
+  addEventListener("pageshow", ({ persisted }) => persisted && onThaw());
+}
+
+/**
+ * The URL of the auth routes, without a slash at its end.
+ * @param {string | URL} base @returns {string} as it was given: a path keeps its meaning on every page of the origin
+ * @throws {TypeError} neither a path from the root nor an http or https URL; never a guess
+ */
+function readBase(base) {
+  const text = String(base ?? "");
+  const isPath = /^\/(?![/\\])/.test(text);
+  const parsed = parse(text, isPath ? "https://page.invalid" : undefined);
+  const isFit = parsed !== null && /^https?:$/.test(parsed.protocol) && (isPath || /^https?:\/\//i.test(text));
+  if (!isFit || parsed.username || parsed.password || parsed.search || parsed.hash) {
+    throw new TypeError("base: want the path or URL of the auth routes, such as '/auth' or 'https://auth.example.com/auth'");
+  }
+  return (isPath ? parsed.pathname : parsed.href).replace(/\/+$/, "");
+}
+
+/** @param {string} text @param {string} [from] */
+function parse(text, from) {
+  try {
+    return new URL(text, from);
+  } catch {
+    return null;
+  }
+}
+
+/** @param {string} text @returns {string} @throws {TypeError} not an exact origin */
+function readOrigin(text) {
+  const parsed = parse(text);
+  if (parsed === null || parsed.origin !== text) {
+    throw new TypeError("origins: want exact origins, such as 'https://api.example.com'");
+  }
+  return text;
+}
+
+/**
+ * The browser's half of a session: who is signed in, and until when (design D10).
+ *
+ * With cookies no token ever reaches a script. What this does know (user, CSRF token, expiry) stays in memory and comes
+ * back from `GET /me` after a reload. One refresh at a time runs in a tab, and tabs tell each other over
+ * BroadcastChannel; neither is needed for correctness, because the server hands concurrent tabs one and the same
+ * successor (design D5), so there are no Web Locks. Only a server that refuses both the refresh and the access token
+ * signs anybody out: 409, 429, 5xx, a slow answer and a dead network never do.
+ *
+ * A page that has a CSRF token never asks without it: the token says which session the page is of, and the cookies may
+ * have become another's (attack N3). Where the server refuses it, `GET /me` says whose they are, and a page that was
+ * somebody else's is told (`onIdentityChange`) and sends nothing again in the new name (`IdentityChanged`).
+ */
+
+/**
+ * Why the service does not answer just now; `retryAt` (Unix milliseconds) is when it will be asked again.
+ * "cookies": the browser sends so many cookies that no server reads them; somebody has to delete them.
+ * @typedef {{readonly kind: "offline" | "unavailable" | "cookies", readonly retryAt: number}} Trouble
+ */
+/**
+ * What the client knows. `expiresAt` (Unix milliseconds by this machine's clock) is the access token's end.
+ * @typedef {{
+ *   readonly status: "unknown" | "signed-in" | "signed-out",
+ *   readonly user: User | null,
+ *   readonly expiresAt: number | null,
+ *   readonly trouble: Trouble | null,
+ * }} State
+ */
+/** @typedef {{username: string, password: string}} Credentials */
+/** @typedef {"renewed" | "signed-out" | Response} Outcome a Response is one that says "not now" (429, 5xx) */
+/**
+ * `base`: the path or URL of the auth routes. `delivery`: "cookie" where the auth service is on the page's own site,
+ * "body" on another: then the tokens live in this tab's memory and a reload is a new login. `origins`: those that get
+ * the session beside the one of `base`, such as an API on another port.
+ * @typedef {{base: string | URL, delivery?: "cookie" | "body", origins?: readonly string[]}} Options
+ */
+
+const ANSWER_WITHIN_MS = 10_000;
+const REFRESH_WITHIN_MS = 4_000; // under half the server's retry window: a retry then always finds the same answer
+const LONGEST_SLEEP_MS = 3_600_000; // a timer counts in 32 bits; waking once an hour costs nothing
+const COOKIES_PAUSE_SECONDS = 30;
+const ROUNDS = 3; // a refresh that lost its race asks again with the cookie that won
+
+/** What is known before anything was asked, and all that a server that renders pages ever knows. @type {State} */
+const UNKNOWN = Object.freeze({ status: "unknown", user: null, expiresAt: null, trouble: null });
+
+/** RFC 6265 §5.1.4. @param {string} path of a request @param {string} cookiePath @returns {boolean} */
+const pathMatches = (path, cookiePath) =>
+  path === cookiePath || path.startsWith(cookiePath.endsWith("/") ? cookiePath : `${cookiePath}/`);
+
 /** @param {number} ms @returns {Promise<void>} */
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
+/** What nobody waits for fails silently, but for a mistake of the developer. @param {unknown} error */
+const report = (error) => void (error instanceof WrongBase && console.error(error.message));
+
 /** One tab's view of the session whose auth routes hang under `base`. Does nothing before its first use. */
-export class Client {
+class Client {
   /** @type {State} */
-  #state = Object.freeze({ status: "unknown", user: null, expiresAt: null, trouble: null });
+  #state = UNKNOWN;
   /** @type {Set<(state: State) => void>} */
   #listeners = new Set();
   /** @type {Set<(change: IdentityChange) => void>} */
   #identityListeners = new Set();
+  /** @type {Set<{seconds: number}>} */
+  #watchers = new Set();
+  /** @type {ReturnType<typeof setInterval> | undefined} */
+  #watching = undefined;
   /** @type {User | null} whose this page is, until somebody signs in or out in it */
   #owner = null;
-  /** @type {string | null} */
-  #csrf = null;
+  /** @type {CookieCredentials | BodyCredentials} */
+  #credentials;
+  /** @type {ReadonlySet<string>} */
+  #origins;
   /** @type {Promise<Outcome> | null} */
   #refreshing = null;
+  #isStarted = false;
   /** @type {BroadcastChannel | null} */
   #channel = null;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -135,13 +345,18 @@ export class Client {
   #refusal = null;
   #refreshNotBefore = 0;
   #refreshDue = Infinity;
-  #refreshes = 0; // how often the cookies were renewed, here or in another tab
+  #refreshes = 0; // how often the session was renewed, here or in another tab
   #failures = 0;
   #turn = 0; // rises with each login and logout: an answer to a request of an earlier turn is ignored
 
-  /** @param {{base?: string}} [options] the path of the auth routes; by default where this file was served from */
-  constructor({ base = new URL(".", import.meta.url).pathname.replace(/\/$/, "") } = {}) {
-    this.base = base;
+  /** @param {Options} options @throws {TypeError} */
+  constructor(options) {
+    const { base, delivery = "cookie", origins = [] } = options ?? {};
+    if (delivery !== "cookie" && delivery !== "body") throw new TypeError('delivery: want "cookie" or "body"');
+    /** The path or URL of the auth routes, as it was given. */
+    this.base = readBase(base);
+    this.#origins = new Set(origins.map(readOrigin));
+    this.#credentials = delivery === "body" ? new BodyCredentials() : new CookieCredentials();
   }
 
   get state() {
@@ -154,9 +369,10 @@ export class Client {
    * @returns {() => void} stops the calls
    */
   onChange(listener) {
+    const isFirst = this.#start();
     this.#listeners.add(listener);
     listener(this.#state);
-    if (this.#start()) void this.check().catch(() => {});
+    if (isFirst) this.#checkSoon();
     return () => void this.#listeners.delete(listener);
   }
 
@@ -171,20 +387,25 @@ export class Client {
     return () => void this.#identityListeners.delete(listener);
   }
 
-  /** @param {Credentials & {email?: string}} fields @returns {Promise<User>} @throws {Problem | WrongRefreshPath | TypeError} */
+  /**
+   * @param {Credentials & {email?: string}} fields @returns {Promise<User>}
+   * @throws {Problem | WrongRefreshPath | CookiesBlocked | TypeError}
+   */
   register(fields) {
     return this.#enter("register", fields);
   }
 
-  /** @param {Credentials} credentials @returns {Promise<User>} @throws {Problem | WrongRefreshPath | TypeError} */
+  /** @param {Credentials} credentials @returns {Promise<User>} @throws {Problem | WrongRefreshPath | CookiesBlocked | TypeError} */
   login(credentials) {
     return this.#enter("login", credentials);
   }
 
   /** Ends the session everywhere. Rejects when the server could not be told: then nobody is signed out. */
   async logout() {
-    await this.#refreshing?.catch(() => {}); // else its late answer would bring cookies back
-    const answer = await this.fetch(`${this.base}/logout`, { method: "POST" });
+    this.#start();
+    await this.#refreshing?.catch(() => {}); // else its late answer would bring the session back
+    if (this.#credentials.isEmpty) return this.#leave();
+    const answer = await this.fetch(this.#url("logout"), { method: "POST" });
     if (await saysOtherSession(answer)) {
       await this.check(); // the session of this page may be gone from this browser: then nobody is signed in here
       if (this.#state.status !== "signed-out") throw await Problem.of(answer);
@@ -196,18 +417,41 @@ export class Client {
   }
 
   /**
-   * As the window's `fetch`, with the session: sends the CSRF token, and when the access token is refused refreshes
-   * once and asks once more. Other origins get neither. When no refresh is possible at the moment, the answer is the
-   * server's 429 or 5xx with its Retry-After, not the 401 that would read as "logged out". A refused CSRF token is never
-   * left out: the request goes again only with the token of a newer session of the same user.
+   * Replaces the password; all other sessions of the user end, and this one goes on with new tokens.
+   * @param {PasswordChangeRequest} fields @throws {Problem | IdentityChanged | TypeError}
+   */
+  async changePassword(fields) {
+    this.#start();
+    await this.#refreshing?.catch(() => {}); // its answer would be of tokens from before the change
+    const turn = this.#turn;
+    const headers = { "Content-Type": "application/json" };
+    const answer = await this.fetch(this.#url("password"), { method: "POST", headers, body: JSON.stringify(fields) });
+    if (!answer.ok) throw await Problem.of(answer);
+    /** @type {Tokens} */
+    const tokens = await readBody(answer);
+    if (turn === this.#turn) this.#adopt(tokens);
+    this.#tell({ kind: "refreshed", expiresAt: this.#state.expiresAt });
+  }
+
+  /**
+   * As the window's `fetch`, with the session: sends the CSRF token or the access token, and when the access token is
+   * refused refreshes once and asks once more. Origins beside those of `base` and `origins` get neither. When no refresh
+   * is possible at the moment, the answer is the server's 429 or 5xx with its Retry-After, not the 401 that would read
+   * as "logged out". A refused CSRF token is never left out: the request goes again only with the token of a newer
+   * session of the same user.
    * @param {RequestInfo | URL} input @param {RequestInit} [init] @returns {Promise<Response>} @throws {IdentityChanged}
    */
   async fetch(input, init) {
-    const request = new Request(input, init);
-    if (new URL(request.url).origin !== location.origin) return globalThis.fetch(request);
     this.#start();
-    const [before, owner, proof] = [this.#refreshes, this.#owner, this.#csrf];
-    const answer = await this.#send(request.clone());
+    const request = new Request(input, init);
+    if (!this.#isOurs(request)) return globalThis.fetch(request);
+    return this.#fetch(request);
+  }
+
+  /** @param {Request} request of an origin that gets the session @param {boolean} [isLook] */
+  async #fetch(request, isLook = false) {
+    const [before, owner, proof] = [this.#refreshes, this.#owner, this.#credentials.proof];
+    const answer = await this.#send(request.clone(), isLook);
     if (this.#state.status === "signed-out") return answer;
     const isOtherSession = proof !== null && (await saysOtherSession(answer));
     if (!isOtherSession && !(await wantsFreshToken(answer))) return answer;
@@ -217,9 +461,9 @@ export class Client {
     if (owner !== null && this.#owner !== null && this.#owner.id !== owner.id) {
       throw new IdentityChanged({ before: owner, now: this.#owner });
     }
-    if (isOtherSession && this.#csrf === proof) return answer;
+    if (isOtherSession && this.#credentials.proof === proof) return answer;
     if (outcome instanceof Response) return outcome;
-    return outcome === "signed-out" ? answer : this.#send(request);
+    return outcome === "signed-out" ? answer : this.#send(request, isLook);
   }
 
   /** Renews the access token; callers at the same time share one request. @returns {Promise<Outcome>} */
@@ -240,36 +484,63 @@ export class Client {
   /**
    * Asks every few seconds, while the page can be seen and somebody is signed in, whether the session still lives. The
    * server answers from memory. A session that was ended elsewhere is noticed within that time, and so is another
-   * user's login past this client (`onIdentityChange`).
+   * user's login past this client (`onIdentityChange`). However many watch, one question at a time is asked, as often as
+   * the shortest of them wants.
    * @param {number} [seconds] @returns {() => void} stops it
    */
   watch(seconds = 3) {
-    const look = () => {
-      const { status, trouble } = this.#state;
-      if (document.hidden || status !== "signed-in" || trouble !== null || this.#refreshing !== null) return;
-      const headers = new Headers(this.#csrf === null ? {} : { "X-CSRF-Token": this.#csrf });
-      void this.fetch(`${this.base}/live`, { cache: "no-store", headers }).catch(() => {});
+    if (!(seconds > 0)) throw new TypeError("seconds: want a number above 0");
+    this.#start();
+    const watcher = { seconds };
+    this.#watchers.add(watcher);
+    this.#rewatch();
+    return () => {
+      if (this.#watchers.delete(watcher)) this.#rewatch();
     };
-    const timer = setInterval(look, 1000 * seconds);
-    return () => clearInterval(timer);
+  }
+
+  #rewatch() {
+    clearInterval(this.#watching);
+    this.#watching = undefined;
+    if (this.#watchers.size === 0) return;
+    const seconds = Math.min(...[...this.#watchers].map((watcher) => watcher.seconds));
+    this.#watching = setInterval(() => this.#look(), 1000 * seconds);
+  }
+
+  #look() {
+    const { status, trouble } = this.#state;
+    if (isHidden() || status !== "signed-in" || trouble !== null || this.#refreshing !== null) return;
+    const request = new Request(this.#url("live"), { cache: "no-store", signal: AbortSignal.timeout(ANSWER_WITHIN_MS) });
+    void this.#fetch(request, true).catch(() => {});
   }
 
   /** Asks the server who is signed in; an access token that has run out is refreshed first. */
   async check() {
+    this.#start();
     const outcome = await this.#load();
     if (outcome === "signed-out") await this.refresh();
   }
 
+  #checkSoon() {
+    void this.check().catch(report);
+  }
+
   /** @returns {Promise<Outcome>} */
   async #refresh() {
+    if (this.#credentials.isEmpty) {
+      this.#leave();
+      return "signed-out";
+    }
     if (this.#refusal !== null && Date.now() < this.#refreshNotBefore) return this.#refusal.clone();
     const early = this.#state.expiresAt !== null && Date.now() < this.#state.expiresAt;
     for (let round = 0; round < ROUNDS; round += 1) {
       const turn = this.#turn;
-      const answer = await this.#ask("POST", "refresh");
+      const answer = await this.#ask("POST", "refresh", this.#credentials.refreshBody);
       if (turn !== this.#turn) return this.#load();
       if (answer.ok) {
-        this.#adopt(await answer.json());
+        /** @type {Tokens} */
+        const tokens = await readBody(answer);
+        this.#adopt(tokens);
         this.#tell({ kind: "refreshed", expiresAt: this.#state.expiresAt });
         // A token refused before its time had old claims: read the new ones, too.
         return this.#state.user === null || early ? this.#load() : "renewed";
@@ -280,7 +551,7 @@ export class Client {
         if (outcome !== "signed-out") return outcome;
       } else if (answer.status === 401) {
         if (this.#state.status === "signed-in") {
-          // Another tab may have signed in while we asked: the access cookie has the last word.
+          // Another tab may have signed in while we asked: the access token has the last word.
           const outcome = await this.#load();
           if (outcome !== "signed-out" || turn !== this.#turn) return outcome;
           this.#tell({ kind: "logout" });
@@ -300,62 +571,89 @@ export class Client {
     return this.#notNow(Response.error());
   }
 
-  /** Reads `GET /me`. "signed-out" here means only that the access cookie was refused. @returns {Promise<Outcome>} */
+  /** Reads `GET /me`. "signed-out" here means only that the access token was refused. @returns {Promise<Outcome>} */
   async #load() {
+    if (this.#credentials.isEmpty) return "signed-out";
     const turn = this.#turn;
     const answer = await this.#ask("GET", "me");
     if (await wantsFreshToken(answer)) return "signed-out";
     if (!answer.ok) return this.#notNow(answer);
-    const { id, username, email = null, scopes, csrf_token, expires_in } = await answer.json();
-    if (turn === this.#turn) this.#adopt({ csrf_token, expires_in, user: { id, username, email, scopes } });
+    /** @type {Me} */
+    const { id, username, email, scopes, csrf_token, expires_in } = await readBody(answer);
+    const user = { id, username, email, scopes };
+    if (turn === this.#turn) this.#adopt(csrf_token === undefined ? { expires_in, user } : { expires_in, user, csrf_token });
     return "renewed";
   }
 
   /** @param {"login" | "register"} route @param {Credentials & {email?: string}} fields */
   async #enter(route, fields) {
     this.#start();
-    await this.#refreshing?.catch(() => {}); // else its late answer would put the old session's cookies over the new
-    const answer = await this.#ask("POST", route, { ...fields, delivery: "cookie" });
+    await this.#refreshing?.catch(() => {}); // else its late answer would put the old session over the new
+    const { delivery, device } = this.#credentials;
+    const known = route === "login" && device !== null ? { device } : {};
+    const answer = await this.#ask("POST", route, { ...fields, ...known, delivery });
     if (!answer.ok) throw await Problem.of(answer);
-    /** @type {Grant & {user: User}} */
-    const grant = await answer.json();
+    /** @type {Tokens & {user: User}} */
+    const tokens = await readBody(answer);
     this.#turn += 1;
-    const user = { ...grant.user, email: grant.user.email ?? null };
     this.#owner = null; // this page itself asked for another user
-    await this.#checkRefreshPath(grant);
-    this.#adopt({ ...grant, user });
+    if (delivery === "cookie") await this.#checkCookies(tokens);
+    this.#adopt(tokens);
     this.#tell({ kind: "login" });
-    return user;
+    return tokens.user;
   }
 
-  /** Fails at the login, not half an hour later at the refresh. @param {Grant} grant @throws {WrongRefreshPath} */
-  async #checkRefreshPath({ refresh_path: path, csrf_token }) {
-    const base = new URL(this.base, location.href).pathname;
-    if (path === undefined || pathMatches(`${base}/refresh`, path)) return;
-    const wrong = new WrongRefreshPath(base, path);
-    console.error(wrong.message); // for the developer: the page may show the user something else
-    this.#csrf = csrf_token;
-    await this.logout().catch(() => this.#leave());
-    throw wrong;
+  /**
+   * Fails at the login where the session could not go on, not half an hour later at the refresh.
+   * @param {Tokens} tokens @throws {WrongRefreshPath | CookiesBlocked}
+   */
+  async #checkCookies(tokens) {
+    const base = new URL(this.#url(""));
+    const path = tokens.refresh_path;
+    if (path !== undefined && !pathMatches(`${base.pathname}refresh`, path)) {
+      const wrong = new WrongRefreshPath(base.pathname.replace(/\/$/, ""), path);
+      console.error(wrong.message); // for the developer: the page may show the user something else
+      this.#credentials.adopt(tokens);
+      await this.logout().catch(() => this.#leave());
+      throw wrong;
+    }
+    // A browser that blocks the cookies of another site says so nowhere: only the next request shows it.
+    if (base.origin === location.origin) return;
+    const answer = await this.#ask("GET", "me").catch(() => null);
+    if (answer?.status === 401) {
+      this.#leave();
+      throw new CookiesBlocked(this.base);
+    }
+  }
+
+  /** @param {string} route @returns {string} never against a `<base>` of the page, which somebody may have injected */
+  #url(route) {
+    return new URL(`${this.base}/${route}`, location.href).href;
+  }
+
+  /** @param {Request} request */
+  #isOurs(request) {
+    const { origin } = new URL(request.url);
+    return origin === new URL(this.#url("")).origin || this.#origins.has(origin);
   }
 
   /** @param {"GET" | "POST"} method @param {string} route @param {object} [body] */
   #ask(method, route, body) {
     const patience = route === "refresh" ? REFRESH_WITHIN_MS : ANSWER_WITHIN_MS;
+    // A redirect would carry a password or a refresh token to a place that nobody named.
     /** @type {RequestInit} */
-    const init = { method, cache: "no-store", signal: AbortSignal.timeout(patience) };
+    const init = { method, cache: "no-store", redirect: "error", signal: AbortSignal.timeout(patience) };
     if (body !== undefined) {
       init.body = JSON.stringify(body);
       init.headers = { "Content-Type": "application/json" };
     }
-    return this.#send(new Request(`${this.base}/${route}`, init));
+    return this.#send(new Request(this.#url(route), init));
   }
 
-  /** @param {Request} request */
-  async #send(request) {
-    if (this.#csrf !== null && !SAFE_METHODS.has(request.method)) request.headers.set("X-CSRF-Token", this.#csrf);
+  /** @param {Request} request @param {boolean} [isLook] */
+  async #send(request, isLook) {
     try {
-      const answer = await globalThis.fetch(request);
+      const answer = await globalThis.fetch(this.#credentials.attach(request, isLook));
       if (answer.status >= 500) this.#suffer("unavailable", retryAfterSeconds(answer));
       else if (this.#state.trouble !== null) this.#recover();
       return answer;
@@ -388,14 +686,14 @@ export class Client {
     this.#become({ trouble: null });
   }
 
-  /** @param {Grant} grant */
-  #adopt(grant) {
-    this.#csrf = grant.csrf_token ?? this.#csrf;
+  /** @param {Pick<Tokens, "expires_in" | "user" | "access_token" | "refresh_token" | "csrf_token" | "device">} tokens */
+  #adopt(tokens) {
+    this.#credentials.adopt(tokens);
     this.#refreshes += 1;
     this.#refusal = null;
     this.#refreshNotBefore = 0;
-    const user = grant.user ?? this.#state.user;
-    const lifetimeMs = grant.expires_in * 1000;
+    const user = tokens.user ?? this.#state.user;
+    const lifetimeMs = tokens.expires_in * 1000;
     this.#expire(lifetimeMs);
     const before = this.#owner;
     this.#owner = user;
@@ -405,14 +703,14 @@ export class Client {
     this.#become({ status: user ? "signed-in" : this.#state.status, user, expiresAt: Date.now() + lifetimeMs });
   }
 
-  /** Jitter lets one of many tabs go first; the others hear of it and wait on. @param {number} lifetimeMs */
+  /** Jitter lets one of many tabs go first; the others are told of it and wait on. @param {number} lifetimeMs */
   #expire(lifetimeMs) {
     this.#refreshDue = Date.now() + lifetimeMs * (0.75 + 0.15 * Math.random());
   }
 
   #leave() {
     this.#turn += 1;
-    this.#csrf = null;
+    this.#credentials.forget();
     this.#owner = null;
     this.#become({ status: "signed-out", user: null, expiresAt: null });
   }
@@ -428,7 +726,7 @@ export class Client {
   #schedule() {
     clearTimeout(this.#timer);
     const { status, trouble } = this.#state;
-    if (document.hidden || (status !== "signed-in" && trouble === null)) return;
+    if (isHidden() || (status !== "signed-in" && trouble === null)) return;
     const refreshAt = status === "signed-in" ? Math.max(this.#refreshDue, this.#refreshNotBefore) : Infinity;
     const at = trouble === null ? refreshAt : Math.max(trouble.retryAt, this.#refreshNotBefore);
     this.#timer = setTimeout(() => this.#wake(at), Math.min(Math.max(at - Date.now(), 0), LONGEST_SLEEP_MS));
@@ -438,36 +736,41 @@ export class Client {
   #wake(at) {
     if (Date.now() < at) return this.#schedule();
     const due = this.#state.status === "signed-in" && Date.now() >= this.#refreshDue;
-    void (due ? this.refresh() : this.check()).catch(() => {});
+    void (due ? this.refresh() : this.check()).catch(report);
   }
 
-  /** @returns {boolean} true the first time */
+  /** @returns {boolean} true the first time @throws {TypeError} not in a browser */
   #start() {
-    if (this.#channel !== null) return false;
-    this.#channel = new BroadcastChannel(`sealring:${this.base}`);
-    this.#channel.onmessage = ({ data }) => this.#hear(data);
-    const again = () => {
-      this.#schedule();
-      if (!document.hidden && this.#state.status !== "signed-out") void this.check().catch(() => {});
-    };
-    document.addEventListener("visibilitychange", again);
-    addEventListener("online", again);
-    addEventListener("pageshow", ({ persisted }) => {
-      if (!persisted) return;
-      // Out of the back/forward cache, where it missed every logout: nobody until the server says so.
-      this.#become({ status: "unknown", user: null });
-      void this.check().catch(() => {});
+    if (this.#isStarted) return false;
+    if (typeof location === "undefined") {
+      throw new TypeError("a client is one browser's: on a server that renders pages import it, but call it in the browser only");
+    }
+    this.#isStarted = true;
+    // With tokens in memory each tab has a session of its own, and nothing of it concerns the others.
+    if (this.#credentials.delivery === "cookie") {
+      this.#channel = new BroadcastChannel(`sealring:${this.#url("")}`);
+      this.#channel.onmessage = ({ data }) => this.#receive(data);
+    }
+    followPage({
+      onReturn: () => {
+        this.#schedule();
+        if (!isHidden() && this.#state.status !== "signed-out") this.#checkSoon();
+      },
+      onThaw: () => {
+        this.#become({ status: "unknown", user: null }); // nobody until the server says so
+        this.#checkSoon();
+      },
     });
     return true;
   }
 
-  /** @param {object} news */
+  /** @param {News} news */
   #tell(news) {
     this.#channel?.postMessage(news);
   }
 
-  /** @param {{kind: "login" | "logout" | "refreshed", expiresAt?: number}} news from another tab */
-  #hear(news) {
+  /** @param {News} news from another tab */
+  #receive(news) {
     if (news.kind === "logout") this.#leave();
     else if (news.kind === "refreshed" && this.#state.status === "signed-in") {
       this.#refreshes += 1;
@@ -475,17 +778,72 @@ export class Client {
       this.#become({ expiresAt: news.expiresAt ?? null });
     } else {
       this.#turn += 1;
-      void this.check().catch(() => {});
+      this.#checkSoon();
     }
   }
 }
 
-const client = new Client();
-export const register = client.register.bind(client);
-export const login = client.login.bind(client);
-export const logout = client.logout.bind(client);
-export const fetch = client.fetch.bind(client);
-export const refresh = client.refresh.bind(client);
-export const watch = client.watch.bind(client);
-export const onChange = client.onChange.bind(client);
-export const onIdentityChange = client.onIdentityChange.bind(client);
+/** @typedef {{kind: "login" | "logout" | "refreshed", expiresAt?: number | null}} News what one tab tells the others; never a token */
+
+/**
+ * The end of `/auth/client.js`: one client for pages without a bundler. Its base is where the script was served from.
+ *
+ * In a bundle the script's address is the bundle's, and a path made from it would be a guess. So another file name than
+ * ours is refused, and a password is posted only after the auth service has answered at that base.
+ */
+
+const NAME = "/client.js";
+const KEY_SET = "application/jwk-set+json";
+
+/** @type {Client | undefined} */
+let made;
+/** @type {Promise<void> | undefined} */
+let confirming;
+
+/** @returns {Client} @throws {WrongBase} */
+function served() {
+  if (made === undefined) {
+    const { origin, pathname } = new URL(import.meta.url);
+    if (!pathname.endsWith(NAME)) throw new WrongBase(import.meta.url);
+    made = new Client({ base: origin + pathname.slice(0, -NAME.length) });
+  }
+  return made;
+}
+
+async function confirm() {
+  const answer = await globalThis.fetch(`${served().base}/.well-known/jwks.json`, { redirect: "error" });
+  if (answer.headers.get("Content-Type") !== KEY_SET) throw new WrongBase(answer.url);
+}
+
+/** The client, once the auth service has answered at its base. */
+async function confirmed() {
+  confirming ??= confirm();
+  await confirming.catch((error) => {
+    confirming = undefined;
+    throw error;
+  });
+  return served();
+}
+
+/** @type {Client["register"]} */
+export const register = async (fields) => (await confirmed()).register(fields);
+/** @type {Client["login"]} */
+export const login = async (credentials) => (await confirmed()).login(credentials);
+/** @type {Client["changePassword"]} */
+export const changePassword = async (fields) => (await confirmed()).changePassword(fields);
+/** @type {Client["logout"]} */
+export const logout = async () => served().logout();
+/** @type {Client["fetch"]} */
+export const fetch = async (input, init) => served().fetch(input, init);
+/** @type {Client["refresh"]} */
+export const refresh = async () => served().refresh();
+/** @type {Client["check"]} */
+export const check = async () => served().check();
+/** @type {Client["watch"]} */
+export const watch = (seconds) => served().watch(seconds);
+/** @type {Client["onChange"]} */
+export const onChange = (listener) => served().onChange(listener);
+/** @type {Client["onIdentityChange"]} */
+export const onIdentityChange = (listener) => served().onIdentityChange(listener);
+
+export { Client, CookiesBlocked, IdentityChanged, Problem, WrongBase, WrongRefreshPath };

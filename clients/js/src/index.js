@@ -1,0 +1,25 @@
+// @ts-check
+/**
+ * The browser client of Sealring's auth routes. Importing it touches nothing of the browser: it can be imported where
+ * pages are rendered on a server.
+ */
+
+/** @typedef {import("./client.js").Credentials} Credentials */
+/** @typedef {import("./client.js").Options} Options */
+/** @typedef {import("./client.js").Outcome} Outcome */
+/** @typedef {import("./client.js").State} State */
+/** @typedef {import("./client.js").Trouble} Trouble */
+/** @typedef {import("./errors.js").IdentityChange} IdentityChange */
+/** @typedef {import("./bodies.js").LoginRequest} LoginRequest */
+/** @typedef {import("./bodies.js").ManySessions} ManySessions */
+/** @typedef {import("./bodies.js").Me} Me */
+/** @typedef {import("./bodies.js").OneSession} OneSession */
+/** @typedef {import("./bodies.js").PasswordChangeRequest} PasswordChangeRequest */
+/** @typedef {import("./bodies.js").Refresh} Refresh */
+/** @typedef {import("./bodies.js").Registration} Registration */
+/** @typedef {import("./bodies.js").SealringProblem} SealringProblem */
+/** @typedef {import("./bodies.js").Tokens} Tokens */
+/** @typedef {import("./bodies.js").User} User */
+
+export { Client } from "./client.js";
+export { CookiesBlocked, IdentityChanged, Problem, WrongBase, WrongRefreshPath } from "./errors.js";

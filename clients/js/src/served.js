@@ -1,0 +1,64 @@
+// @ts-check
+/**
+ * The end of `/auth/client.js`: one client for pages without a bundler. Its base is where the script was served from.
+ *
+ * In a bundle the script's address is the bundle's, and a path made from it would be a guess. So another file name than
+ * ours is refused, and a password is posted only after the auth service has answered at that base.
+ */
+
+import { Client } from "./client.js";
+import { WrongBase } from "./errors.js";
+
+const NAME = "/client.js";
+const KEY_SET = "application/jwk-set+json";
+
+/** @type {Client | undefined} */
+let made;
+/** @type {Promise<void> | undefined} */
+let confirming;
+
+/** @returns {Client} @throws {WrongBase} */
+function served() {
+  if (made === undefined) {
+    const { origin, pathname } = new URL(import.meta.url);
+    if (!pathname.endsWith(NAME)) throw new WrongBase(import.meta.url);
+    made = new Client({ base: origin + pathname.slice(0, -NAME.length) });
+  }
+  return made;
+}
+
+async function confirm() {
+  const answer = await globalThis.fetch(`${served().base}/.well-known/jwks.json`, { redirect: "error" });
+  if (answer.headers.get("Content-Type") !== KEY_SET) throw new WrongBase(answer.url);
+}
+
+/** The client, once the auth service has answered at its base. */
+async function confirmed() {
+  confirming ??= confirm();
+  await confirming.catch((error) => {
+    confirming = undefined;
+    throw error;
+  });
+  return served();
+}
+
+/** @type {Client["register"]} */
+export const register = async (fields) => (await confirmed()).register(fields);
+/** @type {Client["login"]} */
+export const login = async (credentials) => (await confirmed()).login(credentials);
+/** @type {Client["changePassword"]} */
+export const changePassword = async (fields) => (await confirmed()).changePassword(fields);
+/** @type {Client["logout"]} */
+export const logout = async () => served().logout();
+/** @type {Client["fetch"]} */
+export const fetch = async (input, init) => served().fetch(input, init);
+/** @type {Client["refresh"]} */
+export const refresh = async () => served().refresh();
+/** @type {Client["check"]} */
+export const check = async () => served().check();
+/** @type {Client["watch"]} */
+export const watch = (seconds) => served().watch(seconds);
+/** @type {Client["onChange"]} */
+export const onChange = (listener) => served().onChange(listener);
+/** @type {Client["onIdentityChange"]} */
+export const onIdentityChange = (listener) => served().onIdentityChange(listener);

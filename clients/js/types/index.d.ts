@@ -1,0 +1,18 @@
+export { Client } from "./client.js";
+export type Credentials = import("./client.js").Credentials;
+export type Options = import("./client.js").Options;
+export type Outcome = import("./client.js").Outcome;
+export type State = import("./client.js").State;
+export type Trouble = import("./client.js").Trouble;
+export type IdentityChange = import("./errors.js").IdentityChange;
+export type LoginRequest = import("./bodies.js").LoginRequest;
+export type ManySessions = import("./bodies.js").ManySessions;
+export type Me = import("./bodies.js").Me;
+export type OneSession = import("./bodies.js").OneSession;
+export type PasswordChangeRequest = import("./bodies.js").PasswordChangeRequest;
+export type Refresh = import("./bodies.js").Refresh;
+export type Registration = import("./bodies.js").Registration;
+export type SealringProblem = import("./bodies.js").SealringProblem;
+export type Tokens = import("./bodies.js").Tokens;
+export type User = import("./bodies.js").User;
+export { CookiesBlocked, IdentityChanged, Problem, WrongBase, WrongRefreshPath } from "./errors.js";
