@@ -15,7 +15,7 @@ from starlette.requests import HTTPConnection
 from sealring import Principal, Sealring
 from sealring.demo.orders import Order, orders_at
 from sealring.frameworks.fastapi import guard
-from sealring.http.middleware import Receive, Scope, Send
+from sealring.http.asgi_types import Receive, Scope, Send
 
 ANSWER = b'{"orders":[]}'
 

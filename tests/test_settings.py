@@ -16,8 +16,9 @@ import pytest
 from sealring import Sealring
 from sealring.errors import ConfigurationError
 from sealring.jwt.algorithms import ALGORITHMS
+from sealring.rate_limits.networks import is_loopback
 from sealring.rate_limits.rate import RateLimit
-from sealring.settings import SETTINGS, AlgorithmName, Duration, Settings, SettingsArguments, is_loopback, load_settings
+from sealring.settings import SETTINGS, AlgorithmName, Duration, Settings, SettingsArguments, load_settings
 from tests.serving import SECRET
 
 

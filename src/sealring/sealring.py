@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
 
 from sealring.authentication.client_info import ClientInfo
 from sealring.forks import stop_watching, watch_forks
+from sealring.http.asgi_types import App
 from sealring.http.authenticate import RequestAuthenticator
 from sealring.http.client_address import plain_address
 from sealring.http.client_info import AsgiRequest, client_info, scope_of
 from sealring.http.endpoint import Endpoint
 from sealring.http.fetch_metadata import check_same_origin
-from sealring.http.middleware import App, Protect, SessionMiddleware
+from sealring.http.middleware import Protect, SessionMiddleware
 from sealring.http.problems import OnRefusal
 from sealring.http.routes import ENDPOINTS, HEALTH, METRICS
 from sealring.http.service import AuthService

@@ -23,8 +23,9 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount, Route, Router
 
 from sealring.errors import Expired
+from sealring.http.asgi_types import App
 from sealring.http.authenticate import RequestAuthenticator
-from sealring.http.middleware import App, SessionMiddleware
+from sealring.http.middleware import SessionMiddleware
 from sealring.verifier.principal import Principal
 
 PRINCIPAL = Principal(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sealring.accounts.account import Account
 from sealring.accounts.names import check_email, check_name, looks_latin
@@ -17,9 +17,10 @@ from sealring.rate_limits.rate import RateLimit
 log = logging.getLogger(__name__)
 
 ACCOUNT_ID_BYTES = 16
-FAILURES_PER_ACCOUNT = RateLimit(10, 300)
-FAILURES_PER_ADDRESS = RateLimit(60, 60)
-REGISTRATIONS_PER_ADDRESS = RateLimit(60, 3600)
+# as settings have them, whose defaults they are
+FAILURES_PER_ACCOUNT = "10/5m"
+FAILURES_PER_ADDRESS = "60/1m"
+REGISTRATIONS_PER_ADDRESS = "60/1h"
 """Each registration is a permanent row (D2). An office or school behind one address registers a few dozen a day."""
 
 
@@ -41,9 +42,9 @@ class AccountPolicy:
     """
 
     password_min_length: int = 15
-    account_rate: RateLimit = FAILURES_PER_ACCOUNT
-    address_rate: RateLimit = FAILURES_PER_ADDRESS
-    registration_rate: RateLimit = REGISTRATIONS_PER_ADDRESS
+    account_rate: RateLimit = field(default_factory=lambda: RateLimit.parse(FAILURES_PER_ACCOUNT))
+    address_rate: RateLimit = field(default_factory=lambda: RateLimit.parse(FAILURES_PER_ADDRESS))
+    registration_rate: RateLimit = field(default_factory=lambda: RateLimit.parse(REGISTRATIONS_PER_ADDRESS))
     service_words: tuple[str, ...] = ("sealring",)
     new_account_scopes: tuple[str, ...] = ()
     answer_grid_ms: int = 50

@@ -15,9 +15,10 @@ from urllib.parse import urlsplit
 from sealring.cli.output import hint_of
 from sealring.cli.setup import new_secret
 from sealring.errors import SealringError
+from sealring.rate_limits.networks import is_loopback
 from sealring.revocation.feed import FeedPage
 from sealring.sessions.lifetimes import LEEWAY_SECONDS
-from sealring.settings import Settings, is_loopback, load_settings
+from sealring.settings import Settings, load_settings
 from sealring.settings.root_secret import RootSecret
 from sealring.store import sqlite_path
 from sealring.store.schema import read_migrations

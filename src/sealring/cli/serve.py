@@ -18,7 +18,8 @@ from sealring.cli.diagnostics import CheckResult, cookies, env_file
 from sealring.cli.output import say, say_warning
 from sealring.cli.setup import DOTENV, check_no_keys, new_secret, write_dotenv
 from sealring.errors import ConfigurationError
-from sealring.settings import is_loopback, load_settings
+from sealring.rate_limits.networks import is_loopback
+from sealring.settings import load_settings
 
 if TYPE_CHECKING:
     from sealring.sealring import Sealring

@@ -9,11 +9,11 @@ the first request opens the store.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from collections.abc import Iterable, Mapping
 from functools import partial
-from typing import Any
 
 from sealring.errors import NotFound
+from sealring.http.asgi_types import Receive, Scope, Send
 from sealring.http.body import read_body
 from sealring.http.endpoint import Endpoint, Head, Response, Routes
 from sealring.http.limits import HeadLimits
@@ -24,11 +24,6 @@ from sealring.http.request_errors import MethodNotAllowed
 from sealring.http.service import AuthService
 
 __all__ = ["AuthApp", "HeadLimits", "SessionMiddleware"]
-
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
 
 
 class AuthApp:

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
+from sealring.http.asgi_types import Receive
 from sealring.http.cookies import Headers
 from sealring.http.request_errors import BodyTooLarge, MalformedBody, RequestTimeout, UnsupportedMediaType
 from sealring.jwt.strict_json import BadJSON, decode_object
@@ -24,8 +24,6 @@ MAX_FORM_FIELDS = 32
 """RFC 6749 names nine parameters for the token endpoint; an extension adds a few."""
 DEADLINE_SECONDS = 10.0
 """64 KiB in ten seconds is a 52 kbit/s line: slower than any line that completes a TLS handshake in time."""
-
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 _CHARSET = rb'(?:[ \t]*;[ \t]*charset=(?:utf-8|"utf-8"))?'
 _JSON = re.compile(rb"application/json" + _CHARSET, re.IGNORECASE)

@@ -5,10 +5,11 @@ Any framework's request will do that has a `scope` (Starlette, FastAPI, Litestar
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from sealring.authentication.client_info import ClientInfo
+from sealring.http.asgi_types import Scope
 from sealring.http.client_address import TrustedProxy, client_address
 from sealring.http.cookies import read_cookie
 
@@ -19,7 +20,7 @@ class HasScope(Protocol):
     """A request object of an ASGI framework."""
 
     @property
-    def scope(self) -> MutableMapping[str, Any]:
+    def scope(self) -> Scope:
         """The connection's ASGI scope."""
 
 

@@ -8,9 +8,7 @@ head when this runs, so these limits bound the cost of *our* scans, not the serv
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
-
+from sealring.http.asgi_types import App, Receive, Scope, Send
 from sealring.http.cookies import Headers
 from sealring.http.problems import OnRefusal, answer, report, send_answer
 from sealring.http.request_errors import HeadersTooLarge, RequestRefused, TargetTooLong
@@ -23,12 +21,6 @@ MAX_TARGET_BYTES = 8_192
 """RFC 9112 §3 asks for at least 8,000 octets."""
 
 _FRAMING = frozenset({b"content-length", b"transfer-encoding"})
-
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 class HeadLimits:

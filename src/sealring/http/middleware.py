@@ -9,20 +9,15 @@ decides on `scope["path"]`, the path that routers match, never on a URL rebuilt 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
-from typing import Any, Literal
+from collections.abc import Iterable, Mapping
+from typing import Literal
 
 from sealring.errors import SealringError, Stale
+from sealring.http.asgi_types import App, Receive, Scope, Send
 from sealring.http.authenticate import AuthResult, RequestAuthenticator
 from sealring.http.problems import answer, send_answer
 from sealring.http.protected_paths import ProtectedPaths, read_rules
 from sealring.http.request_errors import InsufficientScope, MissingCredential
-
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 Protect = Iterable[str] | Mapping[str, Iterable[str]]
 """Path prefixes, or a mapping from each to the scopes that it needs."""

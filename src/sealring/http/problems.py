@@ -10,7 +10,7 @@ No error of ours is without a row: what has none of its own answers as its paren
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
 from typing import Any, Literal
 
@@ -18,6 +18,7 @@ import msgspec
 
 from sealring import errors
 from sealring.errors import SealringError
+from sealring.http.asgi_types import Send
 from sealring.http.request_errors import (
     BodyTooLarge,
     CookiesTooLarge,
@@ -38,6 +39,7 @@ from sealring.http.request_errors import (
     UnknownParameter,
     UnsupportedMediaType,
 )
+from sealring.sessions.grant import is_scope
 
 REALM = "sealring"
 
@@ -214,9 +216,7 @@ def must_close(reply: Answer, scope: Mapping[str, Any]) -> bool:
     return reply.final and scope.get("http_version", "1.1").startswith("1")
 
 
-async def send_answer(
-    reply: Answer, scope: Mapping[str, Any], send: Callable[[MutableMapping[str, Any]], Awaitable[None]]
-) -> None:
+async def send_answer(reply: Answer, scope: Mapping[str, Any], send: Send) -> None:
     """Answer the request of this scope over ASGI: without a body to HEAD, by refusing the handshake to WebSocket."""
     kind = "http.response"
     if scope["type"] == "websocket":
@@ -251,11 +251,6 @@ def _challenge(error: SealringError, row: Row) -> str:
         # scopes are the application's words, checked here all the same (RFC 6749 §3.3: no quote, no backslash)
         parts.append(f'scope="{" ".join(filter(is_scope, error.scopes))}"')
     return ", ".join(parts)
-
-
-def is_scope(text: str) -> bool:
-    """Whether this is a scope token (RFC 6749 §3.3)."""
-    return bool(text) and all("!" <= character <= "~" and character not in '"\\' for character in text)
 
 
 def _field_problems(error: SealringError) -> tuple[FieldProblem, ...]:

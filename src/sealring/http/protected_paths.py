@@ -18,7 +18,7 @@ from urllib.parse import unquote
 
 import msgspec
 
-from sealring.http.problems import is_scope
+from sealring.sessions.grant import is_scope
 
 _ORDINARY = re.compile(r"/|(?:/(?!\.)[\w!$&'()*+,=:@~.-]*(?<![./]))+/?", re.ASCII)
 """The form of nearly all paths: no escape, no parameter, no empty segment, no dot at either end of one. In the plain

@@ -1,4 +1,4 @@
-"""Which addresses count as one client for rate limits: single hosts, and the network that a stranger easily has.
+"""What an address belongs to. For rate limits: the single host, and the network that a stranger easily has.
 
 Within an IPv6 /64 addresses cost nothing; a whole /48, or an IPv4 /24, is what one customer can have (RFC 6177). Text
 that is no address is one place for all (U10). Pure.
@@ -38,6 +38,20 @@ def host_of(address: str) -> str:
     if ip is None:
         return _UNKNOWN
     return str(IPv6Network((int(ip), _IPV6_PREFIX), strict=False)) if isinstance(ip, IPv6Address) else str(ip)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether this host name or address never leaves the machine.
+
+    >>> is_loopback("localhost"), is_loopback("127.0.0.1"), is_loopback("192.0.2.1")
+    (True, True, False)
+    """
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _ip(address: str) -> IPv4Address | IPv6Address | None:

@@ -92,6 +92,11 @@ def scope_tokens(scopes: Iterable[str]) -> tuple[str, ...]:
     for scope in several:
         if not isinstance(scope, str):
             raise TypeError('scopes must be a list of strings, as in ["orders:read"]')
-        if not scope or not all("!" <= letter <= "~" and letter not in '"\\' for letter in scope):
+        if not is_scope(scope):
             raise ValueError(f"scope {scope!r} is not a scope token of RFC 6749 §3.3")
     return tuple(dict.fromkeys(several))
+
+
+def is_scope(text: str) -> bool:
+    """Whether this is a scope token (RFC 6749 §3.3)."""
+    return bool(text) and all("!" <= character <= "~" and character not in '"\\' for character in text)

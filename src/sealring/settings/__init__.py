@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sealring.settings.load import load_settings, names_in_dotenv
 from sealring.settings.row import PREFIX, Setting
-from sealring.settings.table import SETTINGS, AlgorithmName, Duration, Settings, SettingsArguments, is_loopback
+from sealring.settings.table import SETTINGS, AlgorithmName, Duration, Settings, SettingsArguments
 
 __all__ = [
     "PREFIX",
@@ -14,7 +14,6 @@ __all__ = [
     "Setting",
     "Settings",
     "SettingsArguments",
-    "is_loopback",
     "load_settings",
     "names_in_dotenv",
 ]

@@ -5,7 +5,6 @@ To add one: a row here, a line in `SettingsArguments`, `scripts/docs`.
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
@@ -13,10 +12,12 @@ from types import MappingProxyType
 from typing import Literal, TypedDict, get_args
 from urllib.parse import urlsplit
 
+from sealring.accounts.policy import FAILURES_PER_ACCOUNT, FAILURES_PER_ADDRESS, REGISTRATIONS_PER_ADDRESS
 from sealring.errors import ConfigurationError
 from sealring.http.auth_path import check_auth_path
 from sealring.http.client_address import TrustedProxy
 from sealring.http.cookies import CookieNames
+from sealring.rate_limits.networks import is_loopback
 from sealring.rate_limits.rate import RateLimit
 from sealring.settings import readers
 from sealring.settings.row import Setting, row_of, setting
@@ -191,7 +192,7 @@ class Settings:
     )
     throttle_account: RateLimit = setting(
         readers.rate(),
-        "10/5m",
+        FAILURES_PER_ACCOUNT,
         "Failures per account and network (IPv4 /24, IPv6 /48); a known device has as many of its own. Besides: 100"
         " failures in a row per device; of strangers 25 per network, 100 together. Success, `users set-password` and"
         " `users enable` empty all of them.",
@@ -199,14 +200,14 @@ class Settings:
     )
     throttle_address: RateLimit = setting(
         readers.rate(),
-        "60/1m",
+        FAILURES_PER_ADDRESS,
         "Logins, registrations, and refreshes that fail, per IPv4 address or IPv6 /64; ten times as many logins that"
         " succeed.",
         group=LIMITS,
     )
     throttle_registration: RateLimit = setting(
         readers.rate(),
-        "60/1h",
+        REGISTRATIONS_PER_ADDRESS,
         "Registrations per IPv4 address or IPv6 /64, those with a taken name included.",
         group=LIMITS,
     )
@@ -315,13 +316,3 @@ class SettingsArguments(TypedDict, total=False):
 def _is_forgeable(origin: str) -> bool:
     host = urlsplit(origin).hostname or ""
     return origin.startswith("http:") and not (is_loopback(host) or host.endswith(".localhost"))
-
-
-def is_loopback(host: str) -> bool:
-    """Whether this host name or address never leaves the machine."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

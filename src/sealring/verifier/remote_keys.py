@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import http.client
-import ipaddress
 import logging
 import socket
 import ssl
@@ -34,6 +33,7 @@ from sealring.jwt.remote_key_set import (
     next_fetch_at,
     read_key_set,
 )
+from sealring.rate_limits.networks import is_loopback
 
 TIMEOUT_SECONDS = 5.0
 _MAX_SLEEP_SECONDS = 3600.0
@@ -202,15 +202,6 @@ def _checked(url: str) -> SplitResult:
     host = parts.hostname or ""
     if parts.username is not None or parts.fragment or not host:  # a password comes with a username, maybe an empty one
         raise ValueError("a key set's URL has a host, no user and no fragment")
-    if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(host)):
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host)):
         raise ValueError("a key set's URL is https, or http on loopback")
     return parts
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
