@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
+from dataclasses import replace
 
+from sealring import Sealring
 from sealring.accounts.account import Account
 from sealring.authentication.method import Method
 from sealring.authentication.one_time import OneTime, digest_of
@@ -20,6 +22,8 @@ MAILED_CODE = Method(
     factors=frozenset({"possession"}),
     first=False,
     second=True,
+    claims=(),
+    fields=("code",),
     phishing_resistant=False,
     costs_hash=False,
     single_use=True,
@@ -27,12 +31,15 @@ MAILED_CODE = Method(
 )
 
 
+MAILED_LOGIN = replace(MAILED_CODE, name="mailed-login", first=True, second=False, claims=("username",))
+"""The same as a first step: a login without a password."""
+
+
 class MailedCode(LoginMethod):
     """Sends six digits; `sent` is the mailbox."""
 
-    row = MAILED_CODE
-
-    def __init__(self, store: CommittingStore) -> None:
+    def __init__(self, store: CommittingStore, row: Method = MAILED_CODE) -> None:
+        self.row = row
         self._store = store
         self.sent: list[str] = []
 
@@ -42,25 +49,38 @@ class MailedCode(LoginMethod):
     async def is_enrolled(self, account: Account) -> bool:
         return account.email is not None
 
-    async def begin(self, account: Account, *, now: int) -> Mapping[str, str]:
-        code = f"{secrets.randbelow(10**6):06}"
-        await self._store.put_once(
-            OneTime(digest=_digest(account.id, code), purpose=self.row.name, subject=account.id, expires_at=now + 300)
-        )
-        self.sent.append(code)
+    async def begin(self, account: Account | None, *, browser: str, now: int) -> Mapping[str, str]:
+        if account is not None:
+            code = f"{secrets.randbelow(10**6):06}"
+            digest = self._digest(account, code, browser)
+            await self._store.put_once(
+                OneTime(digest=digest, purpose=self.row.name, subject=account.id, expires_at=now + 300)
+            )
+            self.sent.append(code)
         return {"sent_to": "your mailbox"}
 
     async def prove(
-        self, account: Account | None, response: Mapping[str, str], *, slot: HashingSlot | None, now: int
+        self, account: Account | None, response: Mapping[str, str], *, slot: HashingSlot | None, browser: str, now: int
     ) -> Proved | Failed:
         assert slot is None
         if account is None:
             return Failed("unknown account")
-        digest = _digest(account.id, response["code"])
+        digest = self._digest(account, response["code"], browser)
         if await self._store.take_once(digest, purpose=self.row.name, now=now) is None:
             return Failed("wrong code")
         return Proved(account, Proof(method=self.row.name, account_id=account.id, at=now, amr=("otp",)))
 
+    def _digest(self, account: Account, code: str, browser: str) -> str:
+        return digest_of(self.row.name, f"{account.id} {code} {browser}")
 
-def _digest(account_id: str, code: str) -> str:
-    return digest_of(MAILED_CODE.name, f"{account_id} {code}")
+
+def mailed_login(store: CommittingStore) -> MailedCode:
+    """The method as a first step."""
+    return MailedCode(store, MAILED_LOGIN)
+
+
+def mailbox(auth: Sealring, name: str = MAILED_CODE.name) -> MailedCode:
+    """The method of a `Sealring` that was made with it."""
+    method = auth.issuer.logins.authenticator.find(name)
+    assert isinstance(method, MailedCode)
+    return method

@@ -18,12 +18,12 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import httpx2
 import uvicorn
@@ -31,9 +31,13 @@ from fastapi import FastAPI, Security
 
 from sealring import Sealring, SealringError
 from sealring.accounts.argon2id import Argon2Profile
+from sealring.authentication.decision import AuthenticationPolicy
+from sealring.authentication.method import METHODS
 from sealring.frameworks.fastapi import guard
 from sealring.issuer.accounts import AccountPolicy, Accounts
+from sealring.issuer.commit import CommittingStore
 from sealring.issuer.hashing import PasswordHasher
+from sealring.issuer.methods import LoginMethod
 from sealring.rate_limits.rate import RateLimit
 from sealring.store.memory import MemoryStore
 from sealring.store.protocol import Store
@@ -162,9 +166,14 @@ def cheap_sealring(
     *,
     account_rate: RateLimit = RateLimit(10, 300),  # noqa: B008 - a frozen value
     grant_for: Any = None,
+    more_methods: Sequence[Callable[[CommittingStore], LoginMethod]] = (),
+    mfa: Literal["optional", "required"] = "optional",
     **settings: Any,
 ) -> Sealring:
-    """A `Sealring` on a frozen clock, a memory store and hashes that cost nothing."""
+    """A `Sealring` on a frozen clock, a memory store and hashes that cost nothing.
+
+    `more_methods` are login methods beside the password, registered as `wiring` registers those of the package.
+    """
     clock = FrozenClock() if clock is None else clock
     store = MemoryStore(clock.now_ms) if store is None else store
     given: dict[str, Any] = {
@@ -186,9 +195,19 @@ def cheap_sealring(
             answer_grid_ms=1,
         ),
     )
-    by_password = replace(auth.issuer.logins.authenticator, accounts=accounts, methods=(accounts.password,))
-    logins = replace(auth.issuer.logins, authenticator=by_password)
-    auth.issuer = replace(auth.issuer, accounts=accounts, logins=logins)
+    more = [make(auth.issuer.store) for make in more_methods]
+    authenticator = replace(
+        auth.issuer.logins.authenticator,
+        accounts=accounts,
+        policy=AuthenticationPolicy(methods=(*METHODS, *(method.row for method in more)), mfa=mfa),
+        methods=(accounts.password, *more),
+    )
+    auth.issuer = replace(
+        auth.issuer,
+        accounts=accounts,
+        logins=replace(auth.issuer.logins, authenticator=authenticator),
+        credentials=replace(auth.issuer.credentials, authenticator=authenticator),
+    )
     return auth
 
 
@@ -288,5 +307,6 @@ def problem(answer: httpx2.Response) -> tuple[int, str]:
     assert answer.headers["cache-control"] == "no-store"
     body = answer.json()
     assert body["status"] == answer.status_code
-    assert set(body) - {"errors"} == {"type", "title", "status", "detail", "code"}
+    more = {"pending", "methods"} if body["code"] == "second_factor_required" else set()
+    assert set(body) - {"errors"} == {"type", "title", "status", "detail", "code"} | more
     return answer.status_code, body["code"]

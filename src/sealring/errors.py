@@ -41,8 +41,10 @@ password or a secret. A caller's own mistake (a bad option, a wrong type) is `Ty
     │   ├── InvalidPendingLogin   login_expired           unknown, too old, used, or of another browser
     │   ├── NameTaken             name_taken
     │   ├── InvalidField          invalid_field           `field` and `reason`
+    │   ├── LastCredential        last_credential         the account could not log in without it
     │   └── NoSuchAccount         no_such_account         for operators, never over HTTP
     ├── NotFound                  not_found               no such session or key, or not yours
+    │   └── UnknownMethod         unknown_method          no login method of that name is in use
     ├── Throttled                 throttled               too many attempts: `retry_after` seconds
     ├── Unavailable               try again later: `retry_after` seconds
     │   ├── Overloaded            overloaded              a bounded queue is full
@@ -284,9 +286,17 @@ class SecondFactorRequired(AccountRefused):
 
 
 class InvalidPendingLogin(AccountRefused):
-    """The pending login is unknown, expired, already used, or belongs to another browser."""
+    """The pending login is unknown, expired, already used, or belongs to another browser.
+
+    `cause` says which, for logs. `subject` is the account's id where the text is genuine, and empty where it is not.
+    """
 
     code = "login_expired"
+
+    def __init__(self, cause: str, subject: str = "") -> None:
+        super().__init__(cause)
+        self.cause = cause
+        self.subject = subject
 
 
 class NameTaken(AccountRefused):
@@ -309,6 +319,12 @@ class InvalidField(AccountRefused):
         self.reason = reason
 
 
+class LastCredential(AccountRefused):
+    """The account could not log in without this credential: add another first."""
+
+    code = "last_credential"
+
+
 class NoSuchAccount(AccountRefused):
     """There is no such account. For operators; over HTTP it is always `WrongCredentials`."""
 
@@ -319,6 +335,12 @@ class NotFound(SealringError):
     """There is no such session or key, or it is not yours."""
 
     code = "not_found"
+
+
+class UnknownMethod(NotFound):
+    """No login method of that name is in use here."""
+
+    code = "unknown_method"
 
 
 class Throttled(SealringError):

@@ -18,11 +18,13 @@ from sealring.issuer.access_ttl import AccessTtl
 from sealring.issuer.accounts import AccountPolicy, Accounts
 from sealring.issuer.authenticator import Authenticator
 from sealring.issuer.commit import CommittingStore, OnEvent
+from sealring.issuer.credentials import Credentials
 from sealring.issuer.hashing import PasswordHasher
 from sealring.issuer.issuer import Issuer
 from sealring.issuer.keys import SigningKeys
 from sealring.issuer.log_in import LogIn
 from sealring.issuer.maintenance import Maintenance
+from sealring.issuer.methods import LoginMethod
 from sealring.issuer.sessions import SessionPolicy, Sessions
 from sealring.issuer.store_source import StoreSource
 from sealring.rate_limits.device_cookie import DeviceCookies
@@ -165,6 +167,11 @@ def _key_policy(settings: Settings) -> KeyPolicy:
     )
 
 
+def login_methods(accounts: Accounts) -> tuple[LoginMethod, ...]:
+    """What carries out each row of `METHODS`; a row without one is an error at the start."""
+    return (accounts.password,)
+
+
 def _issuer(  # noqa: PLR0917 - the parts, in the order in which they were made
     settings: Settings,
     secret: RootSecret,
@@ -207,19 +214,21 @@ def _issuer(  # noqa: PLR0917 - the parts, in the order in which they were made
             new_account_scopes=settings.default_scopes,
         ),
     )
+    authenticator = Authenticator(
+        store=store,
+        accounts=accounts,
+        policy=AuthenticationPolicy(),
+        methods=login_methods(accounts),
+        clock=clock.now_ms,
+    )
     return Issuer(
         store=store,
         accounts=accounts,
         sessions=sessions,
+        credentials=Credentials(store=store, authenticator=authenticator, clock=clock.now_ms),
         logins=LogIn(
             store=store,
-            authenticator=Authenticator(
-                store=store,
-                accounts=accounts,
-                policy=AuthenticationPolicy(),
-                methods=(accounts.password,),
-                clock=clock.now_ms,
-            ),
+            authenticator=authenticator,
             sessions=sessions,
             pending=PendingLoginCodec(secret.derive("pending login")),
             device_cookies=devices,

@@ -26,7 +26,7 @@ from sealring.accounts.consequences import Consequence, EndAll, Nothing, RaiseEp
         (StatusChange(status="active"), Nothing()),
         (ScopesChange(scopes=("read",)), RaiseEpoch()),
         (Deletion(), EndAll()),
-        (CredentialRemoved(credential_id="c"), RaiseEpoch()),
+        (CredentialRemoved(credential_id="c", epoch=0), RaiseEpoch()),
     ],
 )
 def test_each_change_revokes_what_it_makes_invalid(change: AccountChange, revoked: Consequence) -> None:

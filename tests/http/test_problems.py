@@ -23,7 +23,7 @@ MADE: dict[type[SealringError], SealringError] = {
     errors.WrongPassword: errors.WrongPassword(),
     errors.NotGranted: errors.NotGranted(),
     errors.NameTaken: errors.NameTaken(),
-    errors.SecondFactorRequired: errors.SecondFactorRequired("secret detail", ("code",)),
+    errors.SecondFactorRequired: errors.SecondFactorRequired("sealring_pl1_x", ("code",)),
     errors.InvalidField: errors.InvalidField("username", "too short"),
     request_errors.InvalidFields: request_errors.InvalidFields(
         (errors.InvalidField("a", "b"), errors.InvalidField("c", "d"))
@@ -51,7 +51,7 @@ def test_every_error_has_an_answer_that_is_well_formed(error: SealringError) -> 
     reply = answer(error)
     body: dict[str, Any] = msgspec.json.decode(reply.body)
     assert {"type", "title", "status", "detail", "code"} <= body.keys() <= {
-        "type", "title", "status", "detail", "code", "errors",
+        "type", "title", "status", "detail", "code", "errors", "pending", "methods",
     }  # fmt: skip
     assert body["status"] == reply.status
     assert 400 <= reply.status <= 499 or reply.status == 503
@@ -209,3 +209,11 @@ def test_what_is_not_read_to_its_end_ends_the_connection(
 ) -> None:
     start, _ = sent(error, http_version=version)
     assert ((b"connection", b"close") in start["headers"]) is closes
+
+
+def test_one_more_factor_comes_with_what_the_next_step_needs() -> None:
+    body = msgspec.json.decode(answer(errors.SecondFactorRequired("sealring_pl1_x", ("code", "key"))).body)
+    assert (body["pending"], body["methods"]) == ("sealring_pl1_x", ["code", "key"])
+    for error in ALL:
+        if not isinstance(error, errors.SecondFactorRequired):
+            assert not {"pending", "methods"} & msgspec.json.decode(answer(error).body).keys()

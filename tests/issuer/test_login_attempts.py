@@ -82,7 +82,7 @@ def test_one_account_holds_a_quarter_of_its_bucket_at_most() -> None:
             async with attempts.attempt(buckets_of("a"), HOME) as attempt:
                 inside.append(hasher.places - hasher.queue.free)
                 await asyncio.sleep(0)
-                await attempts.succeed(attempt, subject="a", cause="password verified")
+                await attempts.succeed(attempt, subject="a", methods=["password"])
 
         await asyncio.gather(*(one() for _ in range(20)))
         assert inside == [1] * 20

@@ -27,6 +27,7 @@ from sealring.issuer.access_ttl import AccessTtl
 from sealring.issuer.account_commands import AccountCommands
 from sealring.issuer.accounts import Accounts
 from sealring.issuer.authenticator import Authenticator
+from sealring.issuer.credentials import Credentials
 from sealring.issuer.issuer import Issuer
 from sealring.issuer.keys import SigningKeys
 from sealring.issuer.log_in import LoggedIn, LogIn
@@ -39,6 +40,7 @@ from sealring.store.records import Committed
 from sealring.verifier.node_state import NodeState
 from tests.clocks import FrozenClock
 from tests.serving import OTHER_PASSWORD, PASSWORD, SECRET, cheap_sealring
+from tests.stored_code import StoredCode, stored_code
 
 pytestmark = pytest.mark.anyio
 
@@ -53,6 +55,8 @@ class Scene:
     ann: LoggedIn
     bob: LoggedIn
     own: Issued
+    dan: str
+    """The id of an account with a credential."""
     published: list[Event] = field(default_factory=list)
 
 
@@ -191,7 +195,44 @@ ROWS: dict[Callable[..., Any], Reads | tuple[UseCase, list[str], list[str]]] = {
         ["session"],
         ["session_ended", "session_started"],
     ),
-    LogIn.begin: Reads(lambda s: fails(s.auth.issuer.logins.begin("no pending login", "password", client=HERE))),
+    Issuer.log_in_by: (
+        lambda s: s.auth.issuer.log_in_by(
+            "password",
+            {"username": "bob", "password": PASSWORD},
+            pending=None,
+            client=HERE,
+            replaces=s.ann.issued.session.id,
+        ),
+        ["session"],
+        ["login", "session_ended", "session_started"],
+    ),
+    LogIn.begin: (
+        lambda s: fails(s.auth.issuer.logins.begin(None, "stored-code", {}, client=HERE)),
+        [],
+        ["login_failed"],
+    ),
+    Authenticator.begin: (
+        lambda s: fails(s.auth.issuer.logins.authenticator.begin(None, StoredCode(s.auth.issuer.store), {}, HERE)),
+        [],
+        ["login_failed"],
+    ),
+    Authenticator.enrolled: Reads(lambda s: s.auth.issuer.logins.authenticator.enrolled(s.ann.account)),
+    Credentials.list: Reads(lambda s: s.auth.issuer.credentials.list(s.dan)),
+    Credentials.add: (
+        lambda s: s.auth.issuer.credentials.add(stored_code(s.dan, "b"), epoch=1, client=HERE),
+        ["subject"],
+        ["credential_added"],
+    ),
+    Credentials.remove: (
+        lambda s: s.auth.issuer.credentials.remove(s.dan, "a", epoch=1, client=HERE),
+        ["subject"],
+        ["credential_removed"],
+    ),
+    Credentials.remove_by_operator: (
+        lambda s: s.auth.issuer.credentials.remove_by_operator(s.dan, "a"),
+        ["subject"],
+        ["credential_removed"],
+    ),
     Authenticator.prove: (
         lambda s: fails(
             s.auth.issuer.logins.authenticator.prove(
@@ -325,23 +366,30 @@ ROWS: dict[Callable[..., Any], Reads | tuple[UseCase, list[str], list[str]]] = {
 
 WRITING = {method.__qualname__: row for method, row in ROWS.items() if not isinstance(row, Reads)}
 READING = {method.__qualname__: row.use_case for method, row in ROWS.items() if isinstance(row, Reads)}
-USE_CASES = (Issuer, LogIn, Authenticator, Accounts, Sessions, SigningKeys, AccessTtl, Maintenance)
+USE_CASES = (Issuer, LogIn, Authenticator, Accounts, Credentials, Sessions, SigningKeys, AccessTtl, Maintenance)
 PUBLIC = (Sealring, AccountCommands)
 
 
 @pytest.fixture
 async def scene(clock: FrozenClock, store: Store) -> AsyncIterator[Scene]:
     published: list[Event] = []
-    auth = cheap_sealring(store, clock, on_event=published.append)
+    auth = cheap_sealring(store, clock, on_event=published.append, more_methods=[StoredCode])
     await auth.open(follow=False)  # nothing but the commit step puts a revocation in force
+    made = await scene_of(auth, published)
+    published.clear()
+    yield made
+    await auth.close()
+
+
+async def scene_of(auth: Sealring, published: list[Event]) -> Scene:
     await auth.parts.access_ttl.declare()
     await auth.issuer.keys.start()
     ann = await auth.issuer.register("ann", PASSWORD, email=None, client=HERE, replaces=None)
     bob = await auth.issuer.register("bob", PASSWORD, email=None, client=HERE, replaces=None)
     own = await auth.issuer.sessions.start("42", client_id="c", client=HERE)
-    published.clear()
-    yield Scene(auth, ann, bob, own, published)
-    await auth.close()
+    dan = (await auth.issuer.accounts.create("dan", PASSWORD)).id
+    await auth.issuer.credentials.add(stored_code(dan, "a"), epoch=0, client=HERE)
+    return Scene(auth, ann, bob, own, dan, published)
 
 
 def in_force(node: NodeState, entry: Entry) -> bool:
@@ -431,15 +479,11 @@ async def test_every_writing_method_of_the_store_is_reached_by_a_row(clock: Froz
             return super().__getattribute__(name)
 
     for row in WRITING.values():
-        auth = cheap_sealring(Watched(clock.now_ms), clock)
+        auth = cheap_sealring(Watched(clock.now_ms), clock, more_methods=[StoredCode])
         await auth.open(follow=False)
-        await auth.parts.access_ttl.declare()
-        await auth.issuer.keys.start()
-        ann = await auth.issuer.register("ann", PASSWORD, email=None, client=HERE, replaces=None)
-        bob = await auth.issuer.register("bob", PASSWORD, email=None, client=HERE, replaces=None)
-        own = await auth.issuer.sessions.start("42", client_id="c", client=HERE)
+        made = await scene_of(auth, [])
         reached.clear()
-        await row[0](Scene(auth, ann, bob, own))
+        await row[0](made)
         by_rows |= reached
         await auth.close()
     assert writes <= by_rows

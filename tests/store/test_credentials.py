@@ -48,7 +48,8 @@ async def with_account(store: Store, name: str = "ada") -> str:
 
 
 async def add(store: Store, credential: Credential) -> bool:
-    change = CredentialAdded(credential=credential)
+    account = await store.find_account(id=credential.account_id)
+    change = CredentialAdded(credential=credential, epoch=0 if account is None else account.epoch)
     return (await store.change_account(credential.account_id, change, an_event(), now=NOW)).result
 
 
@@ -82,7 +83,7 @@ async def test_a_credential_more_or_less_raises_the_epoch_and_ends_no_session(st
     await store.start_session(session, an_event(), guard=LoginGuard(epoch=0), cap=9, replaces=None)
     assert await add(store, a_credential(ada))
     assert await epoch_of(store, ada) == 1
-    removal = CredentialRemoved(credential_id="key-1")
+    removal = CredentialRemoved(credential_id="key-1", epoch=1)
     assert (await store.change_account(ada, removal, an_event(), now=NOW)).result
     assert await epoch_of(store, ada) == 2
     assert await store.find_credentials(account_id=ada) == []
@@ -100,12 +101,17 @@ async def test_a_credential_of_another_account_is_neither_taken_over_nor_removed
     written = len(await store.read_events())
     assert not await add(store, a_credential(bob))
     assert not await add(store, a_credential(ada, label="again"))
-    for_ada = CredentialAdded(credential=a_credential(ada, "key-3"))
+    for_ada = CredentialAdded(credential=a_credential(ada, "key-3"), epoch=0)
     assert not (await store.change_account(bob, for_ada, an_event(), now=NOW)).result
-    removal = CredentialRemoved(credential_id="key-1")
+    removal = CredentialRemoved(credential_id="key-1", epoch=0)
     assert not (await store.change_account(bob, removal, an_event(), now=NOW)).result
     assert not (await store.change_account("nobody", removal, an_event(), now=NOW)).result
-    assert not (await store.change_account(ada, CredentialRemoved(credential_id="key-9"), an_event(), now=NOW)).result
+    for own_id, epoch in (("key-9", 1), ("key-1", 0), ("key-1", 2)):
+        unfit = CredentialRemoved(credential_id=own_id, epoch=epoch)
+        assert not (await store.change_account(ada, unfit, an_event(), now=NOW)).result
+    for epoch in (0, 2):
+        unfit_addition = CredentialAdded(credential=a_credential(ada, "key-4"), epoch=epoch)
+        assert not (await store.change_account(ada, unfit_addition, an_event(), now=NOW)).result
     assert not await add(store, a_credential("nobody"))
     assert await store.find_credentials(id="key-1") == [a_credential(ada)]
     assert [await epoch_of(store, account) for account in (ada, bob)] == [1, 0]

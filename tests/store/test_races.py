@@ -11,7 +11,14 @@ from typing import Any
 import pytest
 
 from sealring.accounts.account import Account
-from sealring.accounts.changes import CredentialAdded, Deletion, PasswordChange, ScopesChange, StatusChange
+from sealring.accounts.changes import (
+    CredentialAdded,
+    CredentialRemoved,
+    Deletion,
+    PasswordChange,
+    ScopesChange,
+    StatusChange,
+)
 from sealring.accounts.credential import Credential
 from sealring.authentication.one_time import OneTime, digest_of
 from sealring.errors import NameTaken
@@ -380,17 +387,42 @@ async def test_of_fifty_uses_of_one_code_from_two_processes_one_wins(race: Race,
     credentials = [
         Credential(id=f"key-{place}", account_id=account.id, method="code", created_at=NOW) for place in range(40)
     ]
-    for credential in credentials:
-        change = CredentialAdded(credential=credential)
+    for epoch, credential in enumerate(credentials):
+        change = CredentialAdded(credential=credential, epoch=epoch)
         assert (await shared.change_account(account.id, change, an_event(), now=NOW)).result
     for left, right in await race(use_many, use_many, credentials):
         assert (left + right).count(True) == 1
 
 
+async def remove_the_first(store: Store, account: Account) -> bool:
+    change = CredentialRemoved(credential_id=f"{account.id} 1", epoch=2)
+    return (await store.change_account(account.id, change, an_event(), now=NOW)).result
+
+
+async def remove_the_second(store: Store, account: Account) -> bool:
+    change = CredentialRemoved(credential_id=f"{account.id} 2", epoch=2)
+    return (await store.change_account(account.id, change, an_event(), now=NOW)).result
+
+
+@also_pooled
+async def test_of_two_removals_at_once_which_each_leave_the_other_one_is_made(race: Race, shared: Store) -> None:
+    accounts = [an_account(f"user{place}") for place in range(40)]
+    for account in accounts:
+        await shared.create_account(account, an_event("account_created"))
+        for epoch in (0, 1):
+            own = Credential(id=f"{account.id} {epoch + 1}", account_id=account.id, method="passkey", created_at=NOW)
+            change = CredentialAdded(credential=own, epoch=epoch)
+            assert (await shared.change_account(account.id, change, an_event(), now=NOW)).result
+    outcomes = await race(remove_the_first, remove_the_second, accounts)
+    assert all(left + right == 1 for left, right in outcomes)
+    for account in accounts:
+        assert len(await shared.find_credentials(account_id=account.id)) == 1
+
+
 async def add_a_credential(store: Store, account: Account) -> tuple[Entry, ...] | None:
     credential = Credential(id=account.id, account_id=account.id, method="code", created_at=NOW)
     return entries_of(
-        await store.change_account(account.id, CredentialAdded(credential=credential), an_event(), now=NOW)
+        await store.change_account(account.id, CredentialAdded(credential=credential, epoch=0), an_event(), now=NOW)
     )
 
 

@@ -40,16 +40,25 @@ class Deletion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CredentialAdded:
-    """One more credential. A login in flight that did not need it proves anew; sessions go on (the epoch rises)."""
+    """One more credential, if the account's epoch still is `epoch`: nothing has revoked the permission to add it.
+
+    A login in flight that did not need it proves anew; sessions go on (the epoch rises).
+    """
 
     credential: Credential
+    epoch: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CredentialRemoved:
-    """One credential less. A login in flight that rests on it fails; sessions go on (the epoch rises)."""
+    """One credential less, if the account's epoch still is `epoch`.
+
+    So of two removals at once, each of which leaves the other's as the last way to log in, one is made. A login in
+    flight that rests on it fails; sessions go on (the epoch rises).
+    """
 
     credential_id: str
+    epoch: int
 
 
 AccountChange = PasswordChange | StatusChange | ScopesChange | Deletion | CredentialAdded | CredentialRemoved

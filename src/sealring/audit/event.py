@@ -20,6 +20,8 @@ EventKind = Literal[
     "account_deleted",
     "password_changed",
     "scopes_changed",
+    "credential_added",
+    "credential_removed",
     "login",
     "session_started",
     "login_failed",
@@ -73,6 +75,8 @@ def _row(meaning: str, fields: str = "", **more: Any) -> EventRow:
     return EventRow(meaning=meaning, fields=frozenset(fields.split()), **more)
 
 
+_CREDENTIAL = {"method": "the method that uses it", "credential": "its id"}
+
 EVENTS: Mapping[EventKind, EventRow] = MappingProxyType(
     {
         "account_created": _row("A new account.", "subject address", causes=("registered", "created by operator")),
@@ -89,8 +93,22 @@ EVENTS: Mapping[EventKind, EventRow] = MappingProxyType(
         "scopes_changed": _row(
             "The scopes of an account changed; its access tokens are outdated.", "subject", causes=("by operator",)
         ),
+        "credential_added": _row(
+            "An account has one more credential beside its password; its access tokens are outdated.",
+            "subject address",
+            causes=("by user",),
+            detail=_CREDENTIAL,
+        ),
+        "credential_removed": _row(
+            "An account has one credential less; its access tokens are outdated.",
+            "subject address",
+            causes=("by user", "by operator"),
+            detail=_CREDENTIAL,
+        ),
         "login": _row(
-            "Somebody proved to be the owner of an account.", "subject address", causes=("password verified",)
+            "Somebody proved to be the owner of an account.",
+            "subject address",
+            detail={"methods": "the login methods that were proved, in order, with spaces between them"},
         ),
         "session_started": _row(
             "A session began.",
@@ -108,7 +126,20 @@ EVENTS: Mapping[EventKind, EventRow] = MappingProxyType(
                 "account has no password",
                 "password changed meanwhile",
                 "wrong current password",
+                "unknown account",
+                "proof of another account",
+                "unknown method",
+                "method out of order",
+                "method may not be used now",
+                "proof is too old",
+                "no second factor",
+                "account changed during the login",
+                "pending login is too old",
+                "pending login is of another browser",
+                "pending login was used",
+                "account changed since the login began",
             ),
+            detail={"method": "the login method, where a login by one failed"},
         ),
         "throttled": _row(
             "A rate limit was reached, or an account's limits were emptied.",
@@ -117,6 +148,7 @@ EVENTS: Mapping[EventKind, EventRow] = MappingProxyType(
                 "account bucket is full",
                 "address bucket is full",
                 "address login bucket is full",
+                "address begin bucket is full",
                 "lifted by operator",
                 "lifted by password change",
             ),

@@ -27,9 +27,14 @@ class Method:
     factors: frozenset[Factor]
     """What one proof shows; a passkey that verifies its user shows two kinds at once."""
     first: bool
-    """Whether a login may begin with it. Then what is presented must name the account, too."""
+    """Whether a login may begin with it."""
     second: bool
     """Whether it may follow another method. Then the account is known already."""
+    claims: tuple[str, ...]
+    """Names of what the client presents at a first step to say whose account it is: when it begins the method, and
+    again with the proof. Empty where the proof itself names the account."""
+    fields: tuple[str, ...]
+    """Names of what the client presents as the proof."""
     phishing_resistant: bool
     """Whether a page of somebody else's can learn nothing from it that it could use with us."""
     costs_hash: bool
@@ -53,6 +58,8 @@ PASSWORD: Final = Method(
     factors=frozenset({"knowledge"}),
     first=True,
     second=False,
+    claims=("username",),
+    fields=("password",),
     phishing_resistant=False,
     costs_hash=True,
     single_use=False,

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from hashlib import sha256
 from hmac import compare_digest
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
@@ -26,6 +26,14 @@ PREFIX: Final = "sealring_pl1_"
 """Begins every pending login: kind and version of the layout."""
 MAX_LENGTH: Final = 2048
 """Characters; one proof takes about 200."""
+
+PendingLoginCause = Literal[
+    "pending login is too old",
+    "pending login is of another browser",
+    "pending login was used",
+    "account changed since the login began",
+]
+"""Why a genuine pending login is refused: for the audit log; a client gets one answer for all of them."""
 
 
 class PendingLogin(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,9 +109,9 @@ class PendingLoginCodec:
             raise InvalidPendingLogin("not a pending login") from error
         # a node whose clock is far behind would otherwise take a pending login for longer than it was made for
         if not now < pending.expires_at <= now + 2 * PROOF_SECONDS:
-            raise InvalidPendingLogin("the pending login is too old")
+            raise InvalidPendingLogin("pending login is too old", pending.account_id)
         if not compare_digest(pending.browser, digest_of_browser(browser)):
-            raise InvalidPendingLogin("the pending login is of another browser")
+            raise InvalidPendingLogin("pending login is of another browser", pending.account_id)
         return pending
 
 

@@ -118,12 +118,13 @@ def _is_ours(value: bytes) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class CookieNames:
-    """The names of our four cookies, as bytes of the field."""
+    """The names of our five cookies, as bytes of the field."""
 
     access: bytes
     session: bytes
     refresh: bytes
     device: bytes
+    login: bytes
 
     @classmethod
     def of(cls, name: str, *, secure: bool) -> CookieNames:
@@ -144,6 +145,7 @@ class CookieNames:
             # its path keeps it from all routes but ours, so it cannot have `__Host-`, which asks for Path=/
             refresh=f"{other}{name}_refresh".encode(),
             device=f"{host}{name}_device".encode(),
+            login=f"{host}{name}_login".encode(),
         )
 
 
@@ -188,6 +190,10 @@ class CookiePolicy:
     def set_device(self, token: str, max_age_seconds: int = MAX_AGE_SECONDS) -> HeaderPair:
         """Value of the device cookie, which outlives its sessions (design D13); no sibling host can plant a twin."""
         return self._set(self.names.device, token, max_age_seconds, "/")
+
+    def set_login(self, text: str, max_age_seconds: int) -> HeaderPair:
+        """What binds a login in several steps to this browser (D21); no sibling host can plant a twin."""
+        return self._set(self.names.login, text, max_age_seconds, "/")
 
     def clear(self, *, auth_path: str) -> list[HeaderPair]:
         """Delete the access, session and refresh cookies; the device cookie stays."""

@@ -65,6 +65,8 @@ class Call(Generic[Body]):
     path: Mapping[str, str] = field(default_factory=dict)
     headers: HeaderList = field(default_factory=list)
     """What the endpoint adds to the answer: cookies, and what it says instead of our security headers."""
+    on_refusal: HeaderList = field(default_factory=list)
+    """What the endpoint adds to the answer where it refuses."""
 
     @property
     def principal(self) -> Principal:
@@ -104,8 +106,9 @@ class Endpoint:
     """Only for those who are logged in: nobody else learns what it reads."""
     page: Literal["any", "own"] = "any"
     """"own" refuses what another site's page sends, cookies or none (C2)."""
-    queue: Literal["hashing"] | None = None
-    """The queue that must have room, asked before the body is read (I14, N7)."""
+    queue: Literal["hashing", "method"] | None = None
+    """The queue that must have room, asked before the body is read (I14, N7): the one for hashing, always, or where the
+    login method costs a hash that `{method}` of the path names."""
     opens: bool = True
     """The first request opens the store where no lifespan did."""
     refuse: Callable[[SealringError], Response] | None = None

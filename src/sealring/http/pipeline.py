@@ -62,7 +62,7 @@ def admit(service: AuthService, endpoint: Endpoint, path: Mapping[str, str], hea
         check_form_type(head.headers)
     elif endpoint.reads is not None:
         check_json_type(head.headers)
-    if endpoint.queue == "hashing":
+    if endpoint.queue == "hashing" or (endpoint.queue == "method" and service.costs_hash(path["method"])):
         service.refuse_when_full(head)
     return Admitted(endpoint, head, path, query, caller)
 
@@ -71,7 +71,7 @@ async def respond(service: AuthService, admitted: Admitted, raw: bytes) -> Respo
     """Answer a request that was admitted and whose body is `raw`.
 
     Raises:
-        SealringError: the endpoint, or the form of the body, refuses; `refuse` answers with it.
+        SealringError: the form of the body refuses; `refuse` answers with it.
     """
     response = await _run(service, admitted, raw)
     return with_cors(response, admitted.head.headers, service.origins)
@@ -82,7 +82,12 @@ async def _run(service: AuthService, admitted: Admitted, raw: bytes) -> Response
     call: Call[Any] = Call(
         service, admitted.head, _read_body(admitted, raw), admitted.query, admitted.caller, admitted.path
     )
-    value = await endpoint.run(call)
+    try:
+        value = await endpoint.run(call)
+    except SealringError as error:
+        response = refuse(service, endpoint, admitted.head, error)
+        response.headers.extend(call.on_refusal)
+        return response
     if isinstance(value, Response):
         return Response(value.status, _headers(value.status, [*value.headers, *call.headers], value.body), value.body)
     if value is None:

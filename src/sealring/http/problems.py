@@ -102,8 +102,10 @@ ANSWERS: dict[type[SealringError], Row] = {
         "the access token would be too long: grant fewer scopes or claims, or deliver in the body",
     ),
     errors.NameTaken: Row(409, "name_taken", "this username is taken"),
+    errors.LastCredential: Row(409, "last_credential", "the account could not log in without it; add another first"),
     errors.InvalidField: Row(422, "invalid_field", "a field is invalid"),
     errors.NotFound: Row(404, "not_found", "not found"),
+    errors.UnknownMethod: Row(404, "unknown_method", "no login method of this name is in use here"),
     errors.Throttled: Row(429, "throttled", "too many attempts; wait before the next"),
     errors.Overloaded: Row(503, "overloaded", "the server is overloaded; try again"),
     RequestRefused: Row(400, "invalid_request", "the request is malformed"),
@@ -157,6 +159,10 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
     detail: str
     code: str
     errors: tuple[FieldProblem, ...] = ()
+    pending: str = ""
+    """With `second_factor_required`: to be brought back with the next step."""
+    methods: tuple[str, ...] = ()
+    """With `second_factor_required`: the login methods by which the account can take that step."""
     type: str = msgspec.field(default_factory=lambda: "about:blank")  # a factory, so that it is always written
 
 
@@ -194,6 +200,8 @@ def answer(error: SealringError, *, invalid_status: Literal[401, 403] = 401) -> 
         detail=row.detail,
         code=row.code,
         errors=_field_problems(error),
+        pending=error.pending if isinstance(error, errors.SecondFactorRequired) else "",
+        methods=error.methods if isinstance(error, errors.SecondFactorRequired) else (),
     )
     body = msgspec.json.encode(problem)
     headers = [

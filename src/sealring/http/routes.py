@@ -8,7 +8,7 @@ from sealring import errors
 from sealring.http.endpoint import Endpoint, Form
 from sealring.http.endpoints.account import change_password, end_session, end_sessions, list_sessions, live, me
 from sealring.http.endpoints.health import alive, metrics, ready
-from sealring.http.endpoints.log_in import log_in, register
+from sealring.http.endpoints.log_in import begin_method, log_in, log_in_by, register
 from sealring.http.endpoints.published import client, jwks
 from sealring.http.endpoints.session import log_out, refresh
 from sealring.http.endpoints.token import oauth_refusal, token, token_form
@@ -23,7 +23,10 @@ from sealring.http.request_errors import (
 from sealring.http.schemas import (
     Alive,
     EndSessions,
+    LoginBeginRequest,
+    LoginBegun,
     LoginRequest,
+    LoginStepRequest,
     ManySessions,
     Me,
     PasswordChangeRequest,
@@ -33,7 +36,10 @@ from sealring.http.schemas import (
     Tokens,
 )
 
-_PROVING = (errors.WrongCredentials, errors.Throttled, errors.TokenTooLong, CookiesTooLarge, CrossSiteCookies)
+_PROVING = (
+    errors.WrongCredentials, errors.SecondFactorRequired, errors.Throttled, errors.TokenTooLong, CookiesTooLarge,
+    CrossSiteCookies,
+)  # fmt: skip
 _RENEWING = (
     errors.InvalidRefreshToken,
     RefreshUnbound,
@@ -73,6 +79,19 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(
         method="POST", path="/login", run=log_in, operation_id="login",
         reads=LoginRequest, answers={200: Tokens}, page="own", queue="hashing", errors=_PROVING,
+    ),
+    Endpoint(
+        method="POST", path="/login/{method}/begin", run=begin_method, operation_id="begin_login_method",
+        reads=LoginBeginRequest, answers={200: LoginBegun}, page="own",
+        errors=(
+            errors.WrongCredentials, errors.InvalidPendingLogin, errors.UnknownMethod, errors.Throttled,
+            errors.InvalidField, CookiesTooLarge, CrossSiteCookies,
+        ),
+    ),
+    Endpoint(
+        method="POST", path="/login/{method}", run=log_in_by, operation_id="login_by_method",
+        reads=LoginStepRequest, answers={200: Tokens}, page="own", queue="method",
+        errors=(*_PROVING, errors.InvalidPendingLogin, errors.UnknownMethod, errors.InvalidField),
     ),
     Endpoint(
         method="POST", path="/refresh", run=refresh, operation_id="refresh",

@@ -59,6 +59,28 @@ class LoginRequest(Read, frozen=True, kw_only=True):
     __repr__ = Read.__repr__
 
 
+class LoginStepRequest(Read, frozen=True, kw_only=True):
+    """`POST /login/{method}`: what the method reads as proof, and `pending` from the step before."""
+
+    response: dict[str, str]
+    pending: str | None = None
+    delivery: Delivery = "body"
+    device: str | None = None
+
+    __repr__ = Read.__repr__
+
+
+class LoginBeginRequest(Read, frozen=True, kw_only=True):
+    """`POST /login/{method}/begin`: whose account it is, or `pending` from the step before."""
+
+    response: dict[str, str] = {}
+    pending: str | None = None
+    delivery: Delivery = "body"
+    device: str | None = None
+
+    __repr__ = Read.__repr__
+
+
 class Refresh(Read, frozen=True, kw_only=True):
     """`POST /refresh` without cookies, and `POST /logout` with nothing else in hand."""
 
@@ -112,6 +134,14 @@ class Tokens(Written, frozen=True, kw_only=True):
     refresh_path: str | None = None
     device: str | None = None
     user: User | None = None
+
+    __repr__ = Written.__repr__
+
+
+class LoginBegun(Written, frozen=True, kw_only=True):
+    """What the client needs for the next step, such as a challenge, as the method says."""
+
+    challenge: dict[str, str]
 
     __repr__ = Written.__repr__
 
@@ -219,4 +249,6 @@ def _wanted(kind: Any) -> str:
         kind = next(one for one in get_args(kind) if one is not NoneType)
     if get_origin(kind) is Literal:
         return f"must be {' or '.join(map(repr, get_args(kind)))}"
+    if get_origin(kind) is dict:
+        return "must be an object whose values are strings"
     return "must be a string" if kind is str else "must be of another type"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
@@ -23,6 +24,9 @@ from sealring.sessions.csrf import CsrfTokens
 from sealring.sessions.session_cookie import SessionCookieCodec
 from sealring.verifier.node_state import NodeState
 from sealring.verifier.principal import Principal
+
+LOGIN_BINDING_BYTES = 16
+"""Of the cookie that binds a pending login: not to be guessed within its five minutes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +104,25 @@ class AuthService:
         """
         self.issuer.accounts.refuse_when_full(ClientInfo(client_address(head.scope, self.trusted_proxies)))
 
+    def costs_hash(self, method: str) -> bool:
+        """Whether a login by that method waits for a place to hash.
+
+        Raises:
+            UnknownMethod: no such method is in use.
+        """
+        return self.issuer.logins.authenticator.find(method).row.costs_hash
+
+    def login_binding(self, head: Head, delivery: Delivery) -> str:
+        """What binds a login in several steps to the client's browser: the value of its cookie, or a new one.
+
+        Empty for a client that wants its tokens in the body: it has no cookies, and the text of its pending login is
+        as safe as the tokens will be. So a text of the one kind is worth nothing as the other, and a page cannot be
+        made to go on with a login that was begun elsewhere.
+        """
+        if delivery == "body":
+            return ""
+        return self._cookie(head, self.cookies.names.login) or secrets.token_urlsafe(LOGIN_BINDING_BYTES)
+
     def client(self, head: Head, *, device: str | None = None) -> ClientInfo:
         """Where the request came from; `device` is what its body says of that, which counts before a cookie."""
         client = client_info(head.scope, trusted_proxies=self.trusted_proxies, device_cookie=self.cookies.names.device)
@@ -119,9 +142,19 @@ class AuthService:
         return self.cookies.max_access_chars
 
     def deliver(
-        self, head: Head, headers: HeaderList, issued: Issued, delivery: Delivery, *, user: User | None = None
+        self,
+        head: Head,
+        headers: HeaderList,
+        issued: Issued,
+        delivery: Delivery,
+        *,
+        user: User | None = None,
+        depth: int = 1,
     ) -> Tokens:
-        """The tokens in the body, or in cookies that no script can read (D10); for routes one segment below us."""
+        """The tokens in the body, or in cookies that no script can read (D10).
+
+        `depth` is how many segments the route has below the auth path.
+        """
         scope = " ".join(issued.scopes)
         if delivery == "body":
             return Tokens(
@@ -136,7 +169,7 @@ class AuthService:
         headers.append(self.cookies.set_access(issued.access_token.text, issued.expires_in))
         held = self.session_cookies.encode(issued.session.id)
         headers.append(self.cookies.set_session(held, issued.refresh_expires_in))
-        refresh_path = auth_path(head.scope)
+        refresh_path = auth_path(head.scope, depth=depth)
         headers.append(
             self.cookies.set_refresh(issued.refresh_token, issued.refresh_expires_in, auth_path=refresh_path)
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NoReturn
 
 from sealring.accounts.account import Account
 from sealring.accounts.names import lenient_name
@@ -22,7 +23,7 @@ from sealring.authentication.decision import (
 )
 from sealring.authentication.pending import PendingLogin
 from sealring.authentication.proof import Proof
-from sealring.errors import InvalidPendingLogin, WrongCredentials
+from sealring.errors import InvalidField, InvalidPendingLogin, UnknownMethod, WrongCredentials
 from sealring.issuer.accounts import Accounts
 from sealring.issuer.commit import CommittingStore
 from sealring.issuer.methods import Failed, LoginMethod, Proved
@@ -50,6 +51,9 @@ class Authenticator:
         policy: rows of the methods, and how many factors are asked.
         methods: what carries out each row.
         clock: Unix milliseconds.
+
+    Raises:
+        ValueError: a row has no file, or a file no row: a login by it would fail without a word.
     """
 
     store: CommittingStore
@@ -57,6 +61,13 @@ class Authenticator:
     policy: AuthenticationPolicy
     methods: Sequence[LoginMethod]
     clock: Callable[[], int]
+
+    def __post_init__(self) -> None:
+        rows = [row.name for row in self.policy.methods]
+        carried_out = [way.row.name for way in self.methods]
+        if sorted(rows) != sorted(carried_out):
+            files = ", ".join(carried_out)
+            raise ValueError(f"each method needs one row and one file: rows are {', '.join(rows)}; files are {files}")
 
     async def prove(
         self, earlier: PendingLogin | None, way: LoginMethod, response: Mapping[str, str], client: ClientInfo
@@ -67,30 +78,57 @@ class Authenticator:
             WrongCredentials, Throttled, Overloaded: see `LogIn.step`.
         """
         attempts = self.accounts.attempts
-        account, bucket_name = await self._claimed(earlier, way, response)
+        _check_fields(way.row.fields if earlier else (*way.row.claims, *way.row.fields), response)
+        account, bucket_name = await self._claimed(earlier, way, response, client)
         purpose = "login" if way.row.costs_hash else f"login by {way.row.name}"
         buckets = self.accounts.buckets(purpose, bucket_name, client, rate=way.row.rate)
         proofs = () if earlier is None else earlier.proofs
         async with attempts.attempt(buckets, client, hashes=way.row.costs_hash) as attempt:
             if earlier is None:  # found only now: a flood that is refused asks the store nothing
-                name = lenient_name(bucket_name)
-                account = await self.store.find_account(canonical_name=NO_NAME if name is None else name)
+                account = await self._find_named(bucket_name)
             elif not await self.may_use(way, account, proofs):
-                await attempts.fail(client, subject=earlier.account_id, cause="method may not be used now")
-                raise WrongCredentials
-            judged = await self._judge(
-                await way.prove(account, response, slot=attempt.slot, now=self.clock() // 1000), proofs
+                await self._fail(way, client, account, "method may not be used now")
+            shown = await way.prove(
+                account, response, slot=attempt.slot, browser=client.browser, now=self.clock() // 1000
             )
+            judged = await self._judge(shown, proofs)
             if isinstance(judged, Failed):
-                subject = "" if account is None else account.id
-                await attempts.fail(client, subject=subject, cause=judged.cause)
-                raise WrongCredentials
+                await self._fail(way, client, account, judged.cause)
             if isinstance(judged.outcome, NeedsFactor):
                 await attempts.accept(attempt)
             else:
-                names = " and ".join(proof.method for proof in judged.proofs)
-                await attempts.succeed(attempt, subject=judged.account.id, cause=f"{names} verified")
+                methods = [proof.method for proof in judged.proofs]
+                await attempts.succeed(attempt, subject=judged.account.id, methods=methods)
             return judged
+
+    async def begin(
+        self, earlier: PendingLogin | None, way: LoginMethod, response: Mapping[str, str], client: ClientInfo
+    ) -> Mapping[str, str]:
+        """Begin a method, counted and evenly timed: an account that cannot use it gets the answer of one that can.
+
+        Raises:
+            WrongCredentials, Throttled: see `LogIn.begin`.
+        """
+        _check_fields(() if earlier else way.row.claims, response)
+        account, bucket_name = await self._claimed(earlier, way, response, client)
+        buckets = self.accounts.buckets(f"begin {way.row.name}", bucket_name, client, rate=way.row.rate)
+        async with self.accounts.attempts.beginning(buckets, client):
+            if earlier is None:
+                account = await self._find_named(bucket_name)
+                if account is not None and (account.status != "active" or not await way.is_enrolled(account)):
+                    account = None
+            elif not await self.may_use(way, account, earlier.proofs):
+                await self._fail(way, client, account, "method may not be used now")
+            return await way.begin(account, browser=client.browser, now=self.clock() // 1000)
+
+    async def _find_named(self, claimed: str) -> Account | None:
+        name = lenient_name(claimed)
+        return await self.store.find_account(canonical_name=NO_NAME if name is None else name)
+
+    async def _fail(self, way: LoginMethod, client: ClientInfo, account: Account | None, cause: str) -> NoReturn:
+        subject = "" if account is None else account.id
+        await self.accounts.attempts.fail(client, subject=subject, cause=cause, method=way.row.name)
+        raise WrongCredentials
 
     async def _judge(self, shown: Proved | Failed, proofs: tuple[Proof, ...]) -> Judged | Failed:
         if isinstance(shown, Failed):
@@ -107,34 +145,55 @@ class Authenticator:
         return isinstance(outcome, NeedsFactor) and way.row.name in outcome.methods
 
     async def _claimed(
-        self, earlier: PendingLogin | None, way: LoginMethod, response: Mapping[str, str]
+        self, earlier: PendingLogin | None, way: LoginMethod, response: Mapping[str, str], client: ClientInfo
     ) -> tuple[Account | None, str]:
         """The account of a pending login, and the name whose rate limits count."""
         if earlier is None:
             if not way.row.first:
-                raise WrongCredentials
+                await self._fail(way, client, None, "method out of order")
             claimed = way.claimed_name(response)
             name = lenient_name(claimed)
             return None, claimed if name is None else name
         account = await self.store.find_account(id=earlier.account_id)
         if account is None or account.epoch != earlier.epoch:  # what was proved may be worth nothing by now (U13)
-            raise InvalidPendingLogin("the account has changed since the login began")
+            raise InvalidPendingLogin("account changed since the login began", earlier.account_id)
         return account, account.canonical_name
 
     async def decide(self, account: Account | None, proofs: tuple[Proof, ...]) -> Outcome:
         """What these proofs amount to for that account, as it is now."""
-        enrolled: set[str] = set()
-        if account is not None:
-            enrolled = {way.row.name for way in self.methods if way.row.second and await way.is_enrolled(account)}
+        seconds = [way for way in self.methods if way.row.second]
+        enrolled = set() if account is None else await _enrolled(seconds, account)
         return decide_authentication(self.policy, account, proofs, self.clock() // 1000, enrolled=enrolled)
+
+    async def enrolled(self, account: Account) -> set[str]:
+        """Names of the methods that this account can use."""
+        return await _enrolled(self.methods, account)
 
     def find(self, name: str) -> LoginMethod:
         """The method of that name.
 
         Raises:
-            WrongCredentials: there is none.
+            UnknownMethod: there is none.
         """
         way = next((way for way in self.methods if way.row.name == name), None)
-        if way is None or self.policy.find(name) is None:
-            raise WrongCredentials
+        if way is None:
+            raise UnknownMethod("no login method has this name")
         return way
+
+
+def _check_fields(wanted: Sequence[str], response: Mapping[str, str]) -> None:
+    """Check that the client presents what the method's row names, and nothing else.
+
+    Raises:
+        InvalidField: what is missing or unknown.
+    """
+    for name in wanted:
+        if name not in response:
+            raise InvalidField(f"response.{name}", "field required")
+    for name in response:
+        if name not in wanted:
+            raise InvalidField(f"response.{name}", "unknown field")
+
+
+async def _enrolled(methods: Sequence[LoginMethod], account: Account) -> set[str]:
+    return {way.row.name for way in methods if await way.is_enrolled(account)}

@@ -7,7 +7,7 @@ return (I2): the store that they write to applies it (`sealring.issuer.commit`).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from sealring.audit.event import Event
@@ -23,6 +23,7 @@ from sealring.errors import (
 )
 from sealring.issuer.accounts import Accounts
 from sealring.issuer.commit import CommittingStore
+from sealring.issuer.credentials import Credentials
 from sealring.issuer.keys import SigningKeys
 from sealring.issuer.log_in import LoggedIn, LogIn, Pending
 from sealring.issuer.sessions import Issued, Sessions
@@ -43,6 +44,7 @@ class Issuer:
     accounts: Accounts
     sessions: Sessions
     logins: LogIn
+    credentials: Credentials
     keys: SigningKeys
     device_cookies: DeviceCookies
     address_rate: RateLimit
@@ -93,8 +95,27 @@ class Issuer:
             TokenTooLong: no session has begun.
         """
         response = {"username": username, "password": password}
+        return await self.log_in_by(
+            PASSWORD.name, response, pending=None, client=client, replaces=replaces, max_access_chars=max_access_chars
+        )
+
+    async def log_in_by(
+        self,
+        method: str,
+        response: Mapping[str, str],
+        *,
+        pending: str | None,
+        client: ClientInfo,
+        replaces: str | None,
+        max_access_chars: int | None = None,
+    ) -> LoggedIn:
+        """Take one step of a login by any method; the last one starts a session. See `LogIn.step`.
+
+        Raises:
+            SecondFactorRequired: what was presented is right, and one more step is needed.
+        """
         step = await self.logins.step(
-            None, PASSWORD.name, response, client=client, replaces=replaces, max_access_chars=max_access_chars
+            pending, method, response, client=client, replaces=replaces, max_access_chars=max_access_chars
         )
         if isinstance(step, Pending):
             raise SecondFactorRequired(step.text, step.methods)

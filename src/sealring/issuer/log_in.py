@@ -7,7 +7,8 @@ is still the one that was proved against; an incomplete one goes back to the cli
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
 from sealring.accounts.account import Account
@@ -24,6 +25,7 @@ from sealring.authentication.proof import Proof
 from sealring.errors import InvalidPendingLogin, NotGranted, WrongCredentials
 from sealring.issuer.authenticator import Authenticator, Judged
 from sealring.issuer.commit import CommittingStore
+from sealring.issuer.methods import LoginMethod
 from sealring.issuer.sessions import Issued, Sessions
 from sealring.rate_limits.device_cookie import DEVICE_ID_BYTES, DeviceCookies
 from sealring.store.records import LoginGuard
@@ -98,15 +100,31 @@ class LogIn:
             max_access_chars: what the delivery can carry of an access token (N12).
 
         Raises:
+            UnknownMethod: there is no such method.
+            InvalidField: `response` is not what the method reads.
             WrongCredentials: not proved, or not by a method that may be used now.
             InvalidPendingLogin: `pending` is not ours, too old, used, or of another browser.
             Throttled, Overloaded: try again later.
             NotGranted, TokenTooLong: see `Sessions.start`.
         """
-        earlier = self._read(pending, client)
         way = self.authenticator.find(method)
-        for _ in range(1 if way.row.single_use or earlier is not None else LOGIN_TRIES):
+        async with self._recorded(way, client):
+            return await self._step(pending, way, response, client, replaces, max_access_chars)
+
+    async def _step(  # noqa: PLR0917 - the arguments of `step`
+        self,
+        pending: str | None,
+        way: LoginMethod,
+        response: Mapping[str, str],
+        client: ClientInfo,
+        replaces: str | None,
+        max_access_chars: int | None,
+    ) -> LoggedIn | Pending:
+        earlier = self._read(pending, client)
+        tries = 1 if way.row.single_use or earlier is not None else LOGIN_TRIES
+        while True:
             judged = await self.authenticator.prove(earlier, way, response, client)
+            tries -= 1
             if isinstance(judged.outcome, NeedsFactor):
                 return self._suspend(judged, earlier, judged.outcome, client)
             await self._spend(earlier)
@@ -124,25 +142,33 @@ class LogIn:
             )
             if started is not None:
                 return started
+            if tries == 0:
+                break
         if earlier is not None:
-            raise InvalidPendingLogin("the account has changed since the login began")
+            raise InvalidPendingLogin("account changed since the login began", earlier.account_id)
+        cause = "account changed during the login"
+        attempts = self.authenticator.accounts.attempts
+        await attempts.fail(client, subject=judged.account.id, cause=cause, method=way.row.name)
         raise WrongCredentials
 
-    async def begin(self, pending: str, method: str, *, client: ClientInfo) -> Mapping[str, str]:
-        """What the client needs for the next step of a pending login by that method.
+    async def begin(
+        self, pending: str | None, method: str, response: Mapping[str, str], *, client: ClientInfo
+    ) -> Mapping[str, str]:
+        """Begin a step by that method: what the client needs for it. Known and unknown accounts get the same.
+
+        Args:
+            pending: as in `step`.
+            method: the name of the method.
+            response: at a first step, what says whose account it is, as the method's row says.
+            client: where the request came from.
 
         Raises:
+            UnknownMethod, InvalidField, InvalidPendingLogin, Throttled: as in `step`.
             WrongCredentials: the method may not be used now.
-            InvalidPendingLogin: as in `step`.
         """
-        earlier = self._read(pending, client)
-        if earlier is None:
-            raise InvalidPendingLogin("not a pending login")
         way = self.authenticator.find(method)
-        account = await self.store.find_account(id=earlier.account_id)
-        if account is None or not await self.authenticator.may_use(way, account, earlier.proofs):
-            raise WrongCredentials
-        return await way.begin(account, now=self._now())
+        async with self._recorded(way, client):
+            return await self.authenticator.begin(self._read(pending, client), way, response, client)
 
     async def start_registered(
         self, account: Account, *, client: ClientInfo, replaces: str | None, max_access_chars: int | None
@@ -199,7 +225,19 @@ class LogIn:
     def _now(self) -> int:
         return self.clock() // 1000
 
+    @asynccontextmanager
+    async def _recorded(self, way: LoginMethod, client: ClientInfo) -> AsyncIterator[None]:
+        """Record the refusal of a genuine pending login, counted for its address; any other text reaches no store."""
+        attempts = self.authenticator.accounts.attempts
+        try:
+            yield
+        except InvalidPendingLogin as refused:
+            if refused.subject:
+                await attempts.fail(client, subject=refused.subject, cause=refused.cause, method=way.row.name)
+            raise
+
     def _read(self, pending: str | None, client: ClientInfo) -> PendingLogin | None:
+        self.authenticator.accounts.attempts.refuse_full(client)
         return None if pending is None else self.pending.decode(pending, now=self._now(), browser=client.browser)
 
     def _suspend(self, judged: Judged, earlier: PendingLogin | None, needs: NeedsFactor, client: ClientInfo) -> Pending:
@@ -225,4 +263,4 @@ class LogIn:
             expires_at=earlier.expires_at,
         )
         if not await self.store.put_once(spent):
-            raise InvalidPendingLogin("the pending login was used")
+            raise InvalidPendingLogin("pending login was used", earlier.account_id)

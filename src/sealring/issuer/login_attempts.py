@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from sealring.audit.event import Event, EventKind
 from sealring.authentication.client_info import ClientInfo
@@ -134,9 +135,33 @@ class LoginAttempts:
                 raise Throttled(wait)
             yield slot
 
-    async def succeed(self, attempt: LoginAttempt, *, subject: str, cause: str) -> None:
+    @asynccontextmanager
+    async def beginning(self, buckets: AccountBuckets, client: ClientInfo) -> AsyncIterator[None]:
+        """Count that a method begins, which may send a mail, for the account and for the address.
+
+        All outcomes take even time, as a method may do more for an account that exists (I11).
+
+        Raises:
+            Throttled: the buckets are full; nothing was begun.
+        """
+        self._refuse_full(client, buckets)
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        of_address = address_bucket(client.address, self._address_rate, purpose="begin")
+        _refuse(self._blocked.wait(of_address, now_ms=self._clock()))
+        if wait := await self._store.count_attempt([of_address], now=self._clock() // 1000):
+            await self._found_full(of_address, wait, client, cause="address begin bucket is full")
+            raise Throttled(wait)
+        if wait := await self._count(buckets):
+            await self._store.settle_attempt("", self._event("throttled", client, cause="account bucket is full"))
+            raise Throttled(wait)
+        yield
+        await asyncio.sleep(_until_grid(loop.time() - began, self._answer_grid_seconds))
+
+    async def succeed(self, attempt: LoginAttempt, *, subject: str, methods: Sequence[str]) -> None:
         """The login is complete: the account's buckets are emptied, the address pays in its wide bucket."""
-        await self._empty(attempt.owner, self._event("login", attempt.client, subject=subject, cause=cause))
+        detail = {"methods": " ".join(methods)}
+        await self._empty(attempt.owner, self._event("login", attempt.client, subject=subject, detail=detail))
         await self.accept(attempt)
 
     async def accept(self, attempt: LoginAttempt) -> None:
@@ -146,9 +171,11 @@ class LoginAttempts:
         if wait := await self._store.count_attempt([wide], now=self._clock() // 1000):
             await self._found_full(wide, wait, attempt.client, cause="address login bucket is full")
 
-    async def fail(self, client: ClientInfo, *, subject: str, cause: str) -> None:
-        """The attempt failed: its address pays, the audit log has the true cause."""
-        await self._store.settle_attempt("", self._event("login_failed", client, subject=subject, cause=cause))
+    async def fail(self, client: ClientInfo, *, subject: str, cause: str, method: str = "") -> None:
+        """The attempt failed: its address pays, the audit log has the true cause, and the method of a login."""
+        detail = {"method": method} if method else {}
+        event = self._event("login_failed", client, subject=subject, cause=cause, detail=detail)
+        await self._store.settle_attempt("", event)
         await self.charge(client)
 
     async def charge(self, client: ClientInfo) -> None:
@@ -191,6 +218,14 @@ class LoginAttempts:
     def _success_bucket(self, client: ClientInfo) -> Bucket:
         return address_bucket(client.address, self._wide_rate, purpose="success")
 
+    def refuse_full(self, client: ClientInfo) -> None:
+        """Refuse an address whose failures are known to have filled its bucket, before any store is asked.
+
+        Raises:
+            Throttled: until it has room.
+        """
+        self._refuse_full(client)
+
     def _refuse_full(self, client: ClientInfo, buckets: AccountBuckets | None = None) -> None:
         """Refuse what is known to be full: the address's buckets, or every way of the account's.
 
@@ -208,8 +243,18 @@ class LoginAttempts:
         self._blocked.block(bucket, wait, now_ms=self._clock())
         await self._store.settle_attempt("", self._event("throttled", client, cause=cause))
 
-    def _event(self, kind: EventKind, client: ClientInfo, *, subject: str = "", cause: str) -> Event:
-        return Event(kind=kind, at_ms=self._clock(), subject=subject, address=client.address, cause=cause)
+    def _event(
+        self,
+        kind: EventKind,
+        client: ClientInfo,
+        *,
+        subject: str = "",
+        cause: str = "",
+        detail: Mapping[str, str] = MappingProxyType({}),
+    ) -> Event:
+        return Event(
+            kind=kind, at_ms=self._clock(), subject=subject, address=client.address, cause=cause, detail=detail
+        )
 
 
 def _until_grid(elapsed_seconds: float, grid_seconds: float) -> float:

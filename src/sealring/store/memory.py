@@ -317,7 +317,7 @@ class MemoryStore(MemoryCredentials, Store):
                 del self._accounts[account.id]
                 self._forget_credentials(account.id)
             case CredentialAdded() | CredentialRemoved():
-                return self._change_credential(account.id, change)
+                return self._epochs[account.id] == change.epoch and self._change_credential(account.id, change)
             case _:
                 assert_never(change)
         return True

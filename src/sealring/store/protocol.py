@@ -70,7 +70,7 @@ class AccountStore(Protocol):
         anybody's hands.
 
         Returns:
-            Whether it was changed: there is such an account, and `old_hash` still is its hash.
+            Whether it was changed: there is such an account, and `old_hash` still is its hash, `epoch` its epoch.
         """
 
 

@@ -1,44 +1,103 @@
-"""Registration and login: a session begins."""
+"""Registration and login: a session begins, in one step or in several."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace as replace_info
+
 from msgspec.structs import replace
 
+from sealring.authentication.client_info import ClientInfo
+from sealring.authentication.decision import PROOF_SECONDS
+from sealring.errors import SecondFactorRequired
 from sealring.http.endpoint import Body, Call
-from sealring.http.schemas import Delivery, LoginRequest, Registration, Tokens, User
+from sealring.http.schemas import (
+    Delivery,
+    LoginBeginRequest,
+    LoginBegun,
+    LoginRequest,
+    LoginStepRequest,
+    Registration,
+    Tokens,
+    User,
+)
 from sealring.issuer.log_in import LoggedIn
 
 
 async def register(call: Call[Registration]) -> Tokens:
     """Make an account and log it in."""
-    service, body = call.service, call.body
-    logged_in = await service.issuer.register(
-        body.username,
-        body.password,
-        email=body.email,
-        client=service.client(call.head),
-        replaces=_replaced(call, body.delivery),
-        max_access_chars=service.max_access_chars(call.head, body.delivery),
-    )
+    body = call.body
+    with _bound(call, body.delivery) as client:
+        logged_in = await call.service.issuer.register(
+            body.username,
+            body.password,
+            email=body.email,
+            client=client,
+            replaces=_replaced(call, body.delivery),
+            max_access_chars=call.service.max_access_chars(call.head, body.delivery),
+        )
     return _welcome(call, logged_in, body.delivery)
 
 
 async def log_in(call: Call[LoginRequest]) -> Tokens:
     """Check a password and start a session."""
-    service, body = call.service, call.body
-    logged_in = await service.issuer.log_in(
-        body.username,
-        body.password,
-        client=service.client(call.head, device=body.device),
-        replaces=_replaced(call, body.delivery),
-        max_access_chars=service.max_access_chars(call.head, body.delivery),
-    )
+    body = call.body
+    with _bound(call, body.delivery, device=body.device) as client:
+        logged_in = await call.service.issuer.log_in(
+            body.username,
+            body.password,
+            client=client,
+            replaces=_replaced(call, body.delivery),
+            max_access_chars=call.service.max_access_chars(call.head, body.delivery),
+        )
     return _welcome(call, logged_in, body.delivery)
 
 
-def _welcome(call: Call[Body], logged_in: LoggedIn, delivery: Delivery) -> Tokens:
+async def begin_method(call: Call[LoginBeginRequest]) -> LoginBegun:
+    """Begin a login method, such as by sending a code. Known and unknown accounts get the same answer."""
+    body = call.body
+    call.service.max_access_chars(call.head, body.delivery)  # a browser that drops cookies could not go on
+    with _bound(call, body.delivery, device=body.device) as client:
+        challenge = await call.service.issuer.logins.begin(
+            body.pending, call.path["method"], body.response, client=client
+        )
+    if client.browser:
+        call.headers.append(call.service.cookies.set_login(client.browser, PROOF_SECONDS))
+    return LoginBegun(challenge=dict(challenge))
+
+
+async def log_in_by(call: Call[LoginStepRequest]) -> Tokens:
+    """Take one step of a login by a method: the last one starts a session, any other answers what is pending."""
+    body = call.body
+    with _bound(call, body.delivery, device=body.device) as client:
+        logged_in = await call.service.issuer.log_in_by(
+            call.path["method"],
+            body.response,
+            pending=body.pending,
+            client=client,
+            replaces=_replaced(call, body.delivery),
+            max_access_chars=call.service.max_access_chars(call.head, body.delivery),
+        )
+    return _welcome(call, logged_in, body.delivery, depth=2)
+
+
+@contextmanager
+def _bound(call: Call[Body], delivery: Delivery, *, device: str | None = None) -> Iterator[ClientInfo]:
+    """Who is asking, bound to its browser: where one more step is needed, the browser gets the cookie that says so."""
     service = call.service
-    tokens = service.deliver(call.head, call.headers, logged_in.issued, delivery, user=User.of(logged_in.account))
+    client = replace_info(service.client(call.head, device=device), browser=service.login_binding(call.head, delivery))
+    try:
+        yield client
+    except SecondFactorRequired:
+        if client.browser:
+            call.on_refusal.append(service.cookies.set_login(client.browser, PROOF_SECONDS))
+        raise
+
+
+def _welcome(call: Call[Body], logged_in: LoggedIn, delivery: Delivery, *, depth: int = 1) -> Tokens:
+    service, user = call.service, User.of(logged_in.account)
+    tokens = service.deliver(call.head, call.headers, logged_in.issued, delivery, user=user, depth=depth)
     if delivery == "body":
         return replace(tokens, device=logged_in.device)
     call.headers.append(service.cookies.set_device(logged_in.device))

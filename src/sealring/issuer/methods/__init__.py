@@ -36,16 +36,25 @@ class LoginMethod(Protocol):
     row: Method
 
     def claimed_name(self, response: Mapping[str, str]) -> str:
-        """The username that the client claims, proved or not; asked of methods that can begin a login."""
+        """The username that the client claims, proved or not, at a first step; empty when it claims none."""
 
     async def is_enrolled(self, account: Account) -> bool:
-        """Whether this account can use the method as a second step."""
+        """Whether this account can use the method."""
 
-    async def begin(self, account: Account, *, now: int) -> Mapping[str, str]:
-        """What the client needs in order to respond, such as a challenge; a method may send something besides."""
+    async def begin(self, account: Account | None, *, browser: str, now: int) -> Mapping[str, str]:
+        """What the client needs in order to respond, such as a challenge; a method may send something besides.
+
+        Answers alike and in the same time for an account that does not exist, cannot log in or is not enrolled, which
+        is None here (I11). What takes long, such as sending mail, must not be waited for.
+
+        Args:
+            account: an account that can use the method; None when there is none.
+            browser: what binds the login to one browser, as in `prove`.
+            now: Unix seconds.
+        """
 
     async def prove(
-        self, account: Account | None, response: Mapping[str, str], *, slot: HashingSlot | None, now: int
+        self, account: Account | None, response: Mapping[str, str], *, slot: HashingSlot | None, browser: str, now: int
     ) -> Proved | Failed:
         """Verify what the client presents.
 
@@ -53,7 +62,9 @@ class LoginMethod(Protocol):
 
         Args:
             account: the account that is claimed; None when there is none.
-            response: what the client presents, by name.
+            response: what the client presents: the names that the method's row says, each of them.
             slot: a place for hashing, where the method's row says that it costs a hash.
+            browser: what binds the login to one browser; what `begin` made for another one is no proof. Empty for
+                clients without cookies.
             now: Unix seconds.
         """

@@ -41,11 +41,23 @@ class PasswordMethod(LoginMethod):
     async def is_enrolled(self, account: Account) -> bool:
         return account.password_hash is not None
 
-    async def begin(self, account: Account, *, now: int) -> Mapping[str, str]:  # noqa: ARG002 - nothing is needed
+    async def begin(
+        self,
+        account: Account | None,  # noqa: ARG002 - nothing is needed
+        *,
+        browser: str,  # noqa: ARG002 - no challenge to bind
+        now: int,  # noqa: ARG002
+    ) -> Mapping[str, str]:
         return {}
 
     async def prove(
-        self, account: Account | None, response: Mapping[str, str], *, slot: HashingSlot | None, now: int
+        self,
+        account: Account | None,
+        response: Mapping[str, str],
+        *,
+        slot: HashingSlot | None,
+        browser: str,  # noqa: ARG002 - a password is the same in every browser
+        now: int,
     ) -> Proved | Failed:
         if slot is None:
             raise RuntimeError("a password needs a place for hashing")

@@ -27,16 +27,22 @@ async def find(connection: Connection, account_id: str | None, id: str | None) -
 async def change(
     connection: Connection, account_id: str, change: CredentialAdded | CredentialRemoved
 ) -> AsyncCursor[Any]:
-    """Add one to an account that is there, unless its id is taken; or remove one that is the account's."""
+    """Add one to an account that is there, unless its id is taken; or remove one that is the account's.
+
+    Nothing is changed when the account's epoch has moved; the caller has locked its row.
+    """
     if isinstance(change, CredentialRemoved):
         return await connection.execute(
-            "DELETE FROM credentials WHERE id = %s AND account_id = %s", (change.credential_id, account_id)
+            "DELETE FROM credentials WHERE id = %s AND account_id = %s"
+            " AND EXISTS (SELECT 1 FROM subjects WHERE subject = credentials.account_id AND epoch = %s)",
+            (change.credential_id, account_id, change.epoch),
         )
     own = change.credential
     return await connection.execute(
-        f"INSERT INTO credentials ({CREDENTIAL_COLUMNS}) SELECT %s, id, %s, %s, %s, %s, %s, %s, %s FROM accounts"
-        " WHERE id = %s AND id = %s ON CONFLICT (id) DO NOTHING",
-        (own.id, *write_credential(own)[2:], account_id, own.account_id),
+        f"INSERT INTO credentials ({CREDENTIAL_COLUMNS}) SELECT %s, a.id, %s, %s, %s, %s, %s, %s, %s FROM accounts AS a"
+        " JOIN subjects AS s ON s.subject = a.id WHERE a.id = %s AND a.id = %s AND s.epoch = %s"
+        " ON CONFLICT (id) DO NOTHING",
+        (own.id, *write_credential(own)[2:], account_id, own.account_id, change.epoch),
     )
 
 

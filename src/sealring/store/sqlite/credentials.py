@@ -22,14 +22,22 @@ def find(db: sqlite3.Connection, account_id: str | None, id: str | None) -> list
 
 
 def change(db: sqlite3.Connection, account_id: str, change: CredentialAdded | CredentialRemoved) -> sqlite3.Cursor:
-    """Add one to an account that is there, unless its id is taken; or remove one that is the account's."""
+    """Add one to an account that is there, unless its id is taken; or remove one that is the account's.
+
+    Nothing is changed when the account's epoch has moved.
+    """
     if isinstance(change, CredentialRemoved):
-        return db.execute("DELETE FROM credentials WHERE id = ? AND account_id = ?", (change.credential_id, account_id))
+        return db.execute(
+            "DELETE FROM credentials WHERE id = ? AND account_id = ?"
+            " AND EXISTS (SELECT 1 FROM subjects WHERE subject = credentials.account_id AND epoch = ?)",
+            (change.credential_id, account_id, change.epoch),
+        )
     own = change.credential
     return db.execute(
-        f"INSERT INTO credentials ({CREDENTIAL_COLUMNS}) SELECT ?, id, ?, ?, ?, ?, ?, ?, ? FROM accounts"
-        " WHERE id = ? AND id = ? ON CONFLICT (id) DO NOTHING",
-        (own.id, *write_credential(own)[2:], account_id, own.account_id),
+        f"INSERT INTO credentials ({CREDENTIAL_COLUMNS}) SELECT ?, a.id, ?, ?, ?, ?, ?, ?, ? FROM accounts AS a"
+        " JOIN subjects AS s ON s.subject = a.id WHERE a.id = ? AND a.id = ? AND s.epoch = ?"
+        " ON CONFLICT (id) DO NOTHING",
+        (own.id, *write_credential(own)[2:], account_id, own.account_id, change.epoch),
     )
 
 
