@@ -16,7 +16,7 @@ from sealring.forks import stop_watching, watch_forks
 from sealring.http.asgi_types import App
 from sealring.http.authenticate import RequestAuthenticator
 from sealring.http.client_address import plain_address
-from sealring.http.client_info import AsgiRequest, client_info, scope_of
+from sealring.http.client_info import AnyRequest, client_info, scope_of
 from sealring.http.endpoint import Endpoint
 from sealring.http.fetch_metadata import check_same_origin
 from sealring.http.middleware import Protect, SessionMiddleware
@@ -31,6 +31,7 @@ from sealring.issuer.sessions import Issued
 from sealring.sessions.grant import GrantFor, check_subject
 from sealring.settings import Settings, SettingsArguments, load_settings
 from sealring.store.protocol import Store
+from sealring.sync_runner import SyncRunner
 from sealring.verifier.clock import Clock
 from sealring.verifier.principal import Principal
 from sealring.wiring import JWKS_MAX_AGE_SECONDS, wire
@@ -43,6 +44,10 @@ if TYPE_CHECKING:
     from starlette.websockets import WebSocket
 
     from sealring.frameworks.asgi import AuthApp
+    from sealring.frameworks.wsgi import AuthApp as WsgiAuthApp
+    from sealring.frameworks.wsgi import SessionMiddleware as WsgiSessionMiddleware
+    from sealring.frameworks.wsgi import WsgiApp, WsgiAuthenticator
+    from sealring.sync import SyncSealring
 
 
 class Sealring:
@@ -86,6 +91,7 @@ class Sealring:
         self.csrf_tokens = parts.csrf_tokens
         self._follows = True
         self._opening = Opening(start=self._start, stop=self._stop, abandon=self._abandon)
+        self._runner = SyncRunner(self._opening)
         self.authenticator = RequestAuthenticator(
             self.verifier.verify,
             access_cookie=parts.cookies.names.access,
@@ -167,6 +173,12 @@ class Sealring:
         finally:
             await self.close()
 
+    def sync(self) -> SyncSealring:
+        """The same use cases for code without an event loop: `with auth.sync() as s: s.start_session("42")`."""
+        from sealring.sync import SyncSealring  # noqa: PLC0415 - it stands above this class
+
+        return SyncSealring(self, self._runner)
+
     # checking
 
     def verify(self, token: str) -> Principal:
@@ -217,6 +229,30 @@ class Sealring:
 
         return AuthApp(self._service(), ENDPOINTS)
 
+    def wsgi(self) -> WsgiAuthApp:
+        """The auth routes as a WSGI application, for a server or a framework that mounts one (by `SCRIPT_NAME`)."""
+        return self._wsgi_app(ENDPOINTS)
+
+    def wsgi_middleware(
+        self, app: WsgiApp, *, protect: Protect = (), invalid_status: Literal[401, 403] = 401
+    ) -> WsgiSessionMiddleware:
+        """As `middleware`, for WSGI: the principal is `environ["sealring.principal"]`, None for an anonymous user."""
+        from sealring.frameworks.wsgi import SessionMiddleware as WsgiSessionMiddleware  # noqa: PLC0415 - as `_router`
+
+        return WsgiSessionMiddleware(
+            app, authenticator=self._wsgi_authenticator(), protect=protect, invalid_status=invalid_status
+        )
+
+    def _wsgi_app(self, endpoints: Iterable[Endpoint], otherwise: WsgiApp | None = None) -> WsgiAuthApp:
+        from sealring.frameworks.wsgi import AuthApp as WsgiAuthApp  # noqa: PLC0415 - as `_router`
+
+        return WsgiAuthApp(self._service(), self._wsgi_authenticator(), self._runner, endpoints, otherwise=otherwise)
+
+    def _wsgi_authenticator(self) -> WsgiAuthenticator:
+        from sealring.frameworks.wsgi import WsgiAuthenticator  # noqa: PLC0415 - as `_router`
+
+        return WsgiAuthenticator(self.authenticator, self._runner)
+
     def _router(self, endpoints: Iterable[Endpoint], prefix: str = "") -> APIRouter:
         # asked for here: an application of another framework has no FastAPI
         from sealring.frameworks.fastapi_router import endpoint_router  # noqa: PLC0415
@@ -258,7 +294,7 @@ class Sealring:
         password: str,
         *,
         email: str | None = None,
-        request: AsgiRequest | None = None,
+        request: AnyRequest | None = None,
         address: str | None = None,
         user_agent: str = "",
     ) -> LoggedIn:
@@ -286,7 +322,7 @@ class Sealring:
         username: str,
         password: str,
         *,
-        request: AsgiRequest | None = None,
+        request: AnyRequest | None = None,
         address: str | None = None,
         user_agent: str = "",
         device: str | None = None,
@@ -312,7 +348,7 @@ class Sealring:
             client = replace(client, device_cookie=device)
         return await self.issuer.log_in(username, password, client=client, replaces=None)
 
-    def refuse_cross_site(self, request: AsgiRequest) -> None:
+    def refuse_cross_site(self, request: AnyRequest) -> None:
         """Refuse in a route of one's own what another site's page sends, cookies or none, as our login does (C2).
 
         Raises:
@@ -331,7 +367,7 @@ class Sealring:
 
         return await answer_refusal(request, error, self.refused)
 
-    def _counted_client(self, request: AsgiRequest | None, address: str | None, user_agent: str) -> ClientInfo:
+    def _counted_client(self, request: AnyRequest | None, address: str | None, user_agent: str) -> ClientInfo:
         """Where an attempt came from, which must be said: without an address, all callers would share one count."""
         if request is None and address is None:
             raise TypeError("give request=, the request that asks, or address=, its client's IP address")
@@ -341,7 +377,7 @@ class Sealring:
                 raise ValueError("address must be an IP address, as in 192.0.2.7")
         return self._client(request, address, user_agent)
 
-    def _client(self, request: AsgiRequest | None, address: str | None, user_agent: str) -> ClientInfo:
+    def _client(self, request: AnyRequest | None, address: str | None, user_agent: str) -> ClientInfo:
         if request is None:
             return ClientInfo(address or "", user_agent)
         if address is not None or user_agent:
@@ -363,7 +399,7 @@ class Sealring:
         client_id: str = "",
         amr: Iterable[str] = (),
         acr: str = "",
-        request: AsgiRequest | None = None,
+        request: AnyRequest | None = None,
         address: str | None = None,
         user_agent: str = "",
     ) -> Issued:
@@ -397,7 +433,7 @@ class Sealring:
         )
 
     async def refresh_session(
-        self, refresh_token: str, *, request: AsgiRequest | None = None, address: str | None = None
+        self, refresh_token: str, *, request: AnyRequest | None = None, address: str | None = None
     ) -> Issued:
         """Trade a refresh token for the next one and a fresh access token.
 

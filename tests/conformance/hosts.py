@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import httpx2
+from anyio import to_thread
 from fastapi import FastAPI
 from starlette.applications import Starlette
 from starlette.routing import Mount
@@ -43,10 +45,45 @@ def fastapi_inside_starlette(auth: Sealring) -> Any:
     return Starlette(routes=[Mount("/", fastapi_router(auth))])
 
 
+class WSGI(httpx2.AsyncBaseTransport):
+    """A WSGI application as its server calls it: from a thread that has no event loop."""
+
+    def __init__(self, app: Any) -> None:
+        self._transport = httpx2.WSGITransport(app)
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        await request.aread()
+        return await to_thread.run_sync(self._answer, request)
+
+    def _answer(self, request: httpx2.Request) -> httpx2.Response:
+        answer = self._transport.handle_request(request)
+        content = answer.read()
+        return httpx2.Response(answer.status_code, headers=answer.headers.raw, stream=httpx2.ByteStream(content))
+
+
+def raw_wsgi(auth: Sealring) -> Any:
+    """Mounted as PEP 3333 says: what stands before the routes is `SCRIPT_NAME`."""
+    inner = auth.wsgi()
+
+    def app(environ: Any, start_response: Any) -> Any:
+        assert environ["PATH_INFO"].startswith("/auth")
+        environ["SCRIPT_NAME"], environ["PATH_INFO"] = "/auth", environ["PATH_INFO"].removeprefix("/auth")
+        return inner(environ, start_response)
+
+    return WSGI(app)
+
+
+def wsgi_behind_the_middleware(auth: Sealring) -> Any:
+    app: Any = raw_wsgi(auth)
+    return WSGI(auth.wsgi_middleware(app._transport.app))
+
+
 HOSTS: dict[str, Callable[[Sealring], Any]] = {
     "raw ASGI": raw_asgi,
     "Starlette mount": starlette_mount,
     "FastAPI router": fastapi_router,
     "FastAPI mount": fastapi_mount,
     "FastAPI inside Starlette": fastapi_inside_starlette,
+    "raw WSGI": raw_wsgi,
+    "WSGI middleware": wsgi_behind_the_middleware,
 }

@@ -21,6 +21,7 @@ TO_ADD = (
     "a store",
     "a framework",
     "a route",
+    "a use case on the public object",
     "a setting",
     "a command",
     "a way to log in",

@@ -116,7 +116,7 @@ async def read_body(headers: Headers, receive: Receive, *, deadline_seconds: flo
         UnsupportedMediaType: a content coding: nothing is decompressed here.
         MalformedBody: impossible lengths, or the client disconnected.
     """
-    _check_framing(headers)
+    check_framing(headers)
     chunks: list[bytes] = []
     size = 0
     try:
@@ -137,7 +137,14 @@ async def read_body(headers: Headers, receive: Receive, *, deadline_seconds: flo
         raise RequestTimeout("the body did not arrive in time") from None
 
 
-def _check_framing(headers: Headers) -> None:
+def check_framing(headers: Headers) -> None:
+    """Check what a head says about its body's length and coding.
+
+    Raises:
+        BodyTooLarge: more bytes announced than a body may have.
+        UnsupportedMediaType: a content coding.
+        MalformedBody: impossible lengths.
+    """
     length: bytes | None = None
     chunked = False
     for name, value in headers:

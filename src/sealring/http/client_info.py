@@ -1,6 +1,7 @@
 """Where a request came from, read from its ASGI scope: for our routes, and for an application's own.
 
-Any framework's request will do that has a `scope` (Starlette, FastAPI, Litestar), and so will the scope itself.
+Any framework's request will do that has a `scope` (Starlette, FastAPI, Litestar) or an `environ` (Flask, Django), and
+so will the scope or the environ itself.
 """
 
 from __future__ import annotations
@@ -12,8 +13,17 @@ from sealring.authentication.client_info import ClientInfo
 from sealring.http.asgi_types import Scope
 from sealring.http.client_address import TrustedProxy, client_address
 from sealring.http.cookies import read_cookie
+from sealring.http.environ import is_environ, scope_of_environ
 
 MAX_USER_AGENT = 512
+
+
+class HasEnviron(Protocol):
+    """A request object of a WSGI framework."""
+
+    @property
+    def environ(self) -> dict[str, Any]:
+        """The request's WSGI environ."""
 
 
 class HasScope(Protocol):
@@ -24,19 +34,22 @@ class HasScope(Protocol):
         """The connection's ASGI scope."""
 
 
-AsgiRequest = HasScope | Mapping[str, Any]
-"""A request, or its ASGI scope."""
+AnyRequest = HasScope | HasEnviron | Mapping[str, Any]
+"""A request, or its ASGI scope, or its WSGI environ."""
 
 
-def scope_of(request: AsgiRequest) -> Mapping[str, Any]:
+def scope_of(request: AnyRequest) -> Mapping[str, Any]:
     """The ASGI scope of a request.
 
     Raises:
-        TypeError: it is neither a request nor a scope.
+        TypeError: it is neither a request nor a scope nor an environ.
     """
+    environ = getattr(request, "environ", request)
+    if is_environ(environ):
+        return scope_of_environ(environ)
     scope = getattr(request, "scope", request)  # first: Starlette's request is a mapping too
     if not isinstance(scope, Mapping) or "headers" not in scope:
-        raise TypeError(f"request must be an ASGI request or its scope, not {type(request).__name__}")
+        raise TypeError(f"request must be a request, its ASGI scope or its WSGI environ, not {type(request).__name__}")
     return scope
 
 

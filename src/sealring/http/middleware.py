@@ -83,7 +83,7 @@ class SessionMiddleware:
             scope["auth"] = result
             scope["user"] = ANONYMOUS if principal is None else principal
             if self._protected is not None and (principal is None or self._asks_scopes):
-                error = _refusal(result, self._protected.scopes(scope["path"], scope.get("root_path", "")))
+                error = refusal_of(result, self._protected.scopes(scope["path"], scope.get("root_path", "")))
                 if error is not None:
                     self._authenticator.report(error, scope)
                     await send_answer(answer(error, invalid_status=self._invalid_status), scope, send)
@@ -91,7 +91,7 @@ class SessionMiddleware:
         await self._app(scope, receive, send)
 
 
-def _refusal(result: AuthResult, scopes: tuple[str, ...] | None) -> SealringError | None:
+def refusal_of(result: AuthResult, scopes: tuple[str, ...] | None) -> SealringError | None:
     """Why a request that needs these scopes may not pass; None when it may. No scopes: it needs nothing at all."""
     if scopes is None:
         return None

@@ -52,7 +52,8 @@ class HashingQueue:
         """
         if self.waiting >= self.max_waiting and not self._has_room(share, width):
             own = self._queues.get(network, ())
-            longest = max(map(len, self._queues.values()), default=0)
+            # a copy, made in one step: a synchronous server asks from the thread of the request
+            longest = max(map(len, list(self._queues.values())), default=0)
             if longest <= len(own) + 1:
                 raise _too_many()
 

@@ -10,7 +10,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
+from contextvars import Context
+from typing import Any
 
 from sealring.errors import SealringError
 
@@ -30,7 +32,11 @@ class Opening:
     """
 
     def __init__(
-        self, *, start: Callable[[], Awaitable[None]], stop: Callable[[], Awaitable[None]], abandon: Callable[[], None]
+        self,
+        *,
+        start: Callable[[], Coroutine[Any, Any, None]],
+        stop: Callable[[], Coroutine[Any, Any, None]],
+        abandon: Callable[[], None],
     ) -> None:
         self._start = start
         self._stop = stop
@@ -42,10 +48,15 @@ class Opening:
         self._asked: asyncio.Task[None] | None = None
         self._refused_until = float("-inf")
 
-    def is_open(self) -> bool:
-        """Whether it is open in the running event loop, or in one that runs in another thread."""
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop | None:
+        """The event loop in which it is open, as long as that runs; may be asked from any thread."""
         loop = self._loop
-        return loop is not None and (loop is asyncio.get_running_loop() or loop.is_running())
+        return loop if loop is not None and loop.is_running() else None
+
+    def is_open(self) -> bool:
+        """Whether it is open in an event loop that runs."""
+        return self.loop is not None
 
     async def open(self) -> None:
         """Open it, unless it is open; several callers at once share one opening."""
@@ -57,8 +68,10 @@ class Opening:
             if self._loop is not None:
                 self._loop = None
                 self._abandon()
-            await self._start()
-            self._loop = asyncio.get_running_loop()
+            loop = asyncio.get_running_loop()
+            # what goes on in the background must not hold the request that happened to be the first
+            await loop.create_task(self._start(), context=Context())
+            self._loop = loop
 
     async def close(self) -> None:
         """Close it, unless it is closed."""
