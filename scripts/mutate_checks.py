@@ -1,231 +1,139 @@
-"""Mutation by deletion: a check that can be taken out without a test failing is not proved.
+"""Delete each check in turn and run its tests: a check that can go without a test failing is not proved.
 
-Three kinds of deletion, found in the syntax tree: a `raise` becomes `pass`, a `return` of a refusal or of False becomes
-its opposite, one operand of an `and`, an `or` or a chained comparison goes. Each mutant is a copy of `src` with one
-deletion, put before the real one on the path, and the tests of the token layer must fail on it. Survivors that are
-no gap stand in `EQUIVALENT` with the reason.
+Each mutant is a copy of `src` with one deletion (`mutation_kinds`), put before the real one on the path. The tests that
+`mutation_targets` names for its module must fail. Survivors that are no gap stand there with the reason.
 """
 
 from __future__ import annotations
 
-import ast
+import math
 import os
+import resource
 import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
-from copy import deepcopy
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
-from typing import TypeAlias
 
 import pytest
+from hypothesis import Phase, settings
+from mutation_kinds import mutants
+from mutation_targets import EQUIVALENT, TESTS
 
 ROOT = Path(__file__).parents[1]
-JWT = Path("src/sealring/jwt")
-MODULES = (
-    "compact",
-    "pipeline",
-    "selection",
-    "claims",
-    "policy",
-    "verifier",
-    "key_set",
-    "base64url",
-    "strict_json",
-    "algorithms",
-    *(f"key_types/{name}" for name in ("oct", "rsa", "ec", "okp")),
-    "keys",
-    "jwk",
-    "key_confusion",
-    "headers",
-    "signing",
-    "remote_key_set",
-    "pem",
-    "durations",
-    "one_shot",
-    "../verifier/remote_keys",
+IMPORTED_ONCE = (
+    "anyio",
+    "argon2",
+    "cryptography.x509",
+    "fastapi.testclient",
+    "httpx2",
+    "msgspec",
+    "psycopg",
+    "psycopg_pool",
+    "pybase64",
+    "uvicorn",
 )
-LONGEST_SECONDS = 120
-# the second stage only for what survives the first; the differential test is left out: a named test must fail, not a
-# lucky draw
-STAGES = (
-    ("tests/attacks/test_j_tokens.py", *(f"tests/jwt/test_{name}.py" for name in ("verifier", "claims", "key_set"))),
-    (
-        *(f"tests/jwt/test_{name}.py" for name in ("one_shot", "base64url", "compact", "strict_json", "sign")),
-        *(f"tests/jwt/test_{name}.py" for name in ("durations", "algorithms", "remote_key_set", "keys")),
-        "tests/jwt/test_new_key_type.py",
-        "tests/verifier/test_remote_keys.py",
-        "tests/vectors",
-    ),
+"""What no mutant changes: each child starts with it."""
+OPTIONS = (
+    *("-x", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", "-m", "not postgres and not slow and not browser"),
+    *("-W", "ignore::pytest.PytestAssertRewriteWarning"),  # some plugins are imported already
+    "--hypothesis-profile=mutants",
 )
-# the tests that most likely fail go first: those of the module's own name, or of this one
-NEAREST = {
-    **dict.fromkeys(
-        ("key_types/oct", "key_types/rsa", "key_types/ec", "key_types/okp", "jwk"), "tests/jwt/test_keys.py"
-    ),
-    "key_confusion": "tests/jwt/test_keys.py",
-    "pem": "tests/jwt/test_keys.py",
-    "headers": "tests/jwt/test_sign.py",
-    "signing": "tests/jwt/test_sign.py",
-    "pipeline": "tests/jwt/test_verifier.py",
-    "../verifier/remote_keys": "tests/verifier/test_remote_keys.py",
-}
-IMPORTED_ONCE = ("cryptography.x509", "msgspec", "pybase64")
-
-Change: TypeAlias = Callable[[ast.AST], None]
-
-EQUIVALENT: dict[tuple[str, str], str] = {
-    (
-        "compact: operand 1 of Or",
-        'token.count(".") != 2',
-    ): "too many or too few parts are no base64 either; this says it better",
-    (
-        "../verifier/remote_keys: operand 1 of Or",
-        'hostname or ""',
-    ): "for the type alone: a URL that is accepted has a host",
-    (
-        "pipeline: operand 0 of Or",
-        "known or _read_new_header(",
-    ): "a header that is known is read again: slower, no different",
-    ("selection: operand 0 of Or", "current is None"): "no key is bound to an algorithm named None",
-    ("durations: operand 0 of Or", "shape is None"): "for the type alone: without a shape there is no scale",
-    ("selection: operand 0 of And", "ours.get(kid)"): "no key is named None",
-    ("claims: operand 1 of Or", "more <= claims.keys()"): "the long way answers the same",
-    ("compact: operand 0 of Or", "unique = "): "printing back proves the same: slower, no different",
-    ("compact: operand 1 of Or", "unique = "): "the long way answers the same",
-    (
-        "strict_json: raise -> pass",
-        "sys.set_int_max_str_digits",
-    ): "the digits are bounded before, unless an application lowers it",
-    ("claims: operand 1 of Or", "more = frozenset("): "an empty set is in every token's names: slower, no different",
-}
-"""Survivors, by name and code → why no test can tell them from the original."""
+settings.register_profile("mutants", database=None, derandomize=True, phases=(Phase.explicit, Phase.generate))
+"""The same examples each time, and the first one that fails is enough."""
 
 
-def mutants(source: str) -> Iterator[tuple[str, str]]:
-    """Yield a name and the mutated source for each deletion."""
-    tree = ast.parse(source)
-    nodes = list(ast.walk(tree))
-    for index, node in enumerate(nodes):
-        for what, change in deletions(node):
-            copy = deepcopy(tree)
-            target = list(ast.walk(copy))[index]
-            change(target)
-            line = getattr(node, "lineno", 0)
-            yield (
-                f"{what}, line {line}: {source.splitlines()[line - 1].strip()}",
-                ast.unparse(ast.fix_missing_locations(copy)),
-            )
-
-
-def deletions(node: ast.AST) -> Iterator[tuple[str, Change]]:
-    """Yield what can be deleted at a node, and how."""
-    for field, value in ast.iter_fields(node):
-        if not isinstance(value, list):
-            continue
-        for place, child in enumerate(value):
-            if isinstance(child, ast.Raise) and child.exc is not None:
-                yield "raise -> pass", replace_item(field, place, ast.Pass())
-            if isinstance(child, ast.Return) and isinstance(child.value, ast.Constant) and child.value.value is False:
-                yield (
-                    "False -> True",
-                    replace_item(field, place, ast.Return(ast.Constant(value=True))),
-                )
-    if isinstance(node, ast.BoolOp):
-        for place in range(len(node.values)):
-            yield f"operand {place} of {type(node.op).__name__}", drop_item("values", place)
-    if isinstance(node, ast.Compare) and len(node.ops) > 1:
-        yield "first half of a chain", drop_link(0)
-        yield "last half of a chain", drop_link(-1)
-
-
-def replace_item(field: str, place: int, new: ast.AST) -> Change:
-    """A list's item becomes another node."""
-
-    def change(node: ast.AST) -> None:
-        getattr(node, field)[place] = new
-
-    return change
-
-
-def drop_item(field: str, place: int) -> Change:
-    """A list's item goes."""
-
-    def change(node: ast.AST) -> None:
-        del getattr(node, field)[place]
-
-    return change
-
-
-def drop_link(place: int) -> Change:
-    """One end of a chained comparison goes."""
-
-    def change(node: ast.AST) -> None:
-        assert isinstance(node, ast.Compare)  # noqa: S101  # chosen by deletions
-        if place == 0:
-            node.left = node.comparators[0]
-        del node.ops[place], node.comparators[place]
-
-    return change
-
-
-def survives(module: str, mutated: str, folder: Path) -> bool:
+def survives(target: Path, mutated: str, files: tuple[str, ...], seconds: int) -> bool:
     """Tell whether all tests pass on this mutant."""
-    target = folder / JWT / f"{module}.py"
     original = target.read_text()
     target.write_text(mutated)
-    nearest = NEAREST.get(module, f"tests/jwt/test_{module}.py")
-    stages = ((nearest,), *STAGES) if Path(nearest).exists() else STAGES
-    passed = all(tests_pass(stage) for stage in stages)
-    target.write_text(original)
-    return passed
+    try:
+        return all(tests_pass(file, seconds) for file in files)
+    finally:
+        target.write_text(original)
 
 
-def tests_pass(files: tuple[str, ...]) -> bool:
-    """Run these tests in a child process that has all else imported already."""
+def tests_pass(file: str, seconds: int) -> bool:
+    """Run a file of tests in a child process that has everything else imported already."""
     child = os.fork()
     if child == 0:
         silence = os.open(os.devnull, os.O_WRONLY)
         os.dup2(silence, 1)
         os.dup2(silence, 2)
-        signal.alarm(LONGEST_SECONDS)  # a mutant that loops for ever is found out as well
+        # a mutant that never ends has failed, too; the machine may be busy, so what counts first is its own time
+        resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
+        signal.alarm(10 * seconds)
         status = 1
         try:
-            status = int(pytest.main(["-x", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", *files]))
+            status = int(pytest.main([*OPTIONS, file]))
         finally:
             os._exit(status)
     _, status = os.waitpid(child, 0)
     return status == 0
 
 
+def chosen(arguments: list[str]) -> Iterator[str]:
+    """Yield the modules asked for: all, some by name, or those of a folder.
+
+    Raises:
+        SystemExit: a name is no module and no folder of the table.
+    """
+    for argument in arguments or [""]:
+        found = [module for module in TESTS if module == argument or module.startswith(argument and f"{argument}/")]
+        if not found:
+            raise SystemExit(f"no module or folder of the table is named {argument}")
+        yield from found
+
+
+def try_module(module: str, folder: Path) -> tuple[int, list[str]]:
+    """Try all deletions in a module; return their number and those that no test found."""
+    target, files = folder / "src/sealring" / f"{module}.py", TESTS[module]
+    source = target.read_text()
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    if not survives(target, source, files, 600):
+        raise SystemExit(f"{module}: its tests fail without any deletion")
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    seconds = 5 + 3 * math.ceil(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    tried, survivors = 0, []
+    for what, mutated in mutants(source):
+        tried += 1
+        if survives(target, mutated, files, seconds):
+            survivors.append(what)
+            if reason(module, what) is None:
+                print(f"survived  {module}: {what}", flush=True)
+    return tried, survivors
+
+
+def reason(module: str, survivor: str) -> str | None:
+    """Return why this survivor is no gap; None when nobody has said."""
+    for (where, what, code), why in EQUIVALENT.items():
+        if where == module and survivor.startswith(what) and code in survivor:
+            return why
+    return None
+
+
 def main() -> int:
     """Try all deletions in the modules asked for; 1 when one survives without a reason."""
-    chosen = sys.argv[1:] or MODULES
-    survivors, tried = [], 0
+    modules = list(chosen(sys.argv[1:]))
+    total = killed = gaps = 0
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         sys.dont_write_bytecode = True
-        for package in IMPORTED_ONCE:
-            import_module(package)
         sys.path[:0] = [str(folder / "src"), str(ROOT)]
         os.chdir(ROOT)
         shutil.copytree(ROOT / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__"))
-        if not survives("values", (folder / JWT / "values.py").read_text(), folder):
-            print("the tests fail without any deletion")
-            return 1
-        for module in chosen:
-            for what, mutated in mutants((folder / JWT / f"{module}.py").read_text()):
-                tried += 1
-                if survives(module, mutated, folder):
-                    label = f"{module}: {what}"
-                    survivors.append(label)
-                    print(f"survived  {label}", flush=True)
-            print(f"{module} done, {tried} tried", flush=True)
-    unknown = [label for label in survivors if not any(name in label and code in label for name, code in EQUIVALENT)]
-    print(f"{tried} deletions, {len(survivors)} survived, {len(unknown)} of them without a reason")
-    return 1 if unknown else 0
+        for package in IMPORTED_ONCE:
+            import_module(package)
+        for module in modules:
+            tried, survivors = try_module(module, folder)
+            unknown = [survivor for survivor in survivors if reason(module, survivor) is None]
+            total, killed, gaps = total + tried, killed + tried - len(survivors), gaps + len(unknown)
+            argued = len(survivors) - len(unknown)
+            print(f"{module}: {tried} deletions, {tried - len(survivors)} found, {argued} argued", flush=True)
+    print(f"{total} deletions, {killed} found, {total - killed - gaps} argued, {gaps} survived without a reason")
+    return 1 if gaps else 0
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from sealring.rate_limits.buckets import (
 )
 from sealring.rate_limits.device_cookie import DeviceCookies
 from sealring.rate_limits.networks import network_of
-from sealring.rate_limits.rate import RateLimit
+from sealring.rate_limits.rate import MAX_LIMIT, MAX_WINDOW_SECONDS, RateLimit
 
 KEY = bytes(range(32))
 DEVICE = bytes(range(16))
@@ -40,11 +40,21 @@ def test_rates_read_as_written(text: str, rate: RateLimit) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "10", "10/", "/5m", "0/5m", "-1/5m", "10/0s", "10/-5m", "10/0.5s", "1e3/5m", "10/5m/2", "10 per 5m", "٣/5m"],
+    ["", "10", "10/", "/5m", "0/5m", "-1/5m", "10/0s", "10/-5m", "10/1.5s", "1e3/5m", "10/5m/2", "10 per 5m", "٣/5m"],
 )
 def test_rates_of_another_form_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"rate|duration"):
         RateLimit.parse(text)
+
+
+def test_rates_have_bounds() -> None:
+    assert RateLimit.parse("1000000/366d") == RateLimit(MAX_LIMIT, MAX_WINDOW_SECONDS)
+    for limit in (0, -1, MAX_LIMIT + 1):
+        with pytest.raises(ValueError, match="a rate must allow 1 to 1000000 attempts"):
+            RateLimit(limit, 60)
+    for window_seconds in (0, -1, MAX_WINDOW_SECONDS + 1):
+        with pytest.raises(ValueError, match="a rate's window must be 1 second to 1 year"):
+            RateLimit(10, window_seconds)
 
 
 @pytest.mark.parametrize(
@@ -191,6 +201,12 @@ def test_a_bucket_that_somebody_may_empty_is_asked_again_soon_and_says_the_true_
     assert full.wait(bucket, now_ms=0) == 60
     full.forget("ann")
     assert full.wait(bucket, now_ms=0) == 0
+
+
+def test_a_bucket_that_opens_before_it_would_be_asked_again_is_open() -> None:
+    full, bucket = BlockedBuckets(), Bucket(key="x", rate=RateLimit(1, 60), owner="ann")
+    full.block(bucket, 3, now_ms=0, recheck_seconds=5)
+    assert [full.wait(bucket, now_ms=now_ms) for now_ms in (2999, 3000, 4500)] == [1, 0, 0]
 
 
 def test_a_bucket_that_was_full_opens_for_one_at_a_time() -> None:

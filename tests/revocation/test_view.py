@@ -208,6 +208,37 @@ def test_compact_entry_is_held_once_and_dropped_with_its_span() -> None:
     assert len(sessions) == 0
 
 
+def test_an_entry_for_a_span_that_was_dropped_is_held() -> None:
+    compact = CompactSet()
+    compact.add("early", NOW)
+    compact.forget(FAR)
+    assert len(compact) == 0
+    # by a node whose clock was ahead when it forgot (T1)
+    compact.add("late", NOW)
+    assert "late" in compact
+
+
+def test_an_id_whose_hash_has_no_high_bits_is_held() -> None:
+    class Low(str):
+        __slots__ = ()
+
+        def __hash__(self) -> int:
+            return 5
+
+    compact = CompactSet()
+    assert Low() not in compact
+    compact.add(Low(), FAR)
+    assert Low() in compact
+
+
+@pytest.mark.usefixtures("small")
+def test_a_segment_has_a_largest_size() -> None:
+    compact = CompactSet()
+    for number in range(100):
+        compact.add(str(number), FAR)
+    assert max(segment.capacity for segment in compact._segments) == 8
+
+
 @pytest.mark.usefixtures("small")
 def test_entry_that_was_added_again_keeps_its_later_end_when_it_is_compact() -> None:
     revocations = RevocationView()

@@ -69,6 +69,12 @@ def ask(token: RefreshToken, *, now_ms: int, session: Session = SESSION, window_
         (UNCLE, "unrelated"),
         (GRANDCHILD, "unrelated"),
         (replace(OWN, parent_minted_ms=PARENT_MINTED + 1), "unrelated"),
+        # generations order, whatever the times are (R6, R8)
+        (replace(OWN, generation=6), "unrelated"),
+        (replace(OWN, generation=8), "unrelated"),
+        (replace(CHILD, generation=7), "unrelated"),
+        (replace(CHILD, generation=9), "unrelated"),
+        (replace(PARENT, generation=5), "unrelated"),
     ],
 )
 def test_relation_of_a_token_to_the_row(token: RefreshToken, relation: Relation) -> None:
@@ -144,6 +150,26 @@ def test_strict_mode_never_gives_one_child_twice(late_ms: int) -> None:
     assert isinstance(decision, Mint)
     assert decision.child == RefreshToken(SID, 8, CHILD_MINTED + 1, MINTED)
     assert decision.after.child_minted_ms == CHILD_MINTED + 1
+
+
+def test_strict_mode_mints_at_the_present_where_it_is_later() -> None:
+    decision = ask(OWN, now_ms=CHILD_MINTED + 60_000, window_ms=0)
+    assert isinstance(decision, Mint)
+    assert decision.child == RefreshToken(SID, 8, CHILD_MINTED + 60_000, MINTED)
+
+
+def test_strict_mode_mints_a_first_child() -> None:
+    decision = ask(OWN, session=replace(SESSION, child_minted_ms=None), now_ms=CONFIRMED, window_ms=0)
+    assert isinstance(decision, Mint)
+    assert decision.child == RefreshToken(SID, 8, CONFIRMED, MINTED)
+
+
+def test_r6_two_rotations_in_one_millisecond_are_told_apart_by_their_generation() -> None:
+    same_times = replace(SESSION, parent_minted_ms=MINTED, confirmed_ms=MINTED, child_minted_ms=MINTED)
+    tokens = [RefreshToken(SID, generation, MINTED, MINTED) for generation in range(5, 10)]
+    assert [relation_of(token, same_times) for token in tokens] == [
+        *("unrelated", "parent", "confirmed", "child", "unrelated")
+    ]
 
 
 def test_strict_mode_has_no_superseded() -> None:

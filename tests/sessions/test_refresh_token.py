@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hmac
+import tracemalloc
 
 import pytest
 from hypothesis import given
@@ -14,6 +15,7 @@ KEY, OLD_KEY, GONE_KEY = b"k" * 32, b"o" * 32, b"g" * 32
 CODEC = RefreshTokenCodec([KEY, OLD_KEY])
 TOKEN = RefreshToken("c2VhbHJpbmctc2Vzc2lvbg", 3, 1_700_000_000_000, 1_699_999_000_000)
 NUMBERS = st.integers(0, 2**48 - 1)
+SID, OTHER_SID = "c2VhbHJpbmctc2Vzc2lvbg", "c2VhbHJpbmctc2Vzc2lvZg"
 IDS = st.binary(min_size=16, max_size=16).map(encode)
 TOKENS = st.builds(RefreshToken, IDS, st.integers(1, 2**48 - 1), NUMBERS, NUMBERS) | st.builds(
     RefreshToken, IDS, st.just(0), NUMBERS, st.none()
@@ -99,3 +101,34 @@ def test_refusals_all_say_the_same() -> None:
             CODEC.decode(wrong)
         said.add(str(refused.value))
     assert said == {"not a refresh token"}
+
+
+def test_r9_a_text_with_another_prefix_is_another_kind_of_token() -> None:
+    text = CODEC.encode(TOKEN)
+    with pytest.raises(InvalidRefreshToken):
+        CODEC.decode(text.replace(PREFIX, "sealring_rt2_"))
+
+
+def test_r9_a_text_of_another_length_is_not_even_copied() -> None:
+    text = PREFIX + "A" * 1_000_000
+    tracemalloc.start()
+    try:
+        with pytest.raises(InvalidRefreshToken):
+            CODEC.decode(text)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 100_000
+
+
+def test_of_several_refresh_tokens_the_newest_of_the_session_counts() -> None:
+    codec = RefreshTokenCodec([KEY])
+    first = codec.encode(RefreshToken(SID, 0, 1_000, None))
+    child = codec.encode(RefreshToken(SID, 1, 2_000, 1_000))
+    later_child = codec.encode(RefreshToken(SID, 1, 3_000, 1_000))
+    foreign = codec.encode(RefreshToken(OTHER_SID, 9, 9_000, 8_000))
+    for texts in ([first, later_child, "junk", child, foreign], [foreign, child, later_child, first]):
+        assert codec.newest_of(SID, texts) == later_child
+    assert codec.newest_of(SID, [child, first]) == child
+    assert codec.newest_of(SID, [foreign, "junk"]) is None
+    assert codec.newest_of(SID, []) is None

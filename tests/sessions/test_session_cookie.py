@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sealring.sessions.refresh_token import RefreshToken, RefreshTokenCodec
 from sealring.sessions.session_cookie import SessionCookieCodec
 
 KEY, OTHER_KEY = b"k" * 32, b"o" * 32
@@ -51,16 +50,3 @@ def test_no_text_breaks_it(text: str) -> None:
 def test_a_short_key_is_refused(keys: list[bytes]) -> None:
     with pytest.raises(ValueError, match="32 bytes"):
         SessionCookieCodec(keys)
-
-
-def test_of_several_refresh_tokens_the_newest_of_the_session_counts() -> None:
-    codec = RefreshTokenCodec([KEY])
-    first = codec.encode(RefreshToken(SID, 0, 1_000, None))
-    child = codec.encode(RefreshToken(SID, 1, 2_000, 1_000))
-    later_child = codec.encode(RefreshToken(SID, 1, 3_000, 1_000))
-    foreign = codec.encode(RefreshToken(OTHER_SID, 9, 9_000, 8_000))
-    for texts in ([first, later_child, "junk", child, foreign], [foreign, child, later_child, first]):
-        assert codec.newest_of(SID, texts) == later_child
-    assert codec.newest_of(SID, [child, first]) == child
-    assert codec.newest_of(SID, [foreign, "junk"]) is None
-    assert codec.newest_of(SID, []) is None

@@ -270,3 +270,32 @@ def test_i12_nodes_that_differ_come_to_rest_and_drop_no_key_that_somebody_may_si
 
 def test_every_state_is_explained() -> None:
     assert list(KEY_STATES) == list(get_args(KeyState))
+
+
+def test_k2_the_end_of_a_revoked_key_stays_and_then_it_is_dropped() -> None:
+    ring = revoke_key(grown(), "a", POLICY, 40)
+    ring = set_expiry(ring, POLICY, 60)
+    assert [(each.kid, each.revoked_at, each.verifies_until) for each in ring] == [("a", 40, 90), ("b", None, None)]
+    assert [each.kid for each in set_expiry(ring, POLICY, 90)] == ["b"]
+
+
+def test_a_standby_is_not_brought_forward_where_no_key_signs() -> None:
+    ring = (key("b", 500),)
+    assert adopt_algorithm(ring, POLICY, 100) == ring
+    assert adopt_algorithm(ring, OTHER, 100) == ()
+
+
+def test_nothing_succeeds_a_key_where_none_signs() -> None:
+    ring = revoke_key((key("b", 500), key("c", 600)), "b", POLICY, 40)
+    assert [(each.kid, each.signs_from, each.revoked_at) for each in ring] == [("b", 500, 40), ("c", 600, None)]
+
+
+def test_the_ends_are_computed_anew_where_no_key_signs() -> None:
+    ring = (replace(key("b", 500), verifies_until=650), replace(key("c", 600, alg="Ed25519"), verifies_until=700))
+    assert adopt_algorithm(ring, OTHER, 100) == (key("c", 600, alg="Ed25519"),)
+
+
+def test_k2_a_rotation_keeps_the_end_of_a_revoked_standby() -> None:
+    ring = set_expiry(revoke_key((*grown(), key("c", 3000)), "b", POLICY, 40), POLICY, 40)
+    ring = rotate_now(ring, POLICY, 60)
+    assert [(each.kid, each.verifies_until) for each in ring] == [("a", None), ("b", 90), ("c", None)]

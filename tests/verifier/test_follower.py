@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -289,3 +290,63 @@ async def test_the_loop_polls_and_a_hint_wakes_it(node: Node) -> None:
     finally:
         await node.follower.stop()
     assert node.feed.asked == [None, 0]
+
+
+async def test_a_poll_without_news_leaves_what_is_trusted_as_it_is(node: Node) -> None:
+    await node.follower.poll()
+    trusted = node.follower.node.trusted
+    await node.follower.poll()
+    assert node.follower.node.trusted is trusted  # the cache of verified tokens hangs on this object
+    node.feed.longest_access_ttl = 3600
+    await node.follower.poll()
+    assert node.follower.node.trusted is not trusted
+
+
+async def test_a_node_logs_once_that_it_is_stale_and_once_that_it_is_fresh_again(
+    node: Node, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING, "sealring.follower")
+
+    async def logged(*, passed: float = 0) -> list[str]:
+        node.clock.pass_seconds(passed)
+        caplog.clear()
+        await node.follower.poll()
+        return [record.message for record in caplog.records if record.message != "poll failed"]
+
+    assert await logged() == []
+    node.feed.broken = True
+    assert await logged() == []
+    assert await logged(passed=6) == ["stale: every check answers 503 until a poll is good"]
+    assert await logged(passed=6) == []
+    node.feed.broken = False
+    assert await logged() == ["fresh again"]
+    assert await logged() == []
+
+
+async def test_only_a_full_load_that_was_not_planned_is_logged(node: Node, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.ERROR, "sealring.follower")
+    await node.follower.poll()
+    assert caplog.records == []
+    node.feed.incarnation = "second life"
+    await node.follower.poll()
+    assert [(record.message, record.sealring["cause"]) for record in caplog.records] == [  # type: ignore[attr-defined]
+        ("following anew from a full load", "incarnation")
+    ]
+
+
+async def test_f5_freshness_counts_from_the_start_of_a_poll_that_had_to_load_everything(node: Node) -> None:
+    await node.follower.poll()
+    node.feed.incarnation = "second life"
+    node.feed.while_answering = lambda: node.clock.pass_seconds(2)
+    assert await node.follower.poll()
+    assert node.feed.asked == [None, 0, None]
+    assert node.follower.node.lag == 4
+
+
+async def test_n11_a_follower_whose_event_loop_goes_on_without_it_polls_no_more(node: Node) -> None:
+    await node.follower.start()
+    tasks = node.follower._tasks
+    node.follower.abandon()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert [task.cancelled() for task in tasks] == [True, True]
+    await node.follower.stop()

@@ -38,8 +38,8 @@ def _half(text: str) -> bytes:
 
 
 def step_us(bucket: Bucket) -> int:
-    """How far one attempt moves the bucket's empty moment, in microseconds."""
-    return max(1, bucket.rate.window_seconds * MICROSECONDS // bucket.rate.limit)
+    """How far one attempt moves the bucket's empty moment, in microseconds: 1 at least, by the bounds of a rate."""
+    return bucket.rate.window_seconds * MICROSECONDS // bucket.rate.limit
 
 
 def horizon_us(buckets: Sequence[Bucket], now: int) -> int:

@@ -1,0 +1,136 @@
+"""Which modules hold checks, which tests must fail without each, and which survivors are no gap."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+# the differential test is left out: a named test must fail, not a lucky draw
+_JWT_TESTS = (
+    "tests/attacks/test_j_tokens.py",
+    *(f"tests/jwt/test_{name}.py" for name in ("verifier", "claims", "key_set")),
+    *(f"tests/jwt/test_{name}.py" for name in ("one_shot", "base64url", "compact", "strict_json", "sign")),
+    *(f"tests/jwt/test_{name}.py" for name in ("durations", "algorithms", "remote_key_set", "keys", "new_key_type")),
+    "tests/verifier/test_remote_keys.py",
+    "tests/vectors",
+)
+
+
+def _jwt(nearest: str) -> tuple[str, ...]:
+    """All tests of the token layer, those that most likely fail first."""
+    return (nearest, *(file for file in _JWT_TESTS if file != nearest))
+
+
+_ROUTES = "tests/http/routes/test_refusals.py"
+
+TESTS: Mapping[str, tuple[str, ...]] = {
+    **{
+        f"jwt/{name}": _jwt(f"tests/jwt/test_{name}.py")
+        for name in (
+            "compact",
+            "claims",
+            "verifier",
+            "key_set",
+            "base64url",
+            "strict_json",
+            "algorithms",
+            "keys",
+            "remote_key_set",
+            "durations",
+            "one_shot",
+        )
+    },
+    **{f"jwt/{name}": _jwt("tests/jwt/test_sign.py") for name in ("headers", "signing")},
+    **{
+        f"jwt/{name}": _jwt("tests/jwt/test_keys.py")
+        for name in ("jwk", "pem", "key_confusion", *(f"key_types/{kind}" for kind in ("oct", "rsa", "ec", "okp")))
+    },
+    **{f"jwt/{name}": _jwt("tests/jwt/test_verifier.py") for name in ("pipeline", "policy", "selection")},
+    "sessions/access_token": ("tests/sessions/test_access_token.py", "tests/verifier/test_principal.py"),
+    "sessions/csrf": ("tests/sessions/test_csrf.py",),
+    "sessions/grant": ("tests/sessions/test_grant.py",),
+    "sessions/lifetimes": ("tests/sessions/test_lifetimes.py",),
+    "sessions/refresh": ("tests/sessions/test_refresh.py",),
+    "sessions/refresh_token": ("tests/sessions/test_refresh_token.py",),
+    "sessions/session_cookie": ("tests/sessions/test_session_cookie.py",),
+    "revocation/compact_set": ("tests/revocation/test_view.py",),
+    "revocation/expiring_set": ("tests/revocation/test_view.py",),
+    "revocation/view": ("tests/revocation/test_view.py",),
+    "signing_keys/lifecycle": ("tests/signing_keys/test_lifecycle.py",),
+    **{
+        f"rate_limits/{name}": ("tests/rate_limits/test_buckets.py",)
+        for name in ("blocked", "bucket", "buckets", "device_cookie", "networks", "rate")
+    },
+    "rate_limits/gcra": ("tests/rate_limits/test_gcra.py",),
+    **{
+        f"verifier/{name}": ("tests/verifier/test_follower.py", "tests/verifier/test_heartbeat.py")
+        for name in ("follower", "node_state")
+    },
+    "verifier/remote_keys": ("tests/verifier/test_remote_keys.py",),
+    "accounts/consequences": ("tests/accounts/test_consequences.py",),
+    "accounts/names": ("tests/accounts/test_names.py",),
+    **{f"accounts/{name}": ("tests/accounts/test_passwords.py",) for name in ("passwords", "policy")},
+    "audit/event": ("tests/audit/test_events.py",),
+    **{
+        f"http/{name}": (f"tests/http/test_{name}.py",)
+        for name in ("credentials", "fetch_metadata", "cookies", "client_address", "body", "authenticate")
+    },
+    "http/protected_paths": ("tests/http/test_protected_paths.py", "tests/attacks/test_n_paths.py"),
+    "http/auth_path": ("tests/attacks/test_n_prefix.py", "tests/http/routes/test_mounting.py"),
+    "http/pipeline": (_ROUTES,),
+    "issuer/commit": ("tests/issuer/test_commit.py",),
+    **{
+        f"authentication/{name}": (f"tests/authentication/test_{name}.py",)
+        for name in ("decision", "one_time", "pending")
+    },
+    "authentication/method": ("tests/authentication/test_decision.py",),
+}
+"""Module → the files whose tests must fail, the nearest first."""
+
+EQUIVALENT: Mapping[tuple[str, str, str], str] = {
+    (
+        "jwt/compact",
+        "operand 1 of Or",
+        'token.count(".") != 2',
+    ): "too many or too few parts are no base64 either; this says it better",
+    ("jwt/pipeline", "operand 0 of Or", "known or _read_new_header("): "a header that is known is read again: slower",
+    ("jwt/selection", "operand 0 of Or", "current is None"): "no key is bound to an algorithm named None",
+    ("jwt/durations", "operand 0 of Or", "shape is None"): "for the type alone: without a shape there is no scale",
+    ("jwt/selection", "operand 0 of And", "ours.get(kid)"): "no key is named None",
+    ("jwt/claims", "operand 1 of Or", "more <= claims.keys()"): "the long way answers the same",
+    ("jwt/compact", "operand 0 of Or", "unique = "): "printing back proves the same: slower",
+    ("jwt/compact", "operand 1 of Or", "unique = "): "the long way answers the same",
+    (
+        "jwt/strict_json",
+        "raise -> pass",
+        "sys.set_int_max_str_digits",
+    ): "the digits are bounded before, unless an application lowers it",
+    ("jwt/claims", "operand 1 of Or", "more = frozenset("): "an empty set is in every token's names: slower",
+    (
+        "verifier/remote_keys",
+        "operand 1 of Or",
+        'hostname or ""',
+    ): "for the type alone: a URL that is accepted has a host",
+    (
+        "sessions/refresh",
+        "raise -> pass",
+        "no child was minted",
+    ): "for the type alone: no window opens before a child was minted",
+    (
+        "signing_keys/lifecycle",
+        "operand 0 of And",
+        "current is not None and current.kid",
+    ): "for the type alone: a key of the ring that may sign has one that signs beside it, or is it",
+    (
+        "verifier/node_state",
+        "operand 1 of Or",
+        "loaded.add(self._committed_here",
+    ): "for the type alone: a reload that finishes has begun",
+    ("revocation/compact_set", "if -> pass", "win32"): "another platform",
+    (
+        "revocation/compact_set",
+        "if -> pass",
+        "if not self._filter[",
+    ): "without the filter the tables are searched: slower; scripts/bench measures it",
+    ("revocation/compact_set", "if -> pass", "if not self._dropped_bits"): "nothing to clear: slower",
+}
+"""Module, what was deleted, a piece of the line → why no test can tell it from the original."""
