@@ -8,14 +8,35 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from inspect import getdoc
 from itertools import groupby
 from pathlib import Path
+from typing import get_args
 
+import msgspec
+from msgspec import Struct
+
+from sealring.accounts.changes import (
+    AccountChange,
+    CredentialAdded,
+    CredentialRemoved,
+    Deletion,
+    PasswordChange,
+    ScopesChange,
+    StatusChange,
+)
+from sealring.accounts.consequences import EndAll, Nothing, RaiseEpoch, consequence
+from sealring.accounts.credential import Credential
 from sealring.audit.event import EVENTS
+from sealring.authentication.method import METHODS
+from sealring.http.endpoint import Endpoint, Form
 from sealring.http.problems import ANSWERS
+from sealring.http.routes import ENDPOINTS, HEALTH, METRICS
+from sealring.jwt.algorithms import ALGORITHMS
 from sealring.sessions.access_token import CLAIMS
 from sealring.sessions.session import END_CAUSES
 from sealring.settings import SETTINGS
+from sealring.settings.table import AlgorithmName
 from sealring.signing_keys.lifecycle import KEY_STATES
 
 ROOT = Path(__file__).parents[1]
@@ -45,12 +66,18 @@ def settings() -> str:
     )
 
 
+def code(words: Iterable[str]) -> str:
+    """Words of the code, one after the other."""
+    return ", ".join(f"`{word}`" for word in words)
+
+
+def yes(value: object) -> str:
+    """A cell of a column whose head is the question."""
+    return "yes" if value else ""
+
+
 def events() -> str:
     """The kinds of audit events."""
-
-    def code(words: Iterable[str]) -> str:
-        return ", ".join(f"`{word}`" for word in words)
-
     return table(
         ("kind", "level", "meaning", "fields", "causes", "detail"),
         (
@@ -104,7 +131,146 @@ def errors() -> str:
     )
 
 
+def routes() -> str:
+    """The routes of ours, as http/routes.py has them; what each does is the first paragraph of its docstring."""
+    rows = [("/auth", one) for one in ENDPOINTS] + [("", one) for one in (*HEALTH, *METRICS)]
+    return table(
+        ("route", "for", "reads", "answers", "does"),
+        (
+            (
+                f"`{one.method} {prefix}{one.path}`",
+                "users" if one.caller else "anybody",
+                read_by(one),
+                answered_by(one),
+                " ".join((getdoc(one.run) or "").partition("\n\n")[0].split()),
+            )
+            for prefix, one in rows
+        ),
+    )
+
+
+def read_by(endpoint: Endpoint) -> str:
+    """What an endpoint reads: the members of the body, and of the query."""
+    found = []
+    match endpoint.reads:
+        case None:
+            pass
+        case Form():
+            form = endpoint.reads.schema(True)  # noqa: FBT003 - with the password grant: all that it may read
+            found.append(f"form: {code(form['properties'])}")
+        case kind:
+            found.append(f"`{members(kind)}`" + (", or nothing" if endpoint.optional else ""))
+    if endpoint.query is not None:
+        for one in msgspec.structs.fields(endpoint.query):
+            values = [value for part in get_args(one.type) for value in get_args(part)]
+            found.append(f"`?{one.encode_name}={'|'.join(values)}`")
+    return ", ".join(found)
+
+
+def answered_by(endpoint: Endpoint) -> str:
+    """What a success is."""
+    return ", ".join(
+        f"{status} `{kind.__name__}`" if kind is not None else str(status) for status, kind in endpoint.answers.items()
+    )
+
+
+def members(kind: type[Struct]) -> str:
+    """The members of a JSON object; `?` marks those that may be left out."""
+    names = (f'"{one.encode_name}"' + ("" if one.required else "?") for one in msgspec.structs.fields(kind))
+    return "{" + ", ".join(names) + "}"
+
+
+def bodies() -> str:
+    """The JSON objects that routes answer with."""
+    found: dict[type[Struct], None] = {}
+    waiting = [kind for one in (*ENDPOINTS, *HEALTH) for kind in one.answers.values() if kind is not None]
+    while waiting:
+        kind = waiting.pop(0)
+        found[kind] = None
+        types = [one.type for one in msgspec.structs.fields(kind)]
+        inside = [part for one in types for part in (one, *get_args(one))]
+        waiting += [
+            part for part in inside if isinstance(part, type) and issubclass(part, Struct) and part not in found
+        ]
+    return table(("answer", "members"), ((f"`{kind.__name__}`", f"`{members(kind)}`") for kind in found))
+
+
+def algorithms() -> str:
+    """The algorithms of tokens."""
+    return table(
+        ("`alg`", "what it is", "JWK", "hash", "as `SEALRING_ALGORITHM`"),
+        (
+            (
+                f"`{name}`",
+                (getdoc(type(row)) or "").partition("\n")[0],
+                ", ".join(f"`{member}={value}`" for member, value in row.kind.items()),
+                digest.name.upper().replace("SHA", "SHA-") if (digest := getattr(row, "digest", None)) else "",
+                yes(name in get_args(AlgorithmName)),
+            )
+            for name, row in ALGORITHMS.items()
+        ),
+    )
+
+
+CHANGES: tuple[tuple[str, AccountChange], ...] = (
+    ("a new password", PasswordChange(old_hash=None, new_hash="")),
+    ("a new password, and the user keeps one session", PasswordChange(old_hash=None, new_hash="", keep_session="kept")),
+    ("the same password, hashed again at a login", PasswordChange(old_hash="", new_hash="", ends_sessions=False)),
+    ("disabled", StatusChange(status="disabled")),
+    ("enabled", StatusChange(status="active")),
+    ("other scopes", ScopesChange(scopes=())),
+    ("deleted", Deletion()),
+    (
+        "a credential added",
+        CredentialAdded(credential=Credential(id="", account_id="", method="", created_at=0), epoch=0),
+    ),
+    ("a credential removed", CredentialRemoved(credential_id="", epoch=0)),
+)
+"""One example at least of each kind of change; what it revokes is asked of the code."""
+
+
+def consequences() -> str:
+    """What a change of an account revokes."""
+
+    def effect(change: AccountChange) -> tuple[str, str]:
+        match consequence(change):
+            case EndAll(keep=None):
+                return "all end", "revoked"
+            case EndAll():
+                return "all others end; this one gets another refresh token", "revoked; outdated those of this session"
+            case RaiseEpoch():
+                return "go on", "outdated: the next refresh brings new ones"
+            case Nothing():
+                return "go on", "stay valid"
+
+    return table(("change", "sessions", "access tokens"), ((words, *effect(change)) for words, change in CHANGES))
+
+
+def methods() -> str:
+    """The ways to log in."""
+    return table(
+        ("method", "`amr`", "factors", "first step", "later step", "resists phishing", "used up by one proof"),
+        (
+            (
+                f"`{row.name}`",
+                code(sorted(row.amr)),
+                ", ".join(sorted(row.factors)),
+                yes(row.first),
+                yes(row.second),
+                yes(row.phishing_resistant),
+                yes(row.single_use),
+            )
+            for row in METHODS
+        ),
+    )
+
+
 TABLES: Mapping[str, Callable[[], str]] = {
+    "routes": routes,
+    "bodies": bodies,
+    "algorithms": algorithms,
+    "consequences": consequences,
+    "methods": methods,
     "settings": settings,
     "events": events,
     "claims": claims,

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 
-from scripts.write_tables import MARKS, ROOT, TABLES, pages, written
+from scripts.write_tables import CHANGES, MARKS, ROOT, TABLES, pages, written
+from sealring.accounts.changes import AccountChange
 
 
 @pytest.mark.parametrize("page", [str(page.relative_to(ROOT)) for page in pages()])
@@ -22,3 +25,7 @@ def test_no_mark_is_written_in_another_way() -> None:
     for page in pages():
         text = page.read_text(encoding="utf-8")
         assert text.count("scripts/docs -->") == text.count("<!-- end -->") == len(MARKS.findall(text)), page
+
+
+def test_every_kind_of_account_change_has_an_example() -> None:
+    assert {type(change) for _, change in CHANGES} == set(get_args(AccountChange))

@@ -1,14 +1,7 @@
 """What each change of an account revokes, decided once for every store (I7). Pure.
 
-| change | sessions | access tokens |
-|---|---|---|
-| password | all end, except one that the user keeps, which is renewed | dead |
-| rehash at login (`ends_sessions=False`) | go on | stay valid |
-| disable | all end | dead |
-| enable | none comes back (I5) | stay as they are |
-| scopes | go on, and get the new scopes at their next refresh | outdated |
-| delete | all end | dead |
-| credential added or removed | go on; logins in flight prove anew (U13) | outdated |
+`consequence` is the table; docs/sessions.md shows it. Enabling brings no session back (I5). A credential more or less
+makes logins in flight prove anew, since the epoch rises (U13).
 """
 
 from __future__ import annotations

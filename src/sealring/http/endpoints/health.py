@@ -20,7 +20,7 @@ async def alive(_: Call[None]) -> Alive:
 
 
 async def ready(call: Call[None]) -> Ready:
-    """Fresh enough to check tokens, else 503 (D7)."""
+    """Fresh enough to check tokens, else 503."""
     node = call.service.node
     if not node.is_fresh:
         raise Stale(node.retry_after, node.last_error)  # the cause is for the log alone
