@@ -1,8 +1,9 @@
 """Writes what of the browser client follows from other files: the types of its bodies, and the script that is served.
 
-`clients/js/src` is the source. `bodies.js` is made from the table of endpoints. `/auth/client.js` is its modules in one
-file, so that a page without a bundler asks for one script and a server needs no Node: imports between modules go, and
-what is exported is what the package exports, and the functions of `served.js`. A test says when either is out of date.
+`clients/js/src` is the source. `types/bodies.d.ts` is made from the table of endpoints. `/auth/client.js` is the
+modules in one file, so that a page without a bundler asks for one script and a server needs no Node: imports between
+modules go, and what is exported is what the package exports, and the functions of `served.js`. A test says when either
+is out of date.
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ from sealring.http.routes import ENDPOINTS
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "clients" / "js" / "src"
+BODIES = ROOT / "clients" / "js" / "types" / "bodies.d.ts"
 SERVED = ROOT / "src" / "sealring" / "http" / "static" / "client.js"
 MODULES = ("errors", "credentials", "page", "client", "served")
 """Each after those that it imports."""
 
 BODIES_HEAD = """\
-// @ts-check
 /**
  * The JSON bodies of the auth routes. Written by scripts/docs from the table of endpoints: change it there.
  */
@@ -45,7 +46,7 @@ _TYPES = {
 _IMPORT = re.compile(r"^import \{[^}]*\} from \"\./[a-z]+\.js\";\n", re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=\w)", re.MULTILINE)
 _REEXPORT = re.compile(r"^export \{([^}]*)\} from ", re.MULTILINE)
-_TYPE_IMPORT = re.compile(r"^/\*\* @typedef \{import\(\"\./[a-z]+\.js\"\)\.(\w+)\} \1 \*/\n", re.MULTILINE)
+_TYPE_IMPORT = re.compile(r"^/\*\* @typedef \{import\(\"[./a-z]+\.js\"\)\.(\w+)\} \1 \*/\n", re.MULTILINE)
 
 
 def read_bodies() -> Mapping[str, Any]:
@@ -77,25 +78,25 @@ def type_of(schema: Mapping[str, Any]) -> str:
     return found
 
 
-def typedef(name: str, schema: Mapping[str, Any], *, is_read: bool) -> str:
-    """One body as a type of JSDoc. A client may leave out what has a default; the server never writes it as null."""
+def declaration(name: str, schema: Mapping[str, Any], *, is_read: bool) -> str:
+    """The type of one body. A client may leave out what has a default; the server never writes it as null."""
     description = str(schema.get("description", name)).partition("\n\n")[0]
-    lines = ["/**", f" * {description}", f" * @typedef {{object}} {name}"]
+    lines = [f"/** {description} */", f"export type {name} = {{"]
     for field, of in schema["properties"].items():
         kind = type_of(of)
         if field in schema.get("required", ()):
-            lines.append(f" * @property {{{kind}}} {field}")
+            lines.append(f"  {field}: {kind};")
         else:
-            lines.append(f" * @property {{{kind if is_read else kind.removesuffix(' | null')}}} [{field}]")
-    return "\n".join([*lines, " */", ""])
+            lines.append(f"  {field}?: {kind if is_read else kind.removesuffix(' | null')};")
+    return "\n".join([*lines, "};", ""])
 
 
 def bodies() -> str:
-    """`bodies.js`, as the table is now."""
+    """`bodies.d.ts`, as the table is now."""
     read = read_bodies()
     several = sorted({**components(ENDPOINTS), **read}.items())
-    types = [typedef(name, schema, is_read=name in read) for name, schema in several]
-    return BODIES_HEAD + "\n".join(types) + "\nexport {};\n"
+    types = [declaration(name, schema, is_read=name in read) for name, schema in several]
+    return BODIES_HEAD + "\n".join(types)
 
 
 def served(modules: Iterable[str] = MODULES) -> str:
@@ -111,7 +112,7 @@ def served(modules: Iterable[str] = MODULES) -> str:
     return re.sub(r"\n{3,}", "\n\n", text)
 
 
-WRITTEN = {SOURCE / "bodies.js": bodies, SERVED: served}
+WRITTEN = {BODIES: bodies, SERVED: served}
 
 if __name__ == "__main__":
     for path, write in WRITTEN.items():

@@ -28,10 +28,10 @@ import {
 } from "./errors.js";
 import { followPage, isHidden, readBase, readOrigin } from "./page.js";
 
-/** @typedef {import("./bodies.js").User} User */
-/** @typedef {import("./bodies.js").Tokens} Tokens */
-/** @typedef {import("./bodies.js").Me} Me */
-/** @typedef {import("./bodies.js").PasswordChangeRequest} PasswordChangeRequest */
+/** @typedef {import("../types/bodies.js").User} User */
+/** @typedef {import("../types/bodies.js").Tokens} Tokens */
+/** @typedef {import("../types/bodies.js").Me} Me */
+/** @typedef {import("../types/bodies.js").PasswordChangeRequest} PasswordChangeRequest */
 /** @typedef {import("./errors.js").IdentityChange} IdentityChange */
 /**
  * Why the service does not answer just now; `retryAt` (Unix milliseconds) is when it will be asked again.

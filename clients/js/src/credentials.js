@@ -7,7 +7,7 @@
  * that lasts for weeks.
  */
 
-/** @typedef {import("./bodies.js").Tokens} Tokens */
+/** @typedef {import("../types/bodies.js").Tokens} Tokens */
 /** @typedef {Pick<Tokens, "access_token" | "refresh_token" | "csrf_token" | "device">} Held */
 
 const SAFE_METHODS = new Set(["GET", "HEAD", "OPTIONS"]);

@@ -5,7 +5,7 @@
  * No error holds a token, a password or a cookie.
  */
 
-/** @typedef {import("./bodies.js").User} User */
+/** @typedef {import("../types/bodies.js").User} User */
 /** @typedef {{before: User, now: User}} IdentityChange whose this page was, and whose the cookies are now */
 
 /** An answer that refuses: the members of RFC 9457, and `retryAfter` in seconds (0 when the server names none). */

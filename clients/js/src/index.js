@@ -10,16 +10,16 @@
 /** @typedef {import("./client.js").State} State */
 /** @typedef {import("./client.js").Trouble} Trouble */
 /** @typedef {import("./errors.js").IdentityChange} IdentityChange */
-/** @typedef {import("./bodies.js").LoginRequest} LoginRequest */
-/** @typedef {import("./bodies.js").ManySessions} ManySessions */
-/** @typedef {import("./bodies.js").Me} Me */
-/** @typedef {import("./bodies.js").OneSession} OneSession */
-/** @typedef {import("./bodies.js").PasswordChangeRequest} PasswordChangeRequest */
-/** @typedef {import("./bodies.js").Refresh} Refresh */
-/** @typedef {import("./bodies.js").Registration} Registration */
-/** @typedef {import("./bodies.js").SealringProblem} SealringProblem */
-/** @typedef {import("./bodies.js").Tokens} Tokens */
-/** @typedef {import("./bodies.js").User} User */
+/** @typedef {import("../types/bodies.js").LoginRequest} LoginRequest */
+/** @typedef {import("../types/bodies.js").ManySessions} ManySessions */
+/** @typedef {import("../types/bodies.js").Me} Me */
+/** @typedef {import("../types/bodies.js").OneSession} OneSession */
+/** @typedef {import("../types/bodies.js").PasswordChangeRequest} PasswordChangeRequest */
+/** @typedef {import("../types/bodies.js").Refresh} Refresh */
+/** @typedef {import("../types/bodies.js").Registration} Registration */
+/** @typedef {import("../types/bodies.js").SealringProblem} SealringProblem */
+/** @typedef {import("../types/bodies.js").Tokens} Tokens */
+/** @typedef {import("../types/bodies.js").User} User */
 
 export { Client } from "./client.js";
 export { CookiesBlocked, IdentityChanged, Problem, WrongBase, WrongRefreshPath } from "./errors.js";

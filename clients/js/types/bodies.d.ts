@@ -1,112 +1,103 @@
 /**
- * `POST /login`; `device` is what an earlier answer said, for clients without cookies.
+ * The JSON bodies of the auth routes. Written by scripts/docs from the table of endpoints: change it there.
  */
+
+/** `POST /login`; `device` is what an earlier answer said, for clients without cookies. */
 export type LoginRequest = {
-    username: string;
-    password: string;
-    delivery?: "body" | "cookie";
-    device?: string | null;
+  username: string;
+  password: string;
+  delivery?: "body" | "cookie";
+  device?: string | null;
 };
-/**
- * The live sessions of a user, newest first.
- */
+
+/** The live sessions of a user, newest first. */
 export type ManySessions = {
-    sessions: Array<OneSession>;
+  sessions: Array<OneSession>;
 };
-/**
- * Who is asking, by which session, with which claims.
- */
+
+/** Who is asking, by which session, with which claims. */
 export type Me = {
-    id: string;
-    username: string | null;
-    email: string | null;
-    scopes: Array<string>;
-    session: OneSession;
-    claims: Record<string, any>;
-    expires_in: number;
-    csrf_token?: string;
+  id: string;
+  username: string | null;
+  email: string | null;
+  scopes: Array<string>;
+  session: OneSession;
+  claims: Record<string, any>;
+  expires_in: number;
+  csrf_token?: string;
 };
-/**
- * A session, as its owner sees it. Times are Unix seconds.
- */
+
+/** A session, as its owner sees it. Times are Unix seconds. */
 export type OneSession = {
-    id: string;
-    device: string;
-    address: string;
-    created_at: number;
-    last_seen_at: number;
-    expires_at: number;
-    current: boolean;
+  id: string;
+  device: string;
+  address: string;
+  created_at: number;
+  last_seen_at: number;
+  expires_at: number;
+  current: boolean;
 };
-/**
- * `POST /password`.
- */
+
+/** `POST /password`. */
 export type PasswordChangeRequest = {
-    current: string;
-    new: string;
+  current: string;
+  new: string;
 };
-/**
- * `POST /refresh` without cookies, and `POST /logout` with nothing else in hand.
- */
+
+/** `POST /refresh` without cookies, and `POST /logout` with nothing else in hand. */
 export type Refresh = {
-    refresh_token: string;
+  refresh_token: string;
 };
-/**
- * `POST /register`.
- */
+
+/** `POST /register`. */
 export type Registration = {
-    username: string;
-    password: string;
-    email?: string | null;
-    delivery?: "body" | "cookie";
+  username: string;
+  password: string;
+  email?: string | null;
+  delivery?: "body" | "cookie";
 };
-/**
- * RFC 9457 §3, with our stable `code`. `type` is "about:blank", so `title` is the status's own phrase.
- */
+
+/** RFC 9457 §3, with our stable `code`. `type` is "about:blank", so `title` is the status's own phrase. */
 export type SealringProblem = {
-    title: string;
-    status: number;
-    detail: string;
-    code: string;
-    errors?: Array<SealringProblemField>;
-    type: string;
+  title: string;
+  status: number;
+  detail: string;
+  code: string;
+  errors?: Array<SealringProblemField>;
+  type: string;
 };
-/**
- * One field that could not be accepted.
- */
+
+/** One field that could not be accepted. */
 export type SealringProblemField = {
-    field: string;
-    reason: string;
+  field: string;
+  reason: string;
 };
-/**
- * RFC 6749 §5.2; where it has no code for the cause, the members of problem details too.
- */
+
+/** RFC 6749 §5.2; where it has no code for the cause, the members of problem details too. */
 export type TokenRefusal = {
-    error: string;
-    error_description: string;
-    code?: string;
+  error: string;
+  error_description: string;
+  code?: string;
 };
-/**
- * Tokens, or, when cookies carry them, what a page needs beside the cookies. Lives in seconds.
- */
+
+/** Tokens, or, when cookies carry them, what a page needs beside the cookies. Lives in seconds. */
 export type Tokens = {
-    expires_in: number;
-    scope: string;
-    access_token?: string;
-    token_type?: "Bearer";
-    refresh_token?: string;
-    refresh_expires_in: number;
-    csrf_token?: string;
-    refresh_path?: string;
-    device?: string;
-    user?: User;
+  expires_in: number;
+  scope: string;
+  access_token?: string;
+  token_type?: "Bearer";
+  refresh_token?: string;
+  refresh_expires_in: number;
+  csrf_token?: string;
+  refresh_path?: string;
+  device?: string;
+  user?: User;
 };
-/**
- * The account, as its owner sees it.
- */
+
+/** The account, as its owner sees it. */
 export type User = {
-    id: string;
-    username: string | null;
-    email: string | null;
-    scopes: Array<string>;
+  id: string;
+  username: string | null;
+  email: string | null;
+  scopes: Array<string>;
 };

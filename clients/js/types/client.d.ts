@@ -59,10 +59,10 @@ export class Client {
     check(): Promise<void>;
     #private;
 }
-export type User = import("./bodies.js").User;
-export type Tokens = import("./bodies.js").Tokens;
-export type Me = import("./bodies.js").Me;
-export type PasswordChangeRequest = import("./bodies.js").PasswordChangeRequest;
+export type User = import("../types/bodies.js").User;
+export type Tokens = import("../types/bodies.js").Tokens;
+export type Me = import("../types/bodies.js").Me;
+export type PasswordChangeRequest = import("../types/bodies.js").PasswordChangeRequest;
 export type IdentityChange = import("./errors.js").IdentityChange;
 /**
  * Why the service does not answer just now; `retryAt` (Unix milliseconds) is when it will be asked again.

@@ -38,5 +38,5 @@ export class BodyCredentials {
     attach(request: Request, _isLook?: boolean): Request;
     #private;
 }
-export type Tokens = import("./bodies.js").Tokens;
+export type Tokens = import("../types/bodies.js").Tokens;
 export type Held = Pick<Tokens, "access_token" | "refresh_token" | "csrf_token" | "device">;

@@ -14,7 +14,7 @@ export function readBody<T>(answer: Response): Promise<T>;
  *
  * No error holds a token, a password or a cookie.
  */
-/** @typedef {import("./bodies.js").User} User */
+/** @typedef {import("../types/bodies.js").User} User */
 /** @typedef {{before: User, now: User}} IdentityChange whose this page was, and whose the cookies are now */
 /** An answer that refuses: the members of RFC 9457, and `retryAfter` in seconds (0 when the server names none). */
 export class Problem extends Error {
@@ -36,8 +36,8 @@ export class Problem extends Error {
 export class IdentityChanged extends Error {
     /** @param {IdentityChange} change */
     constructor({ before, now }: IdentityChange);
-    before: import("./bodies.js").User;
-    now: import("./bodies.js").User;
+    before: import("../types/bodies.js").User;
+    now: import("../types/bodies.js").User;
 }
 /**
  * The server gave the refresh cookie a Path that does not cover the auth routes as this page sees them (attack N10): a
@@ -62,7 +62,7 @@ export class WrongBase extends Error {
     url: string;
 }
 export function saysNotNow(answer: Response): boolean;
-export type User = import("./bodies.js").User;
+export type User = import("../types/bodies.js").User;
 /**
  * whose this page was, and whose the cookies are now
  */

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.write_client import MODULES, SERVED, SOURCE, WRITTEN, read_bodies, served, type_of
+from scripts.write_client import BODIES, MODULES, SERVED, SOURCE, WRITTEN, read_bodies, served, type_of
 from sealring.http.endpoints.published import CLIENT
 from sealring.http.openapi import components
 from sealring.http.routes import ENDPOINTS
@@ -41,13 +41,13 @@ def test_no_two_modules_have_one_name_for_two_things() -> None:
 
 
 def test_every_body_of_the_table_has_a_type_with_its_fields() -> None:
-    text = SOURCE.joinpath("bodies.js").read_text(encoding="utf-8")
+    text = BODIES.read_text(encoding="utf-8")
     answered = components(ENDPOINTS)
     for name, schema in {**answered, **read_bodies()}.items():
-        (body,) = re.findall(rf"@typedef {{object}} {name}\n(.*?) \*/", text, re.DOTALL)
-        fields = re.findall(r"@property {(.*)} (\[?)(\w+)\]?\n", body)
-        assert [field for _, _, field in fields] == list(schema["properties"])
-        for kind, optional, field in fields:
+        (body,) = re.findall(rf"^export type {name} = {{\n(.*?)^}};$", text, re.DOTALL | re.MULTILINE)
+        fields = re.findall(r"^  (\w+)(\??): (.*);$", body, re.MULTILINE)
+        assert [field for field, _, _ in fields] == list(schema["properties"])
+        for field, optional, kind in fields:
             is_required = field in schema.get("required", ())
             assert (optional == "") == is_required, f"{name}.{field}"
             known = type_of(schema["properties"][field])
