@@ -2,10 +2,31 @@
  * The JSON bodies of the auth routes. Written by scripts/docs from the table of endpoints: change it there.
  */
 
+/** `POST /login/{method}/begin`: whose account it is, or `pending` from the step before. */
+export type LoginBeginRequest = {
+  response?: Record<string, any>;
+  pending?: string | null;
+  delivery?: "body" | "cookie";
+  device?: string | null;
+};
+
+/** What the client needs for the next step, such as a challenge, as the method says. */
+export type LoginBegun = {
+  challenge: Record<string, any>;
+};
+
 /** `POST /login`; `device` is what an earlier answer said, for clients without cookies. */
 export type LoginRequest = {
   username: string;
   password: string;
+  delivery?: "body" | "cookie";
+  device?: string | null;
+};
+
+/** `POST /login/{method}`: what the method reads as proof, and `pending` from the step before. */
+export type LoginStepRequest = {
+  response: Record<string, any>;
+  pending?: string | null;
   delivery?: "body" | "cookie";
   device?: string | null;
 };
@@ -64,6 +85,8 @@ export type SealringProblem = {
   detail: string;
   code: string;
   errors?: Array<SealringProblemField>;
+  pending?: string;
+  methods?: Array<string>;
   type: string;
 };
 
