@@ -8,17 +8,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from types import NoneType, UnionType
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from sealring.accounts.account import Account
+from sealring.accounts.names import MAX_EMAIL, MAX_RAW_NAME
+from sealring.accounts.passwords import FLOOR, MAX_RAW
 from sealring.errors import InvalidField
 from sealring.http.request_errors import InvalidFields
 from sealring.sessions.session import Session
 
 Delivery = Literal["body", "cookie"]
+
+# Bounds of what is new are said here and checked where all the rules are, in words for the user (`sealring.accounts`).
+# What only has to match (at a login, say) has none: any other length is as wrong as any other text (I11).
+NewUsername = Annotated[str, Meta(extra_json_schema={"minLength": 1, "maxLength": MAX_RAW_NAME})]
+NewPassword = Annotated[str, Meta(extra_json_schema={"minLength": FLOOR, "maxLength": MAX_RAW})]
+NewEmail = Annotated[str, Meta(extra_json_schema={"pattern": "^[^@]+@[^@]+$", "maxLength": MAX_EMAIL})]
+Seconds = Annotated[int, Meta(ge=0)]
+UnixTime = Annotated[int, Meta(ge=0, description="Unix seconds.")]
+SessionId = Annotated[str, Meta(pattern="^[A-Za-z0-9_-]{22}$")]
 
 S = TypeVar("S", bound=Struct)
 
@@ -40,9 +51,9 @@ class Written(Struct, frozen=True, omit_defaults=True, kw_only=True):
 class Registration(Read, frozen=True, kw_only=True):
     """`POST /register`."""
 
-    username: str
-    password: str
-    email: str | None = None
+    username: NewUsername
+    password: NewPassword
+    email: NewEmail | None = None
     delivery: Delivery = "body"
 
     __repr__ = Read.__repr__
@@ -93,7 +104,7 @@ class PasswordChangeRequest(Read, frozen=True, kw_only=True):
     """`POST /password`."""
 
     current: str
-    new: str
+    new: NewPassword
 
     __repr__ = Read.__repr__
 
@@ -124,12 +135,12 @@ class Tokens(Written, frozen=True, kw_only=True):
     `refresh_path` is the Path of the refresh cookie: a page that finds the auth routes elsewhere cannot refresh (N10).
     """
 
-    expires_in: int
+    expires_in: Seconds
     scope: str
     access_token: str | None = None
     token_type: Literal["Bearer"] | None = None
     refresh_token: str | None = None
-    refresh_expires_in: int
+    refresh_expires_in: Seconds
     csrf_token: str | None = None
     refresh_path: str | None = None
     device: str | None = None
@@ -149,12 +160,12 @@ class LoginBegun(Written, frozen=True, kw_only=True):
 class OneSession(Written, frozen=True, kw_only=True):
     """A session, as its owner sees it. Times are Unix seconds."""
 
-    id: str
+    id: SessionId
     device: str
     address: str
-    created_at: int
-    last_seen_at: int
-    expires_at: int
+    created_at: UnixTime
+    last_seen_at: UnixTime
+    expires_at: UnixTime
     current: bool
 
     __repr__ = Written.__repr__
@@ -188,7 +199,7 @@ class Me(Written, frozen=True, kw_only=True):
     scopes: list[str]
     session: OneSession
     claims: dict[str, Any]
-    expires_in: int
+    expires_in: Seconds
     csrf_token: str | None = None
 
     __repr__ = Written.__repr__
@@ -204,7 +215,7 @@ class Ready(Written, frozen=True, kw_only=True):
     """This node may check tokens; `lag_seconds` since the moment up to which every revocation is known."""
 
     status: Literal["ready"]
-    lag_seconds: float
+    lag_seconds: Annotated[float, Meta(ge=0)]
 
 
 class TokenRefusal(Written, frozen=True, kw_only=True):
@@ -247,6 +258,8 @@ def _wrong_fields(kind: type[Struct], given: Mapping[str, Any]) -> Iterator[Inva
 def _wanted(kind: Any) -> str:
     if get_origin(kind) in {Union, UnionType}:
         kind = next(one for one in get_args(kind) if one is not NoneType)
+    if get_origin(kind) is Annotated:
+        kind = get_args(kind)[0]
     if get_origin(kind) is Literal:
         return f"must be {' or '.join(map(repr, get_args(kind)))}"
     if get_origin(kind) is dict:
