@@ -262,3 +262,14 @@ async def test_d1_a_full_queue_refuses_what_costs_a_hash_and_nothing_else(visit:
     assert problem(flooded) == (503, "overloaded")
     assert (await visit.post(CODE, pending=pending, response={"code": code})).status_code == 200
     queue.free, queue.waiting = visit.auth.issuer.accounts._hasher.places, 0
+
+
+async def test_the_password_grant_says_that_it_cannot_ask_for_one_more_factor(visit: Visit) -> None:
+    answer = await visit.client.post("/auth/token", data=ANN | {"grant_type": "password"})
+    assert (answer.status_code, answer.json()) == (
+        400,
+        {
+            "error": "invalid_grant",
+            "error_description": "the account needs one more factor, which this grant cannot ask for",
+        },
+    )

@@ -13,8 +13,10 @@ import pytest
 import sealring
 from sealring import Sealring, jwt
 from sealring.accounts.account import Account
+from sealring.accounts.credential import Credential
 from sealring.authentication.client_info import ClientInfo
-from sealring.authentication.decision import PROOF_SECONDS
+from sealring.authentication.decision import PROOF_SECONDS, AuthenticationPolicy
+from sealring.authentication.method import METHODS
 from sealring.errors import (
     InvalidPendingLogin,
     InvalidRefreshToken,
@@ -166,7 +168,7 @@ async def test_it_is_worth_nothing_in_another_browser(desk: Desk) -> None:
     assert (await desk.code(pending.text, code)).account.name == "ann"
 
 
-@pytest.mark.parametrize("change", ["password", "scopes", "disable", "delete"])
+@pytest.mark.parametrize("change", ["password", "scopes", "disable", "delete", "credential"])
 async def test_i7_what_changes_between_the_steps_voids_the_first(desk: Desk, change: str) -> None:
     accounts = desk.auth.issuer.accounts
     account = await accounts.find("ann")
@@ -179,6 +181,9 @@ async def test_i7_what_changes_between_the_steps_voids_the_first(desk: Desk, cha
             await accounts.set_scopes(account.id, ("admin",))
         case "disable":
             await accounts.disable(account.id)
+        case "credential":
+            own = Credential(id="a", account_id=account.id, method="mailed-code", created_at=START)
+            await desk.auth.issuer.credentials.add(own, epoch=account.epoch, client=HERE)
         case _:
             await accounts.delete(account.id)
     with pytest.raises(InvalidPendingLogin):
@@ -204,8 +209,30 @@ async def test_of_several_that_bring_one_code_at_once_one_logs_in(desk: Desk) ->
     assert len(await desk.auth.issuer.sessions.list(None)) == 1
 
 
+def test_a_row_without_a_file_and_a_file_without_a_row_are_errors_at_the_start(clock: FrozenClock) -> None:
+    authenticator = cheap_sealring(clock=clock).issuer.logins.authenticator
+    mail = MailedCode(authenticator.store)
+    for policy, methods in (
+        (AuthenticationPolicy(methods=(*METHODS, mail.row)), authenticator.methods),
+        (AuthenticationPolicy(), (*authenticator.methods, mail)),
+        (AuthenticationPolicy(), ()),
+        (AuthenticationPolicy(), (*authenticator.methods, *authenticator.methods)),
+    ):
+        with pytest.raises(ValueError, match="one row and one file"):
+            replace(authenticator, policy=policy, methods=methods)
+
+
+def test_a_row_of_the_table_that_wiring_does_not_carry_out_is_an_error_at_the_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    row = replace(METHODS[0], name="forgotten")
+    monkeypatch.setattr("sealring.wiring.AuthenticationPolicy", lambda: AuthenticationPolicy(methods=(*METHODS, row)))
+    with pytest.raises(ValueError, match="rows are password, forgotten; files are password"):
+        cheap_sealring()
+
+
 def test_a_method_is_one_row_and_one_file() -> None:
-    """What was touched for this one: `tests/mailed_code.py`, and the two lists that `Desk` gives to the issuer."""
+    """What was touched for this one: `tests/mailed_code.py`, and the list that `Desk` gives to the issuer."""
     source = Path(sealring.__file__).parent
     for name in ("mailed-code", "MailedCode", "mailed_code"):
         assert [path.name for path in source.rglob("*.py") if name in path.read_text()] == []

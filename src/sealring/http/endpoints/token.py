@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from sealring.errors import AccountRefused, RefreshRefused, SealringError
+from sealring.errors import AccountRefused, RefreshRefused, SealringError, SecondFactorRequired
 from sealring.http.endpoint import Call, Response
 from sealring.http.problems import SECURITY_HEADERS, answer, row_of
 from sealring.http.request_errors import MalformedBody, UnsupportedGrant
@@ -29,6 +29,7 @@ _PASSWORD_MEMBERS: dict[str, Any] = {
 }
 
 _KNOWN: tuple[tuple[type[SealringError], str, str], ...] = (
+    (SecondFactorRequired, "invalid_grant", "the account needs one more factor, which this grant cannot ask for"),
     (AccountRefused, "invalid_grant", "the credentials or the refresh token are not valid"),
     (RefreshRefused, "invalid_grant", "the credentials or the refresh token are not valid"),
     (UnsupportedGrant, "unsupported_grant_type", ""),
