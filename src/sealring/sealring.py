@@ -38,6 +38,7 @@ from sealring.wiring import JWKS_MAX_AGE_SECONDS, wire
 
 if TYPE_CHECKING:
     from fastapi import APIRouter
+    from flask import Flask
     from prometheus_client import CollectorRegistry
     from starlette.requests import Request
     from starlette.responses import Response
@@ -243,10 +244,34 @@ class Sealring:
             app, authenticator=self._wsgi_authenticator(), protect=protect, invalid_status=invalid_status
         )
 
-    def _wsgi_app(self, endpoints: Iterable[Endpoint], otherwise: WsgiApp | None = None) -> WsgiAuthApp:
+    def init_app(self, app: Flask, *, protect: Protect = (), invalid_status: Literal[401, 403] = 401) -> None:
+        """Give a Flask application the auth routes (below `auth_path`), and refusals as problem details.
+
+        Views then use `require` and `current_principal` of `sealring.frameworks.flask`. `protect` and `invalid_status`
+        are as in `middleware`.
+
+        Raises:
+            ConfigurationError: it has a Sealring already, or this process has no threads (gevent).
+        """
+        from sealring.frameworks.flask import install  # noqa: PLC0415 - as `_router`
+
+        prefix = self.settings.auth_path.rstrip("/")
+        install(
+            app,
+            self._wsgi_authenticator(),
+            lambda inner: self._wsgi_app(ENDPOINTS, prefix, inner),
+            protect=protect,
+            invalid_status=invalid_status,
+        )
+
+    def _wsgi_app(
+        self, endpoints: Iterable[Endpoint], prefix: str = "", otherwise: WsgiApp | None = None
+    ) -> WsgiAuthApp:
         from sealring.frameworks.wsgi import AuthApp as WsgiAuthApp  # noqa: PLC0415 - as `_router`
 
-        return WsgiAuthApp(self._service(), self._wsgi_authenticator(), self._runner, endpoints, otherwise=otherwise)
+        return WsgiAuthApp(
+            self._service(), self._wsgi_authenticator(), self._runner, endpoints, prefix=prefix, otherwise=otherwise
+        )
 
     def _wsgi_authenticator(self) -> WsgiAuthenticator:
         from sealring.frameworks.wsgi import WsgiAuthenticator  # noqa: PLC0415 - as `_router`

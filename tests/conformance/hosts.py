@@ -8,6 +8,7 @@ from typing import Any
 import httpx2
 from anyio import to_thread
 from fastapi import FastAPI
+from flask import Flask
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
@@ -61,6 +62,11 @@ class WSGI(httpx2.AsyncBaseTransport):
         return httpx2.Response(answer.status_code, headers=answer.headers.raw, stream=httpx2.ByteStream(content))
 
 
+def transport_of(app: Any) -> httpx2.AsyncBaseTransport:
+    """How a client reaches a host of the table."""
+    return app if isinstance(app, WSGI) else httpx2.ASGITransport(app)
+
+
 def raw_wsgi(auth: Sealring) -> Any:
     """Mounted as PEP 3333 says: what stands before the routes is `SCRIPT_NAME`."""
     inner = auth.wsgi()
@@ -78,6 +84,12 @@ def wsgi_behind_the_middleware(auth: Sealring) -> Any:
     return WSGI(auth.wsgi_middleware(app._transport.app))
 
 
+def flask_app(auth: Sealring) -> Any:
+    app = Flask(__name__)
+    auth.init_app(app)
+    return WSGI(app)
+
+
 HOSTS: dict[str, Callable[[Sealring], Any]] = {
     "raw ASGI": raw_asgi,
     "Starlette mount": starlette_mount,
@@ -86,4 +98,5 @@ HOSTS: dict[str, Callable[[Sealring], Any]] = {
     "FastAPI inside Starlette": fastapi_inside_starlette,
     "raw WSGI": raw_wsgi,
     "WSGI middleware": wsgi_behind_the_middleware,
+    "Flask": flask_app,
 }

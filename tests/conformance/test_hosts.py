@@ -12,7 +12,7 @@ import httpx2
 import pytest
 
 from sealring import Sealring
-from tests.conformance.hosts import HOSTS, WSGI
+from tests.conformance.hosts import HOSTS, WSGI, transport_of
 from tests.serving import PASSWORD, bearer, cheap_sealring, cookie_line
 
 pytestmark = pytest.mark.anyio
@@ -126,8 +126,10 @@ VOLATILE = {"date", "set-cookie", "etag", "content-length"}
 async def asked(request: pytest.FixtureRequest) -> AsyncIterator[tuple[Sealring, httpx2.AsyncClient]]:
     auth = cheap_sealring()
     app = HOSTS[request.param](auth)
-    transport = app if isinstance(app, httpx2.AsyncBaseTransport) else httpx2.ASGITransport(app)
-    async with auth.lifespan(), httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000") as client:
+    async with (
+        auth.lifespan(),
+        httpx2.AsyncClient(transport=transport_of(app), base_url="http://127.0.0.1:8000") as client,
+    ):
         yield auth, client
 
 

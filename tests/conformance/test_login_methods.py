@@ -11,7 +11,7 @@ import pytest
 from sealring import Sealring, jwt
 from sealring.authentication.decision import PROOF_SECONDS
 from tests.clocks import START, FrozenClock
-from tests.conformance.hosts import HOSTS
+from tests.conformance.hosts import HOSTS, transport_of
 from tests.mailed_code import MailedCode, mailbox, mailed_login
 from tests.serving import PASSWORD, cheap_sealring, problem
 
@@ -33,7 +33,7 @@ class Visit:
         self.client = self.another()
 
     def another(self) -> httpx2.AsyncClient:
-        transport = httpx2.ASGITransport(self.app)
+        transport = transport_of(self.app)
         return httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000")
 
     async def post(self, path: str, client: httpx2.AsyncClient | None = None, /, **body: Any) -> httpx2.Response:
@@ -228,7 +228,7 @@ async def test_a_method_that_is_not_in_use_is_not_found_before_the_body_is_read(
 async def test_with_the_password_alone_these_routes_serve_the_password(host: Callable[[Sealring], Any]) -> None:
     auth = cheap_sealring()
     app = host(auth)
-    transport = httpx2.ASGITransport(app)
+    transport = transport_of(app)
     async with auth.lifespan(), httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000") as client:
         await auth.issuer.accounts.create("ann", PASSWORD, email="ann@example.com")
         assert (await client.post("/auth/login", json=ANN)).status_code == 200

@@ -7,9 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sealring import Principal
+from sealring.errors import Expired
+from sealring.http.authenticate import RequestAuthenticator
 from sealring.http.client_address import client_address
 from sealring.http.client_info import scope_of
-from sealring.http.environ import is_environ, scope_of_environ
+from sealring.http.environ import credential_scope, is_environ, scope_of_environ
 
 
 def environ(**values: Any) -> dict[str, Any]:
@@ -120,3 +123,27 @@ def test_a_request_of_a_wsgi_framework_has_a_scope() -> None:
     assert not is_environ({"type": "http", "headers": []})
     with pytest.raises(TypeError, match="request must be a request, its ASGI scope or its WSGI environ, not object"):
         scope_of(object())  # type: ignore[arg-type]
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(
+            [f"HTTP_{name}" for name in ("AUTHORIZATION", "COOKIE", "ORIGIN", "SEC_FETCH_SITE", "X_CSRF_TOKEN")]
+        ),
+        st.sampled_from(
+            ["", "Bearer good", "bearer good,Bearer x", "sealring_access=good", "same-origin", "http://127.0.0.1", "é"]
+        ),
+    ),
+    st.sampled_from(["GET", "POST", "X"]),
+)
+def test_authentication_reads_nothing_that_the_short_scope_lacks(fields: dict[str, str], method: str) -> None:
+    def verify(token: str) -> Principal:
+        raise Expired(token)
+
+    authenticator = RequestAuthenticator(verify, access_cookie=b"sealring_access", origins=["http://127.0.0.1"])
+    found = environ(REQUEST_METHOD=method, HTTP_HOST="x", **fields)
+    short, whole = (
+        authenticator.authenticate(credential_scope(found)),
+        authenticator.authenticate(scope_of_environ(found)),
+    )
+    assert repr(short) == repr(whole)

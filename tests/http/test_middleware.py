@@ -90,6 +90,7 @@ def test_by_itself_it_refuses_nothing_and_remembers_the_refusal(fields: Fields) 
     assert scope is not None
     assert sent[0]["status"] == 200
     assert scope["user"] is ANONYMOUS
+    assert not bool(scope["user"]), "`if request.user:` must not take nobody for somebody"
     assert not scope["user"].is_authenticated
     assert isinstance(scope["auth"], AuthResult)
     assert (scope["auth"].refusal is None) is (fields == [])

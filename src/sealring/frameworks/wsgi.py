@@ -18,7 +18,7 @@ from sealring.frameworks.asgi import local_path
 from sealring.http.authenticate import AuthResult, RequestAuthenticator
 from sealring.http.body import MAX_BODY_BYTES, check_framing
 from sealring.http.endpoint import Endpoint, Head, HeaderList, Response, Routes
-from sealring.http.environ import AUTH, scope_of_environ
+from sealring.http.environ import AUTH, credential_scope, scope_of_environ
 from sealring.http.middleware import Protect, refusal_of
 from sealring.http.pipeline import admit, refuse, refuse_unserved, respond
 from sealring.http.problems import answer
@@ -63,7 +63,7 @@ class WsgiAuthenticator:
         found = environ.get(AUTH)
         if isinstance(found, AuthResult) and found.verify == self._authenticator.verify:
             return found
-        scope = scope_of_environ(environ)
+        scope = credential_scope(environ)
         result = self._authenticator.authenticate(scope)
         if type(result.refusal) is Stale and self._runner is not None:
             self._runner.try_open()
@@ -84,6 +84,7 @@ class AuthApp:
         authenticator: finds the sender.
         runner: runs what needs an event loop.
         endpoints: the table.
+        prefix: a path of theirs below the mount.
         otherwise: serves paths that no endpoint has; else they are 404.
     """
 
@@ -94,12 +95,14 @@ class AuthApp:
         runner: SyncRunner,
         endpoints: Iterable[Endpoint],
         *,
+        prefix: str = "",
         otherwise: WsgiApp | None = None,
     ) -> None:
         self._service = service
         self._authenticator = authenticator
         self._runner = runner
         self._routes = Routes(endpoints)
+        self._prefix = prefix
         self._otherwise = otherwise
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
@@ -107,12 +110,17 @@ class AuthApp:
         method = environ["REQUEST_METHOD"]
         scope = scope_of_environ(environ)
         try:
-            endpoint, parameters = self._routes.find(method, local_path(scope))
+            endpoint, parameters = self._routes.find(method, self._below_prefix(local_path(scope)))
         except (NotFound, MethodNotAllowed) as error:
             if self._otherwise is not None and isinstance(error, NotFound):
                 return self._otherwise(environ, start_response)
             return send(refuse_unserved(self._service, Head(scope), error), method, start_response)
         return send(self._serve(endpoint, parameters, environ, scope), method, start_response)
+
+    def _below_prefix(self, path: str) -> str:
+        if not path.startswith(self._prefix + "/"):
+            raise NotFound("no such route")
+        return path[len(self._prefix) :]
 
     def _serve(
         self, endpoint: Endpoint, parameters: Mapping[str, str], environ: Environ, scope: dict[str, Any]

@@ -31,6 +31,10 @@ class Anonymous:
     display_name = ""
     identity = ""
 
+    def __bool__(self) -> Literal[False]:
+        """`if request.user:` must not take nobody for somebody."""
+        return False
+
 
 ANONYMOUS = Anonymous()
 

@@ -1,0 +1,159 @@
+"""Flask: the auth routes, who is asking, and views that need it.
+
+    auth = Sealring()                      # at module level; opens nothing
+    def create_app() -> Flask:
+        app = Flask(__name__)
+        auth.init_app(app)                 # the routes under /auth, and refusals as problem details
+        return app
+
+    @app.get("/orders")
+    @require("orders:read")
+    def orders() -> str:
+        return current_principal.subject
+
+The auth routes stand in front of the application's `wsgi_app`: no hook of the application reads their bodies first, and
+no other extension's CSRF check refuses them besides ours. All state is in `app.extensions["sealring"]`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from inspect import iscoroutinefunction
+from typing import Any, Literal, NoReturn, TypeVar, cast
+
+try:
+    import flask  # noqa: F401 - asked for first, so that the answer says what to install
+except ModuleNotFoundError as missing:
+    raise ModuleNotFoundError(
+        f"{__name__} needs the package {missing.name}: pip install flask", name=missing.name
+    ) from missing
+from flask import Flask, Response, current_app, request
+from werkzeug.exceptions import default_exceptions
+from werkzeug.local import LocalProxy
+
+from sealring.errors import ConfigurationError, SealringError
+from sealring.frameworks.wsgi import SessionMiddleware, WsgiApp, WsgiAuthenticator, text_headers
+from sealring.http.middleware import ANONYMOUS, Anonymous, Protect
+from sealring.http.problems import answer, row_of
+from sealring.sessions.grant import is_scope
+from sealring.sync_runner import check_real_threads
+from sealring.verifier.principal import Principal
+
+__all__ = ["current_principal", "install", "problem_response", "require"]
+
+EXTENSION = "sealring"
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """What `app.extensions["sealring"]` holds."""
+
+    authenticator: WsgiAuthenticator
+    """Finds the sender of a request."""
+
+
+def install(
+    app: Flask,
+    authenticator: WsgiAuthenticator,
+    routes: Callable[[WsgiApp], WsgiApp],
+    *,
+    protect: Protect = (),
+    invalid_status: Literal[401, 403] = 401,
+) -> None:
+    """`auth.init_app` calls this: `routes` puts the auth routes in front of an application.
+
+    Raises:
+        ConfigurationError: the application has a Sealring already, or this process no threads (gevent).
+    """
+    if EXTENSION in app.extensions:
+        raise ConfigurationError("this Flask application has a Sealring already: call auth.init_app(app) once")
+    check_real_threads()
+    served = routes(app.wsgi_app)
+    if protect:
+        served = SessionMiddleware(served, authenticator=authenticator, protect=protect, invalid_status=invalid_status)
+    host: Any = app  # typed, `wsgi_app` is a method; Flask documents that it may be replaced
+    host.wsgi_app = served
+    app.extensions[EXTENSION] = Installed(authenticator)
+    if SealringError not in app.error_handler_spec[None][None]:  # an application's own handler stays
+        app.register_error_handler(SealringError, _answer)
+
+
+def require(*scopes: str, optional: bool = False) -> Callable[[View], View]:
+    """Decorate a view that only a principal with all of these scopes may call: 401, 403 or 503 for all others.
+
+    `optional=True` lets a request without any credential through; a credential that was sent and is bad is refused all
+    the same, and scopes are asked of a principal only. It works on `async def` views (with `flask[async]`), in
+    `decorators` of class-based views, and on functions for `before_request`.
+
+    Raises:
+        TypeError: a scope that is not text: `@require` needs parentheses.
+        ValueError: one that is not a scope token (RFC 6749 §3.3).
+    """
+    for scope in scopes:
+        if not isinstance(scope, str):
+            raise TypeError('require takes scopes as text: @require() or @require("orders:read")')
+        if not is_scope(scope):
+            raise ValueError(f"{scope!r} is not a scope token of RFC 6749 §3.3")
+
+    def decorate(view: View) -> View:
+        is_async = iscoroutinefunction(view)
+
+        @wraps(view)
+        def guarded(*args: Any, **kwargs: Any) -> Any:
+            _check(scopes, optional=optional)
+            return (current_app.ensure_sync(view) if is_async else view)(*args, **kwargs)
+
+        return cast("View", guarded)
+
+    return decorate
+
+
+def problem_response(error: SealringError) -> Response:
+    """What a client is told of `error`, as a Flask response: for handlers of an application's own."""
+    reply = answer(error)
+    return Response(reply.body, reply.status, text_headers(reply.headers))
+
+
+def _find() -> Principal | Anonymous:
+    return _installed().authenticator.authenticate(request.environ).principal or ANONYMOUS
+
+
+current_principal: Principal = cast("Principal", LocalProxy(_find))
+"""Who sent this request. Where nobody is known, it is false and has `is_authenticated` alone, which is false too."""
+
+
+def _installed() -> Installed:
+    installed = current_app.extensions.get(EXTENSION)
+    if installed is None:
+        # no RuntimeError, which a LocalProxy that is asked for its truth would take for "nobody"
+        raise ConfigurationError("this Flask application has no Sealring: call auth.init_app(app)")
+    return cast("Installed", installed)
+
+
+def _check(scopes: tuple[str, ...], *, optional: bool) -> None:
+    result = _installed().authenticator.authenticate(request.environ)
+    if optional and result.principal is None and result.refusal is None:
+        return
+    try:
+        result.require(*scopes)
+    except SealringError as error:
+        _refuse(error)
+
+
+def _refuse(error: SealringError) -> NoReturn:
+    """Raise the HTTP exception of a refusal: an application may handle its status, as it handles Flask's own."""
+    _installed().authenticator.report(error, request.environ)
+    response = problem_response(error)
+    raise default_exceptions[response.status_code](row_of(error).detail, response) from error
+
+
+def _answer(error: SealringError) -> Response:
+    """Answer a view with the refusal that it raised. An unfit setting or key is no refusal: it stays a server error."""
+    if isinstance(error, ValueError):
+        raise error
+    _installed().authenticator.report(error, request.environ)
+    return problem_response(error)
