@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -48,6 +49,14 @@ class Scripted:
         return [one.path for one in self.received]
 
 
+class Quiet(ThreadingHTTPServer):
+    """Clients may hang up."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
+
+
 @contextmanager
 def scripted(reply: Callable[[Received], Reply]) -> Iterator[Scripted]:
     """Answer every request by `reply`, until the block ends."""
@@ -76,9 +85,9 @@ def scripted(reply: Callable[[Received], Reply]) -> Iterator[Scripted]:
         def log_message(self, format: str, *args: Any) -> None:
             """Say nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = Quiet(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
         yield Scripted(f"http://127.0.0.1:{server.server_address[1]}", received)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -239,12 +238,3 @@ def test_r3_a_superseded_token_is_never_sent_again(begun: Begun, monkeypatch: py
         assert late.store.load().refresh_token is not None
     begun.pass_seconds(TTL)
     assert begun.http.get("/orders").status_code == 200, "the rightful holder goes on"
-
-
-def test_a_forked_child_does_not_share_the_session_in_memory(begun: Begun) -> None:
-    child = os.fork()
-    if child == 0:
-        tokens = begun.store.load()
-        os._exit(0 if tokens.refresh_token is None and begun.store.try_lock() else 1)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    assert begun.tokens().refresh_token is not None

@@ -71,7 +71,7 @@ class Unknown:
 
 def read_refresh(answer: Answer, now: datetime) -> TokenAnswer | SessionOver | Superseded | Later | Unknown:
     """Return what an answer to a refresh means, by the table above."""
-    code = problem_of(answer).get("code", "")
+    code = _code(problem_of(answer))
     match answer.status:
         case 200:
             return _tokens(answer) or Unknown("")
@@ -81,7 +81,7 @@ def read_refresh(answer: Answer, now: datetime) -> TokenAnswer | SessionOver | S
             return Superseded()
         case status if status in _LATER or status >= 500:  # noqa: PLR2004 - RFC 9110 §15.6
             return Later(retry_after(answer, now))
-    return Unknown(str(code))
+    return Unknown(code)
 
 
 def read_login(path: str, answer: Answer, now: datetime) -> TokenAnswer:
@@ -101,7 +101,7 @@ def read_login(path: str, answer: Answer, now: datetime) -> TokenAnswer:
 
 def _login_refusal(path: str, answer: Answer, now: datetime) -> SealringError:
     problem = problem_of(answer)
-    match answer.status, problem.get("code"):
+    match answer.status, _code(problem):
         case 401, "invalid_credentials":
             return WrongCredentials()
         case 401, "second_factor_required":
@@ -113,7 +113,7 @@ def _login_refusal(path: str, answer: Answer, now: datetime) -> SealringError:
             return Throttled(math.ceil(retry_after(answer, now)))
         case status, _ if status >= 500:  # noqa: PLR2004 - RFC 9110 §15.6
             return Unavailable("the auth service does not answer now", math.ceil(retry_after(answer, now)))
-    return UnexpectedAnswer(path, answer.status, str(problem.get("code", "")))
+    return UnexpectedAnswer(path, answer.status, _code(problem))
 
 
 def is_refused_token(answer: Answer) -> bool:
@@ -135,6 +135,11 @@ def problem_of(answer: Answer) -> dict[str, Any]:
         return msgspec.json.decode(answer.body, type=dict[str, Any])
     except msgspec.DecodeError:
         return {}
+
+
+def _code(problem: dict[str, Any]) -> str:
+    code = problem.get("code")
+    return code if isinstance(code, str) else ""
 
 
 def retry_after(answer: Answer, now: datetime) -> float:

@@ -6,9 +6,11 @@ https only, http on loopback: a bearer token in clear text is anybody's (RFC 675
 from __future__ import annotations
 
 import ipaddress
+import re
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+_HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]+")
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -57,8 +59,8 @@ def read_base(url: str) -> tuple[str, Origin]:
 def _checked(argument: str, text: str) -> Origin:
     parts = urlsplit(text)
     host = parts.hostname or ""
-    if not host or not text.isascii() or parts.username is not None:
-        raise ValueError(f"{argument} must name an ASCII host (IDNA form) and no user")
+    if not _HOST.fullmatch(host) or parts.username is not None:
+        raise ValueError(f"{argument} must name a host, in ASCII (IDNA form), and no user")
     if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(host)):
         raise ValueError(f"{argument} must be https, or http on loopback")
     return origin_of(parts.scheme, host, parts.port)

@@ -19,11 +19,12 @@ from sealring.client.answers import Later, SessionOver, Superseded, Unknown, rea
 from sealring.client.caller import Caller
 from sealring.client.clock import Clock
 from sealring.client.errors import LoggedOut, UnexpectedAnswer
-from sealring.client.single_flight import SingleFlight
+from sealring.client.single_flight import Flight, SingleFlight
 from sealring.client.steps import Do, Join, Pause, Steps
 from sealring.client.token_store import TokenStore
 from sealring.client.tokens import Held, TokenAnswer, Tokens, User, hold
 from sealring.errors import RefreshSuperseded, Unavailable
+from sealring.forks import watch_forks
 
 T = TypeVar("T")
 
@@ -54,6 +55,8 @@ class ClientSession:
         self._refused: str | None = None
         self._superseded: str | None = None
         self._early_not_before = -math.inf
+        self._locked_by: Flight | None = None
+        watch_forks(self)
 
     def access(self, caller: Caller) -> Steps[str]:
         """Return an access token that has not expired, refreshed when it is due."""
@@ -111,24 +114,36 @@ class ClientSession:
 
     def _alone(self, deadline: float, steps: Steps[T], enough: Callable[[], T | None] = lambda: None) -> Steps[T]:
         """Run `steps` as the only ones of all processes. After each wait, what `enough` returns may do instead."""
-        while (running := self._flight.join()) is not None:
-            if not (yield Join(running, max(0.0, deadline - self._clock.steady()))):
+        while True:
+            flight, is_mine = self._flight.join()
+            if is_mine:
+                break
+            if not (yield Join(flight, max(0.0, deadline - self._clock.steady()))):
                 raise Unavailable("another request is still refreshing the session")
             if (found := enough()) is not None:
                 return found
         try:
+            self._unlock(self._locked_by)  # by a task whose loop was closed under it
             pause = 0.01
             while not self._store.try_lock():
                 if self._clock.steady() >= deadline:
                     raise Unavailable("the token store is locked by another process")
                 yield Pause(pause)
                 pause = min(2 * pause, 0.2)
-            try:
-                return (yield from steps)
-            finally:
-                self._store.unlock()
+            self._locked_by = flight
+            return (yield from steps)
         finally:
-            self._flight.leave()
+            self._unlock(flight)
+            self._flight.leave(flight)
+
+    def _unlock(self, holder: Flight | None) -> None:
+        if holder is not None and self._locked_by is holder:
+            self._locked_by = None
+            self._store.unlock()
+
+    def forked(self) -> None:
+        """Start anew in a forked child, from what the store has for it."""
+        self._held = self._locked_by = None
 
     def _refresh(self, caller: Caller, refused: str | None, deadline: float) -> Steps[Held | None]:
         """Refresh what the store holds, unless it holds better; None when that was superseded. Runs alone."""

@@ -9,11 +9,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Generator
-from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar, assert_never
 
-from sealring.client.single_flight import wait_in_loop, wait_in_thread
+from sealring.client.single_flight import Flight, wait_in_loop, wait_in_thread
 
 T = TypeVar("T")
 
@@ -43,7 +42,7 @@ class Pause:
 class Join:
     """Wait for another request of this process, at most `seconds`; the answer is whether it is done."""
 
-    running: Future[None]
+    running: Flight
     seconds: float
 
 
