@@ -15,6 +15,7 @@ from typing import get_args
 
 import msgspec
 from msgspec import Struct
+from prometheus_client import CollectorRegistry
 
 from sealring.accounts.changes import (
     AccountChange,
@@ -30,6 +31,7 @@ from sealring.accounts.credential import Credential
 from sealring.audit.event import EVENTS
 from sealring.authentication.method import METHODS
 from sealring.http.endpoint import Endpoint, Form
+from sealring.http.metrics import Metrics
 from sealring.http.problems import ANSWERS
 from sealring.http.routes import ENDPOINTS, HEALTH, METRICS
 from sealring.jwt.algorithms import ALGORITHMS
@@ -38,6 +40,8 @@ from sealring.sessions.session import END_CAUSES
 from sealring.settings import SETTINGS
 from sealring.settings.table import AlgorithmName
 from sealring.signing_keys.lifecycle import KEY_STATES
+from sealring.verifier.clock import SystemClock
+from sealring.verifier.node_state import NodeState
 
 ROOT = Path(__file__).parents[1]
 MARKS = re.compile(r"(<!-- table (?P<name>[a-z-]+), written by scripts/docs -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -265,12 +269,26 @@ def methods() -> str:
     )
 
 
+def metrics() -> str:
+    """What is counted and read for Prometheus."""
+    registry = CollectorRegistry()
+    Metrics(NodeState(SystemClock(0), max_staleness=1, retry_after=1), registry)
+    return table(
+        ("metric", "type", "meaning"),
+        (
+            (f"`{one.name}{'_total' if one.type == 'counter' else ''}`", one.type, one.documentation)
+            for one in registry.collect()
+        ),
+    )
+
+
 TABLES: Mapping[str, Callable[[], str]] = {
     "routes": routes,
     "bodies": bodies,
     "algorithms": algorithms,
     "consequences": consequences,
     "methods": methods,
+    "metrics": metrics,
     "settings": settings,
     "events": events,
     "claims": claims,

@@ -22,13 +22,15 @@ TO_ADD = (
     "a framework",
     "a route",
     "a use case on the public object",
+    "a public name",
     "a setting",
     "a command",
     "a way to log in",
     "a claim of access tokens",
     "an audit event",
     "an error",
-    "a change of the schema",
+    "a metric",
+    "a table or a change of the schema",
     "a table on a page",
 )
 PLACES = dict(re.findall(r"^\| (an? [^|]+?) \| (.+) \|$", PAGE, re.MULTILINE))

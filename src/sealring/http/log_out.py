@@ -72,9 +72,9 @@ def read_shown(service: AuthService, head: Head, refresh_token: str | None) -> S
         except InvalidRefreshToken:
             continue
     return Shown(
-        bearer=None if bearer is None else _examine(service, bearer.token),
+        bearer=None if bearer is None else _presented(service, bearer.token),
         body=None if refresh_token is None else service.issuer.sessions.session_of(refresh_token),
-        access_cookie=None if access is None else _examine(service, access.decode("ascii")),
+        access_cookie=None if access is None else _presented(service, access.decode("ascii")),
         held=service.held_session(head),
         refresh_cookies=tuple(of_cookies),
     )
@@ -114,7 +114,7 @@ def _proven(access: ShownAccess | None) -> list[str]:
     return [access.session_id] if access is not None and access.refusal is None and access.session_id else []
 
 
-def _examine(service: AuthService, token: str) -> ShownAccess:
+def _presented(service: AuthService, token: str) -> ShownAccess:
     try:
         return ShownAccess(service.authenticator.verify(token).session_id, None)
     except TokenError as error:

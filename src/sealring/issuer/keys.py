@@ -135,7 +135,7 @@ class SigningKeys:
             cause = change_cause(self._ring.keys, wanted, now)
             event = Event(kind="key_published", at_ms=self._clock(), cause=cause, detail=detail)
             if await self._write(wanted, event):
-                starting = False  # had its say: two that start at once with different algorithms come to rest
+                starting = False  # once only: two nodes with different algorithms would go on in turns
         raise StoreUnavailable("the key ring moves faster than it can be read")
 
     async def rotate(self) -> SigningKey:
