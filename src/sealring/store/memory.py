@@ -45,8 +45,7 @@ from sealring.store.revocation_log import (
     digest_of,
     draft_entry,
     is_complete,
-    number_entries,
-    number_events,
+    number_all,
     retained_until,
     session_ended,
 )
@@ -377,17 +376,23 @@ class MemoryStore(MemoryCredentials, Store):
             self._sessions[session.id] = renewed
 
     def _append(self, drafts: Sequence[Entry], *events: Event, result: Result, now: int = 0) -> Committed[Result]:
-        entries = number_entries(drafts, self._head, expires_at=self._retained_until(now))
-        self._entries += entries
-        self._head += len(entries)
-        self._digest ^= digest_of(entries)
-        lines = number_events(events, self._last_event)
-        self._events += lines
-        self._last_event += len(lines)
-        if entries:
+        committed = number_all(
+            drafts,
+            events,
+            head=self._head,
+            last_event=self._last_event,
+            expires_at=self._retained_until(now),
+            result=result,
+        )
+        self._entries += committed.entries
+        self._head += len(drafts)
+        self._digest ^= digest_of(drafts)
+        self._events += committed.events
+        self._last_event += len(events)
+        if drafts:
             self._news.set()
             self._news = asyncio.Event()
-        return Committed(result, entries, lines)
+        return committed
 
 
 def _within_limits(session: Session, now: int) -> bool:

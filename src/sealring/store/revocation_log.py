@@ -14,11 +14,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import reduce
 from operator import xor
+from typing import TypeVar
 
 from sealring.audit.event import Event
 from sealring.revocation.entry import Entry, EntryKind, entry_digest
 from sealring.sessions.lifetimes import LEEWAY_SECONDS
 from sealring.sessions.session import EndCause
+from sealring.store.records import Committed
+
+Result = TypeVar("Result")
 
 
 def draft_entry(kind: EntryKind, target: str, *, expires_at: int = 0, epoch: int = 0) -> Entry:
@@ -36,6 +40,23 @@ def number_entries(drafts: Sequence[Entry], last: int, *, expires_at: int) -> tu
 def number_events(events: Sequence[Event], last: int) -> tuple[Event, ...]:
     """The audit lines with the numbers after `last`."""
     return tuple(replace(event, number=last + place) for place, event in enumerate(events, start=1))
+
+
+def number_all(
+    drafts: Sequence[Entry], events: Sequence[Event], *, head: int, last_event: int, expires_at: int, result: Result
+) -> Committed[Result]:
+    """What a transaction has committed, numbered.
+
+    Args:
+        drafts: revocations.
+        events: audit lines.
+        head: the newest revocation's number before it.
+        last_event: the newest audit line's number before it.
+        expires_at: of its revocations.
+        result: of the method that it carries out.
+    """
+    entries = number_entries(drafts, head, expires_at=expires_at)
+    return Committed(result, entries, number_events(events, last_event))
 
 
 def retained_until(longest_access_ttl: int, *, now: int, store_now: int) -> int:

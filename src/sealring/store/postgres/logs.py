@@ -25,7 +25,7 @@ from sealring.store.postgres.connection import Connection
 from sealring.store.postgres.database import execute_and_commit
 from sealring.store.postgres.heartbeat import NOW_MS
 from sealring.store.records import Committed
-from sealring.store.revocation_log import digest_of, draft_entry, is_complete, number_entries, number_events
+from sealring.store.revocation_log import digest_of, draft_entry, is_complete, number_all
 from sealring.store.rows import (
     ENTRY_COLUMNS,
     EVENT_COLUMNS,
@@ -111,8 +111,9 @@ async def append_and_commit(
     if not rows:
         raise StoreUnavailable("the store has lost its counter row")
     head, old_event, expires_at = rows[0][:3]
-    entries = number_entries(drafts, head - len(drafts), expires_at=expires_at)
-    return Committed(result, entries, number_events(events, old_event))
+    return number_all(
+        drafts, events, head=head - len(drafts), last_event=old_event, expires_at=expires_at, result=result
+    )
 
 
 async def lock_subject(connection: Connection, subject: str) -> int | None:

@@ -19,8 +19,7 @@ from sealring.store.revocation_log import (
     digest_of,
     draft_entry,
     is_complete,
-    number_entries,
-    number_events,
+    number_all,
     retained_until,
 )
 from sealring.store.rows import (
@@ -58,17 +57,26 @@ def append(
         {"entries": len(drafts), "events": len(events), "digest": digest_of(drafts)},
     ).fetchone()
     expires_at = retained_until(longest, now=now, store_now=store_now)
-    entries = number_entries(drafts, head - len(drafts), expires_at=expires_at)
+    committed = number_all(
+        drafts,
+        events,
+        head=head - len(drafts),
+        last_event=last_event - len(events),
+        expires_at=expires_at,
+        result=result,
+    )
     db.executemany(
         f"INSERT INTO revocations ({ENTRY_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)",
-        [(entry.number, entry.id, entry.kind, entry.target, entry.epoch, entry.expires_at) for entry in entries],
+        [
+            (entry.number, entry.id, entry.kind, entry.target, entry.epoch, entry.expires_at)
+            for entry in committed.entries
+        ],
     )
-    lines = number_events(events, last_event - len(events))
     db.executemany(
         f"INSERT INTO events ({EVENT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        [(line.number, *write_event(line)) for line in lines],
+        [(line.number, *write_event(line)) for line in committed.events],
     )
-    return Committed(result, entries, lines)
+    return committed
 
 
 def epoch_of(db: sqlite3.Connection, subject: str) -> int:
