@@ -36,13 +36,13 @@ from sealring.authentication.method import METHODS
 from sealring.frameworks.fastapi import guard
 from sealring.issuer.accounts import AccountPolicy, Accounts
 from sealring.issuer.commit import CommittingStore
-from sealring.issuer.hashing import PasswordHasher
 from sealring.issuer.methods import LoginMethod
 from sealring.rate_limits.rate import RateLimit
 from sealring.store.memory import MemoryStore
 from sealring.store.protocol import Store
 from sealring.verifier.principal import Principal
 from tests.clocks import FrozenClock
+from tests.hashers import CountingHasher
 from tests.ports import free_port
 
 T = TypeVar("T")
@@ -185,7 +185,7 @@ def cheap_sealring(
     auth = Sealring(store=store, clock=clock, grant_for=grant_for, **given)
     accounts = Accounts(
         auth.issuer.store,
-        PasswordHasher(profile=CHEAP),
+        CountingHasher(profile=CHEAP),
         clock=clock.now_ms,
         devices=auth.issuer.device_cookies,
         policy=AccountPolicy(

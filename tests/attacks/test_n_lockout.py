@@ -11,9 +11,9 @@ import pytest
 from sealring.accounts.account import Account
 from sealring.authentication.client_info import ClientInfo
 from sealring.errors import SealringError, Throttled
-from sealring.issuer.hashing import PasswordHasher
 from sealring.rate_limits.rate import RateLimit
 from tests.attacks.test_u_accounts import GOOD, HOME, NO_LIMIT, OTHER, House, run
+from tests.hashers import CountingHasher
 
 STRANGER = ClientInfo("203.0.113.9")
 NEW = "a wholly new set of words"
@@ -192,7 +192,7 @@ def test_n6_the_operator_empties_every_bucket_of_an_account(word: str, *, same_n
 def test_n7_right_passwords_from_one_address_leave_others_their_log_ins() -> None:
     async def scenario() -> None:
         house = House(address_rate=RateLimit(1000, 60), account_rate=NO_LIMIT)
-        house.hasher = house.accounts._hasher = house.accounts.attempts._hasher = PasswordHasher(
+        house.hasher = house.accounts._hasher = house.accounts.attempts._hasher = CountingHasher(
             profile=house.hasher.profile, threads=2, max_waiting=64
         )
         for name in ("eve1", "eve2", "eve3", "eve4"):

@@ -22,12 +22,12 @@ from sealring.audit.event import Event
 from sealring.authentication.client_info import ClientInfo
 from sealring.errors import InvalidField, NameTaken, SealringError, Throttled, WrongCredentials
 from sealring.issuer.accounts import AccountPolicy, Accounts
-from sealring.issuer.hashing import PasswordHasher
 from sealring.rate_limits.device_cookie import DeviceCookies
 from sealring.rate_limits.rate import RateLimit
 from sealring.sessions.session import Session
 from sealring.store.memory import MemoryStore
 from sealring.store.records import Committed, LoginGuard
+from tests.hashers import CountingHasher
 from tests.logins import authenticate
 from tests.nodes import committing
 
@@ -45,7 +45,7 @@ class House:
     def __init__(self, store: MemoryStore | None = None, *, profile: Argon2Profile = CHEAP, **policy: Any) -> None:
         self.now_ms = 1_800_000_000_000
         self.store = store or MemoryStore(lambda: self.now_ms)
-        self.hasher = PasswordHasher(profile=profile, max_waiting=1000)
+        self.hasher = CountingHasher(profile=profile, max_waiting=1000)
         self.devices = DeviceCookies([b"k" * 32])
         self.accounts = Accounts(
             committing(self.store),

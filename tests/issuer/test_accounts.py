@@ -14,10 +14,10 @@ from sealring.accounts.argon2id import Argon2Profile
 from sealring.authentication.client_info import ClientInfo
 from sealring.errors import InvalidField, NameTaken, NoSuchAccount, Throttled, WrongCredentials, WrongPassword
 from sealring.issuer.accounts import AccountPolicy, Accounts
-from sealring.issuer.hashing import PasswordHasher
 from sealring.rate_limits.device_cookie import DeviceCookies
 from sealring.rate_limits.rate import RateLimit
 from sealring.store.memory import MemoryStore
+from tests.hashers import CountingHasher
 from tests.logins import authenticate
 from tests.nodes import committing
 
@@ -34,7 +34,7 @@ class House:
     def __init__(self, *, profile: Argon2Profile = CHEAP, store: MemoryStore | None = None, **policy: Any) -> None:
         self.now_ms = 1_800_000_000_000
         self.store = store or MemoryStore(lambda: self.now_ms)
-        self.hasher = PasswordHasher(profile=profile)
+        self.hasher = CountingHasher(profile=profile)
         self.devices = DeviceCookies([b"k" * 32])
         self.accounts = Accounts(
             committing(self.store),

@@ -36,13 +36,11 @@ def test_argon2_cffi_agrees() -> None:
     assert theirs.verify(ours.hash_now("pässword"), "pässword")
 
 
-def test_none_never_matches_and_costs_one_hash() -> None:
+def test_none_never_matches() -> None:
     hasher = PasswordHasher(profile=CHEAP)
     stored = hasher.hash_now("x")
     for against, password in ((None, "x"), (None, None), (stored, None), (None, ""), ("$argon2id$nonsense", "x")):
-        before = hasher.computed
         assert not hasher.verify_now(against, password)
-        assert hasher.computed == before + 1
 
 
 def test_empty_password_matches_only_its_own_hash() -> None:

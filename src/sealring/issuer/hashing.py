@@ -102,8 +102,6 @@ class PasswordHasher:
         self.threads = max(1, min(fitting, threads or usable_cores()))
         self.places = 2 * self.threads
         """Logins under way at once: while one asks the store, another hashes."""
-        self.computed = 0
-        """Hashes made and verified so far: how tests see that every answer costs as many (U2)."""
         self._max_waiting = max_waiting
         # what nobody's password hashes to: random, not the hash of anything, so that nothing ever matches it
         self._absent = StoredHash(profile, token_bytes(SALT_BYTES), token_bytes(HASH_BYTES))
@@ -115,7 +113,6 @@ class PasswordHasher:
         self.queue = HashingQueue(self.places, self._max_waiting)
         self.running = 0
         """Hashes under way now, or next."""
-        self._counting = threading.Lock()
         self._larger = threading.Lock()
         self.open()
 
@@ -159,12 +156,10 @@ class PasswordHasher:
 
     def hash_now(self, password: str) -> str:
         """Hash in the calling thread: what `HashingSlot.hash` runs in a hashing thread."""
-        self._count()
         return write_phc(password, self.profile, token_bytes(SALT_BYTES))
 
     def verify_now(self, phc: str | None, password: str | None) -> bool:
         """Verify in the calling thread; see `HashingSlot.verify`."""
-        self._count()
         stored = read_phc(phc) if phc is not None else None
         if phc is not None and stored is None:
             log.error("a stored password hash is not bounded argon2id: it never matches")
@@ -200,10 +195,6 @@ class PasswordHasher:
         """Finish what runs, drop what waits."""
         for pool in (self._alone, self._giving_way):
             pool.shutdown(wait=True, cancel_futures=True)
-
-    def _count(self) -> None:
-        with self._counting:
-            self.computed += 1
 
 
 def _tell(loop: asyncio.AbstractEventLoop, job: Future[Result], done: asyncio.Future[None]) -> None:

@@ -30,18 +30,6 @@ def draft_entry(kind: EntryKind, target: str, *, expires_at: int = 0, epoch: int
     return Entry(number=0, id=secrets.token_urlsafe(16), kind=kind, target=target, epoch=epoch, expires_at=expires_at)
 
 
-def number_entries(drafts: Sequence[Entry], last: int, *, expires_at: int) -> tuple[Entry, ...]:
-    """The drafts with the numbers after `last`, and their end."""
-    return tuple(
-        replace(draft, number=last + place, expires_at=expires_at) for place, draft in enumerate(drafts, start=1)
-    )
-
-
-def number_events(events: Sequence[Event], last: int) -> tuple[Event, ...]:
-    """The audit lines with the numbers after `last`."""
-    return tuple(replace(event, number=last + place) for place, event in enumerate(events, start=1))
-
-
 def number_all(
     drafts: Sequence[Entry], events: Sequence[Event], *, head: int, last_event: int, expires_at: int, result: Result
 ) -> Committed[Result]:
@@ -55,8 +43,11 @@ def number_all(
         expires_at: of its revocations.
         result: of the method that it carries out.
     """
-    entries = number_entries(drafts, head, expires_at=expires_at)
-    return Committed(result, entries, number_events(events, last_event))
+    return Committed(
+        result,
+        tuple(replace(draft, number=n, expires_at=expires_at) for n, draft in enumerate(drafts, start=head + 1)),
+        tuple(replace(event, number=n) for n, event in enumerate(events, start=last_event + 1)),
+    )
 
 
 def retained_until(longest_access_ttl: int, *, now: int, store_now: int) -> int:

@@ -12,6 +12,7 @@ from sealring import Sealring
 from sealring.demo.app import create_app
 from sealring.frameworks.fastapi import guard
 from sealring.settings import load_settings
+from tests.hashers import CountingHasher
 from tests.serving import PASSWORD, SECRET, cheap_sealring
 
 pytestmark = pytest.mark.anyio
@@ -44,14 +45,16 @@ async def test_the_token_endpoint_says_which_grants_it_takes(setting: str, words
     assert ("password" in form_of(app)["properties"]) == (setting == "on")
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://127.0.0.1:8000") as client:
         tokens = (await client.post("/auth/register", json=ADA)).json()
-        hashed = auth.issuer.accounts._hasher.computed
+        hasher = auth.issuer.accounts._hasher
+        assert isinstance(hasher, CountingHasher)
+        hashed = hasher.computed
         answer = await client.post("/auth/token", data=ADA | {"grant_type": "password"})
         other = await client.post("/auth/token", data={"grant_type": "client_credentials"})
         refused = {"error": "unsupported_grant_type", "error_description": f"this endpoint takes only {words}"}
         assert (other.status_code, other.json()) == (400, refused)
         if setting == "off":
             assert (answer.status_code, answer.json()) == (400, refused)
-            assert auth.issuer.accounts._hasher.computed == hashed, "no password was looked at"
+            assert hasher.computed == hashed, "no password was looked at"
         else:
             assert answer.status_code == 200
             assert answer.json()["device"]
