@@ -176,7 +176,7 @@ async def test_an_attempt_without_an_address_is_the_callers_mistake(auth: Sealri
             await call("ada", PASSWORD)
         with pytest.raises(TypeError, match="not both"):
             await call("ada", PASSWORD, request=scope, address="192.0.2.7")
-        with pytest.raises(TypeError, match="ASGI request or its scope, not str"):
+        with pytest.raises(TypeError, match="ASGI scope or its WSGI environ, not str"):
             await call("ada", PASSWORD, request="192.0.2.7")  # type: ignore[arg-type]
         for address in ("", "unknown", "192.0.2.7, 192.0.2.8"):
             with pytest.raises(ValueError, match="address must be an IP address"):
