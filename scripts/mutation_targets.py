@@ -20,8 +20,6 @@ def _jwt(nearest: str) -> tuple[str, ...]:
     return (nearest, *(file for file in _JWT_TESTS if file != nearest))
 
 
-_ROUTES = "tests/http/routes/test_refusals.py"
-
 TESTS: Mapping[str, tuple[str, ...]] = {
     **{
         f"jwt/{name}": _jwt(f"tests/jwt/test_{name}.py")
@@ -39,7 +37,7 @@ TESTS: Mapping[str, tuple[str, ...]] = {
             "one_shot",
         )
     },
-    **{f"jwt/{name}": _jwt("tests/jwt/test_sign.py") for name in ("headers", "signing")},
+    **{f"jwt/{name}": _jwt("tests/jwt/test_sign.py") for name in ("headers", "signing", "frozen", "values")},
     **{
         f"jwt/{name}": _jwt("tests/jwt/test_keys.py")
         for name in ("jwk", "pem", "key_confusion", *(f"key_types/{kind}" for kind in ("oct", "rsa", "ec", "okp")))
@@ -50,12 +48,16 @@ TESTS: Mapping[str, tuple[str, ...]] = {
     "sessions/grant": ("tests/sessions/test_grant.py",),
     "sessions/lifetimes": ("tests/sessions/test_lifetimes.py",),
     "sessions/refresh": ("tests/sessions/test_refresh.py",),
+    "sessions/mac": ("tests/sessions/test_mac.py", "tests/sessions/test_csrf.py"),
+    "sessions/access_ttl": ("tests/sessions/test_access_ttl.py",),
+    "sessions/device": ("tests/sessions/test_device.py",),
     "sessions/refresh_token": ("tests/sessions/test_refresh_token.py",),
     "sessions/session_cookie": ("tests/sessions/test_session_cookie.py",),
     "revocation/compact_set": ("tests/revocation/test_view.py",),
     "revocation/expiring_set": ("tests/revocation/test_view.py",),
     "revocation/view": ("tests/revocation/test_view.py",),
     "signing_keys/lifecycle": ("tests/signing_keys/test_lifecycle.py",),
+    "signing_keys/encryption": ("tests/signing_keys/test_encryption.py",),
     **{
         f"rate_limits/{name}": ("tests/rate_limits/test_buckets.py",)
         for name in ("blocked", "bucket", "buckets", "device_cookie", "networks", "rate")
@@ -69,6 +71,7 @@ TESTS: Mapping[str, tuple[str, ...]] = {
     "accounts/consequences": ("tests/accounts/test_consequences.py",),
     "accounts/names": ("tests/accounts/test_names.py",),
     **{f"accounts/{name}": ("tests/accounts/test_passwords.py",) for name in ("passwords", "policy")},
+    "accounts/argon2id": ("tests/accounts/test_argon2id.py",),
     "audit/event": ("tests/audit/test_events.py",),
     **{
         f"http/{name}": (f"tests/http/test_{name}.py",)
@@ -76,13 +79,18 @@ TESTS: Mapping[str, tuple[str, ...]] = {
     },
     "http/protected_paths": ("tests/http/test_protected_paths.py", "tests/attacks/test_n_paths.py"),
     "http/auth_path": ("tests/attacks/test_n_prefix.py", "tests/http/routes/test_mounting.py"),
-    "http/pipeline": (_ROUTES,),
+    "http/pipeline": (
+        "tests/attacks/test_c_cookies.py",
+        "tests/http/routes/test_flood.py",
+        "tests/http/routes/test_refusals.py",
+    ),
     "issuer/commit": ("tests/issuer/test_commit.py",),
     **{
         f"authentication/{name}": (f"tests/authentication/test_{name}.py",)
         for name in ("decision", "one_time", "pending")
     },
     "authentication/method": ("tests/authentication/test_decision.py",),
+    "authentication/removal": ("tests/authentication/test_removal.py",),
 }
 """Module → the files whose tests must fail, the nearest first."""
 
@@ -102,7 +110,7 @@ EQUIVALENT: Mapping[tuple[str, str, str], str] = {
     (
         "jwt/strict_json",
         "raise -> pass",
-        "sys.set_int_max_str_digits",
+        "an integer is too long",
     ): "the digits are bounded before, unless an application lowers it",
     ("jwt/claims", "operand 1 of Or", "more = frozenset("): "an empty set is in every token's names: slower",
     (
@@ -125,6 +133,7 @@ EQUIVALENT: Mapping[tuple[str, str, str], str] = {
         "operand 1 of Or",
         "loaded.add(self._committed_here",
     ): "for the type alone: a reload that finishes has begun",
+    ("http/cookies", "operand 0 of And", "if _DOLLAR in line"): "the search alone answers the same: slower",
     ("revocation/compact_set", "if -> pass", "win32"): "another platform",
     (
         "revocation/compact_set",

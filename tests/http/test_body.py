@@ -9,7 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sealring.errors import SealringError
-from sealring.http.body import MAX_BODY_BYTES, MAX_FORM_FIELDS, check_form_type, parse_form, read_body, read_json
+from sealring.http.body import (
+    MAX_BODY_BYTES,
+    MAX_FORM_FIELDS,
+    check_form_type,
+    check_framing,
+    check_json_type,
+    parse_form,
+    read_body,
+    read_json,
+)
 from sealring.http.request_errors import (
     BodyTooLarge,
     MalformedBody,
@@ -209,3 +218,16 @@ def test_any_bytes_are_a_value_or_our_refusal(body: bytes) -> None:
                 read(fields, body)
             except SealringError as error:
                 assert isinstance(error, RequestRefused)  # noqa: PT017 - the refusal is one of two right outcomes
+
+
+def test_c4_a_head_that_announces_a_body_says_what_it_is() -> None:
+    with pytest.raises(UnsupportedMediaType):
+        check_json_type([(b"host", b"x"), (b"content-length", b"10")])
+    for length in (b"0", b"00"):
+        check_json_type([(b"host", b"x"), (b"content-length", length)])
+    check_json_type([(b"host", b"x")])
+
+
+@pytest.mark.parametrize("coding", [b"identity", b"Identity"])
+def test_no_coding_at_all_may_be_said(coding: bytes) -> None:
+    check_framing([(b"content-encoding", coding)])

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sealring.http.client_address import MAX_HOPS, client_address
+from sealring.http.client_address import MAX_HOPS, client_address, plain_address
 
 PROXIES = (ip_network("10.0.0.0/8"), ip_network("2001:db8:f::/48"))
 
@@ -82,3 +82,20 @@ def test_without_trusted_proxies_the_peer_counts() -> None:
 @given(st.lists(st.binary(max_size=80), max_size=3))
 def test_u10_any_bytes_give_an_address(forwarded: list[bytes]) -> None:
     assert client_address(scope("10.0.0.1", *forwarded), PROXIES)
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("192.0.2.1:4711", "192.0.2.1"),
+        ("2001:0DB8::1", "2001:db8::1"),
+        ("[2001:db8::1]:4711", "2001:db8::1"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("fe80::1%eth0", None),
+        ("unknown", None),
+        ("", None),
+    ],
+)
+def test_an_address_has_one_plain_form_and_other_text_none(text: str, plain: str | None) -> None:
+    assert plain_address(text) == plain

@@ -51,6 +51,9 @@ def test_the_one_cookie_of_our_name_is_read_as_it_stands(lines: list[bytes]) -> 
         [NAME + b" =x"],
         [b"a=1;  " + NAME + b"=x"],
         [b"a=1 " + NAME + b"=x"],
+        [b"a=1;\t" + NAME + b"=x"],
+        [b"a=1;x" + NAME + b"=evil"],
+        [b" " + NAME + b"=x;"],
         [b"a=1, " + NAME + b"=x"],
         [NAME + b"=x, y=2"],
         [NAME + b"=x y"],
@@ -71,6 +74,12 @@ def test_n12_ours_in_a_crowd_is_refused_with_words_and_a_crowd_without_ours_is_n
             read_cookies([(b"cookie", ours)], NAME)
     assert read(line) is None
     assert read_cookies([(b"cookie", line)], NAME) == []
+
+
+def test_a_long_line_of_few_cookies_is_read() -> None:
+    rest = b"; a=" + b"v" * (MAX_COOKIE_BYTES - len(NAME) - len(b"=x; a="))
+    assert read(NAME + b"=x" + rest) == b"x"
+    assert read(NAME + b"=x" + b"; a=1" * (MAX_COOKIES - 1)) == b"x"
 
 
 def test_every_cookie_of_a_name_is_read_but_what_we_would_not_have_written() -> None:

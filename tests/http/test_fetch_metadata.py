@@ -144,6 +144,7 @@ def test_any_bytes_give_an_answer(fields: Fields) -> None:
         ([fetch(b"cross-site"), origin(FRONT_END)], False),
         ([origin(FRONT_END)], True),  # an old browser does not say; the scheme may fit
         ([origin(b"capacitor://localhost")], False),  # another scheme is another site
+        ([fetch(b"same-site"), origin(b"capacitor://localhost")], True),  # what the browser says itself counts first
         ([fetch(b"same-origin")], True),
         ([], True),
     ],

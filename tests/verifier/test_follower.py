@@ -276,6 +276,20 @@ async def test_f5_a_source_that_hangs_is_given_up(node: Node) -> None:
 
     node.feed.load = hang  # type: ignore[method-assign,assignment]
     assert not await follower.poll()
+    assert follower.node.last_error == "TimeoutError"
+
+
+async def test_f11_a_full_load_may_take_longer_than_the_bound(node: Node) -> None:
+    follower = follow(node.feed, node.clock, max_staleness=0.02, poll_interval=0.01)
+    load = node.feed.load
+
+    async def load_slowly(after: int | None) -> FeedPage:
+        await asyncio.sleep(0.1)
+        return await load(after)
+
+    node.feed.load = load_slowly  # type: ignore[method-assign]
+    assert await follower.poll()
+    assert not await follower.poll()
 
 
 async def test_the_loop_polls_and_a_hint_wakes_it(node: Node) -> None:

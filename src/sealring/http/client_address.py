@@ -40,11 +40,11 @@ def client_address(scope: Mapping[str, Any], trusted_proxies: Sequence[TrustedPr
     peer_name = scope["client"][0] if scope.get("client") else ""
     peer = _parse(peer_name)
     own = "" if peer is None else str(peer)
-    if not trusted_proxies or not ("unix" in trusted_proxies if not peer_name else _is_trusted(peer, trusted_proxies)):
+    if not ("unix" in trusted_proxies if not peer_name else _is_trusted(peer, trusted_proxies)):
         return own
     fields = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
     address = own
-    for hop in reversed(b",".join(fields).rsplit(b",", MAX_HOPS)[-MAX_HOPS:] if fields else []):
+    for hop in reversed(b",".join(fields).rsplit(b",", MAX_HOPS)[-MAX_HOPS:]):
         found = _parse(hop.strip(b" \t").decode("latin-1")) if len(hop) <= _MAX_HOP_BYTES else None
         if found is None:
             return own
