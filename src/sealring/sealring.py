@@ -9,19 +9,24 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, Unpack
+
+from msgspec import to_builtins
 
 from sealring.authentication.client_info import ClientInfo
 from sealring.forks import stop_watching, watch_forks
+from sealring.frameworks.responses import write_fields
 from sealring.http.asgi_types import App
+from sealring.http.auth_path import auth_path as auth_path_of
 from sealring.http.authenticate import RequestAuthenticator
 from sealring.http.client_address import plain_address
 from sealring.http.client_info import AnyRequest, client_info, scope_of
 from sealring.http.endpoint import Endpoint
-from sealring.http.fetch_metadata import check_same_origin
+from sealring.http.fetch_metadata import SAFE_METHODS, check_same_origin
 from sealring.http.middleware import Protect, SessionMiddleware
 from sealring.http.problems import OnRefusal
-from sealring.http.routes import ENDPOINTS, HEALTH, METRICS
+from sealring.http.routes import HEALTH, METRICS, endpoints_of
+from sealring.http.schemas import Delivery, User
 from sealring.http.service import AuthService
 from sealring.issuer.account_commands import AccountCommands
 from sealring.issuer.commit import OnEvent
@@ -29,12 +34,25 @@ from sealring.issuer.log_in import LoggedIn
 from sealring.issuer.opening import Opening
 from sealring.issuer.sessions import Issued
 from sealring.sessions.grant import GrantFor, check_subject
+from sealring.sessions.session import Session
 from sealring.settings import Settings, SettingsArguments, load_settings
 from sealring.store.protocol import Store
 from sealring.sync_runner import SyncRunner
 from sealring.verifier.clock import Clock
 from sealring.verifier.principal import Principal
 from sealring.wiring import JWKS_MAX_AGE_SECONDS, wire
+
+NO_STORE = (b"cache-control", b"no-store")
+
+
+class Browser(NamedTuple):
+    """What a login must know of the browser that the cookies go to."""
+
+    held: str | None
+    """The session that it held: it ends (C1)."""
+    max_access_chars: int | None
+    """How long an access token it keeps (N12)."""
+
 
 if TYPE_CHECKING:
     from fastapi import APIRouter
@@ -89,16 +107,16 @@ class Sealring:
         self.verifier = parts.verifier
         self.issuer = parts.issuer
         self.metrics = parts.metrics
-        self.csrf_tokens = parts.csrf_tokens
+        self.delivery = parts.delivery
         self._follows = True
         self._opening = Opening(start=self._start, stop=self._stop, abandon=self._abandon)
         self._runner = SyncRunner(self._opening)
         self.authenticator = RequestAuthenticator(
             self.verifier.verify,
-            access_cookie=parts.cookies.names.access,
+            access_cookie=self.delivery.cookies.names.access,
             origins=[settings.issuer],
             trusted_origins=settings.allowed_origins,
-            matches_csrf=self.csrf_tokens.matches,
+            matches_csrf=self.delivery.csrf_tokens.matches,
             refused=self.refused,
             opens=self._open_for_check,
         )
@@ -205,13 +223,19 @@ class Sealring:
         """
         return SessionMiddleware(app, authenticator=self.authenticator, protect=protect, invalid_status=invalid_status)
 
-    def router(self) -> APIRouter:
+    def router(self, *, accounts: bool = True, oauth: bool | None = None) -> APIRouter:
         """The auth routes, under the setting `auth_path`: `app.include_router(auth.router())`.
+
+        Args:
+            accounts: whether with registration, login and password of accounts of ours; without them the routes serve
+                sessions that `start_session` and `deliver` began.
+            oauth: whether with the token endpoint for OAuth clients; left out, as `accounts`.
 
         A prefix that `include_router` adds, mounts and the server's `root_path` come before it: the refresh cookie is
         sent to where the browser sees these routes, and nowhere else.
         """
-        return self._router(ENDPOINTS, self.settings.auth_path.rstrip("/"))
+        rows = endpoints_of(accounts=accounts, oauth=oauth)
+        return self._router(rows, self.settings.auth_path.rstrip("/"), accounts=accounts)
 
     def health_router(self) -> APIRouter:
         """`/healthz` and `/readyz`, for FastAPI: the process answers; this node is fresh and may check tokens."""
@@ -221,18 +245,21 @@ class Sealring:
         """`/metrics`, for FastAPI: Prometheus text of the registry that was given as `metrics=`; 404 without one."""
         return self._router(METRICS)
 
-    def asgi(self) -> AuthApp:
+    def asgi(self, *, accounts: bool = True, oauth: bool | None = None) -> AuthApp:
         """The auth routes as an ASGI application, for any framework that mounts one: `app.mount("/auth", auth.asgi())`.
 
-        The setting `auth_path` does not count here: they are where they are mounted.
+        The setting `auth_path` does not count here: they are where they are mounted. The parts are those of `router`.
         """
         from sealring.frameworks.asgi import AuthApp  # noqa: PLC0415 - as `_router`
 
-        return AuthApp(self._service(), ENDPOINTS)
+        return AuthApp(self._service(accounts=accounts), endpoints_of(accounts=accounts, oauth=oauth))
 
-    def wsgi(self) -> WsgiAuthApp:
-        """The auth routes as a WSGI application, for a server or a framework that mounts one (by `SCRIPT_NAME`)."""
-        return self._wsgi_app(ENDPOINTS)
+    def wsgi(self, *, accounts: bool = True, oauth: bool | None = None) -> WsgiAuthApp:
+        """The auth routes as a WSGI application, for a server or a framework that mounts one (by `SCRIPT_NAME`).
+
+        The parts are those of `router`.
+        """
+        return self._wsgi_app(endpoints_of(accounts=accounts, oauth=oauth), accounts=accounts)
 
     def wsgi_middleware(
         self, app: WsgiApp, *, protect: Protect = (), invalid_status: Literal[401, 403] = 401
@@ -244,33 +271,47 @@ class Sealring:
             app, authenticator=self._wsgi_authenticator(), protect=protect, invalid_status=invalid_status
         )
 
-    def init_app(self, app: Flask, *, protect: Protect = (), invalid_status: Literal[401, 403] = 401) -> None:
+    def init_app(
+        self,
+        app: Flask,
+        *,
+        accounts: bool = True,
+        oauth: bool | None = None,
+        protect: Protect = (),
+        invalid_status: Literal[401, 403] = 401,
+    ) -> None:
         """Give a Flask application the auth routes (below `auth_path`), and refusals as problem details.
 
-        Views then use `require` and `current_principal` of `sealring.frameworks.flask`. `protect` and `invalid_status`
-        are as in `middleware`.
+        Views then use `require` and `current_principal` of `sealring.frameworks.flask`. The parts are those of `router`,
+        `protect` and `invalid_status` as in `middleware`.
 
         Raises:
             ConfigurationError: it has a Sealring already, or this process has no threads (gevent).
         """
         from sealring.frameworks.flask import install  # noqa: PLC0415 - as `_router`
 
-        prefix = self.settings.auth_path.rstrip("/")
+        prefix, rows = self.settings.auth_path.rstrip("/"), endpoints_of(accounts=accounts, oauth=oauth)
         install(
             app,
             self._wsgi_authenticator(),
-            lambda inner: self._wsgi_app(ENDPOINTS, prefix, inner),
+            lambda inner: self._wsgi_app(rows, prefix, inner, accounts=accounts),
             protect=protect,
             invalid_status=invalid_status,
         )
 
     def _wsgi_app(
-        self, endpoints: Iterable[Endpoint], prefix: str = "", otherwise: WsgiApp | None = None
+        self,
+        endpoints: Iterable[Endpoint],
+        prefix: str = "",
+        otherwise: WsgiApp | None = None,
+        *,
+        accounts: bool = True,
     ) -> WsgiAuthApp:
         from sealring.frameworks.wsgi import AuthApp as WsgiAuthApp  # noqa: PLC0415 - as `_router`
 
+        service = self._service(accounts=accounts)
         return WsgiAuthApp(
-            self._service(), self._wsgi_authenticator(), self._runner, endpoints, prefix=prefix, otherwise=otherwise
+            service, self._wsgi_authenticator(), self._runner, endpoints, prefix=prefix, otherwise=otherwise
         )
 
     def _wsgi_authenticator(self) -> WsgiAuthenticator:
@@ -278,25 +319,23 @@ class Sealring:
 
         return WsgiAuthenticator(self.authenticator, self._runner)
 
-    def _router(self, endpoints: Iterable[Endpoint], prefix: str = "") -> APIRouter:
+    def _router(self, endpoints: Iterable[Endpoint], prefix: str = "", *, accounts: bool = True) -> APIRouter:
         # asked for here: an application of another framework has no FastAPI
         from sealring.frameworks.fastapi_router import endpoint_router  # noqa: PLC0415
 
-        return endpoint_router(self._service(), endpoints, prefix=prefix)
+        return endpoint_router(self._service(accounts=accounts), endpoints, prefix=prefix)
 
-    def _service(self) -> AuthService:
+    def _service(self, *, accounts: bool = True) -> AuthService:
         settings = self.settings
         return AuthService(
             issuer=self.issuer,
             authenticator=self.authenticator,
             node=self.node,
-            cookies=self.parts.cookies,
-            csrf_tokens=self.csrf_tokens,
-            session_cookies=self.parts.session_cookies,
+            delivery=self.delivery,
             trusted_proxies=settings.trusted_proxies,
             open=self._opening.open_for_request,
             jwks_max_age=JWKS_MAX_AGE_SECONDS,
-            password_grant=settings.has_password_grant,
+            password_grant=settings.has_password_grant and accounts,
             refused=self.refused,
             exposition=None if self.metrics is None else self.metrics.exposition,
         )
@@ -320,6 +359,7 @@ class Sealring:
         *,
         email: str | None = None,
         request: AnyRequest | None = None,
+        delivery: Delivery = "body",
         address: str | None = None,
         user_agent: str = "",
     ) -> LoggedIn:
@@ -330,17 +370,28 @@ class Sealring:
             password: the password that the user chose.
             email: an address, if the user gave one.
             request: the request that asks (Starlette's, FastAPI's, or an ASGI scope): attempts are counted by address.
+            delivery: how `deliver` will hand over the tokens; see `start_session`.
             address: the client's IP address, where there is no request.
             user_agent: what it came with, where there is no request.
 
         Raises:
             InvalidField, NameTaken, Throttled, Overloaded: why not; `problem_response` answers with it.
             NotGranted: the account is made, and `grant_for` grants it no session yet.
+            CrossSite, RequestRefused, TokenTooLong: see `start_session`.
             TypeError, ValueError: neither a request nor an IP address, or both.
         """
         client = self._counted_client(request, address, user_agent)
+        browser = self._browser(request, delivery)
         await self.open()
-        return await self.issuer.register(username, password, email=email, client=client, replaces=None)
+        logged_in = await self.issuer.register(
+            username,
+            password,
+            email=email,
+            client=client,
+            replaces=browser.held,
+            max_access_chars=browser.max_access_chars,
+        )
+        return replace(logged_in, issued=replace(logged_in.issued, delivery=delivery))
 
     async def log_in(
         self,
@@ -348,6 +399,7 @@ class Sealring:
         password: str,
         *,
         request: AnyRequest | None = None,
+        delivery: Delivery = "body",
         address: str | None = None,
         user_agent: str = "",
         device: str | None = None,
@@ -358,6 +410,7 @@ class Sealring:
             username: as it was typed.
             password: as it was typed.
             request: the request that asks (Starlette's, FastAPI's, or an ASGI scope): attempts are counted by address.
+            delivery: how `deliver` will hand over the tokens; see `start_session`.
             address: the client's IP address, where there is no request.
             user_agent: what it came with, where there is no request.
             device: `device` of an earlier answer to this client, so that no stranger's guesses lock it out; else the
@@ -365,13 +418,18 @@ class Sealring:
 
         Raises:
             WrongCredentials, Throttled, Overloaded: why not; `problem_response` answers with it.
+            CrossSite, RequestRefused, TokenTooLong: see `start_session`.
             TypeError, ValueError: neither a request nor an IP address, or both.
         """
         client = self._counted_client(request, address, user_agent)
+        browser = self._browser(request, delivery)
         await self.open()
         if device is not None:
             client = replace(client, device_cookie=device)
-        return await self.issuer.log_in(username, password, client=client, replaces=None)
+        logged_in = await self.issuer.log_in(
+            username, password, client=client, replaces=browser.held, max_access_chars=browser.max_access_chars
+        )
+        return replace(logged_in, issued=replace(logged_in.issued, delivery=delivery))
 
     def refuse_cross_site(self, request: AnyRequest) -> None:
         """Refuse in a route of one's own what another site's page sends, cookies or none, as our login does (C2).
@@ -410,7 +468,7 @@ class Sealring:
         return client_info(
             scope_of(request),
             trusted_proxies=self.settings.trusted_proxies,
-            device_cookie=self.parts.cookies.names.device,
+            device_cookie=self.delivery.cookies.names.device,
         )
 
     # for applications with users of their own
@@ -425,6 +483,7 @@ class Sealring:
         amr: Iterable[str] = (),
         acr: str = "",
         request: AnyRequest | None = None,
+        delivery: Delivery = "body",
         address: str | None = None,
         user_agent: str = "",
     ) -> Issued:
@@ -439,23 +498,110 @@ class Sealring:
             amr: how the user proved who they are: names of RFC 8176 §2, such as `["pwd", "otp", "mfa"]`.
             acr: how strongly: a name of yours (OpenID Connect Core §2).
             request: the request that asks: the list of sessions then says from where and by which device.
+            delivery: how `deliver` will hand over the tokens. With "cookie" the session that this browser held ends,
+                as at every login (C1), and what cookies cannot carry is refused before anything is written.
             address: where the request came from, where there is none to give.
             user_agent: what it came with, where there is no request to give.
 
         Raises:
             TypeError, ValueError: a subject, scopes or claims that cannot be.
             NotGranted: `grant_for` was asked and grants nothing.
+            CrossSite: for cookies: another site's page sent the request (C2).
+            RequestRefused, TokenTooLong: for cookies: the browser would drop them.
         """
+        browser = self._browser(request, delivery)
+        client = self._client(request, address, user_agent)
         await self.open()
-        return await self.issuer.sessions.start(
+        issued = await self.issuer.sessions.start(
             subject,
             scopes=scopes,
             claims=claims,
             client_id=client_id or self.issuer.client_id,
-            client=self._client(request, address, user_agent),
+            client=client,
+            replaces=browser.held,
+            max_access_chars=browser.max_access_chars,
             amr=amr,
             acr=acr,
         )
+        return replace(issued, delivery=delivery)
+
+    def deliver(
+        self,
+        response: object,
+        issued: Issued | LoggedIn,
+        *,
+        request: AnyRequest | None = None,
+        auth_path: str | None = None,
+    ) -> dict[str, Any]:
+        """Hand over the tokens of a session that was started in a route of one's own.
+
+        With `delivery="cookie"` at the start, the cookies of our own login are set on the response. The auth routes
+        serve them from there on: refresh, logout, the list of sessions.
+
+        Args:
+            response: of Starlette, FastAPI, Django, Flask or Quart; it gets cookies and `Cache-Control: no-store`.
+            issued: what `start_session`, `refresh_session`, `log_in` or `register` gave.
+            request: the request that asks: where the browser sees this application (`root_path`).
+            auth_path: where the browser sees the auth routes, such as "/shop/auth"; left out, at the setting
+                `auth_path` of the application that this request reached.
+
+        Returns:
+            What belongs in the body, as JSON: the tokens, or, with cookies, `csrf_token` and how long they live.
+
+        Raises:
+            TypeError: a response of another framework.
+            ValueError: an `auth_path` that a cookie cannot have.
+        """
+        logged_in = issued if isinstance(issued, LoggedIn) else None
+        tokens = issued.issued if isinstance(issued, LoggedIn) else issued
+        delivered = self.delivery.deliver(
+            tokens,
+            tokens.delivery,
+            refresh_path=self._refresh_path(request, auth_path),
+            user=None if logged_in is None else User.of(logged_in.account),
+            device=None if logged_in is None else logged_in.device,
+        )
+        write_fields(response, [*delivered.headers, NO_STORE])
+        members: dict[str, Any] = to_builtins(delivered.body)
+        return members
+
+    def clear(self, response: object, *, request: AnyRequest | None = None, auth_path: str | None = None) -> None:
+        """Have the browser forget its session: from a logout of one's own, after `revoke_session`.
+
+        Args:
+            response: as in `deliver`.
+            request: as in `deliver`.
+            auth_path: as in `deliver`.
+
+        Raises:
+            TypeError, ValueError: as `deliver`.
+        """
+        cleared = self.delivery.cookies.clear(auth_path=self._refresh_path(request, auth_path))
+        write_fields(response, [*cleared, NO_STORE, (b"clear-site-data", b'"cache"')])  # C11
+
+    def csrf_token(self, principal: Principal) -> str:
+        """The CSRF token of the principal's session, for forms in pages of one's own: sent as `X-CSRF-Token`."""
+        return self.delivery.csrf_tokens.token(principal.session_id)
+
+    def _browser(self, request: AnyRequest | None, delivery: Delivery) -> Browser:
+        """What a session that is to be delivered to this browser must keep to, before anything is written."""
+        if delivery == "body":
+            return Browser(None, None)
+        if delivery != "cookie":
+            raise ValueError('delivery must be "body" or "cookie"')
+        if request is None:
+            raise TypeError('delivery="cookie" needs request=, the request that asks')
+        scope = scope_of(request)
+        headers = scope["headers"]
+        if scope.get("method") not in SAFE_METHODS:  # a redirect back from an identity provider is a GET of its site
+            check_same_origin(headers, self.delivery.origins)
+        return Browser(self.delivery.held_session(headers), self.delivery.max_access_chars(headers, delivery))
+
+    def _refresh_path(self, request: AnyRequest | None, given: str | None) -> str:
+        if given is not None:
+            return given
+        root = "" if request is None else scope_of(request).get("root_path", "").rstrip("/")
+        return auth_path_of({"path": f"{root}{self.settings.auth_path.rstrip('/')}/x", "root_path": root})
 
     async def refresh_session(
         self, refresh_token: str, *, request: AnyRequest | None = None, address: str | None = None
@@ -476,6 +622,12 @@ class Sealring:
         return await self.issuer.refresh(
             refresh_token, client=client, counted=request is not None or address is not None
         )
+
+    async def list_sessions(self, subject: str, *, limit: int = 1000) -> list[Session]:
+        """Live sessions of a subject, an account of ours or a user of yours: the newest first, at most `limit`."""
+        check_subject(subject)
+        await self.open()
+        return await self.issuer.sessions.list(subject, limit=limit)
 
     async def revoke_session(self, session_id: str) -> bool:
         """End one session on every node; true when there was a live one."""

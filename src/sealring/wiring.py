@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 from sealring.authentication.decision import AuthenticationPolicy
 from sealring.authentication.pending import PendingLoginCodec
 from sealring.http.cookies import CookiePolicy
+from sealring.http.delivery import TokenDelivery
+from sealring.http.origins import Origins
 from sealring.issuer.access_tokens import AccessTokenIssuer
 from sealring.issuer.access_ttl import AccessTtl
 from sealring.issuer.accounts import AccountPolicy, Accounts
@@ -68,9 +70,8 @@ class Parts:
     access_ttl: AccessTtl
     issuer: Issuer
     maintenance: Maintenance
-    cookies: CookiePolicy
-    csrf_tokens: CsrfTokens
-    session_cookies: SessionCookieCodec
+    delivery: TokenDelivery
+    """How tokens reach browsers and programs."""
     metrics: Metrics | None
 
 
@@ -139,9 +140,12 @@ def wire(
             audit_seconds=settings.audit_retention,
             look_seconds=settings.poll_interval,
         ),
-        cookies=CookiePolicy(secure=settings.secure_cookies, name=settings.cookie_name),
-        csrf_tokens=CsrfTokens(secret.derive("csrf token")),
-        session_cookies=SessionCookieCodec(secret.derive("session cookie")),
+        delivery=TokenDelivery(
+            cookies=CookiePolicy(secure=settings.secure_cookies, name=settings.cookie_name),
+            csrf_tokens=CsrfTokens(secret.derive("csrf token")),
+            session_cookies=SessionCookieCodec(secret.derive("session cookie")),
+            origins=Origins.of([settings.issuer], settings.allowed_origins),
+        ),
         metrics=metrics,
     )
 

@@ -221,10 +221,10 @@ async def test_r13_tokens_of_the_old_secret_live_until_it_is_removed(tmp_path: P
     path = tmp_path / "sealring.db"
     async with nodes(path, clock, 1) as (node,):
         issued = await node.start_session("42")
-        csrf = node.csrf_tokens.token(issued.session.id)
+        csrf = node.delivery.csrf_tokens.token(issued.session.id)
     both = cheap_sealring(SqliteStore(path, clock.now_ms), clock, secret=f"{OTHER_SECRET},{SECRET}")
     await both.open()
-    assert both.csrf_tokens.matches(csrf, issued.session.id)
+    assert both.delivery.csrf_tokens.matches(csrf, issued.session.id)
     assert both.verify(issued.access_token.text).subject == "42"
     renewed = await both.refresh_session(issued.refresh_token)
     await both.issuer.keys.reencrypt()
@@ -232,7 +232,7 @@ async def test_r13_tokens_of_the_old_secret_live_until_it_is_removed(tmp_path: P
     alone = cheap_sealring(SqliteStore(path, clock.now_ms), clock, secret=OTHER_SECRET)
     await alone.open()
     try:
-        assert not alone.csrf_tokens.matches(csrf, issued.session.id)
+        assert not alone.delivery.csrf_tokens.matches(csrf, issued.session.id)
         with pytest.raises(Exception, match="not a refresh token"):
             await alone.refresh_session(issued.refresh_token)
         assert (await alone.refresh_session(renewed.refresh_token)).session.subject == "42"

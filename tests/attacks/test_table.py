@@ -124,8 +124,8 @@ def sign_up(client: httpx2.Client, site: ServedThread) -> User:
     name = fresh_name()
     tokens = register(client, name)
     claims = jwt.peek(tokens["access_token"]).claims
-    csrf = site.auth.csrf_tokens.token(claims["sid"])
-    held = site.auth.parts.session_cookies.encode(claims["sid"])
+    csrf = site.auth.delivery.csrf_tokens.token(claims["sid"])
+    held = site.auth.parts.delivery.session_cookies.encode(claims["sid"])
     return User(name, claims["sub"], claims["sid"], tokens["access_token"], tokens["refresh_token"], csrf, held)
 
 

@@ -24,6 +24,9 @@ if TYPE_CHECKING:  # the service has no need of the table, and the table none of
 
 Body = TypeVar("Body")
 HeaderList = list[tuple[bytes, bytes]]
+Part = Literal["sessions", "accounts", "oauth", "service"]
+"""`sessions`: how a session goes on and ends, however it began. `accounts`: our own accounts, with login,
+registration and password. `oauth`: for OAuth clients. `service`: health and metrics of the process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +95,8 @@ class Endpoint:
     run: Callable[[Call[Any]], Awaitable[object]]
     """Returns a struct, or None for no content, or a `Response` of its own."""
     operation_id: str
+    part: Part
+    """Which part of the routes it is of: an application serves those parts that it needs."""
     reads: type[Struct] | Form | None = None
     optional: bool = False
     """The body may be left out."""
@@ -133,7 +138,8 @@ class Routes:
     """Finds the endpoint of a path and a method.
 
     >>> async def ping(call): ...
-    >>> routes = Routes([Endpoint(method="GET", path="/ping", run=ping, operation_id="ping", answers={204: None})])
+    >>> row = Endpoint(method="GET", path="/ping", run=ping, operation_id="ping", part="service", answers={204: None})
+    >>> routes = Routes([row])
     >>> routes.find("HEAD", "/ping")[0].operation_id
     'ping'
     """

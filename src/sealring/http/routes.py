@@ -72,33 +72,33 @@ _JWKS: dict[int, dict[str, Any]] = {
 
 ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(
-        method="POST", path="/register", run=register, operation_id="register",
+        method="POST", path="/register", run=register, operation_id="register", part="accounts",
         reads=Registration, answers={201: Tokens}, page="own", queue="hashing",
         errors=(*_PROVING, errors.InvalidField, errors.NameTaken),
     ),
     Endpoint(
-        method="POST", path="/login", run=log_in, operation_id="login",
+        method="POST", path="/login", run=log_in, operation_id="login", part="accounts",
         reads=LoginRequest, answers={200: Tokens}, page="own", queue="hashing", errors=_PROVING,
     ),
     Endpoint(
         method="POST", path="/login/{method}/begin", run=begin_method, operation_id="begin_login_method",
-        reads=LoginBeginRequest, answers={200: LoginBegun}, page="own",
+        part="accounts", reads=LoginBeginRequest, answers={200: LoginBegun}, page="own",
         errors=(
             errors.WrongCredentials, errors.InvalidPendingLogin, errors.UnknownMethod, errors.Throttled,
             errors.InvalidField, CookiesTooLarge, CrossSiteCookies,
         ),
     ),
     Endpoint(
-        method="POST", path="/login/{method}", run=log_in_by, operation_id="login_by_method",
+        method="POST", path="/login/{method}", run=log_in_by, operation_id="login_by_method", part="accounts",
         reads=LoginStepRequest, answers={200: Tokens}, page="own", queue="method",
         errors=(*_PROVING, errors.InvalidPendingLogin, errors.UnknownMethod, errors.InvalidField),
     ),
     Endpoint(
-        method="POST", path="/refresh", run=refresh, operation_id="refresh",
+        method="POST", path="/refresh", run=refresh, operation_id="refresh", part="sessions",
         reads=Refresh, optional=True, answers={200: Tokens}, page="own", errors=_RENEWING,
     ),
     Endpoint(
-        method="POST", path="/logout", run=log_out, operation_id="logout",
+        method="POST", path="/logout", run=log_out, operation_id="logout", part="sessions",
         reads=Refresh, optional=True, answers={204: None}, page="own",
         errors=(
             MissingCredential, errors.TokenError, InvalidRequest, CookiesTooLarge, errors.Stale,
@@ -106,30 +106,30 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         ),
     ),
     Endpoint(
-        method="POST", path="/token", run=token, operation_id="token",
+        method="POST", path="/token", run=token, operation_id="token", part="oauth",
         reads=Form(token_form), answers={200: Tokens}, page="own", refuse=oauth_refusal,
         any_query=True,  # RFC 6749 §3.2: unknown ones are ignored
         errors=(errors.Throttled, errors.Overloaded),
     ),
     Endpoint(
-        method="GET", path="/live", run=live, operation_id="live",
+        method="GET", path="/live", run=live, operation_id="live", part="sessions",
         answers={204: None}, caller=True, errors=(CrossSite,),
     ),
-    Endpoint(method="GET", path="/me", run=me, operation_id="me", answers={200: Me}, caller=True),
+    Endpoint(method="GET", path="/me", run=me, operation_id="me", part="sessions", answers={200: Me}, caller=True),
     Endpoint(
-        method="GET", path="/sessions", run=list_sessions, operation_id="list_sessions",
+        method="GET", path="/sessions", run=list_sessions, operation_id="list_sessions", part="sessions",
         answers={200: ManySessions}, caller=True,
     ),
     Endpoint(
-        method="DELETE", path="/sessions/{session_id}", run=end_session, operation_id="end_session",
+        method="DELETE", path="/sessions/{session_id}", run=end_session, operation_id="end_session", part="sessions",
         answers={204: None}, caller=True, errors=(errors.NotFound,),
     ),
     Endpoint(
-        method="DELETE", path="/sessions", run=end_sessions, operation_id="end_sessions",
+        method="DELETE", path="/sessions", run=end_sessions, operation_id="end_sessions", part="sessions",
         query=EndSessions, answers={204: None}, caller=True, errors=(errors.Throttled,),
     ),
     Endpoint(
-        method="POST", path="/password", run=change_password, operation_id="change_password",
+        method="POST", path="/password", run=change_password, operation_id="change_password", part="accounts",
         reads=PasswordChangeRequest, answers={200: Tokens}, caller=True,
         errors=(
             errors.SessionEnded, errors.TokenTooLong, errors.WrongPassword, errors.InvalidField, errors.Throttled,
@@ -137,23 +137,35 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         ),
     ),
     Endpoint(
-        method="GET", path="/.well-known/jwks.json", run=jwks, operation_id="jwks",
+        method="GET", path="/.well-known/jwks.json", run=jwks, operation_id="jwks", part="sessions",
         answers={200: None, 304: None}, described=_JWKS,
     ),
     Endpoint(
-        method="GET", path="/client.js", run=client, operation_id="client", answers={200: None, 304: None},
-        in_schema=False,
+        method="GET", path="/client.js", run=client, operation_id="client", part="sessions",
+        answers={200: None, 304: None}, in_schema=False,
     ),
 )  # fmt: skip
 """Below `SEALRING_AUTH_PATH`."""
 
+
+def endpoints_of(*, accounts: bool = True, oauth: bool | None = None) -> tuple[Endpoint, ...]:
+    """The rows of the auth routes that an application serves: those of sessions always, of OAuth as of accounts.
+
+    >>> {row.part for row in endpoints_of(accounts=False)}
+    {'sessions'}
+    """
+    oauth = accounts if oauth is None else oauth
+    served = {"sessions"} | ({"accounts"} if accounts else set()) | ({"oauth"} if oauth else set())
+    return tuple(endpoint for endpoint in ENDPOINTS if endpoint.part in served)
+
+
 HEALTH: tuple[Endpoint, ...] = (
     Endpoint(
-        method="GET", path="/healthz", run=alive, operation_id="healthz",
+        method="GET", path="/healthz", run=alive, operation_id="healthz", part="service",
         answers={200: Alive}, opens=False, tag="health",
     ),
     Endpoint(
-        method="GET", path="/readyz", run=ready, operation_id="readyz",
+        method="GET", path="/readyz", run=ready, operation_id="readyz", part="service",
         answers={200: Ready}, opens=False, errors=(errors.Stale,), tag="health",
     ),
 )  # fmt: skip
@@ -161,7 +173,7 @@ HEALTH: tuple[Endpoint, ...] = (
 
 METRICS: tuple[Endpoint, ...] = (
     Endpoint(
-        method="GET", path="/metrics", run=metrics, operation_id="metrics",
+        method="GET", path="/metrics", run=metrics, operation_id="metrics", part="service",
         answers={200: None}, opens=False, tag="health", in_schema=False,
     ),
 )  # fmt: skip

@@ -11,17 +11,17 @@ from sealring.http.auth_path import auth_path
 from sealring.http.authenticate import RequestAuthenticator
 from sealring.http.client_address import TrustedProxy, client_address
 from sealring.http.client_info import client_info
-from sealring.http.cookies import CookiePolicy, check_room, cookie_line, read_cookie, read_cookies
+from sealring.http.cookies import CookiePolicy, read_cookie, read_cookies
 from sealring.http.credentials import PresentedToken, find_credential
+from sealring.http.delivery import TokenDelivery
 from sealring.http.endpoint import Head, HeaderList
-from sealring.http.fetch_metadata import check_csrf, check_keeps_cookies
+from sealring.http.fetch_metadata import check_csrf
 from sealring.http.origins import Origins
 from sealring.http.problems import OnRefusal
 from sealring.http.schemas import Delivery, Tokens, User
 from sealring.issuer.issuer import Issuer
 from sealring.issuer.sessions import Issued
 from sealring.sessions.csrf import CsrfTokens
-from sealring.sessions.session_cookie import SessionCookieCodec
 from sealring.verifier.node_state import NodeState
 from sealring.verifier.principal import Principal
 
@@ -36,9 +36,8 @@ class AuthService:
     issuer: Issuer
     authenticator: RequestAuthenticator
     node: NodeState
-    cookies: CookiePolicy
-    csrf_tokens: CsrfTokens
-    session_cookies: SessionCookieCodec
+    delivery: TokenDelivery
+    """How tokens reach a client."""
     trusted_proxies: tuple[TrustedProxy, ...]
     open: Callable[[], Awaitable[None]]
     """Opens the store on the first request where no lifespan did."""
@@ -49,6 +48,16 @@ class AuthService:
     """Counts refusals by their true cause."""
     exposition: Callable[[], bytes] | None = None
     """What Prometheus reads; none without metrics."""
+
+    @property
+    def cookies(self) -> CookiePolicy:
+        """Names and attributes of our cookies."""
+        return self.delivery.cookies
+
+    @property
+    def csrf_tokens(self) -> CsrfTokens:
+        """Makes and matches the CSRF tokens of sessions."""
+        return self.delivery.csrf_tokens
 
     @property
     def origins(self) -> Origins:
@@ -82,8 +91,7 @@ class AuthService:
 
     def held_session(self, head: Head) -> str | None:
         """The session that this browser holds, by the cookie that no other host can write."""
-        text = self._cookie(head, self.cookies.names.session)
-        return None if text is None else self.session_cookies.decode(text)
+        return self.delivery.held_session(head.headers)
 
     def refresh_cookies(self, head: Head) -> list[str]:
         """Every refresh cookie that came: ours, one of an earlier path, one that a sibling host planted (N3, N5)."""
@@ -129,17 +137,8 @@ class AuthService:
         return client if device is None else replace(client, device_cookie=device)
 
     def max_access_chars(self, head: Head, delivery: Delivery) -> int | None:
-        """How long an access token this delivery can carry; asked before anything is written (N12).
-
-        Raises:
-            CookiesTooLarge: a browser that sends too many cookies could not use its session.
-            CrossSiteCookies: the page is of another site, so its browser would drop the cookies.
-        """
-        if delivery == "body":
-            return None
-        check_keeps_cookies(head.headers, self.origins)
-        check_room(cookie_line(head.headers))
-        return self.cookies.max_access_chars
+        """See `TokenDelivery.max_access_chars`."""
+        return self.delivery.max_access_chars(head.headers, delivery)
 
     def deliver(
         self,
@@ -149,38 +148,17 @@ class AuthService:
         delivery: Delivery,
         *,
         user: User | None = None,
+        device: str | None = None,
         depth: int = 1,
     ) -> Tokens:
         """The tokens in the body, or in cookies that no script can read (D10).
 
         `depth` is how many segments the route has below the auth path.
         """
-        scope = " ".join(issued.scopes)
-        if delivery == "body":
-            return Tokens(
-                access_token=issued.access_token.text,
-                token_type="Bearer",  # noqa: S106 - the type's name (RFC 6750 §4)
-                expires_in=issued.expires_in,
-                refresh_token=issued.refresh_token,
-                refresh_expires_in=issued.refresh_expires_in,
-                scope=scope,
-                user=user,
-            )
-        headers.append(self.cookies.set_access(issued.access_token.text, issued.expires_in))
-        held = self.session_cookies.encode(issued.session.id)
-        headers.append(self.cookies.set_session(held, issued.refresh_expires_in))
         refresh_path = auth_path(head.scope, depth=depth)
-        headers.append(
-            self.cookies.set_refresh(issued.refresh_token, issued.refresh_expires_in, auth_path=refresh_path)
-        )
-        return Tokens(
-            expires_in=issued.expires_in,
-            refresh_expires_in=issued.refresh_expires_in,
-            csrf_token=self.csrf_tokens.token(issued.session.id),
-            refresh_path=refresh_path,
-            scope=scope,
-            user=user,
-        )
+        delivered = self.delivery.deliver(issued, delivery, refresh_path=refresh_path, user=user, device=device)
+        headers.extend(delivered.headers)
+        return delivered.body
 
     def clear_cookies(self, head: Head, headers: HeaderList, *, depth: int = 1) -> None:
         """Have the browser forget its session; `depth` is how many segments the route has below the auth path."""

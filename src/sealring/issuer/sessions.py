@@ -11,7 +11,7 @@ import logging
 import secrets
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, assert_never
+from typing import Any, Literal, assert_never
 
 from sealring.accounts.account import Account
 from sealring.audit.event import Event, EventKind
@@ -72,6 +72,8 @@ class Issued:
     scopes: tuple[str, ...]
     issued_at: int
     """Unix seconds."""
+    delivery: Literal["body", "cookie"] = "body"
+    """How the tokens are to reach the client; said when the session starts, for it decides what can be carried."""
 
     @property
     def expires_in(self) -> int:

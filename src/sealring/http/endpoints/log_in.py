@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace as replace_info
 
-from msgspec.structs import replace
-
 from sealring.authentication.client_info import ClientInfo
 from sealring.authentication.decision import PROOF_SECONDS
 from sealring.errors import SecondFactorRequired
@@ -96,12 +94,15 @@ def _bound(call: Call[Body], delivery: Delivery, *, device: str | None = None) -
 
 
 def _welcome(call: Call[Body], logged_in: LoggedIn, delivery: Delivery, *, depth: int = 1) -> Tokens:
-    service, user = call.service, User.of(logged_in.account)
-    tokens = service.deliver(call.head, call.headers, logged_in.issued, delivery, user=user, depth=depth)
-    if delivery == "body":
-        return replace(tokens, device=logged_in.device)
-    call.headers.append(service.cookies.set_device(logged_in.device))
-    return tokens
+    return call.service.deliver(
+        call.head,
+        call.headers,
+        logged_in.issued,
+        delivery,
+        user=User.of(logged_in.account),
+        device=logged_in.device,
+        depth=depth,
+    )
 
 
 def _replaced(call: Call[Body], delivery: Delivery) -> str | None:

@@ -10,7 +10,6 @@ from http import HTTPStatus
 from typing import Any
 
 import msgspec
-from msgspec.structs import replace
 
 from sealring.errors import AccountRefused, RefreshRefused, SealringError, SecondFactorRequired
 from sealring.http.endpoint import Call, Response
@@ -41,7 +40,7 @@ async def token(call: Call[dict[str, str]]) -> Tokens:
     """The OAuth 2.0 token endpoint: `refresh_token` (RFC 6749 §6), and `password` (§4.3) where it is turned on."""
     issued, device = await _grant(call)
     call.headers.append(NO_CACHE)
-    return replace(call.service.deliver(call.head, call.headers, issued, "body"), device=device)
+    return call.service.deliver(call.head, call.headers, issued, "body", device=device)
 
 
 async def _grant(call: Call[dict[str, str]]) -> tuple[Issued, str | None]:

@@ -1,0 +1,58 @@
+"""Header fields into the response of a framework, by its shape: no framework is imported.
+
+Each shape is one function here. Cookies are fields that are appended: a response has one `Set-Cookie` for each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from http.cookies import BaseCookie
+from typing import Any
+
+from sealring.http.cookies import HeaderPair
+
+SET_COOKIE = b"set-cookie"
+
+
+def write_fields(response: object, fields: Iterable[HeaderPair]) -> None:
+    """Append cookies to a response, and set every other field.
+
+    Raises:
+        TypeError: a response of no framework that is known here.
+    """
+    write = _writer(response)
+    for name, value in fields:
+        write(name, value)
+
+
+def _writer(response: Any) -> Callable[[bytes, bytes], None]:
+    if isinstance(getattr(response, "raw_headers", None), list):  # Starlette, FastAPI
+
+        def write_raw(name: bytes, value: bytes) -> None:
+            if name != SET_COOKIE:
+                response.raw_headers[:] = [field for field in response.raw_headers if field[0] != name]
+            response.raw_headers.append((name, value))
+
+        return write_raw
+    headers = getattr(response, "headers", None)
+    if isinstance(getattr(response, "cookies", None), BaseCookie):  # Django, whose headers hold one value by name
+
+        def write_morsel(name: bytes, value: bytes) -> None:
+            if name == SET_COOKIE:
+                response.cookies.load(value.decode("latin-1"))
+            else:
+                response.headers[name.decode("ascii")] = value.decode("latin-1")
+
+        return write_morsel
+    if callable(getattr(headers, "add", None)):  # Werkzeug: Flask, Quart
+
+        def write_added(name: bytes, value: bytes) -> None:
+            if name == SET_COOKIE:
+                response.headers.add(name.decode("ascii"), value.decode("latin-1"))
+            else:
+                response.headers[name.decode("ascii")] = value.decode("latin-1")
+
+        return write_added
+    raise TypeError(
+        f"response must be one of Starlette, FastAPI, Django, Flask or Quart, not {type(response).__name__}"
+    )

@@ -1,0 +1,96 @@
+"""How tokens reach a client: in the body, or in cookies that no script can read (design D10). Values in, values out.
+
+Our own routes and an application's own login deliver by the same two functions. `deliver` gives what to do: fields to
+append to the answer, and members for its body. `sealring.frameworks.responses` writes the fields into the response of a
+framework.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sealring.http.cookies import CookiePolicy, Headers, check_room, cookie_line, read_cookie
+from sealring.http.endpoint import HeaderList
+from sealring.http.fetch_metadata import check_keeps_cookies
+from sealring.http.origins import Origins
+from sealring.http.schemas import Delivery, Tokens, User
+from sealring.issuer.sessions import Issued
+from sealring.sessions.csrf import CsrfTokens
+from sealring.sessions.session_cookie import SessionCookieCodec
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """Tokens on their way: fields for the answer (`set-cookie` among them, one for each cookie), and its body."""
+
+    headers: HeaderList
+    body: Tokens
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenDelivery:
+    """Delivers what a session's start or refresh gave."""
+
+    cookies: CookiePolicy
+    csrf_tokens: CsrfTokens
+    session_cookies: SessionCookieCodec
+    origins: Origins
+
+    def max_access_chars(self, headers: Headers, delivery: Delivery) -> int | None:
+        """How long an access token this delivery can carry; asked before anything is written (N12).
+
+        Raises:
+            CookiesTooLarge: a browser that sends too many cookies could not use its session.
+            CrossSiteCookies: the page is of another site, so its browser would drop the cookies.
+        """
+        if delivery == "body":
+            return None
+        check_keeps_cookies(headers, self.origins)
+        check_room(cookie_line(headers))
+        return self.cookies.max_access_chars
+
+    def held_session(self, headers: Headers) -> str | None:
+        """The session that this browser holds, by the cookie that no other host can write."""
+        text = read_cookie(headers, self.cookies.names.session)
+        return None if text is None else self.session_cookies.decode(text.decode("ascii"))
+
+    def deliver(
+        self,
+        issued: Issued,
+        delivery: Delivery,
+        *,
+        refresh_path: str,
+        user: User | None = None,
+        device: str | None = None,
+    ) -> Delivered:
+        """The answer that carries these tokens; `refresh_path` is where the browser sees the auth routes."""
+        scope = " ".join(issued.scopes)
+        if delivery == "body":
+            body = Tokens(
+                access_token=issued.access_token.text,
+                token_type="Bearer",  # noqa: S106 - the type's name (RFC 6750 §4)
+                expires_in=issued.expires_in,
+                refresh_token=issued.refresh_token,
+                refresh_expires_in=issued.refresh_expires_in,
+                scope=scope,
+                device=device,
+                user=user,
+            )
+            return Delivered([], body)
+        held = self.session_cookies.encode(issued.session.id)
+        fields = [
+            self.cookies.set_access(issued.access_token.text, issued.expires_in),
+            self.cookies.set_session(held, issued.refresh_expires_in),
+            self.cookies.set_refresh(issued.refresh_token, issued.refresh_expires_in, auth_path=refresh_path),
+        ]
+        if device is not None:
+            fields.append(self.cookies.set_device(device))
+        body = Tokens(
+            expires_in=issued.expires_in,
+            refresh_expires_in=issued.refresh_expires_in,
+            csrf_token=self.csrf_tokens.token(issued.session.id),
+            refresh_path=refresh_path,
+            scope=scope,
+            user=user,
+        )
+        return Delivered(fields, body)
