@@ -48,6 +48,7 @@ password or a secret. A caller's own mistake (a bad option, a wrong type) is `Ty
     ├── Throttled                 throttled               too many attempts: `retry_after` seconds
     ├── Unavailable               try again later: `retry_after` seconds
     │   ├── Overloaded            overloaded              a bounded queue is full
+    │   ├── GrantUnavailable      grant_unavailable       the application's `grant_for` failed, or took too long
     │   └── StoreUnavailable      store_unavailable       the store cannot be reached or written
     └── ConfigurationError (ValueError) configuration     `hint` says how to fix it
 """
@@ -367,6 +368,16 @@ class Overloaded(Unavailable):
     """A bounded queue is full."""
 
     code = "overloaded"
+
+
+class GrantUnavailable(Unavailable):
+    """The application's `grant_for` failed or took too long; `cause` names the exception, the log has all of it."""
+
+    code = "grant_unavailable"
+
+    def __init__(self, cause: str) -> None:
+        super().__init__("the application did not say what this subject may do")
+        self.cause = cause
 
 
 class StoreUnavailable(Unavailable):

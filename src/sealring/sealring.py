@@ -506,6 +506,7 @@ class Sealring:
         Raises:
             TypeError, ValueError: a subject, scopes or claims that cannot be.
             NotGranted: `grant_for` was asked and grants nothing.
+            Unavailable: it failed or took longer than five seconds; try again.
             CrossSite: for cookies: another site's page sent the request (C2).
             RequestRefused, TokenTooLong: for cookies: the browser would drop them.
         """

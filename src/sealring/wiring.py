@@ -21,6 +21,7 @@ from sealring.issuer.accounts import AccountPolicy, Accounts
 from sealring.issuer.authenticator import Authenticator
 from sealring.issuer.commit import CommittingStore, OnEvent
 from sealring.issuer.credentials import Credentials
+from sealring.issuer.grants import Grants
 from sealring.issuer.hashing import PasswordHasher
 from sealring.issuer.issuer import Issuer
 from sealring.issuer.keys import SigningKeys
@@ -202,7 +203,7 @@ def _issuer(  # noqa: PLR0917 - the parts, in the order in which they were made
             cap=settings.session_cap,
         ),
         clock=clock.now_ms,
-        grant_for=grant_for,
+        grants=Grants(grant_for),
     )
     devices = DeviceCookies(secret.derive("device cookie"))
     accounts = Accounts(

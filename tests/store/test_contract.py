@@ -522,7 +522,9 @@ async def test_a_revocation_says_how_many_sessions_it_ended_and_none_where_it_di
 async def test_j18_a_stale_subject_keeps_its_sessions(store: Store) -> None:
     session = a_session()
     await start(store, session)
+    assert await store.read_epoch("42") == 0
     entries = await revoke(store, RefreshClaims(subject="42")) + await revoke(store, RefreshClaims(subject="42"))
+    assert (await store.read_epoch("42"), await store.read_epoch("43")) == (2, 0)
     assert [(entry.kind, entry.epoch) for entry in entries] == [("subject", 1), ("subject", 2)]
     record = await store.read_session(session.id)
     assert record is not None

@@ -183,6 +183,10 @@ class CommittingStore:
         """See `Store.read_session`."""
         return await self._store.read_session(id)
 
+    async def read_epoch(self, subject: str) -> int:
+        """See `Store.read_epoch`."""
+        return await self._store.read_epoch(subject)
+
     async def list_sessions(self, subject: str | None, *, now: int, limit: int = 1000) -> list[Session]:
         """See `Store.list_sessions`."""
         return await self._store.list_sessions(subject, now=now, limit=limit)

@@ -27,10 +27,11 @@ from sealring.errors import (
 )
 from sealring.issuer.access_tokens import AccessToken, AccessTokenIssuer
 from sealring.issuer.commit import CommittingStore
+from sealring.issuer.grants import Grants
 from sealring.issuer.store_clock import check_clock
 from sealring.sessions.access_token import check_claims
 from sealring.sessions.device import describe_device
-from sealring.sessions.grant import Grant, GrantFor, check_acr, check_amr, check_subject, scope_tokens
+from sealring.sessions.grant import Grant, check_acr, check_amr, check_subject, scope_tokens
 from sealring.sessions.lifetimes import over_cause, refresh_expiry
 from sealring.sessions.refresh import Ended, Expired, Mint, Repeat, Reused, Superseded, decide_refresh, token_of
 from sealring.sessions.refresh_token import RefreshToken, RefreshTokenCodec
@@ -95,7 +96,7 @@ class Sessions:
         access_tokens: signs access tokens.
         policy: limits.
         clock: Unix milliseconds.
-        grant_for: asked at each start and refresh; by default an account's own scopes, else those of the start.
+        grants: asked at each start and refresh; by default an account's own scopes, else those of the start.
     """
 
     def __init__(
@@ -106,14 +107,14 @@ class Sessions:
         access_tokens: AccessTokenIssuer,
         policy: SessionPolicy,
         clock: Callable[[], int],
-        grant_for: GrantFor | None = None,
+        grants: Grants | None = None,
     ) -> None:
         self._store = store
         self._refresh_tokens = refresh_tokens
         self._access_tokens = access_tokens
         self._policy = policy
         self._clock = clock
-        self._grant_for = grant_for
+        self._grants = Grants(None) if grants is None else grants
 
     async def start(
         self,
@@ -154,6 +155,7 @@ class Sessions:
             ValueError: empty subject, a scope with a space, a claim that only the issuer may set.
             TokenTooLong: so many scopes or claims that the token would be too long; a ValueError, too.
             NotGranted: `grant_for` grants this subject nothing.
+            GrantUnavailable: it did not answer.
         """
         check_subject(subject)
         given = None if scopes is None else scope_tokens(scopes)
@@ -179,8 +181,11 @@ class Sessions:
             minted_ms=now_ms,
             confirmed_ms=now_ms,
         )
+        asked_at: int | None = None
         if given is None:
-            grant = await self._ask(SessionRecord(session, 0, account))
+            if self._grants.by_application and guard is None:  # a guard holds the epoch of before the question already
+                asked_at = await self._store.read_epoch(subject)
+            grant = await self._grants.ask(session, account)
             if grant is None:
                 raise NotGranted
             session = replace(session, scopes=tuple(grant.scopes), claims=grant.claims if claims is None else claims)
@@ -198,6 +203,8 @@ class Sessions:
         epoch = await self._store.start_session(session, event, guard=guard, cap=self._policy.cap, replaces=replaces)
         if epoch is None:
             raise WrongCredentials
+        if asked_at is not None and epoch != asked_at:  # the application has changed what it grants since it was asked
+            return await self.reissue(session.id)
         return self._issued(session, token_of(session), session.scopes, draft.sign(epoch), now)
 
     async def refresh(self, text: str, *, client: ClientInfo, max_access_chars: int | None = None) -> Issued:
@@ -362,22 +369,11 @@ class Sessions:
         return record, now
 
     async def _grant(self, record: SessionRecord) -> Grant:
-        grant = await self._ask(record)
+        grant = await self._grants.ask(record.session, record.account)
         if grant is None:
             await self.end(record.session.id, cause="ended_by_operator")
             raise SessionEnded("the application no longer grants this session")
         return grant
-
-    async def _ask(self, record: SessionRecord) -> Grant | None:
-        if self._grant_for is not None:
-            grant = await self._grant_for(record.session)
-            if grant is None:
-                return None
-            check_claims(grant.claims)  # before anything is written
-            return Grant(scope_tokens(grant.scopes), grant.claims)
-        if record.account is not None:
-            return Grant(record.account.scopes, record.session.claims)
-        return Grant(record.session.scopes, record.session.claims)
 
     def _issue(self, session: Session, token: RefreshToken, grant: Grant, epoch: int, now: int) -> Issued:
         access_token = self._access_tokens.issue(

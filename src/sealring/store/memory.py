@@ -167,6 +167,9 @@ class MemoryStore(MemoryCredentials, Store):
         epoch = self._epochs.get(session.subject, 0)
         return SessionRecord(session, epoch, None if account is None else self._with_epoch(account))
 
+    async def read_epoch(self, subject: str) -> int:
+        return self._epochs.get(subject, 0)
+
     async def advance_session(self, before: Session, after: Session) -> bool:
         if not self._unmoved(before):
             return False

@@ -137,6 +137,9 @@ class SessionStore(Protocol):
     async def read_session(self, id: str) -> SessionRecord | None:
         """The session, its subject's epoch and account, in one consistent read."""
 
+    async def read_epoch(self, subject: str) -> int:
+        """The subject's epoch; 0 for one whose epoch was never raised."""
+
     async def advance_session(self, before: Session, after: Session) -> bool:
         """Compare-and-swap: put `after` in the row if it still is `before` (confirmed pair, last child, not ended).
 

@@ -97,6 +97,13 @@ async def read(connection: Connection, id: str) -> SessionRecord | None:
     return None if row is None else read_session_record(row)
 
 
+async def read_epoch(connection: Connection, subject: str) -> int:
+    """The subject's epoch."""
+    cursor = await connection.execute("SELECT epoch FROM subjects WHERE subject = %s", (subject,))
+    row = await cursor.fetchone()
+    return 0 if row is None else int(row[0])
+
+
 async def list_live(connection: Connection, subject: str | None, now: int, limit: int) -> list[Session]:
     """Live sessions, newest first."""
     whose = "" if subject is None else "subject = %(subject)s AND "

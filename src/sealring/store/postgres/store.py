@@ -186,6 +186,9 @@ class PostgresStore(Store):
             return None
         return await self._database.read(partial(sessions.read, id=id))
 
+    async def read_epoch(self, subject: str) -> int:
+        return await self._database.read(partial(sessions.read_epoch, subject=subject))
+
     async def advance_session(self, before: Session, after: Session) -> bool:
         return await self._refreshes.swap(before, after)
 

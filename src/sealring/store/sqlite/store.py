@@ -117,6 +117,9 @@ class SqliteStore(Store):
             return None
         return await self.writer.read(lambda db: sessions.read(db, id))
 
+    async def read_epoch(self, subject: str) -> int:
+        return await self.writer.read(lambda db: logs.epoch_of(db, subject))
+
     async def advance_session(self, before: Session, after: Session) -> bool:
         return await self.writer.write(lambda db: sessions.advance(db, before, after))
 
