@@ -56,6 +56,7 @@ def csrf(value: bytes) -> tuple[bytes, bytes]:
         ([origin(b"https://example.com@evil")], "cross-site"),
         ([origin(b"https://sub.example.com")], "cross-site"),
         ([origin(b"https://EXAMPLE.com")], "cross-site"),
+        ([origin("https://\u0430pp.example.net".encode())], "cross-site"),  # a Cyrillic letter
         ([origin(b"https://example.com"), origin(b"https://example.com")], "cross-site"),
         ([origin(FRONT_END)], "trusted"),
         ([fetch(b"same-site"), origin(FRONT_END)], "trusted"),

@@ -85,7 +85,7 @@ async def _run(service: AuthService, admitted: Admitted, raw: bytes) -> Response
     try:
         value = await endpoint.run(call)
     except SealringError as error:
-        response = refuse(service, endpoint, admitted.head, error)
+        response = _refusal(service, endpoint, admitted.head, error)
         response.headers.extend(call.on_refusal)
         return response
     if isinstance(value, Response):
@@ -98,12 +98,16 @@ async def _run(service: AuthService, admitted: Admitted, raw: bytes) -> Response
 
 def refuse(service: AuthService, endpoint: Endpoint, head: Head, error: SealringError) -> Response:
     """Answer with a refusal, and log and count it."""
+    return with_cors(_refusal(service, endpoint, head, error), head.headers, service.origins)
+
+
+def _refusal(service: AuthService, endpoint: Endpoint, head: Head, error: SealringError) -> Response:
     report(error, where=endpoint.path, refused=service.refused)
     reply = answer(error)
     response = Response(reply.status, reply.headers, reply.body) if endpoint.refuse is None else endpoint.refuse(error)
     if must_close(reply, head.scope):
         response.headers.append((b"connection", b"close"))
-    return with_cors(response, head.headers, service.origins)
+    return response
 
 
 def refuse_unserved(service: AuthService, head: Head, error: NotFound | MethodNotAllowed) -> Response:
