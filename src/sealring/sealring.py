@@ -282,8 +282,8 @@ class Sealring:
     ) -> None:
         """Give a Flask application the auth routes (below `auth_path`), and refusals as problem details.
 
-        Views then use `require` and `current_principal` of `sealring.frameworks.flask`. The parts are those of `router`,
-        `protect` and `invalid_status` as in `middleware`.
+        Views then use `require` and `current_principal` of `sealring.frameworks.flask`. The parts are those of
+        `router`, `protect` and `invalid_status` as in `middleware`.
 
         Raises:
             ConfigurationError: it has a Sealring already, or this process has no threads (gevent).
