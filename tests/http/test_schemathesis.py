@@ -48,5 +48,5 @@ def test_the_server_answers_as_its_openapi_document_says(tmp_path: Path) -> None
     finally:
         server.kill()
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "16 selected / 16 total" in done.stdout
+    assert "18 selected / 18 total" in done.stdout
     assert "Traceback" not in server.log
