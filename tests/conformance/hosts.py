@@ -50,6 +50,7 @@ class WSGI(httpx2.AsyncBaseTransport):
     """A WSGI application as its server calls it: from a thread that has no event loop."""
 
     def __init__(self, app: Any) -> None:
+        self.app = app
         self._transport = httpx2.WSGITransport(app)
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
@@ -80,8 +81,7 @@ def raw_wsgi(auth: Sealring) -> Any:
 
 
 def wsgi_behind_the_middleware(auth: Sealring) -> Any:
-    app: Any = raw_wsgi(auth)
-    return WSGI(auth.wsgi_middleware(app._transport.app))
+    return WSGI(auth.wsgi_middleware(raw_wsgi(auth).app))
 
 
 def flask_app(auth: Sealring) -> Any:

@@ -155,6 +155,12 @@ def test_nobody_reads_the_body_of_a_route_that_wants_none(auth: Sealring) -> Non
     assert body.asked == 0
 
 
+def test_no_byte_is_asked_for_after_the_end_of_a_body(auth: Sealring) -> None:
+    body = Input(LOGIN)  # a server that does not end it would wait for the next request
+    assert log_in(auth, body, CONTENT_LENGTH=str(len(LOGIN))) == (401, "invalid_credentials")
+    assert body.asked == len(LOGIN)
+
+
 # credentials that a server has joined
 
 
