@@ -23,13 +23,19 @@ Change: TypeAlias = Callable[[ast.AST], None]
 def mutants(source: str) -> Iterator[tuple[str, str]]:
     """Yield a name and the mutated source for each deletion."""
     tree = ast.parse(source)
+    for what, index, change in named_deletions(tree, source):
+        copy = deepcopy(tree)
+        change(list(ast.walk(copy))[index])
+        yield what, ast.unparse(ast.fix_missing_locations(copy))
+
+
+def named_deletions(tree: ast.Module, source: str) -> Iterator[tuple[str, int, Change]]:
+    """Yield for each deletion its name, the place of its node in `ast.walk`, and how it is made."""
     lines = source.splitlines()
     for index, node in enumerate(ast.walk(tree)):
         for what, child, change in deletions(node):
-            copy = deepcopy(tree)
-            change(list(ast.walk(copy))[index])
             line: int = getattr(child, "lineno", getattr(node, "lineno", 0))
-            yield f"{what}, line {line}: {lines[line - 1].strip()}", ast.unparse(ast.fix_missing_locations(copy))
+            yield f"{what}, line {line}: {lines[line - 1].strip()}", index, change
 
 
 def deletions(node: ast.AST) -> Iterator[tuple[str, ast.AST, Change]]:

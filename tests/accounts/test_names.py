@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import time
+from collections.abc import Callable
 from unicodedata import category, normalize
 
 import pytest
@@ -197,3 +199,26 @@ def test_u5_rare_letters_that_may_look_latin_are_worth_a_line(name: str) -> None
 @pytest.mark.parametrize("name", ["ann", "jos\u00e9", "\u0561\u0580\u0561\u0574", "\u6771\u4eac", "stra\u00dfe"])
 def test_ordinary_names_are_worth_none(name: str) -> None:
     assert not looks_latin(check_name(name)[1])
+
+
+@pytest.mark.parametrize(("check", "field"), [(check_name, "username"), (check_email, "email")])
+def test_u8_a_long_text_is_refused_before_it_is_normalized(check: Callable[[str], tuple[str, str]], field: str) -> None:
+    marks = "a" + "\u0316\u0301" * 20_000  # a second to normalize
+    began = time.process_time()
+    with pytest.raises(InvalidField, match="at most") as refused:
+        check(marks)
+    assert time.process_time() - began < 0.3
+    assert refused.value.field == field
+
+
+def test_the_form_that_is_shown_is_bounded_too() -> None:
+    assert len(check_name("\uff8a\uff9e" * 32)[0]) == 64
+    with pytest.raises(InvalidField, match="at most 64 characters"):
+        check_name("\uff8a\uff9e" * 33)  # half as many letters in the canonical form
+
+
+def test_an_email_is_bounded_in_bytes_too() -> None:
+    label = "é" * 31  # 62 bytes
+    assert check_email(f"ann@{label}.{label}.example")
+    with pytest.raises(InvalidField, match="must be an email address"):
+        check_email(f"ann@{'.'.join([label] * 4)}.example")

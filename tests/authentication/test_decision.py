@@ -213,3 +213,9 @@ def test_a_method_has_a_name_that_fits_a_path(name: str) -> None:
 def test_a_method_proves_something_at_some_step(empty: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="a method needs"):
         replace(CODE, **empty)  # type: ignore[arg-type]
+
+
+def test_a_method_that_only_begins_a_login_is_not_asked_for_as_a_second() -> None:
+    mailed = replace(CODE, name="mailed", first=True, second=False)
+    policy = AuthenticationPolicy(methods=(PASSWORD, mailed))
+    assert decide(proof(mailed), policy=policy, enrolled=frozenset({"password"})) == Complete(("otp",), "sfa", NOW)

@@ -184,11 +184,10 @@ def check_email(text: str) -> tuple[str, str]:
     canonical = canonical_name(text)
     for form in (address, canonical):
         _refuse_invisible("email", form)
-        local_part, at, domain = form.partition("@")
+        local_part, _, domain = form.partition("@")
         labels = domain.split(".")
         if (
-            not at
-            or len(form.encode()) > MAX_EMAIL
+            len(form.encode()) > MAX_EMAIL
             or len(local_part.encode()) > MAX_LOCAL_PART
             or not all(_only_letters_and(atom, _ATEXT) for atom in local_part.split("."))
             or len(labels) < 2  # noqa: PLR2004 - a host of one label receives no mail from outside
