@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
+from dataclasses import replace
 from typing import Any, get_type_hints
 
 import pytest
 
-from sealring.accounts.changes import StatusChange
+from sealring.accounts.changes import CredentialAdded, StatusChange
+from sealring.accounts.credential import Credential
 from sealring.audit.event import Event
+from sealring.authentication.one_time import OneTime
 from sealring.errors import NameTaken, StoreUnavailable
 from sealring.issuer.commit import CommittingStore
 from sealring.revocation.entry import Entry
@@ -141,6 +144,41 @@ async def test_a_write_that_fails_after_its_caller_was_canceled_is_no_unhandled_
     slow.answer.set()
     await store.finish()
     assert unhandled == []
+
+
+async def test_a_write_that_the_event_loop_cancels_as_it_ends_is_no_unhandled_error() -> None:
+    slow = Slow()
+    store = committing(slow)
+    unhandled: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: unhandled.append(context))
+    caller = asyncio.create_task(store.revoke(END, an_event("subject_revoked"), now=NOW))
+    await slow.committed.wait()
+    for task in store._under_way:
+        task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await caller
+    await store.finish()
+    assert unhandled == []
+
+
+async def test_of_two_that_compare_and_swap_through_it_one_wins() -> None:
+    store = committing(MemoryStore())
+    session = a_session()
+    await store.start_session(session, an_event("session_started"), guard=None, cap=9, replaces=None)
+    moved = replace(session, child_minted_ms=NOW * 1000)
+    assert [await store.advance_session(session, moved) for _ in range(2)] == [True, False]
+
+    account = an_account()
+    await store.create_account(account, an_event("account_created"))
+    credential = Credential(id="c", account_id=account.id, method="code", created_at=NOW)
+    added = CredentialAdded(credential=credential, epoch=0)
+    assert await store.change_account(account.id, added, an_event(), now=NOW)
+    used = replace(credential, counter=1)
+    assert [await store.advance_credential(credential, used) for _ in range(2)] == [True, False]
+
+    once = OneTime(digest="d", purpose="code", subject=account.id, expires_at=NOW + 60)
+    assert [await store.put_once(once) for _ in range(2)] == [True, False]
+    assert [await store.take_once("d", purpose="code", now=NOW) for _ in range(2)] == [once, None]
 
 
 def test_every_method_of_a_store_that_takes_an_event_says_what_it_committed_and_goes_through_the_step() -> None:
