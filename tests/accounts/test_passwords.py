@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from unicodedata import normalize
 
 import pytest
@@ -141,3 +142,12 @@ def test_nfd_of_the_longest_password_fits_before_normalising() -> None:
     longest = "\u0390" * (MAX_BYTES // 2)  # two bytes in NFC, three code points in NFD
     assert len(normalize("NFD", longest)) == MAX_RAW
     assert normalise_password(normalize("NFD", longest)) == longest
+
+
+def test_u8_a_long_run_of_marks_is_refused_before_it_is_normalized() -> None:
+    marks = "a" + "\u0316\u0301" * 20_000  # a second to normalize
+    began = time.process_time()
+    with pytest.raises(InvalidField, match="at most 1024 bytes"):
+        check_password(marks, min_length=15)
+    assert normalise_password(marks) is None
+    assert time.process_time() - began < 0.3

@@ -182,3 +182,25 @@ def test_a_prefix_that_nothing_can_be_compared_with_is_the_callers_mistake(prefi
 def test_scopes_that_no_token_has_are_the_callers_mistake(wrong: Any, kind: type[Exception]) -> None:
     with pytest.raises(kind, match="protect"):
         read_rules(wrong)
+
+
+def test_one_prefix_may_be_given_as_text() -> None:
+    assert read_rules("/api") == read_rules(["/api"]) == (Rule(("api",)),)
+
+
+@pytest.mark.parametrize(
+    ("path", "root_path", "covered"),
+    [
+        ("/app/api/x", "/app", True),
+        ("/app/api/x", "/app/", True),
+        ("/api/x", "/app", True),
+        ("/app/public", "/app", False),
+        ("/app/public", "/app/", False),
+        ("/public", "", False),
+        ("/public", "/app", False),
+        # only what the path begins with is taken away
+        ("/other/api", "/shops", False),
+    ],
+)
+def test_n10_a_prefix_is_looked_for_with_and_without_root_path(path: str, root_path: str, covered: bool) -> None:  # noqa: FBT001
+    assert (ProtectedPaths(read_rules("/api")).scopes(path, root_path) is not None) is covered
