@@ -50,6 +50,22 @@ os.write(done[1], b".")
 assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 """
 
+WITHOUT_HOOKS = """
+import ctypes, os, sys
+from sealring.client import FileTokens
+store = FileTokens(sys.argv[1])
+assert store.try_lock()
+wait = os.pipe()
+child = ctypes.PyDLL(None).fork()  # as subprocess does before it becomes another program: Python's hooks are not called
+if child == 0:
+    os.read(wait[0], 1)
+    os._exit(0)
+store.unlock()
+assert FileTokens(sys.argv[1]).try_lock(), "the child has the same open file"
+os.write(wait[1], b".")
+os.waitpid(child, 0)
+"""
+
 
 def run(program: str, *arguments: str) -> None:
     done = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=False)
@@ -62,3 +78,7 @@ def test_n11_a_forked_child_has_no_session_of_its_parents_memory() -> None:
 
 def test_n11_a_forked_child_neither_holds_nor_frees_the_lock_of_a_token_file(tmp_path: Path) -> None:
     run(FILE, str(tmp_path / "tokens.json"))
+
+
+def test_n11_a_child_that_is_about_to_become_another_program_keeps_no_lock(tmp_path: Path) -> None:
+    run(WITHOUT_HOOKS, str(tmp_path / "tokens.json"))

@@ -22,6 +22,7 @@ class Site:
 
     def __init__(self, stack: ExitStack) -> None:
         self.redirects: dict[str, str] = {}
+        self.refusal = problem(401, "invalid_token")
         self.status = 307
         self.refuses: set[str] = set()
         self.own, self.named, self.stranger = (stack.enter_context(scripted(self.reply)) for _ in range(3))
@@ -32,7 +33,7 @@ class Site:
         if received.path in {"/auth/refresh", "/auth/login", "/elsewhere"}:
             return Reply(200, TOKENS)
         if received.fields.get("authorization", "").removeprefix("Bearer ") in self.refuses:
-            return problem(401, "invalid_token")
+            return self.refusal
         return Reply(200, {})
 
     def secrets_at_the_stranger(self) -> list[str]:
@@ -92,6 +93,30 @@ def test_a_refusal_by_who_got_no_token_refreshes_nothing(http: Driven, site: Sit
     site.redirects, site.refuses = {"/x": f"{site.stranger.url}/y"}, {""}
     assert http.get("/x").status_code == 401
     assert http.refreshes() == 0
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        problem(403, "insufficient_scope", **{"WWW-Authenticate": 'Bearer error="insufficient_scope"'}),
+        problem(403, "csrf", **{"WWW-Authenticate": 'Bearer error="invalid_request"'}),
+        problem(401, "invalid_credentials", **{"WWW-Authenticate": "Bearer"}),
+        Reply(401, {"code": "invalid_token"}),
+    ],
+    ids=["scope", "csrf", "password", "not a problem"],
+)
+def test_a_refusal_of_anything_but_the_token_refreshes_nothing(http: Driven, site: Site, refusal: Reply) -> None:
+    site.refuses, site.refusal = {"access-1"}, refusal
+    assert http.get("/x").status_code == refusal.status
+    assert http.paths == ["/x"]
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_refusal_of_the_token_is_401_or_403(http: Driven, site: Site, status: int) -> None:
+    challenge = {"WWW-Authenticate": 'Bearer realm="sealring", error="invalid_token"'}
+    site.refuses, site.refusal = {"access-1"}, Reply(status, None, challenge)
+    assert http.get("/x").status_code == 200
+    assert http.paths == ["/x", "/auth/refresh", "/x"]
 
 
 def test_after_a_redirect_only_a_safe_request_goes_again(http: Driven, site: Site) -> None:

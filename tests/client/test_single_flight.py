@@ -216,6 +216,81 @@ def test_who_waits_keeps_no_connection_that_the_refresh_needs(service: OneAtATim
     assert service.refreshed == 1
 
 
+class Counting(MemoryTokens):
+    """A store that counts how often it is locked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.locked = 0
+
+    def try_lock(self) -> bool:
+        taken = super().try_lock()
+        self.locked += taken
+        return taken
+
+
+def test_who_waited_for_a_refresh_needs_neither_the_store_nor_its_lock(peer: Scripted) -> None:
+    store = Counting()
+    store.save(OLD)
+    assert asyncio.run(ask(Auth(f"{peer.url}/auth", store=store), peer, 32)) == [FRESH] * 32
+    assert store.locked == 1
+
+
+class SlowToSave(MemoryTokens):
+    """A store whose disk hangs until it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.saving, self.go_on = threading.Event(), threading.Event()
+
+    def save(self, tokens: Tokens) -> None:
+        if tokens != OLD:
+            self.saving.set()
+            assert self.go_on.wait(10)
+        super().save(tokens)
+
+
+def test_a_task_canceled_while_it_saves_gives_the_lock_back_afterwards(peer: Scripted, service: OneAtATime) -> None:
+    store = SlowToSave()
+    store.save(OLD)
+    auth = Auth(f"{peer.url}/auth", store=store)
+
+    async def work() -> None:
+        async with httpx2.AsyncClient(auth=auth, trust_env=False) as http:
+            first = asyncio.ensure_future(http.get(f"{peer.url}/x"))
+            assert await asyncio.to_thread(store.saving.wait, 10)
+            for _ in range(3):  # and again, while it waits for the disk
+                first.cancel()
+                await asyncio.sleep(0.02)
+            assert not store.try_lock(), "the write is still under way"
+            store.go_on.set()
+            with pytest.raises(asyncio.CancelledError):
+                await first
+            assert (await http.get(f"{peer.url}/x")).json() == FRESH
+
+    asyncio.run(work())
+    assert service.refreshed == 1, "what was saved is used"
+
+
+def test_a_flight_of_a_closed_loop_is_taken_over_and_its_late_end_disturbs_nobody() -> None:
+    flight = SingleFlight()
+
+    async def take() -> Flight:
+        taken, is_mine = flight.join()
+        assert is_mine
+        return taken
+
+    left = asyncio.run(take())
+    mine, is_mine = flight.join()
+    assert is_mine
+    assert left.done.done(), "who waited for it looks again"
+    flight.leave(left)
+    assert flight.is_running
+    assert flight.join() == (mine, False)
+    flight.leave(mine)
+    assert not flight.is_running
+
+
 class Callers:
     """Callers of two loops and of threads; each holds the place for some half milliseconds, once others let it."""
 

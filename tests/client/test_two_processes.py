@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import secrets
 import subprocess
 import sys
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -19,7 +21,28 @@ ROOT = Path(__file__).parents[2]
 KINDS = (("httpx2", "sync"), ("httpx", "async"))
 
 
-def share(folder: Path, seconds: int) -> tuple[Counter[str], int, int]:
+def started(url: str, file: Path, seconds: int, kind: tuple[str, str]) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.client.sharing_program", url, str(file), str(seconds), *kind],
+        cwd=ROOT,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def kill_some(url: str, file: Path, until: float) -> int:
+    """Start programs that share the file, and kill -9 each after a moment; how many."""
+    killed = 0
+    while time.monotonic() < until:
+        with started(url, file, 60, KINDS[killed % 2]) as program:
+            time.sleep(1 + secrets.randbelow(1500) / 1000)
+            program.kill()
+        killed += 1
+    return killed
+
+
+def share(folder: Path, seconds: int, *, kills: bool = False) -> tuple[Counter[str], int, int]:
     """What two programs saw in that time, together; how many refreshes came to the network, and how many it lost."""
     served = start(folder, SEALRING_ACCESS_TTL="2s")
     file = folder / "tokens.json"
@@ -28,16 +51,9 @@ def share(folder: Path, seconds: int) -> tuple[Counter[str], int, int]:
             auth = Auth(f"{proxy.url}/auth", store=FileTokens(file))
             with httpx2.Client(trust_env=False, timeout=30) as http:
                 auth.login_at(http, "/register", {"username": fresh_name(), "password": PASSWORD})
-            programs = [
-                subprocess.Popen(
-                    [sys.executable, "-m", "tests.client.sharing_program", proxy.url, str(file), str(seconds), *kind],
-                    cwd=ROOT,
-                    env=environment(),
-                    stdout=subprocess.PIPE,
-                    text=True,
-                )
-                for kind in KINDS
-            ]
+            programs = [started(proxy.url, file, seconds, kind) for kind in KINDS]
+            if kills:
+                assert kill_some(proxy.url, file, time.monotonic() + seconds) > seconds / 5
             seen: Counter[str] = Counter()
             for program in programs:
                 printed, _ = program.communicate(timeout=seconds + 60)
@@ -59,6 +75,13 @@ def judge(seen: Counter[str], refreshes: int, lost: int, seconds: int) -> None:
 
 def test_two_programs_share_a_token_file_while_refreshes_are_lost(tmp_path: Path) -> None:
     judge(*share(tmp_path, 25), 25)
+
+
+def test_i6_programs_killed_at_any_moment_log_nobody_out(tmp_path: Path) -> None:
+    seen, refreshes, lost = share(tmp_path, 20, kills=True)
+    assert set(seen) <= {"204", "refreshes", "lost"}
+    assert seen["204"] > 400
+    assert refreshes - lost > 5
 
 
 @pytest.mark.slow

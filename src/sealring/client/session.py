@@ -65,7 +65,7 @@ class ClientSession:
             return (yield from self.renew(caller, self._refused))
         if now < held.due_at or now < self._early_not_before or self._flight.is_running:
             return held.access_token
-        # still accepted: no request waits for this refresh, or fails for want of it
+        # still accepted: the others go on with it meanwhile, and so does this request, unless it brings a new one
         self._early_not_before = now + EARLY_PAUSE_SECONDS
         try:
             return (yield from self.renew(caller, self._refused, patience=0))
