@@ -39,6 +39,7 @@ assert store.try_lock()
 ready, done = os.pipe(), os.pipe()
 child = os.fork()
 if child == 0:
+    os.close(done[1])
     store.unlock()
     os.write(ready[1], b"!" if FileTokens(sys.argv[1]).try_lock() else b".")
     os.read(done[0], 1)
@@ -58,6 +59,7 @@ assert store.try_lock()
 wait = os.pipe()
 child = ctypes.PyDLL(None).fork()  # as subprocess does before it becomes another program: Python's hooks are not called
 if child == 0:
+    os.close(wait[1])
     os.read(wait[0], 1)
     os._exit(0)
 store.unlock()
