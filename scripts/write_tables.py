@@ -22,6 +22,7 @@ from sealring.accounts.changes import (
     CredentialAdded,
     CredentialRemoved,
     Deletion,
+    EmailChange,
     PasswordChange,
     ScopesChange,
     StatusChange,
@@ -223,6 +224,7 @@ CHANGES: tuple[tuple[str, AccountChange], ...] = (
     ("disabled", StatusChange(status="disabled")),
     ("enabled", StatusChange(status="active")),
     ("other scopes", ScopesChange(scopes=())),
+    ("another email address", EmailChange(email=None, canonical_email=None)),
     ("deleted", Deletion()),
     (
         "a credential added",

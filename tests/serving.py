@@ -192,6 +192,7 @@ def cheap_sealring(
             account_rate=account_rate,
             address_rate=auth.settings.throttle_address,
             registration_rate=auth.settings.throttle_registration,
+            registration=auth.settings.registration,
             answer_grid_ms=1,
         ),
     )

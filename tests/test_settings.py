@@ -58,6 +58,7 @@ def test_the_defaults_are_the_contracts() -> None:
         "key_rotation": 30 * 86_400,
         "trusted_proxies": (),
         "default_scopes": (),
+        "registration": "open",
     }
     assert settings.secret == ""
     assert settings.database_url == "sqlite:///sealring.db"
@@ -79,6 +80,7 @@ def test_the_defaults_are_the_contracts() -> None:
         ("THROTTLE_ADDRESS", "100/10s", RateLimit(100, 10)),
         ("THROTTLE_REGISTRATION", "5/1d", RateLimit(5, 86_400)),
         ("SESSION_CAP", "1", 1),
+        ("REGISTRATION", "invited", "invited"),
         ("ALLOWED_ORIGINS", "https://a.example, capacitor://localhost", ("https://a.example", "capacitor://localhost")),
         ("AUDIT_RETENTION", "30d", 30 * 86_400),
         ("KEY_ROTATION", "7d", 604_800),

@@ -39,6 +39,8 @@ password or a secret. A caller's own mistake (a bad option, a wrong type) is `Ty
     │   │   └── NotGranted        invalid_credentials     the application's `grant_for` grants no session
     │   ├── SecondFactorRequired  second_factor_required  `pending` and the `methods` of the next step
     │   ├── InvalidPendingLogin   login_expired           unknown, too old, used, or of another browser
+    │   ├── RegistrationClosed    registration_closed     only the operator makes accounts
+    │   ├── InvitationRequired    invitation_required     no invitation, or one that is unknown, used or too old
     │   ├── NameTaken             name_taken
     │   ├── InvalidField          invalid_field           `field` and `reason`
     │   ├── LastCredential        last_credential         the account could not log in without it
@@ -298,6 +300,24 @@ class InvalidPendingLogin(AccountRefused):
         super().__init__(cause)
         self.cause = cause
         self.subject = subject
+
+
+class RegistrationClosed(AccountRefused):
+    """Only the operator makes accounts here (`SEALRING_REGISTRATION=closed`)."""
+
+    code = "registration_closed"
+
+    def __init__(self) -> None:
+        super().__init__("registration is closed")
+
+
+class InvitationRequired(AccountRefused):
+    """Registration needs an invitation, and none came, or one that is unknown, used or too old: never which."""
+
+    code = "invitation_required"
+
+    def __init__(self) -> None:
+        super().__init__("registration needs a valid invitation")
 
 
 class NameTaken(AccountRefused):

@@ -358,6 +358,7 @@ class Sealring:
         password: str,
         *,
         email: str | None = None,
+        invitation: str | None = None,
         request: AnyRequest | None = None,
         delivery: Delivery = "body",
         address: str | None = None,
@@ -369,6 +370,7 @@ class Sealring:
             username: the name that the user chose.
             password: the password that the user chose.
             email: an address, if the user gave one.
+            invitation: what `accounts.invite` gave, where `SEALRING_REGISTRATION=invited`.
             request: the request that asks (Starlette's, FastAPI's, or an ASGI scope): attempts are counted by address.
             delivery: how `deliver` will hand over the tokens; see `start_session`.
             address: the client's IP address, where there is no request.
@@ -376,6 +378,7 @@ class Sealring:
 
         Raises:
             InvalidField, NameTaken, Throttled, Overloaded: why not; `problem_response` answers with it.
+            RegistrationClosed, InvitationRequired: this person may not register; see `SEALRING_REGISTRATION`.
             NotGranted: the account is made, and `grant_for` grants it no session yet.
             CrossSite, RequestRefused, TokenTooLong: see `start_session`.
             TypeError, ValueError: neither a request nor an IP address, or both.
@@ -387,6 +390,7 @@ class Sealring:
             username,
             password,
             email=email,
+            invitation=invitation,
             client=client,
             replaces=browser.held,
             max_access_chars=browser.max_access_chars,

@@ -217,6 +217,7 @@ def _issuer(  # noqa: PLR0917 - the parts, in the order in which they were made
             address_rate=settings.throttle_address,
             registration_rate=settings.throttle_registration,
             new_account_scopes=settings.default_scopes,
+            registration=settings.registration,
         ),
     )
     authenticator = Authenticator(

@@ -32,6 +32,7 @@ async def accounts(auth: Sealring) -> None:
     await auth.issuer.credentials.add(stored_code(ada.id, "a"), epoch=0, client=ClientInfo(HERE))
     await auth.issuer.credentials.remove(ada.id, "a", epoch=1, client=ClientInfo(HERE))
     await users.set_scopes(ada.id, ("orders:read",))
+    await users.set_email(ada.id, "ada@example.com")
     await users.set_password(ada.id, PASSWORD + "!")
     await users.disable(ada.id)
     with suppress(WrongCredentials):

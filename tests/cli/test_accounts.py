@@ -34,6 +34,16 @@ def log_in(name: str = "ada", password: str = PASSWORD) -> tuple[str, str] | str
     return asyncio.run(work())
 
 
+def test_an_invitation_is_printed_alone(shell: Shell, folder: Path) -> None:
+    shell("init")
+    said = shell("users invite --expires 2d")
+    assert re.fullmatch(r"\S{32}\n", said.out)
+    assert "SEALRING_REGISTRATION=invited" in said.err
+    assert shell("users invite --expires soon").code == 2
+    assert shell("users invite --expires 0").code != 0
+    assert not [file for file in folder.iterdir() if said.out.strip().encode() in file.read_bytes()]
+
+
 def test_an_account_from_its_making_to_its_end(shell: Shell, folder: Path) -> None:
     shell("init")
     said = shell("users list")

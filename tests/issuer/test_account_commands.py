@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
-from sealring import NoSuchAccount, Revoked, Sealring
+from sealring import InvalidField, NoSuchAccount, Revoked, Sealring
 from sealring.store.memory import MemoryStore
 from tests.clocks import FrozenClock
 from tests.serving import OTHER_PASSWORD, PASSWORD, cheap_sealring
@@ -31,8 +31,9 @@ async def auth() -> AsyncIterator[Sealring]:
         lambda auth, own: auth.accounts.delete(own),
         lambda auth, own: auth.accounts.set_password(own, OTHER_PASSWORD),
         lambda auth, own: auth.accounts.set_scopes(own, ["admin"]),
+        lambda auth, own: auth.accounts.set_email(own, "ann@example.com"),
     ],
-    ids=["disable", "delete", "set_password", "set_scopes"],
+    ids=["disable", "delete", "set_password", "set_scopes", "set_email"],
 )
 async def test_f3_i2_a_command_is_in_force_on_its_own_node_when_it_returns(auth: Sealring, command: Command) -> None:
     made = await auth.accounts.create("ann", PASSWORD, scopes=["orders:read"])
@@ -62,3 +63,40 @@ async def test_scopes_that_are_one_string_are_a_mistake_of_the_caller(auth: Seal
         await auth.accounts.set_scopes(made.id, "orders:read")
     with pytest.raises(TypeError):
         await auth.accounts.create("bob", PASSWORD, scopes="orders:read")
+
+
+async def test_an_account_is_found_by_its_id_and_its_email_address_is_reserved(auth: Sealring) -> None:
+    made = await auth.accounts.create("ann", PASSWORD, email="ann@example.com")
+    other = await auth.accounts.create("bob", PASSWORD)
+    found = await auth.accounts.get(made.id)
+    assert (found.name, found.email, found.password_hash) == ("ann", "ann@example.com", None)
+    with pytest.raises(InvalidField):
+        await auth.accounts.set_email(other.id, "ANN@example.com")
+    with pytest.raises(InvalidField):
+        await auth.accounts.set_email(other.id, "no address")
+    await auth.accounts.set_email(made.id, None)
+    await auth.accounts.set_email(other.id, "ANN@example.com")
+    assert [account.email for account in await auth.accounts.list()] == [None, "ANN@example.com"]
+    for command in (auth.accounts.get("nobody"), auth.accounts.set_email("nobody", None)):
+        with pytest.raises(NoSuchAccount):
+            await command
+
+
+async def test_accounts_are_listed_in_pages(auth: Sealring) -> None:
+    for name in ("cy", "ann", "bob"):
+        await auth.accounts.create(name, None)
+    first = await auth.accounts.list(limit=2)
+    rest = await auth.accounts.list(after=first[-1].canonical_name, limit=2)
+    assert [account.name for account in (*first, *rest)] == ["ann", "bob", "cy"]
+
+
+async def test_sessions_of_a_subject_are_those_that_live(auth: Sealring) -> None:
+    made = await auth.accounts.create("ann", PASSWORD)
+    ours = (await auth.log_in("ann", PASSWORD, address="192.0.2.7")).issued.session
+    own = (await auth.start_session("42")).session
+    assert [session.id for session in await auth.list_sessions(made.id)] == [ours.id]
+    assert [session.id for session in await auth.list_sessions("42")] == [own.id]
+    await auth.accounts.disable(made.id)
+    assert await auth.list_sessions(made.id) == []
+    with pytest.raises(TypeError):
+        await auth.list_sessions(42)  # type: ignore[arg-type]

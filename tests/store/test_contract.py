@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from sealring.accounts.changes import AccountChange, Deletion, PasswordChange, ScopesChange, StatusChange
-from sealring.errors import InvalidField, NameTaken
+from sealring.accounts.changes import AccountChange, Deletion, EmailChange, PasswordChange, ScopesChange, StatusChange
+from sealring.authentication.one_time import INVITATION, OneTime
+from sealring.errors import InvalidField, InvitationRequired, NameTaken
 from sealring.rate_limits.bucket import Bucket
 from sealring.rate_limits.rate import RateLimit
 from sealring.revocation.entry import Entry
@@ -105,6 +106,54 @@ async def test_u3_of_twenty_registrations_of_one_name_one_succeeds(store: Store)
     assert sum(isinstance(outcome, Committed) for outcome in outcomes) == 1
     assert sum(isinstance(outcome, NameTaken) for outcome in outcomes) == 19
     assert len(await store.list_accounts()) == 1
+
+
+def an_invitation(digest: str = "d1", expires_at: int = NOW + 60) -> OneTime:
+    return OneTime(digest=digest, purpose=INVITATION, subject="", expires_at=expires_at)
+
+
+async def test_an_invitation_is_used_up_with_the_account_or_not_at_all(store: Store) -> None:
+    event = an_event("account_created")
+    await store.create_account(an_account("ada"), event)
+    await store.put_once(an_invitation())
+    with pytest.raises(NameTaken):
+        await store.create_account(an_account("ada"), event, invitation="d1")
+    await store.create_account(an_account("bob"), event, invitation="d1")
+    for digest in ("d1", "unknown"):
+        with pytest.raises(InvitationRequired):
+            await store.create_account(an_account("eve"), event, invitation=digest)
+    await store.put_once(an_invitation("old", expires_at=NOW))
+    await store.put_once(OneTime(digest="other", purpose="mail link", subject="", expires_at=NOW + 60))
+    for digest in ("old", "other"):
+        with pytest.raises(InvitationRequired):
+            await store.create_account(an_account("eve", created_at=NOW), event, invitation=digest)
+    assert [account.name for account in await store.list_accounts()] == ["ada", "bob"]
+    assert len(await store.read_events()) == 2, "a refused registration leaves nothing behind"
+
+
+async def test_of_twenty_registrations_with_one_invitation_one_succeeds(store: Store) -> None:
+    await store.put_once(an_invitation())
+    event = an_event("account_created")
+    attempts = [store.create_account(an_account(f"u{number}"), event, invitation="d1") for number in range(20)]
+    outcomes = await asyncio.gather(*attempts, return_exceptions=True)
+    assert sum(isinstance(outcome, Committed) for outcome in outcomes) == 1
+    assert sum(isinstance(outcome, InvitationRequired) for outcome in outcomes) == 19
+    assert len(await store.list_accounts()) == 1
+
+
+async def test_an_email_address_is_reserved_for_one_account(store: Store) -> None:
+    ada, bob = an_account("ada", canonical_email="a@x.example"), an_account("bob")
+    for account in (ada, bob):
+        await store.create_account(account, an_event("account_created"))
+    own, none = (EmailChange(email=email, canonical_email=email) for email in ("a@x.example", None))
+    with pytest.raises(InvalidField) as refused:
+        await store.change_account(bob.id, own, an_event(), now=NOW)
+    assert refused.value.field == "email"
+    for account, change in ((ada, own), (ada, none), (bob, none), (bob, own)):
+        assert (await store.change_account(account.id, change, an_event(), now=NOW)).result
+    found = await store.find_account(id=bob.id)
+    assert found is not None
+    assert (found.email, found.canonical_email) == ("a@x.example", "a@x.example")
 
 
 async def test_j17_the_subject_of_a_deleted_account_is_never_used_again(store: Store) -> None:
@@ -292,6 +341,7 @@ OVERTAKING: list[tuple[AccountChange, bool]] = [
     (PasswordChange(old_hash="$argon2id$one", new_hash="$argon2id$two"), False),
     (PasswordChange(old_hash="$argon2id$one", new_hash="$argon2id$one"), False),
     (ScopesChange(scopes=("admin",)), False),
+    (EmailChange(email="b@x.example", canonical_email="b@x.example"), False),
     (StatusChange(status="disabled"), False),
     (StatusChange(status="active"), True),
     (Deletion(), False),

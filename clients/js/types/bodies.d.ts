@@ -75,6 +75,7 @@ export type Registration = {
   username: string;
   password: string;
   email?: string | null;
+  invitation?: string | null;
   delivery?: "body" | "cookie";
 };
 

@@ -34,6 +34,17 @@ class ScopesChange:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EmailChange:
+    """Replace the email address, which is reserved for the account; None removes it.
+
+    A login in flight that rests on mail to the old one proves anew; sessions go on (the epoch rises).
+    """
+
+    email: str | None
+    canonical_email: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Deletion:
     """Remove the account; every session ends."""
 
@@ -61,4 +72,6 @@ class CredentialRemoved:
     epoch: int
 
 
-AccountChange = PasswordChange | StatusChange | ScopesChange | Deletion | CredentialAdded | CredentialRemoved
+AccountChange = (
+    PasswordChange | StatusChange | ScopesChange | EmailChange | Deletion | CredentialAdded | CredentialRemoved
+)

@@ -14,6 +14,7 @@ from sealring.accounts.changes import (
     CredentialAdded,
     CredentialRemoved,
     Deletion,
+    EmailChange,
     PasswordChange,
     ScopesChange,
     StatusChange,
@@ -52,7 +53,7 @@ def consequence(change: AccountChange) -> Consequence:
             return EndAll(keep=change.keep_session) if change.ends_sessions else Nothing()
         case StatusChange():
             return EndAll() if change.status == "disabled" else Nothing()
-        case ScopesChange() | CredentialAdded() | CredentialRemoved():
+        case ScopesChange() | EmailChange() | CredentialAdded() | CredentialRemoved():
             return RaiseEpoch()
         case Deletion():
             return EndAll()

@@ -8,10 +8,12 @@ from __future__ import annotations
 import logging
 import secrets
 from dataclasses import dataclass, field
+from typing import Literal
 
 from sealring.accounts.account import Account
 from sealring.accounts.names import check_email, check_name, looks_latin
 from sealring.accounts.passwords import FLOOR, check_password
+from sealring.errors import InvitationRequired, RegistrationClosed
 from sealring.rate_limits.rate import RateLimit
 
 log = logging.getLogger(__name__)
@@ -35,6 +37,7 @@ class AccountPolicy:
         registration_rate: registrations per address, those refused for a taken name included.
         service_words: words that a password must not consist of, among them the service's own name.
         new_account_scopes: scopes of a newly registered account.
+        registration: who may register.
         answer_grid_ms: see `LoginAttempts`.
 
     Raises:
@@ -47,6 +50,7 @@ class AccountPolicy:
     registration_rate: RateLimit = field(default_factory=lambda: RateLimit.parse(REGISTRATIONS_PER_ADDRESS))
     service_words: tuple[str, ...] = ("sealring",)
     new_account_scopes: tuple[str, ...] = ()
+    registration: Literal["open", "invited", "closed"] = "open"
     answer_grid_ms: int = 50
 
     def __post_init__(self) -> None:
@@ -54,6 +58,21 @@ class AccountPolicy:
             raise ValueError(f"password_min_length must be {FLOOR} at least (NIST SP 800-63B-4 §3.1.1.2)")
         if self.answer_grid_ms < 1:
             raise ValueError("answer_grid_ms must be 1 at least")
+
+    def check_registration(self, invitation: str | None) -> str | None:
+        """Return the invitation that a registration must use up; None where none is needed.
+
+        Raises:
+            RegistrationClosed: nobody may register.
+            InvitationRequired: none was given.
+        """
+        if self.registration == "closed":
+            raise RegistrationClosed
+        if self.registration == "open":
+            return None
+        if not invitation:
+            raise InvitationRequired
+        return invitation
 
     def check_password(self, password: str, account: Account | None) -> str:
         """Return the normal form of a new password for that account.

@@ -22,6 +22,7 @@ EventKind = Literal[
     "scopes_changed",
     "credential_added",
     "credential_removed",
+    "email_changed",
     "login",
     "session_started",
     "login_failed",
@@ -79,7 +80,11 @@ _CREDENTIAL = {"method": "the method that uses it", "credential": "its id"}
 
 EVENTS: Mapping[EventKind, EventRow] = MappingProxyType(
     {
-        "account_created": _row("A new account.", "subject address", causes=("registered", "created by operator")),
+        "account_created": _row(
+            "A new account.",
+            "subject address",
+            causes=("registered", "registered with an invitation", "created by operator"),
+        ),
         "account_disabled": _row(
             "An account can no longer log in; its sessions ended.", "subject", causes=("by operator",)
         ),
@@ -104,6 +109,11 @@ EVENTS: Mapping[EventKind, EventRow] = MappingProxyType(
             "subject address",
             causes=("by user", "by operator"),
             detail=_CREDENTIAL,
+        ),
+        "email_changed": _row(
+            "The email address of an account changed; its access tokens are outdated.",
+            "subject",
+            causes=("by operator",),
         ),
         "login": _row(
             "Somebody proved to be the owner of an account.",

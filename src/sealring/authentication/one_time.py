@@ -10,6 +10,9 @@ from hashlib import sha256
 
 from sealring.jwt.base64url import encode
 
+INVITATION = "invitation"
+"""Purpose of what lets one person register."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OneTime:

@@ -14,6 +14,7 @@ from sealring.cli.output import as_json, print_rows, say, say_warning
 from sealring.cli.prompts import confirmation, password_file, read_password
 from sealring.http.cookies import MAX_SET_COOKIE_BYTES
 from sealring.issuer.accounts import Accounts
+from sealring.jwt import parse_duration
 from sealring.jwt.compact import MAX_TOKEN_CHARS
 from sealring.sessions.access_token import estimate_chars
 from sealring.sessions.grant import scope_tokens
@@ -28,7 +29,7 @@ SPARE_BYTES = 200
 
 @click.group()
 def users() -> None:
-    """Accounts: list, create, disable, enable, delete, set-password, scopes."""
+    """Accounts: list, create, invite, disable, enable, delete, set-password, scopes."""
 
 
 @users.command("list")
@@ -73,6 +74,21 @@ def create(username: str, email: str | None, password_file: Path | None) -> None
         return (await auth.issuer.accounts.create(username, password, email=email)).id
 
     say(f"created {username} with id {with_issuer(work)}")
+
+
+@users.command()
+@click.option("--expires", "expires_in", default="7d", show_default=True, help="How long it is good for, as in 12h.")
+def invite(expires_in: str) -> None:
+    """Print an invitation, good for one registration (SEALRING_REGISTRATION=invited)."""
+    try:
+        seconds = parse_duration(expires_in)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+    if seconds < 1:
+        raise click.BadParameter("must be 1s at least")
+    say(with_issuer(lambda auth: auth.accounts.invite(expires_in=expires_in)))
+    if load_settings().registration != "invited":
+        say_warning("registration does not ask for invitations", "set SEALRING_REGISTRATION=invited")
 
 
 @users.command()

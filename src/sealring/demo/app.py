@@ -93,7 +93,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(auth.health_router())
     if counters is not None:
         app.include_router(auth.metrics_router())
-    page = Page(app, auth_path=settings.auth_path, password_min_length=settings.password_min_length)
+    page = Page(
+        app,
+        auth_path=settings.auth_path,
+        password_min_length=settings.password_min_length,
+        registration=settings.registration,
+    )
     app.include_router(page.router, include_in_schema=False)
     app.add_exception_handler(SealringError, auth.problem_response)
     app.add_exception_handler(404, answer_no_route)

@@ -50,12 +50,17 @@ class Page:
         app: what `/docs` describes.
         auth_path: where the auth routes hang in it.
         password_min_length: what the page says before the first failure.
+        registration: who may register: the form is there for those who may.
     """
 
-    def __init__(self, app: FastAPI, *, auth_path: str, password_min_length: int) -> None:
+    def __init__(self, app: FastAPI, *, auth_path: str, password_min_length: int, registration: str) -> None:
         self._auth_path = auth_path.rstrip("/")
         index = (STATIC / "index.html").read_text(encoding="utf-8")
-        self._index = index.replace("{password_min_length}", str(password_min_length)).encode()
+        self._index = (
+            index.replace("{password_min_length}", str(password_min_length))
+            .replace("{registration}", registration)
+            .encode()
+        )
         self._pages = {file.name: file for file in STATIC.iterdir() if file.is_file()}
         self._app = app
         self.router = router = APIRouter()

@@ -101,6 +101,10 @@ ANSWERS: dict[type[SealringError], Row] = {
         "token_too_long",
         "the access token would be too long: grant fewer scopes or claims, or deliver in the body",
     ),
+    errors.RegistrationClosed: Row(
+        403, "registration_closed", "registration is closed; ask the operator for an account"
+    ),
+    errors.InvitationRequired: Row(403, "invitation_required", "registration needs a valid invitation"),
     errors.NameTaken: Row(409, "name_taken", "this username is taken"),
     errors.LastCredential: Row(409, "last_credential", "the account could not log in without it; add another first"),
     errors.InvalidField: Row(422, "invalid_field", "a field is invalid"),

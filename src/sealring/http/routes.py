@@ -74,7 +74,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(
         method="POST", path="/register", run=register, operation_id="register", part="accounts",
         reads=Registration, answers={201: Tokens}, page="own", queue="hashing",
-        errors=(*_PROVING, errors.InvalidField, errors.NameTaken),
+        errors=(*_PROVING, errors.InvalidField, errors.NameTaken, errors.RegistrationClosed, errors.InvitationRequired),
     ),
     Endpoint(
         method="POST", path="/login", run=log_in, operation_id="login", part="accounts",

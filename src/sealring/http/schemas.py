@@ -54,6 +54,7 @@ class Registration(Read, frozen=True, kw_only=True):
     username: NewUsername
     password: NewPassword
     email: NewEmail | None = None
+    invitation: str | None = None
     delivery: Delivery = "body"
 
     __repr__ = Read.__repr__

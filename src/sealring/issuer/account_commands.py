@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from datetime import timedelta
 
 from sealring.accounts.account import Account
 from sealring.issuer.accounts import Accounts
 from sealring.issuer.opening import Opening
+from sealring.jwt import parse_duration
 from sealring.sessions.grant import scope_tokens
 
 
@@ -35,6 +37,14 @@ class AccountCommands:
         """
         return _without_hash(await (await self._opened()).find(username))
 
+    async def get(self, account_id: str) -> Account:
+        """The account of that id, the subject of its sessions.
+
+        Raises:
+            NoSuchAccount: there is none.
+        """
+        return _without_hash(await (await self._opened()).get(account_id))
+
     async def list(self, *, after: str = "", limit: int = 1000) -> list[Account]:
         """Accounts by canonical name, those after that one."""
         return [_without_hash(account) for account in await (await self._opened()).list(after=after, limit=limit)]
@@ -51,6 +61,19 @@ class AccountCommands:
         """
         tokens = scope_tokens(scopes)
         return _without_hash(await (await self._opened()).create(username, password, email=email, scopes=tokens))
+
+    async def invite(self, *, expires_in: float | str | timedelta = "7d") -> str:
+        """Let one person register where `SEALRING_REGISTRATION=invited`: the text is good once, as `invitation`.
+
+        The store keeps only a digest. It is used up in the transaction that makes the account.
+
+        Raises:
+            TypeError, ValueError: `expires_in` is no duration of whole seconds, one at least.
+        """
+        seconds = parse_duration(expires_in)
+        if seconds < 1:
+            raise ValueError("expires_in must be 1s at least")
+        return await (await self._opened()).invite(seconds=int(seconds))
 
     async def disable(self, account_id: str) -> None:
         """End all sessions and start no more.
@@ -85,6 +108,15 @@ class AccountCommands:
         """
         tokens = scope_tokens(scopes)
         await (await self._opened()).set_scopes(account_id, tokens)
+
+    async def set_email(self, account_id: str, email: str | None) -> None:
+        """Replace the email address by the operator's word, who vouches for it: it is reserved. None removes it.
+
+        Raises:
+            InvalidField: `email` cannot be accepted, or is another account's.
+            NoSuchAccount: there is none.
+        """
+        await (await self._opened()).set_email(account_id, email)
 
     async def set_password(self, account_id: str, password: str) -> None:
         """Replace a password without proof; all sessions end, and the account's rate limits are reset.

@@ -9,17 +9,19 @@ was proved, so no race brings an old password back (U14, I7).
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Callable
 from dataclasses import replace
 
 from sealring.accounts.account import Account, AccountStatus
-from sealring.accounts.changes import AccountChange, Deletion, PasswordChange, ScopesChange, StatusChange
+from sealring.accounts.changes import AccountChange, Deletion, EmailChange, PasswordChange, ScopesChange, StatusChange
 from sealring.accounts.names import canonical_name, check_email, lenient_name
 from sealring.accounts.passwords import normalise_password
 from sealring.accounts.policy import AccountPolicy, draft_account
 from sealring.audit.event import Event, EventKind
 from sealring.authentication.client_info import ClientInfo
-from sealring.errors import InvalidField, NameTaken, NoSuchAccount, WrongPassword
+from sealring.authentication.one_time import INVITATION, OneTime, digest_of
+from sealring.errors import InvalidField, InvitationRequired, NameTaken, NoSuchAccount, WrongPassword
 from sealring.issuer.commit import CommittingStore
 from sealring.issuer.hashing import PasswordHasher
 from sealring.issuer.login_attempts import LoginAttempts
@@ -31,6 +33,8 @@ from sealring.rate_limits.rate import RateLimit
 
 __all__ = ["AccountPolicy", "Accounts"]
 
+INVITATION_BYTES = 24
+"""Not to be guessed, however long it is good for."""
 LOST_SWAPS = 3
 """Tries of a change that a rehash, or another change, may overtake; each loss is somebody's success."""
 NO_NAME = ""
@@ -95,8 +99,16 @@ class Accounts:
 
     # by the user
 
-    async def register(self, username: str, password: str, email: str | None, client: ClientInfo) -> Account:
-        """Make an account.
+    async def register(
+        self,
+        username: str,
+        password: str,
+        email: str | None,
+        client: ClientInfo,
+        *,
+        invitation: str | None = None,
+    ) -> Account:
+        """Make an account, where the policy lets this person; an invitation is used up with it, or not at all.
 
         The email address is what the user says it is: kept and shown to them, never reserved. Nobody has proved to
         read mail there, so it can neither keep its true owner from registering it nor be found out by trying: an
@@ -109,17 +121,20 @@ class Accounts:
         Raises:
             InvalidField: `username`, `password` or `email` cannot be accepted.
             NameTaken: usernames are public.
+            RegistrationClosed, InvitationRequired: not by this person.
             Throttled, Overloaded: try again later.
         """
+        invitation = self._policy.check_registration(invitation)
         account = draft_account(username, email, scopes=self._policy.new_account_scopes, now=self._clock() // 1000)
         form = self._policy.check_password(password, account)
         async with self.attempts.registration(client) as slot:
             account = replace(account, password_hash=await slot.hash(form))
+            cause = "registered" if invitation is None else "registered with an invitation"
+            event = self._event("account_created", account, client, cause=cause)
+            digest = None if invitation is None else digest_of(INVITATION, invitation)
             try:
-                await self._store.create_account(
-                    account, self._event("account_created", account, client, cause="registered")
-                )
-            except NameTaken:
+                await self._store.create_account(account, event, invitation=digest)
+            except (NameTaken, InvitationRequired):
                 await self.attempts.charge(client)
                 raise
         return account
@@ -184,6 +199,22 @@ class Accounts:
         await self._store.create_account(account, event)
         return account
 
+    async def invite(self, *, seconds: int) -> str:
+        """Let one person register, once and within so many seconds; the store keeps a digest of what is returned."""
+        text = secrets.token_urlsafe(INVITATION_BYTES)
+        expires_at = self._clock() // 1000 + seconds
+        digest = digest_of(INVITATION, text)
+        await self._store.put_once(OneTime(digest=digest, purpose=INVITATION, subject="", expires_at=expires_at))
+        return text
+
+    async def get(self, account_id: str) -> Account:
+        """The account of that id.
+
+        Raises:
+            NoSuchAccount: there is none.
+        """
+        return await self._find_by_id(account_id)
+
     async def find(self, username: str) -> Account:
         """The account of that name.
 
@@ -225,6 +256,17 @@ class Accounts:
             NoSuchAccount: there is none.
         """
         await self._change_by_operator(account_id, ScopesChange(scopes=scopes), "scopes_changed")
+
+    async def set_email(self, account_id: str, email: str | None) -> None:
+        """Replace the email address by the operator's word, who vouches for it: it is reserved. None removes it.
+
+        Raises:
+            InvalidField: `email` cannot be accepted, or is another account's.
+            NoSuchAccount: there is none.
+        """
+        shown, canonical = (None, None) if email is None else check_email(email)
+        change = EmailChange(email=shown, canonical_email=canonical)
+        await self._change_by_operator(account_id, change, "email_changed")
 
     async def disable(self, account_id: str) -> None:
         """End all sessions and start no more.

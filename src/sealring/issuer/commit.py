@@ -103,9 +103,9 @@ class CommittingStore:
 
     # writes; what each promises stands in `Store`
 
-    async def create_account(self, account: Account, event: Event) -> None:
+    async def create_account(self, account: Account, event: Event, *, invitation: str | None = None) -> None:
         """See `Store.create_account`."""
-        return await self._commit(self._store.create_account(account, event))
+        return await self._commit(self._store.create_account(account, event, invitation=invitation))
 
     async def change_account(self, id: str, change: AccountChange, event: Event, *, now: int) -> bool:
         """See `Store.change_account`."""

@@ -61,16 +61,18 @@ class Issuer:
         email: str | None,
         client: ClientInfo,
         replaces: str | None,
+        invitation: str | None = None,
         max_access_chars: int | None = None,
     ) -> LoggedIn:
         """Make an account and log it in; `max_access_chars` is what the delivery can carry of an access token.
 
         Raises:
             InvalidField, NameTaken, Throttled, Overloaded: see `Accounts.register`.
+            RegistrationClosed, InvitationRequired: see there.
             NotGranted: the account is made, and `grant_for` grants it no session yet.
             TokenTooLong: the account is made, and its scopes are too many for the delivery.
         """
-        account = await self.accounts.register(username, password, email, client)
+        account = await self.accounts.register(username, password, email, client, invitation=invitation)
         started = await self.logins.start_registered(
             account, client=client, replaces=replaces, max_access_chars=max_access_chars
         )

@@ -28,6 +28,7 @@ AlgorithmName = Literal[
 ]  # fmt: skip
 Switch = Literal["off", "on"]
 AutoSwitch = Literal["auto", "on", "off"]
+RegistrationMode = Literal["open", "invited", "closed"]
 
 STORE = "Secret and store"
 TOKENS = "Tokens and keys"
@@ -181,6 +182,13 @@ class Settings:
         " unless it is set.",
         group=ACCOUNTS,
     )
+    registration: RegistrationMode = setting(
+        readers.choice(get_args(RegistrationMode)),
+        "open",
+        "Who may register: everybody (`open`), who has an invitation of `sealring users invite` (`invited`), or nobody"
+        " (`closed`): then only the operator makes accounts.",
+        group=ACCOUNTS,
+    )
     default_scopes: tuple[str, ...] = setting(
         readers.scopes(),
         "",
@@ -305,6 +313,7 @@ class SettingsArguments(TypedDict, total=False):
     trusted_proxies: str | Sequence[str | TrustedProxy]
     password_min_length: int
     password_grant: Switch | bool
+    registration: RegistrationMode
     default_scopes: str | Sequence[str]
     throttle_account: RateLimit | str
     throttle_address: RateLimit | str

@@ -22,13 +22,15 @@ from sealring.accounts.changes import (
     CredentialAdded,
     CredentialRemoved,
     Deletion,
+    EmailChange,
     PasswordChange,
     ScopesChange,
     StatusChange,
 )
 from sealring.accounts.consequences import Consequence, EndAll, Nothing, RaiseEpoch, consequence
 from sealring.audit.event import Event
-from sealring.errors import InvalidField, NameTaken
+from sealring.authentication.one_time import INVITATION
+from sealring.errors import InvalidField, InvitationRequired, NameTaken
 from sealring.rate_limits.bucket import Bucket
 from sealring.rate_limits.gcra import MICROSECONDS, count, horizon_us, wait_seconds
 from sealring.revocation.entry import Entry
@@ -94,7 +96,7 @@ class MemoryStore(MemoryCredentials, Store):
 
     # accounts
 
-    async def create_account(self, account: Account, event: Event) -> Committed[None]:
+    async def create_account(self, account: Account, event: Event, *, invitation: str | None = None) -> Committed[None]:
         if account.id in self._epochs:
             raise ValueError("a subject is never used again")
         for other in self._accounts.values():
@@ -103,6 +105,11 @@ class MemoryStore(MemoryCredentials, Store):
         for other in self._accounts.values():
             if account.canonical_email is not None and other.canonical_email == account.canonical_email:
                 raise InvalidField("email", "is taken")
+        if (
+            invitation is not None
+            and await self.take_once(invitation, purpose=INVITATION, now=account.created_at) is None
+        ):
+            raise InvitationRequired
         self._accounts[account.id] = account
         self._epochs[account.id] = account.epoch
         return self._append([], event, result=None)
@@ -315,6 +322,12 @@ class MemoryStore(MemoryCredentials, Store):
                 self._accounts[account.id] = replace(account, status=change.status)
             case ScopesChange():
                 self._accounts[account.id] = replace(account, scopes=change.scopes)
+            case EmailChange():
+                for other in self._accounts.values():
+                    if other.id != account.id and change.canonical_email in {other.canonical_email} - {None}:
+                        raise InvalidField("email", "is taken")
+                changed = replace(account, email=change.email, canonical_email=change.canonical_email)
+                self._accounts[account.id] = changed
             case Deletion():
                 del self._accounts[account.id]
                 self._forget_credentials(account.id)

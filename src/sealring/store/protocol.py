@@ -44,13 +44,14 @@ why, and no clock that runs ahead makes a live session vanish."""
 class AccountStore(Protocol):
     """Accounts. A change and what it revokes are one transaction (I7)."""
 
-    async def create_account(self, account: Account, event: Event) -> Committed[None]:
-        """Add an account.
+    async def create_account(self, account: Account, event: Event, *, invitation: str | None = None) -> Committed[None]:
+        """Add an account, and take the invitation of that digest in the same transaction: both happen, or neither.
 
         Its id must never have been a subject before, deleted accounts included (J17): else `ValueError`.
 
         Raises:
             NameTaken: `canonical_name` is taken.
+            InvitationRequired: the invitation is not there, or has expired when the account is created.
             InvalidField: `canonical_email` is taken (field `email`).
         """
 

@@ -27,7 +27,7 @@ const entering = [
   new Form(
     "register",
     async ({ username = "", password = "", ...rest }) => void (await register({ username, password, ...rest })),
-    { name_taken: "username" },
+    { name_taken: "username", invitation_required: "invitation" },
   ),
 ];
 const password = new Form(
@@ -88,7 +88,7 @@ function turn(state, from) {
 
 /** Sign in or sign up, by the address: the back button works, and each form stays whole for password managers. */
 function choose() {
-  const isNew = location.hash === "#sign-up";
+  const isNew = location.hash === "#sign-up" && document.body.dataset["registration"] !== "closed";
   find(document, "#sign-up", HTMLElement).hidden = !isNew;
   find(document, "#sign-in", HTMLElement).hidden = isNew;
   const face = shown.status === "signed-in" ? "Your orders" : isNew ? "Create an account" : "Sign in";

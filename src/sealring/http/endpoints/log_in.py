@@ -31,6 +31,7 @@ async def register(call: Call[Registration]) -> Tokens:
             body.username,
             body.password,
             email=body.email,
+            invitation=body.invitation,
             client=client,
             replaces=_replaced(call, body.delivery),
             max_access_chars=call.service.max_access_chars(call.head, body.delivery),

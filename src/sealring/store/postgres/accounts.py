@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
-from typing import assert_never
+from typing import Any, assert_never
 
+from psycopg import AsyncCursor
 from psycopg.errors import UniqueViolation
 
 from sealring.accounts.account import Account
@@ -15,15 +16,17 @@ from sealring.accounts.changes import (
     CredentialAdded,
     CredentialRemoved,
     Deletion,
+    EmailChange,
     PasswordChange,
     ScopesChange,
     StatusChange,
 )
 from sealring.accounts.consequences import Consequence, EndAll, Nothing, RaiseEpoch, consequence
 from sealring.audit.event import Event
-from sealring.errors import InvalidField, NameTaken
+from sealring.authentication.one_time import INVITATION
+from sealring.errors import InvalidField, InvitationRequired, NameTaken
 from sealring.revocation.entry import Entry
-from sealring.store.postgres import credentials
+from sealring.store.postgres import credentials, one_time
 from sealring.store.postgres.connection import Connection
 from sealring.store.postgres.database import RollBack
 from sealring.store.postgres.logs import append_and_commit, end_subject, lock_subject, raise_epoch, renew_session
@@ -33,8 +36,13 @@ from sealring.store.rows import ACCOUNT_COLUMNS, ACCOUNT_COLUMNS_OF_A, read_acco
 _SELECT = f"SELECT {ACCOUNT_COLUMNS_OF_A}, s.epoch FROM accounts AS a JOIN subjects AS s ON s.subject = a.id"
 
 
-async def create(connection: Connection, account: Account, event: Event) -> Committed[None]:
-    """Add an account and its subject. The unique indexes decide, so of many at once one succeeds (U3)."""
+async def create(
+    connection: Connection, account: Account, event: Event, invitation: str | None = None
+) -> Committed[None]:
+    """Add an account and its subject, and use up its invitation.
+
+    The unique indexes decide, so of many at once one succeeds (U3).
+    """
     added = await connection.execute(
         "INSERT INTO subjects (subject, epoch) VALUES (%s, %s) ON CONFLICT (subject) DO NOTHING",
         (account.id, account.epoch),
@@ -50,6 +58,8 @@ async def create(connection: Connection, account: Account, event: Event) -> Comm
         if taken.diag.constraint_name == "accounts_canonical_email":
             raise InvalidField("email", "is taken") from None
         raise NameTaken from None
+    if invitation is not None and await one_time.take(connection, invitation, INVITATION, account.created_at) is None:
+        raise InvitationRequired
     return await append_and_commit(connection, (), event, result=None)
 
 
@@ -96,6 +106,8 @@ async def _write(connection: Connection, id: str, change: AccountChange) -> bool
             changed = await connection.execute(
                 "UPDATE accounts SET scopes = %s WHERE id = %s", (write_scopes(change.scopes), id)
             )
+        case EmailChange():
+            changed = await _write_email(connection, id, change)
         case Deletion():
             await credentials.forget(connection, id)
             changed = await connection.execute("DELETE FROM accounts WHERE id = %s", (id,))
@@ -104,6 +116,16 @@ async def _write(connection: Connection, id: str, change: AccountChange) -> bool
         case _:
             assert_never(change)
     return changed.rowcount == 1
+
+
+async def _write_email(connection: Connection, id: str, change: EmailChange) -> AsyncCursor[tuple[Any, ...]]:
+    try:
+        return await connection.execute(
+            "UPDATE accounts SET email = %s, canonical_email = %s WHERE id = %s",
+            (change.email, change.canonical_email, id),
+        )
+    except UniqueViolation:
+        raise InvalidField("email", "is taken") from None
 
 
 async def _revoke(connection: Connection, id: str, consequence: Consequence, now: int) -> list[Entry]:

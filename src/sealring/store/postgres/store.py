@@ -127,8 +127,9 @@ class PostgresStore(Store):
 
     # accounts
 
-    async def create_account(self, account: Account, event: Event) -> Committed[None]:
-        return await self._database.transact(partial(accounts.create, account=account, event=event))
+    async def create_account(self, account: Account, event: Event, *, invitation: str | None = None) -> Committed[None]:
+        work = partial(accounts.create, account=account, event=event, invitation=invitation)
+        return await self._database.transact(work)
 
     async def find_account(self, *, canonical_name: str | None = None, id: str | None = None) -> Account | None:
         if not storable(canonical_name, id):

@@ -14,30 +14,34 @@ from sealring.accounts.changes import (
     CredentialAdded,
     CredentialRemoved,
     Deletion,
+    EmailChange,
     PasswordChange,
     ScopesChange,
     StatusChange,
 )
 from sealring.accounts.consequences import Consequence, EndAll, Nothing, RaiseEpoch, consequence
 from sealring.audit.event import Event
-from sealring.errors import InvalidField, NameTaken
+from sealring.authentication.one_time import INVITATION
+from sealring.errors import InvalidField, InvitationRequired, NameTaken
 from sealring.revocation.entry import Entry
 from sealring.store.records import Committed
 from sealring.store.rows import ACCOUNT_COLUMNS, ACCOUNT_COLUMNS_OF_A, read_account, write_account, write_scopes
-from sealring.store.sqlite import credentials
+from sealring.store.sqlite import credentials, one_time
 from sealring.store.sqlite.logs import append, end_subject, raise_epoch, renew_session
 
 _SELECT = f"SELECT {ACCOUNT_COLUMNS_OF_A}, s.epoch FROM accounts AS a JOIN subjects AS s ON s.subject = a.id"
 
 
-def create(db: sqlite3.Connection, account: Account, event: Event) -> Committed[None]:
-    """Add an account and its subject."""
+def create(db: sqlite3.Connection, account: Account, event: Event, invitation: str | None) -> Committed[None]:
+    """Add an account and its subject, and use up its invitation."""
     if db.execute("SELECT 1 FROM subjects WHERE subject = ?", (account.id,)).fetchone():
         raise ValueError("a subject is never used again")
     if db.execute("SELECT 1 FROM accounts WHERE canonical_name = ?", (account.canonical_name,)).fetchone():
         raise NameTaken
     if db.execute("SELECT 1 FROM accounts WHERE canonical_email = ?", (account.canonical_email,)).fetchone():
         raise InvalidField("email", "is taken")
+    if invitation is not None and one_time.take(db, invitation, INVITATION, account.created_at) is None:
+        raise InvitationRequired
     db.execute("INSERT INTO subjects (subject, epoch) VALUES (?, ?)", (account.id, account.epoch))
     db.execute(f"INSERT INTO accounts ({ACCOUNT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", write_account(account))
     return append(db, (), event, result=None)
@@ -78,6 +82,8 @@ def _write(db: sqlite3.Connection, id: str, change: AccountChange) -> bool:
             changed = db.execute("UPDATE accounts SET status = ? WHERE id = ?", (change.status, id))
         case ScopesChange():
             changed = db.execute("UPDATE accounts SET scopes = ? WHERE id = ?", (write_scopes(change.scopes), id))
+        case EmailChange():
+            changed = _write_email(db, id, change)
         case Deletion():
             credentials.forget(db, id)
             changed = db.execute("DELETE FROM accounts WHERE id = ?", (id,))
@@ -86,6 +92,15 @@ def _write(db: sqlite3.Connection, id: str, change: AccountChange) -> bool:
         case _:
             assert_never(change)
     return changed.rowcount == 1
+
+
+def _write_email(db: sqlite3.Connection, id: str, change: EmailChange) -> sqlite3.Cursor:
+    taken = "SELECT 1 FROM accounts WHERE canonical_email = ? AND id <> ?"
+    if db.execute(taken, (change.canonical_email, id)).fetchone():
+        raise InvalidField("email", "is taken")
+    return db.execute(
+        "UPDATE accounts SET email = ?, canonical_email = ? WHERE id = ?", (change.email, change.canonical_email, id)
+    )
 
 
 def _revoke(db: sqlite3.Connection, id: str, consequence: Consequence, now: int) -> list[Entry]:

@@ -63,8 +63,8 @@ class SqliteStore(Store):
 
     # accounts
 
-    async def create_account(self, account: Account, event: Event) -> Committed[None]:
-        return await self.writer.write(lambda db: accounts.create(db, account, event))
+    async def create_account(self, account: Account, event: Event, *, invitation: str | None = None) -> Committed[None]:
+        return await self.writer.write(lambda db: accounts.create(db, account, event, invitation))
 
     async def find_account(self, *, canonical_name: str | None = None, id: str | None = None) -> Account | None:
         if not storable(canonical_name, id):

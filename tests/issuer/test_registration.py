@@ -1,0 +1,76 @@
+"""Invitations: good once, for a while, for one account or none; guesses are counted."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from sealring import AccountRefused, NameTaken, Sealring
+from sealring.authentication.one_time import INVITATION, digest_of
+from sealring.errors import InvitationRequired, Throttled
+from sealring.store.protocol import Store
+from tests.clocks import FrozenClock
+from tests.serving import PASSWORD, cheap_sealring
+
+pytestmark = pytest.mark.anyio
+
+HERE = "192.0.2.7"
+
+
+@pytest.fixture
+async def auth(store: Store, clock: FrozenClock) -> Sealring:
+    auth = cheap_sealring(store, clock, registration="invited", throttle_registration="5/1h")
+    await auth.open(follow=False)
+    await auth.issuer.keys.load()
+    return auth
+
+
+async def test_an_invitation_is_good_once_and_for_a_while(auth: Sealring, clock: FrozenClock) -> None:
+    invitation = await auth.accounts.invite(expires_in="1h")
+    clock.pass_seconds(3599)
+    made = await auth.register("ada", PASSWORD, invitation=invitation, address=HERE)
+    late = await auth.accounts.invite(expires_in="1h")
+    clock.pass_seconds(3600)
+    for text in (invitation, late, "x", "", "\udc80", None):
+        with pytest.raises(InvitationRequired):
+            await auth.register("bob", PASSWORD, invitation=text, address=HERE)
+    created = [event for event in await auth.store.read_events() if event.kind == "account_created"]
+    assert [(event.subject, event.cause) for event in created] == [(made.account.id, "registered with an invitation")]
+
+
+async def test_a_taken_name_uses_up_no_invitation(auth: Sealring) -> None:
+    await auth.accounts.create("ada", PASSWORD)
+    invitation = await auth.accounts.invite()
+    with pytest.raises(NameTaken):
+        await auth.register("ada", PASSWORD, invitation=invitation, address=HERE)
+    await auth.register("bob", PASSWORD, invitation=invitation, address=HERE)
+
+
+async def test_of_two_who_use_one_invitation_at_once_one_registers(auth: Sealring) -> None:
+    invitation = await auth.accounts.invite()
+    attempts = [auth.register(name, PASSWORD, invitation=invitation, address=HERE) for name in ("ada", "bob")]
+    outcomes = await asyncio.gather(*attempts, return_exceptions=True)
+    assert sorted(type(outcome).__name__ for outcome in outcomes) == ["InvitationRequired", "LoggedIn"]
+    assert len(await auth.accounts.list()) == 1
+
+
+async def test_guesses_at_invitations_are_counted_by_address(auth: Sealring) -> None:
+    refused: list[type] = []
+    for number in range(6):
+        with pytest.raises((AccountRefused, Throttled)) as outcome:
+            await auth.register(f"u{number}", PASSWORD, invitation="guess", address=HERE)
+        refused.append(type(outcome.value))
+    assert refused == [InvitationRequired] * 5 + [Throttled]
+
+
+async def test_the_store_holds_no_invitation_that_could_be_presented(auth: Sealring) -> None:
+    invitation = await auth.accounts.invite()
+    assert len(invitation) >= 32
+    assert await auth.store.take_once(invitation, purpose=INVITATION, now=0) is None
+    kept = await auth.store.take_once(digest_of(INVITATION, invitation), purpose=INVITATION, now=0)
+    assert kept is not None
+    assert invitation not in repr(kept) + kept.digest + kept.data
+    for wrong in ("0s", "-1h"):
+        with pytest.raises(ValueError, match=r"1s at least|duration|must"):
+            await auth.accounts.invite(expires_in=wrong)
