@@ -52,6 +52,7 @@ def test_the_door_holds_exactly_these_names() -> None:
         "SessionEnded",
         "Settings",
         "StoreUnavailable",
+        "SyncSealring",
         "Throttled",
         "TokenError",
         "TokenTooLong",

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from sealring.sessions.grant import Grant
     from sealring.sessions.session import Session
     from sealring.settings import Settings, load_settings
+    from sealring.sync import SyncSealring
     from sealring.verifier.principal import Principal
     from sealring.verifier.remote_keys import RemoteKeys
     from sealring.verifier.verifier import Verifier
@@ -78,6 +79,7 @@ __all__ = [
     "SessionEnded",
     "Settings",
     "StoreUnavailable",
+    "SyncSealring",
     "Throttled",
     "TokenError",
     "TokenTooLong",
@@ -101,6 +103,7 @@ _MODULES = {
     "RequestRefused": "sealring.http.request_errors",
     "Sealring": "sealring.sealring",
     "Session": "sealring.sessions.session",
+    "SyncSealring": "sealring.sync",
     "Settings": "sealring.settings",
     "Verifier": "sealring.verifier.verifier",
     "load_settings": "sealring.settings",

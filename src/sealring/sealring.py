@@ -261,6 +261,13 @@ class Sealring:
         """
         return self._wsgi_app(endpoints_of(accounts=accounts, oauth=oauth), accounts=accounts)
 
+    def wsgi_health(self, app: WsgiApp) -> WsgiAuthApp:
+        """`/healthz`, `/readyz` and, with `metrics=`, `/metrics`, in front of a WSGI application.
+
+        Asked whether it is ready, a process that has served no request yet opens the store.
+        """
+        return self._wsgi_app((*HEALTH, *(METRICS if self.metrics is not None else ())), otherwise=app)
+
     def wsgi_middleware(
         self, app: WsgiApp, *, protect: Protect = (), invalid_status: Literal[401, 403] = 401
     ) -> WsgiSessionMiddleware:

@@ -85,6 +85,7 @@ class SyncSealring:
     log_in = _of_sealring(Sealring.log_in)
     start_session = _of_sealring(Sealring.start_session)
     refresh_session = _of_sealring(Sealring.refresh_session)
+    list_sessions = _of_sealring(Sealring.list_sessions)
     revoke_session = _of_sealring(Sealring.revoke_session)
     revoke_subject = _of_sealring(Sealring.revoke_subject)
     refresh_claims = _of_sealring(Sealring.refresh_claims)

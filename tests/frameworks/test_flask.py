@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -140,6 +141,26 @@ def test_the_auth_routes_are_where_the_setting_says() -> None:
     assert client.get("/auth/me").status_code == 404
     auth = cheap_sealring(auth_path="/")
     assert make_app(auth).test_client().get("/me").status_code == 401
+
+
+def test_a_login_of_ones_own_is_delivered_in_cookies(auth: Sealring) -> None:
+    app = make_app(auth, accounts=False)
+
+    @app.post("/enter")
+    def enter() -> Response:
+        response = Response(mimetype="application/json")
+        issued = auth.sync().start_session("42", request=request, delivery="cookie")
+        response.set_data(app.json.dumps(auth.deliver(response, issued, request=request)))
+        return response
+
+    client = app.test_client()
+    assert client.post("/auth/login", json={}).status_code == 404
+    assert refusal(client.post("/enter", headers={"Sec-Fetch-Site": "cross-site"})) == (403, "csrf")
+    csrf = {"X-CSRF-Token": client.post("/enter").get_json()["csrf_token"]}
+    assert client.get("/mine").text == "42"
+    assert client.post("/auth/refresh", headers=csrf).status_code == 200
+    assert client.post("/auth/logout", headers=csrf).status_code == 204
+    assert refusal(client.get("/mine")) == (401, "missing_credential")
 
 
 def test_no_hook_of_the_application_reads_our_bodies(auth: Sealring) -> None:
@@ -342,6 +363,15 @@ def test_a_request_is_authenticated_once(auth: Sealring) -> None:
     auth.authenticator.verify = counted
     assert app.test_client().get("/mine", headers=mine).text == "42"
     assert len(asked) == 1
+
+
+# the page
+
+
+def test_the_quick_start_has_ten_lines() -> None:
+    page = Path(__file__).parents[2].joinpath("docs", "flask.md").read_text(encoding="utf-8")
+    first = page.split("```python\n")[1].split("```")[0]
+    assert len([line for line in first.splitlines() if line.strip()]) <= 10
 
 
 # processes

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from sealring import Principal, Sealring
+from sealring.errors import StoreUnavailable
 from sealring.http.limits import MAX_FIELDS
 from tests.http.test_environ import environ
 from tests.serving import PASSWORD, cheap_sealring, fresh_name
@@ -91,6 +92,40 @@ def test_the_refresh_cookie_goes_to_where_the_routes_are_mounted(auth: Sealring)
     lines = [value for name, value in started[0][1] if name == "set-cookie"]
     assert sum("_refresh=" in line and "; Path=/shop/auth;" in line for line in lines) == 1
     assert len(lines) == 4
+
+
+def test_a_process_that_is_asked_whether_it_is_ready_opens_itself(auth: Sealring) -> None:
+    def app(_environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        start_response("200 OK", [])
+        return [b"application"]
+
+    served = auth.wsgi_health(app)
+    assert call(served, "/healthz")[0] == 200
+    assert auth.node.reloads == {}, "to be alive nothing is opened: a store that is away ends no process"
+    assert call(served, "/readyz")[0] == 200
+    assert auth.node.reloads == {"first load": 1}
+    assert call(served, "/orders")[2] == call(served, "/metrics")[2] == b"application"
+    assert call(served, "/readyz", "POST")[0] == 405
+    auth.node.fresh_until = float("-inf")
+    status, headers, body = call(served, "/readyz")
+    assert (status, json.loads(body)["code"]) == (503, "stale")
+    assert headers["retry-after"]
+
+
+def test_a_store_that_is_away_is_not_asked_at_every_check(auth: Sealring, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    async def away() -> None:
+        asked.append("open")
+        raise StoreUnavailable("away")
+
+    monkeypatch.setattr(auth.store, "open", away)
+    app, _ = site(auth, protect=["/api"])
+    for _ in range(5):
+        status, headers, body = call(app, "/api", **bearer("x.y.z"))
+        assert (status, json.loads(body)["code"], headers["retry-after"]) == (503, "stale", "1")
+    assert len(asked) == 1
+    assert json.loads(call(auth.wsgi(), "/me", **bearer("x.y.z"))[2])["code"] == "unavailable"
 
 
 # bodies
