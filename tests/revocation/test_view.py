@@ -129,6 +129,17 @@ def test_packing_begins_when_the_exact_part_is_full_and_ends_when_all_is_forgott
     assert not any(revocations.cause(sid, "42", 0, "kid") for sid in sids)
 
 
+@pytest.mark.usefixtures("small")
+def test_a_live_session_is_live_and_all_are_counted_when_packed() -> None:
+    revocations = RevocationView()
+    revocations.add(entry("session", f"dead-{number}") for number in range(20))
+    assert is_compact(revocations)
+    assert len(revocations._sessions) == 0  # all have followed, and none was added there meanwhile
+    assert len(revocations) == 20
+    assert {revocations.cause(f"dead-{number}", "42", 0, "kid") for number in range(20)} == {"session"}
+    assert {revocations.cause(f"live-{number}", "42", 0, "kid") for number in range(20)} == {None}
+
+
 def test_sweeping_leaves_the_bits_of_live_segments(monkeypatch: pytest.MonkeyPatch) -> None:
     shrink_compact(monkeypatch)
     sessions = CompactSet()
