@@ -99,10 +99,13 @@ class SyncAccounts:
         self._runner = runner
 
     find = _of_accounts(AccountCommands.find)
+    get = _of_accounts(AccountCommands.get)
     list = _of_accounts(AccountCommands.list)
     create = _of_accounts(AccountCommands.create)
+    invite = _of_accounts(AccountCommands.invite)
     disable = _of_accounts(AccountCommands.disable)
     enable = _of_accounts(AccountCommands.enable)
     delete = _of_accounts(AccountCommands.delete)
     set_scopes = _of_accounts(AccountCommands.set_scopes)
+    set_email = _of_accounts(AccountCommands.set_email)
     set_password = _of_accounts(AccountCommands.set_password)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import threading
@@ -28,6 +29,34 @@ def auth() -> Iterator[Sealring]:
     auth = cheap_sealring()
     yield auth
     auth.sync().close()
+
+
+@pytest.mark.parametrize("root", ["", "/shop"])
+def test_a_login_of_ones_own_gives_a_browser_the_cookies_of_ours(auth: Sealring, root: str) -> None:
+    app = Flask(__name__)
+    auth.init_app(app, accounts=False)
+
+    @app.post("/enter/<subject>")
+    def enter(subject: str) -> Response:
+        issued = auth.sync().start_session(subject, request=request, delivery="cookie")
+        response = app.make_response({})
+        response.data = json.dumps(auth.deliver(response, issued, request=request))
+        return response
+
+    client = app.test_client()
+    base = {"base_url": f"http://127.0.0.1:8000{root}"}
+    entered = client.post("/enter/42", **base)
+    assert len(entered.headers.getlist("Set-Cookie")) == 3
+    assert entered.headers["Cache-Control"] == "no-store"
+    body = json.loads(entered.data)
+    assert body["refresh_path"] == f"{root}/auth"
+    assert json.loads(client.get("/auth/me", **base).data)["id"] == "42"
+    csrf = {"X-CSRF-Token": body["csrf_token"]}
+    assert client.post("/auth/refresh", headers=csrf, **base).status_code == 200
+    client.post("/enter/43", **base)
+    assert auth.sync().list_sessions("42") == [], "the session that this browser held has ended (C1)"
+    assert client.post("/enter/44", headers={"Sec-Fetch-Site": "cross-site"}, **base).status_code == 403
+    assert client.post("/auth/register", json={}, **base).status_code == 404
 
 
 def make_app(auth: Sealring | None, **options: Any) -> Flask:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextvars import Context
 
 from sealring.accounts.account import Account
 from sealring.errors import GrantUnavailable, Unavailable
@@ -54,7 +55,9 @@ class Grants:
         if self._grant_for is None:
             return Grant(session.scopes if account is None else account.scopes, session.claims)
         try:
-            async with asyncio.timeout(self._seconds):
+            async with asyncio.timeout(None) as limit:
+                # in an empty context: the loop keeps a timer that is no longer needed, and with it what the request set
+                Context().run(limit.reschedule, asyncio.get_running_loop().time() + self._seconds)
                 grant = await self._grant_for(session)
             return None if grant is None else _checked(grant)
         except Unavailable:
