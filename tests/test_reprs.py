@@ -14,6 +14,7 @@ import pytest
 from pydantic import BaseModel
 
 import sealring
+import tests.django_project.settings  # noqa: F401 - modules of Django frameworks ask for settings when imported
 from sealring.authentication.client_info import ClientInfo
 from sealring.http.credentials import PresentedToken
 from tests.serving import PASSWORD, cheap_sealring

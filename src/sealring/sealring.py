@@ -21,7 +21,7 @@ from sealring.http.auth_path import auth_path as auth_path_of
 from sealring.http.authenticate import RequestAuthenticator
 from sealring.http.client_address import plain_address
 from sealring.http.client_info import AnyRequest, client_info, scope_of
-from sealring.http.endpoint import Endpoint
+from sealring.http.endpoint import Endpoint, Routes
 from sealring.http.fetch_metadata import SAFE_METHODS, check_same_origin
 from sealring.http.middleware import Protect, SessionMiddleware
 from sealring.http.problems import OnRefusal
@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from starlette.websockets import WebSocket
 
     from sealring.frameworks.asgi import AuthApp
+    from sealring.frameworks.django.host import DjangoHost
     from sealring.frameworks.wsgi import AuthApp as WsgiAuthApp
     from sealring.frameworks.wsgi import SessionMiddleware as WsgiSessionMiddleware
     from sealring.frameworks.wsgi import WsgiApp, WsgiAuthenticator
@@ -304,6 +305,17 @@ class Sealring:
             lambda inner: self._wsgi_app(rows, prefix, inner, accounts=accounts),
             protect=protect,
             invalid_status=invalid_status,
+        )
+
+    def django(self, *, accounts: bool = True, oauth: bool | None = None) -> DjangoHost:
+        """What `sealring.frameworks.django` serves: it asks for this, by the setting `SEALRING` of a Django project."""
+        from sealring.frameworks.django.host import DjangoHost  # noqa: PLC0415 - as `_router`
+
+        return DjangoHost(
+            service=self._service(accounts=accounts),
+            authenticator=self._wsgi_authenticator(),
+            runner=self._runner,
+            routes=Routes(endpoints_of(accounts=accounts, oauth=oauth)),
         )
 
     def _wsgi_app(

@@ -69,6 +69,27 @@ class SyncRunner:
             future.cancel()
             raise
 
+    async def run_async(self, work: Coroutine[Any, Any, T]) -> T:
+        """As `run`, for a caller in an event loop, which goes on meanwhile.
+
+        Raises:
+            Unavailable: the application is being closed.
+        """
+        try:
+            loop = self._loop()
+        except BaseException:
+            work.close()
+            raise
+        if loop is _running_loop():
+            return await work
+        future = asyncio.run_coroutine_threadsafe(work, loop)
+        try:
+            return await asyncio.wrap_future(future)
+        except asyncio.CancelledError:
+            if future.cancelled() and not _is_cancelling():
+                raise Unavailable("sealring is being closed") from None
+            raise
+
     @property
     def is_open(self) -> bool:
         """Whether the application is open, here or in another event loop."""
@@ -194,6 +215,12 @@ def _running_loop() -> asyncio.AbstractEventLoop | None:
         return asyncio.get_running_loop()
     except RuntimeError:
         return None
+
+
+def _is_cancelling() -> bool:
+    """Whether the running task is being cancelled, and not what it waited for."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def check_real_threads() -> None:

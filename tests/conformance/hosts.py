@@ -7,12 +7,15 @@ from typing import Any
 
 import httpx2
 from anyio import to_thread
+from django.core.handlers.asgi import ASGIHandler
+from django.core.handlers.wsgi import WSGIHandler
 from fastapi import FastAPI
 from flask import Flask
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from sealring import Sealring
+from tests.django_project.settings import use as use_in_django
 
 
 def raw_asgi(auth: Sealring) -> Any:
@@ -90,6 +93,16 @@ def flask_app(auth: Sealring) -> Any:
     return WSGI(app)
 
 
+def django_wsgi(auth: Sealring) -> Any:
+    use_in_django(auth)
+    return WSGI(WSGIHandler())
+
+
+def django_asgi(auth: Sealring) -> Any:
+    use_in_django(auth)
+    return ASGIHandler()
+
+
 HOSTS: dict[str, Callable[[Sealring], Any]] = {
     "raw ASGI": raw_asgi,
     "Starlette mount": starlette_mount,
@@ -99,4 +112,6 @@ HOSTS: dict[str, Callable[[Sealring], Any]] = {
     "raw WSGI": raw_wsgi,
     "WSGI middleware": wsgi_behind_the_middleware,
     "Flask": flask_app,
+    "Django WSGI": django_wsgi,
+    "Django ASGI": django_asgi,
 }

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+import tests.django_project.settings  # noqa: F401 - modules of Django frameworks ask for settings when imported
+
 SOURCE = Path(__file__).parents[2] / "src"
 MODULES = [
     ".".join(path.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__")

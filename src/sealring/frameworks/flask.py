@@ -34,10 +34,10 @@ from werkzeug.exceptions import default_exceptions
 from werkzeug.local import LocalProxy
 
 from sealring.errors import ConfigurationError, SealringError
+from sealring.frameworks.required_scopes import check_scopes
 from sealring.frameworks.wsgi import SessionMiddleware, WsgiApp, WsgiAuthenticator, text_headers
 from sealring.http.middleware import ANONYMOUS, Anonymous, Protect
 from sealring.http.problems import answer, row_of
-from sealring.sessions.grant import is_scope
 from sealring.sync_runner import check_real_threads
 from sealring.verifier.principal import Principal
 
@@ -93,11 +93,7 @@ def require(*scopes: str, optional: bool = False) -> Callable[[View], View]:
         TypeError: a scope that is not text: `@require` needs parentheses.
         ValueError: one that is not a scope token (RFC 6749 §3.3).
     """
-    for scope in scopes:
-        if not isinstance(scope, str):
-            raise TypeError('require takes scopes as text: @require() or @require("orders:read")')
-        if not is_scope(scope):
-            raise ValueError(f"{scope!r} is not a scope token of RFC 6749 §3.3")
+    check_scopes(scopes)
 
     def decorate(view: View) -> View:
         is_async = iscoroutinefunction(view)

@@ -5,8 +5,8 @@ Each shape is one function here. Cookies are fields that are appended: a respons
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from http.cookies import BaseCookie
+from collections.abc import Callable, Container, Iterable
+from http.cookies import BaseCookie, Morsel, SimpleCookie
 from typing import Any
 
 from sealring.http.cookies import HeaderPair
@@ -25,6 +25,29 @@ def write_fields(response: object, fields: Iterable[HeaderPair]) -> None:
         write(name, value)
 
 
+class _SetCookie(Morsel[str]):
+    """A cookie of Django's that is sent as it was written: a `Morsel` orders its attributes anew."""
+
+    def __init__(self, field: str) -> None:
+        super().__init__()
+        [(name, parsed)] = SimpleCookie(field).items()
+        self.set(name, parsed.value, parsed.coded_value)
+        self.update(parsed)
+        self._field = field
+
+    def __reduce__(self) -> tuple[type[_SetCookie], tuple[str]]:
+        """For caches: a `Morsel` would be restored without its text."""
+        return _SetCookie, (self._field,)
+
+    def OutputString(self, attrs: Container[str] | None = None) -> str:  # noqa: ARG002, N802 - the standard library's
+        """The value of the field."""
+        return self._field
+
+    def output(self, attrs: Container[str] | None = None, header: str = "Set-Cookie:") -> str:  # noqa: ARG002
+        """The whole field. Django asks with an empty header, and a value begins with no space."""
+        return f"{header} {self._field}".lstrip()
+
+
 def _writer(response: Any) -> Callable[[bytes, bytes], None]:
     if isinstance(getattr(response, "raw_headers", None), list):  # Starlette, FastAPI
 
@@ -39,7 +62,8 @@ def _writer(response: Any) -> Callable[[bytes, bytes], None]:
 
         def write_morsel(name: bytes, value: bytes) -> None:
             if name == SET_COOKIE:
-                response.cookies.load(value.decode("latin-1"))
+                cookie = _SetCookie(value.decode("latin-1"))
+                response.cookies[cookie.key] = cookie
             else:
                 response.headers[name.decode("ascii")] = value.decode("latin-1")
 

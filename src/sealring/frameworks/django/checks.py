@@ -1,0 +1,135 @@
+"""System checks: what is wrong with the setting, the middleware and the URLs, said before the first request.
+
+`manage.py check`, `runserver` and `migrate` run them. A server runs none, so what cannot work at all is an error of the
+middleware too, when the server starts.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.checks import Warning as CheckWarning
+from django.urls import NoReverseMatch, reverse
+from django.utils.module_loading import import_string
+
+from sealring.errors import ConfigurationError
+from sealring.frameworks.django.configuration import (
+    OWN_KEYS,
+    SETTING,
+    configuration,
+    read_setting,
+    setting_keys,
+    unknown_keys,
+)
+from sealring.frameworks.django.middleware import SealringMiddleware
+from sealring.settings import PREFIX
+
+__all__ = ["check_middleware", "check_setting", "check_urls"]
+
+OURS = "sealring.frameworks.django.SealringMiddleware"
+AUTHENTICATION = "django.contrib.auth.middleware.AuthenticationMiddleware"
+
+
+@register(Tags.security)
+def check_setting(**_: Any) -> list[CheckMessage]:
+    """E001 to E004, W001: the setting `SEALRING`."""
+    found: list[CheckMessage] = [
+        Error(
+            f"the setting {name} is not read",
+            hint=f'write {SETTING} = {{"{name.removeprefix(PREFIX)}": …}}, or set it in the environment',
+            id="sealring.E004",
+        )
+        for name in dir(settings)
+        if name.startswith(PREFIX)
+    ]
+    try:
+        given = read_setting()
+    except ConfigurationError as error:
+        return [*found, Error(str(error), hint=error.hint, id="sealring.E001")]
+    unknown = unknown_keys(given)
+    found += [
+        Error(f"unknown key {key!r} in {SETTING}", hint=hint, id="sealring.E002") for key, hint in unknown.items()
+    ]
+    found += _twice(given)
+    if not unknown:
+        try:
+            configuration()
+        except ConfigurationError as error:
+            found.append(Error(str(error), hint=error.hint, id="sealring.E003"))
+    return found
+
+
+def _twice(given: Iterable[str]) -> Iterator[CheckMessage]:
+    for key in given:
+        if key in setting_keys() and key not in OWN_KEYS and os.environ.get(PREFIX + key):
+            yield CheckWarning(
+                f"{key} stands in {SETTING} and as {PREFIX}{key} in the environment",
+                hint=f"{SETTING} wins, and commands of `sealring` read the environment: leave one",
+                id="sealring.W001",
+            )
+
+
+@register(Tags.security)
+def check_middleware(**_: Any) -> list[CheckMessage]:
+    """E005 to E007: the middleware."""
+    names = [name for name in settings.MIDDLEWARE if _is_ours(name)]
+    if not names:
+        return [
+            Error(
+                f"MIDDLEWARE lacks {OURS}",
+                hint="add it at the end: without it request.principal is missing, and Django's CSRF check refuses"
+                " requests with bearer tokens",
+                id="sealring.E005",
+            )
+        ]
+    found: list[CheckMessage] = []
+    if len(names) > 1:
+        found.append(Error(f"MIDDLEWARE has {OURS} {len(names)} times", hint="leave one", id="sealring.E006"))
+    if AUTHENTICATION in settings.MIDDLEWARE:
+        order = list(settings.MIDDLEWARE)
+        if order.index(names[0]) < order.index(AUTHENTICATION):
+            found.append(
+                Error(
+                    f"{OURS} stands before {AUTHENTICATION}, which replaces request.user",
+                    hint="move it to the end of MIDDLEWARE",
+                    id="sealring.E007",
+                )
+            )
+    return found
+
+
+def _is_ours(name: str) -> bool:
+    if name == OURS:
+        return True
+    try:
+        found = import_string(name)
+    except ImportError:  # Django says so itself
+        return False
+    return isinstance(found, type) and issubclass(found, SealringMiddleware)
+
+
+@register(Tags.urls)
+def check_urls(**_: Any) -> list[CheckMessage]:
+    """E008: where the auth routes hang, and where the settings say so."""
+    if not settings.is_overridden("ROOT_URLCONF"):
+        return []
+    try:
+        hangs = reverse("sealring:me").removesuffix("/me") or "/"
+        said = configuration().auth.settings.auth_path
+    except (NoReverseMatch, ConfigurationError):  # no routes of ours here, or another check says what is wrong
+        return []
+    script = (settings.FORCE_SCRIPT_NAME or "").rstrip("/")
+    if hangs == (script + said if said != "/" else script or "/"):
+        return []
+    return [
+        Error(
+            f"the auth routes hang at {hangs}, and AUTH_PATH of {SETTING} is {said}",
+            hint=f'write {SETTING} = {{"AUTH_PATH": "{hangs.removeprefix(script)}"}}: cookies of a login of your own'
+            " are sent there",
+            id="sealring.E008",
+        )
+    ]

@@ -1,0 +1,201 @@
+"""The setting `SEALRING` of Django: read once, checked when it is read. It wins over the environment and `.env`.
+
+    SEALRING = {"ISSUER": "https://shop.example", "DEFAULT_SCOPES": ["orders:read"]}
+
+Its keys are the names of the settings without their prefix, and the few of `OWN_KEYS`. Host and scheme of a request,
+`SECURE_PROXY_SSL_HEADER` and `USE_X_FORWARDED_HOST` decide nothing here: an attacker writes these fields (C12).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from inspect import iscoroutinefunction
+from typing import Any, Literal, TypedDict, cast
+
+from asgiref.sync import sync_to_async
+from django.apps import apps
+from django.conf import settings
+from django.db import close_old_connections
+from django.utils.module_loading import import_string
+
+from sealring.errors import ConfigurationError
+from sealring.frameworks.django.host import DjangoHost
+from sealring.http.protected_paths import ProtectedPaths, read_rules
+from sealring.sealring import Sealring
+from sealring.sessions.grant import Grant, GrantFor
+from sealring.sessions.session import Session
+from sealring.settings import PREFIX, SETTINGS
+
+__all__ = [
+    "LABEL", "OWN_KEYS", "SETTING", "Configuration", "ServedParts", "configuration", "configure", "get_sealring",
+    "read_setting", "served_parts", "setting_keys", "unknown_keys",
+]  # fmt: skip
+
+SETTING = "SEALRING"
+LABEL = "sealring"
+
+OWN_KEYS = {
+    "AUTH": "a Sealring of your own, or where it is (`shop.auth.auth`), in place of settings",
+    "GRANT_FOR": "a function, or where it is: asked at each login and refresh what the subject may do",
+    "ON_EVENT": "a function, or where it is: told of each audit event",
+    "ACCOUNTS": "whether with the routes of accounts of ours",
+    "OAUTH": "whether with the token endpoint for OAuth clients; left out, as ACCOUNTS",
+    "PROTECT": "path prefixes that need a credential, or a mapping from each to the scopes that it needs",
+    "INVALID_STATUS": "the answer to a bad token there: 401 or 403",
+    "USER_FIELD": "the field of the user model that holds a subject",
+}
+"""What `SEALRING` may hold beside settings."""
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """What was made of the setting."""
+
+    auth: Sealring
+    host: DjangoHost
+    protected: ProtectedPaths | None
+    asks_scopes: bool
+    invalid_status: Literal[401, 403]
+    user_field: str
+    is_own: bool
+    """Whether it was made here, and not by the application."""
+
+
+def configuration() -> Configuration:
+    """What the setting says, made once for the process.
+
+    Raises:
+        ConfigurationError: the setting is unfit, or the application is not installed.
+    """
+    try:
+        app: Any = apps.get_app_config(LABEL)
+    except LookupError:
+        raise ConfigurationError('add "sealring.frameworks.django" to INSTALLED_APPS') from None
+    return cast("Configuration", app.configuration())
+
+
+def get_sealring() -> Sealring:
+    """The `Sealring` of this project: `get_sealring().sync()` has every use case.
+
+    Raises:
+        ConfigurationError: the setting `SEALRING` is unfit, or the application is not installed.
+    """
+    return configuration().auth
+
+
+def setting_keys() -> dict[str, str]:
+    """Each key of `SEALRING` that is a setting, and the argument of `Sealring` that it is."""
+    return {row.variable.removeprefix(PREFIX): name for name, row in SETTINGS.items()}
+
+
+def unknown_keys(given: Mapping[str, Any]) -> dict[str, str]:
+    """Each key that does not exist, with a hint.
+
+    >>> unknown_keys({"ISUER": "https://shop.example"})
+    {'ISUER': "did you mean 'ISSUER'?"}
+    """
+    known = [*setting_keys(), *OWN_KEYS]
+    found = {}
+    for key in given:
+        if key not in known:
+            nearest = get_close_matches(str(key).upper().removeprefix(PREFIX), known, n=1)
+            found[str(key)] = f"did you mean {nearest[0]!r}?" if nearest else f"the keys are {', '.join(known)}"
+    return found
+
+
+def read_setting() -> Mapping[str, Any]:
+    """The setting as it stands.
+
+    Raises:
+        ConfigurationError: it is no mapping.
+    """
+    given = getattr(settings, SETTING, {})
+    if not isinstance(given, Mapping):
+        raise ConfigurationError(f"{SETTING} must be a dict", f'as in {SETTING} = {{"ISSUER": "https://shop.example"}}')
+    return given
+
+
+class ServedParts(TypedDict):
+    """Which parts of the routes are served; see `Sealring.router`."""
+
+    accounts: bool
+    oauth: bool | None
+
+
+def served_parts(given: Mapping[str, Any]) -> ServedParts:
+    """Which parts of the routes the setting asks for."""
+    return {"accounts": given.get("ACCOUNTS", True), "oauth": given.get("OAUTH")}
+
+
+def configure() -> Configuration:
+    """Make what the setting says. Nothing is opened.
+
+    Raises:
+        ConfigurationError: the setting is unfit.
+    """
+    given = read_setting()
+    for key, hint in unknown_keys(given).items():
+        raise ConfigurationError(f"unknown key {key!r} in {SETTING}", hint)
+    auth = _sealring(given)
+    try:
+        rules = read_rules(given.get("PROTECT", ()))
+    except (TypeError, ValueError) as error:
+        raise ConfigurationError(f"PROTECT in {SETTING}: {error}") from None
+    for key, allowed in (("INVALID_STATUS", (401, 403)), ("ACCOUNTS", (True, False)), ("OAUTH", (None, True, False))):
+        if key in given and given[key] not in allowed:
+            raise ConfigurationError(f"{key} in {SETTING} must be one of {', '.join(map(str, allowed))}")
+    return Configuration(
+        auth=auth,
+        host=auth.django(**served_parts(given)),
+        protected=ProtectedPaths(rules) if rules else None,
+        asks_scopes=any(rule.scopes for rule in rules),
+        invalid_status=given.get("INVALID_STATUS", 401),
+        user_field=given.get("USER_FIELD", "pk"),
+        is_own="AUTH" not in given,
+    )
+
+
+def _sealring(given: Mapping[str, Any]) -> Sealring:
+    values = {name: given[key] for key, name in setting_keys().items() if key in given}
+    if "AUTH" not in given:
+        grant_for = _object(given, "GRANT_FOR")
+        return Sealring(grant_for=_as_coroutine(grant_for), on_event=_object(given, "ON_EVENT"), **values)
+    besides = [key for key in given if key in setting_keys() or key in {"GRANT_FOR", "ON_EVENT"}]
+    if besides:
+        raise ConfigurationError(
+            f"{SETTING} has AUTH and {', '.join(besides)}: two places for one thing",
+            "give them to the Sealring that AUTH names",
+        )
+    auth = _object(given, "AUTH")
+    if not isinstance(auth, Sealring):
+        raise ConfigurationError(f"AUTH in {SETTING} must be a Sealring, or where one is: 'shop.auth.auth'")
+    return auth
+
+
+def _object(given: Mapping[str, Any], key: str) -> Any:
+    value = given.get(key)
+    if not isinstance(value, str):
+        return value
+    try:
+        return import_string(value)
+    except ImportError as error:
+        raise ConfigurationError(f"{key} in {SETTING}: cannot import {value!r}: {error}") from None
+
+
+def _as_coroutine(grant_for: Callable[[Session], Any] | None) -> GrantFor | None:
+    """A plain function may use the ORM: it runs in a thread, with connections that are as good as a request's."""
+    if grant_for is None or iscoroutinefunction(grant_for):
+        return grant_for
+    if not callable(grant_for):
+        raise ConfigurationError(f"GRANT_FOR in {SETTING} must be a function, or where one is")
+
+    def ask(session: Session) -> Grant | None:
+        close_old_connections()  # no request begins or ends in this thread, so nobody else does (Django's docs)
+        try:
+            return cast("Grant | None", grant_for(session))
+        finally:
+            close_old_connections()
+
+    return cast("Callable[[Session], Awaitable[Grant | None]]", sync_to_async(ask, thread_sensitive=False))

@@ -1,0 +1,123 @@
+"""Views that only a principal may call: `require`, and what it decides.
+
+A guarded view carries its guard as an attribute. The middleware asks it before the view is called and before Django's
+CSRF check could refuse; the view asks again when it is called, for those who call it without the middleware.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any, TypeVar, cast
+
+from asgiref.sync import iscoroutinefunction
+from django.http import HttpRequest, HttpResponse
+from django.views import View
+
+from sealring.errors import SealringError
+from sealring.frameworks.django.authentication import authenticate, authenticate_async, report
+from sealring.frameworks.django.configuration import configuration
+from sealring.frameworks.django.responses import problem_response
+from sealring.frameworks.django.users import attach
+from sealring.frameworks.required_scopes import check_scopes
+from sealring.http.authenticate import AuthResult
+
+__all__ = ["Guard", "guard_of", "require"]
+
+_ATTRIBUTE = "sealring_guard"
+
+AnyView = TypeVar("AnyView", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """What a view asks of its caller."""
+
+    scopes: tuple[str, ...]
+    optional: bool = False
+
+    def refusal(self, result: AuthResult) -> SealringError | None:
+        """Why the sender may not call the view; None for those who may."""
+        if self.lets_nobody_pass(result):
+            return None
+        try:
+            result.require(*self.scopes)
+        except SealringError as error:
+            return error
+        return None
+
+    def lets_nobody_pass(self, result: AuthResult) -> bool:
+        """Whether the view is called without a principal: then it is not we who decide over its CSRF check."""
+        return self.optional and result.principal is None and result.refusal is None
+
+
+def guard_of(view: Any, method: str | None) -> Guard | None:
+    """The guard of a view, or of the method of a class-based view that serves a request."""
+    guard = getattr(view, _ATTRIBUTE, None)
+    if guard is None:
+        handler = getattr(getattr(view, "view_class", None), (method or "").lower(), None)
+        guard = getattr(handler, _ATTRIBUTE, None)
+    return guard if isinstance(guard, Guard) else None
+
+
+def require(*scopes: str, optional: bool = False) -> Callable[[AnyView], AnyView]:
+    """Decorate a view that only a principal with all of these scopes may call: 401, 403 or 503 for all others.
+
+    It works on functions and `async def` functions, on class-based views as a whole, on one method of them, and through
+    `method_decorator`. `optional=True` lets a request without any credential through; a credential that was sent and is
+    bad is refused all the same, and scopes are asked of a principal only.
+
+    Raises:
+        TypeError: a scope that is not text: `@require` needs parentheses.
+        ValueError: one that is not a scope token (RFC 6749 §3.3).
+    """
+    check_scopes(scopes)
+    guard = Guard(scopes, optional)
+
+    def decorate(view: AnyView) -> AnyView:
+        if isinstance(view, type):
+            if not issubclass(view, View):
+                raise TypeError(f"require decorates views, and {view.__name__} is none")
+            view.dispatch = decorate(view.dispatch)  # type: ignore[method-assign] # as method_decorator does
+            return cast("AnyView", view)
+        if iscoroutinefunction(view):
+
+            @wraps(view)
+            async def guarded(*args: Any, **kwargs: Any) -> Any:
+                request = _request(args, kwargs)
+                result = await authenticate_async(configuration().host, request)
+                return _refuse(guard, result, request) or await view(*args, **kwargs)
+        else:
+
+            @wraps(view)
+            def guarded(*args: Any, **kwargs: Any) -> Any:
+                request = _request(args, kwargs)
+                result = authenticate(configuration().host, request)
+                return _refuse(guard, result, request) or view(*args, **kwargs)
+
+        marked: Any = guarded
+        setattr(marked, _ATTRIBUTE, guard)
+        if not optional:
+            marked.login_required = False  # no redirect to a login page before our own answer
+        return cast("AnyView", marked)
+
+    return decorate
+
+
+def _refuse(guard: Guard, result: AuthResult, request: HttpRequest) -> HttpResponse | None:
+    error = guard.refusal(result)
+    if error is None:
+        if not hasattr(request, "principal"):
+            attach(request, result.principal, configuration().user_field)
+        return None
+    report(configuration().host, error, request)
+    return problem_response(error, request)
+
+
+def _request(args: tuple[Any, ...], kwargs: dict[str, Any]) -> HttpRequest:
+    """The request among a view's arguments: the first of a function, the second of a method."""
+    for candidate in (*args[:2], kwargs.get("request")):
+        if hasattr(candidate, "META"):
+            return cast("HttpRequest", getattr(candidate, "_request", candidate))  # Django REST framework wraps it
+    raise TypeError("a view that requires scopes must be called with a request")

@@ -1,0 +1,41 @@
+"""Refusals inside Django REST framework and Ninja: answered as everywhere, unless the application has its own form.
+
+Both turn an exception into a response by handlers that an application may replace. So what is raised there is an
+exception of theirs, with the right status; and where the answer comes out in their own default form, the middleware
+puts the usual problem document and fields in its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import HttpRequest, HttpResponseBase
+
+from sealring.errors import SealringError
+from sealring.frameworks.django.responses import problem_response
+from sealring.http.problems import row_of
+
+__all__ = ["answer_refused", "keep_refusal"]
+
+_ATTRIBUTE = "sealring_refused"
+
+
+@dataclass(frozen=True, slots=True)
+class _Refused:
+    error: SealringError
+    is_default: Callable[[Any], bool]
+
+
+def keep_refusal(request: Any, error: SealringError, is_default: Callable[[Any], bool]) -> None:
+    """Remember why a request is refused. `is_default` knows a response in the framework's own form."""
+    setattr(request, _ATTRIBUTE, _Refused(error, is_default))
+
+
+def answer_refused(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    """The response, or the usual one for the refusal that was kept."""
+    refused: _Refused | None = getattr(request, _ATTRIBUTE, None)
+    if refused is None or response.status_code != row_of(refused.error).status or not refused.is_default(response):
+        return response
+    return problem_response(refused.error, request)

@@ -1,0 +1,112 @@
+"""Django REST framework: who is asking, and who may.
+
+    REST_FRAMEWORK = {
+        "DEFAULT_AUTHENTICATION_CLASSES": ["sealring.frameworks.django.rest_framework.SealringAuthentication"],
+    }
+
+    class Orders(APIView):
+        permission_classes = [HasScope("orders:read")]
+
+`request.auth` is the principal, `request.user` the row of the user model, loaded where it is touched. A refusal is 401
+with the challenge of RFC 6750, whatever the order of the authentication classes. What is raised is an exception of the
+framework's, so a project's own `EXCEPTION_HANDLER` sees it; else the answer is the usual problem document.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+try:
+    import rest_framework  # noqa: F401 - asked for first, so that the answer says what to install
+except ModuleNotFoundError as missing:
+    raise ModuleNotFoundError(
+        f"{__name__} needs the package {missing.name}: pip install djangorestframework", name=missing.name
+    ) from missing
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.exceptions import APIException
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+
+from sealring.errors import SealringError
+from sealring.frameworks.django.authentication import authenticate, report
+from sealring.frameworks.django.configuration import configuration
+from sealring.frameworks.django.refused import keep_refusal
+from sealring.frameworks.django.users import lazy_user
+from sealring.frameworks.required_scopes import check_scopes
+from sealring.http.problems import answer, row_of
+from sealring.http.request_errors import InsufficientScope, MissingCredential
+from sealring.verifier.principal import Principal
+
+__all__ = ["HasScope", "SealringAuthentication"]
+
+
+class _RequestRefused(APIException):
+    """A refusal in the framework's words: status, detail, code, and the header fields that it knows."""
+
+    def __init__(self, error: SealringError) -> None:
+        row = row_of(error)
+        self.status_code = row.status
+        super().__init__(row.detail, row.code)
+        fields = dict(answer(error).headers)
+        self.auth_header = fields.get(b"www-authenticate", b"").decode("ascii")
+        self.wait = int(fields.get(b"retry-after", b"0"))
+
+
+class SealringAuthentication(BaseAuthentication):
+    """Knows the senders of our access tokens, in the Authorization field or in the cookie."""
+
+    def authenticate(self, request: Request) -> tuple[Any, Principal] | None:
+        """The user and the principal; None where no credential was sent, so that another class may know the sender.
+
+        Raises:
+            APIException: a credential that is bad, or one that may not act: 400, 401, 403 or 503.
+        """
+        made = configuration()
+        plain = request._request  # noqa: SLF001 - what every authentication class of the framework reads
+        result = authenticate(made.host, plain)
+        if result.refusal is not None:
+            report(made.host, result.refusal, plain)
+            keep_refusal(plain, result.refusal, _is_default)
+            raise _RequestRefused(result.refusal)
+        if result.principal is None:
+            keep_refusal(plain, MissingCredential("no credential was sent"), _is_default)
+            return None
+        return lazy_user(plain, result.principal, made.user_field), result.principal
+
+    def authenticate_header(self, request: Request) -> str:  # noqa: ARG002 - the framework's signature
+        """The challenge; without one the framework answers 403 for 401."""
+        return dict(answer(MissingCredential("")).headers)[b"www-authenticate"].decode("ascii")
+
+
+class _HasScope(BasePermission):
+    scopes: tuple[str, ...] = ()
+
+    def has_permission(self, request: Request, view: object) -> bool:  # noqa: ARG002 - the framework's signature
+        """Whether the principal has the scopes."""
+        principal = request.auth
+        if not isinstance(principal, Principal):
+            return False
+        if principal.scopes.issuperset(self.scopes):
+            return True
+        keep_refusal(request._request, InsufficientScope(self.scopes), _is_default)  # noqa: SLF001 - as above
+        return False
+
+
+def HasScope(*scopes: str) -> type[BasePermission]:  # noqa: N802 - it stands among classes
+    """A permission class for principals with all of these scopes: `permission_classes = [HasScope("orders:read")]`.
+
+    Without scopes, for any principal. It may be combined: `HasScope("admin") | IsAdminUser`.
+
+    Raises:
+        TypeError, ValueError: what is not a scope token (RFC 6749 §3.3).
+    """
+    check_scopes(scopes)
+    row = row_of(InsufficientScope(scopes))
+    return type("HasScope", (_HasScope,), {"scopes": scopes, "message": row.detail, "code": row.code})
+
+
+def _is_default(response: Any) -> bool:
+    """Whether it is what the framework's own handler makes of an exception, and not a project's."""
+    data = getattr(response, "data", None)
+    return isinstance(data, dict) and set(data) == {"detail"} and response.status_code >= HTTPStatus.BAD_REQUEST

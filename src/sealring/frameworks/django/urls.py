@@ -1,0 +1,54 @@
+"""The auth routes for a project's URLs, each with its name.
+
+    path("auth/", include("sealring.frameworks.django.urls"))
+
+`reverse("sealring:login")` is where one of them hangs. The refresh cookie is sent to where they hang and nowhere else.
+Keep `AUTH_PATH` of the setting `SEALRING` equal to it: a system check compares.
+"""
+
+from __future__ import annotations
+
+import re
+
+from django.urls import URLPattern, re_path
+
+from sealring.errors import ConfigurationError
+from sealring.frameworks.django.configuration import ServedParts, read_setting, served_parts
+from sealring.frameworks.django.endpoints import endpoint_view
+from sealring.http.routes import endpoints_of
+
+__all__ = ["app_name", "urlpatterns"]
+
+app_name = "sealring"
+
+
+def _pattern(path: str) -> str:
+    r"""The regular expression of a path of the table.
+
+    >>> _pattern("/sessions/{id}")
+    '^sessions/(?P<id>[^/]+)\\Z'
+    """
+    parts = (f"(?P<{part[1:-1]}>[^/]+)" if part[:1] == "{" else re.escape(part) for part in path[1:].split("/"))
+    return "^" + "/".join(parts) + r"\Z"
+
+
+def _name(path: str) -> str:
+    """The name to reverse a path by.
+
+    >>> _name("/sessions/{id}"), _name("/.well-known/jwks.json")
+    ('sessions-id', 'well-known-jwks-json')
+    """
+    return re.sub(r"\W+", "-", path).strip("-")
+
+
+def _parts() -> ServedParts:
+    try:
+        return served_parts(read_setting())
+    except ConfigurationError:  # a system check says so, and the middleware when it starts
+        return {"accounts": True, "oauth": None}
+
+
+urlpatterns: list[URLPattern] = [
+    re_path(_pattern(path), endpoint_view(path), name=_name(path))
+    for path in dict.fromkeys(endpoint.path for endpoint in endpoints_of(**_parts()))
+]

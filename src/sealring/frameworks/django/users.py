@@ -1,0 +1,86 @@
+"""`request.principal`, always; `request.user`, a row of the application's own user model, loaded where it is touched.
+
+A subject is the text of a field of the user model (`USER_FIELD`, the primary key if left out). Nobody has that row, or
+one that is not active, is Django's anonymous user: a session outlives no row that is gone, and no row is loaded to
+check a request.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.apps import apps
+from django.contrib.auth import get_user_model
+from django.core.exceptions import ObjectDoesNotExist, ValidationError
+from django.http import HttpRequest
+from django.utils.functional import SimpleLazyObject
+
+from sealring.http.middleware import ANONYMOUS
+from sealring.verifier.principal import Principal
+
+__all__ = ["attach", "has_users", "lazy_user"]
+
+
+def has_users() -> bool:
+    """Whether the project has a user model at all."""
+    return apps.is_installed("django.contrib.auth")
+
+
+def attach(request: Any, principal: Principal | None, user_field: str) -> None:
+    """Put the principal on the request, and its user where there is one; else whom Django knows stays the user."""
+    request.principal = ANONYMOUS if principal is None else principal
+    if not has_users():
+        request.user = request.principal
+    elif principal is not None:
+        row = UserRow(principal.subject, user_field)
+        request.user = SimpleLazyObject(row.load)
+        request.auser = row.load_async
+    elif not hasattr(request, "user"):
+        from django.contrib.auth.models import AnonymousUser  # noqa: PLC0415 - only where the model is installed
+
+        request.user = AnonymousUser()
+
+
+def lazy_user(request: HttpRequest, principal: Principal, user_field: str) -> Any:
+    """The user for frameworks that take it apart from the request."""
+    if not hasattr(request, "principal"):
+        attach(request, principal, user_field)
+    return request.user
+
+
+class UserRow:
+    """The row of one subject, loaded once, by whichever comes first."""
+
+    __slots__ = ("_field", "_row", "_subject")
+
+    def __init__(self, subject: str, field: str) -> None:
+        self._subject = subject
+        self._field = field
+        self._row: Any = None
+
+    def load(self) -> Any:
+        """The row, or the anonymous user."""
+        if self._row is None:
+            try:
+                found = get_user_model()._default_manager.get(**{self._field: self._subject})  # noqa: SLF001 - as Django
+            except (ObjectDoesNotExist, ValidationError, ValueError, TypeError):
+                found = None
+            self._row = self._accepted(found)
+        return self._row
+
+    async def load_async(self) -> Any:
+        """As `load`, in an event loop."""
+        if self._row is None:
+            try:
+                found = await get_user_model()._default_manager.aget(**{self._field: self._subject})  # noqa: SLF001
+            except (ObjectDoesNotExist, ValidationError, ValueError, TypeError):
+                found = None
+            self._row = self._accepted(found)
+        return self._row
+
+    def _accepted(self, row: Any) -> Any:
+        from django.contrib.auth.models import AnonymousUser  # noqa: PLC0415 - only where the model is installed
+
+        # "042" and "4_2" are numbers to Python: only the text that we would have written names this row
+        is_its_own = row is not None and str(getattr(row, self._field)) == self._subject
+        return row if is_its_own and getattr(row, "is_active", True) else AnonymousUser()
