@@ -247,6 +247,16 @@ def test_the_access_token_goes_to_no_other_origin(site: str, page: str, visit: V
     tab.route("https://other.example/**", answer)
     assert status(tab, "https://other.example/api") == 401
     assert [headers.keys() & {"authorization", "x-csrf-token"} for headers in sent] == [set()]
+    tab.evaluate(
+        """async ([username, password]) => {
+          window.auth = new client.Client({ base: "/auth", delivery: "body", origins: ["https://other.example"] });
+          await auth.login({ username, password });
+        }""",
+        ["elsewhere", PASSWORD],
+    )
+    sent.clear()
+    status(tab, "https://other.example/api")
+    assert sent[0]["authorization"].startswith("Bearer eyJ")
 
 
 def test_refused_requests_share_one_refresh_and_a_lost_answer_signs_nobody_out(
@@ -367,3 +377,148 @@ def test_a_copy_of_the_served_script_posts_no_password(site: str, page: str, vis
     call = f"const copy = await import('/{path}'); await copy.login({{ username: 'ada', password: 'not for you' }})"
     assert tab.evaluate(ERROR_OF, call)[0] == "WrongBase"
     assert posted == []
+
+
+# from another origin
+
+
+@pytest.fixture
+def away(site: str, preview: Preview, serve: Callable[..., str]) -> str:
+    """An auth service that lists the origins of the build."""
+    page = preview(site)
+    return serve(SEALRING_ALLOWED_ORIGINS=f"{page},{localhost(page)}")
+
+
+def localhost(url: str) -> str:
+    """The same server by another name: another site to whom is on an address of 127.0.0.1."""
+    return url.replace("127.0.0.1", "localhost")
+
+
+def client_of(tab: Page, base: str, delivery: str) -> None:
+    tab.wait_for_function("window.client")
+    tab.evaluate(
+        "([base, delivery]) => void (window.auth = new client.Client({ base, delivery }))", [f"{base}/auth", delivery]
+    )
+
+
+def login_call(name: str) -> str:
+    return f"await auth.login({{ username: '{name}', password: '{PASSWORD}' }})"
+
+
+STATUS = """() => new Promise((known) => auth.onChange(({ status, trouble }) => {
+  if (status !== "unknown" || trouble !== null) known(trouble?.kind ?? status);
+}))"""
+
+
+def test_a_page_of_the_same_site_keeps_its_session_in_cookies(page: str, away: str, visit: Visit) -> None:
+    account(away, "samesite")
+    visitor = visit(page)
+    tab = visitor.open("/probe.html")
+    client_of(tab, away, "cookie")
+    assert tab.evaluate(ERROR_OF, login_call("samesite")) == ["none", ""]
+    assert status(tab, f"{away}/auth/sessions") == 200
+    two = visitor.open("/probe.html")
+    client_of(two, away, "cookie")
+    assert two.evaluate(STATUS) == "signed-in"
+    assert two.evaluate("auth.refresh()") == "renewed"
+    assert tab.evaluate(ERROR_OF, "await auth.logout()") == ["none", ""]
+    two.wait_for_function("auth.state.status === 'signed-out'")
+    tab.reload()
+    client_of(tab, away, "cookie")
+    assert tab.evaluate(STATUS) == "signed-out"
+
+
+def test_a_page_of_another_site_holds_tokens_and_sees_its_session_end(page: str, away: str, visit: Visit) -> None:
+    account(away, "othersite")
+    visitor = visit(localhost(page))
+    tab = visitor.open("/probe.html")
+    client_of(tab, away, "body")
+    assert tab.evaluate(ERROR_OF, login_call("othersite")) == ["none", ""]
+    assert status(tab, f"{away}/auth/sessions") == 200
+    assert tab.evaluate("auth.refresh()") == "renewed"
+    assert visitor.context.cookies() == []
+    tab.evaluate("void auth.watch(0.5)")
+    end_elsewhere(away, "othersite")
+    tab.wait_for_function("auth.state.status === 'signed-out'", timeout=SEEN_WITHIN_MS)
+
+
+def test_cookies_from_another_site_are_refused_in_words(page: str, away: str, visit: Visit) -> None:
+    account(away, "thirdparty")
+    visitor = visit(localhost(page))
+    tab = visitor.open("/probe.html")
+    client_of(tab, away, "cookie")
+    call = f"try {{ {login_call('thirdparty')} }} catch (error) {{ throw new Error(error.code) }}"
+    assert tab.evaluate(ERROR_OF, call) == ["Error", "cross_site_cookies"]
+    assert visitor.context.cookies() == []
+
+
+def test_a_browser_that_blocks_the_cookies_is_told_so_at_the_login(page: str, away: str, visit: Visit) -> None:
+    account(away, "blocked")
+    tab = visit(page).open("/probe.html")
+    client_of(tab, away, "cookie")
+
+    fields = {"username": "blocked", "password": PASSWORD, "delivery": "cookie"}
+    answer = httpx2.post(f"{away}/auth/login", json=fields, headers={"Origin": page})
+    assert answer.status_code == 200
+    kept = {name: value for name, value in answer.headers.items() if name != "set-cookie"}
+
+    def block(route: Route) -> None:
+        if route.request.method == "POST":
+            route.fulfill(status=200, headers=kept, body=answer.content)
+        else:
+            route.continue_()
+
+    tab.route("**/auth/login", block)
+    assert tab.evaluate(ERROR_OF, login_call("blocked"))[0] == "CookiesBlocked"
+    assert tab.evaluate("auth.state.status") == "signed-out"
+
+
+def test_an_origin_that_is_not_listed_gets_no_answer_and_signs_nobody_in(site: str, page: str, visit: Visit) -> None:
+    account(site, "unlisted")
+    visitor = visit(page)
+    tab = visitor.open("/probe.html")
+    client_of(tab, site, "body")
+    assert tab.evaluate(ERROR_OF, login_call("unlisted"))[0] == "TypeError"
+    assert tab.evaluate("auth.state.status") == "unknown"
+    visitor.complaints = [said for said in visitor.complaints if "blocked by CORS policy" not in said]
+
+
+def test_the_served_script_keeps_to_the_origin_that_it_came_from(page: str, away: str, visit: Visit) -> None:
+    account(away, "imported")
+    tab = visit(page).open("/probe.html")
+    posted: list[str] = []
+    tab.on("request", lambda request: posted.append(request.url) if request.method == "POST" else None)
+    tab.evaluate(f"import('{away}/auth/client.js').then((auth) => void (window.auth = auth))")
+    tab.wait_for_function("window.auth")
+    assert tab.evaluate(ERROR_OF, login_call("imported")) == ["none", ""]
+    assert posted == [f"{away}/auth/login"]
+
+
+# a login in steps
+
+
+def test_a_login_by_a_method_and_what_a_second_factor_asks_for(site: str, page: str, visit: Visit) -> None:
+    """The password is the only method of this version: the refusal for want of a second factor is written here."""
+    account(site, "stepwise")
+    tab = visit(page).open("/probe.html")
+    client_of(tab, page, "cookie")
+    call = f"await auth.loginBy('password', {{ username: 'stepwise', password: '{PASSWORD}' }})"
+    assert tab.evaluate(ERROR_OF, call) == ["none", ""]
+    assert tab.evaluate("auth.state.user.username") == "stepwise"
+    unknown = "try { await auth.beginLogin('pigeon') } catch (error) { throw new Error(error.code) }"
+    assert tab.evaluate(ERROR_OF, unknown) == ["Error", "unknown_method"]
+    asked = {"code": "second_factor_required", "pending": "sealed", "methods": ["totp"]}
+    sent: list[Any] = []
+    tab.route("**/auth/login", lambda route: route.fulfill(status=401, json=asked))
+
+    def step(route: Route) -> None:
+        sent.append(route.request.post_data_json)
+        route.fulfill(status=401, json={"code": "invalid_credentials"})
+
+    tab.route("**/auth/login/totp", step)
+    steps = f"""
+      try {{ {login_call("stepwise")} }} catch ({{ methods, pending }}) {{
+        await auth.loginBy(methods[0], {{ code: "123456" }}, pending);
+      }}"""
+    assert tab.evaluate(ERROR_OF, steps)[0] == "Problem"
+    assert sent == [{"response": {"code": "123456"}, "pending": "sealed", "delivery": "cookie"}]

@@ -23,7 +23,8 @@ import { App } from "./App.js";
 console.log(renderToString(createElement(App)));
 """
 USES = """
-import { Client, Problem, type Me, type State, type Tokens } from "@sealring/client";
+import { Client, Problem, type State } from "@sealring/client";
+import type { Me, Tokens } from "@sealring/client/bodies";
 import { useSession } from "@sealring/client/react";
 
 const auth = new Client({ base: new URL("https://auth.example.com/auth"), delivery: "body", origins: [] });

@@ -31,6 +31,7 @@ import { followPage, isHidden, readBase, readOrigin } from "./page.js";
 /** @typedef {import("../types/bodies.js").User} User */
 /** @typedef {import("../types/bodies.js").Tokens} Tokens */
 /** @typedef {import("../types/bodies.js").Me} Me */
+/** @typedef {import("../types/bodies.js").LoginBegun} LoginBegun */
 /** @typedef {import("../types/bodies.js").PasswordChangeRequest} PasswordChangeRequest */
 /** @typedef {import("./errors.js").IdentityChange} IdentityChange */
 /**
@@ -154,9 +155,35 @@ export class Client {
     return this.#enter("register", fields);
   }
 
-  /** @param {Credentials} credentials @returns {Promise<User>} @throws {Problem | WrongRefreshPath | CookiesBlocked | TypeError} */
+  /**
+   * @param {Credentials} credentials @returns {Promise<User>}
+   * @throws {Problem | WrongRefreshPath | CookiesBlocked | TypeError}
+   */
   login(credentials) {
     return this.#enter("login", credentials);
+  }
+
+  /**
+   * Takes one step of a login by a method, the first or the one that a `Problem` with `pending` asks for.
+   * @param {string} method @param {Record<string, unknown>} response what the method reads @param {string} [pending]
+   * @returns {Promise<User>} @throws {Problem | WrongRefreshPath | CookiesBlocked | TypeError}
+   */
+  loginBy(method, response, pending) {
+    return this.#enter(`login/${encodeURIComponent(method)}`, pending === undefined ? { response } : { response, pending });
+  }
+
+  /**
+   * Begins a method that needs something of the server first, such as a code that is sent.
+   * @param {string} method @param {{response?: Record<string, unknown>, pending?: string}} [fields] whose account it is
+   * @returns {Promise<Record<string, any>>} the challenge @throws {Problem | TypeError}
+   */
+  async beginLogin(method, fields = {}) {
+    this.#start();
+    const answer = await this.#ask("POST", `login/${encodeURIComponent(method)}/begin`, this.#loginBody(fields));
+    if (!answer.ok) throw await Problem.of(answer);
+    /** @type {LoginBegun} */
+    const { challenge } = await readBody(answer, "challenge");
+    return challenge;
   }
 
   /** Ends the session everywhere. Rejects when the server could not be told: then nobody is signed out. */
@@ -340,17 +367,24 @@ export class Client {
     /** @type {Me} */
     const { id, username, email, scopes, csrf_token, expires_in } = await readBody(answer);
     const user = { id, username, email, scopes };
-    if (turn === this.#turn) this.#adopt(csrf_token === undefined ? { expires_in, user } : { expires_in, user, csrf_token });
+    const proof = csrf_token === undefined ? {} : { csrf_token };
+    if (turn === this.#turn) this.#adopt({ expires_in, user, ...proof });
     return "renewed";
   }
 
-  /** @param {"login" | "register"} route @param {Credentials & {email?: string}} fields */
+  /** With how the tokens shall come, and for a client without cookies how it is known. @param {object} fields */
+  #loginBody(fields) {
+    const { delivery, device } = this.#credentials;
+    return device === null ? { ...fields, delivery } : { ...fields, delivery, device };
+  }
+
+  /** @param {string} route @param {object} fields */
   async #enter(route, fields) {
     this.#start();
     await this.#refreshing?.catch(() => {}); // else its late answer would put the old session over the new
-    const { delivery, device } = this.#credentials;
-    const known = route === "login" && device !== null ? { device } : {};
-    const answer = await this.#ask("POST", route, { ...fields, ...known, delivery });
+    const { delivery } = this.#credentials;
+    const body = route === "register" ? { ...fields, delivery } : this.#loginBody(fields);
+    const answer = await this.#ask("POST", route, body);
     if (!answer.ok) throw await Problem.of(answer);
     /** @type {Tokens & {user: User}} */
     const tokens = await readBody(answer);
@@ -502,7 +536,7 @@ export class Client {
   #start() {
     if (this.#isStarted) return false;
     if (typeof location === "undefined") {
-      throw new TypeError("a client is one browser's: on a server that renders pages import it, but call it in the browser only");
+      throw new TypeError("a client is one browser's: a server that renders pages may import it, not call it");
     }
     this.#isStarted = true;
     // With tokens in memory each tab has a session of its own, and nothing of it concerns the others.
@@ -542,4 +576,7 @@ export class Client {
   }
 }
 
-/** @typedef {{kind: "login" | "logout" | "refreshed", expiresAt?: number | null}} News what one tab tells the others; never a token */
+/**
+ * What one tab tells the others; never a token.
+ * @typedef {{kind: "login" | "logout" | "refreshed", expiresAt?: number | null}} News
+ */

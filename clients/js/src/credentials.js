@@ -42,7 +42,8 @@ export class CookieCredentials {
    */
   attach(request, isLook = false) {
     const isForeign = new URL(request.url).origin !== location.origin;
-    const carrying = isForeign && request.credentials !== "omit" ? new Request(request, { credentials: "include" }) : request;
+    const mayCarry = isForeign && request.credentials !== "omit";
+    const carrying = mayCarry ? new Request(request, { credentials: "include" }) : request;
     if (this.#csrf !== null && (isLook || !SAFE_METHODS.has(request.method))) {
       carrying.headers.set("X-CSRF-Token", this.#csrf);
     }

@@ -8,7 +8,10 @@
 /** @typedef {import("../types/bodies.js").User} User */
 /** @typedef {{before: User, now: User}} IdentityChange whose this page was, and whose the cookies are now */
 
-/** An answer that refuses: the members of RFC 9457, and `retryAfter` in seconds (0 when the server names none). */
+/**
+ * An answer that refuses: the members of RFC 9457, and `retryAfter` in seconds (0 when the server names none). With the
+ * code "second_factor_required" the login goes on by one of `methods`, with `pending`.
+ */
 export class Problem extends Error {
   /** @param {Response} answer @param {any} body */
   constructor(answer, body) {
@@ -19,6 +22,9 @@ export class Problem extends Error {
     this.code = String(body?.code ?? "");
     /** @type {{field: string, reason: string}[]} */
     this.errors = Array.isArray(body?.errors) ? body.errors : [];
+    /** @type {string[]} */
+    this.methods = Array.isArray(body?.methods) ? body.methods : [];
+    this.pending = String(body?.pending ?? "");
     this.retryAfter = retryAfterSeconds(answer);
   }
 
@@ -56,11 +62,11 @@ export class WrongRefreshPath extends Error {
   }
 }
 
-/** The login succeeded, but the browser does not send the cookies back: the auth service is on another site. */
+/** The login succeeded, but the browser does not send the cookies back to the other origin. */
 export class CookiesBlocked extends Error {
   /** @param {string} base */
   constructor(base) {
-    super(`the browser sends no cookies from this page to ${base}: use delivery "body" where it is on another site`);
+    super(`the browser sends no cookies from this page to ${base}: allow them, or use delivery "body"`);
     this.name = "CookiesBlocked";
     this.base = base;
   }
@@ -84,7 +90,10 @@ export function retryAfterSeconds(answer) {
   return Number.isFinite(seconds) ? Math.max(0, Math.ceil(seconds)) : 0;
 }
 
-/** Whether a fresh access token may help: any 401 but a wrong password, and the 403 that says so. @param {Response} answer */
+/**
+ * Whether a fresh access token may help: any 401 but a wrong password, and the 403 that says so.
+ * @param {Response} answer
+ */
 export async function wantsFreshToken(answer) {
   if (answer.status !== 401 && answer.status !== 403) return false;
   const { code } = await Problem.of(answer);
@@ -100,11 +109,12 @@ export async function saysOtherSession(answer) {
 export const saysNotNow = (answer) => answer.status === 429 || answer.status >= 500;
 
 /**
- * The JSON object of a success.
- * @template T @param {Response} answer @returns {Promise<T>} @throws {WrongBase} where a success of another program came
+ * The JSON object of a success, known by a member that it always has.
+ * @template T @param {Response} answer @param {string} [member] @returns {Promise<T>}
+ * @throws {WrongBase} where a success of another program came
  */
-export async function readBody(answer) {
+export async function readBody(answer, member = "expires_in") {
   const body = await answer.json().catch(() => null);
-  if (typeof body?.expires_in !== "number") throw new WrongBase(answer.url);
+  if (body?.[member] === undefined) throw new WrongBase(answer.url);
   return body;
 }

@@ -10,15 +10,6 @@
 /** @typedef {import("./client.js").State} State */
 /** @typedef {import("./client.js").Trouble} Trouble */
 /** @typedef {import("./errors.js").IdentityChange} IdentityChange */
-/** @typedef {import("../types/bodies.js").LoginRequest} LoginRequest */
-/** @typedef {import("../types/bodies.js").ManySessions} ManySessions */
-/** @typedef {import("../types/bodies.js").Me} Me */
-/** @typedef {import("../types/bodies.js").OneSession} OneSession */
-/** @typedef {import("../types/bodies.js").PasswordChangeRequest} PasswordChangeRequest */
-/** @typedef {import("../types/bodies.js").Refresh} Refresh */
-/** @typedef {import("../types/bodies.js").Registration} Registration */
-/** @typedef {import("../types/bodies.js").SealringProblem} SealringProblem */
-/** @typedef {import("../types/bodies.js").Tokens} Tokens */
 /** @typedef {import("../types/bodies.js").User} User */
 
 export { Client } from "./client.js";

@@ -29,7 +29,7 @@ export function readBase(base) {
   const parsed = parse(text, isPath ? "https://page.invalid" : undefined);
   const isFit = parsed !== null && /^https?:$/.test(parsed.protocol) && (isPath || /^https?:\/\//i.test(text));
   if (!isFit || parsed.username || parsed.password || parsed.search || parsed.hash) {
-    throw new TypeError("base: want the path or URL of the auth routes, such as '/auth' or 'https://auth.example.com/auth'");
+    throw new TypeError("base: want the path or URL of the auth routes, such as '/auth' or 'https://auth.example/auth'");
   }
   return (isPath ? parsed.pathname : parsed.href).replace(/\/+$/, "");
 }

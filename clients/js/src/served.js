@@ -46,6 +46,10 @@ async function confirmed() {
 export const register = async (fields) => (await confirmed()).register(fields);
 /** @type {Client["login"]} */
 export const login = async (credentials) => (await confirmed()).login(credentials);
+/** @type {Client["loginBy"]} */
+export const loginBy = async (method, response, pending) => (await confirmed()).loginBy(method, response, pending);
+/** @type {Client["beginLogin"]} */
+export const beginLogin = async (method, fields) => (await confirmed()).beginLogin(method, fields);
 /** @type {Client["changePassword"]} */
 export const changePassword = async (fields) => (await confirmed()).changePassword(fields);
 /** @type {Client["logout"]} */

@@ -27,8 +27,26 @@ export class Client {
     register(fields: Credentials & {
         email?: string;
     }): Promise<User>;
-    /** @param {Credentials} credentials @returns {Promise<User>} @throws {Problem | WrongRefreshPath | CookiesBlocked | TypeError} */
+    /**
+     * @param {Credentials} credentials @returns {Promise<User>}
+     * @throws {Problem | WrongRefreshPath | CookiesBlocked | TypeError}
+     */
     login(credentials: Credentials): Promise<User>;
+    /**
+     * Takes one step of a login by a method, the first or the one that a `Problem` with `pending` asks for.
+     * @param {string} method @param {Record<string, unknown>} response what the method reads @param {string} [pending]
+     * @returns {Promise<User>} @throws {Problem | WrongRefreshPath | CookiesBlocked | TypeError}
+     */
+    loginBy(method: string, response: Record<string, unknown>, pending?: string): Promise<User>;
+    /**
+     * Begins a method that needs something of the server first, such as a code that is sent.
+     * @param {string} method @param {{response?: Record<string, unknown>, pending?: string}} [fields] whose account it is
+     * @returns {Promise<Record<string, any>>} the challenge @throws {Problem | TypeError}
+     */
+    beginLogin(method: string, fields?: {
+        response?: Record<string, unknown>;
+        pending?: string;
+    }): Promise<Record<string, any>>;
     /** Ends the session everywhere. Rejects when the server could not be told: then nobody is signed out. */
     logout(): Promise<void>;
     /**
@@ -62,6 +80,7 @@ export class Client {
 export type User = import("../types/bodies.js").User;
 export type Tokens = import("../types/bodies.js").Tokens;
 export type Me = import("../types/bodies.js").Me;
+export type LoginBegun = import("../types/bodies.js").LoginBegun;
 export type PasswordChangeRequest = import("../types/bodies.js").PasswordChangeRequest;
 export type IdentityChange = import("./errors.js").IdentityChange;
 /**
@@ -100,7 +119,7 @@ export type Options = {
     origins?: readonly string[];
 };
 /**
- * what one tab tells the others; never a token
+ * What one tab tells the others; never a token.
  */
 export type News = {
     kind: "login" | "logout" | "refreshed";

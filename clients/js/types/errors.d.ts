@@ -1,14 +1,18 @@
 /** RFC 9110 §10.2.3: seconds or a date. @param {Response} answer @returns {number} */
 export function retryAfterSeconds(answer: Response): number;
-/** Whether a fresh access token may help: any 401 but a wrong password, and the 403 that says so. @param {Response} answer */
+/**
+ * Whether a fresh access token may help: any 401 but a wrong password, and the 403 that says so.
+ * @param {Response} answer
+ */
 export function wantsFreshToken(answer: Response): Promise<boolean>;
 /** Whether the CSRF token was refused: the page and the cookies are of two sessions. @param {Response} answer */
 export function saysOtherSession(answer: Response): Promise<boolean>;
 /**
- * The JSON object of a success.
- * @template T @param {Response} answer @returns {Promise<T>} @throws {WrongBase} where a success of another program came
+ * The JSON object of a success, known by a member that it always has.
+ * @template T @param {Response} answer @param {string} [member] @returns {Promise<T>}
+ * @throws {WrongBase} where a success of another program came
  */
-export function readBody<T>(answer: Response): Promise<T>;
+export function readBody<T>(answer: Response, member?: string): Promise<T>;
 /**
  * What a call may reject with beside the browser's own `TypeError` of a dead network, and how an answer is read.
  *
@@ -16,7 +20,10 @@ export function readBody<T>(answer: Response): Promise<T>;
  */
 /** @typedef {import("../types/bodies.js").User} User */
 /** @typedef {{before: User, now: User}} IdentityChange whose this page was, and whose the cookies are now */
-/** An answer that refuses: the members of RFC 9457, and `retryAfter` in seconds (0 when the server names none). */
+/**
+ * An answer that refuses: the members of RFC 9457, and `retryAfter` in seconds (0 when the server names none). With the
+ * code "second_factor_required" the login goes on by one of `methods`, with `pending`.
+ */
 export class Problem extends Error {
     /** Reads a problem without using up the answer. @param {Response} answer */
     static of(answer: Response): Promise<Problem>;
@@ -30,6 +37,9 @@ export class Problem extends Error {
         field: string;
         reason: string;
     }[];
+    /** @type {string[]} */
+    methods: string[];
+    pending: string;
     retryAfter: number;
 }
 /** The cookies are of another user than this page was: the request was not sent again, for it was not that user's. */
@@ -49,7 +59,7 @@ export class WrongRefreshPath extends Error {
     base: string;
     path: string;
 }
-/** The login succeeded, but the browser does not send the cookies back: the auth service is on another site. */
+/** The login succeeded, but the browser does not send the cookies back to the other origin. */
 export class CookiesBlocked extends Error {
     /** @param {string} base */
     constructor(base: string);

@@ -7,7 +7,10 @@
 
 /** @typedef {{before: User, now: User}} IdentityChange whose this page was, and whose the cookies are now */
 
-/** An answer that refuses: the members of RFC 9457, and `retryAfter` in seconds (0 when the server names none). */
+/**
+ * An answer that refuses: the members of RFC 9457, and `retryAfter` in seconds (0 when the server names none). With the
+ * code "second_factor_required" the login goes on by one of `methods`, with `pending`.
+ */
 class Problem extends Error {
   /** @param {Response} answer @param {any} body */
   constructor(answer, body) {
@@ -18,6 +21,9 @@ class Problem extends Error {
     this.code = String(body?.code ?? "");
     /** @type {{field: string, reason: string}[]} */
     this.errors = Array.isArray(body?.errors) ? body.errors : [];
+    /** @type {string[]} */
+    this.methods = Array.isArray(body?.methods) ? body.methods : [];
+    this.pending = String(body?.pending ?? "");
     this.retryAfter = retryAfterSeconds(answer);
   }
 
@@ -55,11 +61,11 @@ class WrongRefreshPath extends Error {
   }
 }
 
-/** The login succeeded, but the browser does not send the cookies back: the auth service is on another site. */
+/** The login succeeded, but the browser does not send the cookies back to the other origin. */
 class CookiesBlocked extends Error {
   /** @param {string} base */
   constructor(base) {
-    super(`the browser sends no cookies from this page to ${base}: use delivery "body" where it is on another site`);
+    super(`the browser sends no cookies from this page to ${base}: allow them, or use delivery "body"`);
     this.name = "CookiesBlocked";
     this.base = base;
   }
@@ -83,7 +89,10 @@ function retryAfterSeconds(answer) {
   return Number.isFinite(seconds) ? Math.max(0, Math.ceil(seconds)) : 0;
 }
 
-/** Whether a fresh access token may help: any 401 but a wrong password, and the 403 that says so. @param {Response} answer */
+/**
+ * Whether a fresh access token may help: any 401 but a wrong password, and the 403 that says so.
+ * @param {Response} answer
+ */
 async function wantsFreshToken(answer) {
   if (answer.status !== 401 && answer.status !== 403) return false;
   const { code } = await Problem.of(answer);
@@ -99,12 +108,13 @@ async function saysOtherSession(answer) {
 const saysNotNow = (answer) => answer.status === 429 || answer.status >= 500;
 
 /**
- * The JSON object of a success.
- * @template T @param {Response} answer @returns {Promise<T>} @throws {WrongBase} where a success of another program came
+ * The JSON object of a success, known by a member that it always has.
+ * @template T @param {Response} answer @param {string} [member] @returns {Promise<T>}
+ * @throws {WrongBase} where a success of another program came
  */
-async function readBody(answer) {
+async function readBody(answer, member = "expires_in") {
   const body = await answer.json().catch(() => null);
-  if (typeof body?.expires_in !== "number") throw new WrongBase(answer.url);
+  if (body?.[member] === undefined) throw new WrongBase(answer.url);
   return body;
 }
 
@@ -150,7 +160,8 @@ class CookieCredentials {
    */
   attach(request, isLook = false) {
     const isForeign = new URL(request.url).origin !== location.origin;
-    const carrying = isForeign && request.credentials !== "omit" ? new Request(request, { credentials: "include" }) : request;
+    const mayCarry = isForeign && request.credentials !== "omit";
+    const carrying = mayCarry ? new Request(request, { credentials: "include" }) : request;
     if (this.#csrf !== null && (isLook || !SAFE_METHODS.has(request.method))) {
       carrying.headers.set("X-CSRF-Token", this.#csrf);
     }
@@ -237,7 +248,7 @@ function readBase(base) {
   const parsed = parse(text, isPath ? "https://page.invalid" : undefined);
   const isFit = parsed !== null && /^https?:$/.test(parsed.protocol) && (isPath || /^https?:\/\//i.test(text));
   if (!isFit || parsed.username || parsed.password || parsed.search || parsed.hash) {
-    throw new TypeError("base: want the path or URL of the auth routes, such as '/auth' or 'https://auth.example.com/auth'");
+    throw new TypeError("base: want the path or URL of the auth routes, such as '/auth' or 'https://auth.example/auth'");
   }
   return (isPath ? parsed.pathname : parsed.href).replace(/\/+$/, "");
 }
@@ -395,9 +406,35 @@ class Client {
     return this.#enter("register", fields);
   }
 
-  /** @param {Credentials} credentials @returns {Promise<User>} @throws {Problem | WrongRefreshPath | CookiesBlocked | TypeError} */
+  /**
+   * @param {Credentials} credentials @returns {Promise<User>}
+   * @throws {Problem | WrongRefreshPath | CookiesBlocked | TypeError}
+   */
   login(credentials) {
     return this.#enter("login", credentials);
+  }
+
+  /**
+   * Takes one step of a login by a method, the first or the one that a `Problem` with `pending` asks for.
+   * @param {string} method @param {Record<string, unknown>} response what the method reads @param {string} [pending]
+   * @returns {Promise<User>} @throws {Problem | WrongRefreshPath | CookiesBlocked | TypeError}
+   */
+  loginBy(method, response, pending) {
+    return this.#enter(`login/${encodeURIComponent(method)}`, pending === undefined ? { response } : { response, pending });
+  }
+
+  /**
+   * Begins a method that needs something of the server first, such as a code that is sent.
+   * @param {string} method @param {{response?: Record<string, unknown>, pending?: string}} [fields] whose account it is
+   * @returns {Promise<Record<string, any>>} the challenge @throws {Problem | TypeError}
+   */
+  async beginLogin(method, fields = {}) {
+    this.#start();
+    const answer = await this.#ask("POST", `login/${encodeURIComponent(method)}/begin`, this.#loginBody(fields));
+    if (!answer.ok) throw await Problem.of(answer);
+    /** @type {LoginBegun} */
+    const { challenge } = await readBody(answer, "challenge");
+    return challenge;
   }
 
   /** Ends the session everywhere. Rejects when the server could not be told: then nobody is signed out. */
@@ -581,17 +618,24 @@ class Client {
     /** @type {Me} */
     const { id, username, email, scopes, csrf_token, expires_in } = await readBody(answer);
     const user = { id, username, email, scopes };
-    if (turn === this.#turn) this.#adopt(csrf_token === undefined ? { expires_in, user } : { expires_in, user, csrf_token });
+    const proof = csrf_token === undefined ? {} : { csrf_token };
+    if (turn === this.#turn) this.#adopt({ expires_in, user, ...proof });
     return "renewed";
   }
 
-  /** @param {"login" | "register"} route @param {Credentials & {email?: string}} fields */
+  /** With how the tokens shall come, and for a client without cookies how it is known. @param {object} fields */
+  #loginBody(fields) {
+    const { delivery, device } = this.#credentials;
+    return device === null ? { ...fields, delivery } : { ...fields, delivery, device };
+  }
+
+  /** @param {string} route @param {object} fields */
   async #enter(route, fields) {
     this.#start();
     await this.#refreshing?.catch(() => {}); // else its late answer would put the old session over the new
-    const { delivery, device } = this.#credentials;
-    const known = route === "login" && device !== null ? { device } : {};
-    const answer = await this.#ask("POST", route, { ...fields, ...known, delivery });
+    const { delivery } = this.#credentials;
+    const body = route === "register" ? { ...fields, delivery } : this.#loginBody(fields);
+    const answer = await this.#ask("POST", route, body);
     if (!answer.ok) throw await Problem.of(answer);
     /** @type {Tokens & {user: User}} */
     const tokens = await readBody(answer);
@@ -743,7 +787,7 @@ class Client {
   #start() {
     if (this.#isStarted) return false;
     if (typeof location === "undefined") {
-      throw new TypeError("a client is one browser's: on a server that renders pages import it, but call it in the browser only");
+      throw new TypeError("a client is one browser's: a server that renders pages may import it, not call it");
     }
     this.#isStarted = true;
     // With tokens in memory each tab has a session of its own, and nothing of it concerns the others.
@@ -783,7 +827,10 @@ class Client {
   }
 }
 
-/** @typedef {{kind: "login" | "logout" | "refreshed", expiresAt?: number | null}} News what one tab tells the others; never a token */
+/**
+ * What one tab tells the others; never a token.
+ * @typedef {{kind: "login" | "logout" | "refreshed", expiresAt?: number | null}} News
+ */
 
 /**
  * The end of `/auth/client.js`: one client for pages without a bundler. Its base is where the script was served from.
@@ -829,6 +876,10 @@ async function confirmed() {
 export const register = async (fields) => (await confirmed()).register(fields);
 /** @type {Client["login"]} */
 export const login = async (credentials) => (await confirmed()).login(credentials);
+/** @type {Client["loginBy"]} */
+export const loginBy = async (method, response, pending) => (await confirmed()).loginBy(method, response, pending);
+/** @type {Client["beginLogin"]} */
+export const beginLogin = async (method, fields) => (await confirmed()).beginLogin(method, fields);
 /** @type {Client["changePassword"]} */
 export const changePassword = async (fields) => (await confirmed()).changePassword(fields);
 /** @type {Client["logout"]} */
