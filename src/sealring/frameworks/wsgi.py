@@ -84,7 +84,7 @@ class AuthApp:
         authenticator: finds the sender.
         runner: runs what needs an event loop.
         endpoints: the table.
-        prefix: a path of theirs below the mount.
+        prefix: their path below the mount, in ASCII; with `otherwise` alone.
         otherwise: serves paths that no endpoint has; else they are 404.
     """
 
@@ -102,25 +102,24 @@ class AuthApp:
         self._authenticator = authenticator
         self._runner = runner
         self._routes = Routes(endpoints)
-        self._prefix = prefix
+        self._below = prefix + "/"
         self._otherwise = otherwise
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Serve one request (PEP 3333)."""
         method = environ["REQUEST_METHOD"]
+        # most requests are the application's own: they cost this comparison
+        raw = "/" + environ.get("PATH_INFO", "").strip("/")
+        if self._otherwise is not None and not raw.startswith(self._below):
+            return self._otherwise(environ, start_response)
         scope = scope_of_environ(environ)
         try:
-            endpoint, parameters = self._routes.find(method, self._below_prefix(local_path(scope)))
+            endpoint, parameters = self._routes.find(method, local_path(scope)[len(self._below) - 1 :])
         except (NotFound, MethodNotAllowed) as error:
             if self._otherwise is not None and isinstance(error, NotFound):
                 return self._otherwise(environ, start_response)
             return send(refuse_unserved(self._service, Head(scope), error), method, start_response)
         return send(self._serve(endpoint, parameters, environ, scope), method, start_response)
-
-    def _below_prefix(self, path: str) -> str:
-        if not path.startswith(self._prefix + "/"):
-            raise NotFound("no such route")
-        return path[len(self._prefix) :]
 
     def _serve(
         self, endpoint: Endpoint, parameters: Mapping[str, str], environ: Environ, scope: dict[str, Any]
