@@ -258,3 +258,53 @@ async def test_in_the_thread_of_its_event_loop_it_says_what_to_do(auth: Sealring
     async with auth.lifespan():
         with pytest.raises(RuntimeError, match="await its own method instead"):
             auth.sync().start_session("42")
+
+
+def test_two_event_loops_that_open_at_once_open_once(auth: Sealring, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A plain view calls `auth.sync()` while an asynchronous one opens the same `Sealring` in the server's loop."""
+    opened: list[str] = []
+    start = auth.store.open
+
+    async def slowly() -> None:
+        opened.append(threading.current_thread().name)
+        await asyncio.sleep(0.05)
+        await start()
+
+    monkeypatch.setattr(auth.store, "open", slowly)
+    barrier = threading.Barrier(3)
+    end = threading.Event()
+
+    async def serve() -> None:
+        barrier.wait()
+        await auth.open()
+        await asyncio.to_thread(end.wait, 30)
+        await auth.close()
+
+    servers = [threading.Thread(target=asyncio.run, args=(serve(),)) for _ in range(2)]
+    for server in servers:
+        server.start()
+    barrier.wait()
+    issued = auth.sync().start_session("42")
+    assert auth.verify(issued.access_token.text).subject == "42"
+    assert len(opened) == 1
+    end.set()
+    for server in servers:
+        server.join(30)
+        assert not server.is_alive()
+
+
+def test_an_event_loop_that_ends_while_it_opens_keeps_nobody_waiting(
+    auth: Sealring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = auth.store.open
+    monkeypatch.setattr(auth.store, "open", asyncio.Event().wait)
+    loop = asyncio.new_event_loop()
+    stuck = loop.create_task(auth.open())
+    loop.run_until_complete(asyncio.sleep(0.01))
+    monkeypatch.setattr(auth.store, "open", start)
+    assert auth.sync().start_session("42").session.subject == "42"
+    stuck.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        loop.run_until_complete(stuck)
+    loop.close()
+    assert auth.sync().start_session("42").session.subject == "42"

@@ -21,7 +21,7 @@ from typing import Any, ParamSpec, TypeVar
 from weakref import WeakMethod
 
 from sealring.errors import ConfigurationError, SealringError, Unavailable
-from sealring.forks import stop_watching, watch_forks
+from sealring.forks import watch_forks
 from sealring.issuer.opening import PAUSE_SECONDS, Opening
 
 log = logging.getLogger("sealring")
@@ -48,6 +48,7 @@ class SyncRunner:
         self._thread: LoopThread | None = None
         self._at_exit: Callable[[], None] | None = None
         self._refused_until = float("-inf")
+        watch_forks(self)  # from the start: a fork may happen while the thread is being made, and the lock is held
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """What a coroutine returns or raises; it runs where the application is open, and sees our context variables.
@@ -124,7 +125,6 @@ class SyncRunner:
             thread, self._thread = self._thread, None
             if thread is None:
                 return
-            stop_watching(self)
             if self._at_exit is not None:
                 atexit.unregister(self._at_exit)
         try:
@@ -154,7 +154,6 @@ class SyncRunner:
             if self._thread is None:
                 check_real_threads()
                 self._thread = LoopThread()
-                watch_forks(self)
                 self._at_exit = _when_alive(WeakMethod(self._exit))
                 atexit.register(self._at_exit)
             return self._thread.loop

@@ -2,7 +2,7 @@
 
 Tests open and close one application many times, and `TestClient` gives each opening a loop of its own; used without
 `with`, it even gives each request one, and closes nothing. What belongs to a loop that has ended is abandoned and made
-anew. A loop that runs in another thread is alive: what is open there is open.
+anew. A loop that runs in another thread is alive: what is open there is open, and what it is opening now is waited for.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from contextvars import Context
 from typing import Any
 
 from sealring.errors import SealringError
+from sealring.issuer.turns import Turns
 
 log = logging.getLogger("sealring")
 
@@ -43,8 +44,7 @@ class Opening:
         self._abandon = abandon
         self._loop: asyncio.AbstractEventLoop | None = None
         """Where it is open; None while it is not."""
-        self._turn = asyncio.Lock()
-        self._turn_loop: asyncio.AbstractEventLoop | None = None
+        self._turns = Turns()
         self._asked: asyncio.Task[None] | None = None
         self._refused_until = float("-inf")
 
@@ -62,7 +62,7 @@ class Opening:
         """Open it, unless it is open; several callers at once share one opening."""
         if self.is_open():
             return
-        async with self._one_at_a_time():
+        async with self._turns.one():
             if self.is_open():
                 return
             if self._loop is not None:
@@ -75,7 +75,7 @@ class Opening:
 
     async def close(self) -> None:
         """Close it, unless it is closed."""
-        async with self._one_at_a_time():
+        async with self._turns.one():
             loop, self._loop = self._loop, None
             if loop is None:
                 return
@@ -85,7 +85,7 @@ class Opening:
 
     def forked(self) -> None:
         """Start as closed in a child process, also while the parent is open."""
-        self._loop = self._turn_loop = self._asked = None
+        self._loop = self._asked = None
 
     async def open_for_request(self) -> None:
         """As `open`, and a log line that says what the application lacks."""
@@ -112,9 +112,3 @@ class Opening:
             self._refused_until = time.monotonic() + PAUSE_SECONDS
             fields = {"cause": str(error), "hint": getattr(error, "hint", None)}
             log.error("cannot open: every check answers 503", extra={"sealring": fields})  # noqa: TRY400 - no traceback
-
-    def _one_at_a_time(self) -> asyncio.Lock:
-        loop = asyncio.get_running_loop()
-        if self._turn_loop is not loop:  # a lock belongs to the loop in which somebody first waited for it
-            self._turn, self._turn_loop = asyncio.Lock(), loop
-        return self._turn
