@@ -126,7 +126,7 @@ def test_password_managers_are_told_what_is_what(site: str, visit: Visit) -> Non
     )
     assert told == [
         ["login", "username", "current-password"],
-        ["register", "username", "email", "new-password"],
+        ["register", "username", "email", "off", "new-password"],
         ["password", "username", "current-password", "new-password"],
     ]
 
