@@ -26,6 +26,7 @@ def test_the_door_holds_exactly_these_names() -> None:
         "Account",
         "AccountRefused",
         "ConfigurationError",
+        "ConnectionEnded",
         "CrossSite",
         "Event",
         "Grant",

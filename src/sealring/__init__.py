@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sealring.errors import (
     AccountRefused,
     ConfigurationError,
+    ConnectionEnded,
     InvalidField,
     InvitationRequired,
     KeyRefused,
@@ -53,6 +54,7 @@ __all__ = [
     "Account",
     "AccountRefused",
     "ConfigurationError",
+    "ConnectionEnded",
     "CrossSite",
     "Event",
     "Grant",

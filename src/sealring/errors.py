@@ -52,6 +52,7 @@ password or a secret. A caller's own mistake (a bad option, a wrong type) is `Ty
     │   ├── Overloaded            overloaded              a bounded queue is full
     │   ├── GrantUnavailable      grant_unavailable       the application's `grant_for` failed, or took too long
     │   └── StoreUnavailable      store_unavailable       the store cannot be reached or written
+    ├── ConnectionEnded           connection_ended        an open connection was ended: `cause` says why
     └── ConfigurationError (ValueError) configuration     `hint` says how to fix it
 """
 
@@ -411,6 +412,22 @@ class StoreUnavailable(Unavailable):
     def __init__(self, message: str, retry_after: int = 1, hint: str | None = None) -> None:
         super().__init__(message, retry_after)
         self.hint = hint
+
+
+class ConnectionEnded(SealringError):
+    """An open connection was ended (`while_live`). `cause` is one of these words:
+
+    `session`: the session was revoked. `subject`: all sessions of the subject were, or its claims have changed. `key`:
+    the key that signed the token was revoked. `expired`: the session is over, unless it was refreshed meanwhile.
+    `reloaded`: this node loaded all revocations anew, and nothing proves that the session is live. `stale`: revocation
+    data on this node is out of date.
+    """
+
+    code = "connection_ended"
+
+    def __init__(self, cause: str) -> None:
+        super().__init__(f"the connection was ended: {cause}")
+        self.cause = cause
 
 
 class ConfigurationError(SealringError, ValueError):

@@ -40,6 +40,7 @@ from sealring.store.protocol import Store
 from sealring.sync_runner import SyncRunner
 from sealring.verifier.clock import Clock
 from sealring.verifier.principal import Principal
+from sealring.verifier.while_live import WhileLive
 from sealring.wiring import JWKS_MAX_AGE_SECONDS, wire
 
 NO_STORE = (b"cache-control", b"no-store")
@@ -120,6 +121,7 @@ class Sealring:
             matches_csrf=self.delivery.csrf_tokens.matches,
             refused=self.refused,
             opens=self._open_for_check,
+            watch=self.verifier.watch,
         )
 
     @classmethod
@@ -208,6 +210,23 @@ class Sealring:
             TokenError: why not.
         """
         return self.verifier.verify(token)
+
+    def while_live(self, principal: Principal) -> WhileLive:
+        """Cancel a block when the principal's session ends: for WebSockets, event streams, long work.
+
+            async with auth.while_live(user):
+                async for message in messages:
+                    await websocket.send_text(message)
+
+        It ends when the session, the subject's epoch or the key is revoked, at the end of the session, and when this
+        node's revocation data is out of date: within `max_staleness` (5 s) of a revocation anywhere, at once of one on
+        this node. It does not end when the access token expires. `auth.while_live(user).stream(chunks)` does the same
+        for what a response streams.
+
+        Entering it raises `Stale`, `Expired` or `Revoked` as `verify` would; when it was ended, leaving it raises
+        `ConnectionEnded`, which `problem_response` turns into a close code (docs/open-connections.md).
+        """
+        return self.verifier.while_live(principal)
 
     # for applications
 

@@ -26,6 +26,7 @@ from sealring.sessions.access_token import (
     read_claims,
     write_claims,
 )
+from sealring.sessions.lifetimes import over_cause, session_expiry
 from sealring.verifier.principal import Principal
 from tests.store.samples import NOW, a_session
 
@@ -88,8 +89,24 @@ def test_what_is_written_is_what_is_read() -> None:
         auth_time=NOW - 60,
         amr=("pwd", "otp", "mfa"),
         acr="mfa",
+        session_expires_at=NOW + 14 * 86_400,
         claims=claims,
     )
+
+
+@pytest.mark.parametrize(
+    ("last_seen_at", "until"),
+    [(NOW, NOW + 14 * 86_400), (NOW + 80 * 86_400, NOW + 90 * 86_400)],  # the idle limit; the absolute end (I16)
+)
+def test_a_token_says_until_when_a_connection_may_stay_open(last_seen_at: int, until: int) -> None:
+    session = a_session(last_seen_at=last_seen_at)
+    assert session_expiry(session) == until
+    assert over_cause(session, until - 1) is None
+    assert over_cause(session, until) in {"idle", "absolute"}
+    assert principal(written()).session_expires_at == NOW + 14 * 86_400
+    claims = written()
+    del claims["session_expiry"]
+    assert principal(claims).session_expires_at is None
 
 
 @pytest.mark.parametrize("name", [name for name, row in CLAIMS.items() if row.use == "required"])
@@ -111,8 +128,8 @@ def test_a_claim_has_the_type_of_its_row(name: str) -> None:
 def test_the_table_says_which_claims_an_application_cannot_add() -> None:
     assert set(CLAIMS) == RESERVED
     assert {name for name, row in CLAIMS.items() if row.use == "reserved"} == {"nbf", "cnf", "act", "nonce"}
-    assert {name for name, row in CLAIMS.items() if row.use == "where known"} == {"amr", "acr"}
-    assert set(REQUIRED) == set(CLAIMS) - {"nbf", "cnf", "act", "nonce", "amr", "acr"}
+    assert {name for name, row in CLAIMS.items() if row.use == "where known"} == {"amr", "acr", "session_expiry"}
+    assert set(REQUIRED) == set(CLAIMS) - {"nbf", "cnf", "act", "nonce", "amr", "acr", "session_expiry"}
 
 
 def test_the_type_stands_once_in_the_code() -> None:

@@ -9,7 +9,8 @@ from starlette.types import Scope
 from starlette.websockets import WebSocket, WebSocketState
 
 from sealring.errors import NotFound, SealringError
-from sealring.http.problems import POLICY_VIOLATION, OnRefusal, answer, must_close, report
+from sealring.http.close_codes import close_code
+from sealring.http.problems import OnRefusal, answer, must_close, report
 from sealring.http.request_errors import MethodNotAllowed
 
 __all__ = ["ReportedRefusal", "answer_no_route", "answer_refusal", "problem_response"]
@@ -43,7 +44,8 @@ async def answer_refusal(request: Request | WebSocket, error: Exception, refused
     else:
         report(error, where=request.scope["path"], refused=refused)
     if isinstance(request, WebSocket) and not _can_deny(request):
-        await request.close(POLICY_VIOLATION)
+        if WebSocketState.DISCONNECTED not in {request.application_state, request.client_state}:
+            await request.close(*close_code(error))
         return None  # type: ignore[return-value]  # Starlette sends nothing then; it types the two kinds apart
     return problem_response(error, request.scope)
 

@@ -15,11 +15,12 @@ from typing import Any
 import msgspec
 
 from sealring.errors import SealringError, Stale
-from sealring.http.credentials import find_credential
+from sealring.http.credentials import find_credential, find_websocket_credential
 from sealring.http.fetch_metadata import SAFE_METHODS, MatchesCsrf, check_csrf
 from sealring.http.origins import Origins
 from sealring.http.problems import OnRefusal, report
 from sealring.http.request_errors import InsufficientScope, MissingCredential
+from sealring.verifier.open_connections import OnEnd, OpenConnection
 from sealring.verifier.principal import Principal
 
 Verify = Callable[[str], Principal]
@@ -27,6 +28,9 @@ Verify = Callable[[str], Principal]
 
 Opens = Callable[[], Awaitable[bool]]
 """Opens the verifier if nobody has; true when it may answer now. Costs nothing where it is open."""
+
+Watch = Callable[[Principal, OnEnd], OpenConnection]
+"""Registers a connection that is open for a principal: `Verifier.watch`."""
 
 _AUTHENTICATED = frozenset({"authenticated"})
 
@@ -67,14 +71,15 @@ class RequestAuthenticator:
     Authorization field counts (a service that is not the issuer). `origins` are the URLs that our own
     pages come from, `trusted_origins` the exact origins of front ends elsewhere. `matches_csrf` knows the CSRF
     tokens of sessions; without it, a browser that says neither Sec-Fetch-Site nor Origin cannot act by cookie.
-    `refused` counts refusals by their true cause. `opens` is asked where the verifier is stale, since an
+    `refused` counts refusals by their true cause. `watch` registers WebSockets, which the middleware then closes when
+    their session ends. `opens` is asked where the verifier is stale, since an
     application may have no lifespan to open it.
 
     Raises:
         ValueError: an origin is not an http or https URL, or a trusted one is not as browsers write it.
     """
 
-    __slots__ = ("_access_cookie", "_matches_csrf", "_nothing", "_opens", "_refused", "origins", "verify")
+    __slots__ = ("_access_cookie", "_matches_csrf", "_nothing", "_opens", "_refused", "origins", "verify", "watch")
 
     def __init__(
         self,
@@ -86,8 +91,10 @@ class RequestAuthenticator:
         matches_csrf: MatchesCsrf | None = None,
         refused: OnRefusal | None = None,
         opens: Opens | None = None,
+        watch: Watch | None = None,
     ) -> None:
         self.verify = verify
+        self.watch = watch
         self._access_cookie = access_cookie
         self.origins = Origins.of(origins, trusted_origins)
         self._matches_csrf = matches_csrf
@@ -98,11 +105,13 @@ class RequestAuthenticator:
     def authenticate(self, scope: Mapping[str, Any]) -> AuthResult:
         """Return what the fields of this ASGI scope (http or websocket) say about its sender."""
         try:
-            credential = find_credential(scope["headers"], self._access_cookie)
+            is_http = scope["type"] == "http"
+            find = find_credential if is_http else find_websocket_credential
+            credential = find(scope["headers"], self._access_cookie)
             if credential is None:
                 return self._nothing
             principal = self.verify(credential.token)
-            if credential.from_cookie and (scope["type"] != "http" or scope["method"] not in SAFE_METHODS):
+            if credential.from_cookie and (not is_http or scope["method"] not in SAFE_METHODS):
                 check_csrf(scope["headers"], self.origins, principal.session_id, self._matches_csrf)
         except SealringError as error:
             # the result lives in the scope: a traceback would tie the frames to it in a cycle

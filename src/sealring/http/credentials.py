@@ -6,6 +6,10 @@ Authorization fields, both ways at once, or a malformed bearer credential is `In
 (§3.1, attack C9). Another scheme (Basic before a staging site) is not our credential, and the
 cookie still counts: §2 forbids sending *the token* twice, and nothing else. `?access_token=` and
 form fields are never read.
+
+A page cannot set Authorization on a WebSocket handshake. It offers the token as a subprotocol, right after ours:
+`new WebSocket(url, ["sealring.bearer", token])` (`find_websocket_credential`). The cookies that a browser adds to that
+by itself are not read: the page said which session it means, and cannot leave them away.
 """
 
 from __future__ import annotations
@@ -19,6 +23,10 @@ from sealring.http.request_errors import CookiesTooLarge, InvalidRequest
 
 _OTHER_SCHEME = re.compile(rb"(?!bearer(?: |$))[!#$%&'*+.^_`|~0-9a-z-]+(?: .*)?", re.IGNORECASE | re.DOTALL)
 """A scheme that is not Bearer and what follows it (RFC 9110 §11.4)."""
+
+
+BEARER_SUBPROTOCOL = b"sealring.bearer"
+"""The WebSocket subprotocol after which a page offers its token; the server selects this one, never the token."""
 
 
 class PresentedToken(msgspec.Struct, frozen=True, gc=False):
@@ -65,6 +73,33 @@ def find_credential(headers: Headers, access_cookie: bytes | None) -> PresentedT
                 raise InvalidRequest("a bearer token and a cookie at once")
             return PresentedToken(str(cookie, "ascii"), from_cookie=True)
     return None if bearer is None else PresentedToken(bearer, from_cookie=False)
+
+
+def find_websocket_credential(headers: Headers, access_cookie: bytes | None) -> PresentedToken | None:
+    """As `find_credential`, for a WebSocket handshake: the token may be offered as a subprotocol.
+
+    Raises:
+        InvalidRequest: also for more or less than one token after our subprotocol, or one in Authorization besides.
+        CookiesTooLarge: as `find_credential`.
+
+    >>> find_websocket_credential([(b"sec-websocket-protocol", b"chat, sealring.bearer, abc")], None).token
+    'abc'
+    """
+    offered = [part for name, value in headers if name == b"sec-websocket-protocol" for part in split_list(value)]
+    marks = [place for place, part in enumerate(offered) if part == BEARER_SUBPROTOCOL]
+    if not marks:
+        return find_credential(headers, access_cookie)
+    token = offered[marks[0] + 1 :][:1]
+    if len(marks) > 1 or not token or not token[0] or token[0].translate(None, TOKEN_BYTES):
+        raise InvalidRequest("malformed bearer token among the subprotocols")
+    if find_credential(headers, None) is not None:
+        raise InvalidRequest("a bearer token in Authorization and among the subprotocols")
+    return PresentedToken(str(token[0], "ascii"), from_cookie=False)
+
+
+def split_list(value: bytes) -> list[bytes]:
+    """The members of a list (RFC 9110 §5.6.1), empty ones left out."""
+    return [part for each in value.split(b",") if (part := each.strip(b" \t"))]
 
 
 def _pick(cookies: bytes, name_and_equals: bytes, *, needed: bool) -> bytes | None:

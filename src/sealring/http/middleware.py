@@ -5,6 +5,9 @@ and the authenticator's result into `scope["auth"]`, in Starlette's words, and r
 Told to `protect` paths, it answers there itself, for http and websocket, whatever the method. It
 decides on `scope["path"]`, the path that routers match, never on a URL rebuilt from Host
 (CVE-2026-48710), and counts a path as protected when any reading of it is: `protected_paths` (C13, N2).
+
+A WebSocket that has a principal is closed when the principal's session ends, whatever the application does with it
+(`websockets`, design D23).
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from sealring.http.authenticate import AuthResult, RequestAuthenticator
 from sealring.http.problems import answer, send_answer
 from sealring.http.protected_paths import ProtectedPaths, read_rules
 from sealring.http.request_errors import InsufficientScope, MissingCredential
+from sealring.http.websockets import serve_websocket
 
 Protect = Iterable[str] | Mapping[str, Iterable[str]]
 """Path prefixes, or a mapping from each to the scopes that it needs."""
@@ -92,6 +96,9 @@ class SessionMiddleware:
                     self._authenticator.report(error, scope)
                     await send_answer(answer(error, invalid_status=self._invalid_status), scope, send)
                     return
+            if scope["type"] == "websocket":
+                await serve_websocket(self._app, scope, receive, send, self._authenticator)
+                return
         await self._app(scope, receive, send)
 
 

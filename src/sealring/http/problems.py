@@ -78,6 +78,9 @@ ANSWERS: dict[type[SealringError], Row] = {
     SealringError: Row(503, "unavailable", "the service cannot answer now"),
     errors.TokenError: Row(401, "invalid_token", "the access token is not valid", "invalid_token"),
     errors.Stale: Row(503, "stale", "revocation data on this node is out of date; try again"),
+    errors.ConnectionEnded: Row(
+        401, "connection_ended", "the connection was ended; refresh, and connect again", "invalid_token"
+    ),
     errors.RefreshRefused: Row(401, "invalid_token", "the refresh token is not valid", "invalid_token"),
     RefreshUnbound: Row(
         401,

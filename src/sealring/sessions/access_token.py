@@ -16,6 +16,7 @@ from sealring.errors import BadClaim, TokenTooLong
 from sealring.jwt.compact import MAX_TOKEN_CHARS
 from sealring.jwt.frozen import freeze
 from sealring.jwt.signing import count_chars
+from sealring.sessions.lifetimes import session_expiry
 from sealring.sessions.session import Session
 
 TYPE = "at+jwt"
@@ -84,6 +85,13 @@ CLAIMS: Mapping[str, Claim] = MappingProxyType(
             json_type="integer",
             use="required",
             source="RFC 9068 §2.2, RFC 7519 §4.1.4",
+        ),
+        "session_expiry": Claim(
+            meaning="Until when a connection may stay open, in Unix seconds: the session ends then unless it is "
+            "refreshed, by its idle limit or at its absolute end.",
+            json_type="integer",
+            use="where known",
+            source="OpenID IPSIE SL1, with the idle limit",
         ),
         "auth_time": Claim(
             meaning="When the user last proved who they are, in Unix seconds; a refresh does not change it.",
@@ -156,6 +164,7 @@ class PrincipalValues(TypedDict):
     auth_time: int
     amr: tuple[str, ...]
     acr: str
+    session_expires_at: int | None
     claims: Mapping[str, Any]
 
 
@@ -188,6 +197,7 @@ def write_claims(
         "jti": token_id,
         "iat": issued_at,
         "exp": expires_at,
+        "session_expiry": session_expiry(session),
         "auth_time": session.auth_time,
         "epoch": epoch,
         "scope": " ".join(scopes),
@@ -219,6 +229,7 @@ def read_claims(token: jwt.Token) -> PrincipalValues:
         "auth_time": _number(claims, "auth_time"),
         "amr": _texts(claims, "amr") if "amr" in claims else (),
         "acr": _text(claims, "acr") if "acr" in claims else "",
+        "session_expires_at": _number(claims, "session_expiry") if "session_expiry" in claims else None,
         "claims": freeze(claims),
     }
 
@@ -255,7 +266,7 @@ def check_fits(claims: Mapping[str, Any], key: jwt.Key) -> int:
 def estimate_chars(scopes: Sequence[str], *, issuer: str, audience: str) -> int:
     """About how many characters an access token with these scopes has under the default algorithm: for warnings."""
     names = "".join(name for name, row in CLAIMS.items() if row.use != "reserved")
-    ids, numbers, punctuation, header, signature = 3 * 22, 4 * 10, 80, 120, 64
+    ids, numbers, punctuation, header, signature = 3 * 22, 5 * 10, 80, 120, 64
     said = " ".join(scopes) + issuer + 2 * audience + names  # the audience is the client id of our own routes, too
     return (len(said) + ids + numbers + punctuation + header + signature) * 4 // 3
 

@@ -44,6 +44,11 @@ def over_cause(session: Session, now: int) -> OverCause | None:
     return None
 
 
+def session_expiry(session: Session) -> int:
+    """Return when the session ends unless it is refreshed: by its idle limit, or at its absolute end."""
+    return min(session.last_seen_at + session.idle_seconds, session.expires_at)
+
+
 def access_expiry(session: Session, now: int, ttl: int) -> int:
     """Return `exp` of an access token issued at `now` to live `ttl` seconds: never beyond the absolute end (I16)."""
     return min(now + ttl, session.expires_at)

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from sealring.errors import SealringError, Unavailable
 from sealring.forks import FORKED, stop_watching, watch_forks
@@ -121,7 +121,7 @@ class Follower:
             if cause := self._why_reload(page, node.cursor):
                 page = await self._reload(cause)
             else:
-                await self._feed(node.revocations, page.entries)
+                await self._feed(node.follow_revocations, page.entries)
                 self._move_to(page)
         node.use_access_ttl(page.longest_access_ttl)
         if page.keys_version != node.keys_version:
@@ -187,16 +187,16 @@ class Follower:
         try:
             page = await self._ask(None)
             view = RevocationView()
-            await self._feed(view, page.entries)
+            await self._feed(view.add, page.entries)
             self.node.finish_reload(view, cause)
         finally:
             self.node.end_reload()
         self._move_to(page)
         return page
 
-    async def _feed(self, view: RevocationView, entries: Sequence[Entry]) -> None:
+    async def _feed(self, take: Callable[[Sequence[Entry]], None], entries: Sequence[Entry]) -> None:
         for start in range(0, len(entries), ENTRIES_A_TURN):
-            view.add(entries[start : start + ENTRIES_A_TURN])
+            take(entries[start : start + ENTRIES_A_TURN])
             await asyncio.sleep(0)
 
     def _move_to(self, page: FeedPage) -> None:

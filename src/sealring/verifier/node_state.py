@@ -1,8 +1,8 @@
 """What this node knows of keys and revocations, and until when it may answer: one object (design D18).
 
 It is built first. The follower fills it, the verifier reads it on every request, and the issuer's commit step puts
-into it what this node has just revoked (I2). Nobody calls anybody back: what changes here is seen by the next reader.
-It does no I/O. One event loop writes; any thread may read.
+into it what this node has just revoked (I2). What changes here is seen by the next reader; open connections, which do
+not ask again, are ended by what changes. It does no I/O. One event loop writes; any thread may read.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from sealring import jwt
 from sealring.revocation.entry import Entry
 from sealring.revocation.view import RevocationView
 from sealring.verifier.clock import Clock
+from sealring.verifier.open_connections import OpenConnections
 
 ReloadCause = Literal["first load", "incarnation", "went back", "forgotten", "digest"]
 
@@ -46,6 +47,7 @@ class NodeState:
     __slots__ = (
         "_committed_here",
         "clock",
+        "connections",
         "cursor",
         "fresh_until",
         "keys_version",
@@ -73,6 +75,7 @@ class NodeState:
         """The number of the last revocation followed; None before the first load."""
         self.reloads: dict[ReloadCause, int] = {}
         """Full loads, by cause."""
+        self.connections = OpenConnections(self)
         self._committed_here: list[Entry] | None = None
 
     @property
@@ -94,7 +97,7 @@ class NodeState:
 
     def apply_revocations(self, entries: Sequence[Entry]) -> None:
         """Put revocations in force here at once: this node has just committed them (I2). The cursor stays."""
-        self.revocations.add(entries)
+        self.follow_revocations(entries)
         if self._committed_here is not None:
             self._committed_here.extend(entries)
 
@@ -107,6 +110,11 @@ class NodeState:
             self.trusted = replace(self.trusted, keys=keys)
 
     # by the follower
+
+    def follow_revocations(self, entries: Sequence[Entry]) -> None:
+        """Put in force what the source has, and end the open connections that it covers."""
+        self.revocations.add(entries)
+        self.connections.apply(entries)
 
     def use_access_ttl(self, seconds: int) -> None:
         """Accept no token that lives longer (J10).
@@ -133,6 +141,7 @@ class NodeState:
         self.revocations = loaded
         self.keys_version = None
         self.reloads[cause] = self.reloads.get(cause, 0) + 1
+        self.connections.check_all()
 
     def end_reload(self) -> None:
         """The reload is over, finished or not."""
@@ -143,3 +152,4 @@ class NodeState:
         self.cursor = self._committed_here = None
         self.fresh_until = self.known_until = float("-inf")
         self.last_error = why
+        self.connections.forked()

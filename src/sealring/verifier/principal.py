@@ -35,6 +35,9 @@ class Principal:
     acr: str = ""
     """How strongly; after a login of our own `sfa` (one factor), `mfa` (two) or `phr` (two, one of which resists
     phishing)."""
+    session_expires_at: int | None = None
+    """When the session ends unless it is refreshed, by its absolute end or the idle limit; None where the issuer does
+    not say."""
     claims: Mapping[str, Any]
     """Every claim of the token, read-only all the way down (`sealring.jwt.frozen`): objects are dicts that refuse to
     change, arrays are tuples."""

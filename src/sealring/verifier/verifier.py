@@ -12,7 +12,9 @@ from sealring import jwt
 from sealring.errors import Revoked, Stale
 from sealring.sessions.access_token import REQUIRED, TYPE, read_claims
 from sealring.verifier.node_state import NodeState, Trusted
+from sealring.verifier.open_connections import OnEnd, OpenConnection
 from sealring.verifier.principal import Principal
+from sealring.verifier.while_live import WhileLive
 
 CACHE_SIZE = 10_000
 
@@ -57,6 +59,17 @@ class Verifier:
         if cause is not None:
             raise Revoked(cause)
         return principal
+
+    def while_live(self, principal: Principal) -> WhileLive:
+        """Cancel a block when the principal's session ends; see `Sealring.while_live`."""
+        return WhileLive(self._node, principal, leeway=self._leeway)
+
+    def watch(self, principal: Principal, on_end: OnEnd) -> OpenConnection:
+        """Register a connection that is open for this principal: `on_end` is called in this loop when it must end.
+
+        The caller closes it. Raises as `while_live`.
+        """
+        return self._node.connections.open(principal, on_end, leeway=self._leeway)
 
     def _compile(self, trusted: Trusted) -> jwt.Verifier[Principal]:
         return jwt.Verifier(
