@@ -31,6 +31,7 @@ from sealring.accounts.consequences import EndAll, Nothing, RaiseEpoch, conseque
 from sealring.accounts.credential import Credential
 from sealring.audit.event import EVENTS
 from sealring.authentication.method import METHODS
+from sealring.http.close_codes import ENDINGS
 from sealring.http.endpoint import Endpoint, Form
 from sealring.http.metrics import Metrics
 from sealring.http.problems import ANSWERS
@@ -284,6 +285,17 @@ def metrics() -> str:
     )
 
 
+def endings() -> str:
+    """Why an open connection is ended."""
+    return table(
+        ("cause", "close code", "meaning"),
+        (
+            (f"`{cause}`", f"{row.close_code.code} `{row.close_code.reason}`", row.meaning)
+            for cause, row in ENDINGS.items()
+        ),
+    )
+
+
 TABLES: Mapping[str, Callable[[], str]] = {
     "routes": routes,
     "bodies": bodies,
@@ -295,6 +307,7 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "events": events,
     "claims": claims,
     "end-causes": end_causes,
+    "endings": endings,
     "errors": errors,
     "key-states": key_states,
 }

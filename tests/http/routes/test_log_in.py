@@ -71,7 +71,8 @@ def test_the_access_token_says_what_the_contract_says_and_no_name(client: httpx2
     assert peeked.header.keys() == {"alg", "kid", "typ"}
     assert (peeked.header["alg"], peeked.header["typ"]) == ("ES256", "at+jwt")
     assert claims.keys() == {
-        "iss", "aud", "sub", "client_id", "sid", "jti", "iat", "exp", "session_expiry", "auth_time", "amr", "acr", "epoch", "scope",
+        "iss", "aud", "sub", "client_id", "sid", "jti", "iat", "exp", "session_expiry", "auth_time", "amr", "acr",
+        "epoch", "scope",
     }  # fmt: skip
     assert claims["iss"] == claims["aud"] == demo.url
     assert claims["exp"] - claims["iat"] == 1800
