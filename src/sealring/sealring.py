@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, Unpack
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Self, Unpack
 
 from msgspec import to_builtins
 
@@ -41,7 +41,7 @@ from sealring.sync_runner import SyncRunner
 from sealring.verifier.clock import Clock
 from sealring.verifier.principal import Principal
 from sealring.verifier.while_live import WhileLive
-from sealring.wiring import JWKS_MAX_AGE_SECONDS, wire
+from sealring.wiring import JWKS_MAX_AGE_SECONDS, LoginCost, wire
 
 NO_STORE = (b"cache-control", b"no-store")
 
@@ -87,6 +87,8 @@ class Sealring:
         ConfigurationError: a setting is missing or unfit.
     """
 
+    _login_cost: ClassVar = LoginCost()
+
     def __init__(
         self,
         settings: Settings | None = None,
@@ -100,7 +102,13 @@ class Sealring:
     ) -> None:
         self.settings = settings = load_settings(**given) if settings is None else settings
         self.parts = parts = wire(
-            settings, store=store, clock=clock, grant_for=grant_for, on_event=on_event, registry=metrics
+            settings,
+            store=store,
+            clock=clock,
+            grant_for=grant_for,
+            on_event=on_event,
+            registry=metrics,
+            login_cost=self._login_cost,
         )
         self.clock = parts.clock
         self.store = parts.store

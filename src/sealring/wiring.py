@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from math import ceil
 from typing import TYPE_CHECKING
 
+from sealring.accounts.argon2id import OWASP_2024, Argon2Profile
 from sealring.authentication.decision import AuthenticationPolicy
 from sealring.authentication.pending import PendingLoginCodec
 from sealring.http.cookies import CookiePolicy
@@ -56,6 +57,15 @@ JWKS_MAX_AGE_SECONDS = 300
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LoginCost:
+    """What a login by password takes. No setting: only tests of applications may have it cheaper."""
+
+    profile: Argon2Profile = OWASP_2024
+    answer_grid_ms: int = AccountPolicy().answer_grid_ms
+    """See `LoginAttempts`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
     """Both halves of one application, put together and not yet open."""
 
@@ -84,6 +94,7 @@ def wire(
     grant_for: GrantFor | None = None,
     on_event: OnEvent | None = None,
     registry: CollectorRegistry | None = None,
+    login_cost: LoginCost,
 ) -> Parts:
     """Make the parts of one `Sealring`.
 
@@ -94,6 +105,7 @@ def wire(
         grant_for: see `Sealring`.
         on_event: see `Sealring`.
         registry: a Prometheus registry to count in.
+        login_cost: what a login by password takes.
 
     Raises:
         ConfigurationError: the root secret or the database URL is unfit.
@@ -132,7 +144,7 @@ def wire(
         verifier=verifier,
         keys=keys,
         access_ttl=access_ttl,
-        issuer=_issuer(settings, secret, committing, keys, access_ttl, clock, grant_for),
+        issuer=_issuer(settings, secret, committing, keys, access_ttl, clock, grant_for, login_cost),
         maintenance=Maintenance(
             committing,
             keys,
@@ -185,6 +197,7 @@ def _issuer(  # noqa: PLR0917 - the parts, in the order in which they were made
     access_ttl: AccessTtl,
     clock: Clock,
     grant_for: GrantFor | None,
+    login_cost: LoginCost,
 ) -> Issuer:
     sessions = Sessions(
         store,
@@ -208,7 +221,7 @@ def _issuer(  # noqa: PLR0917 - the parts, in the order in which they were made
     devices = DeviceCookies(secret.derive("device cookie"))
     accounts = Accounts(
         store,
-        PasswordHasher(),
+        PasswordHasher(profile=login_cost.profile),
         clock=clock.now_ms,
         devices=devices,
         policy=AccountPolicy(
@@ -218,6 +231,7 @@ def _issuer(  # noqa: PLR0917 - the parts, in the order in which they were made
             registration_rate=settings.throttle_registration,
             new_account_scopes=settings.default_scopes,
             registration=settings.registration,
+            answer_grid_ms=login_cost.answer_grid_ms,
         ),
     )
     authenticator = Authenticator(

@@ -20,6 +20,7 @@ TO_ADD = (
     "a key type",
     "a store",
     "a framework",
+    "a test client",
     "a route",
     "a use case on the public object",
     "a public name",

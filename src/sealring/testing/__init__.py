@@ -1,0 +1,19 @@
+"""For tests of applications: users, tokens, a `Sealring` in memory, a clock to move.
+
+    auth = InMemorySealring()
+    client = as_user(TestClient(create_app(auth)), auth, "42", scopes=["orders:read"])
+    auth.clock.advance("31m")
+
+Nothing of it needs pytest, a database or a network. `sealring.testing.store_contract` is apart: what a store of one's
+own must pass.
+"""
+
+from __future__ import annotations
+
+from sealring.testing.clients import as_anonymous, as_user
+from sealring.testing.clock import FrozenClock
+from sealring.testing.in_memory import InMemorySealring
+from sealring.testing.principals import principal
+from sealring.testing.tokens import access_token
+
+__all__ = ["FrozenClock", "InMemorySealring", "access_token", "as_anonymous", "as_user", "principal"]
