@@ -342,7 +342,13 @@ class Sealring:
             service=self._service(accounts=accounts),
             authenticator=self._wsgi_authenticator(),
             runner=self._runner,
-            routes=Routes(endpoints_of(accounts=accounts, oauth=oauth)),
+            routes=Routes(
+                (
+                    *endpoints_of(accounts=accounts, oauth=oauth),
+                    *HEALTH,
+                    *(METRICS if self.metrics is not None else ()),
+                )
+            ),
         )
 
     def _wsgi_app(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import wraps
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
@@ -9,6 +10,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import include, path
 from django.utils.decorators import method_decorator
 from django.views import View
+from django.views.decorators.csrf import csrf_protect
 from ninja import NinjaAPI
 from rest_framework.decorators import api_view, authentication_classes, permission_classes
 from rest_framework.permissions import IsAdminUser, IsAuthenticated
@@ -16,6 +18,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from sealring import ConfigurationError, Throttled
 from sealring.frameworks.django import require
 from sealring.frameworks.django.ninja import SealringAuth
 from sealring.frameworks.django.rest_framework import HasScope, SealringAuthentication
@@ -85,6 +88,32 @@ def optional(request: HttpRequest) -> HttpResponse:
     return who(request)
 
 
+@require("orders:read")
+@csrf_protect
+def twice_protected(request: HttpRequest) -> HttpResponse:
+    return who(request)
+
+
+def in_a_hurry(view: Any) -> Any:
+    """A decorator that answers itself, as a cache does."""
+
+    @wraps(view)
+    def answers(_: HttpRequest) -> HttpResponse:
+        return HttpResponse("acted")
+
+    return answers
+
+
+@in_a_hurry
+@require("orders:read")
+def hurried(request: HttpRequest) -> HttpResponse:
+    return who(request)
+
+
+def raises(request: HttpRequest) -> HttpResponse:
+    raise {"throttled": Throttled(5), "unfit": ConfigurationError("unfit"), "other": KeyError("x")}[request.GET["what"]]
+
+
 def everybody(request: HttpRequest) -> HttpResponse:
     return who(request)
 
@@ -137,6 +166,7 @@ async def ninja_orders_async(request: Any) -> dict[str, str]:
 
 
 urlpatterns = [
+    path("", include("sealring.frameworks.django.health_urls")),
     path("auth/", include("sealring.frameworks.django.urls")),
     path("function", function),
     path("coroutine", coroutine),
@@ -146,6 +176,9 @@ urlpatterns = [
     path("methods", Methods.as_view()),
     path("methods-async", MethodsAsync.as_view()),
     path("optional", optional),
+    path("twice-protected", twice_protected),
+    path("hurried", hurried),
+    path("raises", raises),
     path("open", everybody),
     path("row", row),
     path("row-async", row_async),

@@ -30,8 +30,8 @@ from tests.serving import PASSWORD, SECRET, bearer, fresh_name, register
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 
 PAIRS = [
-    *((server, host) for server in WSGI_SERVERS for host in ("Flask", "raw WSGI")),
-    *((server, host) for server in ASGI_SERVERS for host in ("FastAPI router", "Starlette mount")),
+    *((server, host) for server in WSGI_SERVERS for host in ("Flask", "Django WSGI", "raw WSGI")),
+    *((server, host) for server in ASGI_SERVERS for host in ("FastAPI router", "Starlette mount", "Django ASGI")),
 ]
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.core.checks import Warning as CheckWarning
-from django.urls import NoReverseMatch, reverse
+from django.urls import NoReverseMatch, get_script_prefix, reverse
 from django.utils.module_loading import import_string
 
 from sealring.errors import ConfigurationError
@@ -28,9 +28,11 @@ from sealring.frameworks.django.configuration import (
 from sealring.frameworks.django.middleware import SealringMiddleware
 from sealring.settings import PREFIX
 
-__all__ = ["check_middleware", "check_setting", "check_urls"]
+__all__ = ["check_middleware", "check_rest_framework", "check_setting", "check_urls"]
 
 OURS = "sealring.frameworks.django.SealringMiddleware"
+REST = "sealring.frameworks.django.rest_framework.SealringAuthentication"
+SESSION = "rest_framework.authentication.SessionAuthentication"
 AUTHENTICATION = "django.contrib.auth.middleware.AuthenticationMiddleware"
 
 
@@ -112,6 +114,22 @@ def _is_ours(name: str) -> bool:
     return isinstance(found, type) and issubclass(found, SealringMiddleware)
 
 
+@register(Tags.security)
+def check_rest_framework(**_: Any) -> list[CheckMessage]:
+    """E009: the order of the REST framework's authentication classes."""
+    given: Any = getattr(settings, "REST_FRAMEWORK", None) or {}
+    order = [name for name in given.get("DEFAULT_AUTHENTICATION_CLASSES", ()) if isinstance(name, str)]
+    if REST not in order or SESSION not in order[: order.index(REST)]:
+        return []
+    return [
+        Error(
+            f"{SESSION} stands before {REST}, and would ask Django's CSRF token of users that we know",
+            hint=f"put {REST} first",
+            id="sealring.E009",
+        )
+    ]
+
+
 @register(Tags.urls)
 def check_urls(**_: Any) -> list[CheckMessage]:
     """E008: where the auth routes hang, and where the settings say so."""
@@ -122,7 +140,7 @@ def check_urls(**_: Any) -> list[CheckMessage]:
         said = configuration().auth.settings.auth_path
     except (NoReverseMatch, ConfigurationError):  # no routes of ours here, or another check says what is wrong
         return []
-    script = (settings.FORCE_SCRIPT_NAME or "").rstrip("/")
+    script = get_script_prefix().rstrip("/")
     if hangs == (script + said if said != "/" else script or "/"):
         return []
     return [

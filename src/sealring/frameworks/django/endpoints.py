@@ -113,13 +113,16 @@ def _body(admitted: Admitted, request: HttpRequest) -> bytes:
     if admitted.endpoint.reads is None:
         return b""
     environ = getattr(request, "environ", None)
-    if environ is not None and not request._read_started:  # type: ignore[attr-defined] # noqa: SLF001 - nobody has read
+    is_read = request._read_started  # type: ignore[attr-defined] # noqa: SLF001 - Django's own word for it
+    if environ is not None and not is_read:
         return read_input(environ, admitted.head)
     check_framing(admitted.head.headers)
     try:
-        body: bytes = request.body if hasattr(request, "_body") else request.read(MAX_BODY_BYTES + 1)
-    except (RawPostDataException, UnreadablePostError):
-        raise MalformedBody("a middleware of the application has read the body, or the client disconnected") from None
+        body: bytes = request.body if is_read else request.read(MAX_BODY_BYTES + 1)
+    except RawPostDataException:
+        raise MalformedBody("a middleware of the application has read the body and kept nothing of it") from None
+    except UnreadablePostError:
+        raise MalformedBody("the client disconnected") from None
     if len(body) > MAX_BODY_BYTES:
         raise BodyTooLarge("more bytes than a body may have")
     return body

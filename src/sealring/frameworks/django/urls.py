@@ -9,15 +9,17 @@ Keep `AUTH_PATH` of the setting `SEALRING` equal to it: a system check compares.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from django.urls import URLPattern, re_path
 
 from sealring.errors import ConfigurationError
 from sealring.frameworks.django.configuration import ServedParts, read_setting, served_parts
 from sealring.frameworks.django.endpoints import endpoint_view
+from sealring.http.endpoint import Endpoint
 from sealring.http.routes import endpoints_of
 
-__all__ = ["app_name", "urlpatterns"]
+__all__ = ["app_name", "patterns_of", "urlpatterns"]
 
 app_name = "sealring"
 
@@ -48,7 +50,12 @@ def _parts() -> ServedParts:
         return {"accounts": True, "oauth": None}
 
 
-urlpatterns: list[URLPattern] = [
-    re_path(_pattern(path), endpoint_view(path), name=_name(path))
-    for path in dict.fromkeys(endpoint.path for endpoint in endpoints_of(**_parts()))
-]
+def patterns_of(endpoints: Iterable[Endpoint]) -> list[URLPattern]:
+    """One pattern for each path of the table, whatever its methods."""
+    return [
+        re_path(_pattern(path), endpoint_view(path), name=_name(path))
+        for path in dict.fromkeys(endpoint.path for endpoint in endpoints)
+    ]
+
+
+urlpatterns = patterns_of(endpoints_of(**_parts()))
