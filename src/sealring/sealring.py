@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Self, Unpack
 
 from msgspec import to_builtins
@@ -59,12 +60,14 @@ if TYPE_CHECKING:
     from fastapi import APIRouter
     from flask import Flask
     from prometheus_client import CollectorRegistry
+    from quart import Quart
     from starlette.requests import Request
     from starlette.responses import Response
     from starlette.websockets import WebSocket
 
     from sealring.frameworks.asgi import AuthApp
     from sealring.frameworks.django.host import DjangoHost
+    from sealring.frameworks.starlette import Backend
     from sealring.frameworks.wsgi import AuthApp as WsgiAuthApp
     from sealring.frameworks.wsgi import SessionMiddleware as WsgiSessionMiddleware
     from sealring.frameworks.wsgi import WsgiApp, WsgiAuthenticator
@@ -251,6 +254,18 @@ class Sealring:
         """
         return SessionMiddleware(app, authenticator=self.authenticator, protect=protect, invalid_status=invalid_status)
 
+    @property
+    def backend(self) -> Backend:
+        """For Starlette's own middleware: `Middleware(AuthenticationMiddleware, backend=auth.backend)`.
+
+        `@requires`, `request.user` and `request.auth.scopes` then work unchanged. `exception_handlers={403:
+        auth.problem_response}` answers what `@requires` refuses as our routes do: 401 with a challenge for who is not
+        logged in.
+        """
+        from sealring.frameworks.starlette import Backend  # noqa: PLC0415 - as `_router`
+
+        return Backend(self.authenticator)
+
     def router(self, *, accounts: bool = True, oauth: bool | None = None) -> APIRouter:
         """The auth routes, under the setting `auth_path`: `app.include_router(auth.router())`.
 
@@ -273,14 +288,34 @@ class Sealring:
         """`/metrics`, for FastAPI: Prometheus text of the registry that was given as `metrics=`; 404 without one."""
         return self._router(METRICS)
 
-    def asgi(self, *, accounts: bool = True, oauth: bool | None = None) -> AuthApp:
+    def asgi(self, app: App | None = None, *, accounts: bool = True, oauth: bool | None = None) -> AuthApp:
         """The auth routes as an ASGI application, for any framework that mounts one: `app.mount("/auth", auth.asgi())`.
 
-        The setting `auth_path` does not count here: they are where they are mounted. The parts are those of `router`.
+        Mounted, they are where the mount is, and the setting `auth_path` does not count. The parts are those of
+        `router`.
+
+        Args:
+            app: an application to stand in front of, where a framework mounts none: it gets all paths that are not
+                ours below `auth_path`. Its lifespan runs inside of ours, so the store is open before it starts.
+            accounts: see `router`.
+            oauth: see `router`.
         """
         from sealring.frameworks.asgi import AuthApp  # noqa: PLC0415 - as `_router`
 
-        return AuthApp(self._service(accounts=accounts), endpoints_of(accounts=accounts, oauth=oauth))
+        return AuthApp(
+            self._service(accounts=accounts),
+            endpoints_of(accounts=accounts, oauth=oauth),
+            prefix="" if app is None else self.settings.auth_path.rstrip("/"),
+            otherwise=app,
+            lifespan=self.lifespan,
+        )
+
+    def asgi_health(self, app: App) -> AuthApp:
+        """`/healthz`, `/readyz` and, with `metrics=`, `/metrics`, in front of an ASGI application."""
+        from sealring.frameworks.asgi import AuthApp  # noqa: PLC0415 - as `_router`
+
+        rows = (*HEALTH, *(METRICS if self.metrics is not None else ()))
+        return AuthApp(self._service(), rows, otherwise=app)
 
     def wsgi(self, *, accounts: bool = True, oauth: bool | None = None) -> WsgiAuthApp:
         """The auth routes as a WSGI application, for a server or a framework that mounts one (by `SCRIPT_NAME`).
@@ -308,26 +343,38 @@ class Sealring:
 
     def init_app(
         self,
-        app: Flask,
+        app: Flask | Quart,
         *,
         accounts: bool = True,
         oauth: bool | None = None,
         protect: Protect = (),
         invalid_status: Literal[401, 403] = 401,
     ) -> None:
-        """Give a Flask application the auth routes (below `auth_path`), and refusals as problem details.
+        """Give a Flask or Quart application the auth routes (below `auth_path`), and refusals as problem details.
 
-        Views then use `require` and `current_principal` of `sealring.frameworks.flask`. The parts are those of
-        `router`, `protect` and `invalid_status` as in `middleware`.
+        Views then use `require` and `current_principal` of `sealring.frameworks.flask` or `.quart`. The parts are those
+        of `router`, `protect` and `invalid_status` as in `middleware`. Quart opens and closes it with the application.
 
         Raises:
             ConfigurationError: it has a Sealring already, or this process has no threads (gevent).
         """
+        host: Any = app
+        if hasattr(app, "asgi_app"):
+            from sealring.frameworks.quart import install as install_in_quart  # noqa: PLC0415 - as `_router`
+
+            install_in_quart(
+                host,
+                self.authenticator,
+                partial(self.asgi, accounts=accounts, oauth=oauth),
+                protect=protect,
+                invalid_status=invalid_status,
+            )
+            return
         from sealring.frameworks.flask import install  # noqa: PLC0415 - as `_router`
 
         prefix, rows = self.settings.auth_path.rstrip("/"), endpoints_of(accounts=accounts, oauth=oauth)
         install(
-            app,
+            host,
             self._wsgi_authenticator(),
             lambda inner: self._wsgi_app(rows, prefix, inner, accounts=accounts),
             protect=protect,
@@ -596,7 +643,8 @@ class Sealring:
         serve them from there on: refresh, logout, the list of sessions.
 
         Args:
-            response: of Starlette, FastAPI, Django, Flask or Quart; it gets cookies and `Cache-Control: no-store`.
+            response: of Starlette, FastAPI, Litestar, Django, Flask or Quart; it gets cookies and `Cache-Control:
+                no-store`.
             issued: what `start_session`, `refresh_session`, `log_in` or `register` gave.
             request: the request that asks: where the browser sees this application (`root_path`).
             auth_path: where the browser sees the auth routes, such as "/shop/auth"; left out, at the setting

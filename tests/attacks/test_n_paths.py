@@ -206,7 +206,7 @@ def by_hypercorn(app: App) -> Iterator[int]:
         config.bind = [f"fd://{os.dup(listener.fileno())}"]  # hypercorn closes it
         loop = asyncio.new_event_loop()
         end = asyncio.Event()
-        serving = hypercorn.asyncio.serve(app, config, shutdown_trigger=end.wait)  # type: ignore[arg-type]
+        serving = hypercorn.asyncio.serve(app, config, shutdown_trigger=end.wait)
         thread = threading.Thread(target=loop.run_until_complete, args=(serving,), daemon=True)
         thread.start()
         try:

@@ -11,10 +11,15 @@ from django.core.handlers.asgi import ASGIHandler
 from django.core.handlers.wsgi import WSGIHandler
 from fastapi import FastAPI
 from flask import Flask
+from litestar import Litestar
+from quart import Quart
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.authentication import AuthenticationMiddleware
 from starlette.routing import Mount
 
 from sealring import Sealring
+from sealring.frameworks.litestar import SealringPlugin
 from tests.django_project.settings import use as use_in_django
 
 
@@ -31,6 +36,37 @@ def raw_asgi(auth: Sealring) -> Any:
 
 def starlette_mount(auth: Sealring) -> Any:
     return Starlette(routes=[Mount("/auth", auth.asgi())])
+
+
+def in_front_of_asgi(auth: Sealring) -> Any:
+    async def app(scope: Any, receive: Any, send: Any) -> None:  # noqa: ARG001 - the interface
+        assert scope["type"] == "http"
+        headers = [(b"content-type", b"text/plain"), (b"content-length", b"0")]
+        await send({"type": "http.response.start", "status": 404, "headers": headers})
+        await send({"type": "http.response.body", "body": b""})
+
+    return auth.middleware(auth.asgi(app))
+
+
+def starlette_backend(auth: Sealring) -> Any:
+    return Starlette(
+        routes=[Mount("/auth", auth.asgi())],
+        middleware=[Middleware(AuthenticationMiddleware, backend=auth.backend)],
+    )
+
+
+def litestar_plugin(auth: Sealring) -> Any:
+    return Litestar(plugins=[SealringPlugin(auth)])
+
+
+def litestar_inside_starlette(auth: Sealring) -> Any:
+    return Starlette(routes=[Mount("/", litestar_plugin(auth))])
+
+
+def quart_app(auth: Sealring) -> Any:
+    app = Quart(__name__)
+    auth.init_app(app)
+    return app
 
 
 def fastapi_router(auth: Sealring) -> Any:
@@ -105,10 +141,15 @@ def django_asgi(auth: Sealring) -> Any:
 
 HOSTS: dict[str, Callable[[Sealring], Any]] = {
     "raw ASGI": raw_asgi,
+    "in front of ASGI": in_front_of_asgi,
     "Starlette mount": starlette_mount,
+    "Starlette backend": starlette_backend,
     "FastAPI router": fastapi_router,
     "FastAPI mount": fastapi_mount,
     "FastAPI inside Starlette": fastapi_inside_starlette,
+    "Litestar": litestar_plugin,
+    "Litestar inside Starlette": litestar_inside_starlette,
+    "Quart": quart_app,
     "raw WSGI": raw_wsgi,
     "WSGI middleware": wsgi_behind_the_middleware,
     "Flask": flask_app,

@@ -2,19 +2,27 @@
 
 # no postponed annotations: FastAPI cannot look up the local models in a string
 
+import json
 from collections.abc import AsyncIterator, Callable
 from http.cookies import SimpleCookie
 from typing import Any
 
 import httpx2
 import pytest
+import quart
 from fastapi import FastAPI, Request, Response
+from litestar import Litestar, post, route
+from litestar import Request as LitestarRequest
+from litestar import Response as LitestarResponse
+from litestar.params import FromPath
+from quart import Quart
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.routing import Mount, Route
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from sealring import Revoked, Sealring, SealringError, TokenTooLong
+from sealring.frameworks.litestar import SealringPlugin
 from tests.serving import PASSWORD, bearer, cheap_sealring, cookie_line, problem
 
 pytestmark = pytest.mark.anyio
@@ -80,6 +88,43 @@ def starlette_app(auth: Sealring) -> Any:
     )
 
 
+def litestar_app(auth: Sealring) -> Any:
+    @route("/enter/{subject:str}", http_method=["GET", "POST"], status_code=200)
+    async def enter(subject: FromPath[str], request: LitestarRequest[Any, Any, Any]) -> LitestarResponse[Any]:
+        issued = await auth.start_session(subject, request=request, delivery="cookie")
+        response: LitestarResponse[Any] = LitestarResponse(None)
+        response.content = auth.deliver(response, issued, request=request)
+        return response
+
+    @post("/leave", status_code=200)
+    async def leave(request: LitestarRequest[Any, Any, Any]) -> LitestarResponse[Any]:
+        response: LitestarResponse[Any] = LitestarResponse(None)
+        auth.clear(response, request=request)
+        return response
+
+    return Litestar([enter, leave], plugins=[SealringPlugin(auth, accounts=False)], logging_config=None)
+
+
+def quart_app(auth: Sealring) -> Any:
+    app = Quart(__name__)
+    auth.init_app(app, accounts=False)
+
+    async def enter(subject: str) -> Any:
+        issued = await auth.start_session(subject, request=quart.request, delivery="cookie")
+        response: Any = await quart.make_response({})
+        response.set_data(json.dumps(auth.deliver(response, issued, request=quart.request)))
+        return response
+
+    async def leave() -> Any:
+        response: Any = await quart.make_response({})
+        auth.clear(response, request=quart.request)
+        return response
+
+    app.add_url_rule("/enter/<subject>", "enter", enter, methods=["GET", "POST"])
+    app.add_url_rule("/leave", "leave", leave, methods=["POST"])
+    return app
+
+
 def mounted_app(auth: Sealring) -> Any:
     return Starlette(routes=[Mount("/shop", fastapi_app(auth))])
 
@@ -89,9 +134,19 @@ def client_of(app: Any) -> httpx2.AsyncClient:
 
 
 Make = Callable[[Sealring], Any]
+HOSTS = [fastapi_app, starlette_app, litestar_app, quart_app]
 
 
-@pytest.mark.parametrize(("make", "root"), [(fastapi_app, ""), (starlette_app, ""), (mounted_app, "/shop")])
+@pytest.mark.parametrize(
+    ("make", "root"),
+    [
+        (fastapi_app, ""),
+        (starlette_app, ""),
+        (litestar_app, ""),
+        (quart_app, ""),
+        (mounted_app, "/shop"),
+    ],
+)
 async def test_a_login_of_ones_own_gives_a_browser_what_our_login_gives(auth: Sealring, make: Make, root: str) -> None:
     async with client_of(make(auth)) as client:
         entered = await client.post(f"{root}/enter/42")
@@ -102,7 +157,7 @@ async def test_a_login_of_ones_own_gives_a_browser_what_our_login_gives(auth: Se
         assert set(body) == {"expires_in", "refresh_expires_in", "csrf_token", "refresh_path", "scope"}
         assert body["refresh_path"] == f"{root}/auth"
         for line in entered.headers.get_list("set-cookie"):
-            assert "HttpOnly; SameSite=Lax" in line
+            assert {"httponly", "samesite=lax"} <= set(line.lower().split("; "))
         me = (await client.get(f"{root}/auth/me")).json()
         assert (me["id"], me["username"], me["email"]) == ("42", None, None)
         csrf = {"X-CSRF-Token": body["csrf_token"]}
@@ -113,7 +168,7 @@ async def test_a_login_of_ones_own_gives_a_browser_what_our_login_gives(auth: Se
         assert (await client.get(f"{root}/auth/me")).status_code == 401
 
 
-@pytest.mark.parametrize("make", [fastapi_app, starlette_app])
+@pytest.mark.parametrize("make", HOSTS)
 async def test_clear_forgets_every_cookie_of_the_session(auth: Sealring, make: Make) -> None:
     async with client_of(make(auth)) as client:
         await client.post("/enter/42")
@@ -141,7 +196,7 @@ async def test_an_account_of_ours_brings_its_device_and_its_user(auth: Sealring)
         assert entered.json()["user"]["username"] == "ada"
 
 
-@pytest.mark.parametrize("make", [fastapi_app, starlette_app])
+@pytest.mark.parametrize("make", HOSTS)
 async def test_c1_the_session_that_the_browser_held_ends(auth: Sealring, make: Make) -> None:
     async with client_of(make(auth)) as client:
         await client.post("/enter/mallory")
@@ -153,7 +208,7 @@ async def test_c1_the_session_that_the_browser_held_ends(auth: Sealring, make: M
         assert await auth.list_sessions("mallory") == []
 
 
-@pytest.mark.parametrize("make", [fastapi_app, starlette_app])
+@pytest.mark.parametrize("make", HOSTS)
 async def test_c2_another_sites_page_starts_no_session(auth: Sealring, make: Make) -> None:
     async with client_of(make(auth)) as client:
         for headers in ({"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://evil.example"}):
@@ -196,7 +251,7 @@ async def test_the_path_of_the_auth_routes_may_be_given(auth: Sealring) -> None:
         auth.deliver(Response(), issued, auth_path="/a;b")
 
 
-async def test_werkzeug_and_django_shapes_get_the_same_cookies(auth: Sealring) -> None:
+async def test_the_shapes_of_other_responses_get_the_same_cookies(auth: Sealring) -> None:
     class DjangoShape:
         """What Django's HttpResponse has: headers by name, and cookies apart."""
 
@@ -207,7 +262,8 @@ async def test_werkzeug_and_django_shapes_get_the_same_cookies(auth: Sealring) -
     request = Request({"type": "http", "method": "POST", "headers": [], "path": "/", "client": None})
     issued = await auth.start_session("42", request=request, delivery="cookie")
     asgi, flask, django = Response(), WerkzeugResponse(), DjangoShape()
-    for response in (asgi, flask, django):
+    litestar: LitestarResponse[None] = LitestarResponse(None)
+    for response in (asgi, flask, django, litestar):
         auth.deliver(response, issued)
     lines = sorted(asgi.headers.getlist("set-cookie"))
     assert len(lines) == 3
@@ -215,6 +271,10 @@ async def test_werkzeug_and_django_shapes_get_the_same_cookies(auth: Sealring) -
     assert sorted(sorted(morsel.OutputString().split("; ")) for morsel in django.cookies.values()) == sorted(
         sorted(line.split("; ")) for line in lines
     )
+    assert sorted(sorted(one.to_header(header="").lower().split("; ")) for one in litestar.cookies) == sorted(
+        sorted(line.lower().split("; ")) for line in lines
+    )
+    assert litestar.headers["cache-control"] == "no-store"
     assert flask.headers["Cache-Control"] == django.headers["cache-control"] == "no-store"
 
 
@@ -225,7 +285,7 @@ async def test_the_csrf_token_for_a_page_of_ones_own_is_that_of_the_session(auth
         assert auth.csrf_token(principal) == entered["csrf_token"]
 
 
-@pytest.mark.parametrize("make", [fastapi_app, starlette_app])
+@pytest.mark.parametrize("make", HOSTS)
 async def test_without_accounts_there_is_no_way_to_join_or_to_log_in_by_our_routes(auth: Sealring, make: Make) -> None:
     async with client_of(make(auth)) as client:
         ada = {"username": "ada", "password": PASSWORD}

@@ -364,7 +364,7 @@ def test_blueprints_class_views_and_hooks_may_require(auth: Sealring) -> None:
 
 
 def test_a_decorator_that_cannot_work_is_refused_where_it_stands() -> None:
-    with pytest.raises(TypeError, match=r"@require\(\) or"):
+    with pytest.raises(TypeError, match=r"require\(\) or"):
         require(lambda: "view")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="scope token"):
         require("orders read")

@@ -1,19 +1,22 @@
-"""The auth routes as a raw ASGI application: to be mounted in any framework. No framework is imported.
+"""The auth routes as a raw ASGI application: mounted in any framework, or in front of it. No framework is imported.
 
     app.mount("/auth", auth.asgi())
+    app = auth.middleware(auth.asgi(app))
 
 Whatever stands before the routes is `root_path`, or was taken off the path already: frameworks differ, and some add a
 slash at the end. The lifespan of a mounted application never runs: the outermost one needs `lifespan=auth.lifespan`, or
-the first request opens the store.
+the first request opens the store. In front of an application, the routes serve its lifespan and ours.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import partial
 
 from sealring.errors import NotFound
-from sealring.http.asgi_types import Receive, Scope, Send
+from sealring.frameworks.lifespan import Lifespan
+from sealring.http.asgi_types import App, Receive, Scope, Send
 from sealring.http.body import read_body
 from sealring.http.endpoint import Endpoint, Head, Response, Routes
 from sealring.http.limits import HeadLimits
@@ -27,11 +30,35 @@ __all__ = ["AuthApp", "HeadLimits", "SessionMiddleware"]
 
 
 class AuthApp:
-    """Serves a table of endpoints, found by their path below where this application is mounted."""
+    """Serves a table of endpoints, found by their path below where this application is mounted.
 
-    def __init__(self, service: AuthService, endpoints: Iterable[Endpoint]) -> None:
+    Args:
+        service: what the endpoints stand on.
+        endpoints: the table.
+        prefix: a path of theirs below the mount.
+        otherwise: serves paths that no endpoint has, WebSockets and the lifespan; else they are refused.
+        lifespan: opens what the endpoints stand on, around the lifespan of `otherwise`.
+    """
+
+    def __init__(
+        self,
+        service: AuthService,
+        endpoints: Iterable[Endpoint],
+        *,
+        prefix: str = "",
+        otherwise: App | None = None,
+        lifespan: Callable[[], AbstractAsyncContextManager[None]] = nullcontext,
+    ) -> None:
         self._service = service
         self._routes = Routes(endpoints)
+        self._prefix = prefix
+        self._otherwise = otherwise
+        self._lifespan = None if otherwise is None else Lifespan(otherwise, lifespan)
+
+    @property
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """The table."""
+        return self._routes.endpoints
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection (ASGI 3.0).
@@ -40,16 +67,30 @@ class AuthApp:
             TypeError: asked for a lifespan, which is the outermost application's.
         """
         if scope["type"] == "lifespan":
-            raise TypeError("the outermost application needs lifespan=auth.lifespan; this one is to be mounted")
+            if self._lifespan is None:
+                raise TypeError("the outermost application needs lifespan=auth.lifespan; this one is to be mounted")
+            await self._lifespan(scope, receive, send)
+            return
         if scope["type"] == "websocket":
+            if self._otherwise is not None:
+                await self._otherwise(scope, receive, send)
+                return
             await send({"type": "websocket.close", "code": POLICY_VIOLATION})
             return
         try:
-            endpoint, parameters = self._routes.find(scope["method"], local_path(scope))
+            endpoint, parameters = self._routes.find(scope["method"], self._below_prefix(local_path(scope)))
         except (NotFound, MethodNotAllowed) as error:
+            if self._otherwise is not None and isinstance(error, NotFound):
+                await self._otherwise(scope, receive, send)
+                return
             await send_response(refuse_unserved(self._service, Head(scope), error), scope, send)
             return
         await send_response(await serve_asgi(self._service, endpoint, parameters, scope, receive), scope, send)
+
+    def _below_prefix(self, path: str) -> str:
+        if not path.startswith(self._prefix + "/"):
+            raise NotFound("no such route")
+        return path[len(self._prefix) :]
 
 
 async def serve_asgi(

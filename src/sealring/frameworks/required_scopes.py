@@ -16,6 +16,6 @@ def check_scopes(scopes: tuple[str, ...]) -> None:
     """
     for scope in scopes:
         if not isinstance(scope, str):
-            raise TypeError('require takes scopes as text: @require() or @require("orders:read")')
+            raise TypeError('require takes scopes as text: require() or require("orders:read")')
         if not is_scope(scope):
             raise ValueError(f"{scope!r} is not a scope token of RFC 6749 §3.3")

@@ -6,6 +6,7 @@ Each shape is one function here. Cookies are fields that are appended: a respons
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable
+from functools import partial
 from http.cookies import BaseCookie, Morsel, SimpleCookie
 from typing import Any
 
@@ -49,34 +50,51 @@ class _SetCookie(Morsel[str]):
 
 
 def _writer(response: Any) -> Callable[[bytes, bytes], None]:
-    if isinstance(getattr(response, "raw_headers", None), list):  # Starlette, FastAPI
-
-        def write_raw(name: bytes, value: bytes) -> None:
-            if name != SET_COOKIE:
-                response.raw_headers[:] = [field for field in response.raw_headers if field[0] != name]
-            response.raw_headers.append((name, value))
-
-        return write_raw
     headers = getattr(response, "headers", None)
-    if isinstance(getattr(response, "cookies", None), BaseCookie):  # Django, whose headers hold one value by name
-
-        def write_morsel(name: bytes, value: bytes) -> None:
-            if name == SET_COOKIE:
-                cookie = _SetCookie(value.decode("latin-1"))
-                response.cookies[cookie.key] = cookie
-            else:
-                response.headers[name.decode("ascii")] = value.decode("latin-1")
-
-        return write_morsel
-    if callable(getattr(headers, "add", None)):  # Werkzeug: Flask, Quart
-
-        def write_added(name: bytes, value: bytes) -> None:
-            if name == SET_COOKIE:
-                response.headers.add(name.decode("ascii"), value.decode("latin-1"))
-            else:
-                response.headers[name.decode("ascii")] = value.decode("latin-1")
-
-        return write_added
+    if isinstance(getattr(response, "raw_headers", None), list):
+        return partial(_write_raw, response)
+    if isinstance(getattr(response, "cookies", None), BaseCookie):
+        return partial(_write_by_name, response, partial(_set_in_django, response))
+    if callable(getattr(headers, "add", None)):
+        return partial(_write_by_name, response, partial(response.headers.add, "set-cookie"))
+    if isinstance(headers, dict) and callable(getattr(response, "set_cookie", None)):
+        return partial(_write_by_name, response, partial(_set_in_litestar, response))
     raise TypeError(
-        f"response must be one of Starlette, FastAPI, Django, Flask or Quart, not {type(response).__name__}"
+        f"response must be one of Starlette, FastAPI, Litestar, Django, Flask or Quart, not {type(response).__name__}"
+    )
+
+
+def _write_raw(response: Any, name: bytes, value: bytes) -> None:
+    """Starlette, FastAPI."""
+    if name != SET_COOKIE:
+        response.raw_headers[:] = [field for field in response.raw_headers if field[0] != name]
+    response.raw_headers.append((name, value))
+
+
+def _write_by_name(response: Any, set_cookie: Callable[[str], object], name: bytes, value: bytes) -> None:
+    """Fields by name, and cookies apart: Django, Litestar, and Werkzeug's responses (Flask, Quart)."""
+    if name == SET_COOKIE:
+        set_cookie(value.decode("latin-1"))
+    else:
+        response.headers[name.decode("ascii")] = value.decode("latin-1")
+
+
+def _set_in_django(response: Any, line: str) -> None:
+    cookie = _SetCookie(line)
+    response.cookies[cookie.key] = cookie
+
+
+def _set_in_litestar(response: Any, line: str) -> None:
+    """As keywords: it writes the line by itself."""
+    pair, *attributes = line.split("; ")
+    key, _, value = pair.partition("=")
+    given = {name.lower(): said for name, _, said in (one.partition("=") for one in attributes)}
+    response.set_cookie(
+        key=key,
+        value=value,
+        path=given["path"],
+        max_age=int(given["max-age"]),
+        secure="secure" in given,
+        httponly="httponly" in given,
+        samesite=given["samesite"].lower(),
     )

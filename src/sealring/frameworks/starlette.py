@@ -1,19 +1,59 @@
-"""Starlette, and what is built on it: refusals as responses, for routes of one's own."""
+"""Starlette, and what is built on it: the authentication backend, and refusals as responses for routes of one's own.
+
+    app = Starlette(routes=[Mount("/auth", auth.asgi()), …], lifespan=auth.lifespan,
+                    middleware=[Middleware(AuthenticationMiddleware, backend=auth.backend)])
+
+`@requires("orders:read")`, `request.user` and `request.auth.scopes` are Starlette's own, unchanged.
+"""
 
 from __future__ import annotations
 
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+try:
+    import starlette  # noqa: F401 - asked for first, so that the answer says what to install
+except ModuleNotFoundError as missing:
+    raise ModuleNotFoundError(
+        f"{__name__} needs the package {missing.name}: pip install starlette", name=missing.name
+    ) from missing
+from starlette.authentication import AuthenticationBackend
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import Response
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import PlainTextResponse, Response
 from starlette.types import Scope
 from starlette.websockets import WebSocket, WebSocketState
 
 from sealring.errors import NotFound, SealringError
+from sealring.http.authenticate import AuthResult, RequestAuthenticator
 from sealring.http.close_codes import close_code
+from sealring.http.middleware import ANONYMOUS
 from sealring.http.problems import OnRefusal, answer, must_close, report
-from sealring.http.request_errors import MethodNotAllowed
+from sealring.http.request_errors import InsufficientScope, MethodNotAllowed, MissingCredential
 
-__all__ = ["ReportedRefusal", "answer_no_route", "answer_refusal", "problem_response"]
+if TYPE_CHECKING:
+    from starlette.authentication import AuthCredentials, BaseUser
+
+__all__ = ["Backend", "ReportedRefusal", "answer_no_route", "answer_refusal", "problem_response"]
+
+_OF_REQUIRES = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
+
+
+class Backend(AuthenticationBackend):
+    """Tells Starlette's `AuthenticationMiddleware` who sent a request: `backend=auth.backend`.
+
+    A credential that is bad makes an anonymous user, as none does: a revoked cookie must not keep its browser from
+    logging in. `request.auth.refusal` says what was wrong with it.
+    """
+
+    def __init__(self, authenticator: RequestAuthenticator) -> None:
+        self._authenticator = authenticator
+
+    async def authenticate(self, conn: HTTPConnection) -> tuple[AuthCredentials, BaseUser]:
+        """Called by Starlette. Both have the attributes that `requires` and applications read."""
+        result: Any = await self._authenticator.authenticate_when_open(conn.scope)
+        user: Any = ANONYMOUS if result.principal is None else result.principal
+        return result, user
 
 
 class ReportedRefusal(SealringError):
@@ -35,13 +75,19 @@ def problem_response(error: SealringError, scope: Scope | None = None) -> Respon
 async def answer_refusal(request: Request | WebSocket, error: Exception, refused: OnRefusal | None = None) -> Response:
     """Answer a route of one's own with the refusal that it raised: `add_exception_handler(SealringError, …)`.
 
-    For a service that only verifies; where there is a `Sealring`, its `problem_response` does this and counts.
+    For a service that only verifies; where there is a `Sealring`, its `problem_response` does this and counts. For 401
+    and 403 too, it answers what `@requires` refused: who is not logged in gets the challenge that RFC 6750 asks for.
     """
-    if not isinstance(error, SealringError) or isinstance(error, ValueError):
-        raise error
     if isinstance(error, ReportedRefusal):
         error = error.error
     else:
+        if isinstance(error, HTTPException):
+            refusal = _refused_by_requires(request, error)
+            if refusal is None:
+                return PlainTextResponse(error.detail, error.status_code, error.headers)
+            error = refusal
+        if not isinstance(error, SealringError) or isinstance(error, ValueError):
+            raise error
         report(error, where=request.scope["path"], refused=refused)
     if isinstance(request, WebSocket) and not _can_deny(request):
         if WebSocketState.DISCONNECTED not in {request.application_state, request.client_state}:
@@ -59,6 +105,17 @@ async def answer_no_route(request: Request, error: Exception) -> Response:
     allowed = (error.headers or {}).get("Allow") if isinstance(error, HTTPException) else None
     refusal = NotFound("no such route") if allowed is None else MethodNotAllowed(tuple(allowed.split(", ")))
     return problem_response(refusal, request.scope)
+
+
+def _refused_by_requires(request: Request | WebSocket, error: HTTPException) -> SealringError | None:
+    """Why `@requires` refused; None where the application refused for a reason of its own, and says which."""
+    result = request.scope.get("auth")
+    ours = error.status_code in _OF_REQUIRES and error.detail == HTTPStatus(error.status_code).phrase
+    if not ours or not isinstance(result, AuthResult):
+        return None
+    if result.principal is not None:
+        return InsufficientScope(())  # of which scopes, Starlette does not say
+    return result.refusal or MissingCredential("no credential was sent")
 
 
 def _can_deny(websocket: WebSocket) -> bool:

@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from sealring.authentication.client_info import ClientInfo
-from sealring.http.asgi_types import Scope
 from sealring.http.client_address import TrustedProxy, client_address
 from sealring.http.cookies import read_cookie
 from sealring.http.environ import is_environ, scope_of_environ
@@ -30,7 +29,7 @@ class HasScope(Protocol):
     """A request object of an ASGI framework."""
 
     @property
-    def scope(self) -> Scope:
+    def scope(self) -> Mapping[str, Any]:
         """The connection's ASGI scope."""
 
 

@@ -262,9 +262,9 @@ def _challenge(error: SealringError, row: Row) -> str:
     parts = [f'Bearer realm="{REALM}"']
     if row.challenge != "bare":
         parts += [f'error="{row.challenge}"', f'error_description="{row.detail}"']
-    if isinstance(error, InsufficientScope):
+    if isinstance(error, InsufficientScope) and (named := [scope for scope in error.scopes if is_scope(scope)]):
         # scopes are the application's words, checked here all the same (RFC 6749 §3.3: no quote, no backslash)
-        parts.append(f'scope="{" ".join(filter(is_scope, error.scopes))}"')
+        parts.append(f'scope="{" ".join(named)}"')
     return ", ".join(parts)
 
 

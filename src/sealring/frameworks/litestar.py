@@ -1,0 +1,254 @@
+"""Litestar: a plugin with the auth routes and `request.user`, and guards that need a principal.
+
+    app = Litestar([orders], plugins=[SealringPlugin(auth)])
+
+    @get("/orders", guards=[require("orders:read")])
+    async def orders(request: Request[Principal, Any, Any]) -> str:
+        return request.user.subject
+
+The auth routes are ASGI handlers, one for each path. A mount at `/auth` would not do: Litestar sends it every path that
+begins with the same letters (`/authors`). An ASGI handler cannot have a variable part, so what stands before that is
+mounted (`/auth/sessions`). What Litestar has taken off the path of a mount is put back before our routes see it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import AbstractAsyncContextManager
+from copy import copy
+from dataclasses import fields
+from typing import Any, NoReturn, Protocol
+
+try:
+    import litestar  # noqa: F401 - asked for first, so that the answer says what to install
+except ModuleNotFoundError as missing:
+    raise ModuleNotFoundError(
+        f"{__name__} needs the package {missing.name}: pip install litestar", name=missing.name
+    ) from missing
+from litestar import Request, Response
+from litestar.config.app import AppConfig
+from litestar.connection import ASGIConnection
+from litestar.exceptions import WebSocketException
+from litestar.handlers import ASGIRouteHandler, BaseRouteHandler
+from litestar.openapi.config import OpenAPIConfig
+from litestar.openapi.spec import OpenAPI
+from litestar.plugins import InitPlugin
+from litestar.types import ASGIApp, Guard
+
+from sealring.errors import ConfigurationError, SealringError
+from sealring.frameworks.asgi import AuthApp
+from sealring.frameworks.required_scopes import check_scopes
+from sealring.http.asgi_types import Receive, Scope, Send
+from sealring.http.authenticate import AuthResult, RequestAuthenticator
+from sealring.http.middleware import SessionMiddleware
+from sealring.http.openapi import document
+from sealring.http.problems import POLICY_VIOLATION, answer, must_close, row_of
+from sealring.settings import Settings
+
+__all__ = ["SealringPlugin", "problem_response", "require"]
+
+_AUTH_ROUTE = "sealring_auth_route"
+"""Marks our handlers in `opt`: a guard of the whole application does not close the way in."""
+
+
+class Application(Protocol):
+    """A `Sealring`."""
+
+    settings: Settings
+    authenticator: RequestAuthenticator
+
+    def asgi(self, *, accounts: bool = True, oauth: bool | None = None) -> AuthApp:
+        """The auth routes."""
+
+    def lifespan(self, app: Any = None) -> AbstractAsyncContextManager[None]:
+        """Opens the store."""
+
+
+class SealringPlugin(InitPlugin):
+    """Gives an application the auth routes, `request.user` and `request.auth`, the lifespan, and refusals as problems.
+
+    The routes hang below the setting `auth_path`, and stand in the OpenAPI document. Litestar's own CSRF check leaves
+    them out: ours refuses there, once. An exception handler of the application's own for `SealringError` stays.
+
+    Args:
+        auth: a `Sealring`.
+        accounts: see `Sealring.router`.
+        oauth: see `Sealring.router`.
+
+    Raises:
+        ConfigurationError: an `auth_path` that Litestar misreads.
+    """
+
+    def __init__(self, auth: Application, *, accounts: bool = True, oauth: bool | None = None) -> None:
+        self._auth = auth
+        self._routes = auth.asgi(accounts=accounts, oauth=oauth)
+        self._prefix = auth.settings.auth_path.rstrip("/")
+        if "." in self._prefix:
+            raise ConfigurationError("auth_path must have no dot here: Litestar reads the path of a mount as a pattern")
+
+    @property
+    def authenticator(self) -> RequestAuthenticator:
+        """Finds the sender of a request."""
+        return self._auth.authenticator
+
+    def on_app_init(self, app_config: AppConfig) -> AppConfig:
+        """Called by Litestar.
+
+        Raises:
+            ConfigurationError: the application has a Sealring already.
+        """
+        if any(isinstance(plugin, SealringPlugin) and plugin is not self for plugin in app_config.plugins):
+            raise ConfigurationError("this Litestar application has a Sealring already: give it one SealringPlugin")
+        app_config.route_handlers.extend(self._handlers(app_config))
+        app_config.middleware.insert(0, self._middleware)
+        app_config.exception_handlers.setdefault(SealringError, self._answer)
+        if self._auth.lifespan not in app_config.lifespan:
+            app_config.lifespan.insert(0, self._auth.lifespan)  # first, so that the application's own may use it
+        if app_config.openapi_config is not None:
+            app_config.openapi_config = _describing(app_config.openapi_config, self._document())
+        return app_config
+
+    def _handlers(self, app_config: AppConfig) -> list[ASGIRouteHandler]:
+        opt: dict[str, Any] = {_AUTH_ROUTE: True}
+        if app_config.csrf_config is not None:
+            opt[app_config.csrf_config.exclude_from_csrf_key] = True
+        paths = dict.fromkeys(endpoint.path for endpoint in self._routes.endpoints)
+        mounts = dict.fromkeys(self._prefix + path.partition("/{")[0] for path in paths if "{" in path)
+        plain = [self._prefix + path for path in paths if "{" not in path and self._prefix + path not in mounts]
+        return [
+            ASGIRouteHandler(plain, opt=opt, copy_scope=True)(self._serving("")),
+            *(
+                ASGIRouteHandler(mount, is_mount=True, opt=opt, copy_scope=True)(self._serving(mount))
+                for mount in mounts
+            ),
+        ]
+
+    def _serving(self, mount: str) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
+        async def auth_routes(scope: Scope, receive: Receive, send: Send) -> None:
+            root = scope.get("root_path", "").rstrip("/")
+            scope["path"] = root + mount + scope["path"]
+            scope["root_path"] = root + self._prefix
+            await self._routes(scope, receive, send)
+
+        return auth_routes
+
+    def _middleware(self, app: ASGIApp) -> ASGIApp:
+        middleware: Any = SessionMiddleware(app, authenticator=self.authenticator)
+        found: ASGIApp = middleware
+        return found
+
+    def _answer(self, request: Request[Any, Any, Any], error: SealringError) -> Response[bytes]:
+        """Answer with a refusal that a guard or a handler raised. An unfit setting or key stays a server error."""
+        if isinstance(error, ValueError):
+            raise error
+        self.authenticator.report(error, request.scope)
+        return problem_response(error, request)
+
+    def _document(self) -> dict[str, Any]:
+        return document(
+            self._routes.endpoints, prefix=self._prefix, password_grant=self._auth.settings.has_password_grant
+        )
+
+
+def require(*scopes: str, optional: bool = False) -> Guard:
+    """Return a guard that only lets a principal with all of these scopes in: 401, 403 or 503 for all others.
+
+    It guards handlers, controllers, routers and a whole application, whose auth routes stay open. `optional=True` lets
+    a request without any credential through; a credential that was sent and is bad is refused all the same, and scopes
+    are asked of a principal only. A WebSocket is refused with 1008.
+
+    Raises:
+        TypeError: a scope that is not text: `guards=[require]` lacks its parentheses.
+        ValueError: one that is not a scope token (RFC 6749 §3.3).
+    """
+    check_scopes(scopes)
+
+    async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+        if handler.opt.get(_AUTH_ROUTE):
+            return
+        authenticator = _authenticator(connection)
+        scope: Any = connection.scope
+        result = scope["auth"] if authenticator is None else await authenticator.authenticate_when_open(scope)
+        if optional and result.principal is None and result.refusal is None:
+            return
+        try:
+            result.require(*scopes)
+        except SealringError as error:
+            if scope["type"] != "websocket":
+                raise
+            if authenticator is not None:
+                authenticator.report(error, scope)
+            _close(error)
+
+    return guard
+
+
+def problem_response(error: SealringError, request: Request[Any, Any, Any] | None = None) -> Response[bytes]:
+    """What a client is told of `error`, as a Litestar response: for exception handlers of an application's own."""
+    reply = answer(error)
+    headers = {name.decode("ascii"): value.decode("latin-1") for name, value in reply.headers}
+    media_type = headers.pop("content-type")
+    del headers["content-length"]
+    if request is not None and must_close(reply, request.scope):
+        headers["connection"] = "close"
+    return Response(reply.body, status_code=reply.status, media_type=media_type, headers=headers)
+
+
+def _authenticator(connection: ASGIConnection[Any, Any, Any, Any]) -> RequestAuthenticator | None:
+    """The plugin's, or none where `auth.middleware` stands around the application."""
+    try:
+        return connection.app.plugins.get(SealringPlugin).authenticator
+    except KeyError:
+        if isinstance(connection.scope.get("auth"), AuthResult):
+            return None
+        raise ConfigurationError(
+            "this Litestar application has no Sealring: Litestar(plugins=[SealringPlugin(auth)])"
+        ) from None
+
+
+def _close(error: SealringError) -> NoReturn:
+    raise WebSocketException(detail=row_of(error).detail, code=POLICY_VIOLATION) from error
+
+
+class _Document(OpenAPI):
+    """An application's document, with the auth routes in it."""
+
+    auth_routes: dict[str, Any]
+
+    def to_schema(self) -> dict[str, Any]:
+        made = super().to_schema()
+        ours = _renamed(self.auth_routes, made.get("components", {}).get("schemas", {}).keys())
+        made["paths"] = ours["paths"] | made.get("paths", {})
+        components = made.setdefault("components", {})
+        for kind, described in ours["components"].items():
+            components[kind] = described | components.get(kind, {})
+        return made
+
+
+def _describing(config: OpenAPIConfig, auth_routes: dict[str, Any]) -> OpenAPIConfig:
+    """The same settings of the document, with our routes in what comes of them."""
+
+    def to_openapi_schema() -> OpenAPI:
+        made = config.to_openapi_schema()
+        described = _Document(**{one.name: getattr(made, one.name) for one in fields(made)})
+        described.auth_routes = auth_routes
+        return described
+
+    describing: Any = copy(config)
+    describing.to_openapi_schema = to_openapi_schema
+    found: OpenAPIConfig = describing
+    return found
+
+
+def _renamed(described: dict[str, Any], taken: Iterable[str]) -> dict[str, Any]:
+    """Our document, with another name for each schema whose name the application has for one of its own."""
+    text = json.dumps(described)
+    clashing = described["components"]["schemas"].keys() & set(taken)
+    for name in clashing:
+        text = text.replace(f'"#/components/schemas/{name}"', f'"#/components/schemas/Sealring{name}"')
+    found: dict[str, Any] = json.loads(text)
+    schemas: dict[str, Any] = found["components"]["schemas"]
+    for name in clashing:
+        schemas[f"Sealring{name}"] = schemas.pop(name)
+    return found

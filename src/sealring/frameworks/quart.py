@@ -1,0 +1,147 @@
+"""Quart: the auth routes, who is asking, and views that need it.
+
+    auth = Sealring()                      # at module level; opens nothing
+    app = Quart(__name__)
+    auth.init_app(app)                     # the routes under /auth, the lifespan, and refusals as problem details
+
+    @app.get("/orders")
+    @require("orders:read")
+    async def orders() -> str:
+        return current_principal.subject
+
+The auth routes stand in front of the application's `asgi_app`, as the middleware does, so no hook of the application
+reads their bodies first. All state is in `app.extensions["sealring"]`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Literal, NoReturn, TypeVar, cast
+
+try:
+    import quart  # noqa: F401 - asked for first, so that the answer says what to install
+except ModuleNotFoundError as missing:
+    raise ModuleNotFoundError(
+        f"{__name__} needs the package {missing.name}: pip install quart", name=missing.name
+    ) from missing
+from quart import Quart, Response, current_app, has_websocket_context, request, websocket
+from werkzeug.exceptions import default_exceptions
+from werkzeug.local import LocalProxy
+
+from sealring.errors import ConfigurationError, SealringError
+from sealring.frameworks.required_scopes import check_scopes
+from sealring.http.asgi_types import App, Scope
+from sealring.http.authenticate import RequestAuthenticator
+from sealring.http.middleware import ANONYMOUS, Anonymous, Protect, SessionMiddleware
+from sealring.http.problems import answer, row_of
+from sealring.verifier.principal import Principal
+
+__all__ = ["current_principal", "install", "problem_response", "require"]
+
+EXTENSION = "sealring"
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+def install(
+    app: Quart,
+    authenticator: RequestAuthenticator,
+    routes: Callable[[App], App],
+    *,
+    protect: Protect = (),
+    invalid_status: Literal[401, 403] = 401,
+) -> None:
+    """`auth.init_app` calls this: `routes` puts the auth routes and the lifespan in front of an application.
+
+    Raises:
+        ConfigurationError: the application has a Sealring already.
+    """
+    if EXTENSION in app.extensions:
+        raise ConfigurationError("this Quart application has a Sealring already: call auth.init_app(app) once")
+    host: Any = app  # typed, `asgi_app` is a method; Quart documents that it may be replaced
+    host.asgi_app = SessionMiddleware(
+        routes(host.asgi_app), authenticator=authenticator, protect=protect, invalid_status=invalid_status
+    )
+    app.extensions[EXTENSION] = authenticator
+    if SealringError not in app.error_handler_spec[None][None]:  # an application's own handler stays
+        app.register_error_handler(SealringError, _answer)
+
+
+def require(*scopes: str, optional: bool = False) -> Callable[[View], View]:
+    """Decorate a view that only a principal with all of these scopes may call: 401, 403 or 503 for all others.
+
+    `optional=True` lets a request without any credential through; a credential that was sent and is bad is refused all
+    the same, and scopes are asked of a principal only. It works on views of requests and WebSockets, `async def` or
+    not, and on functions for `before_request`.
+
+    Raises:
+        TypeError: a scope that is not text: `@require` needs parentheses.
+        ValueError: one that is not a scope token (RFC 6749 §3.3).
+    """
+    check_scopes(scopes)
+
+    def decorate(view: View) -> View:
+        @wraps(view)
+        async def guarded(*args: Any, **kwargs: Any) -> Any:
+            await _check(scopes, optional=optional)
+            return await current_app.ensure_async(view)(*args, **kwargs)
+
+        return cast("View", guarded)
+
+    return decorate
+
+
+def problem_response(error: SealringError) -> Response:
+    """What a client is told of `error`, as a Quart response: for handlers of an application's own."""
+    reply = answer(error)
+    response = Response(reply.body, reply.status)
+    for name, value in reply.headers:
+        response.headers[name.decode("ascii")] = value.decode("latin-1")
+    return response
+
+
+def _find() -> Principal | Anonymous:
+    return _installed().authenticated(_scope()).principal or ANONYMOUS
+
+
+current_principal: Principal = cast("Principal", LocalProxy(_find))
+"""Who sent this request. Where nobody is known, it is false and has `is_authenticated` alone, which is false too."""
+
+
+def _scope() -> Scope:
+    scope: Any = websocket.scope if has_websocket_context() else request.scope
+    return cast("Scope", scope)
+
+
+def _installed() -> RequestAuthenticator:
+    installed = current_app.extensions.get(EXTENSION)
+    if installed is None:
+        # no RuntimeError, which a LocalProxy that is asked for its truth would take for "nobody"
+        raise ConfigurationError("this Quart application has no Sealring: call auth.init_app(app)")
+    return cast("RequestAuthenticator", installed)
+
+
+async def _check(scopes: tuple[str, ...], *, optional: bool) -> None:
+    result = await _installed().authenticate_when_open(_scope())
+    if optional and result.principal is None and result.refusal is None:
+        return
+    try:
+        result.require(*scopes)
+    except SealringError as error:
+        _refuse(error)
+
+
+def _refuse(error: SealringError) -> NoReturn:
+    """Raise the HTTP exception of a refusal: an application may handle its status, as it handles Quart's own."""
+    _installed().report(error, _scope())
+    response: Any = problem_response(error)
+    raise default_exceptions[response.status_code](row_of(error).detail, response) from error
+
+
+async def _answer(error: SealringError) -> Response:
+    """Answer a view with the refusal that it raised. An unfit setting or key is no refusal: it stays a server error."""
+    if isinstance(error, ValueError):
+        raise error
+    _installed().report(error, _scope())
+    return problem_response(error)

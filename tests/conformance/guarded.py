@@ -1,0 +1,172 @@
+"""Applications with the same four routes of their own, guarded as each framework guards: the table of guards.
+
+`/open` is for everybody, `/home` too but refuses bad credentials, `/mine` is for who is logged in, `/orders` needs the
+scope `orders:read`. Each says the subject, or "nobody".
+"""
+
+# no postponed annotations: FastAPI cannot look up the local names in a string
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from fastapi import FastAPI, Security
+from fastapi.responses import PlainTextResponse as FastAPIText
+from flask import Flask
+from litestar import Litestar, MediaType, Request, get, route
+from quart import Quart
+from starlette.applications import Starlette
+from starlette.authentication import requires
+from starlette.middleware import Middleware
+from starlette.middleware.authentication import AuthenticationMiddleware
+from starlette.requests import Request as StarletteRequest
+from starlette.responses import PlainTextResponse
+from starlette.routing import Mount, Route
+
+from sealring import Principal, Sealring, SealringError
+from sealring.frameworks import flask as in_flask
+from sealring.frameworks import quart as in_quart
+from sealring.frameworks.fastapi import guard, optional_guard
+from sealring.frameworks.litestar import SealringPlugin, require
+from tests.conformance.hosts import WSGI
+
+SCOPE = "orders:read"
+
+
+def said(user: Any) -> str:
+    return str(user.subject) if user else "nobody"
+
+
+def fastapi_guards(auth: Sealring) -> Any:
+    app = FastAPI(default_response_class=FastAPIText)
+    app.add_middleware(auth.middleware)
+    app.add_exception_handler(SealringError, auth.problem_response)
+    app.include_router(auth.router())
+
+    @app.get("/open")
+    async def everybody(request: StarletteRequest) -> str:
+        return said(request.user)
+
+    @app.get("/home")
+    async def home(user: Annotated[Principal | None, Security(optional_guard(auth))]) -> str:
+        return said(user)
+
+    @app.api_route("/mine", methods=["GET", "POST"])
+    async def mine(user: Annotated[Principal, Security(guard(auth))]) -> str:
+        return said(user)
+
+    @app.get("/orders")
+    async def orders(user: Annotated[Principal, Security(guard(auth), scopes=[SCOPE])]) -> str:
+        return said(user)
+
+    return app
+
+
+def starlette_routes(auth: Sealring) -> list[Any]:
+    async def everybody(request: StarletteRequest) -> PlainTextResponse:
+        return PlainTextResponse(said(request.user))
+
+    async def home(request: StarletteRequest) -> PlainTextResponse:
+        result = auth.authenticator.authenticated(request.scope)
+        return PlainTextResponse(said(result.require() if result.refusal else request.user))
+
+    return [
+        Mount("/auth", auth.asgi()),
+        Route("/open", everybody),
+        Route("/home", home),
+        Route("/mine", requires("authenticated")(everybody), methods=["GET", "POST"]),
+        Route("/orders", requires(SCOPE)(everybody)),
+    ]
+
+
+def starlette_requires(auth: Sealring) -> Any:
+    return Starlette(
+        routes=starlette_routes(auth),
+        middleware=[Middleware(AuthenticationMiddleware, backend=auth.backend)],
+        exception_handlers={SealringError: auth.problem_response, 403: auth.problem_response},
+    )
+
+
+def starlette_requires_behind_our_middleware(auth: Sealring) -> Any:
+    return Starlette(
+        routes=starlette_routes(auth),
+        middleware=[Middleware(auth.middleware)],
+        exception_handlers={SealringError: auth.problem_response, 403: auth.problem_response},
+    )
+
+
+def protected_paths(auth: Sealring) -> Any:
+    async def everybody(request: StarletteRequest) -> PlainTextResponse:
+        return PlainTextResponse(said(request.user))
+
+    async def home(request: StarletteRequest) -> PlainTextResponse:
+        result = auth.authenticator.authenticated(request.scope)
+        return PlainTextResponse(said(result.require() if result.refusal else request.user))
+
+    return Starlette(
+        routes=[
+            Mount("/auth", auth.asgi()),
+            Route("/open", everybody),
+            Route("/home", home),
+            Route("/mine", everybody, methods=["GET", "POST"]),
+            Route("/orders", everybody),
+        ],
+        middleware=[Middleware(auth.middleware, protect={"/mine": [], "/orders": [SCOPE]})],
+        exception_handlers={SealringError: auth.problem_response},
+    )
+
+
+def litestar_guards(auth: Sealring) -> Any:
+    @get("/open", media_type=MediaType.TEXT)
+    async def everybody(request: Request[Any, Any, Any]) -> str:
+        return said(request.user)
+
+    @get("/home", media_type=MediaType.TEXT, guards=[require(optional=True)])
+    async def home(request: Request[Any, Any, Any]) -> str:
+        return said(request.user)
+
+    @route("/mine", http_method=["GET", "POST"], status_code=200, media_type=MediaType.TEXT, guards=[require()])
+    async def mine(request: Request[Any, Any, Any]) -> str:
+        return said(request.user)
+
+    @get("/orders", media_type=MediaType.TEXT, guards=[require(SCOPE)])
+    async def orders(request: Request[Any, Any, Any]) -> str:
+        return said(request.user)
+
+    return Litestar([everybody, home, mine, orders], plugins=[SealringPlugin(auth)], logging_config=None)
+
+
+def add_views(app: Any, framework: Any) -> None:
+    """The views of Flask and Quart, which look alike."""
+
+    def everybody() -> str:
+        return said(framework.current_principal)
+
+    app.add_url_rule("/open", "open", everybody)
+    app.add_url_rule("/home", "home", framework.require(optional=True)(everybody))
+    app.add_url_rule("/mine", "mine", framework.require()(everybody), methods=["GET", "POST"])
+    app.add_url_rule("/orders", "orders", framework.require(SCOPE)(everybody))
+
+
+def quart_views(auth: Sealring) -> Any:
+    app = Quart(__name__)
+    auth.init_app(app)
+    add_views(app, in_quart)
+    return app
+
+
+def flask_views(auth: Sealring) -> Any:
+    app = Flask(__name__)
+    auth.init_app(app)
+    add_views(app, in_flask)
+    return WSGI(app)
+
+
+GUARDED: dict[str, Callable[[Sealring], Any]] = {
+    "FastAPI guard": fastapi_guards,
+    "Starlette backend": starlette_requires,
+    "Starlette middleware": starlette_requires_behind_our_middleware,
+    "protected paths": protected_paths,
+    "Litestar guards": litestar_guards,
+    "Quart views": quart_views,
+    "Flask views": flask_views,
+}
