@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from sealring.cli.serve import hint_for, listen, prepare, url_of
+from sealring.cli.listening import hint_for, listen, url_of
+from sealring.cli.serve import prepare
 from sealring.errors import ConfigurationError
 from tests.cli.conftest import Shell
 from tests.serving import SECRET

@@ -14,7 +14,7 @@ import httpx2
 
 from tests.ports import free_port
 from tests.programs import required_program
-from tests.serving import START_WITHIN_SECONDS, environment, start
+from tests.serving import SEALRING, START_WITHIN_SECONDS, environment, start
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 BLOCK = re.compile(
@@ -45,7 +45,7 @@ class Reader:
         if command == "scripts/serve":
             served = start(self.folder)
             self.server, self.url = served.process, served.url
-        elif command.startswith("uvicorn "):
+        elif command.startswith("sealring serve "):
             self.serve(command)
         else:
             output = self.run(command.replace(HERE, self.url))
@@ -69,7 +69,7 @@ class Reader:
     def serve(self, command: str) -> None:
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
-        typed = [sys.executable, "-m", *command.split(), "--port", str(port)]
+        typed = [*SEALRING, *command.split()[1:], "--port", str(port)]
         self.server = subprocess.Popen(typed, cwd=self.folder, env=environment(), stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + START_WITHIN_SECONDS
         while True:
@@ -109,7 +109,7 @@ def test_the_readme_works_step_by_step(tmp_path: Path) -> None:
     finally:
         reader.stop()
     assert [word for word in done if word != "curl"] == [
-        "scripts/serve", "TOKEN=$(python3", "sealring", "app.py", "uvicorn", "TOKEN=$(python3"
+        "scripts/serve", "TOKEN=$(python3", "sealring", "app.py", "sealring", "TOKEN=$(python3"
     ]  # fmt: skip
     assert done.count("curl") == 8
 

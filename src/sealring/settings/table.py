@@ -51,7 +51,7 @@ class Settings:
         readers.text(),
         "",
         "The root secret: at least 32 bytes of hex, base64 or text. Several by comma: the first writes, all read."
-        " `serve` on loopback writes a new one into `.env` on its first run.",
+        " `serve` on loopback writes a new one into `.env` on its first run, unless it serves an application of yours.",
         group=STORE,
         default_words="none",
         secret=True,
