@@ -54,7 +54,7 @@ TESTS: Mapping[str, tuple[str, ...]] = {
     "sessions/refresh_token": ("tests/sessions/test_refresh_token.py",),
     "sessions/session_cookie": ("tests/sessions/test_session_cookie.py",),
     "revocation/compact_set": ("tests/revocation/test_view.py",),
-    "revocation/expiring_set": ("tests/revocation/test_view.py",),
+    "revocation/expiring_set": ("tests/revocation/test_expiring_set.py",),
     "revocation/view": ("tests/revocation/test_view.py",),
     "signing_keys/lifecycle": ("tests/signing_keys/test_lifecycle.py",),
     "signing_keys/encryption": ("tests/signing_keys/test_encryption.py",),
@@ -147,6 +147,7 @@ EQUIVALENT: Mapping[tuple[str, str, str], str] = {
     ("http/cookies", "operand 0 of And", "if _DOLLAR in line"): "the search alone answers the same: slower",
     ("revocation/view", "operand 0 of And", "if self._sessions and"): "nothing is in an empty table: slower",
     ("revocation/view", "operand 0 of And", "if self._keys and"): "nothing is in an empty table: slower",
+    ("revocation/expiring_set", "if -> pass", "if mark == self._last_mark"): "equal tuples, one for each: more memory",
     ("revocation/compact_set", "if -> pass", "win32"): "another platform",
     (
         "revocation/compact_set",

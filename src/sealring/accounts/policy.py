@@ -1,24 +1,19 @@
 """Checks on a new account: its name, its email address, its password.
 
-Values only; nothing here hashes, counts or stores.
+Values only; nothing here hashes, counts or stores. Pure: the id and the time of a new account are arguments.
 """
 
 from __future__ import annotations
 
-import logging
-import secrets
 from dataclasses import dataclass, field
 from typing import Literal
 
 from sealring.accounts.account import Account
-from sealring.accounts.names import check_email, check_name, looks_latin
+from sealring.accounts.names import check_email, check_name
 from sealring.accounts.passwords import FLOOR, check_password
 from sealring.errors import InvitationRequired, RegistrationClosed
 from sealring.rate_limits.rate import RateLimit
 
-log = logging.getLogger(__name__)
-
-ACCOUNT_ID_BYTES = 16
 # as settings have them, whose defaults they are
 FAILURES_PER_ACCOUNT = "10/5m"
 FAILURES_PER_ADDRESS = "60/1m"
@@ -86,15 +81,15 @@ class AccountPolicy:
         return check_password(password, min_length=self.password_min_length, context=words)
 
 
-def draft_account(username: str, email: str | None, *, scopes: tuple[str, ...], now: int) -> Account:
-    """Return a new account with its own id, without a password; its email address is not reserved.
+def draft_account(username: str, email: str | None, *, account_id: str, scopes: tuple[str, ...], now: int) -> Account:
+    """Return a new account without a password; its email address is not reserved.
 
     Raises:
         InvalidField: `username` or `email`.
     """
     name, canonical = check_name(username)
-    account = Account(
-        id=secrets.token_urlsafe(ACCOUNT_ID_BYTES),
+    return Account(
+        id=account_id,
         name=name,
         canonical_name=canonical,
         email=None if email is None else check_email(email)[0],
@@ -102,6 +97,3 @@ def draft_account(username: str, email: str | None, *, scopes: tuple[str, ...], 
         scopes=scopes,
         created_at=now,
     )
-    if looks_latin(canonical):
-        log.warning("account %s has a name that looks Latin but uses other letters", account.id)
-    return account

@@ -9,13 +9,14 @@ was proved, so no race brings an old password back (U14, I7).
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 from collections.abc import Callable
 from dataclasses import replace
 
 from sealring.accounts.account import Account, AccountStatus
 from sealring.accounts.changes import AccountChange, Deletion, EmailChange, PasswordChange, ScopesChange, StatusChange
-from sealring.accounts.names import canonical_name, check_email, lenient_name
+from sealring.accounts.names import canonical_name, check_email, lenient_name, looks_latin
 from sealring.accounts.passwords import normalise_password
 from sealring.accounts.policy import AccountPolicy, draft_account
 from sealring.audit.event import Event, EventKind
@@ -33,6 +34,9 @@ from sealring.rate_limits.rate import RateLimit
 
 __all__ = ["AccountPolicy", "Accounts"]
 
+log = logging.getLogger(__name__)
+
+ACCOUNT_ID_BYTES = 16
 INVITATION_BYTES = 24
 """Not to be guessed, however long it is good for."""
 LOST_SWAPS = 3
@@ -125,7 +129,7 @@ class Accounts:
             Throttled, Overloaded: try again later.
         """
         invitation = self._policy.check_registration(invitation)
-        account = draft_account(username, email, scopes=self._policy.new_account_scopes, now=self._clock() // 1000)
+        account = self._draft(username, email, self._policy.new_account_scopes)
         form = self._policy.check_password(password, account)
         async with self.attempts.registration(client) as slot:
             account = replace(account, password_hash=await slot.hash(form))
@@ -189,7 +193,7 @@ class Accounts:
             InvalidField: a field cannot be accepted, or `email` is another account's.
             NameTaken: the name is.
         """
-        account = draft_account(username, email, scopes=scopes, now=self._clock() // 1000)
+        account = self._draft(username, email, scopes)
         if password is not None:
             form = self._policy.check_password(password, account)
             account = replace(account, password_hash=await self._hash(form))
@@ -304,6 +308,18 @@ class Accounts:
             device=self._devices.bucket(client.device_cookie, name),
             network=network_of(client.address),
         )
+
+    def _draft(self, username: str, email: str | None, scopes: tuple[str, ...]) -> Account:
+        account = draft_account(
+            username,
+            email,
+            account_id=secrets.token_urlsafe(ACCOUNT_ID_BYTES),
+            scopes=scopes,
+            now=self._clock() // 1000,
+        )
+        if looks_latin(account.canonical_name):  # U5: allowed, since it may be a true name
+            log.warning("account %s has a name that looks Latin but uses other letters", account.id)
+        return account
 
     async def _hash(self, form: str) -> str:
         async with self._hasher.slot() as slot:

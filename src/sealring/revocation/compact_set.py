@@ -61,7 +61,7 @@ class _Segment:
 class CompactSet:
     """Dead session ids by their hash. One writer; any number of threads may read meanwhile.
 
-    It is used as an `ExpiringSet` is: `add`, `in`, `forget`.
+    `add` and `forget` are those of an `ExpiringSet`; whether an id is dead, `in` answers.
     """
 
     __slots__ = ("_by_signpost", "_dropped_bits", "_filling", "_filter", "_segments", "_signposts", "_swept_to")

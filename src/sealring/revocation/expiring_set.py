@@ -50,13 +50,6 @@ class ExpiringSet:
         self.marks[target] = mark
         self._buckets.setdefault(bucket, []).append(target)
 
-    def __contains__(self, target: object) -> bool:
-        """Whether the target is remembered."""
-        return target in self.marks
-
-    def __len__(self) -> int:
-        return len(self.marks)
-
     def hand_over(self, count: int) -> Iterator[tuple[str, int]]:
         """Yield up to `count` targets, each with the time until which it must be kept, to be kept elsewhere.
 
