@@ -85,6 +85,9 @@ TESTS: Mapping[str, tuple[str, ...]] = {
         "tests/http/routes/test_flood.py",
         "tests/http/routes/test_refusals.py",
     ),
+    "http/cors": ("tests/http/test_cors.py", "tests/attacks/test_c_origins.py"),
+    "http/origins": ("tests/http/test_origins.py",),
+    "settings/root_secret": ("tests/settings/test_root_secret.py",),
     "issuer/commit": ("tests/issuer/test_commit.py",),
     **{
         f"authentication/{name}": (f"tests/authentication/test_{name}.py",)

@@ -6,11 +6,19 @@ from base64 import b64encode
 
 import pytest
 
-from sealring.accounts.argon2id import MIB, OWASP_2024, Argon2Profile, read_phc
+from sealring.accounts.argon2id import MIB, OWASP_2024, Argon2Profile, missing_cost, read_phc
 
 
-def phc(m: str = "64", t: str = "1", p: str = "1", *, kind: str = "argon2id", version: str = "19") -> str:
-    salt, digest = (b64encode(bytes(n)).decode().rstrip("=") for n in (16, 32))
+def phc(
+    m: str = "64",
+    t: str = "1",
+    p: str = "1",
+    *,
+    kind: str = "argon2id",
+    version: str = "19",
+    lengths: tuple[int, int] = (16, 32),
+) -> str:
+    salt, digest = (b64encode(bytes(n)).decode().rstrip("=") for n in lengths)
     return f"${kind}$v={version}$m={m},t={t},p={p}${salt}${digest}"
 
 
@@ -54,6 +62,27 @@ def test_owasp_profile_is_the_one_that_owasp_names() -> None:
 def test_a_stored_hash_out_of_bounds_is_none(text: str) -> None:
     assert read_phc(phc()) is not None
     assert read_phc(text) is None
+
+
+@pytest.mark.parametrize(
+    ("lengths", "taken"),
+    [
+        *(((8, 32), True), ((64, 32), True), ((16, 16), True), ((16, 64), True)),
+        *(((7, 32), False), ((65, 32), False), ((16, 15), False), ((16, 65), False)),
+    ],
+)
+def test_salt_and_hash_of_a_stored_hash_have_bounds(lengths: tuple[int, int], *, taken: bool) -> None:
+    assert (read_phc(phc(lengths=lengths)) is not None) is taken
+
+
+def test_u1_a_cheaper_hash_is_given_the_work_that_it_lacks() -> None:
+    current = Argon2Profile(memory_kib=1000, passes=2)
+    assert missing_cost(Argon2Profile(memory_kib=400, passes=2), current) == Argon2Profile(memory_kib=600, passes=2)
+    assert missing_cost(Argon2Profile(memory_kib=992, passes=2), current) == Argon2Profile(memory_kib=8, passes=2)
+    # less than the least that can be spent
+    assert missing_cost(Argon2Profile(memory_kib=993, passes=2), current) is None
+    assert missing_cost(current, current) is None
+    assert missing_cost(Argon2Profile(memory_kib=1000, passes=3), current) is None
 
 
 def test_what_is_read_prints_back() -> None:

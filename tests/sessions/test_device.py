@@ -21,6 +21,7 @@ WEBKIT = "AppleWebKit/605.1.15 (KHTML, like Gecko)"
             "Mobile Safari on iOS",
         ),
         ("curl/8.5.0", "curl"),
+        ("Mozilla/5.0 (compatible;PetalBot;+https://webmaster.petalsearch.com/site/petalbot)", "PetalBot"),
         ("", "unknown device"),
         ("\x00\xff", "unknown device"),
         ("x" * 100_000, "unknown device"),

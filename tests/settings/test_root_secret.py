@@ -42,6 +42,14 @@ def test_k7_an_unfit_secret_is_refused_with_the_reason_and_never_shown(secret: s
     assert caught.value.hint
 
 
+def test_k7_the_reason_says_which_secret_is_meant_where_there_are_several() -> None:
+    with pytest.raises(ConfigurationError) as alone:
+        RootSecret.parse("short")
+    assert str(alone.value) == "SEALRING_SECRET is too short: 5 bytes, at least 32 are needed"
+    with pytest.raises(ConfigurationError, match=r"^secret 1 of 2 in SEALRING_SECRET is too short"):
+        RootSecret.parse(f"short,{ONE}")
+
+
 @pytest.mark.parametrize("make", [new_secret, secrets.token_urlsafe, lambda: secrets.token_hex(32)])
 def test_what_is_random_is_taken(make: object) -> None:
     assert callable(make)
