@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
-from sealring import jwt
-from sealring.errors import StoreUnavailable
-from sealring.revocation.entry import Entry, entry_digest
+from sealring.revocation.entry import Entry
 from sealring.revocation.feed import FeedPage
-from sealring.verifier.source import VerifyingKeys
 from tests.clocks import FrozenClock
+from tests.feeds import Feed
 from tests.nodes import follow
 
 pytestmark = pytest.mark.anyio
@@ -24,58 +21,6 @@ LEEWAY = 5
 
 def dead(number: int, target: str = "", *, id: str = "", kind: str = "session", epoch: int = 0) -> Entry:
     return Entry(number, id or f"entry-{number}", kind, target or f"sid-{number}", epoch, 2**40)  # type: ignore[arg-type]
-
-
-class Feed:
-    """A source that is a plain list: what a store would answer, and nothing else."""
-
-    def __init__(self, clock: FrozenClock) -> None:
-        self.clock = clock
-        self.entries: list[Entry] = []
-        self.incarnation = "first life"
-        self.keys_version = 1
-        self.longest_access_ttl = 1800
-        self.asked: list[int | None] = []
-        self.broken = False
-        self.ahead_ms = 0
-        self.forgotten = 0
-        self.keys_read = 0
-        self.while_answering: Callable[[], None] = lambda: None
-
-    async def load(self, after: int | None) -> FeedPage:
-        self.asked.append(after)
-        if self.broken:
-            raise StoreUnavailable("no way to the store")
-        page = self.page(after)
-        self.while_answering()
-        await asyncio.sleep(0)
-        return page
-
-    def page(self, after: int | None) -> FeedPage:
-        head = self.entries[-1].number if self.entries else 0
-        kept = [entry for entry in self.entries if entry.number > self.forgotten]
-        wanted = tuple(entry for entry in kept if after is None or entry.number > after)
-        digest = 0
-        for entry in self.entries:
-            digest ^= entry_digest(entry.id)
-        complete = after is None or len(wanted) == head - after
-        return FeedPage(
-            incarnation=self.incarnation,
-            head=head,
-            complete=complete,
-            entries=wanted,
-            digest=digest,
-            keys_version=self.keys_version,
-            time_ms=self.clock.now_ms() + self.ahead_ms,
-            longest_access_ttl=self.longest_access_ttl,
-        )
-
-    async def wait_for_change(self) -> None:
-        await asyncio.Event().wait()
-
-    async def keys(self) -> VerifyingKeys:
-        self.keys_read += 1
-        return VerifyingKeys(jwt.KeySet([]), self.keys_version)
 
 
 class Node:
