@@ -240,8 +240,14 @@ class ServedThread:
 
 
 @contextmanager
-def serve_in_thread(auth: Sealring, *, root_path: str = "") -> Iterator[ServedThread]:
-    """Serve the auth routes under /auth, health, and one guarded route /orders, until the block ends."""
+def serve_in_thread(
+    auth: Sealring,
+    *,
+    root_path: str = "",
+    ws: Literal["none", "websockets-sansio", "wsproto"] = "none",
+    add_routes: Callable[[FastAPI], None] = lambda _: None,
+) -> Iterator[ServedThread]:
+    """Serve the auth routes under /auth, health, one guarded route /orders, and more routes, until the block ends."""
     loops: list[asyncio.AbstractEventLoop] = []
 
     @asynccontextmanager
@@ -260,11 +266,12 @@ def serve_in_thread(auth: Sealring, *, root_path: str = "") -> Iterator[ServedTh
     async def orders(who: Principal = Security(guard(auth))) -> dict[str, str]:  # noqa: B008, FAST002 - `auth` is local
         return {"subject": who.subject}
 
+    add_routes(app)
     listener = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(
         # as `sealring serve` does: which proxies to believe is a setting of ours, not uvicorn's
         uvicorn.Config(
-            app, log_config=None, access_log=False, lifespan="on", ws="none", proxy_headers=False, root_path=root_path
+            app, log_config=None, access_log=False, lifespan="on", ws=ws, proxy_headers=False, root_path=root_path
         )
     )
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)

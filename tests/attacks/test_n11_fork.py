@@ -234,3 +234,52 @@ def test_a_child_forked_inside_a_running_loop_that_leaves_by_os_exit_disturbs_no
         """,
         f"sqlite:///{tmp_path}/sealring.db" if kind == "sqlite" else request.getfixturevalue("postgres_dsn"),
     )
+
+
+def test_connections_that_are_open_stay_the_parents(tmp_path: Path) -> None:
+    run(
+        """
+        async def parent():
+            await auth.open()
+            issued = await auth.start_session("42")
+            user = auth.verify(issued.access_token.text)
+
+            async def serve():
+                try:
+                    async with auth.while_live(user):
+                        await asyncio.Event().wait()
+                except BaseException as error:
+                    return type(error).__name__
+            task = asyncio.create_task(serve())
+            await asyncio.sleep(0)
+            assert len(auth.node.connections) == 1
+
+            child = os.fork()
+            if child == 0:
+                code = 1
+                try:
+                    assert len(auth.node.connections) == 0
+                    asyncio._set_running_loop(None)  # a child of a running loop is not the loop's
+                    async def work():
+                        from sealring.revocation.entry import Entry
+                        auth.node.apply_revocations([Entry(1, "x", "session", user.session_id, 0, 2**40)])
+                        try:
+                            async with auth.while_live(user):
+                                raise AssertionError("entered")
+                        except Stale:
+                            pass
+                    asyncio.new_event_loop().run_until_complete(work())
+                    code = 0
+                except BaseException:
+                    traceback.print_exc()
+                os._exit(code)
+            assert os.waitpid(child, 0)[1] == 0
+            await asyncio.sleep(0.05)
+            assert not task.done(), "the child ended a connection of its parent"
+            await auth.revoke_session(user.session_id)
+            assert await task == "ConnectionEnded"
+            await auth.close()
+        wait(parent())
+        """,
+        f"sqlite:///{tmp_path}/sealring.db",
+    )

@@ -106,8 +106,11 @@ class RequestAuthenticator:
         """Return what the fields of this ASGI scope (http or websocket) say about its sender."""
         try:
             is_http = scope["type"] == "http"
-            find = find_credential if is_http else find_websocket_credential
-            credential = find(scope["headers"], self._access_cookie)
+            if is_http:
+                credential = find_credential(scope["headers"], self._access_cookie)
+            else:
+                offered = scope.get("subprotocols", ())
+                credential = find_websocket_credential(scope["headers"], self._access_cookie, offered)
             if credential is None:
                 return self._nothing
             principal = self.verify(credential.token)

@@ -15,6 +15,7 @@ by itself are not read: the page said which session it means, and cannot leave t
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 import msgspec
 
@@ -25,7 +26,7 @@ _OTHER_SCHEME = re.compile(rb"(?!bearer(?: |$))[!#$%&'*+.^_`|~0-9a-z-]+(?: .*)?"
 """A scheme that is not Bearer and what follows it (RFC 9110 §11.4)."""
 
 
-BEARER_SUBPROTOCOL = b"sealring.bearer"
+BEARER_SUBPROTOCOL = "sealring.bearer"
 """The WebSocket subprotocol after which a page offers its token; the server selects this one, never the token."""
 
 
@@ -75,31 +76,28 @@ def find_credential(headers: Headers, access_cookie: bytes | None) -> PresentedT
     return None if bearer is None else PresentedToken(bearer, from_cookie=False)
 
 
-def find_websocket_credential(headers: Headers, access_cookie: bytes | None) -> PresentedToken | None:
-    """As `find_credential`, for a WebSocket handshake: the token may be offered as a subprotocol.
+def find_websocket_credential(
+    headers: Headers, access_cookie: bytes | None, offered: Sequence[str]
+) -> PresentedToken | None:
+    """As `find_credential`, for a WebSocket handshake: the token may be among the subprotocols that are `offered`.
 
     Raises:
         InvalidRequest: also for more or less than one token after our subprotocol, or one in Authorization besides.
         CookiesTooLarge: as `find_credential`.
 
-    >>> find_websocket_credential([(b"sec-websocket-protocol", b"chat, sealring.bearer, abc")], None).token
+    >>> find_websocket_credential([], None, ["chat", "sealring.bearer", "abc"]).token
     'abc'
     """
-    offered = [part for name, value in headers if name == b"sec-websocket-protocol" for part in split_list(value)]
-    marks = [place for place, part in enumerate(offered) if part == BEARER_SUBPROTOCOL]
-    if not marks:
+    if BEARER_SUBPROTOCOL not in offered:
         return find_credential(headers, access_cookie)
-    token = offered[marks[0] + 1 :][:1]
-    if len(marks) > 1 or not token or not token[0] or token[0].translate(None, TOKEN_BYTES):
+    after = offered[offered.index(BEARER_SUBPROTOCOL) + 1 :]
+    token = after[0] if after else ""
+    is_one = offered.count(BEARER_SUBPROTOCOL) == 1
+    if not is_one or not token or not token.isascii() or token.encode().translate(None, TOKEN_BYTES):
         raise InvalidRequest("malformed bearer token among the subprotocols")
     if find_credential(headers, None) is not None:
         raise InvalidRequest("a bearer token in Authorization and among the subprotocols")
-    return PresentedToken(str(token[0], "ascii"), from_cookie=False)
-
-
-def split_list(value: bytes) -> list[bytes]:
-    """The members of a list (RFC 9110 §5.6.1), empty ones left out."""
-    return [part for each in value.split(b",") if (part := each.strip(b" \t"))]
+    return PresentedToken(token, from_cookie=False)
 
 
 def _pick(cookies: bytes, name_and_equals: bytes, *, needed: bool) -> bytes | None:

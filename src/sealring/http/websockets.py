@@ -18,7 +18,7 @@ from sealring.errors import SealringError
 from sealring.http.asgi_types import App, Message, Receive, Scope, Send
 from sealring.http.authenticate import RequestAuthenticator
 from sealring.http.close_codes import ENDINGS
-from sealring.http.credentials import BEARER_SUBPROTOCOL, split_list
+from sealring.http.credentials import BEARER_SUBPROTOCOL
 from sealring.http.problems import answer, send_answer
 from sealring.verifier.open_connections import EndedBy
 
@@ -51,11 +51,10 @@ async def serve_websocket(
 
 def hide_token(scope: Scope) -> bool:
     """Take our subprotocol and the token out of the scope; whether they were there."""
-    headers = scope["headers"]
-    offered = [part for name, value in headers if name == b"sec-websocket-protocol" for part in split_list(value)]
+    offered = scope.get("subprotocols", ())
     if BEARER_SUBPROTOCOL not in offered:
         return False
-    kept: list[bytes] = []
+    kept: list[str] = []
     is_secret = False
     for part in offered:
         if part == BEARER_SUBPROTOCOL:
@@ -64,16 +63,16 @@ def hide_token(scope: Scope) -> bool:
             is_secret = False
         else:
             kept.append(part)
-    others = [(name, value) for name, value in headers if name != b"sec-websocket-protocol"]
-    scope["headers"] = [*others, (b"sec-websocket-protocol", b", ".join(kept))] if kept else others
-    scope["subprotocols"] = [part.decode("latin-1") for part in kept]
+    # servers differ in whether the field is there, too: what is kept stands in `subprotocols`
+    scope["headers"] = [(name, value) for name, value in scope["headers"] if name != b"sec-websocket-protocol"]
+    scope["subprotocols"] = kept
     return True
 
 
 def _selecting(send: Send) -> Send:
     async def send_selecting(message: Message) -> None:
         if message["type"] == "websocket.accept" and message.get("subprotocol") is None:
-            message = {**message, "subprotocol": BEARER_SUBPROTOCOL.decode()}
+            message = {**message, "subprotocol": BEARER_SUBPROTOCOL}
         await send(message)
 
     return send_selecting
