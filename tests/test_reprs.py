@@ -17,8 +17,8 @@ import sealring
 import tests.django_project.settings  # noqa: F401 - modules of Django frameworks ask for settings when imported
 from sealring.authentication.client_info import ClientInfo
 from sealring.http.credentials import PresentedToken
+from sealring.testing.store_contract.samples import a_key, an_account
 from tests.serving import PASSWORD, cheap_sealring
-from tests.store.samples import a_key, an_account
 
 SENSITIVE = re.compile(r"token|hash|secret|encrypted|password|device|digest|salt|jwk|csrf|^text$")
 HARMLESS = {

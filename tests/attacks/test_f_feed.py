@@ -16,8 +16,8 @@ from sealring.store import open_store
 from sealring.store.protocol import Store
 from sealring.store.revocation_log import digest_of
 from sealring.store.sqlite import SqliteStore
+from sealring.testing.store_contract.samples import NOW, RETAIN, an_account, an_event
 from tests.store.postgres_cluster import own_cluster
-from tests.store.samples import NOW, RETAIN, an_account, an_event
 
 pytestmark = pytest.mark.anyio
 

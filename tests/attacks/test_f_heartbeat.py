@@ -24,6 +24,7 @@ from sealring.cli.diagnostics import diagnose
 from sealring.errors import Stale, StoreUnavailable
 from sealring.issuer.store_source import StoreSource
 from sealring.store.postgres import PostgresStore, database
+from sealring.testing.store_contract.samples import a_session, an_event
 from sealring.verifier.follower import Follower
 from sealring.verifier.node_state import UNACKNOWLEDGED
 from tests import nodes
@@ -31,7 +32,6 @@ from tests.clocks import FrozenClock
 from tests.nodes import NoKeys
 from tests.serving import SECRET
 from tests.store.postgres_cluster import Cluster, own_cluster
-from tests.store.samples import a_session, an_event
 
 pytestmark = [pytest.mark.anyio, pytest.mark.postgres]
 

@@ -10,6 +10,7 @@ import pytest
 
 from sealring.accounts.changes import PasswordChange
 from sealring.store.protocol import Store
+from sealring.testing.store_contract.samples import NOW, a_session, an_account, an_event, entries_of
 from tests.serving import (
     OTHER_PASSWORD,
     PASSWORD,
@@ -22,7 +23,6 @@ from tests.serving import (
     register,
     serve_in_thread,
 )
-from tests.store.samples import NOW, a_session, an_account, an_event, entries_of
 
 CHANGE = {"current": PASSWORD, "new": OTHER_PASSWORD}
 

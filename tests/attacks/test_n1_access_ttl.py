@@ -30,9 +30,9 @@ from sealring.store.memory import MemoryStore
 from sealring.store.postgres import PostgresStore
 from sealring.store.protocol import Store
 from sealring.store.sqlite import SqliteStore
+from sealring.testing.store_contract.samples import NOW, an_event, declare_ttl
 from tests.clocks import START, FrozenClock
 from tests.serving import PASSWORD, SEALRING, SECRET, cheap_sealring, environment
-from tests.store.samples import NOW, an_event, declare_ttl
 
 pytestmark = pytest.mark.anyio
 

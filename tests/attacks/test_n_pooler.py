@@ -23,11 +23,10 @@ from sealring.store.postgres import PostgresStore
 from sealring.store.postgres.connection import Connection
 from sealring.store.postgres.database import Database
 from sealring.store.postgres.migration import LOCK, migrate
+from sealring.testing.store_contract.samples import NOW, a_key, a_session, an_account, an_event, moved
 from tests.cluster.node import SECRET
 from tests.store.pgbouncer import SERVER_CONNECTIONS, Pooler, own_pooler
 from tests.store.postgres_cluster import own_cluster
-from tests.store.samples import NOW, a_key, a_session, an_account, an_event
-from tests.store.test_contract import moved
 
 pytestmark = [pytest.mark.anyio, pytest.mark.postgres]
 

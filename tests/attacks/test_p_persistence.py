@@ -24,9 +24,9 @@ from sealring.sessions.revocation import EndSession, EndSubject, RefreshClaims
 from sealring.store import open_store
 from sealring.store.postgres import PostgresStore
 from sealring.store.protocol import FINISHED_SESSION_SECONDS, Store
+from sealring.testing.store_contract.samples import NOW, a_key, a_session, an_account, an_event, entries_of
 from tests.store.cutting_proxy import CuttingProxy
 from tests.store.postgres_cluster import Cluster, own_cluster
-from tests.store.samples import NOW, a_key, a_session, an_account, an_event, entries_of
 from tests.store.storm import check_promises, check_whole
 
 pytestmark = pytest.mark.anyio

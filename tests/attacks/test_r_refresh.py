@@ -34,10 +34,10 @@ from sealring.sessions.refresh_token import PREFIX, RefreshToken, RefreshTokenCo
 from sealring.store.protocol import Store
 from sealring.store.records import Committed, LoginGuard
 from sealring.store.sqlite import SqliteStore
+from sealring.testing.store_contract.samples import NOW, an_account, an_event
 from sealring.verifier.node_state import NodeState
 from tests.clocks import FrozenClock, on_clock
 from tests.nodes import committing
-from tests.store.samples import NOW, an_account, an_event
 
 pytestmark = pytest.mark.anyio
 

@@ -11,9 +11,9 @@ import pytest
 
 from sealring import Sealring
 from sealring.errors import SealringError
+from sealring.testing.store_contract.samples import an_account, an_event
 from tests.cli.conftest import Shell
 from tests.serving import OTHER_PASSWORD, PASSWORD
-from tests.store.samples import an_account, an_event
 
 
 def log_in(name: str = "ada", password: str = PASSWORD) -> tuple[str, str] | str:

@@ -13,8 +13,8 @@ import sealring.cli
 from sealring import Sealring, jwt
 from sealring.authentication.client_info import ClientInfo
 from sealring.cli.output import one_line, say, say_json
+from sealring.testing.store_contract.samples import an_event
 from tests.cli.conftest import Shell
-from tests.store.samples import an_event
 
 HOSTILE = "".join(map(chr, [*range(32), 0x7F, *range(0x80, 0xA0), 0x2028, 0x202E, 0xFEFF, 0xD800, 0xE0001])) + "é"
 

@@ -17,8 +17,8 @@ from sealring.sessions.revocation import RefreshClaims
 from sealring.store.postgres import PostgresStore
 from sealring.store.records import Committed
 from sealring.store.schema import read_migrations
+from sealring.testing.store_contract.samples import NOW, an_event
 from tests.cluster.node import SECRET
-from tests.store.samples import NOW, an_event
 
 pytestmark = [pytest.mark.anyio, pytest.mark.postgres]
 

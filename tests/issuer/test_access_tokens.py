@@ -11,9 +11,9 @@ from sealring.issuer.access_tokens import AccessTokenIssuer
 from sealring.issuer.access_ttl import AccessTtl
 from sealring.sessions.access_token import CLAIMS, MAX_EPOCH, RESERVED, check_claims
 from sealring.store.memory import MemoryStore
+from sealring.testing.store_contract.samples import NOW, a_session
 from tests.clocks import FrozenClock
 from tests.nodes import a_node
-from tests.store.samples import NOW, a_session
 
 KEY = jwt.Key.generate("ES256")
 TTL = AccessTtl(MemoryStore(), 1800, heard_seconds=10, node=a_node(FrozenClock(NOW)))

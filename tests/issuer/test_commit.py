@@ -21,9 +21,9 @@ from sealring.sessions.revocation import EndSession, EndSubject, Revocation
 from sealring.store.memory import MemoryStore
 from sealring.store.protocol import Store
 from sealring.store.records import Committed
+from sealring.testing.store_contract.samples import NOW, a_key, a_session, an_account, an_event
 from sealring.verifier.node_state import NodeState
 from tests.nodes import a_node, committing
-from tests.store.samples import NOW, a_key, a_session, an_account, an_event
 
 pytestmark = pytest.mark.anyio
 

@@ -23,10 +23,10 @@ from sealring.store.postgres import PostgresStore
 from sealring.store.protocol import Store
 from sealring.store.records import Committed
 from sealring.store.sqlite import SqliteStore
+from sealring.testing.store_contract.samples import an_event
 from sealring.verifier.follower import Follower
 from tests.clocks import START, FrozenClock, on_clock
 from tests.nodes import a_node, committing
-from tests.store.samples import an_event
 
 pytestmark = pytest.mark.anyio
 

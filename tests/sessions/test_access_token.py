@@ -27,8 +27,8 @@ from sealring.sessions.access_token import (
     write_claims,
 )
 from sealring.sessions.lifetimes import over_cause, session_expiry
+from sealring.testing.store_contract.samples import NOW, a_session
 from sealring.verifier.principal import Principal
-from tests.store.samples import NOW, a_session
 
 KEYS = [jwt.Key.generate(name) for name in ALGORITHMS]
 KEY = jwt.Key.generate("ES256")

@@ -27,7 +27,7 @@ from sealring.store.postgres.connection import Connection
 from sealring.store.protocol import Store
 from sealring.store.revocation_log import digest_of
 from sealring.store.sqlite import file, group_commit
-from tests.store.samples import NOW, a_session, an_account, an_event
+from sealring.testing.store_contract.samples import NOW, a_session, an_account, an_event
 
 CALLERS = 8
 

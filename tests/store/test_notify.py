@@ -13,7 +13,7 @@ from sealring.store.memory import MemoryStore
 from sealring.store.postgres import PostgresStore
 from sealring.store.protocol import Store
 from sealring.store.sqlite import SqliteStore
-from tests.store.samples import NOW, an_account, an_event
+from sealring.testing.store_contract.samples import NOW, an_account, an_event
 
 pytestmark = pytest.mark.anyio
 

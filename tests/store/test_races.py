@@ -31,8 +31,17 @@ from sealring.signing_keys.key import KeyRing
 from sealring.store import open_store
 from sealring.store.protocol import Store
 from sealring.store.records import LoginGuard
+from sealring.testing.store_contract.samples import (
+    NOW,
+    Started,
+    a_key,
+    a_session,
+    an_account,
+    an_event,
+    entries_of,
+    started_of,
+)
 from tests.store.race import Arena, Side
-from tests.store.samples import NOW, Started, a_key, a_session, an_account, an_event, entries_of, started_of
 
 pytestmark = pytest.mark.anyio
 

@@ -27,9 +27,18 @@ from sealring.sessions.revocation import EndSession
 from sealring.store import open_store
 from sealring.store.postgres import PostgresStore
 from sealring.store.records import LoginGuard
+from sealring.testing.store_contract.samples import (
+    NOW,
+    a_key,
+    a_session,
+    an_account,
+    an_event,
+    declare_ttl,
+    entries_of,
+    moved,
+    started_of,
+)
 from tests.cluster.node import SECRET
-from tests.store.samples import NOW, a_key, a_session, an_account, an_event, declare_ttl, entries_of, started_of
-from tests.store.test_contract import moved
 
 pytestmark = pytest.mark.anyio
 

@@ -20,9 +20,9 @@ from sealring import Sealring
 from sealring.errors import ConfigurationError, Stale, StoreUnavailable
 from sealring.store import open_store
 from sealring.store.sqlite import SqliteStore, group_commit
+from sealring.testing.store_contract.samples import an_account, an_event
 from tests.clocks import FrozenClock
 from tests.serving import SECRET
-from tests.store.samples import an_account, an_event
 
 pytestmark = pytest.mark.anyio
 

@@ -1,0 +1,176 @@
+"""The start of a session: guarded by what was proved, within the cap, in the place of another (U13, C1, D2)."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from sealring.accounts.changes import (
+    AccountChange,
+    Deletion,
+    EmailChange,
+    PasswordChange,
+    ScopesChange,
+    StatusChange,
+)
+from sealring.rate_limits.bucket import Bucket
+from sealring.rate_limits.rate import RateLimit
+from sealring.sessions.revocation import EndSession, EndSubject
+from sealring.store.protocol import Store
+from sealring.store.records import LoginGuard
+from sealring.testing.store_contract.contract import Contract
+from sealring.testing.store_contract.samples import (
+    ACTIVE,
+    NOW,
+    Started,
+    a_session,
+    an_account,
+    an_event,
+    end_of,
+    entries_of,
+    moved,
+    revoke,
+    start,
+)
+
+OVERTAKING: list[tuple[AccountChange, bool]] = [
+    (PasswordChange(old_hash="$argon2id$one", new_hash="$argon2id$two", ends_sessions=False), True),
+    (PasswordChange(old_hash="$argon2id$one", new_hash="$argon2id$two"), False),
+    (PasswordChange(old_hash="$argon2id$one", new_hash="$argon2id$one"), False),
+    (ScopesChange(scopes=("admin",)), False),
+    (EmailChange(email="b@x.example", canonical_email="b@x.example"), False),
+    (StatusChange(status="disabled"), False),
+    (StatusChange(status="active"), True),
+    (Deletion(), False),
+]
+
+
+class StartContract(Contract):
+    """The tests of this part."""
+
+    async def test_a_session_comes_back_as_it_was_written(self, store: Store) -> None:
+        session = a_session(
+            claims={"roles": ["a", "ü"], "n": 2**53, "deep": {"x": None}},
+            device="Firefox on Linux",
+            address="2001:db8::1",
+            generation=3,
+            parent_minted_ms=5,
+            child_minted_ms=7,
+            auth_time=NOW - 60,
+            amr=("pwd", "otp", "mfa"),
+            acr="mfa",
+        )
+        assert await start(store, session) == Started(0, ())
+        record = await store.read_session(session.id)
+        assert record is not None
+        assert record.session == session
+        assert (record.epoch, record.account) == (0, None)
+        assert await store.read_session("unknown") is None
+
+    async def test_a_name_that_no_column_can_hold_names_nothing(self, store: Store) -> None:
+        for odd in ("a\0b", "\ud800", "🜨" * 1000):
+            assert await store.find_account(canonical_name=odd) is None
+            assert await store.find_account(id=odd) is None
+            assert await store.read_session(odd) is None
+            assert await revoke(store, EndSession(id=odd, cause="ended_by_user")) == ()
+            assert await revoke(store, EndSession(id="x", cause="ended_by_user", subject=odd)) == ()
+            assert await store.count_attempt([Bucket(key=odd, rate=RateLimit(1, 60))], now=NOW) == 0
+            await store.settle_attempt("", an_event("login_failed", detail={"name": odd}, address=odd))
+        assert len(await store.read_events()) == 3
+        assert [event.detail for event in await store.read_events()][:2] == [{"name": "a\0b"}, {"name": "\ud800"}]
+
+    async def test_d14_odd_text_from_outside_is_kept_in_a_form_that_columns_hold(self, store: Store) -> None:
+        session = a_session(device="odd\0\ud800", address="::1")
+        await start(store, session)
+        other = a_session(device="fine")
+        await start(store, other)
+        swaps = [
+            store.advance_session(session, moved(session, device="\0", address='"\\{},NULL')),
+            store.advance_session(other, moved(other, device="NULL", address="")),
+        ]
+        assert all(await asyncio.gather(*swaps))
+        first, second = await store.read_session(session.id), await store.read_session(other.id)
+        assert first is not None
+        assert second is not None
+        assert first.session.address == '"\\{},NULL'
+        assert (second.session.device, second.session.address) == ("NULL", "")
+
+    @pytest.mark.parametrize("epoch", [-1, 1, 2])
+    async def test_u13_a_session_starts_only_with_the_epoch_that_was_proved_against(
+        self, store: Store, epoch: int
+    ) -> None:
+        account = an_account()
+        await store.create_account(account, an_event("account_created"))
+        session = a_session(account.id)
+        assert await start(store, session, guard=LoginGuard(epoch=epoch)) is None
+        assert await store.read_session(session.id) is None
+        assert len(await store.read_events()) == 1
+
+    @pytest.mark.parametrize(("change", "starts"), OVERTAKING)
+    async def test_u13_what_overtakes_a_login_keeps_its_session_from_starting(
+        self, store: Store, change: AccountChange, *, starts: bool
+    ) -> None:
+        account = an_account()
+        await store.create_account(account, an_event("account_created"))
+        assert entries_of(await store.change_account(account.id, change, an_event(), now=NOW)) is not None
+        assert (await start(store, a_session(account.id), guard=ACTIVE) is not None) == starts
+
+    async def test_u13_a_session_does_not_start_after_all_were_ended(self, store: Store) -> None:
+        account = an_account()
+        await store.create_account(account, an_event("account_created"))
+        assert await revoke(store, EndSubject(subject=account.id, cause="ended_by_user"))
+        assert await start(store, a_session(account.id), guard=ACTIVE) is None
+        found = await store.find_account(id=account.id)
+        assert found is not None
+        assert await start(store, a_session(account.id), guard=LoginGuard(epoch=found.epoch)) is not None
+
+    async def test_u13_a_disabled_account_starts_no_session_at_its_present_epoch(self, store: Store) -> None:
+        account = an_account()
+        await store.create_account(account, an_event("account_created"))
+        assert entries_of(await store.change_account(account.id, StatusChange(status="disabled"), an_event(), now=NOW))
+        assert await start(store, a_session(account.id), guard=LoginGuard(epoch=1)) is None
+
+    async def test_a_guard_for_nobody_does_not_hold(self, store: Store) -> None:
+        assert await start(store, a_session("nobody"), guard=ACTIVE) is None
+
+    async def test_c1_the_session_that_the_browser_held_before_ends(self, store: Store) -> None:
+        mallory, victim = a_session("mallory"), a_session("victim")
+        await start(store, mallory)
+        started = await start(store, victim, replaces=mallory.id)
+        assert started is not None
+        assert [(entry.kind, entry.target) for entry in started.entries] == [("session", mallory.id)]
+        assert await end_of(store, mallory) == "replaced"
+        again = await start(store, a_session("victim"), replaces=mallory.id)
+        assert again is not None
+        assert again.entries == ()
+        ended = [event for event in await store.read_events() if event.kind == "session_ended"]
+        assert [(event.session, event.subject, event.cause) for event in ended] == [(mallory.id, "mallory", "replaced")]
+
+    async def test_d2_the_oldest_sessions_beyond_the_cap_end(self, store: Store) -> None:
+        sessions = [a_session(created_at=NOW + age) for age in range(5)]
+        stranger = a_session("43", created_at=NOW - 100)
+        await start(store, stranger)
+        for session in sessions[:4]:
+            await start(store, session)
+        started = await start(store, sessions[4], cap=2)
+        assert started is not None
+        assert {entry.target for entry in started.entries} == {session.id for session in sessions[:3]}
+        live = await store.list_sessions("42", now=NOW + 5)
+        assert [session.id for session in live] == [sessions[4].id, sessions[3].id]
+        assert await end_of(store, sessions[0]) == "over_cap"
+        assert await end_of(store, stranger) is None
+
+    async def test_sessions_past_their_limits_do_not_count_against_the_cap(self, store: Store) -> None:
+        idle = a_session(idle_seconds=10)
+        over = a_session(expires_at=NOW + 10)
+        for session in (idle, over):
+            await start(store, session)
+        started = await start(store, a_session(created_at=NOW + 10), cap=1)
+        assert started is not None
+        assert started.entries == ()
+
+    async def test_concurrent_starts_do_not_exceed_the_cap(self, store: Store) -> None:
+        sessions = [a_session(created_at=NOW + age) for age in range(12)]
+        await asyncio.gather(*(start(store, session, cap=3) for session in sessions))
+        assert len(await store.list_sessions("42", now=NOW + 20)) == 3
