@@ -1,4 +1,4 @@
-"""docs/testing.md: the files that it shows, in one folder, pass under pytest as they stand."""
+"""docs/testing.md and docs/stores.md: the files that they show, in one folder, pass under pytest as they stand."""
 
 from __future__ import annotations
 
@@ -11,16 +11,24 @@ from pathlib import Path
 import sealring.testing
 
 PAGE = (Path(__file__).parents[2] / "docs" / "testing.md").read_text(encoding="utf-8")
-FILES = dict(re.findall(r"^```python (\w+\.py)\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE))
+BLOCK = re.compile(r"^```python (\w+\.py)\n(.*?)^```", re.DOTALL | re.MULTILINE)
+FILES = dict(BLOCK.findall(PAGE))
 
 
 def test_the_files_of_the_page_pass(tmp_path: Path) -> None:
     for name, text in FILES.items():
         assert f"`{name}`" in PAGE, f"{name} is not named before its block"
         tmp_path.joinpath(name).write_text(text, encoding="utf-8")
+    shown_as_passed = run_pytest(tmp_path)
+    shown = sum(text.count("\ndef test_") + text.count("\nasync def test_") for text in FILES.values())
+    assert shown >= 9
+    assert re.search(rf"\b{shown + 4} passed", shown_as_passed), "one is asked five times"
+
+
+def run_pytest(folder: Path) -> str:
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", "-p", "no:schemathesis"],
-        cwd=tmp_path,
+        cwd=folder,
         env={"PATH": os.environ["PATH"]},
         capture_output=True,
         text=True,
@@ -28,9 +36,15 @@ def test_the_files_of_the_page_pass(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout
-    shown = sum(text.count("\ndef test_") + text.count("\nasync def test_") for text in FILES.values())
-    assert shown >= 9
-    assert re.search(rf"\b{shown + 4} passed", done.stdout), "one is asked five times"
+    return done.stdout
+
+
+def test_the_store_of_the_other_page_passes(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "stores.md").read_text(encoding="utf-8")
+    ((name, text),) = BLOCK.findall(page)
+    tmp_path.joinpath(name).write_text(text, encoding="utf-8")
+    shown = run_pytest(tmp_path)
+    assert re.search(r"\b[0-9]{2,} passed", shown)
 
 
 def test_every_public_name_is_on_the_page() -> None:
