@@ -14,14 +14,28 @@ PAGE = (Path(__file__).parents[2] / "docs" / "testing.md").read_text(encoding="u
 BLOCK = re.compile(r"^```python (\w+\.py)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 FILES = dict(BLOCK.findall(PAGE))
 
+DJANGO_PROJECT = """
+import django
+from django.conf import settings
+
+settings.configure(
+    ROOT_URLCONF="django_shop",
+    INSTALLED_APPS=["sealring.frameworks.django"],
+    MIDDLEWARE=["sealring.frameworks.django.SealringMiddleware"],
+)
+django.setup()
+"""
+"""What a project has besides what the page shows."""
+
 
 def test_the_files_of_the_page_pass(tmp_path: Path) -> None:
     for name, text in FILES.items():
         assert f"`{name}`" in PAGE, f"{name} is not named before its block"
         tmp_path.joinpath(name).write_text(text, encoding="utf-8")
+    tmp_path.joinpath("conftest.py").write_text(DJANGO_PROJECT, encoding="utf-8")
     shown_as_passed = run_pytest(tmp_path)
-    shown = sum(text.count("\ndef test_") + text.count("\nasync def test_") for text in FILES.values())
-    assert shown >= 9
+    shown = sum(len(re.findall(r"^ *(?:async )?def test_", text, re.MULTILINE)) for text in FILES.values())
+    assert shown >= 11
     assert re.search(rf"\b{shown + 4} passed", shown_as_passed), "one is asked five times"
 
 

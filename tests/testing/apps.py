@@ -3,14 +3,21 @@
 Annotations are no strings here: FastAPI could not read local names in them.
 """
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import FastAPI, Security
 from flask import Flask
+from litestar import Litestar, Request, get
+from litestar import post as litestar_post
+from quart import Quart
 
 from sealring import Principal, Sealring
 from sealring.frameworks.fastapi import guard
 from sealring.frameworks.flask import current_principal, require
+from sealring.frameworks.litestar import SealringPlugin
+from sealring.frameworks.litestar import require as litestar_require
+from sealring.frameworks.quart import current_principal as quart_principal
+from sealring.frameworks.quart import require as quart_require
 
 
 def fastapi_app(auth: Sealring) -> FastAPI:
@@ -42,5 +49,34 @@ def flask_app(auth: Sealring) -> Flask:
     @require("orders:read")
     def order() -> dict[str, str]:
         return {"ordered by": current_principal.subject}
+
+    return app
+
+
+def litestar_app(auth: Sealring) -> Litestar:
+    @get("/orders", guards=[litestar_require("orders:read")])
+    async def read(request: Request[Principal, Any, Any]) -> dict[str, str]:
+        return {"orders of": request.user.subject}
+
+    @litestar_post("/orders", guards=[litestar_require("orders:read")])
+    async def order(request: Request[Principal, Any, Any]) -> dict[str, str]:
+        return {"ordered by": request.user.subject}
+
+    return Litestar([read, order], plugins=[SealringPlugin(auth)])
+
+
+def quart_app(auth: Sealring) -> Quart:
+    app = Quart("shop")
+    auth.init_app(app)
+
+    @app.get("/orders")
+    @quart_require("orders:read")
+    async def read() -> dict[str, str]:
+        return {"orders of": quart_principal.subject}
+
+    @app.post("/orders")
+    @quart_require("orders:read")
+    async def order() -> dict[str, str]:
+        return {"ordered by": quart_principal.subject}
 
     return app

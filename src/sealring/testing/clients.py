@@ -7,7 +7,7 @@ the client's own jar would put those of a response, so that a refresh replaces t
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from http.cookies import SimpleCookie
 from types import MappingProxyType
 from typing import Any, Literal, Protocol, TypeVar
@@ -44,7 +44,7 @@ def as_user(
 ) -> C:
     """Have a test client ask as that user from now on: with a real session, which the auth routes know.
 
-    Any client of Starlette, FastAPI, Litestar, httpx, httpx2, Flask, Django and Django REST framework,
+    Any client of Starlette, FastAPI, Litestar, httpx, httpx2, Flask, Quart, Django and Django REST framework,
     in a test with or without an event loop.
 
     Args:
@@ -146,6 +146,39 @@ class _Werkzeug:
                 client.set_cookie(morsel.key, morsel.value, domain=domain, path=morsel["path"])
 
 
+class _Quart:
+    """Quart, whose test client has no fields of its own: what it sends is given some."""
+
+    def set_header(self, client: Any, name: str, value: str | None) -> None:
+        for method in ("open", "request", "websocket"):
+            sends = getattr(client, method)
+            if not isinstance(sends, _WithFields):
+                sends = _WithFields(sends)
+                setattr(client, method, sends)
+            sends.fields.pop(name, None)
+            if value is not None:
+                sends.fields[name] = value
+
+    def set_cookies(self, client: Any, fields: Iterable[str]) -> None:
+        host = client.app.config["SERVER_NAME"] or "localhost"
+        for morsel in _morsels(fields):
+            client.set_cookie(host, morsel.key, morsel.value, max_age=int(morsel["max-age"]), path=morsel["path"])
+
+
+class _WithFields:
+    """A method of a client that sends fields of ours, but for those that its caller gives."""
+
+    def __init__(self, send: Callable[..., Any]) -> None:
+        self.fields: dict[str, str] = {}
+        self._send = send
+
+    def __call__(self, *args: Any, headers: Any = None, **kwargs: Any) -> Any:
+        given = dict(headers or {})
+        names = {name.lower() for name in given}
+        ours = {name: value for name, value in self.fields.items() if name.lower() not in names}
+        return self._send(*args, headers=given | ours, **kwargs)
+
+
 class _Django:
     """Django, and Django REST framework; the asynchronous client names fields as ASGI does."""
 
@@ -165,7 +198,7 @@ class _Django:
 
 
 CLIENTS: Mapping[str, ClientKind] = MappingProxyType(
-    {"httpx": _Httpx(), "httpx2": _Httpx(), "werkzeug": _Werkzeug(), "django": _Django()}
+    {"httpx": _Httpx(), "httpx2": _Httpx(), "werkzeug": _Werkzeug(), "quart": _Quart(), "django": _Django()}
 )
 """By the package that the client's class, or one that it derives from, is of."""
 
