@@ -32,10 +32,17 @@ MADE: dict[type[SealringError], SealringError] = {
     request_errors.InsufficientScope: request_errors.InsufficientScope(("orders:read", "orders:write")),
     request_errors.MethodNotAllowed: request_errors.MethodNotAllowed(("POST", "GET")),
 }
+
+
+def takes_nothing(kind: type[SealringError]) -> bool:
+    return inspect.isfunction(kind.__init__) and list(inspect.signature(kind.__init__).parameters) == ["self"]
+
+
 ALL = [
-    MADE.get(kind) or kind("secret detail")
-    for _, kind in inspect.getmembers(errors, inspect.isclass)
-    if issubclass(kind, SealringError)
+    MADE.get(kind) or (kind() if takes_nothing(kind) else kind("secret detail"))
+    for module in (errors, request_errors)
+    for _, kind in inspect.getmembers(module, inspect.isclass)
+    if issubclass(kind, SealringError) and kind.__module__ == module.__name__
 ]
 TOKEN_ERRORS = [error for error in ALL if isinstance(error, errors.TokenError) and not isinstance(error, errors.Stale)]
 ATTRIBUTE = r'(?:realm|error|error_description|scope)="[\x20-\x21\x23-\x5b\x5d-\x7e]*"'

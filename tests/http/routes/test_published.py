@@ -89,6 +89,8 @@ def test_the_description_names_every_route_and_resolves(client: httpx2.Client) -
     assert operations == {
         "POST /auth/register",
         "POST /auth/login",
+        "POST /auth/login/{method}",
+        "POST /auth/login/{method}/begin",
         "POST /auth/token",
         "POST /auth/refresh",
         "POST /auth/logout",
@@ -149,6 +151,7 @@ def test_operations_have_short_names_of_their_own(client: httpx2.Client) -> None
     paths = client.get("/openapi.json").json()["paths"]
     names = [operation["operationId"] for methods in paths.values() for operation in methods.values()]
     assert sorted(names) == sorted([
+        "login_by_method", "begin_login_method",
         "register", "login", "refresh", "logout", "token", "me", "live", "list_sessions", "end_session", "end_sessions",
         "change_password", "jwks", "createNewUser", "userOrders", "healthz", "readyz",
     ])  # fmt: skip
