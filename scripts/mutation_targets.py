@@ -105,6 +105,10 @@ EQUIVALENT: Mapping[tuple[str, str, str], str] = {
     ("jwt/durations", "operand 0 of Or", "shape is None"): "for the type alone: without a shape there is no scale",
     ("jwt/selection", "operand 0 of And", "ours.get(kid)"): "no key is named None",
     ("jwt/claims", "operand 1 of Or", "more <= claims.keys()"): "the long way answers the same",
+    ("jwt/claims", "answer -> False", "not has_more and not"): "the long way answers the same: slower",
+    ("jwt/claims", "if -> pass", ": if ("): "the long way answers the same: slower",
+    ("jwt/claims", "if -> pass", "if exp - iat <= longest"): "the long way answers the same: slower",
+    ("jwt/compact", "if -> pass", "if unique and text[-1]"): "the long way answers the same: slower",
     ("jwt/compact", "operand 0 of Or", "unique = "): "printing back proves the same: slower",
     ("jwt/compact", "operand 1 of Or", "unique = "): "the long way answers the same",
     (
