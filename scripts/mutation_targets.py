@@ -106,6 +106,11 @@ EQUIVALENT: Mapping[tuple[str, str, str], str] = {
     ("jwt/selection", "operand 0 of And", "ours.get(kid)"): "no key is named None",
     ("jwt/claims", "operand 1 of Or", "more <= claims.keys()"): "the long way answers the same",
     ("jwt/claims", "answer -> False", "not has_more and not"): "the long way answers the same: slower",
+    (
+        "jwt/claims",
+        "conditional -> its body",
+        "lowest = -1 if",
+    ): "the long way answers the same: dates before 1970 take it",
     ("jwt/claims", "if -> pass", ": if ("): "the long way answers the same: slower",
     ("jwt/claims", "if -> pass", "if exp - iat <= longest"): "the long way answers the same: slower",
     ("jwt/compact", "if -> pass", "if unique and text[-1]"): "the long way answers the same: slower",

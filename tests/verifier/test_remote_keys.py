@@ -342,3 +342,12 @@ def test_a_fetch_is_made_when_it_is_due_and_one_at_a_time(publisher: Publisher) 
     keys._state = decisions.fetch_began(keys._state, 0)
     keys._fetch(forced=True)
     assert publisher.asked == 1
+
+
+def test_the_thread_sleeps_until_the_next_fetch_a_second_at_least_and_an_hour_at_most() -> None:
+    keys = RemoteKeys("https://issuer.example.com/jwks.json")
+    assert keys._seconds_to_next() == 1  # nothing was fetched yet
+    for max_age, most in ((600, 600), (86_400, 3600)):
+        # `time.monotonic` may stand still while a machine sleeps
+        keys._state = decisions.fetch_succeeded(keys._state, time.monotonic(), jwt.KeySet([A]), max_age)
+        assert most - 60 < keys._seconds_to_next() <= most
