@@ -111,6 +111,7 @@ EQUIVALENT: Mapping[tuple[str, str, str], str] = {
         "conditional -> its body",
         "lowest = -1 if",
     ): "the long way answers the same: dates before 1970 take it",
+    ("jwt/claims", "conditional -> its else", "next(iter(allowed.strings)"): "the long way answers the same: slower",
     ("jwt/claims", "if -> pass", ": if ("): "the long way answers the same: slower",
     ("jwt/claims", "if -> pass", "if exp - iat <= longest"): "the long way answers the same: slower",
     ("jwt/compact", "if -> pass", "if unique and text[-1]"): "the long way answers the same: slower",
