@@ -116,6 +116,8 @@ def test_a_name_of_the_wrong_type(name: str, value: Any, policy: dict[str, Any])
         ({"iat": NOW - 10}, {"max_age": 10, "leeway": 1}, NOW, "accepted"),
         ({"iat": NOW}, {"max_age": 0}, NOW, "too_old"),
         ({"iat": NOW - 9, "exp": GONE}, {"max_age": 5, "require": ()}, NOW, "too_old"),
+        ({"iat": NOW - 10, "exp": NOW}, {"max_age": 60}, NOW, "expired"),
+        ({"iat": NOW - 10, "nbf": NOW + 1}, {"max_age": 60}, NOW, "not_yet_valid"),
         ({"iat": NOW + 9, "exp": GONE}, {"max_age": 5, "require": ()}, NOW, "not_yet_valid"),
         ({"iat": NOW + 1}, {"max_age": 10}, NOW, "not_yet_valid"),
         ({"iat": NOW + 1}, {"max_age": 10, "leeway": 1}, NOW, "accepted"),
