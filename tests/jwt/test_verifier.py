@@ -42,6 +42,16 @@ def test_a_hit_asks_the_dates_again(claims: dict[str, Any], policy: dict[str, An
         assert code(verifier, token, now) == answer == code(jwt.Verifier(KEY, **policy), token, now)
 
 
+def test_a_known_header_does_not_make_other_text_a_token() -> None:
+    token = forge(KEY, CLAIMS)
+    verifier = jwt.Verifier(KEY)
+    assert code(verifier, token, NOW) == "accepted"  # its header is remembered from now on
+    header, payload, signature = token.split(".")
+    for text in (f"{header}.{payload}.{payload}.{signature}", f"{header}.{signature}", header):
+        assert code(verifier, text, NOW) == "malformed"
+    assert code(verifier, f"{header}.{payload}.{payload}", NOW) == "bad_signature"
+
+
 @pytest.mark.parametrize("claims", [CLAIMS, CLAIMS | {"roles": ["a"], "deep": {"x": [{"y": 1}]}}])
 @pytest.mark.parametrize("header", [{"alg": "HS256"}, {"alg": "HS256", "x": {"y": [1]}}])
 @pytest.mark.parametrize("cache_size", [0, 10])
