@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import tempfile
 from typing import Any
 
 import django
@@ -20,6 +22,9 @@ MIDDLEWARE = [
     "sealring.frameworks.django.SealringMiddleware",
 ]
 """What `startproject` writes, without what adds fields to every answer, and ours."""
+
+_folder = tempfile.TemporaryDirectory(prefix="sealring-django-")
+atexit.register(_folder.cleanup)
 
 if not settings.configured:
     settings.configure(
@@ -41,8 +46,7 @@ if not settings.configured:
         DATABASES={
             "default": {
                 "ENGINE": "django.db.backends.sqlite3",
-                "NAME": "file:sealring-tests?mode=memory&cache=shared",
-                "OPTIONS": {"uri": True},
+                "NAME": f"{_folder.name}/project.db",  # not in memory: Django closes no connection to that
             }
         },
         PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"],

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from asgiref.sync import sync_to_async
 from django.contrib.auth import get_user_model
-from django.core.handlers.wsgi import WSGIHandler
-from django.db import connection
+from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
+from django.db import connection, connections
 from django.http import HttpRequest, HttpResponse
 from django.test import AsyncClient, Client, RequestFactory, override_settings
 from django.test.client import AsyncRequestFactory
@@ -129,6 +130,7 @@ async def test_a_coroutine_loads_the_user_by_auser(auth: Sealring) -> None:
     nobody = await auth.start_session("nobody")
     assert (await client.get("/row-async", headers=bearer(nobody.access_token.text))).content == b""
     await user.adelete()
+    await sync_to_async(connections.close_all)()
     await auth.close()
 
 
@@ -195,6 +197,13 @@ def test_the_refresh_cookie_goes_to_where_the_browser_sees_the_routes(auth: Seal
     body["username"] = fresh_name()
     answer = Client().post("/auth/register", body, content_type="application/json", SCRIPT_NAME="/store")
     assert answer.json()["refresh_path"] == "/store/auth"
+    body["username"] = fresh_name()
+    answer = Client().post("/auth/register", body, content_type="application/json", SCRIPT_NAME="/caf\xc3\xa9")
+    assert answer.json()["refresh_path"] == "/caf%C3%A9/auth"
+    request: Any = WSGIRequest(RequestFactory().get("/enter").environ | {"SCRIPT_NAME": "/caf\xc3\xa9"})
+    response = HttpResponse()
+    auth.deliver(response, auth.sync().start_session("42", request=request, delivery="cookie"), request=request)
+    assert response.cookies["sealring_refresh"]["path"] == "/caf%C3%A9/auth"
     auth.sync()
 
 
@@ -430,7 +439,7 @@ settings.configure(
 )
 import django
 django.setup()
-from django.core.handlers.wsgi import WSGIHandler
+from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
 """
 
 

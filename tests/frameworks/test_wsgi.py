@@ -11,6 +11,7 @@ import pytest
 
 from sealring import Principal, Sealring
 from sealring.errors import StoreUnavailable
+from sealring.http.environ import scope_of_environ
 from sealring.http.limits import MAX_FIELDS
 from tests.http.test_environ import environ
 from tests.serving import PASSWORD, cheap_sealring, fresh_name
@@ -348,3 +349,12 @@ def test_a_preflight_of_an_allowed_origin_is_answered_and_of_another_refused() -
         status, headers, _ = call(auth.wsgi(), "/login", "OPTIONS", **asks | {"HTTP_ORIGIN": origin})
         assert status == 403
         assert "access-control-allow-origin" not in headers
+
+
+def test_n2_a_path_that_a_framework_has_decoded_is_not_decoded_once_more() -> None:
+    """Django writes text back into its environ: read as bytes once more, `/café` would be another path."""
+    environ = {"REQUEST_METHOD": "GET", "SCRIPT_NAME": "/é", "PATH_INFO": "/café"}
+    scope = scope_of_environ(environ, is_decoded=True)
+    assert (scope["path"], scope["root_path"]) == ("/é/café", "/é")
+    as_the_server_writes = {name: value.encode().decode("latin-1") for name, value in environ.items()}
+    assert scope_of_environ(as_the_server_writes)["path"] == "/é/café"

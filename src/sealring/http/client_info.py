@@ -45,7 +45,7 @@ def scope_of(request: AnyRequest) -> Mapping[str, Any]:
     """
     environ = getattr(request, "environ", request)
     if is_environ(environ):
-        return scope_of_environ(environ)
+        return scope_of_environ(environ, is_decoded=getattr(request, "META", None) is environ)  # Django's request
     scope = getattr(request, "scope", request)  # first: Starlette's request is a mapping too
     if not isinstance(scope, Mapping) or "headers" not in scope:
         raise TypeError(f"request must be a request, its ASGI scope or its WSGI environ, not {type(request).__name__}")

@@ -29,19 +29,25 @@ def is_environ(value: object) -> TypeGuard[Mapping[str, Any]]:
     return isinstance(value, Mapping) and "REQUEST_METHOD" in value and "wsgi.version" in value
 
 
-def scope_of_environ(environ: Mapping[str, Any]) -> dict[str, Any]:
+def scope_of_environ(environ: Mapping[str, Any], *, is_decoded: bool = False) -> dict[str, Any]:
     r"""Return the ASGI scope of a WSGI request; total, whatever a client has sent.
+
+    `is_decoded` says that a framework has written the paths back as text: Django does so. To decode them once more
+    would make another path of `/café` than the one that its router serves (N2).
 
     >>> scope = scope_of_environ({"REQUEST_METHOD": "GET", "SCRIPT_NAME": "/shop", "PATH_INFO": "/caf\xc3\xa9"})
     >>> scope["path"], scope["root_path"]
     ('/shop/café', '/shop')
     """
-    root = _text(environ.get("SCRIPT_NAME", ""))
+    root: str = environ.get("SCRIPT_NAME", "")
+    path: str = environ.get("PATH_INFO", "")
+    if not is_decoded:
+        root, path = _text(root), _text(path)
     address = environ.get("REMOTE_ADDR")
     scope: dict[str, Any] = {
         "type": "http",
         "method": environ["REQUEST_METHOD"],
-        "path": root + _text(environ.get("PATH_INFO", "")) or "/",
+        "path": root + path or "/",
         "root_path": root,
         "query_string": _bytes(environ.get("QUERY_STRING", "")),
         "headers": _headers(environ),

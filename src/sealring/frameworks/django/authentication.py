@@ -56,7 +56,7 @@ def report(host: DjangoHost, error: SealringError, request: HttpRequest) -> None
 def request_scope(request: HttpRequest) -> Mapping[str, Any]:
     """The ASGI scope of a request, under WSGI too."""
     environ = getattr(request, "environ", None)
-    scope = scope_of_environ(environ) if environ is not None else _asgi_scope(request)
+    scope = _asgi_scope(request) if environ is None else scope_of_environ(environ, is_decoded=True)
     if settings.FORCE_SCRIPT_NAME is not None:  # then the application is where this says, whatever the server says
         return {**scope, "path": request.path, "root_path": settings.FORCE_SCRIPT_NAME.rstrip("/")}
     return scope

@@ -59,6 +59,8 @@ class Configuration:
     asks_scopes: bool
     invalid_status: Literal[401, 403]
     user_field: str
+    has_users: bool
+    """Whether the project has a user model at all."""
     is_own: bool
     """Whether it was made here, and not by the application."""
 
@@ -153,6 +155,7 @@ def configure() -> Configuration:
         asks_scopes=any(rule.scopes for rule in rules),
         invalid_status=given.get("INVALID_STATUS", 401),
         user_field=given.get("USER_FIELD", "pk"),
+        has_users=apps.is_installed("django.contrib.auth"),
         is_own="AUTH" not in given,
     )
 

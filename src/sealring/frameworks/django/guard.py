@@ -17,15 +17,16 @@ from django.views import View
 
 from sealring.errors import SealringError
 from sealring.frameworks.django.authentication import authenticate, authenticate_async, report
-from sealring.frameworks.django.configuration import configuration
+from sealring.frameworks.django.configuration import Configuration, configuration
 from sealring.frameworks.django.responses import problem_response
 from sealring.frameworks.django.users import attach
 from sealring.frameworks.required_scopes import check_scopes
 from sealring.http.authenticate import AuthResult
 
-__all__ = ["Guard", "guard_of", "require"]
+__all__ = ["Guard", "guard_of", "has_passed", "let_pass", "require"]
 
 _ATTRIBUTE = "sealring_guard"
+_PASSED = "sealring_passed"
 
 AnyView = TypeVar("AnyView", bound=Callable[..., Any])
 
@@ -81,22 +82,7 @@ def require(*scopes: str, optional: bool = False) -> Callable[[AnyView], AnyView
                 raise TypeError(f"require decorates views, and {view.__name__} is none")
             view.dispatch = decorate(view.dispatch)  # type: ignore[method-assign] # as method_decorator does
             return cast("AnyView", view)
-        if iscoroutinefunction(view):
-
-            @wraps(view)
-            async def guarded(*args: Any, **kwargs: Any) -> Any:
-                request = _request(args, kwargs)
-                result = await authenticate_async(configuration().host, request)
-                return _refuse(guard, result, request) or await view(*args, **kwargs)
-        else:
-
-            @wraps(view)
-            def guarded(*args: Any, **kwargs: Any) -> Any:
-                request = _request(args, kwargs)
-                result = authenticate(configuration().host, request)
-                return _refuse(guard, result, request) or view(*args, **kwargs)
-
-        marked: Any = guarded
+        marked: Any = _guarded_coroutine(view, guard) if iscoroutinefunction(view) else _guarded(view, guard)
         setattr(marked, _ATTRIBUTE, guard)
         if not optional:
             marked.login_required = False  # no redirect to a login page before our own answer
@@ -105,13 +91,51 @@ def require(*scopes: str, optional: bool = False) -> Callable[[AnyView], AnyView
     return decorate
 
 
-def _refuse(guard: Guard, result: AuthResult, request: HttpRequest) -> HttpResponse | None:
+def _guarded(view: Callable[..., Any], guard: Guard) -> Callable[..., Any]:
+    @wraps(view)
+    def guarded(*args: Any, **kwargs: Any) -> Any:
+        request = _request(args, kwargs)
+        if not has_passed(request, guard):
+            made = configuration()
+            refused = _refuse(made, guard, authenticate(made.host, request), request)
+            if refused is not None:
+                return refused
+        return view(*args, **kwargs)
+
+    return guarded
+
+
+def _guarded_coroutine(view: Callable[..., Any], guard: Guard) -> Callable[..., Any]:
+    @wraps(view)
+    async def guarded(*args: Any, **kwargs: Any) -> Any:
+        request = _request(args, kwargs)
+        if not has_passed(request, guard):
+            made = configuration()
+            refused = _refuse(made, guard, await authenticate_async(made.host, request), request)
+            if refused is not None:
+                return refused
+        return await view(*args, **kwargs)
+
+    return guarded
+
+
+def let_pass(request: HttpRequest, guard: Guard) -> None:
+    """Remember that this guard has let the request pass: it is asked once, by the middleware or by the view."""
+    setattr(request, _PASSED, guard)
+
+
+def has_passed(request: HttpRequest, guard: Guard) -> bool:
+    """Whether exactly this guard has let the request pass."""
+    return request.__dict__.get(_PASSED) is guard
+
+
+def _refuse(made: Configuration, guard: Guard, result: AuthResult, request: HttpRequest) -> HttpResponse | None:
     error = guard.refusal(result)
     if error is None:
         if not hasattr(request, "principal"):
-            attach(request, result.principal, configuration().user_field)
+            attach(made, request, result.principal)
         return None
-    report(configuration().host, error, request)
+    report(made.host, error, request)
     return problem_response(error, request)
 
 

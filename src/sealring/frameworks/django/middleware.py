@@ -18,7 +18,7 @@ from sealring.errors import SealringError
 from sealring.frameworks.django.authentication import authenticate, authenticate_async, report, request_scope
 from sealring.frameworks.django.configuration import Configuration, configuration
 from sealring.frameworks.django.endpoints import serve, serve_async, served_path
-from sealring.frameworks.django.guard import guard_of
+from sealring.frameworks.django.guard import guard_of, let_pass
 from sealring.frameworks.django.refused import answer_refused
 from sealring.frameworks.django.responses import problem_response
 from sealring.frameworks.django.users import attach
@@ -69,14 +69,12 @@ class SealringMiddleware:
 
     def _process_view(self, request: HttpRequest, view: Any, *_: object) -> Any:
         """Refuse what the view's guard refuses; serve the auth routes."""
-        refusal = _guard(request, view)
-        path = None if refusal is not None else served_path(view, request)
-        return refusal if path is None else serve(configuration().host, path, request)
+        path = served_path(view, request)
+        return _guard(request, view) if path is None else serve(configuration().host, path, request)
 
     async def _process_view_async(self, request: HttpRequest, view: Any, *_: object) -> Any:
-        refusal = _guard(request, view)
-        path = None if refusal is not None else served_path(view, request)
-        return refusal if path is None else await serve_async(configuration().host, path, request)
+        path = served_path(view, request)
+        return _guard(request, view) if path is None else await serve_async(configuration().host, path, request)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponseBase | None:
         """Answer a view with the refusal that it raised. An unfit setting or key is no refusal: a server error."""
@@ -88,7 +86,7 @@ class SealringMiddleware:
 
 def _begin(made: Configuration, request: HttpRequest, result: AuthResult) -> HttpResponseBase | None:
     """Put the sender on the request; the refusal where its path is protected."""
-    attach(request, result.principal, made.user_field)
+    attach(made, request, result.principal)
     if request.method not in SAFE_METHODS and not getattr(request, _CSRF_DONE, False):
         setattr(request, _CSRF_DONE, _GuardDecides(request, result))
     if made.protected is None or (result.principal is not None and not made.asks_scopes):
@@ -105,16 +103,14 @@ def _guard(request: HttpRequest, view: Any) -> HttpResponseBase | None:
     guard = guard_of(view, request.method)
     if guard is None:
         return None
-    error = guard.refusal(_result(request))
+    error = guard.refusal(
+        authenticate(configuration().host, request)
+    )  # what `__call__` has found, kept with the request
     if error is None:
+        let_pass(request, guard)
         return None
     report(configuration().host, error, request)
     return problem_response(error, request)
-
-
-def _result(request: HttpRequest) -> AuthResult:
-    """What `__call__` has found; kept with the request, so this costs a look into a dictionary."""
-    return authenticate(configuration().host, request)
 
 
 class _GuardDecides:

@@ -73,7 +73,7 @@ class SealringAuth(HttpAuthBase):
             keep_refusal(request, error, _is_default(row.detail))
             raise HttpError(row.status, row.detail) from error
         if not hasattr(request, "principal"):
-            attach(request, principal, made.user_field)
+            attach(made, request, principal)
         return principal
 
 

@@ -72,7 +72,7 @@ class SealringAuthentication(BaseAuthentication):
         if result.principal is None:
             keep_refusal(plain, MissingCredential("no credential was sent"), _is_default)
             return None
-        return lazy_user(plain, result.principal, made.user_field), result.principal
+        return lazy_user(made, plain, result.principal), result.principal
 
     def authenticate_header(self, request: Request) -> str:  # noqa: ARG002 - the framework's signature
         """The challenge; without one the framework answers 403 for 401."""

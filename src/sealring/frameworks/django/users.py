@@ -9,30 +9,25 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ObjectDoesNotExist, ValidationError
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
+from sealring.frameworks.django.configuration import Configuration
 from sealring.http.middleware import ANONYMOUS
 from sealring.verifier.principal import Principal
 
-__all__ = ["attach", "has_users", "lazy_user"]
+__all__ = ["attach", "lazy_user"]
 
 
-def has_users() -> bool:
-    """Whether the project has a user model at all."""
-    return apps.is_installed("django.contrib.auth")
-
-
-def attach(request: Any, principal: Principal | None, user_field: str) -> None:
+def attach(made: Configuration, request: Any, principal: Principal | None) -> None:
     """Put the principal on the request, and its user where there is one; else whom Django knows stays the user."""
     request.principal = ANONYMOUS if principal is None else principal
-    if not has_users():
+    if not made.has_users:
         request.user = request.principal
     elif principal is not None:
-        row = UserRow(principal.subject, user_field)
+        row = UserRow(principal.subject, made.user_field)
         request.user = SimpleLazyObject(row.load)
         request.auser = row.load_async
     elif not hasattr(request, "user"):
@@ -41,10 +36,10 @@ def attach(request: Any, principal: Principal | None, user_field: str) -> None:
         request.user = AnonymousUser()
 
 
-def lazy_user(request: HttpRequest, principal: Principal, user_field: str) -> Any:
+def lazy_user(made: Configuration, request: HttpRequest, principal: Principal) -> Any:
     """The user for frameworks that take it apart from the request."""
     if not hasattr(request, "principal"):
-        attach(request, principal, user_field)
+        attach(made, request, principal)
     return request.user
 
 
