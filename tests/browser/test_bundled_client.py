@@ -177,6 +177,20 @@ def test_the_application_of_the_page_signs_in_shows_and_signs_out(site: str, pag
     assert tab.evaluate("[localStorage.length, sessionStorage.length, document.cookie]") == [0, 0, ""]
 
 
+@pytest.mark.parametrize("first", ["auth.watch()", "auth.fetch('/nothing')", "auth.refresh()"])
+def test_whatever_is_called_first_the_first_listener_learns_who_is_signed_in(
+    site: str, page: str, visit: Visit, first: str
+) -> None:
+    account(site, name := f"first-{first[5:10]}")
+    visitor = visit(page)
+    probe(visitor, name, delivery="cookie")
+    tab = visitor.open("/probe.html")
+    tab.wait_for_function("window.client")
+    tab.evaluate(f"() => {{ window.auth = new client.Client({{ base: '/auth' }}); void {first}; }}")
+    tab.evaluate("auth.onChange(() => {})")
+    tab.wait_for_function("auth.state.status === 'signed-in'")
+
+
 def test_a_session_that_is_ended_elsewhere_is_seen_within_seconds(site: str, page: str, visit: Visit) -> None:
     account(site, "endedfar")
     visitor = visit(page)

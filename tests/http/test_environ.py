@@ -84,6 +84,7 @@ def test_a_body_that_is_said_to_be_empty_has_no_fields() -> None:
     ("more", "kept"),
     [
         ({"SERVER_SOFTWARE": "WSGIServer/0.2"}, []),
+        ({"SERVER_SOFTWARE": "WSGIServer/0.2", "CONTENT_LENGTH": "0"}, [(b"content-length", b"0")]),
         ({"SERVER_SOFTWARE": "gunicorn/27"}, [(b"content-type", b"text/plain")]),
     ],
 )

@@ -97,6 +97,7 @@ export class Client {
   /** @type {Promise<Outcome> | null} */
   #refreshing = null;
   #isStarted = false;
+  #isAsked = false; // who is signed in
   /** @type {BroadcastChannel | null} */
   #channel = null;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -129,10 +130,10 @@ export class Client {
    * @returns {() => void} stops the calls
    */
   onChange(listener) {
-    const isFirst = this.#start();
+    this.#start();
     this.#listeners.add(listener);
     listener(this.#state);
-    if (isFirst) this.#checkSoon();
+    if (this.#state.status === "unknown" && !this.#isAsked) this.#checkSoon();
     return () => void this.#listeners.delete(listener);
   }
 
@@ -303,6 +304,7 @@ export class Client {
   /** Asks the server who is signed in; an access token that has run out is refreshed first. */
   async check() {
     this.#start();
+    this.#isAsked = true;
     const outcome = await this.#load();
     if (outcome === "signed-out") await this.refresh();
   }
@@ -381,6 +383,7 @@ export class Client {
   /** @param {string} route @param {object} fields */
   async #enter(route, fields) {
     this.#start();
+    this.#isAsked = true; // the answer will say it
     await this.#refreshing?.catch(() => {}); // else its late answer would put the old session over the new
     const { delivery } = this.#credentials;
     const body = route === "register" ? { ...fields, delivery } : this.#loginBody(fields);
@@ -532,9 +535,9 @@ export class Client {
     void (due ? this.refresh() : this.check()).catch(report);
   }
 
-  /** @returns {boolean} true the first time @throws {TypeError} not in a browser */
+  /** @throws {TypeError} not in a browser */
   #start() {
-    if (this.#isStarted) return false;
+    if (this.#isStarted) return;
     if (typeof location === "undefined") {
       throw new TypeError("a client is one browser's: a server that renders pages may import it, not call it");
     }
@@ -554,7 +557,6 @@ export class Client {
         this.#checkSoon();
       },
     });
-    return true;
   }
 
   /** @param {News} news */

@@ -85,7 +85,7 @@ def _is_made_up(environ: Mapping[str, Any]) -> bool:
     """Whether `CONTENT_TYPE` is the server's own: wsgiref gives one to requests without a body, up to Python 3.13."""
     return (
         environ["CONTENT_TYPE"] == "text/plain"
-        and not environ.get("CONTENT_LENGTH")
+        and environ.get("CONTENT_LENGTH", "") in {"", "0"}  # browsers announce the empty body of a POST
         and "HTTP_TRANSFER_ENCODING" not in environ
         and environ.get("SERVER_SOFTWARE", "").startswith("WSGIServer/")
     )

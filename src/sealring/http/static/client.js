@@ -348,6 +348,7 @@ class Client {
   /** @type {Promise<Outcome> | null} */
   #refreshing = null;
   #isStarted = false;
+  #isAsked = false; // who is signed in
   /** @type {BroadcastChannel | null} */
   #channel = null;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -380,10 +381,10 @@ class Client {
    * @returns {() => void} stops the calls
    */
   onChange(listener) {
-    const isFirst = this.#start();
+    this.#start();
     this.#listeners.add(listener);
     listener(this.#state);
-    if (isFirst) this.#checkSoon();
+    if (this.#state.status === "unknown" && !this.#isAsked) this.#checkSoon();
     return () => void this.#listeners.delete(listener);
   }
 
@@ -554,6 +555,7 @@ class Client {
   /** Asks the server who is signed in; an access token that has run out is refreshed first. */
   async check() {
     this.#start();
+    this.#isAsked = true;
     const outcome = await this.#load();
     if (outcome === "signed-out") await this.refresh();
   }
@@ -632,6 +634,7 @@ class Client {
   /** @param {string} route @param {object} fields */
   async #enter(route, fields) {
     this.#start();
+    this.#isAsked = true; // the answer will say it
     await this.#refreshing?.catch(() => {}); // else its late answer would put the old session over the new
     const { delivery } = this.#credentials;
     const body = route === "register" ? { ...fields, delivery } : this.#loginBody(fields);
@@ -783,9 +786,9 @@ class Client {
     void (due ? this.refresh() : this.check()).catch(report);
   }
 
-  /** @returns {boolean} true the first time @throws {TypeError} not in a browser */
+  /** @throws {TypeError} not in a browser */
   #start() {
-    if (this.#isStarted) return false;
+    if (this.#isStarted) return;
     if (typeof location === "undefined") {
       throw new TypeError("a client is one browser's: a server that renders pages may import it, not call it");
     }
@@ -805,7 +808,6 @@ class Client {
         this.#checkSoon();
       },
     });
-    return true;
   }
 
   /** @param {News} news */
