@@ -1,0 +1,151 @@
+"""The applications of `examples`, started by their one command from nothing, and used in Chromium as pages say."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx2
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import PASSWORD, Visitor
+from tests.ports import free_port
+from tests.programs import required_program
+from tests.serving import environment, fresh_name
+
+pytestmark = pytest.mark.xdist_group("npm")
+
+ROOT = Path(__file__).parents[2]
+NEEDED = ("src", "clients", "pyproject.toml", "README.md", "LICENSE", "NOTICE")
+LEFT_OUT = shutil.ignore_patterns("node_modules", ".venv", "__pycache__", "*.db*", ".env", "dist")
+INSTALLED_WITHIN_SECONDS = 400
+SEEN_WITHIN_MS = 8_000
+"""Twice the watch, and what a busy machine needs."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """One that runs: its page, and where its API answers."""
+
+    page: str
+    api: str
+    notes: str
+
+
+def checkout(folder: Path, name: str) -> Path:
+    """A clone without what an earlier run has left, as one that was just made."""
+    for each in NEEDED:
+        source = ROOT / each
+        if source.is_dir():
+            shutil.copytree(source, folder / each, ignore=LEFT_OUT)
+        else:
+            shutil.copy(source, folder / each)
+    shutil.copytree(ROOT / "examples" / name, folder / "examples" / name, ignore=LEFT_OUT)
+    return folder / "examples" / name / "run"
+
+
+@pytest.fixture(scope="module", params=["fastapi-react", "django-drf"])
+def example(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Example]:
+    ports = free_port(), free_port()
+    if request.param == "fastapi-react":
+        required_program("npm")
+        found = Example(f"http://localhost:{ports[1]}", f"http://localhost:{ports[0]}", "/notes")
+        chosen = {"API_PORT": str(ports[0]), "PAGE_PORT": str(ports[1])}
+    else:
+        found = Example(f"http://127.0.0.1:{ports[0]}", f"http://127.0.0.1:{ports[0]}", "/api/notes")
+        chosen = {"PORT": str(ports[0])}
+    folder = tmp_path_factory.mktemp(request.param)
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [str(checkout(folder, request.param))],
+            env=environment(**chosen),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    try:
+        deadline = time.monotonic() + INSTALLED_WITHIN_SECONDS
+        while not (answers(found.page) and answers(f"{found.api}/readyz")):
+            assert process.poll() is None, (folder / "log").read_text(errors="replace")
+            assert time.monotonic() < deadline, (folder / "log").read_text(errors="replace")
+            time.sleep(0.2)
+        yield found
+        os.killpg(process.pid, signal.SIGINT)  # as Ctrl-C does
+        process.wait(30)
+        assert not answers(found.page)
+        assert not answers(f"{found.api}/readyz")
+        assert "Traceback" not in (folder / "log").read_text(errors="replace")
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait(30)
+
+
+def answers(url: str) -> bool:
+    try:
+        return httpx2.get(url, timeout=5, trust_env=False).status_code == 200
+    except httpx2.TransportError:
+        return False
+
+
+def enter(tab: Page, name: str, button: str, password: str = PASSWORD) -> None:
+    tab.get_by_label("Username").fill(name)
+    tab.get_by_label("Password").fill(password)
+    tab.get_by_role("button", name=button).click()
+
+
+def write(tab: Page, text: str) -> None:
+    tab.get_by_label("New note").fill(text)
+    tab.get_by_role("button", name="Write").click()
+    expect(tab.get_by_role("listitem").last).to_have_text(text)
+
+
+def test_notes_are_written_by_their_user_and_read_after_a_reload(
+    example: Example, visit: Callable[..., Visitor]
+) -> None:
+    assert httpx2.get(f"{example.api}{example.notes}", trust_env=False).status_code == 401
+    visitor, name = visit(example.page), fresh_name()
+    tab = visitor.open()
+    enter(tab, name, "Create account")
+    expect(tab.get_by_text(name)).to_be_visible()
+    write(tab, "<b>first</b>")
+    write(tab, "second")
+    tab.reload()
+    expect(tab.get_by_role("listitem")).to_have_text(["<b>first</b>", "second"])
+    assert tab.evaluate("document.cookie") == ""
+    other = visit(example.page).open()
+    enter(other, fresh_name(), "Create account")
+    expect(other.get_by_role("button", name="Write")).to_be_visible()
+    expect(other.get_by_role("listitem")).to_have_count(0)
+
+
+def test_a_wrong_password_is_said_in_words(example: Example, visit: Callable[..., Visitor]) -> None:
+    tab = visit(example.page).open()
+    enter(tab, fresh_name(), "Sign in", "a guess of somebody's")
+    expect(tab.get_by_role("alert")).not_to_be_empty()
+    expect(tab.get_by_role("button", name="Sign in")).to_be_visible()
+
+
+def test_signing_out_everywhere_is_seen_in_another_browser_within_seconds(
+    example: Example, visit: Callable[..., Visitor]
+) -> None:
+    name = fresh_name()
+    here, there = visit(example.page).open(), visit(example.page, width=390, height=800).open()
+    enter(here, name, "Create account")
+    write(here, "still here")
+    enter(there, name, "Sign in")
+    expect(there.get_by_role("listitem")).to_have_text(["still here"])
+    assert there.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    there.get_by_role("button", name="Sign out everywhere").click()
+    expect(there.get_by_role("button", name="Sign in")).to_be_visible()
+    expect(here.get_by_role("button", name="Sign in")).to_be_visible(timeout=SEEN_WITHIN_MS)
+    here.reload()
+    expect(here.get_by_role("button", name="Sign in")).to_be_visible()
