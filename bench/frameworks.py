@@ -103,6 +103,13 @@ FRAMEWORKS = {
         Application("plugin, guard", "litestar_ours"),
         (Application("JWTAuth", "litestar_jwt", token="litestar_jwt_token"),),
     ),
+    "litestar-guard": Framework(
+        "asgi",
+        "bench.frameworks_async",
+        Application("Litestar, an empty guard", "litestar_empty_guard"),
+        Application("plugin, guard", "litestar_ours"),
+        (Application("JWTAuth", "litestar_jwt", token="litestar_jwt_token"),),
+    ),
     "quart": Framework(
         "asgi",
         "bench.frameworks_async",

@@ -122,3 +122,14 @@ def test_any_bytes_give_a_credential_none_or_our_refusal(fields: list[tuple[byte
 
 def test_a_credential_does_not_print_its_token() -> None:
     assert "hunter2" not in repr(PresentedToken("hunter2", from_cookie=False))
+
+
+def test_a_field_that_comes_again_is_read_once_and_a_long_one_every_time() -> None:
+    def token_of(length: int) -> str:
+        found = find_credential([(b"authorization", b"Bearer " + b"a" * length)], None)
+        assert found is not None
+        return found.token
+
+    assert token_of(700) is token_of(700)
+    assert token_of(3000) == token_of(3000)
+    assert token_of(3000) is not token_of(3000)

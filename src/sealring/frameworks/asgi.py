@@ -52,6 +52,7 @@ class AuthApp:
         self._service = service
         self._routes = Routes(endpoints)
         self._prefix = prefix
+        self._name = prefix.strip("/")
         self._otherwise = otherwise
         self._lifespan = None if otherwise is None else Lifespan(otherwise, lifespan)
 
@@ -76,6 +77,9 @@ class AuthApp:
                 await self._otherwise(scope, receive, send)
                 return
             await send({"type": "websocket.close", "code": POLICY_VIOLATION})
+            return
+        if self._otherwise is not None and self._name not in scope["path"]:
+            await self._otherwise(scope, receive, send)  # most requests are the application's own: they cost this look
             return
         try:
             endpoint, parameters = self._routes.find(scope["method"], self._below_prefix(local_path(scope)))

@@ -96,12 +96,18 @@ def require(*scopes: str, optional: bool = False) -> Callable[[View], View]:
     check_scopes(scopes)
 
     def decorate(view: View) -> View:
-        is_async = iscoroutinefunction(view)
+        if iscoroutinefunction(view):
 
-        @wraps(view)
-        def guarded(*args: Any, **kwargs: Any) -> Any:
-            _check(scopes, optional=optional)
-            return (current_app.ensure_sync(view) if is_async else view)(*args, **kwargs)
+            @wraps(view)
+            def guarded(*args: Any, **kwargs: Any) -> Any:
+                _check(scopes, optional=optional)
+                return current_app.ensure_sync(view)(*args, **kwargs)
+        else:
+
+            @wraps(view)
+            def guarded(*args: Any, **kwargs: Any) -> Any:
+                _check(scopes, optional=optional)
+                return view(*args, **kwargs)
 
         return cast("View", guarded)
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 import msgspec
 
@@ -66,7 +67,11 @@ def find_credential(headers: Headers, access_cookie: bytes | None) -> PresentedT
             cookies = value
     if several_cookie_fields:
         cookies = cookie_line(headers)
-    bearer = None if authorization is None else _bearer_token(authorization)
+    bearer = None
+    if authorization is not None:
+        # a client repeats its token: read once, its text also keeps its hash, which the verifier's cache asks for
+        is_short = len(authorization) <= _REMEMBERED_BYTES
+        bearer = _remembered_bearer_token(authorization) if is_short else _bearer_token(authorization)
     if cookies is not None and access_cookie is not None:
         cookie = _pick(cookies, access_cookie + b"=", needed=bearer is None)
         if cookie is not None:
@@ -118,3 +123,8 @@ def _bearer_token(value: bytes) -> str | None:
     if not token or token.translate(None, TOKEN_BYTES):
         raise InvalidRequest("malformed bearer token")
     return str(token, "ascii")
+
+
+_REMEMBERED_BYTES = 2048
+_remembered_bearer_token = lru_cache(1024)(_bearer_token)
+"""At most 4 MiB, whatever strangers send. How a field reads is remembered; the token is verified anew each time."""
