@@ -137,3 +137,10 @@ def test_a_secret_without_alg_in_a_set_is_no_key() -> None:
         jwt.KeySet.from_jwks({"keys": [secret]})
     public = jwt.Key.generate("ES256").public()
     assert list(jwt.KeySet.from_jwks({"keys": [secret, public.to_jwk()]})) == [public]
+
+
+@pytest.mark.parametrize(("key", "alg"), [(A, "Ed25519"), (A, "ES384"), (jwt.Key.generate("HS256"), "HS512")])
+def test_a_single_key_is_tried_for_its_own_algorithm_alone(key: jwt.Key, alg: str) -> None:
+    # the signature is good: only the header says another algorithm (RFC 8725 §3.1)
+    assert verdict(forge(key, CLAIMS, {"alg": alg}), key) == "unsupported_algorithm"
+    assert verdict(forge(key, CLAIMS, {"alg": alg}), key, [alg, key.alg]) == "unsupported_algorithm"

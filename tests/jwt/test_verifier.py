@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sealring import jwt
-from sealring.errors import Revoked, TokenError
+from sealring.errors import Expired, Revoked, TokenError
 from tests.jwt.forge import NOW, forge
 
 KEY = jwt.Key.generate("HS256", kid="k")
@@ -40,6 +40,13 @@ def test_a_hit_asks_the_dates_again(claims: dict[str, Any], policy: dict[str, An
     assert code(verifier, token, NOW) == ("accepted" if answers.get(NOW, "accepted") == "accepted" else answers[NOW])
     for now, answer in answers.items():
         assert code(verifier, token, now) == answer == code(jwt.Verifier(KEY, **policy), token, now)
+
+
+def test_without_a_time_the_clock_counts() -> None:
+    verifier = jwt.Verifier(KEY)
+    assert verifier.verify(jwt.sign({"sub": "s"}, KEY, expires_in="30m")).claims["sub"] == "s"
+    with pytest.raises(Expired):
+        verifier.verify(jwt.sign({"sub": "s"}, KEY, expires_in="30m", now=NOW - 10**9))
 
 
 def test_a_known_header_does_not_make_other_text_a_token() -> None:
