@@ -114,6 +114,11 @@ EQUIVALENT: Mapping[tuple[str, str, str], str] = {
     ("jwt/claims", "conditional -> its else", "next(iter(allowed.strings)"): "the long way answers the same: slower",
     ("jwt/pipeline", "conditional -> its else", "header.copy() if flat_header"): "a deep copy is one, too: slower",
     ("jwt/key_set", "conditional -> its body", "named = self._by_name"): "no key is named None",
+    (
+        "jwt/verifier",
+        "conditional -> its else",
+        "return entry[4] in answer",
+    ): "no key equals a set: verified anew, slower",
     ("jwt/verifier", "if -> pass", "if entry[3]:"): "a deep copy is one, too: slower",
     ("jwt/claims", "if -> pass", ": if ("): "the long way answers the same: slower",
     ("jwt/claims", "if -> pass", "if exp - iat <= longest"): "the long way answers the same: slower",
