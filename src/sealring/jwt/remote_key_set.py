@@ -17,7 +17,8 @@ from sealring.jwt.strict_json import BadJSON, decode_object
 COOLDOWN_SECONDS = 30  # between two fetches, whatever the reason; panva/jose and PyJWT chose the same
 FRESH_SECONDS = 600  # without max-age
 MIN_FRESH_SECONDS, MAX_FRESH_SECONDS = 60, 24 * 3600  # a withdrawn key is noticed within a day
-HOLD_SECONDS = 24 * 3600  # the end of a set that could not be renewed, counted from when it was fetched
+HOLD_SECONDS = MAX_FRESH_SECONDS
+"""The end of a set that could not be renewed, counted from when it was fetched: no set ends while it is fresh."""
 MAX_BYTES = 256 * 1024
 MAX_KEYS = 100
 
@@ -61,7 +62,7 @@ def fetch_began(state: RemoteKeySet, now: float) -> RemoteKeySet:
 def fetch_succeeded(state: RemoteKeySet, now: float, keys: KeySet, max_age: int | None) -> RemoteKeySet:
     """Return the state after a fetch: its keys replace the old ones."""
     fresh = FRESH_SECONDS if max_age is None else min(max(max_age, MIN_FRESH_SECONDS), MAX_FRESH_SECONDS)
-    return replace(state, keys=keys, fresh_until=now + fresh, ends_at=now + max(fresh, HOLD_SECONDS), fetching=False)
+    return replace(state, keys=keys, fresh_until=now + fresh, ends_at=now + HOLD_SECONDS, fetching=False)
 
 
 def fetch_failed(state: RemoteKeySet) -> RemoteKeySet:
