@@ -19,6 +19,7 @@ from sealring.jwt import parse_duration
         ("12h", 43200),
         ("30d", 2592000),
         ("0.5ms", 0.0005),
+        ("9ms", 0.009),
         ("-1h", -3600),
     ],
 )

@@ -55,7 +55,7 @@ def parse_duration(value: Duration) -> int | float:
         if shape is None or scale is None:
             msg = "a duration must be a number of seconds or text such as '30m', '12h', '30d'"
             raise ValueError(msg)
-        # milliseconds divide: 100 * 0.001 is not 0.1
+        # milliseconds divide: 9 * 0.001 is not 0.009
         value = float(shape[1]) / 1000 if scale == 0.001 else float(shape[1]) * scale  # noqa: PLR2004  # the ms row above
     if not -inf < value < inf:  # also for an int that is too large for `isfinite`, and for nan
         msg = "a duration must be finite"
