@@ -33,7 +33,20 @@ def test_whole_seconds_are_integers(given: float | str) -> None:
 
 
 @pytest.mark.parametrize(
-    "given", ["", " ", "1 month", "1h30m", "1e3", "٣s", "1" * 101, float("nan"), float("inf"), "9" * 99 + "y" * 2]
+    "given",
+    [
+        "",
+        " ",
+        "1 month",
+        "1h30m",
+        "1e3",
+        "٣s",
+        "1" * 101,
+        float("nan"),
+        float("inf"),
+        -float("inf"),
+        "9" * 99 + "y" * 2,
+    ],
 )
 def test_other_texts_are_refused(given: float | str) -> None:
     with pytest.raises(ValueError, match="duration"):
