@@ -130,3 +130,10 @@ def test_an_object_is_asked_for(data: bytes) -> None:
 )
 def test_flat_means_that_a_shallow_copy_shares_nothing(data: bytes, flat: bool) -> None:  # noqa: FBT001  # the expected value
     assert read_object(data)[1] is flat
+
+
+@pytest.mark.parametrize("text", [b'[{"a": 1}]', b'{"a": [{"b": 1}, {"b": 2}]}', b'[[{"a": ":"}], {"a" : {"a":1}}]'])
+def test_objects_in_lists_are_counted_in_any_spelling(text: bytes) -> None:
+    assert decode(text) == json.loads(text)
+    with pytest.raises(BadJSON, match="a name occurs twice"):
+        decode(text.replace(b'"a"', b'"a": 0, "a"', 1))
