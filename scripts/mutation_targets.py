@@ -81,7 +81,7 @@ TESTS: Mapping[str, tuple[str, ...]] = {
     "http/protected_paths": ("tests/http/test_protected_paths.py", "tests/attacks/test_n_paths.py"),
     "http/auth_path": ("tests/http/test_auth_path.py",),
     "http/pipeline": ("tests/http/test_pipeline.py",),
-    "http/cors": ("tests/http/test_cors.py", "tests/attacks/test_c_origins.py"),
+    "http/cors": ("tests/http/test_cors.py",),
     "http/origins": ("tests/http/test_origins.py",),
     "settings/root_secret": ("tests/settings/test_root_secret.py",),
     "issuer/commit": ("tests/issuer/test_commit.py",),
