@@ -121,6 +121,7 @@ EQUIVALENT: Mapping[tuple[str, str, str], str] = {
     ): "no key equals a set: verified anew, slower",
     ("jwt/policy", "conditional -> its else", "frozen = {"): "a list has no hash: compiled without the cache, slower",
     ("jwt/strict_json", "if -> pass", "if unique:"): "counting finds each name once: slower",
+    ("http/pipeline", "operand 0 of Or", "if endpoint.query is None and (not text"): "an empty query has no names",
     ("jwt/verifier", "if -> pass", "if entry[3]:"): "a deep copy is one, too: slower",
     ("jwt/claims", "if -> pass", ": if ("): "the long way answers the same: slower",
     ("jwt/claims", "if -> pass", "if exp - iat <= longest"): "the long way answers the same: slower",

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from sealring.accounts.policy import AccountPolicy, draft_account
-from sealring.errors import InvalidField
+from sealring.errors import InvalidField, InvitationRequired, RegistrationClosed
 
 POLICY = AccountPolicy(service_words=("orderly",))
 ANN = draft_account("Annabella", "blumenkohl@example.com", account_id="a1", scopes=("a",), now=5)
@@ -41,3 +41,18 @@ def test_a_new_account_has_checked_names() -> None:
         draft_account("ann", "not an address", account_id="a2", scopes=(), now=5)
     with pytest.raises(InvalidField, match="username"):
         draft_account("", None, account_id="a2", scopes=(), now=5)
+
+
+def test_who_may_register_is_the_policys_to_say() -> None:
+    open_to_all = AccountPolicy(registration="open")
+    invited = AccountPolicy(registration="invited")
+    closed = AccountPolicy(registration="closed")
+    # an invitation that nobody needs is not used up
+    assert open_to_all.check_registration(None) is open_to_all.check_registration("text") is None
+    assert invited.check_registration("text") == "text"
+    for nothing in (None, ""):
+        with pytest.raises(InvitationRequired):
+            invited.check_registration(nothing)
+    for given in (None, "text"):
+        with pytest.raises(RegistrationClosed):
+            closed.check_registration(given)
