@@ -18,6 +18,7 @@ import uvicorn
 from hypercorn.config import Config as HypercornConfig
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
+from litestar import Litestar, get
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount, Route, Router
@@ -124,6 +125,18 @@ def test_n2_whatever_a_router_matches_below_the_prefix_is_covered(
         )
         assert sent[0]["status"] == 401
         assert not reached
+
+
+@pytest.mark.parametrize("path", ["/public/shop/Reports", "/shop/Reports", "/x/y/shop//Reports/"])
+def test_n2_a_router_that_looks_for_the_root_path_anywhere_in_the_path(path: str) -> None:
+    @get("/Reports", sync_to_thread=False)
+    def reports() -> str:
+        return "reached"
+
+    app = Litestar([reports], logging_config=None)
+    assert serve(app, path, "/shop")[0]["status"] == 200, "Litestar drops what stands before the root path"
+    guarded = SessionMiddleware(app, authenticator=RequestAuthenticator(verify), protect=["/Reports"])
+    assert serve(guarded, path, "/shop")[0]["status"] == 401
 
 
 # real servers, byte for byte

@@ -28,8 +28,8 @@ def raw_asgi(auth: Sealring) -> Any:
     inner = auth.asgi()
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
-        assert scope["path"].startswith("/auth")
-        await inner({**scope, "root_path": "/auth"}, receive, send)
+        root_path = "/auth" if scope["path"].startswith("/auth") else ""
+        await inner({**scope, "root_path": root_path}, receive, send)
 
     return app
 
@@ -56,7 +56,7 @@ def starlette_backend(auth: Sealring) -> Any:
 
 
 def litestar_plugin(auth: Sealring) -> Any:
-    return Litestar(plugins=[SealringPlugin(auth)])
+    return Litestar(plugins=[SealringPlugin(auth)], logging_config=None)
 
 
 def litestar_inside_starlette(auth: Sealring) -> Any:
@@ -112,8 +112,8 @@ def raw_wsgi(auth: Sealring) -> Any:
     inner = auth.wsgi()
 
     def app(environ: Any, start_response: Any) -> Any:
-        assert environ["PATH_INFO"].startswith("/auth")
-        environ["SCRIPT_NAME"], environ["PATH_INFO"] = "/auth", environ["PATH_INFO"].removeprefix("/auth")
+        if environ["PATH_INFO"].startswith("/auth"):
+            environ["SCRIPT_NAME"], environ["PATH_INFO"] = "/auth", environ["PATH_INFO"].removeprefix("/auth")
         return inner(environ, start_response)
 
     return WSGI(app)
@@ -156,3 +156,5 @@ HOSTS: dict[str, Callable[[Sealring], Any]] = {
     "Django WSGI": django_wsgi,
     "Django ASGI": django_asgi,
 }
+WSGI_HOSTS = ("raw WSGI", "WSGI middleware", "Flask", "Django WSGI")
+"""Those of them that a WSGI server serves."""

@@ -39,6 +39,22 @@ def by_cookie(headers: dict[str, str] | None = None) -> Callable[[Tokens], dict[
 
 
 TEXT = {"Content-Type": "text/plain"}
+ELSEWHERE = "https://app.example"
+"""A front end of another origin, which `SETTINGS` allow."""
+SETTINGS: dict[str, Any] = {"allowed_origins": ELSEWHERE}
+
+
+def preflight(origin: str, method: str = "POST") -> Callable[[Tokens], dict[str, Any]]:
+    return plain(headers={"Origin": origin, "Access-Control-Request-Method": method})
+
+
+def by_twin_cookies(tokens: Tokens) -> dict[str, Any]:
+    return {"headers": {"Cookie": "; ".join([f"sealring_access={tokens['access_token']}"] * 2)}}
+
+
+def twice(tokens: Tokens) -> dict[str, Any]:
+    return {"headers": bearer(tokens["access_token"]) | cookie_line({"sealring_access": tokens["access_token"]})}
+
 
 CASES: list[Case] = [
     # status, code, method, path, the rest of the request
@@ -103,6 +119,35 @@ CASES: list[Case] = [
     (304, None, "GET", "/auth/.well-known/jwks.json", plain(headers={"If-None-Match": "*"})),
     (304, None, "HEAD", "/auth/.well-known/jwks.json", plain(headers={"If-None-Match": "*"})),
     (200, None, "GET", "/auth/client.js", plain()),
+    (200, None, "POST", "/auth/login/password", plain(json={"response": ADA})),
+    (200, None, "POST", "/auth/login/password/begin", plain(json={"response": {"username": "ada"}})),
+    (422, "invalid_field", "POST", "/auth/login/password", plain(json={"username": "ada"})),
+    (404, "unknown_method", "POST", "/auth/login/carrier-pigeon", plain(json={"response": {}})),
+    (404, "unknown_method", "POST", "/auth/login/carrier-pigeon/begin", plain(json={"response": {}})),
+    (403, "csrf", "POST", "/auth/login/password", plain(json={"response": ADA}, headers=CROSS)),
+    (405, "method_not_allowed", "GET", "/auth/login/password", plain()),
+    # C3, C5, C7, C9
+    (403, "csrf", "DELETE", "/auth/sessions", by_cookie({"X-CSRF-Token": "x"})),
+    (403, "csrf", "DELETE", "/auth/sessions", by_cookie({"X-CSRF-Token": "x" * 5_000})),
+    (403, "csrf", "DELETE", "/auth/sessions", by_cookie({"Origin": "null"})),
+    (403, "csrf", "DELETE", "/auth/sessions", by_cookie({"Origin": "http://127.0.0.1:8001"})),
+    (403, "csrf", "DELETE", "/auth/sessions", by_cookie({"Origin": "http://127.0.0.1:8000@evil.example"})),
+    (403, "csrf", "DELETE", "/auth/sessions", by_cookie({"Origin": ELSEWHERE + ".evil.example"})),
+    (204, None, "DELETE", "/auth/sessions", by_cookie({"Origin": ELSEWHERE, "Sec-Fetch-Site": "cross-site"})),
+    (401, "missing_credential", "GET", "/auth/me", by_twin_cookies),
+    (400, "invalid_request", "GET", "/auth/me", twice),
+    (401, "missing_credential", "GET", "/auth/me", lambda tokens: {
+        "headers": {"Cookie": f'sealring_access="{tokens["access_token"]}"'}}),
+    # preflights
+    (204, None, "OPTIONS", "/auth/login", preflight(ELSEWHERE)),
+    (204, None, "OPTIONS", "/auth/sessions/abc", preflight(ELSEWHERE, "DELETE")),
+    (204, None, "OPTIONS", "/auth/login/password", preflight(ELSEWHERE)),
+    (403, "origin_not_allowed", "OPTIONS", "/auth/login", preflight("https://evil.example")),
+    (403, "origin_not_allowed", "OPTIONS", "/auth/me", preflight("null", "GET")),
+    (401, "invalid_credentials", "POST", "/auth/login", plain(
+        json=ADA | {"password": "wrong" * 4}, headers={"Origin": ELSEWHERE})),
+    (400, "cross_site_cookies", "POST", "/auth/login", plain(
+        json=ADA | {"delivery": "cookie"}, headers={"Origin": ELSEWHERE, "Sec-Fetch-Site": "cross-site"})),
     (405, "method_not_allowed", "PUT", "/auth/me", known()),
     (405, "method_not_allowed", "OPTIONS", "/auth/sessions", plain()),
     (405, "method_not_allowed", "GET", "/auth/login", plain(headers={"X-HTTP-Method-Override": "POST"})),
@@ -112,6 +157,7 @@ CASES: list[Case] = [
 
 ALLOW = {
     ("PUT", "/auth/me"): "GET, HEAD",
+    ("GET", "/auth/login/password"): "POST",
     ("OPTIONS", "/auth/sessions"): "DELETE, GET, HEAD",
     ("GET", "/auth/login"): "POST",
     ("HEAD", "/auth/login"): "POST",
@@ -127,7 +173,7 @@ OF_SERVERS = {"connection", "date", "keep-alive", "server"}
 
 @pytest.fixture(params=HOSTS)
 async def asked(request: pytest.FixtureRequest) -> AsyncIterator[tuple[Sealring, httpx2.AsyncClient]]:
-    auth = cheap_sealring()
+    auth = cheap_sealring(**SETTINGS)
     app = HOSTS[request.param](auth)
     async with (
         auth.lifespan(),
@@ -153,43 +199,55 @@ async def test_every_request_of_the_table_has_the_same_answer(asked: tuple[Sealr
 
 async def check_every_case(client: httpx2.AsyncClient) -> None:
     """Ask every request of the table, of a host in this process or of a real server."""
-    for number, (status, code, method, path, rest) in enumerate(CASES):
-        client.cookies.clear()
-        name = f"case-{number}"  # a session of its own: no case may spoil another's
-        registered = await client.post("/auth/register", json={"username": name, "password": PASSWORD})
-        tokens = registered.json()
-        if number == 0:
-            await client.post("/auth/register", json=ADA)
-        client.cookies.clear()
-        request = rest(tokens)
-        answer = await client.request(method, path, **request)
-        said = f"{method} {path} {request}"
-        assert answer.status_code == status, (said, answer.text)
-        if code is not None:
-            assert answer.json()["code"] == code, said
-            media_type = "application/json" if path.startswith("/auth/token") else "application/problem+json"
-            assert answer.headers["content-type"] == media_type
-        assert answer.headers.get("allow") == ALLOW.get((method, path)), said
-        assert answer.headers["x-content-type-options"] == "nosniff"
-        if method == "HEAD" or status in {204, 304}:
-            assert answer.content == b""
-        if isinstance(client._transport, httpx2.ASGITransport):
-            assert answer.headers.get("connection") == ("close" if status == 413 else None), said
-        fields = {
-            one: "" if one in VOLATILE else value for one, value in answer.headers.items() if one not in OF_SERVERS
-        }
-        cookies = sorted(
-            line.partition("=")[0] + line.partition(";")[2] for line in answer.headers.get_list("set-cookie")
-        )
-        body = shape(answer.json()) if "json" in answer.headers.get("content-type", "") and answer.content else None
-        key = (number, status)
-        assert FIELDS.setdefault(key, (fields, cookies, body)) == (fields, cookies, body), said
+    for number in range(len(CASES)):
+        await check_case(client, number)
+
+
+async def check_case(client: httpx2.AsyncClient, number: int) -> None:
+    """Ask one request of the table."""
+    status, code, method, path, rest = CASES[number]
+    client.cookies.clear()
+    name = f"case-{number}"  # a session of its own: no case may spoil another's
+    registered = await client.post("/auth/register", json={"username": name, "password": PASSWORD})
+    tokens = registered.json()
+    if number == 0:
+        await client.post("/auth/register", json=ADA)
+    client.cookies.clear()
+    request = rest(tokens)
+    answer = await client.request(method, path, **request)
+    said = f"{method} {path} {request}"
+    assert answer.status_code == status, (said, answer.text)
+    if code is not None:
+        assert answer.json()["code"] == code, said
+        media_type = "application/json" if path.startswith("/auth/token") else "application/problem+json"
+        assert answer.headers["content-type"] == media_type
+    assert answer.headers.get("allow") == ALLOW.get((method, path)), said
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    if method == "HEAD" or status in {204, 304}:
+        assert answer.content == b""
+    if isinstance(client._transport, httpx2.ASGITransport):
+        assert answer.headers.get("connection") == ("close" if status == 413 else None), said
+    fields = {one: "" if one in VOLATILE else value for one, value in answer.headers.items() if one not in OF_SERVERS}
+    cookies = sorted(line.partition("=")[0] + line.partition(";")[2] for line in answer.headers.get_list("set-cookie"))
+    body = shape(answer.json()) if "json" in answer.headers.get("content-type", "") and answer.content else None
+    key = (number, status)
+    assert FIELDS.setdefault(key, (fields, cookies, body)) == (fields, cookies, body), said
 
 
 async def test_a_path_that_no_route_has_is_404(asked: tuple[Sealring, httpx2.AsyncClient]) -> None:
     _, client = asked
     for path in ("/auth/", "/auth/nothing", "/auth/sessions/a/b", "/auth/LOGIN"):
         assert (await client.post(path)).status_code == 404, path
+
+
+@pytest.mark.parametrize(
+    "path", ["/auth/me/", "//auth/me", "/auth//me", "/AUTH/me", "/auth/me;x", "/auth/%6de", "/auth/me%2F"]
+)
+async def test_c13_no_spelling_of_a_path_lets_anybody_in(asked: tuple[Sealring, httpx2.AsyncClient], path: str) -> None:
+    _, client = asked
+    url = "http://127.0.0.1:8000" + path
+    assert (await client.get(url)).status_code in {307, 308, 301, 401, 404}
+    assert (await client.post(url.replace("me", "sessions"))).status_code in {307, 308, 301, 404, 405}
 
 
 async def test_the_refresh_cookie_goes_to_the_auth_routes(asked: tuple[Sealring, httpx2.AsyncClient]) -> None:

@@ -13,13 +13,14 @@ from starlette.authentication import requires
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.authentication import AuthenticationMiddleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from sealring import Sealring, SealringError
+from sealring import ConfigurationError, Sealring, SealringError
 from tests.serving import bearer, cheap_sealring, cookie_line, problem
 
 pytestmark = pytest.mark.anyio
@@ -161,3 +162,17 @@ def test_without_a_lifespan_the_first_request_opens_the_store() -> None:
         issued = client.portal.call(lambda: auth.start_session("42", scopes=["orders:read"]))
         client.portal.call(auth.close)
         assert client.get("/orders", headers=bearer(issued.access_token.text)).status_code == 200
+
+
+def test_a_cors_middleware_inside_of_protected_paths_is_refused_at_the_start() -> None:
+    auth = cheap_sealring()
+    cors = Middleware(CORSMiddleware, allow_origins=["https://app.example"])
+    wrong = Starlette(middleware=[Middleware(auth.middleware, protect=["/api"]), cors])
+    with pytest.raises(ConfigurationError, match="must stand outside"), TestClient(wrong):
+        pass
+    right = Starlette(middleware=[cors, Middleware(auth.middleware, protect=["/api"])])
+    with TestClient(right) as client:
+        asks = {"Origin": "https://app.example", "Access-Control-Request-Method": "GET"}
+        assert client.options("/api", headers=asks).status_code == 200
+    with TestClient(Starlette(middleware=[Middleware(auth.middleware), cors])):
+        """Without protect it refuses nothing."""

@@ -9,9 +9,10 @@ from sealring.sessions.lifetimes import LEEWAY_SECONDS
 from sealring.store.sqlite import SqliteStore
 from sealring.verifier.clock import SystemClock
 from tests.conformance.hosts import HOSTS, WSGI
+from tests.conformance.test_hosts import SETTINGS
 from tests.serving import cheap_sealring
 
 _clock: Any = SystemClock(LEEWAY_SECONDS)
-auth = cheap_sealring(SqliteStore(os.environ["TEST_DATABASE"]), _clock, poll_interval="0.1s")
+auth = cheap_sealring(SqliteStore(os.environ["TEST_DATABASE"]), _clock, poll_interval="0.1s", **SETTINGS)
 _host = HOSTS[os.environ["TEST_HOST"]](auth)
 app = _host.app if isinstance(_host, WSGI) else _host

@@ -36,6 +36,16 @@ def gunicorn(*options: str) -> Callable[[str, int], list[str]]:
     return command
 
 
+def granian(interface: str, *options: str) -> Callable[[str, int], list[str]]:
+    """The command of a granian, as `gunicorn`."""
+
+    def command(app: str, port: int) -> list[str]:
+        bind = ["--host", "127.0.0.1", "--port", str(port), "--workers", str(WORKERS), "--respawn-failed-workers"]
+        return [sys.executable, "-m", "granian", *bind, "--interface", interface, *options, app]
+
+    return command
+
+
 WSGI_SERVERS: dict[str, Callable[[str, int], list[str]]] = {
     "gunicorn sync": gunicorn("--worker-class", "sync"),
     "gunicorn gthread": gunicorn("--worker-class", "gthread", "--threads", "4"),
@@ -49,6 +59,10 @@ ASGI_SERVERS: dict[str, Callable[[str, int], list[str]]] = {
         sys.executable, "-m", "hypercorn", "--bind", f"127.0.0.1:{port}", "--workers", str(WORKERS), app,
     ],
 }  # fmt: skip
+GRANIAN_WSGI = {"granian WSGI": granian("wsgi", "--blocking-threads", "4")}
+GRANIAN_ASGI = {"granian ASGI": granian("asgi")}
+HTTP_2 = ("hypercorn", "granian ASGI")
+"""What speaks HTTP/2 without TLS too (RFC 9113 §3.3)."""
 
 
 @dataclass

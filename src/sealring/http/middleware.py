@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Literal
 
-from sealring.errors import SealringError, Stale
+from sealring.errors import ConfigurationError, SealringError, Stale
 from sealring.http.asgi_types import App, Receive, Scope, Send
 from sealring.http.authenticate import AuthResult, RequestAuthenticator
 from sealring.http.problems import answer, send_answer
@@ -53,6 +53,7 @@ class SessionMiddleware:
 
     Raises:
         TypeError: a prefix that is no text, or scopes that are no list of text.
+        ConfigurationError: a CORS middleware directly inside.
         ValueError: a prefix that does not begin with a slash, or has a segment that routers drop.
 
     >>> from starlette.applications import Starlette
@@ -72,6 +73,10 @@ class SessionMiddleware:
         invalid_status: Literal[401, 403] = 401,
     ) -> None:
         rules = read_rules(protect)
+        if rules and type(app).__name__ == "CORSMiddleware":
+            raise ConfigurationError(
+                "a CORS middleware must stand outside, since protect refuses its preflights: add it after this one"
+            )
         if invalid_status not in {401, 403}:
             raise ValueError("invalid_status must be 401 or 403")
         self._app = app

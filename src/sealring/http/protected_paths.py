@@ -1,12 +1,12 @@
 """Whether a path lies below a protected prefix, for every router that may stand behind the middleware (C13, N2).
 
 The rule: if a router serves a request from below the prefix, the path is covered. Routers read one path in many ways.
-They match it as received, or without the mount's `root_path`. They fold case, decode once more, drop `;parameters`,
-doubled slashes or a trailing dot, read a backslash as a slash, or resolve `..`, in any order. So both sides are brought
-to one plain form, in which all these readings agree: a list of folded segments. What `..` removes depends on the order
-of the steps, so a path with `..` is covered if the prefix is a *subsequence* of its segments: for every way of
-resolving it, the remaining segments are in the path in that order. Errors are always on the safe side: an unusual
-path to a public resource may need a credential.
+They match it as received, or without the mount's `root_path`, wherever in it that stands. They fold case, decode once
+more, drop `;parameters`, doubled slashes or a trailing dot, read a backslash as a slash, or resolve `..`, in any order.
+So both sides are brought to one plain form, in which all these readings agree: a list of folded segments. What `..`
+removes depends on the order of the steps, so a path with `..` is covered if the prefix is a *subsequence* of its
+segments: for every way of resolving it, the remaining segments are in the path in that order. Errors are always on the
+safe side: an unusual path to a public resource may need a credential.
 """
 
 from __future__ import annotations
@@ -95,9 +95,9 @@ class ProtectedPaths:
 def _covers(prefix: tuple[str, ...], path: str, root_path: str) -> bool:
     if _is_below(prefix, path):
         return True
-    if not root_path or not path.startswith(root_path):
+    if not root_path or root_path not in path:
         return False
-    inner = path[len(root_path) :]
+    inner = path.split(root_path, maxsplit=1)[1]  # Litestar drops whatever stands before it, too
     return _is_below(prefix, inner if inner.startswith("/") else "/" + inner)
 
 
