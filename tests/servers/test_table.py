@@ -1,14 +1,20 @@
-"""The conformance table on every server: some hosts in the ordinary run, all of them in the slow one."""
+"""The conformance table on every server: some hosts in the ordinary run, all of them in the slow one, and the page."""
 
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import pytest
 
-from tests.servers.table import COLUMNS, ask_all
+from tests.conformance.hosts import HOSTS
+from tests.conformance.test_hosts import CASES
+from tests.servers.table import COLUMNS, ask_all, markdown
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+
+PAGE = (Path(__file__).parents[2] / "docs" / "frameworks.md").read_text()
+NO_DIFFERENCE: dict[tuple[str, str], list[str]] = {(host, column): [] for host in HOSTS for column in COLUMNS}
 
 
 @pytest.mark.parametrize("column", ["granian ASGI", "hypercorn, HTTP/2", "granian WSGI"])
@@ -23,3 +29,7 @@ def test_a_server_answers_as_the_table_says(column: str) -> None:
 def test_every_host_answers_as_the_table_says_on_every_server(column: str) -> None:
     found = ask_all([column])
     assert not any(found.values()), found
+
+
+def test_the_page_has_every_host_every_server_and_every_request() -> None:
+    assert markdown(NO_DIFFERENCE) in PAGE, f"the suite has {len(CASES)} requests now: scripts/conformance"
