@@ -67,6 +67,11 @@ TESTS: Mapping[str, tuple[str, ...]] = {
         f"verifier/{name}": ("tests/verifier/test_follower.py", "tests/verifier/test_heartbeat.py")
         for name in ("follower", "node_state")
     },
+    **{
+        f"verifier/{name}": ("tests/verifier/test_while_live.py", "tests/attacks/test_c_websockets.py")
+        for name in ("open_connections", "while_live")
+    },
+    "http/websockets": ("tests/http/test_websockets.py", "tests/attacks/test_c_websockets.py"),
     "verifier/remote_keys": ("tests/verifier/test_remote_keys.py",),
     "accounts/consequences": ("tests/accounts/test_consequences.py",),
     "accounts/names": ("tests/accounts/test_names.py",),

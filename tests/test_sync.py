@@ -35,6 +35,24 @@ def auth() -> Iterator[Sealring]:
     auth.sync().close()
 
 
+@pytest.fixture
+def threads() -> Threads:
+    return Threads()
+
+
+class Threads:
+    """The threads that a test has started: another test of the same process may have left some of its own."""
+
+    def __init__(self) -> None:
+        self._before = set(threading.enumerate())
+
+    def running(self) -> int:
+        return len(set(threading.enumerate()) - self._before)
+
+    def of_a_sealring(self) -> int:
+        return sum(thread.name == "sealring" for thread in set(threading.enumerate()) - self._before)
+
+
 @pytest.mark.parametrize(("asynchronous", "synchronous"), [(Sealring, SyncSealring), (AccountCommands, SyncAccounts)])
 def test_every_use_case_has_its_row(asynchronous: type, synchronous: type) -> None:
     names = {name for name, method in vars(asynchronous).items() if inspect.iscoroutinefunction(method)}
@@ -89,28 +107,27 @@ def test_errors_are_those_of_the_asynchronous_method(auth: Sealring) -> None:
         s.start_session("")
 
 
-def test_the_first_call_opens_and_close_closes_and_the_next_opens_anew(auth: Sealring) -> None:
+def test_the_first_call_opens_and_close_closes_and_the_next_opens_anew(auth: Sealring, threads: Threads) -> None:
     s = auth.sync()
-    threads = threading.active_count()
     for _ in range(3):
         token = s.start_session("42").access_token.text
         assert auth.verify(token).subject == "42"
-        assert threading.active_count() > threads
+        assert threads.of_a_sealring() == 1
         s.close()
-        assert threading.active_count() == threads
+        assert threads.running() == 0
         assert auth.sync().verify(token).subject == "42"
         auth.sync().close()
         s.close()
 
 
-def test_all_faces_of_one_sealring_share_one_thread(auth: Sealring) -> None:
+def test_all_faces_of_one_sealring_share_one_thread(auth: Sealring, threads: Threads) -> None:
     with auth.sync() as s, auth.sync() as other:
         s.start_session("42")
         other.start_session("43")
-        assert sum(thread.name == "sealring" for thread in threading.enumerate()) == 1
+        assert threads.of_a_sealring() == 1
 
 
-def test_many_first_callers_share_one_opening(auth: Sealring) -> None:
+def test_many_first_callers_share_one_opening(auth: Sealring, threads: Threads) -> None:
     opened: list[str] = []
     start = auth.store.open
 
@@ -125,13 +142,13 @@ def test_many_first_callers_share_one_opening(auth: Sealring) -> None:
         barrier.wait()
         auth.sync().start_session("42")
 
-    threads = [threading.Thread(target=first) for _ in range(8)]
-    for thread in threads:
+    callers = [threading.Thread(target=first) for _ in range(8)]
+    for thread in callers:
         thread.start()
-    for thread in threads:
+    for thread in callers:
         thread.join(30)
     assert opened == ["open"]
-    assert sum(thread.name == "sealring" for thread in threading.enumerate()) == 1
+    assert threads.of_a_sealring() == 1
 
 
 def test_a_check_needs_no_other_thread(auth: Sealring) -> None:
@@ -243,11 +260,11 @@ def test_who_waits_while_it_closes_is_refused(auth: Sealring) -> None:
 
 
 @pytest.mark.anyio
-async def test_beside_an_event_loop_that_has_it_open_there_is_no_thread(auth: Sealring) -> None:
+async def test_beside_an_event_loop_that_has_it_open_there_is_no_thread(auth: Sealring, threads: Threads) -> None:
     async with auth.lifespan():
         issued = await to_thread.run_sync(lambda: auth.sync().start_session("42"))
         assert auth.verify(issued.access_token.text).subject == "42"
-        assert not any(thread.name == "sealring" for thread in threading.enumerate())
+        assert threads.of_a_sealring() == 0
         await to_thread.run_sync(auth.sync().close)
         assert auth.node.is_fresh
         await auth.start_session("42")  # still open

@@ -331,14 +331,15 @@ class NameTaken(AccountRefused):
 
 
 class InvalidField(AccountRefused):
-    """A field is invalid: `field` names it, `reason` says what is expected."""
+    """A field is invalid: `field` names it, `reason` says what is expected; `also` are other fields that are."""
 
     code = "invalid_field"
 
-    def __init__(self, field: str, reason: str) -> None:
+    def __init__(self, field: str, reason: str, *, also: tuple[InvalidField, ...] = ()) -> None:
         super().__init__(f"{field}: {reason}")
         self.field = field
         self.reason = reason
+        self.also = also
 
 
 class LastCredential(AccountRefused):

@@ -698,9 +698,12 @@ class Sealring:
             raise TypeError('delivery="cookie" needs request=, the request that asks')
         scope = scope_of(request)
         headers = scope["headers"]
-        if scope.get("method") not in SAFE_METHODS:  # a redirect back from an identity provider is a GET of its site
+        if scope.get("method") in SAFE_METHODS:  # a redirect back from an identity provider is a GET of its site
+            held = self.delivery.held_session(headers)
+        else:
             check_same_origin(headers, self.delivery.origins)
-        return Browser(self.delivery.held_session(headers), self.delivery.max_access_chars(headers, delivery))
+            held = self.delivery.replaced_session(headers)
+        return Browser(held, self.delivery.max_access_chars(headers, delivery))
 
     def _refresh_path(self, request: AnyRequest | None, given: str | None) -> str:
         if given is not None:

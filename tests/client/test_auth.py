@@ -238,3 +238,20 @@ def test_r3_a_superseded_token_is_never_sent_again(begun: Begun, monkeypatch: py
         assert late.store.load().refresh_token is not None
     begun.pass_seconds(TTL)
     assert begun.http.get("/orders").status_code == 200, "the rightful holder goes on"
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "words"),
+    [
+        ({"url": None}, TypeError, "url must be text"),
+        ({"store": "x"}, TypeError, "store must be a TokenStore"),
+        ({"max_wait": -1}, ValueError, "max_wait must be seconds"),
+        ({"max_wait": float("nan")}, ValueError, "max_wait must be seconds"),
+        ({"max_wait": "1"}, TypeError, "max_wait must be a number"),
+    ],
+)
+def test_an_argument_of_another_form_is_refused_where_it_is_given(
+    given: dict[str, Any], error: type[Exception], words: str
+) -> None:
+    with pytest.raises(error, match=words):
+        Auth(**{"url": "https://app.example.com/auth"} | given)

@@ -57,12 +57,22 @@ def test_a_file_that_others_may_read_is_refused(path: Path) -> None:
     assert caught.value.hint == f"chmod 600 {path}"
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"access_token": 3}', '{"access_token": "a b"}', "\x00\xff"])
+@pytest.mark.parametrize(
+    "text", ["", "{", '{"x":1}', "[]", '{"access_token": 3}', '{"access_token": "a b"}', "\x00\xff"]
+)
 def test_a_file_of_anything_else_is_refused_without_a_word_of_it(path: Path, text: str) -> None:
     path.write_text(text)
     path.chmod(0o600)
     with pytest.raises(ConfigurationError, match="not one that FileTokens wrote"):
         FileTokens(path).load()
+    with pytest.raises(ConfigurationError, match="not one that FileTokens wrote"):
+        FileTokens(path).save(OLD)
+    assert path.read_text() == text
+
+
+def test_a_folder_is_refused_where_it_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="is a folder"):
+        FileTokens(tmp_path)
 
 
 def test_a_link_is_followed_and_stays_a_link(tmp_path: Path, path: Path) -> None:

@@ -163,6 +163,7 @@ async def test_a_code_of_one_browser_is_worth_nothing_in_another(visit: Visit) -
 
 
 async def test_two_tabs_of_one_browser_go_on_side_by_side(visit: Visit) -> None:
+    visit.client.headers["Origin"] = "http://127.0.0.1:8000"  # the second login ends the session of the first
     one = (await visit.post("/auth/login", **ANN, delivery="cookie")).json()["pending"]
     two = (await visit.post("/auth/login", **ANN, delivery="cookie")).json()["pending"]
     for pending in (one, two):

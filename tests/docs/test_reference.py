@@ -85,3 +85,9 @@ def test_links_and_named_files_exist(page: str) -> None:
         assert ((ROOT / page).parent / target).exists(), target
     for target in named:
         assert (ROOT / target).exists(), target
+
+
+def test_the_readme_lists_every_page() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    list_of_pages = text[text.index("- [docs/settings.md]") :]
+    assert [path.name for path in DOCS.glob("*.md") if f"(docs/{path.name})" not in list_of_pages] == []

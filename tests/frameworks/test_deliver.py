@@ -201,7 +201,9 @@ async def test_c1_the_session_that_the_browser_held_ends(auth: Sealring, make: M
     async with client_of(make(auth)) as client:
         await client.post("/enter/mallory")
         planted = dict(client.cookies)
-        await client.post("/enter/42")
+        assert problem(await client.post("/enter/42")) == (403, "csrf"), "nothing proves that our own page asks"
+        assert auth.verify(planted["sealring_access"]).subject == "mallory"
+        await client.post("/enter/42", headers={"Sec-Fetch-Site": "same-origin"})
         assert planted["sealring_session"] != client.cookies["sealring_session"]
         with pytest.raises(Revoked):
             auth.verify(planted["sealring_access"])

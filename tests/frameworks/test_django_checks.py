@@ -56,6 +56,10 @@ WRONG: list[tuple[dict[str, Any], str, str, str]] = [
     ({"SEALRING": {"SECRET": SECRET, "ISSUER": "shop"}}, "E003", "must be an http or https URL", ""),
     ({"SEALRING": {"AUTH": "x.y", "ISSUER": "x"}}, "E003", "SEALRING has AUTH and ISSUER: two places", "give them to"),
     (
+        {"SEALRING": {"SECRET": SECRET, "USER_FIELD": "nofield"}},
+        "E003", "USER_FIELD in SEALRING names no field of User: 'nofield'", "username",
+    ),
+    (
         {"SEALRING_ISSUER": "https://shop.example"},
         "E004", "the setting SEALRING_ISSUER is not read", 'write SEALRING = {"ISSUER": …}',
     ),

@@ -4,12 +4,13 @@ import asyncio
 import json
 from typing import Any
 
+import httpx2
 import pytest
 from fastapi import APIRouter, FastAPI, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from sealring.errors import NameTaken, SealringError
-from sealring.frameworks.fastapi import problem_route
+from sealring.errors import NameTaken, NotFound, SealringError
+from sealring.frameworks.fastapi import ProblemRoute, problem_route
 
 Fields = list[tuple[bytes, bytes]]
 JSON = (b"content-type", b"application/json")
@@ -133,3 +134,25 @@ def test_field_errors_name_the_field_and_never_its_value() -> None:
     ]
     assert "hunter2" not in str(problem)
     assert "hunter4" not in str(problem)
+
+
+def test_the_log_names_the_path_that_was_asked(caplog: pytest.LogCaptureFixture) -> None:
+    app = FastAPI()
+    router = APIRouter(route_class=ProblemRoute)
+
+    @router.get("/refused")
+    async def refused() -> None:
+        raise NotFound("nothing here")
+
+    app.include_router(router, prefix="/api")
+    transport = httpx2.ASGITransport(app)
+
+    async def ask() -> int:
+        async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000") as client:
+            return (await client.get("/api/refused")).status_code
+
+    with caplog.at_level("DEBUG"):
+        assert asyncio.run(ask()) == 404
+    assert [one.__dict__["sealring"]["where"] for one in caplog.records if "sealring" in one.__dict__] == [
+        "/api/refused"
+    ]

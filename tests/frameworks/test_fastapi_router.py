@@ -113,3 +113,33 @@ def test_our_own_document_resolves() -> None:
 
     walk(described)
     assert names == described["components"]["schemas"].keys()
+
+
+@pytest.mark.parametrize("path", ["/auth", "/auth/", "/auth/nothing", "/auth/me/x"])
+async def test_what_nobody_serves_below_the_prefix_is_answered_as_our_routes_do(path: str) -> None:
+    auth = cheap_sealring(allowed_origins="https://app.example.com")
+    app = FastAPI()
+    app.include_router(auth.router())
+    async with visitor(app) as client:
+        page = {"Origin": "https://app.example.com"}
+        for answer in (
+            await client.get(path, headers=page),
+            await client.options(path, headers=page | {"Access-Control-Request-Method": "POST"}),
+        ):
+            assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+            assert answer.headers["access-control-allow-origin"] == "https://app.example.com"
+            assert "location" not in answer.headers
+
+
+async def test_a_route_of_the_applications_own_below_the_prefix_is_served_wherever_it_stands() -> None:
+    app = FastAPI()
+    app.include_router(cheap_sealring().router())
+
+    @app.get("/auth/own")
+    async def own() -> str:
+        return "own"
+
+    async with visitor(app) as client:
+        assert (await client.get("/auth/own")).json() == "own"
+        assert (await client.get("/elsewhere")).json() == {"detail": "Not Found"}
+        assert "/auth/{_}" not in (await client.get("/openapi.json")).json()["paths"]

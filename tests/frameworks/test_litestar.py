@@ -194,7 +194,7 @@ def test_routes_beside_ours_are_the_applications(auth: Sealring, path: str) -> N
 
 
 @pytest.mark.parametrize("root", ["", "/shop", "/auth", "/login"])
-@pytest.mark.parametrize("path", ["/auth/login", "/auth/login/", "/auth/login/password", "/auth//login/password/"])
+@pytest.mark.parametrize("path", ["/auth/login", "/auth/login/password"])
 def test_n10_the_refresh_cookie_goes_to_the_auth_routes(root: str, path: str) -> None:
     auth = cheap_sealring()
     ada: dict[str, Any] = {"username": "ada", "password": PASSWORD}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncGenerator, Coroutine, Generator, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, overload
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 else:
     _LibraryAuth = type("_LibraryAuth", auth_classes(), {"__doc__": "What the clients of both libraries accept."})
 
+_STORE = ("load", "save", "try_lock", "unlock")
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 """RFC 9110 §9.2.1: sent again after a redirect too."""
 Fields: TypeAlias = Mapping[str, Any]
@@ -58,7 +60,7 @@ class Auth(_LibraryAuth):
         max_wait: the longest that one request waits for a refresh, seconds.
         clock: for tests.
 
-    Raises `ValueError` for a URL or origin of another form.
+    Raises `ValueError` or `TypeError` for an argument of another form.
 
     >>> Auth("https://app.example.com/auth", origins=["https://api.example.com"])
     Auth('https://app.example.com/auth')
@@ -75,6 +77,15 @@ class Auth(_LibraryAuth):
     ) -> None:
         if isinstance(origins, str):
             raise TypeError("origins must be a list of strings, not one string")
+        if not isinstance(url, str):
+            raise TypeError("url must be text, such as 'https://app.example.com/auth'")
+        lacking = [name for name in _STORE if store is not None and not callable(getattr(store, name, None))]
+        if lacking:
+            raise TypeError(f"store must be a TokenStore, such as MemoryTokens() or FileTokens(path): no {lacking[0]}")
+        if isinstance(max_wait, bool) or not isinstance(max_wait, int | float):
+            raise TypeError("max_wait must be a number of seconds")
+        if not (math.isfinite(max_wait) and max_wait >= 0):
+            raise ValueError("max_wait must be seconds, zero or more")
         self._url, own = read_base(url)
         self._origins = frozenset({own, *(read_origin("origins", one) for one in origins)})
         kept = MemoryTokens() if store is None else store

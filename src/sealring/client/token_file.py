@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -36,7 +37,8 @@ class FileTokens:
     Args:
         path: of the file, on a local disk; a symbolic link is followed.
 
-    Raises `ConfigurationError` on Windows, which has no `fcntl`: keep tokens in memory there, or write a `TokenStore`.
+    Raises `ConfigurationError` for a folder, and on Windows, which has no `fcntl`: keep tokens in memory there, or
+    write a `TokenStore`.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -45,6 +47,8 @@ class FileTokens:
                 "FileTokens needs fcntl, which this system lacks", "use MemoryTokens, or a TokenStore of your own"
             )
         self._path = Path(os.path.realpath(Path(path).expanduser()))
+        if self._path.is_dir():
+            raise ConfigurationError(f"{self._path} is a folder", "name a file in it, such as tokens.json")
         self._lock: int | None = None
         watch_forks(self)
 
@@ -66,14 +70,22 @@ class FileTokens:
                 raise ConfigurationError(f"others may read the token file {self._path}", f"chmod 600 {self._path}")
             text = opened.read(_LONGEST_FILE)
         try:
-            return msgspec.json.decode(text, type=Tokens)
+            found = msgspec.json.decode(text, type=dict[str, Any])
+            if not found.keys() <= set(Tokens.__struct_fields__):  # of another program: it must never be overwritten
+                raise msgspec.ValidationError
+            return msgspec.convert(found, Tokens)
         except msgspec.DecodeError:
             raise ConfigurationError(
                 f"the token file {self._path} is not one that FileTokens wrote", "delete it and log in"
             ) from None
 
     def save(self, tokens: Tokens) -> None:
-        """Replace the file; on disk when this returns. An `OSError` leaves the old one."""
+        """Replace the file; on disk when this returns. An `OSError` leaves the old one.
+
+        Raises:
+            ConfigurationError: as `load`: a file that is not one of ours is never overwritten.
+        """
+        self.load()
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         new = self._path.with_name(f"{self._path.name}.new")
         with suppress(FileNotFoundError):  # of a process that was killed, or planted: never written into

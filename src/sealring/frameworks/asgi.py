@@ -84,12 +84,16 @@ class AuthApp:
         try:
             endpoint, parameters = self._routes.find(scope["method"], self._below_prefix(local_path(scope)))
         except (NotFound, MethodNotAllowed) as error:
-            if self._otherwise is not None and isinstance(error, NotFound):
+            if self._otherwise is not None and isinstance(error, NotFound) and not self._is_respelled(scope):
                 await self._otherwise(scope, receive, send)
                 return
             await send_response(refuse_unserved(self._service, Head(scope), error), scope, send)
             return
         await send_response(await serve_asgi(self._service, endpoint, parameters, scope, receive), scope, send)
+
+    def _is_respelled(self, scope: Scope) -> bool:
+        path = local_path(scope)
+        return path.startswith(self._prefix + "/") and self._routes.is_respelled(path[len(self._prefix) :])
 
     def _below_prefix(self, path: str) -> str:
         if not path.startswith(self._prefix + "/"):
@@ -123,11 +127,14 @@ def local_path(scope: Scope) -> str:
 
     >>> local_path({"path": "/shop/auth/login", "root_path": "/shop/auth"})
     '/login'
-    >>> local_path({"path": "/login/", "root_path": ""})
-    '/login'
+    >>> local_path({"path": "/auth/login/", "root_path": "/auth"})  # another path: no route has a slash at its end
+    '/login/'
     """
     path: str = scope["path"]
-    root: str = scope.get("root_path", "").rstrip("/")
-    if root and (path == root or path.startswith(root + "/")):
+    told: str = scope.get("root_path", "")
+    root = told.rstrip("/")
+    if path == root or path.startswith(root + "/"):
         path = path[len(root) :]
-    return "/" + path.strip("/")
+        if told != root:  # "/shop/" and "/login" make "/shop//login", and the client asked with one slash
+            path = path.lstrip("/")
+    return path if path.startswith("/") else "/" + path

@@ -57,7 +57,7 @@ class ProblemRoute(APIRoute):
                 for name, value in SECURITY_HEADERS:
                     response.headers.setdefault(name.decode(), value.decode())
                 return response
-            report(error, where=self.path, refused=refused)
+            report(error, where=request.scope["path"], refused=refused)
             return problem_response(error, request.scope)
 
         return handle

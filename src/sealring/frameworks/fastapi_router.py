@@ -1,10 +1,10 @@
 """The table of endpoints as FastAPI routers: `include_router`, dependencies of the host, and `/docs` go on working.
 
 A route per row serves the row's own method. It runs what the host put before the router (`include_router(…,
-dependencies=…)`), and then our pipeline, which reads the body by itself. HEAD is a hidden route of the same kind, so no
-dependency is left out. A last hidden one per path answers CORS preflights, and all other methods with 405 and the
-whole of `Allow`. The models below exist for the OpenAPI document alone: FastAPI names components after pydantic's
-models.
+dependencies=…)`), and then our pipeline, which reads the body by itself. HEAD is a hidden route of the same kind, so
+no dependency is left out. A last hidden one per path answers CORS preflights, and all other methods with 405 and the
+whole of `Allow`. Routes without a method answer 404 to what is left below the prefix. The models below exist for the
+OpenAPI document alone: FastAPI names components after pydantic's models.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from msgspec import NODEFAULT, Struct
 from pydantic import BaseModel, create_model
 from starlette.types import Receive, Scope, Send
 
+from sealring.errors import NotFound
 from sealring.frameworks.asgi import send_response, serve_asgi
 from sealring.frameworks.fastapi_dependencies import dependant_of, host_query
 from sealring.http.endpoint import Endpoint, Head, Routes
@@ -59,7 +60,40 @@ def endpoint_router(service: AuthService, endpoints: Iterable[Endpoint], *, pref
             )
     for path in dict.fromkeys(endpoint.path for endpoint in routes.endpoints):
         router.add_route(prefix + path, _OtherMethods(service, routes.methods(path)), include_in_schema=False)  # type: ignore[arg-type]  # Starlette takes ASGI applications too
+    unserved = _unserved_route(service)
+    for path in (prefix, prefix + "/{_:path}") if prefix else (one.path + "/" for one in routes.endpoints):
+        router.add_api_route(
+            path,
+            _never,
+            methods=[_NO_METHOD],
+            include_in_schema=False,
+            response_model=None,
+            route_class_override=unserved,
+        )
     return router
+
+
+_NO_METHOD = "-"
+
+
+async def _never() -> None:
+    """An endpoint that is never called."""
+
+
+def _unserved_route(service: AuthService) -> type[APIRoute]:
+    """The class of routes that answer 404 below our prefix where no other route of the application serves.
+
+    FastAPI prefers a route that takes the method, so a route of the application's own under our prefix is served,
+    wherever it stands. It also asks such a route before it redirects for a slash, to a `Host` that the client wrote
+    (C12).
+    """
+    error = NotFound("no such route")
+
+    class UnservedRoute(APIRoute):
+        async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - the interface
+            await send_response(refuse_unserved(service, Head(scope), error), scope, send)
+
+    return UnservedRoute
 
 
 class _EndpointRoute(APIRoute):

@@ -19,6 +19,7 @@ from contextlib import AbstractAsyncContextManager
 from copy import copy
 from dataclasses import fields
 from typing import Any, NoReturn, Protocol
+from urllib.parse import unquote
 
 try:
     import litestar  # noqa: F401 - asked for first, so that the answer says what to install
@@ -127,7 +128,10 @@ class SealringPlugin(InitPlugin):
     def _serving(self, mount: str) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
         async def auth_routes(scope: Scope, receive: Receive, send: Send) -> None:
             root = scope.get("root_path", "").rstrip("/")
-            scope["path"] = root + mount + scope["path"]
+            # Litestar takes slashes off the end and doubled ones out: what was asked stands in `raw_path` alone
+            path = (mount + scope["path"]).rstrip("/")
+            asked = unquote(scope.get("raw_path", b"").partition(b"?")[0].decode("latin-1")) or path
+            scope["path"] = root + path + ("" if asked.endswith(path) else "/")
             scope["root_path"] = root + self._prefix
             await self._routes(scope, receive, send)
 

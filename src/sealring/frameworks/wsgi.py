@@ -109,14 +109,14 @@ class AuthApp:
         """Serve one request (PEP 3333)."""
         method = environ["REQUEST_METHOD"]
         # most requests are the application's own: they cost this comparison
-        raw = "/" + environ.get("PATH_INFO", "").strip("/")
-        if self._otherwise is not None and not raw.startswith(self._below):
+        if self._otherwise is not None and not environ.get("PATH_INFO", "").startswith(self._below):
             return self._otherwise(environ, start_response)
         scope = scope_of_environ(environ)
+        path = local_path(scope)[len(self._below) - 1 :]
         try:
-            endpoint, parameters = self._routes.find(method, local_path(scope)[len(self._below) - 1 :])
+            endpoint, parameters = self._routes.find(method, path)
         except (NotFound, MethodNotAllowed) as error:
-            if self._otherwise is not None and isinstance(error, NotFound):
+            if self._otherwise is not None and isinstance(error, NotFound) and not self._routes.is_respelled(path):
                 return self._otherwise(environ, start_response)
             return send(refuse_unserved(self._service, Head(scope), error), method, start_response)
         return send(self._serve(endpoint, parameters, environ, scope), method, start_response)

@@ -44,8 +44,6 @@ def auth_path(scope: Mapping[str, Any], *, depth: int = 1) -> str:
     '/shop/auth'
     >>> auth_path({"path": "/auth/sessions/x", "root_path": "/shop"}, depth=2)
     '/shop/auth'
-    >>> auth_path({"path": "/auth/login/", "root_path": ""})  # served as without the last slash
-    '/auth'
     """
     path, told = scope["path"], scope.get("root_path", "")
     root = told.rstrip("/")
@@ -54,7 +52,7 @@ def auth_path(scope: Mapping[str, Any], *, depth: int = 1) -> str:
     elif told != root:  # "/shop/" and "/auth/login" make "/shop//auth/login", and the browser asked with one slash
         path = root + "/" + path[len(root) :].lstrip("/")
     kept: list[str] = []
-    for segment in path.rstrip("/").rsplit("/", depth)[0].split("/")[1:]:
+    for segment in path.rsplit("/", depth)[0].split("/")[1:]:
         if not segment or _UNSAID.search(segment):
             break
         kept.append(quote(segment, safe=_SAFE))

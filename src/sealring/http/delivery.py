@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from sealring.http.cookies import CookiePolicy, Headers, check_room, cookie_line, read_cookie
 from sealring.http.endpoint import HeaderList
-from sealring.http.fetch_metadata import check_keeps_cookies
+from sealring.http.fetch_metadata import check_csrf, check_keeps_cookies
 from sealring.http.origins import Origins
 from sealring.http.schemas import Delivery, Tokens, User
 from sealring.issuer.sessions import Issued
@@ -53,6 +53,19 @@ class TokenDelivery:
         """The session that this browser holds, by the cookie that no other host can write."""
         text = read_cookie(headers, self.cookies.names.session)
         return None if text is None else self.session_cookies.decode(text.decode("ascii"))
+
+    def replaced_session(self, headers: Headers) -> str | None:
+        """The session that this browser holds, and that a login with cookies ends (C1): an act on that cookie.
+
+        A browser names the page in `Origin` on every POST, so a user with the cookies of a dead session gets in.
+
+        Raises:
+            CrossSite: nothing proves that a page of our own asks, or the CSRF token is another session's (C3).
+        """
+        held = self.held_session(headers)
+        if held is not None:
+            check_csrf(headers, self.origins, held, self.csrf_tokens.matches)
+        return held
 
     def deliver(
         self,

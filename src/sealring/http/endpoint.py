@@ -176,6 +176,20 @@ class Routes:
             raise MethodNotAllowed(tuple(methods))
         return endpoint, parameters
 
+    def is_respelled(self, path: str) -> bool:
+        """Whether a path is one of the table but for slashes at its end or doubled: it is not found in any host.
+
+        No host redirects it, since the target would be made of `Host`, which the client writes (C12).
+        """
+        plain = "/" + "/".join(filter(None, path.split("/")))
+        if plain == path:
+            return False
+        try:
+            self._at(plain)
+        except NotFound:
+            return False
+        return True
+
     def methods(self, path: str) -> tuple[str, ...]:
         """Every method that the path of a row takes."""
         return tuple(dict.fromkeys(

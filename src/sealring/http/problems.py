@@ -273,7 +273,7 @@ def _field_problems(error: SealringError) -> tuple[FieldProblem, ...]:
     if isinstance(error, InvalidFields):
         found = error.fields
     elif isinstance(error, errors.InvalidField):
-        found = (error,)
+        found = (error, *error.also)
     elif isinstance(error, errors.WrongPassword):
         found = (errors.InvalidField("current", "this is not your password"),)
     return tuple(FieldProblem(_plain(one.field), _plain(one.reason)) for one in found)

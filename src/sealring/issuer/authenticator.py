@@ -185,14 +185,12 @@ def _check_fields(wanted: Sequence[str], response: Mapping[str, str]) -> None:
     """Check that the client presents what the method's row names, and nothing else.
 
     Raises:
-        InvalidField: what is missing or unknown.
+        InvalidField: what is missing or unknown; the first, and all others in `also`.
     """
-    for name in wanted:
-        if name not in response:
-            raise InvalidField(f"response.{name}", "field required")
-    for name in response:
-        if name not in wanted:
-            raise InvalidField(f"response.{name}", "unknown field")
+    wrong = [InvalidField(f"response.{name}", "field required") for name in wanted if name not in response]
+    wrong += [InvalidField(f"response.{name}", "unknown field") for name in response if name not in wanted]
+    if wrong:
+        raise InvalidField(wrong[0].field, wrong[0].reason, also=tuple(wrong[1:]))
 
 
 async def _enrolled(methods: Sequence[LoginMethod], account: Account) -> set[str]:

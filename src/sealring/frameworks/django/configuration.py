@@ -17,6 +17,7 @@ from typing import Any, Literal, TypedDict, cast
 from asgiref.sync import sync_to_async
 from django.apps import apps
 from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.db import close_old_connections
 from django.utils.module_loading import import_string
 
@@ -148,6 +149,7 @@ def configure() -> Configuration:
     for key, allowed in (("INVALID_STATUS", (401, 403)), ("ACCOUNTS", (True, False)), ("OAUTH", (None, True, False))):
         if key in given and given[key] not in allowed:
             raise ConfigurationError(f"{key} in {SETTING} must be one of {', '.join(map(str, allowed))}")
+    _check_user_field(given.get("USER_FIELD", "pk"))
     return Configuration(
         auth=auth,
         host=auth.django(**served_parts(given)),
@@ -158,6 +160,17 @@ def configure() -> Configuration:
         has_users=apps.is_installed("django.contrib.auth"),
         is_own="AUTH" not in given,
     )
+
+
+def _check_user_field(name: object) -> None:
+    if not apps.is_installed("django.contrib.auth") or name == "pk":
+        return
+    model = get_user_model()
+    fields = sorted(field.name for field in model._meta.concrete_fields)  # noqa: SLF001 - Django's documented API
+    if name not in fields:
+        raise ConfigurationError(
+            f"USER_FIELD in {SETTING} names no field of {model.__name__}: {name!r}", f"it has {', '.join(fields)}"
+        )
 
 
 def _sealring(given: Mapping[str, Any]) -> Sealring:

@@ -30,8 +30,20 @@ def _pattern(path: str) -> str:
     >>> _pattern("/sessions/{id}")
     '^sessions/(?P<id>[^/]+)\\Z'
     """
-    parts = (f"(?P<{part[1:-1]}>[^/]+)" if part[:1] == "{" else re.escape(part) for part in path[1:].split("/"))
-    return "^" + "/".join(parts) + r"\Z"
+    return "^" + "/".join(_segments(path)) + r"\Z"
+
+
+def _respelled(path: str) -> str:
+    r"""The same with any number of slashes: 404 in every host, and no redirect.
+
+    >>> _respelled("/login")
+    '^/*login/*\\Z'
+    """
+    return "^/*" + "/+".join(_segments(path)) + r"/*\Z"
+
+
+def _segments(path: str) -> Iterable[str]:
+    return (f"(?P<{part[1:-1]}>[^/]+)" if part[:1] == "{" else re.escape(part) for part in path[1:].split("/"))
 
 
 def _name(path: str) -> str:
@@ -52,9 +64,10 @@ def _parts() -> ServedParts:
 
 def patterns_of(endpoints: Iterable[Endpoint]) -> list[URLPattern]:
     """One pattern for each path of the table, whatever its methods."""
+    paths = dict.fromkeys(endpoint.path for endpoint in endpoints)
     return [
-        re_path(_pattern(path), endpoint_view(path), name=_name(path))
-        for path in dict.fromkeys(endpoint.path for endpoint in endpoints)
+        *(re_path(_pattern(path), endpoint_view(path), name=_name(path)) for path in paths),
+        *(re_path(_respelled(path), endpoint_view(path + "/")) for path in paths),
     ]
 
 

@@ -108,4 +108,4 @@ def _welcome(call: Call[Body], logged_in: LoggedIn, delivery: Delivery, *, depth
 
 def _replaced(call: Call[Body], delivery: Delivery) -> str | None:
     """The session that this browser held: it ends, so that no earlier one outlives a login (C1)."""
-    return call.service.held_session(call.head) if delivery == "cookie" else None
+    return call.service.delivery.replaced_session(call.head.headers) if delivery == "cookie" else None
