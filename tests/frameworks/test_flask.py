@@ -53,7 +53,7 @@ def test_a_login_of_ones_own_gives_a_browser_the_cookies_of_ours(auth: Sealring,
     assert json.loads(client.get("/auth/me", **base).data)["id"] == "42"
     csrf = {"X-CSRF-Token": body["csrf_token"]}
     assert client.post("/auth/refresh", headers=csrf, **base).status_code == 200
-    client.post("/enter/43", **base)
+    assert client.post("/enter/43", headers=csrf, **base).status_code == 200
     assert auth.sync().list_sessions("42") == [], "the session that this browser held has ended (C1)"
     assert client.post("/enter/44", headers={"Sec-Fetch-Site": "cross-site"}, **base).status_code == 403
     assert client.post("/auth/register", json={}, **base).status_code == 404
