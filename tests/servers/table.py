@@ -55,6 +55,11 @@ def numbers_of(column: str) -> list[int]:
     ]
 
 
+_FAILED = {"hypercorn, HTTP/2": "Error in ASGI Framework"}
+"""What a server logs when an application fails. hypercorn 0.18 has an error of its own (a `KeyError` in `H2Protocol`)
+whenever body data arrives after the answer."""
+
+
 def hosts_of(column: str) -> list[str]:
     """The hosts that a server can serve."""
     wsgi = COLUMNS[column][0] in WSGI
@@ -107,7 +112,7 @@ def ask_all(columns: Iterable[str], hosts: Iterable[str] | None = None) -> dict[
                 for host in hosts_of(column):
                     if hosts is None or host in hosts:
                         found[host, column] = asyncio.run(ask(served, column, host))
-                assert "Traceback" not in served.log, served.log
+                assert _FAILED.get(column, "Traceback") not in served.log, served.log
     return found
 
 
