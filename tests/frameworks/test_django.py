@@ -289,7 +289,7 @@ def test_a_view_guards_itself_where_no_middleware_stands(auth: Sealring) -> None
 
 
 def test_a_decorator_that_cannot_work_is_refused_where_it_stands() -> None:
-    with pytest.raises(TypeError, match=r"@require\(\) or"):
+    with pytest.raises(TypeError, match=r"require\(\) or"):
         require(lambda: "view")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="scope token"):
         require("orders read")

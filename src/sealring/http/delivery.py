@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from sealring.http.cookies import CookiePolicy, Headers, check_room, cookie_line, read_cookie
 from sealring.http.endpoint import HeaderList
-from sealring.http.fetch_metadata import check_csrf, check_keeps_cookies
+from sealring.http.fetch_metadata import check_csrf, check_keeps_cookies, decide_same_origin
 from sealring.http.origins import Origins
 from sealring.http.schemas import Delivery, Tokens, User
 from sealring.issuer.sessions import Issued
@@ -57,13 +57,15 @@ class TokenDelivery:
     def replaced_session(self, headers: Headers) -> str | None:
         """The session that this browser holds, and that a login with cookies ends (C1): an act on that cookie.
 
-        A browser names the page in `Origin` on every POST, so a user with the cookies of a dead session gets in.
+        A browser names the page in `Origin` on every POST, so a user with the cookies of a dead session gets in. A
+        page that has proved itself may still hold the CSRF token of the session before: another tab has logged in
+        since. The new login replaces both sessions, so that token decides nothing.
 
         Raises:
-            CrossSite: nothing proves that a page of our own asks, or the CSRF token is another session's (C3).
+            CrossSite: nothing proves that a page of our own asks (C3).
         """
         held = self.held_session(headers)
-        if held is not None:
+        if held is not None and decide_same_origin(headers, self.origins) not in {"same-origin", "trusted"}:
             check_csrf(headers, self.origins, held, self.csrf_tokens.matches)
         return held
 
