@@ -470,7 +470,8 @@ class Sealring:
             password: the password that the user chose.
             email: an address, if the user gave one.
             invitation: what `accounts.invite` gave, where `SEALRING_REGISTRATION=invited`.
-            request: the request that asks (Starlette's, FastAPI's, or an ASGI scope): attempts are counted by address.
+            request: the request that asks, of any framework, an ASGI scope or a WSGI environ: attempts are counted by
+                address.
             delivery: how `deliver` will hand over the tokens; see `start_session`.
             address: the client's IP address, where there is no request.
             user_agent: what it came with, where there is no request.
@@ -512,7 +513,8 @@ class Sealring:
         Args:
             username: as it was typed.
             password: as it was typed.
-            request: the request that asks (Starlette's, FastAPI's, or an ASGI scope): attempts are counted by address.
+            request: the request that asks, of any framework, an ASGI scope or a WSGI environ: attempts are counted by
+                address.
             delivery: how `deliver` will hand over the tokens; see `start_session`.
             address: the client's IP address, where there is no request.
             user_agent: what it came with, where there is no request.
@@ -546,8 +548,8 @@ class Sealring:
         """Answer a route of one's own with the refusal that it raised, as our routes do (RFC 9457).
 
         `app.add_exception_handler(SealringError, auth.problem_response)`. A setting or a key that is not as needed is
-        no refusal: it is raised again, a server error. An open WebSocket is closed with 1008, one not yet accepted is
-        refused.
+        no refusal: it is raised again, a server error. An open WebSocket is closed with a code that says why
+        (docs/open-connections.md), or 1008; one not yet accepted is refused.
         """
         from sealring.frameworks.starlette import answer_refusal  # noqa: PLC0415 - as `_router`
 
@@ -607,7 +609,7 @@ class Sealring:
             user_agent: what it came with, where there is no request to give.
 
         Raises:
-            TypeError, ValueError: a subject, scopes or claims that cannot be.
+            TypeError, ValueError: the subject, scopes or claims are invalid.
             NotGranted: `grant_for` was asked and grants nothing.
             Unavailable: it failed or took longer than five seconds; try again.
             CrossSite: for cookies: another site's page sent the request (C2).

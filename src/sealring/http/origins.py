@@ -122,7 +122,7 @@ class Origins:
         """From the URLs of our own pages, and the origins that the settings list.
 
         Raises:
-            ValueError: one of them cannot be.
+            ValueError: one of them is invalid.
         """
         ours = frozenset(map(origin_of, own))
         return cls(ours, frozenset(check_origin(origin).encode() for origin in trusted) - ours)

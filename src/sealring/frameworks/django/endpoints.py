@@ -27,7 +27,7 @@ _ATTRIBUTE = "sealring_path"
 
 
 def endpoint_view(path: str) -> Callable[..., HttpResponse]:
-    """The view of a path of the table, `/sessions/{id}`; its parameters are the view's keywords.
+    """The view of a path of the table, `/sessions/{session_id}`; its parameters are the view's keywords.
 
     Django's CSRF check and its `LoginRequiredMiddleware` pass it by: whose page asks, and who, is asked by each
     endpoint (C2, I13). It needs no transaction of the application's.

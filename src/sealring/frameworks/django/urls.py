@@ -27,8 +27,8 @@ app_name = "sealring"
 def _pattern(path: str) -> str:
     r"""The regular expression of a path of the table.
 
-    >>> _pattern("/sessions/{id}")
-    '^sessions/(?P<id>[^/]+)\\Z'
+    >>> _pattern("/sessions/{session_id}")
+    '^sessions/(?P<session_id>[^/]+)\\Z'
     """
     return "^" + "/".join(_segments(path)) + r"\Z"
 
@@ -49,8 +49,8 @@ def _segments(path: str) -> Iterable[str]:
 def _name(path: str) -> str:
     """The name to reverse a path by.
 
-    >>> _name("/sessions/{id}"), _name("/.well-known/jwks.json")
-    ('sessions-id', 'well-known-jwks-json')
+    >>> _name("/sessions/{session_id}"), _name("/.well-known/jwks.json")
+    ('sessions-session_id', 'well-known-jwks-json')
     """
     return re.sub(r"\W+", "-", path).strip("-")
 
