@@ -44,7 +44,7 @@ password or a secret. A caller's own mistake (a bad option, a wrong type) is `Ty
     │   ├── NameTaken             name_taken
     │   ├── InvalidField          invalid_field           `field` and `reason`
     │   ├── LastCredential        last_credential         the account could not log in without it
-    │   └── NoSuchAccount         no_such_account         for operators, never over HTTP
+    │   └── NoSuchAccount         no_such_account         for operators: none of our routes answers with it
     ├── NotFound                  not_found               no such session or key, or not yours
     │   └── UnknownMethod         unknown_method          no login method of that name is in use
     ├── Throttled                 throttled               too many attempts: `retry_after` seconds
@@ -349,7 +349,7 @@ class LastCredential(AccountRefused):
 
 
 class NoSuchAccount(AccountRefused):
-    """There is no such account. For operators; over HTTP it is always `WrongCredentials`."""
+    """There is no such account. For operators; our own routes say `WrongCredentials` instead."""
 
     code = "no_such_account"
 

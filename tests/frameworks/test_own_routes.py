@@ -8,6 +8,9 @@ from typing import Any
 import httpx2
 import pytest
 from fastapi import FastAPI, WebSocket
+from flask import Flask
+from litestar import Litestar, get
+from quart import Quart
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -15,9 +18,20 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from sealring import Sealring, SealringError
-from sealring.errors import ConfigurationError, KeyRefused, RefreshReused, SessionEnded, Throttled, WrongCredentials
+from sealring.errors import (
+    ConfigurationError,
+    KeyRefused,
+    NoSuchAccount,
+    RefreshReused,
+    SessionEnded,
+    Throttled,
+    TokenTooLong,
+    WrongCredentials,
+)
+from sealring.frameworks.litestar import SealringPlugin
 from sealring.frameworks.starlette import answer_no_route
 from sealring.rate_limits.rate import RateLimit
+from tests.conformance.hosts import WSGI, transport_of
 from tests.serving import PASSWORD, cheap_sealring, problem
 
 pytestmark = pytest.mark.anyio
@@ -68,6 +82,52 @@ def starlette_app(auth: Sealring) -> Any:
         routes=[Route("/enter/{name}/{password}", enter, methods=["POST"])],
         exception_handlers={SealringError: auth.problem_response},
     )
+
+
+def flask_app(auth: Sealring) -> Any:
+    app = Flask(__name__)
+    auth.init_app(app)
+    return app, lambda rule, view: app.add_url_rule(rule, view_func=view)
+
+
+def quart_app(auth: Sealring) -> Any:
+    app = Quart(__name__)
+    auth.init_app(app)
+    return app, lambda rule, view: app.add_url_rule(rule, view_func=view)
+
+
+REFUSALS: list[tuple[Exception, int, str]] = [
+    (TokenTooLong(8192), 422, "token_too_long"),
+    (NoSuchAccount("no account has this id"), 404, "no_such_account"),
+]
+
+
+@pytest.mark.parametrize(("error", "status", "code"), REFUSALS)
+async def test_every_refusal_raised_in_ones_own_route_is_answered_as_the_table_says(
+    auth: Sealring, error: Exception, status: int, code: str
+) -> None:
+    def view() -> str:
+        raise error
+
+    async def async_view(request: Any = None) -> Any:  # noqa: ARG001 - Starlette gives it
+        raise error
+
+    app = Starlette(routes=[Route("/own", async_view)], exception_handlers={SealringError: auth.problem_response})
+    flask, add = flask_app(auth)
+    add("/own", view)
+    quart, add_async = quart_app(auth)
+    add_async("/own", async_view)
+    litestar = Litestar([get("/own", media_type="text/plain")(_litestar_view(error))], plugins=[SealringPlugin(auth)])
+    for transport in map(transport_of, (app, WSGI(flask), quart, litestar)):
+        async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000") as client:
+            assert problem(await client.get("/own")) == (status, code)
+
+
+def _litestar_view(error: Exception) -> Any:
+    async def view() -> str:
+        raise error
+
+    return view
 
 
 def client_of(app: Any, address: str = "192.0.2.1") -> httpx2.AsyncClient:

@@ -12,7 +12,7 @@ import pytest
 from sealring import errors
 from sealring.errors import SealringError
 from sealring.http import request_errors
-from sealring.http.problems import ANSWERS, Answer, answer, report, row_of, send_answer
+from sealring.http.problems import ANSWERS, Answer, answer, is_refusal, report, row_of, send_answer
 
 MADE: dict[type[SealringError], SealringError] = {
     errors.MissingClaim: errors.MissingClaim("sub"),
@@ -108,8 +108,22 @@ def test_every_refused_token_gets_the_same_bytes() -> None:
     assert replies.pop()[0] == 401
 
 
-def test_wrong_name_and_wrong_password_look_alike() -> None:
-    assert answer(errors.NoSuchAccount("x")) == answer(errors.WrongCredentials())
+def test_an_operator_hears_that_there_is_no_such_account() -> None:
+    reply = answer(errors.NoSuchAccount("x"))
+    assert reply.status == 404
+    assert b"no account has this id or username" in reply.body
+
+
+def test_only_an_unfit_setting_or_key_is_no_refusal() -> None:
+    kinds = [errors.SealringError]
+    for kind in kinds:
+        kinds += kind.__subclasses__()
+    blank = {kind: kind.__new__(kind) for kind in kinds}
+    assert {kind for kind, error in blank.items() if not is_refusal(error)} == {
+        errors.KeyRefused,
+        errors.ConfigurationError,
+    }
+    assert not is_refusal(ValueError("x"))
 
 
 def test_the_403_of_tutorials_is_for_refused_tokens_only() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import httpx2
@@ -35,17 +37,34 @@ async def answer_wrongly() -> Any:
     return ["admin"]
 
 
+async def answer_with_what_is_no_json() -> Grant:
+    return Grant([], {"since": datetime.now(UTC)})
+
+
+async def answer_with_half_a_character() -> Grant:
+    return Grant([], {"name": "\ud800"})
+
+
 async def answer_with_no_scope() -> Grant:
     return Grant(["two words"])
 
 
-def answer_at_once() -> Any:
-    return Grant([])  # a plain function: nothing to await
-
-
-@pytest.mark.parametrize("answer", [hang, fail, answer_wrongly, answer_with_no_scope, answer_at_once])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        hang,
+        fail,
+        answer_wrongly,
+        answer_with_no_scope,
+        answer_with_what_is_no_json,
+        answer_with_half_a_character,
+    ],
+)
 async def test_what_fails_is_unavailable_for_now(answer: Any, caplog: pytest.LogCaptureFixture) -> None:
-    grants = Grants(lambda _: answer(), seconds=0.01)
+    async def grant_for(_: Session) -> Any:
+        return await answer()
+
+    grants = Grants(grant_for, seconds=0.01)
     session: Any = None
     with pytest.raises(GrantUnavailable) as refused:
         await grants.ask(session, None)
@@ -62,10 +81,30 @@ async def test_what_is_unavailable_says_so_itself() -> None:
         await Grants(grant_for).ask(session, None)
 
 
-async def test_what_cannot_be_called_is_refused_when_it_is_built() -> None:
-    wrong: Any = Grant([])
+@pytest.mark.parametrize("wrong", [Grant([]), "x", lambda _: Grant([]), 5])
+async def test_what_is_no_async_function_is_refused_when_it_is_built(wrong: Any) -> None:
     with pytest.raises(TypeError, match="grant_for must be an async function"):
         cheap_sealring(grant_for=wrong)
+
+
+async def test_an_object_with_an_async_call_is_an_async_function() -> None:
+    class Roles:
+        async def __call__(self, _: Session, *scopes: str) -> Grant:
+            return Grant(scopes)
+
+    session: Any = None
+    for grant_for in (Roles(), partial(Roles().__call__)):
+        assert await Grants(grant_for).ask(session, None) == Grant(())
+
+
+@pytest.mark.parametrize("claims", [{"since": datetime.now(UTC)}, {"name": "\ud800"}, {5: "x"}, {"roles": {"a"}}])
+async def test_a_callers_claims_that_no_token_can_carry_are_named(store: Store, claims: Any) -> None:
+    auth = cheap_sealring(store)
+    await auth.open(follow=False)
+    await auth.issuer.keys.load()
+    with pytest.raises((TypeError, ValueError), match="claim"):
+        await auth.start_session("42", scopes=[], claims=claims)
+    assert await auth.list_sessions("42") == []
 
 
 async def test_over_http_it_is_503_and_nobody_is_logged_out() -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from decimal import Decimal
+from types import MappingProxyType
 from typing import Any
+from uuid import UUID
 
 import pytest
 
-from sealring.sessions.grant import MAX_AUTHENTICATION, check_acr, check_amr, check_subject, scope_tokens
+from sealring.sessions.grant import MAX_AUTHENTICATION, Grant, check_acr, check_amr, check_subject, scope_tokens
 
 
 @pytest.mark.parametrize("subject", ["4", "x" * 255, "Jürgen 5"])
@@ -41,6 +45,47 @@ def test_a_scope_is_a_scope_token_of_rfc_6749(scope: str) -> None:
 def test_scopes_are_a_list_of_strings(scopes: Any) -> None:
     with pytest.raises(TypeError, match=r'scopes must be a list of strings, as in \["orders:read"\]'):
         scope_tokens(scopes)
+
+
+NOT_JSON: list[tuple[Any, str]] = [
+    ({"at": datetime.now(UTC)}, "claim 'at' holds a value that is not JSON"),
+    ({"price": Decimal("1.5")}, "claim 'price' holds"),
+    ({"id": UUID(int=1)}, "claim 'id' holds"),
+    ({"roles": {"a"}}, "claim 'roles' holds"),
+    ({"raw": b"x"}, "claim 'raw' holds"),
+    ({5: "x"}, "claim names must be text, not int"),
+    ({"deep": [{"n": float("nan")}]}, "claim 'deep' holds a number that is not finite"),
+    ({"text": "\ud800"}, "claim 'text' holds half of a surrogate pair"),
+    ({"deep": {"\ud800": 1}}, "claim 'deep' holds half of a surrogate pair"),
+    ({"\ud800": 1}, "holds half of a surrogate pair"),
+    ({"deep": {5: 1}}, "claim 'deep' holds a name"),
+    ({"big": 10**5000}, "claim 'big' holds an integer that is too long"),
+    (["x"], "claims must be a mapping"),
+    ({"sub": "x"}, "claim 'sub' is set by the issuer"),
+]
+
+
+@pytest.mark.parametrize(("claims", "words"), NOT_JSON)
+def test_a_grant_holds_only_claims_that_a_token_can_carry(claims: Any, words: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=words):
+        Grant([], claims)
+
+
+def test_claims_that_hold_themselves_are_refused() -> None:
+    endless: list[Any] = []
+    endless.append(endless)
+    with pytest.raises(ValueError, match="nested too deeply"):
+        Grant([], {"deep": endless})
+
+
+def test_a_grant_holds_only_scope_tokens_and_does_not_change() -> None:
+    with pytest.raises(ValueError, match="is not a scope token"):
+        Grant(["two words"])
+    scopes, deep = ["a", "a"], {"b": [1]}
+    grant = Grant(scopes, {"deep": MappingProxyType(deep)})
+    scopes.append("c")
+    deep["b"].append(2)
+    assert (grant.scopes, grant.claims) == (("a",), {"deep": {"b": (1,)}})
 
 
 def test_an_amr_is_a_list_of_names_each_once() -> None:

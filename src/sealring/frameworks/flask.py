@@ -38,7 +38,7 @@ from sealring.frameworks.required_scopes import check_scopes
 from sealring.frameworks.wsgi import SessionMiddleware, WsgiApp, WsgiAuthenticator, text_headers
 from sealring.http.authenticate import AuthResult
 from sealring.http.middleware import ANONYMOUS, Anonymous, Protect
-from sealring.http.problems import answer, row_of
+from sealring.http.problems import answer, is_refusal, row_of
 from sealring.sync_runner import check_real_threads
 from sealring.verifier.principal import Principal
 
@@ -165,7 +165,7 @@ def _refuse(error: SealringError) -> NoReturn:
 
 def _answer(error: SealringError) -> Response:
     """Answer a view with the refusal that it raised. An unfit setting or key is no refusal: it stays a server error."""
-    if isinstance(error, ValueError):
+    if not is_refusal(error):
         raise error
     _installed().authenticator.report(error, request.environ)
     return problem_response(error)

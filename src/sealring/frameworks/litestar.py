@@ -44,7 +44,7 @@ from sealring.http.asgi_types import Receive, Scope, Send
 from sealring.http.authenticate import AuthResult, RequestAuthenticator
 from sealring.http.middleware import SessionMiddleware
 from sealring.http.openapi import document
-from sealring.http.problems import POLICY_VIOLATION, answer, must_close, row_of
+from sealring.http.problems import POLICY_VIOLATION, answer, is_refusal, must_close, row_of
 from sealring.settings import Settings
 
 __all__ = ["SealringPlugin", "problem_response", "require"]
@@ -144,7 +144,7 @@ class SealringPlugin(InitPlugin):
 
     def _answer(self, request: Request[Any, Any, Any], error: SealringError) -> Response[bytes]:
         """Answer with a refusal that a guard or a handler raised. An unfit setting or key stays a server error."""
-        if isinstance(error, ValueError):
+        if not is_refusal(error):
             raise error
         self.authenticator.report(error, request.scope)
         return problem_response(error, request)

@@ -34,7 +34,7 @@ from sealring.frameworks.required_scopes import check_scopes
 from sealring.http.asgi_types import App, Scope
 from sealring.http.authenticate import RequestAuthenticator
 from sealring.http.middleware import ANONYMOUS, Anonymous, Protect, SessionMiddleware
-from sealring.http.problems import answer, row_of
+from sealring.http.problems import answer, is_refusal, row_of
 from sealring.verifier.principal import Principal
 
 __all__ = ["current_principal", "install", "problem_response", "require"]
@@ -146,7 +146,7 @@ def _refuse(error: SealringError) -> NoReturn:
 
 async def _answer(error: SealringError) -> Response:
     """Answer a view with the refusal that it raised. An unfit setting or key is no refusal: it stays a server error."""
-    if isinstance(error, ValueError):
+    if not is_refusal(error):
         raise error
     _installed().report(error, _scope())
     return problem_response(error)

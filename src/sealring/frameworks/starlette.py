@@ -28,7 +28,7 @@ from sealring.errors import NotFound, SealringError
 from sealring.http.authenticate import AuthResult, RequestAuthenticator
 from sealring.http.close_codes import close_code
 from sealring.http.middleware import ANONYMOUS
-from sealring.http.problems import OnRefusal, answer, must_close, report
+from sealring.http.problems import OnRefusal, answer, is_refusal, must_close, report
 from sealring.http.request_errors import InsufficientScope, MethodNotAllowed, MissingCredential
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ async def answer_refusal(request: Request | WebSocket, error: Exception, refused
             if refusal is None:
                 return PlainTextResponse(error.detail, error.status_code, error.headers)
             error = refusal
-        if not isinstance(error, SealringError) or isinstance(error, ValueError):
+        if not is_refusal(error):
             raise error
         report(error, where=request.scope["path"], refused=refused)
     if isinstance(request, WebSocket) and not _can_deny(request):

@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
-from typing import Any, Literal
+from typing import Any, Literal, TypeGuard
 
 import msgspec
 
@@ -96,6 +96,7 @@ ANSWERS: dict[type[SealringError], Row] = {
         409, "refresh_superseded", "another request refreshed this session first; use its tokens"
     ),
     errors.AccountRefused: Row(401, "invalid_credentials", "username or password is wrong", "bare"),
+    errors.NoSuchAccount: Row(404, "no_such_account", "no account has this id or username"),
     errors.SecondFactorRequired: Row(401, "second_factor_required", "one more factor is needed", "bare"),
     errors.InvalidPendingLogin: Row(401, "login_expired", "the login has expired; start again", "bare"),
     errors.WrongPassword: Row(422, "invalid_credentials", "the current password is wrong"),
@@ -181,6 +182,14 @@ class Answer(msgspec.Struct, frozen=True):
     body: bytes
     final: bool = False
     """The rest of the request is not waited for, or cannot be trusted (RFC 9112 §6.3)."""
+
+
+_SERVER_ERRORS = (errors.ConfigurationError, errors.KeyRefused)
+
+
+def is_refusal(error: object) -> TypeGuard[SealringError]:
+    """Whether a client is answered with this error. A setting or a key that is not as needed stays a server error."""
+    return isinstance(error, SealringError) and not isinstance(error, _SERVER_ERRORS)
 
 
 def row_of(error: SealringError) -> Row:

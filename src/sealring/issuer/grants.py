@@ -10,11 +10,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextvars import Context
+from inspect import iscoroutinefunction
 
 from sealring.accounts.account import Account
 from sealring.errors import GrantUnavailable, Unavailable
-from sealring.sessions.access_token import check_claims
-from sealring.sessions.grant import Grant, GrantFor, scope_tokens
+from sealring.sessions.grant import Grant, GrantFor
 from sealring.sessions.session import Session
 
 log = logging.getLogger(__name__)
@@ -31,11 +31,11 @@ class Grants:
         seconds: how long it may take.
 
     Raises:
-        TypeError: `grant_for` cannot be called.
+        TypeError: `grant_for` is no async function.
     """
 
     def __init__(self, grant_for: GrantFor | None, *, seconds: float = GRANT_SECONDS) -> None:
-        if grant_for is not None and not callable(grant_for):
+        if grant_for is not None and not _is_async(grant_for):
             raise TypeError("grant_for must be an async function from a Session to a Grant or None")
         self._grant_for = grant_for
         self._seconds = seconds
@@ -67,8 +67,11 @@ class Grants:
             raise GrantUnavailable(type(error).__name__) from error
 
 
+def _is_async(function: object) -> bool:
+    return iscoroutinefunction(function) or iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004
+
+
 def _checked(grant: Grant) -> Grant:
     if not isinstance(grant, Grant):
         raise TypeError(f"grant_for must return a Grant or None, not {type(grant).__name__}")
-    check_claims(grant.claims)
-    return Grant(scope_tokens(grant.scopes), grant.claims)
+    return grant

@@ -159,7 +159,7 @@ class Sessions:
         """
         check_subject(subject)
         given = None if scopes is None else scope_tokens(scopes)
-        check_claims(claims or {})
+        added = check_claims({} if claims is None else claims)
         await self._access_tokens.ttl.declare()
         now_ms = self._clock()
         now = now_ms // 1000
@@ -168,7 +168,7 @@ class Sessions:
             subject=subject,
             client_id=client_id,
             scopes=given or (),
-            claims=claims or {},
+            claims=added,
             device=describe_device(client.user_agent),
             address=client.address,
             created_at=now,
@@ -188,7 +188,7 @@ class Sessions:
             grant = await self._grants.ask(session, account)
             if grant is None:
                 raise NotGranted
-            session = replace(session, scopes=tuple(grant.scopes), claims=grant.claims if claims is None else claims)
+            session = replace(session, scopes=tuple(grant.scopes), claims=grant.claims if claims is None else added)
         # before anything is written: what cannot be signed, or is too long for a token, leaves no session behind
         draft = self._access_tokens.draft(session, scopes=session.scopes, claims=session.claims, now=now)
         _check_length(draft.check_fits(), max_access_chars)

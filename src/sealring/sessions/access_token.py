@@ -16,6 +16,7 @@ from sealring.errors import BadClaim, TokenTooLong
 from sealring.jwt.compact import MAX_TOKEN_CHARS
 from sealring.jwt.frozen import freeze
 from sealring.jwt.signing import count_chars
+from sealring.jwt.strict_json import require_json, write
 from sealring.sessions.lifetimes import session_expiry
 from sealring.sessions.session import Session
 
@@ -234,17 +235,35 @@ def read_claims(token: jwt.Token) -> PrincipalValues:
     }
 
 
-def check_claims(claims: Mapping[str, Any]) -> None:
-    """Refuse claims that only the issuer may set.
+def check_claims(claims: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Refuse claims that only the issuer may set, and what no token can carry.
+
+    Returns:
+        The same claims, read-only.
 
     Raises:
-        TypeError: not a mapping.
-        ValueError: names the claim.
+        TypeError: not a mapping, a name that is not text, or a value that is not JSON; names the claim.
+        ValueError: a claim of ours, or a value that JSON cannot carry: NaN, half a character; names the claim.
     """
     if not isinstance(claims, Mapping):
         raise TypeError('claims must be a mapping, as in {"tenant": "t1"}')
+    try:
+        frozen: Mapping[str, Any] = freeze(claims)
+    except RecursionError:
+        raise ValueError("claims are nested too deeply") from None
+    for name, value in frozen.items():
+        if type(name) is not str:
+            raise TypeError(f"claim names must be text, not {type(name).__name__}")
+        require_json(name, value)
+        try:
+            write({name: value})
+        except UnicodeEncodeError:
+            raise ValueError(f"claim {name!r} holds half of a surrogate pair, which is no character") from None
+        except ValueError:  # `sys.set_int_max_str_digits`
+            raise ValueError(f"claim {name!r} holds an integer that is too long") from None
     if clash := sorted(RESERVED.intersection(claims)):
         raise ValueError(f"claim {clash[0]!r} is set by the issuer")
+    return frozen
 
 
 def check_fits(claims: Mapping[str, Any], key: jwt.Key) -> int:

@@ -6,19 +6,24 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sealring.jwt.frozen import freeze
+from sealring.sessions.access_token import check_claims
 from sealring.sessions.session import Session
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What a subject may do now; requested at login and again at each refresh."""
+    """What a subject may do now; requested at login and again at each refresh.
+
+    Raises:
+        TypeError, ValueError: scopes or claims that no access token can carry; names the scope or the claim.
+    """
 
     scopes: Sequence[str]
     claims: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "claims", freeze(self.claims))
+        object.__setattr__(self, "scopes", scope_tokens(self.scopes))
+        object.__setattr__(self, "claims", check_claims(self.claims))
 
 
 GrantFor = Callable[[Session], Awaitable[Grant | None]]

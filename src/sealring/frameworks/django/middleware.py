@@ -14,7 +14,6 @@ from typing import Any, cast
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.http import HttpRequest, HttpResponseBase
 
-from sealring.errors import SealringError
 from sealring.frameworks.django.authentication import authenticate, authenticate_async, report, request_scope
 from sealring.frameworks.django.configuration import Configuration, configuration
 from sealring.frameworks.django.endpoints import serve, serve_async, served_path
@@ -25,6 +24,7 @@ from sealring.frameworks.django.users import attach
 from sealring.http.authenticate import AuthResult
 from sealring.http.fetch_metadata import SAFE_METHODS
 from sealring.http.middleware import refusal_of
+from sealring.http.problems import is_refusal
 from sealring.sync_runner import check_real_threads
 
 __all__ = ["SealringMiddleware"]
@@ -78,7 +78,7 @@ class SealringMiddleware:
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponseBase | None:
         """Answer a view with the refusal that it raised. An unfit setting or key is no refusal: a server error."""
-        if not isinstance(error, SealringError) or isinstance(error, ValueError):
+        if not is_refusal(error):
             return None
         report(configuration().host, error, request)
         return problem_response(error, request)
