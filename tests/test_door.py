@@ -24,6 +24,7 @@ HEAVY = ("argon2", "click", "fastapi", "httpx", "httpx2", "pydantic", "rich", "s
 def test_the_door_holds_exactly_these_names() -> None:
     assert sealring.__all__ == [
         "Account",
+        "AccountInactive",
         "AccountRefused",
         "ConfigurationError",
         "ConnectionEnded",

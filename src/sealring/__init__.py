@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sealring.errors import (
+    AccountInactive,
     AccountRefused,
     ConfigurationError,
     ConnectionEnded,
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Account",
+    "AccountInactive",
     "AccountRefused",
     "ConfigurationError",
     "ConnectionEnded",

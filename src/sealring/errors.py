@@ -44,6 +44,7 @@ password or a secret. A caller's own mistake (a bad option, a wrong type) is `Ty
     │   ├── NameTaken             name_taken
     │   ├── InvalidField          invalid_field           `field` and `reason`
     │   ├── LastCredential        last_credential         the account could not log in without it
+    │   ├── AccountInactive       account_inactive        of `start_session`: the account is disabled or deleted
     │   └── NoSuchAccount         no_such_account         for operators: none of our routes answers with it
     ├── NotFound                  not_found               no such session or key, or not yours
     │   └── UnknownMethod         unknown_method          no login method of that name is in use
@@ -346,6 +347,15 @@ class LastCredential(AccountRefused):
     """The account could not log in without this credential: add another first."""
 
     code = "last_credential"
+
+
+class AccountInactive(AccountRefused):
+    """The account is disabled or was deleted. From `start_session`; a login says `WrongCredentials` instead."""
+
+    code = "account_inactive"
+
+    def __init__(self) -> None:
+        super().__init__("the account is disabled or was deleted")
 
 
 class NoSuchAccount(AccountRefused):

@@ -479,8 +479,9 @@ class Sealring:
         Raises:
             InvalidField, NameTaken, Throttled, Overloaded: why not; `problem_response` answers with it.
             RegistrationClosed, InvitationRequired: this person may not register; see `SEALRING_REGISTRATION`.
-            NotGranted: the account is made, and `grant_for` grants it no session yet.
-            CrossSite, RequestRefused, TokenTooLong: see `start_session`.
+            NotGranted, Unavailable, TokenTooLong: its session could not start: no account is made, and no
+                invitation is used up. `grant_for` is asked before the account can be found.
+            CrossSite, RequestRefused: see `start_session`.
             TypeError, ValueError: neither a request nor an IP address, or both.
         """
         client = self._counted_client(request, address, user_agent)
@@ -610,6 +611,7 @@ class Sealring:
 
         Raises:
             TypeError, ValueError: the subject, scopes or claims are invalid.
+            AccountInactive: the subject is an account of ours that is disabled or was deleted.
             NotGranted: `grant_for` was asked and grants nothing.
             Unavailable: it failed or took longer than five seconds; try again.
             CrossSite: for cookies: another site's page sent the request (C2).

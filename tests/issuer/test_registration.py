@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 
-from sealring import AccountRefused, NameTaken, Sealring
+from sealring import AccountRefused, Grant, NameTaken, Sealring, SealringError, Session
 from sealring.authentication.one_time import INVITATION, digest_of
-from sealring.errors import InvitationRequired, Throttled
+from sealring.errors import GrantUnavailable, InvitationRequired, NotGranted, Throttled, TokenTooLong
 from sealring.store.protocol import Store
 from tests.clocks import FrozenClock
 from tests.serving import PASSWORD, cheap_sealring
@@ -74,3 +75,48 @@ async def test_the_store_holds_no_invitation_that_could_be_presented(auth: Sealr
     for wrong in ("0s", "-1h"):
         with pytest.raises(ValueError, match=r"1s at least|duration|must"):
             await auth.accounts.invite(expires_in=wrong)
+
+
+def nothing() -> Grant | None:
+    return None
+
+
+def enough() -> Grant | None:
+    return Grant(["a"])
+
+
+def too_much() -> Grant | None:
+    return Grant([f"scope{number}" for number in range(2000)])
+
+
+def broken() -> Grant | None:
+    raise LookupError("no such table")
+
+
+def no_json() -> Grant | None:
+    return Grant([], {"raw": b"x"})
+
+
+@pytest.mark.parametrize(
+    ("answer", "refusal"),
+    [(nothing, NotGranted), (too_much, TokenTooLong), (broken, GrantUnavailable), (no_json, GrantUnavailable)],
+)
+async def test_a_refused_registration_leaves_no_account_behind_and_uses_up_no_invitation(
+    store: Store, clock: FrozenClock, answer: Callable[[], Grant | None], refusal: type[SealringError]
+) -> None:
+    answers = [answer, enough]
+
+    async def grant_for(_: Session) -> Grant | None:
+        return answers.pop(0)()
+
+    auth = cheap_sealring(store, clock, registration="invited", grant_for=grant_for)
+    await auth.open(follow=False)
+    await auth.issuer.keys.load()
+    invitation = await auth.accounts.invite()
+    before = len(await auth.store.read_events())
+    with pytest.raises(refusal):
+        await auth.register("ada", PASSWORD, invitation=invitation, address=HERE)
+    assert await auth.accounts.list() == []
+    assert len(await auth.store.read_events()) == before
+    made = await auth.register("ada", PASSWORD, invitation=invitation, address=HERE)
+    assert made.issued.scopes == ("a",)

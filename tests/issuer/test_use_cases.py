@@ -32,7 +32,7 @@ from sealring.issuer.issuer import Issuer
 from sealring.issuer.keys import SigningKeys
 from sealring.issuer.log_in import LoggedIn, LogIn
 from sealring.issuer.maintenance import Maintenance
-from sealring.issuer.sessions import Issued, Sessions
+from sealring.issuer.sessions import Issued, PreparedSession, Sessions
 from sealring.revocation.entry import Entry
 from sealring.store.memory import MemoryStore
 from sealring.store.protocol import Store
@@ -68,6 +68,25 @@ class Reads:
     """A method that leaves no revocation and no audit line."""
 
     use_case: UseCase
+
+
+async def prepare_registered(scene: Scene) -> PreparedSession:
+    return await scene.auth.issuer.logins.prepare_registered(scene.ann.account, client=HERE, max_access_chars=None)
+
+
+async def prepare_for_a_stranger(scene: Scene) -> PreparedSession:
+    return await scene.auth.issuer.sessions.prepare("42", client_id="c", client=HERE)
+
+
+async def start_registered(scene: Scene, *, replaces: str) -> object:
+    account = scene.ann.account
+    prepared = await prepare_registered(scene)
+    return await scene.auth.issuer.logins.start_prepared(account, prepared, account.epoch, replaces=replaces)
+
+
+async def start_for_a_stranger(scene: Scene, *, replaces: str) -> object:
+    prepared = await prepare_for_a_stranger(scene)
+    return await scene.auth.issuer.sessions.start_prepared(prepared, replaces=replaces)
 
 
 NEW_SECRET = "5d41e3b7c90f2a68" * 4
@@ -188,13 +207,18 @@ ROWS: dict[Callable[..., Any], Reads | tuple[UseCase, list[str], list[str]]] = {
         ["session"],
         ["login", "session_ended", "session_started"],
     ),
-    LogIn.start_registered: (
-        lambda s: s.auth.issuer.logins.start_registered(
-            s.ann.account, client=HERE, replaces=s.bob.issued.session.id, max_access_chars=None
-        ),
+    LogIn.start_prepared: (
+        lambda s: start_registered(s, replaces=s.bob.issued.session.id),
         ["session"],
         ["session_ended", "session_started"],
     ),
+    Sessions.start_prepared: (
+        lambda s: start_for_a_stranger(s, replaces=s.bob.issued.session.id),
+        ["session"],
+        ["session_ended", "session_started"],
+    ),
+    LogIn.prepare_registered: Reads(prepare_registered),
+    Sessions.prepare: Reads(prepare_for_a_stranger),
     Issuer.log_in_by: (
         lambda s: s.auth.issuer.log_in_by(
             "password",

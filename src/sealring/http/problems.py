@@ -96,6 +96,7 @@ ANSWERS: dict[type[SealringError], Row] = {
         409, "refresh_superseded", "another request refreshed this session first; use its tokens"
     ),
     errors.AccountRefused: Row(401, "invalid_credentials", "username or password is wrong", "bare"),
+    errors.AccountInactive: Row(403, "account_inactive", "the account is disabled or was deleted"),
     errors.NoSuchAccount: Row(404, "no_such_account", "no account has this id or username"),
     errors.SecondFactorRequired: Row(401, "second_factor_required", "one more factor is needed", "bare"),
     errors.InvalidPendingLogin: Row(401, "login_expired", "the login has expired; start again", "bare"),

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from sealring.accounts.account import Account, AccountStatus
@@ -111,6 +111,7 @@ class Accounts:
         client: ClientInfo,
         *,
         invitation: str | None = None,
+        before_written: Callable[[Account], Awaitable[None]] | None = None,
     ) -> Account:
         """Make an account, where the policy lets this person; an invitation is used up with it, or not at all.
 
@@ -118,6 +119,8 @@ class Accounts:
         read mail there, so it can neither keep its true owner from registering it nor be found out by trying: an
         address known to us and one unknown take the same steps to the same answer (U3). It becomes unique, and good
         for mail, when a later step proves it, or an operator vouches for it (`create`).
+
+        What `before_written` raises leaves no account behind, and uses up no invitation.
 
         Returns:
             The account; its hash is that of this password, so that a session can be started right away.
@@ -133,14 +136,16 @@ class Accounts:
         form = self._policy.check_password(password, account)
         async with self.attempts.registration(client) as slot:
             account = replace(account, password_hash=await slot.hash(form))
-            cause = "registered" if invitation is None else "registered with an invitation"
-            event = self._event("account_created", account, client, cause=cause)
-            digest = None if invitation is None else digest_of(INVITATION, invitation)
-            try:
-                await self._store.create_account(account, event, invitation=digest)
-            except (NameTaken, InvitationRequired):
-                await self.attempts.charge(client)
-                raise
+        if before_written is not None:  # the application may take seconds: the place for hashing is free by now
+            await before_written(account)
+        cause = "registered" if invitation is None else "registered with an invitation"
+        event = self._event("account_created", account, client, cause=cause)
+        digest = None if invitation is None else digest_of(INVITATION, invitation)
+        try:
+            await self._store.create_account(account, event, invitation=digest)
+        except (NameTaken, InvitationRequired):
+            await self.attempts.charge(client)
+            raise
         return account
 
     async def change_password(

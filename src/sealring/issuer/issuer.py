@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from sealring.accounts.account import Account
 from sealring.audit.event import Event
 from sealring.authentication.client_info import ClientInfo
 from sealring.authentication.method import PASSWORD
@@ -26,7 +27,7 @@ from sealring.issuer.commit import CommittingStore
 from sealring.issuer.credentials import Credentials
 from sealring.issuer.keys import SigningKeys
 from sealring.issuer.log_in import LoggedIn, LogIn, Pending
-from sealring.issuer.sessions import Issued, Sessions
+from sealring.issuer.sessions import Issued, PreparedSession, Sessions
 from sealring.rate_limits.bucket import Bucket
 from sealring.rate_limits.buckets import address_bucket
 from sealring.rate_limits.device_cookie import DeviceCookies
@@ -69,13 +70,19 @@ class Issuer:
         Raises:
             InvalidField, NameTaken, Throttled, Overloaded: see `Accounts.register`.
             RegistrationClosed, InvitationRequired: see there.
-            NotGranted: the account is made, and `grant_for` grants it no session yet.
-            TokenTooLong: the account is made, and its scopes are too many for the delivery.
+            NotGranted, GrantUnavailable, TokenTooLong: its session could not start: nothing was written.
         """
-        account = await self.accounts.register(username, password, email, client, invitation=invitation)
-        started = await self.logins.start_registered(
-            account, client=client, replaces=replaces, max_access_chars=max_access_chars
+        prepared: list[PreparedSession] = []
+
+        async def prepare(account: Account) -> None:
+            prepared.append(
+                await self.logins.prepare_registered(account, client=client, max_access_chars=max_access_chars)
+            )
+
+        account = await self.accounts.register(
+            username, password, email, client, invitation=invitation, before_written=prepare
         )
+        started = await self.logins.start_prepared(account, prepared[0], account.epoch, replaces=replaces)
         return started or await self.log_in(
             username, password, client=client, replaces=replaces, max_access_chars=max_access_chars
         )

@@ -22,11 +22,11 @@ from sealring.authentication.method import PASSWORD
 from sealring.authentication.one_time import OneTime, digest_of
 from sealring.authentication.pending import PendingLogin, PendingLoginCodec, digest_of_browser
 from sealring.authentication.proof import Proof
-from sealring.errors import InvalidPendingLogin, NotGranted, WrongCredentials
+from sealring.errors import InvalidPendingLogin, WrongCredentials
 from sealring.issuer.authenticator import Authenticator, Judged
 from sealring.issuer.commit import CommittingStore
 from sealring.issuer.methods import LoginMethod
-from sealring.issuer.sessions import Issued, Sessions
+from sealring.issuer.sessions import Issued, PreparedSession, Sessions
 from sealring.rate_limits.device_cookie import DEVICE_ID_BYTES, DeviceCookies
 from sealring.store.records import LoginGuard
 
@@ -131,15 +131,10 @@ class LogIn:
             epoch = judged.account.epoch if earlier is None else earlier.epoch
             # one step: proved just now, as the session starts
             auth_time = None if earlier is None else judged.outcome.auth_time
-            started = await self._start(
-                judged.account,
-                judged.outcome,
-                epoch,
-                client=client,
-                replaces=replaces,
-                max_access_chars=max_access_chars,
-                auth_time=auth_time,
+            prepared = await self._prepare(
+                judged.account, judged.outcome, client=client, max_access_chars=max_access_chars, auth_time=auth_time
             )
+            started = await self.start_prepared(judged.account, prepared, epoch, replaces=replaces)
             if started is not None:
                 return started
             if tries == 0:
@@ -170,50 +165,48 @@ class LogIn:
         async with self._recorded(way, client):
             return await self.authenticator.begin(self._read(pending, client), way, response, client)
 
-    async def start_registered(
-        self, account: Account, *, client: ClientInfo, replaces: str | None, max_access_chars: int | None
-    ) -> LoggedIn | None:
-        """Start the first session of an account whose password was just set; None when it has changed since.
+    async def prepare_registered(
+        self, account: Account, *, client: ClientInfo, max_access_chars: int | None
+    ) -> PreparedSession:
+        """Prepare the first session of an account that is not written yet: what refuses it leaves no account behind.
 
         Raises:
             WrongCredentials: an account needs more than a password here.
-            NotGranted, TokenTooLong: see `Sessions.start`.
+            NotGranted, GrantUnavailable, TokenTooLong: see `Sessions.start`.
         """
         proof = Proof(method=PASSWORD.name, account_id=account.id, at=self._now(), amr=tuple(PASSWORD.amr))
         outcome = await self.authenticator.decide(account, (proof,))
         if not isinstance(outcome, Complete):
             raise WrongCredentials
-        return await self._start(
-            account, outcome, account.epoch, client=client, replaces=replaces, max_access_chars=max_access_chars
-        )
+        return await self._prepare(account, outcome, client=client, max_access_chars=max_access_chars)
 
-    async def _start(
+    async def _prepare(
         self,
         account: Account,
         complete: Complete,
-        epoch: int,
         *,
         client: ClientInfo,
-        replaces: str | None,
         max_access_chars: int | None,
         auth_time: int | None = None,
+    ) -> PreparedSession:
+        return await self.sessions.prepare(
+            account.id,
+            account=account,
+            client_id=self.client_id,
+            client=client,
+            proved=True,
+            max_access_chars=max_access_chars,
+            amr=complete.amr,
+            acr=complete.acr,
+            auth_time=auth_time,
+        )
+
+    async def start_prepared(
+        self, account: Account, prepared: PreparedSession, epoch: int, *, replaces: str | None
     ) -> LoggedIn | None:
         """Start the session of a complete login; None when the account's epoch has moved since (U13)."""
         try:
-            issued = await self.sessions.start(
-                account.id,
-                account=account,
-                client_id=self.client_id,
-                client=client,
-                guard=LoginGuard(epoch=epoch),
-                replaces=replaces,
-                max_access_chars=max_access_chars,
-                amr=complete.amr,
-                acr=complete.acr,
-                auth_time=auth_time,
-            )
-        except NotGranted:  # no race: to prove once more would change nothing
-            raise
+            issued = await self.sessions.start_prepared(prepared, guard=LoginGuard(epoch=epoch), replaces=replaces)
         except WrongCredentials:
             return None
         device = self.device_cookies.issue(account.canonical_name, secrets.token_bytes(DEVICE_ID_BYTES))

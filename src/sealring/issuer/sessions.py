@@ -17,6 +17,7 @@ from sealring.accounts.account import Account
 from sealring.audit.event import Event, EventKind
 from sealring.authentication.client_info import ClientInfo
 from sealring.errors import (
+    AccountInactive,
     NotGranted,
     RefreshReused,
     RefreshSuperseded,
@@ -25,7 +26,7 @@ from sealring.errors import (
     TokenTooLong,
     WrongCredentials,
 )
-from sealring.issuer.access_tokens import AccessToken, AccessTokenIssuer
+from sealring.issuer.access_tokens import AccessToken, AccessTokenDraft, AccessTokenIssuer
 from sealring.issuer.commit import CommittingStore
 from sealring.issuer.grants import Grants
 from sealring.issuer.store_clock import check_clock
@@ -85,6 +86,16 @@ class Issued:
     def refresh_expires_in(self) -> int:
         """Seconds that the refresh token lives from its issue on."""
         return self.refresh_expires_at - self.issued_at
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedSession:
+    """A session that can start: granted, and its token fits. Nothing is written yet."""
+
+    session: Session
+    draft: AccessTokenDraft
+    asked_at: int | None
+    """The subject's epoch before `grant_for` was asked, where no guard holds it."""
 
 
 class Sessions:
@@ -150,12 +161,78 @@ class Sessions:
 
         Raises:
             WrongCredentials: the guard did not hold: the account was disabled, or its epoch has moved, since the proof.
+            AccountInactive: without a guard: the subject is an account of ours that is disabled or was deleted.
             TypeError: a subject or a scope that is no text, one string for all scopes, claims that are no mapping or
                 no JSON.
             ValueError: empty subject, a scope with a space, a claim that only the issuer may set.
             TokenTooLong: so many scopes or claims that the token would be too long; a ValueError, too.
             NotGranted: `grant_for` grants this subject nothing.
             GrantUnavailable: it did not answer.
+        """
+        prepared = await self.prepare(
+            subject,
+            scopes=scopes,
+            claims=claims,
+            client_id=client_id,
+            client=client,
+            proved=guard is not None,
+            account=account,
+            max_access_chars=max_access_chars,
+            amr=amr,
+            acr=acr,
+            auth_time=auth_time,
+        )
+        return await self.start_prepared(prepared, guard=guard, replaces=replaces)
+
+    async def start_prepared(
+        self, prepared: PreparedSession, *, guard: LoginGuard | None = None, replaces: str | None = None
+    ) -> Issued:
+        """Write a session that was prepared, and sign its tokens.
+
+        Raises:
+            WrongCredentials, AccountInactive: see `start`.
+        """
+        session, now = prepared.session, prepared.session.created_at
+        event = Event(
+            kind="session_started",
+            at_ms=session.minted_ms,
+            subject=session.subject,
+            session=session.id,
+            address=session.address,
+            detail={"device": session.device},
+        )
+        epoch = await self._store.start_session(session, event, guard=guard, cap=self._policy.cap, replaces=replaces)
+        if epoch is None and guard is None:
+            raise AccountInactive
+        if epoch is None:
+            raise WrongCredentials
+        if prepared.asked_at is not None and epoch != prepared.asked_at:
+            # the application has changed what it grants since it was asked
+            return await self.reissue(session.id)
+        return self._issued(session, token_of(session), session.scopes, prepared.draft.sign(epoch), now)
+
+    async def prepare(
+        self,
+        subject: str,
+        *,
+        scopes: Iterable[str] | None = None,
+        claims: Mapping[str, Any] | None = None,
+        client_id: str,
+        client: ClientInfo,
+        proved: bool = False,
+        account: Account | None = None,
+        max_access_chars: int | None = None,
+        amr: Iterable[str] = (),
+        acr: str = "",
+        auth_time: int | None = None,
+    ) -> PreparedSession:
+        """Decide all of a session and check that its token fits, before anything is written.
+
+        The arguments are those of `start`. `proved` says that a guard will hold the epoch of before the question, so
+        that it need not be read here.
+
+        Raises:
+            TypeError, ValueError, TokenTooLong, NotGranted, GrantUnavailable: see `start`.
         """
         check_subject(subject)
         given = None if scopes is None else scope_tokens(scopes)
@@ -183,7 +260,7 @@ class Sessions:
         )
         asked_at: int | None = None
         if given is None:
-            if self._grants.by_application and guard is None:  # a guard holds the epoch of before the question already
+            if self._grants.by_application and not proved:
                 asked_at = await self._store.read_epoch(subject)
             grant = await self._grants.ask(session, account)
             if grant is None:
@@ -192,20 +269,7 @@ class Sessions:
         # before anything is written: what cannot be signed, or is too long for a token, leaves no session behind
         draft = self._access_tokens.draft(session, scopes=session.scopes, claims=session.claims, now=now)
         _check_length(draft.check_fits(), max_access_chars)
-        event = Event(
-            kind="session_started",
-            at_ms=now_ms,
-            subject=subject,
-            session=session.id,
-            address=client.address,
-            detail={"device": session.device},
-        )
-        epoch = await self._store.start_session(session, event, guard=guard, cap=self._policy.cap, replaces=replaces)
-        if epoch is None:
-            raise WrongCredentials
-        if asked_at is not None and epoch != asked_at:  # the application has changed what it grants since it was asked
-            return await self.reissue(session.id)
-        return self._issued(session, token_of(session), session.scopes, draft.sign(epoch), now)
+        return PreparedSession(session, draft, asked_at)
 
     async def refresh(self, text: str, *, client: ClientInfo, max_access_chars: int | None = None) -> Issued:
         """Trade a refresh token for the next one and a fresh access token (RFC 6749 §6, design D5).

@@ -74,6 +74,7 @@ class MemoryStore(MemoryCredentials, Store):
         self._incarnation = secrets.token_urlsafe(16)
         self._accounts: dict[str, Account] = {}
         self._epochs: dict[str, int] = {}
+        self._deleted: set[str] = set()
         self._sessions: dict[str, Session] = {}
         self._buckets: dict[tuple[str, str], int] = {}
         self._ttls: dict[int, DeclaredTtl] = {}
@@ -143,10 +144,7 @@ class MemoryStore(MemoryCredentials, Store):
         cap: int,
         replaces: str | None,
     ) -> Committed[int | None]:
-        account = self._accounts.get(session.subject)
-        if guard is not None and (
-            account is None or account.status != "active" or self._epochs[account.id] != guard.epoch
-        ):
+        if not self._may_start(session.subject, guard):
             return Committed(None)
         now = session.created_at
         ended: list[tuple[Session, EndCause]] = []
@@ -165,6 +163,12 @@ class MemoryStore(MemoryCredentials, Store):
             result=self._epochs.get(session.subject, 0),
             now=now,
         )
+
+    def _may_start(self, subject: str, guard: LoginGuard | None) -> bool:
+        account = self._accounts.get(subject)
+        if guard is None:
+            return subject not in self._deleted and (account is None or account.status == "active")
+        return account is not None and account.status == "active" and self._epochs[account.id] == guard.epoch
 
     async def read_session(self, id: str) -> SessionRecord | None:
         session = self._sessions.get(id)
@@ -330,6 +334,7 @@ class MemoryStore(MemoryCredentials, Store):
                 self._accounts[account.id] = changed
             case Deletion():
                 del self._accounts[account.id]
+                self._deleted.add(account.id)
                 self._forget_credentials(account.id)
             case CredentialAdded() | CredentialRemoved():
                 return self._epochs[account.id] == change.epoch and self._change_credential(account.id, change)

@@ -127,12 +127,13 @@ class SessionStore(Protocol):
             event: the audit line.
             guard: for an account of ours; checked in the same transaction, so that a password change or a
                 disable that commits first is seen, and one that commits later ends this session too (U13). It does not
-                hold where there is no such account, it is disabled, or its epoch has moved.
+                hold where there is no such account, it is disabled, or its epoch has moved. Without a guard the subject
+                may be anybody but an account of ours that is disabled or was deleted: checked there too.
             cap: the highest number of live sessions of one subject, this one included.
             replaces: sid that the same browser held before (C1); ended whichever subject it belongs to.
 
         Returns:
-            The subject's epoch at that moment; None when the guard did not hold.
+            The subject's epoch at that moment; None when the guard did not hold, or an inactive account has none.
         """
 
     async def read_session(self, id: str) -> SessionRecord | None:

@@ -111,6 +111,8 @@ async def _write(connection: Connection, id: str, change: AccountChange) -> bool
         case Deletion():
             await credentials.forget(connection, id)
             changed = await connection.execute("DELETE FROM accounts WHERE id = %s", (id,))
+            if changed.rowcount == 1:
+                await connection.execute("UPDATE subjects SET deleted = TRUE WHERE subject = %s", (id,))
         case CredentialAdded() | CredentialRemoved():
             changed = await credentials.change(connection, id, change)
         case _:

@@ -46,9 +46,7 @@ async def start(
     if guard is None:
         await ensure_subject(connection, session.subject)
     epoch = await lock_subject(connection, session.subject)
-    if epoch is None or (
-        guard is not None and not (epoch == guard.epoch and await _is_active(connection, session.subject))
-    ):
+    if epoch is None or not await _may_start(connection, session.subject, epoch, guard):
         raise RollBack(Committed(None))
     now = session.created_at
     ended = await _end(connection, "id = %(replaces)s", "replaced", {"replaces": replaces, "now": now})
@@ -70,8 +68,16 @@ async def start(
     )
 
 
-async def _is_active(connection: Connection, subject: str) -> bool:
-    cursor = await connection.execute("SELECT 1 FROM accounts WHERE id = %s AND status = 'active'", (subject,))
+async def _may_start(connection: Connection, subject: str, epoch: int, guard: LoginGuard | None) -> bool:
+    """Whether what was proved still holds; where nothing was, whether it is no account that is disabled or deleted."""
+    if guard is not None:
+        cursor = await connection.execute("SELECT 1 FROM accounts WHERE id = %s AND status = 'active'", (subject,))
+        return epoch == guard.epoch and await cursor.fetchone() is not None
+    cursor = await connection.execute(
+        "SELECT 1 FROM subjects AS s LEFT JOIN accounts AS a ON a.id = s.subject"
+        " WHERE s.subject = %s AND NOT s.deleted AND a.status IS DISTINCT FROM 'disabled'",
+        (subject,),
+    )
     return await cursor.fetchone() is not None
 
 

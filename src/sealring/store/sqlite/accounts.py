@@ -86,6 +86,11 @@ def _write(db: sqlite3.Connection, id: str, change: AccountChange) -> bool:
             changed = _write_email(db, id, change)
         case Deletion():
             credentials.forget(db, id)
+            db.execute(
+                "UPDATE subjects SET deleted = 1"
+                " WHERE subject = ? AND EXISTS (SELECT 1 FROM accounts WHERE id = subject)",
+                (id,),
+            )
             changed = db.execute("DELETE FROM accounts WHERE id = ?", (id,))
         case CredentialAdded() | CredentialRemoved():
             changed = credentials.change(db, id, change)

@@ -48,14 +48,7 @@ def start(
     store_now: int,
 ) -> Committed[int | None]:
     """Insert a session, and end what it replaces and what is one too many."""
-    if (
-        guard is not None
-        and not db.execute(
-            "SELECT 1 FROM accounts AS a JOIN subjects AS s ON s.subject = a.id"
-            " WHERE a.id = ? AND a.status = 'active' AND s.epoch = ?",
-            (session.subject, guard.epoch),
-        ).fetchone()
-    ):
+    if not _may_start(db, session.subject, guard):
         return Committed(None)
     now = session.created_at
     ended = _end(db, "id = :replaces", "replaced", {"replaces": replaces, "now": now})
@@ -76,6 +69,23 @@ def start(
         now=now,
         store_now=store_now,
     )
+
+
+def _may_start(db: sqlite3.Connection, subject: str, guard: LoginGuard | None) -> bool:
+    """Whether what was proved still holds; where nothing was, whether it is no account that is disabled or deleted."""
+    if guard is None:
+        inactive = db.execute(
+            "SELECT 1 FROM subjects AS s LEFT JOIN accounts AS a ON a.id = s.subject"
+            " WHERE s.subject = ? AND (s.deleted = 1 OR a.status = 'disabled')",
+            (subject,),
+        )
+        return inactive.fetchone() is None
+    proved = db.execute(
+        "SELECT 1 FROM accounts AS a JOIN subjects AS s ON s.subject = a.id"
+        " WHERE a.id = ? AND a.status = 'active' AND s.epoch = ?",
+        (subject, guard.epoch),
+    )
+    return proved.fetchone() is not None
 
 
 def _end(

@@ -174,3 +174,18 @@ class StartContract(Contract):
         sessions = [a_session(created_at=NOW + age) for age in range(12)]
         await asyncio.gather(*(start(store, session, cap=3) for session in sessions))
         assert len(await store.list_sessions("42", now=NOW + 20)) == 3
+
+    @pytest.mark.parametrize("change", [StatusChange(status="disabled"), Deletion()], ids=["disabled", "deleted"])
+    async def test_an_account_that_is_inactive_starts_no_session_without_a_guard(
+        self, store: Store, change: AccountChange
+    ) -> None:
+        account = an_account()
+        await store.create_account(account, an_event("account_created"))
+        await start(store, a_session(subject=account.id))
+        assert (await store.change_account(account.id, change, an_event("account_disabled"), now=NOW)).result
+        event = an_event("session_started")
+        late = a_session(id="late", subject=account.id)
+        assert (await store.start_session(late, event, guard=None, cap=50, replaces=None)).result is None
+        assert await store.list_sessions(account.id, now=NOW) == []
+        await store.revoke(EndSubject(subject="stranger", cause="subject_revoked"), event, now=NOW)
+        assert await start(store, a_session(id="other", subject="stranger")) is not None

@@ -35,7 +35,8 @@ INSERT INTO heartbeat (one, at_ms) VALUES (1, 0);
 -- every transaction that concerns all sessions of a subject locks this row first.
 CREATE TABLE subjects (
   subject TEXT COLLATE "C" PRIMARY KEY,
-  epoch BIGINT NOT NULL
+  epoch BIGINT NOT NULL,
+  deleted BOOLEAN NOT NULL DEFAULT FALSE  -- it was an account: no session starts for it again
 ) WITH (fillfactor = 80);
 
 CREATE TABLE accounts (

@@ -17,7 +17,8 @@ INSERT INTO store (one, incarnation) VALUES (1, lower(hex(randomblob(16))));
 -- Everybody who ever had an account or an epoch. Rows are never removed: a subject is never used again.
 CREATE TABLE subjects (
   subject TEXT PRIMARY KEY,
-  epoch INTEGER NOT NULL
+  epoch INTEGER NOT NULL,
+  deleted INTEGER NOT NULL DEFAULT 0 CHECK (deleted IN (0, 1))  -- it was an account: no session starts for it again
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE accounts (
