@@ -219,6 +219,8 @@ ROWS: dict[Callable[..., Any], Reads | tuple[UseCase, list[str], list[str]]] = {
     ),
     LogIn.prepare_registered: Reads(prepare_registered),
     Sessions.prepare: Reads(prepare_for_a_stranger),
+    Accounts.invite: Reads(lambda s: s.auth.issuer.accounts.invite(seconds=60)),
+    AccountCommands.invite: Reads(lambda s: s.auth.accounts.invite()),
     Issuer.log_in_by: (
         lambda s: s.auth.issuer.log_in_by(
             "password",
