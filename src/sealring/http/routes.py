@@ -151,10 +151,16 @@ ENDPOINTS: tuple[Endpoint, ...] = (
 def endpoints_of(*, accounts: bool = True, oauth: bool | None = None) -> tuple[Endpoint, ...]:
     """The rows of the auth routes that an application serves: those of sessions always, of OAuth as of accounts.
 
+    Raises:
+        TypeError: not True or False: text such as "no" would leave registration open.
+
     >>> {row.part for row in endpoints_of(accounts=False)}
     {'sessions'}
     """
     oauth = accounts if oauth is None else oauth
+    for name, value in (("accounts", accounts), ("oauth", oauth)):
+        if not isinstance(value, bool):
+            raise TypeError(f"{name} must be True or False, not {type(value).__name__}")
     served = {"sessions"} | ({"accounts"} if accounts else set()) | ({"oauth"} if oauth else set())
     return tuple(endpoint for endpoint in ENDPOINTS if endpoint.part in served)
 
