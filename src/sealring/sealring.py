@@ -24,12 +24,12 @@ from sealring.http.client_address import plain_address
 from sealring.http.client_info import AnyRequest, client_info, scope_of
 from sealring.http.endpoint import Endpoint, Routes
 from sealring.http.fetch_metadata import SAFE_METHODS, check_same_origin
-from sealring.http.middleware import Protect, SessionMiddleware
+from sealring.http.middleware import Protect, SessionMiddleware, check_invalid_status
 from sealring.http.problems import OnRefusal
 from sealring.http.routes import HEALTH, METRICS, endpoints_of
 from sealring.http.schemas import Delivery, User
 from sealring.http.service import AuthService
-from sealring.issuer.account_commands import AccountCommands
+from sealring.issuer.account_commands import AccountCommands, check_text
 from sealring.issuer.commit import OnEvent
 from sealring.issuer.log_in import LoggedIn
 from sealring.issuer.opening import Opening
@@ -152,6 +152,8 @@ class Sealring:
             ConfigurationError: the store cannot be used, or no listed secret opens its keys.
             StoreUnavailable: it cannot be reached now.
         """
+        if not isinstance(follow, bool):
+            raise TypeError(f"follow must be True or False, not {type(follow).__name__}")
         if not self._opening.is_open():
             self._follows = follow
         await self._opening.open()
@@ -357,8 +359,12 @@ class Sealring:
 
         Raises:
             ConfigurationError: it has a Sealring already, or this process has no threads (gevent).
+            TypeError, ValueError: another application, or an `invalid_status` that is neither 401 nor 403.
         """
         host: Any = app
+        if not hasattr(app, "wsgi_app") and not hasattr(app, "asgi_app"):
+            raise TypeError(f"app must be a Flask or Quart application, not {type(app).__name__}")
+        check_invalid_status(invalid_status)
         if hasattr(app, "asgi_app"):
             from sealring.frameworks.quart import install as install_in_quart  # noqa: PLC0415 - as `_router`
 
@@ -484,6 +490,7 @@ class Sealring:
             CrossSite, RequestRefused: see `start_session`.
             TypeError, ValueError: neither a request nor an IP address, or both.
         """
+        check_text(username=username, password=password)
         client = self._counted_client(request, address, user_agent)
         browser = self._browser(request, delivery)
         await self.open()
@@ -527,6 +534,7 @@ class Sealring:
             CrossSite, RequestRefused, TokenTooLong: see `start_session`.
             TypeError, ValueError: neither a request nor an IP address, or both.
         """
+        check_text(username=username, password=password)
         client = self._counted_client(request, address, user_agent)
         browser = self._browser(request, delivery)
         await self.open()
@@ -658,9 +666,11 @@ class Sealring:
             What belongs in the body, as JSON: the tokens, or, with cookies, `csrf_token` and how long they live.
 
         Raises:
-            TypeError: a response of another framework.
+            TypeError: a response of another framework, or `issued` that is no such value.
             ValueError: an `auth_path` that a cookie cannot have.
         """
+        if not isinstance(issued, Issued | LoggedIn):
+            raise TypeError(f"issued must be what start_session or log_in gave, not {type(issued).__name__}")
         logged_in = issued if isinstance(issued, LoggedIn) else None
         tokens = issued.issued if isinstance(issued, LoggedIn) else issued
         delivered = self.delivery.deliver(

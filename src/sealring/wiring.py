@@ -7,6 +7,7 @@ and opens and closes them.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from inspect import iscoroutinefunction
 from math import ceil
 from typing import TYPE_CHECKING
 
@@ -109,7 +110,13 @@ def wire(
 
     Raises:
         ConfigurationError: the root secret or the database URL is unfit.
+        TypeError: `grant_for`, `on_event` or `store` cannot be what it stands for.
     """
+    listener: object = on_event
+    if listener is not None and (not callable(listener) or iscoroutinefunction(listener)):
+        raise TypeError("on_event must be a plain function of an Event: what is async would never run")
+    if store is not None and not callable(getattr(store, "start_session", None)):
+        raise TypeError(f"store must be a Store, not {type(store).__name__}; database_url= names a database")
     secret = RootSecret.parse(settings.secret)
     clock = SystemClock(LEEWAY_SECONDS) if clock is None else clock
     if store is None:

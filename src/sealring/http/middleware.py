@@ -43,6 +43,16 @@ class Anonymous:
 ANONYMOUS = Anonymous()
 
 
+def check_invalid_status(status: object) -> None:
+    """The answer to a bad token is 401 (RFC 6750 §3.1), or the 403 of tutorials.
+
+    Raises:
+        ValueError: it is another.
+    """
+    if status not in {401, 403}:
+        raise ValueError("invalid_status must be 401 or 403")
+
+
 class SessionMiddleware:
     """Finds the sender of each request, and guards the paths in `protect`.
 

@@ -35,6 +35,7 @@ class AccountCommands:
         Raises:
             NoSuchAccount: there is none.
         """
+        check_text(username=username)
         return _without_hash(await (await self._opened()).find(username))
 
     async def get(self, account_id: str) -> Account:
@@ -43,10 +44,20 @@ class AccountCommands:
         Raises:
             NoSuchAccount: there is none.
         """
+        check_text(account_id=account_id)
         return _without_hash(await (await self._opened()).get(account_id))
 
     async def list(self, *, after: str = "", limit: int = 1000) -> list[Account]:
-        """Accounts by canonical name, those after that one."""
+        """Accounts by canonical name, those after that one.
+
+        Raises:
+            TypeError, ValueError: `after` is no text, or `limit` no number from 1 on.
+        """
+        check_text(after=after)
+        if type(limit) is not int:
+            raise TypeError(f"limit must be an integer, not {type(limit).__name__}")
+        if limit < 1:
+            raise ValueError("limit must be 1 at least")
         return [_without_hash(account) for account in await (await self._opened()).list(after=after, limit=limit)]
 
     async def create(
@@ -59,6 +70,8 @@ class AccountCommands:
             NameTaken: the name is.
             TypeError, ValueError: scopes that cannot be.
         """
+        check_text(username=username, **({} if password is None else {"password": password}))
+        check_text(**({} if email is None else {"email": email}))
         tokens = scope_tokens(scopes)
         return _without_hash(await (await self._opened()).create(username, password, email=email, scopes=tokens))
 
@@ -130,6 +143,17 @@ class AccountCommands:
     async def _opened(self) -> Accounts:
         await self._opening.open()
         return self._accounts
+
+
+def check_text(**given: object) -> None:
+    """Each of these arguments is text.
+
+    Raises:
+        TypeError: names the one that is not.
+    """
+    for name, value in given.items():
+        if not isinstance(value, str):
+            raise TypeError(f"{name} must be text, not {type(value).__name__}")
 
 
 def _without_hash(account: Account) -> Account:

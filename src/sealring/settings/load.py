@@ -87,7 +87,7 @@ def load_settings(**given: Unpack[SettingsArguments]) -> Settings:
         TypeError: an unknown argument.
     """
     if unknown := sorted(set(given) - set(SETTINGS)):
-        nearest = get_close_matches(unknown[0], SETTINGS, n=1)
+        nearest = get_close_matches(unknown[0].lower().removeprefix(PREFIX.lower()), SETTINGS, n=1)
         meant = f"; did you mean {nearest[0]}?" if nearest else ""
         raise TypeError(f"unknown setting: {', '.join(unknown)}{meant}")
     text = _read_dotenv()
