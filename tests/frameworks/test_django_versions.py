@@ -7,14 +7,14 @@ the same lock, in a folder of the first, so that a second run makes nothing anew
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import django
 import pytest
+
+from tests.programs import pythons, uv
 
 ROOT = Path(__file__).parents[2]
 SERIES_6_NEEDS = (3, 12)
@@ -25,26 +25,12 @@ ASKS = "import sys; sys.exit(not (sys.version_info {} (3, 12) and sys.version_in
 TESTS = ["tests/frameworks", "tests/attacks/test_c_django.py", "tests/conformance"]
 
 
-def pythons() -> Iterator[str]:
-    """Those on the PATH, and those of pyenv, which puts only one of its own there."""
-    names = ("python3.14", "python3.13", "python3.12", "python3.11")
-    yield from filter(None, map(shutil.which, names))
-    root = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
-    yield from (str(path) for path in sorted(root.glob("versions/3.1[1-9]*/bin/python"), reverse=True))
-
-
 def other_python() -> str | None:
     """A Python that gets the other series."""
     for python in pythons():
         if subprocess.run([python, "-c", ASKS], capture_output=True, check=False).returncode == 0:
             return python
     return None
-
-
-def uv() -> str | None:
-    """As `scripts/environment` finds it."""
-    own = Path(sys.executable).parent / "uv"
-    return shutil.which("uv") or (str(own) if own.exists() else None)
 
 
 def test_this_run_has_the_series_that_its_python_gets() -> None:

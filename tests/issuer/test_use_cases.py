@@ -302,6 +302,12 @@ ROWS: dict[Callable[..., Any], Reads | tuple[UseCase, list[str], list[str]]] = {
     ),
     Accounts.delete: (lambda s: s.auth.issuer.accounts.delete(s.ann.account.id), ["subject"], ["account_deleted"]),
     Accounts.find: Reads(lambda s: s.auth.issuer.accounts.find("ann")),
+    Accounts.get: Reads(lambda s: s.auth.issuer.accounts.get(s.ann.account.id)),
+    Accounts.set_email: (
+        lambda s: s.auth.issuer.accounts.set_email(s.ann.account.id, "ann@example.org"),
+        ["subject"],
+        ["email_changed"],
+    ),
     Accounts.list: Reads(lambda s: s.auth.issuer.accounts.list()),
     Accounts.close: Reads(lambda s: s.auth.issuer.accounts.close()),
     Sessions.start: (
@@ -342,6 +348,12 @@ ROWS: dict[Callable[..., Any], Reads | tuple[UseCase, list[str], list[str]]] = {
     ),
     Maintenance.stop: Reads(lambda s: s.auth.parts.maintenance.stop()),
     AccountCommands.find: Reads(lambda s: s.auth.accounts.find("ann")),
+    AccountCommands.get: Reads(lambda s: s.auth.accounts.get(s.ann.account.id)),
+    AccountCommands.set_email: (
+        lambda s: s.auth.accounts.set_email(s.ann.account.id, "ann@example.org"),
+        ["subject"],
+        ["email_changed"],
+    ),
     AccountCommands.list: Reads(lambda s: s.auth.accounts.list()),
     AccountCommands.create: (lambda s: s.auth.accounts.create("cyd", PASSWORD), [], ["account_created"]),
     AccountCommands.disable: (
@@ -366,6 +378,7 @@ ROWS: dict[Callable[..., Any], Reads | tuple[UseCase, list[str], list[str]]] = {
         ["password_changed", "throttled"],
     ),
     Sealring.open: (later(reopen), [], ["key_published"]),
+    Sealring.list_sessions: Reads(lambda s: s.auth.list_sessions(s.ann.account.id)),
     Sealring.close: Reads(lambda s: s.auth.close()),
     Sealring.lifespan: (later(live), [], ["key_published"]),
     Sealring.register: (

@@ -263,7 +263,9 @@ class LiveMachine(RuleBasedStateMachine):
         self.turns()
 
     def look(self) -> None:
-        """What the timer does."""
+        """What the timer does. A stale node ends what is open, though it may be fresh again when the model looks."""
+        for held in self.held:
+            held.may_end |= not self.node.is_fresh
 
         async def work() -> None:
             for connections in self.node.connections._loops.values():
