@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from sealring.cli.logs import escaped
 from sealring.cli.prompts import NobodyToAskError
 from sealring.errors import ConfigurationError, StoreUnavailable
 
@@ -42,6 +43,12 @@ def say_error(message: str, hint: str | None, code: int) -> int:
     if hint:
         click.echo(f"hint: {one_line(hint)}", err=True)
     return code
+
+
+def say_lines(text: str) -> None:
+    """Print a text of several lines to stderr, each without terminal control."""
+    for line in text.splitlines():
+        click.echo(escaped(line), err=True)
 
 
 def say_warning(message: str, hint: str | None) -> None:

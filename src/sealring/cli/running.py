@@ -12,12 +12,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Literal
 
-import click
-
 from sealring.cli.application import ApplicationFailed, ApplicationName, load_application, traceback_of
 from sealring.cli.listening import BACKLOG
-from sealring.cli.logs import escaped
-from sealring.cli.output import hint_of, say_error
+from sealring.cli.output import hint_of, say_error, say_lines
 from sealring.cli.redact import redact
 from sealring.errors import SealringError
 from sealring.http.asgi_types import App, Message, Receive, Scope, Send
@@ -100,8 +97,7 @@ class Watched:
 
 def show_traceback(text: str, secrets: tuple[str, ...]) -> None:
     """Print a traceback to stderr, line by line, without secrets and terminal control."""
-    for line in redact(text, secrets).splitlines():
-        click.echo(escaped(line), err=True)
+    say_lines(redact(text, secrets))
 
 
 def load(served: Served) -> App:
