@@ -120,7 +120,7 @@ def test_djangos_own_sessions_go_on_where_we_know_nobody(auth: Sealring, ada: An
 
 @pytest.mark.anyio
 async def test_a_coroutine_loads_the_user_by_auser(auth: Sealring) -> None:
-    make_tables()
+    await sync_to_async(make_tables)()
     users: Any = get_user_model().objects
     user = await users.acreate(username=fresh_name())
     issued = await auth.start_session(str(user.pk))
@@ -327,10 +327,15 @@ def test_the_setting_is_read_once_and_anew_when_a_test_changes_it() -> None:
 
 
 def test_a_sealring_that_the_setting_made_is_closed_when_a_test_changes_it(tmp_path: Any) -> None:
+    before = set(threading.enumerate())  # other tests of this process may have left some
+
+    def started() -> set[str]:
+        return {thread.name for thread in set(threading.enumerate()) - before}
+
     with override_settings(SEALRING={"SECRET": SECRET, "DATABASE_URL": f"sqlite:///{tmp_path}/sealring.db"}):
         get_sealring().sync().start_session("42")
-        assert "sealring" in {thread.name for thread in threading.enumerate()}
-    assert "sealring" not in {thread.name for thread in threading.enumerate()}
+        assert "sealring" in started()
+    assert "sealring" not in started()
 
 
 UNFIT: list[tuple[Any, str]] = [

@@ -62,6 +62,8 @@ class LiveMachine(RuleBasedStateMachine):
         self.node = self.follower.node
         self.epochs = [0] * SUBJECTS
         self.keys = [0] * KEYS
+        self.retired: list[tuple[str, int]] = []
+        """Keys that sign no longer, each with the time at which its last token has expired: until then it verifies."""
         self.sessions: list[tuple[str, int, int]] = []
         """Live ones: sid, subject, end."""
         self.held: list[Held] = []
@@ -205,7 +207,7 @@ class LiveMachine(RuleBasedStateMachine):
 
     @rule(lost=st.integers(0, 5))
     def store_is_restored(self, lost: int) -> None:
-        """From a backup: entries are gone, the operator's command ends all sessions and revokes the keys that sign."""
+        """From a backup: entries are gone, and the operator's command ends all sessions and revokes all keys."""
         self.lives += 1
         del self.feed.entries[len(self.feed.entries) - min(lost, len(self.feed.entries)) :]
         self.feed.forgotten = min(self.feed.forgotten, self.feed.entries[-1].number if self.feed.entries else 0)
@@ -217,10 +219,15 @@ class LiveMachine(RuleBasedStateMachine):
                 held.dead_since = self.clock.steady()
         for key in range(KEYS):
             self.revoke("key", key)
+        for name, until in self.retired:
+            if until > self.seconds():
+                self.append("key", name)
 
     @rule()
     def keys_are_rotated(self) -> None:
-        """The old ones go in order, without an entry: connections live on, and no restore revokes their key."""
+        """The old ones retire without an entry: connections live on. Later restores know nothing of their keys."""
+        until = self.seconds() + TTL + LEEWAY
+        self.retired += [(f"key {key} {number}", until) for key, number in enumerate(self.keys)]
         self.keys = [key + 1 for key in self.keys]
 
     # what must be so

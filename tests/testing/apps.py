@@ -62,7 +62,7 @@ def litestar_app(auth: Sealring) -> Litestar:
     async def order(request: Request[Principal, Any, Any]) -> dict[str, str]:
         return {"ordered by": request.user.subject}
 
-    return Litestar([read, order], plugins=[SealringPlugin(auth)])
+    return Litestar([read, order], plugins=[SealringPlugin(auth)], logging_config=None)
 
 
 def quart_app(auth: Sealring) -> Quart:
