@@ -164,11 +164,6 @@ EQUIVALENT: Mapping[tuple[str, str, str], str] = {
         "if -> pass",
         "if not root_path and _ORDINARY",
     ): "the rules one by one answer the same: slower",
-    (
-        "http/protected_paths",
-        "operand 0 of Or",
-        "if not root_path or not path.startswith",
-    ): "an empty root_path takes nothing away: asked twice, no different",
     ("http/cookies", "operand 0 of And", "if _DOLLAR in line"): "the search alone answers the same: slower",
     ("revocation/view", "operand 0 of And", "if self._sessions and"): "nothing is in an empty table: slower",
     ("revocation/view", "operand 0 of And", "if self._keys and"): "nothing is in an empty table: slower",

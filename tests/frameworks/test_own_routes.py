@@ -117,8 +117,8 @@ async def test_every_refusal_raised_in_ones_own_route_is_answered_as_the_table_s
     add("/own", view)
     quart, add_async = quart_app(auth)
     add_async("/own", async_view)
-    view = get("/own", media_type="text/plain")(_litestar_view(error))
-    litestar = Litestar([view], plugins=[SealringPlugin(auth)], logging_config=None)
+    handler = get("/own", media_type="text/plain")(_litestar_view(error))
+    litestar = Litestar([handler], plugins=[SealringPlugin(auth)], logging_config=None)
     for transport in map(transport_of, (app, WSGI(flask), quart, litestar)):
         async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000") as client:
             assert problem(await client.get("/own")) == (status, code)
