@@ -10,6 +10,7 @@ from sealring import jwt
 from sealring.issuer.access_tokens import AccessTokenIssuer
 from sealring.issuer.access_ttl import AccessTtl
 from sealring.sessions.access_token import CLAIMS, MAX_EPOCH, RESERVED, check_claims
+from sealring.sessions.lifetimes import session_expiry
 from sealring.store.memory import MemoryStore
 from sealring.testing.store_contract.samples import NOW, a_session
 from tests.clocks import FrozenClock
@@ -37,6 +38,7 @@ def test_a_token_says_all_that_rfc_9068_asks_and_verifies() -> None:
         "sid": session.id,
         "iat": NOW,
         "exp": NOW + 1800,
+        "session_expiry": session_expiry(session),
         "auth_time": session.auth_time,
         "epoch": 3,
         "scope": "a b",
@@ -78,7 +80,8 @@ def test_a_token_has_every_claim_of_the_table_but_the_reserved_and_no_other() ->
     token = TOKENS.issue(session, epoch=0, scopes=[], claims={}, now=NOW)
     assert set(jwt.peek(token.text).claims) == {name for name, row in CLAIMS.items() if row.use != "reserved"}
     silent = TOKENS.issue(a_session(), epoch=0, scopes=[], claims={}, now=NOW)
-    assert set(jwt.peek(silent.text).claims) == {name for name, row in CLAIMS.items() if row.use == "required"}
+    required = {name for name, row in CLAIMS.items() if row.use == "required"}
+    assert set(jwt.peek(silent.text).claims) == required | {"session_expiry"}, "the end of a session is always known"
 
 
 def test_a_draft_is_signed_as_it_was_checked_whatever_key_signs_by_then() -> None:

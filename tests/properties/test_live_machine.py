@@ -102,8 +102,12 @@ class LiveMachine(RuleBasedStateMachine):
             self.epochs[subject] += 1
             return self.append("subject", str(subject), self.epochs[subject])
         key = which % KEYS
-        self.keys[key] += 1
+        self.retire(key)
         return self.append("key", f"key {key} {self.keys[key] - 1}")
+
+    def retire(self, key: int) -> None:
+        self.retired.append((f"key {key} {self.keys[key]}", self.seconds() + TTL + LEEWAY))
+        self.keys[key] += 1
 
     # rules
 
@@ -217,18 +221,17 @@ class LiveMachine(RuleBasedStateMachine):
         for held in self.held:
             if held.dead_since is None:
                 held.dead_since = self.clock.steady()
-        for key in range(KEYS):
-            self.revoke("key", key)
-        for name, until in self.retired:
+        for name, until in self.retired:  # the backup may hold as good what was retired or revoked since
             if until > self.seconds():
                 self.append("key", name)
+        for key in range(KEYS):
+            self.revoke("key", key)
 
     @rule()
     def keys_are_rotated(self) -> None:
         """The old ones retire without an entry: connections live on. Later restores know nothing of their keys."""
-        until = self.seconds() + TTL + LEEWAY
-        self.retired += [(f"key {key} {number}", until) for key, number in enumerate(self.keys)]
-        self.keys = [key + 1 for key in self.keys]
+        for key in range(KEYS):
+            self.retire(key)
 
     # what must be so
 

@@ -34,12 +34,12 @@ def _pattern(path: str) -> str:
 
 
 def _respelled(path: str) -> str:
-    r"""The same with any number of slashes: 404 in every host, and no redirect.
+    r"""The same with any number of slashes: 404 in every host, and no redirect (`^/` would be urls.W002).
 
     >>> _respelled("/login")
-    '^/*login/*\\Z'
+    '^(?:/*)login/*\\Z'
     """
-    return "^/*" + "/+".join(_segments(path)) + r"/*\Z"
+    return "^(?:/*)" + "/+".join(_segments(path)) + r"/*\Z"
 
 
 def _segments(path: str) -> Iterable[str]:
