@@ -81,7 +81,7 @@ VALUES: dict[str, Callable[[], Any]] = {
     "Account": account,
     "LoggedIn": lambda: LoggedIn(account(), issued(), "device"),
     "Event": lambda: Event(kind="login", at_ms=0, detail=copy.deepcopy(CLAIMS)),
-    "Grant": lambda: Grant(("orders:read",), copy.deepcopy(CLAIMS)),
+    "Grant": lambda: Grant(("orders:read",), {"tenant": {"id": 7, "plans": ["a", "b"]}}),
 }
 
 
