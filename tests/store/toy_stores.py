@@ -121,7 +121,7 @@ TOYS: dict[str, Toy] = {
     for toy in (
         Toy(Delegating, ()),
         Toy(SwapsBlindly, ("test_r1_of_fifty_swaps_of_one_row_one_succeeds",)),
-        Toy(ForgetsTheGuard, ("test_u13_a_disabled_account_starts_no_session_at_its_present_epoch",)),
+        Toy(ForgetsTheGuard, ("test_a_guard_for_nobody_does_not_hold",)),
         Toy(ReadsThenCounts, ("test_u9_of_a_hundred_attempts_at_once_ten_pass",)),
         Toy(ReadsThenTakes, ("test_of_fifty_puts_and_of_fifty_takes_one_wins",)),
         Toy(ReplacesAnyRing, ("test_k6_of_two_that_create_the_first_key_one_wins",)),
