@@ -18,7 +18,6 @@ no other extension's CSRF check refuses them besides ours. All state is in `app.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import wraps
 from inspect import iscoroutinefunction
 from typing import Any, Literal, NoReturn, TypeVar, cast
@@ -49,14 +48,6 @@ EXTENSION = "sealring"
 View = TypeVar("View", bound=Callable[..., Any])
 
 
-@dataclass(frozen=True, slots=True)
-class Installed:
-    """What `app.extensions["sealring"]` holds."""
-
-    authenticator: WsgiAuthenticator
-    """Finds the sender of a request."""
-
-
 def install(
     app: Flask,
     authenticator: WsgiAuthenticator,
@@ -78,7 +69,7 @@ def install(
         served = SessionMiddleware(served, authenticator=authenticator, protect=protect, invalid_status=invalid_status)
     host: Any = app  # typed, `wsgi_app` is a method; Flask documents that it may be replaced
     host.wsgi_app = served
-    app.extensions[EXTENSION] = Installed(authenticator)
+    app.extensions[EXTENSION] = authenticator
     if SealringError not in app.error_handler_spec[None][None]:  # an application's own handler stays
         app.register_error_handler(SealringError, _answer)
 
@@ -135,15 +126,15 @@ _request: Callable[[], Request] = cast("Any", request)._get_current_object  # no
 
 
 def _authenticate() -> AuthResult:
-    return _installed().authenticator.authenticate(_request().environ)
+    return _installed().authenticate(_request().environ)
 
 
-def _installed() -> Installed:
+def _installed() -> WsgiAuthenticator:
     installed = _application().extensions.get(EXTENSION)
     if installed is None:
         # no RuntimeError, which a LocalProxy that is asked for its truth would take for "nobody"
         raise ConfigurationError("this Flask application has no Sealring: call auth.init_app(app)")
-    return cast("Installed", installed)
+    return cast("WsgiAuthenticator", installed)
 
 
 def _check(scopes: tuple[str, ...], *, optional: bool) -> None:
@@ -158,7 +149,7 @@ def _check(scopes: tuple[str, ...], *, optional: bool) -> None:
 
 def _refuse(error: SealringError) -> NoReturn:
     """Raise the HTTP exception of a refusal: an application may handle its status, as it handles Flask's own."""
-    _installed().authenticator.report(error, request.environ)
+    _installed().report(error, request.environ)
     response = problem_response(error)
     raise default_exceptions[response.status_code](row_of(error).detail, response) from error
 
@@ -167,5 +158,5 @@ def _answer(error: SealringError) -> Response:
     """Answer a view with the refusal that it raised. An unfit setting or key is no refusal: it stays a server error."""
     if not is_refusal(error):
         raise error
-    _installed().authenticator.report(error, request.environ)
+    _installed().report(error, request.environ)
     return problem_response(error)

@@ -241,6 +241,6 @@ def _read(stream: Any, wanted: int) -> bytes:
     return b"".join(chunks)
 
 
-def _refusal(error: SealringError, *, invalid_status: Literal[401, 403] = 401) -> Response:
+def _refusal(error: SealringError, *, invalid_status: Literal[401, 403]) -> Response:
     reply = answer(error, invalid_status=invalid_status)
     return Response(reply.status, reply.headers, reply.body)
