@@ -136,6 +136,8 @@ def check_name(text: str) -> tuple[str, str]:
         raise InvalidField("username", "must not have two spaces in a row")
     if not any(category(letter)[0] in "LN" for letter in canonical):
         raise InvalidField("username", "must have a letter or a digit")
+    if canonical.isascii():  # no marks, one script, one dash: most names are, and a flood's refusals should cost little
+        return shown, canonical
     _refuse_stacked_marks(canonical)
     if len(scripts := _scripts(canonical)) > 1:
         raise InvalidField("username", f"must not mix {' and '.join(word.capitalize() for word in scripts)} letters")
@@ -213,6 +215,8 @@ def _only_letters_and(text: str, others: frozenset[str]) -> bool:
 
 
 def _refuse_invisible(field: str, text: str) -> None:
+    if text.isascii() and text.isprintable():
+        return
     for letter in text:
         kind = category(letter)
         if reason := _REFUSED.get(kind) or ("an invisible character" if letter in _BLANK else None):

@@ -6,15 +6,19 @@ that is no address is one place for all (U10). Pure.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 _UNKNOWN = "an unknown place"
 _IPV6_PREFIX = 64
 """What one customer has at least (RFC 6177); within it addresses cost nothing."""
+_REMEMBERED = 1024
+"""Addresses: one attempt asks several times for its own, and a flood's refusals should cost little."""
 _NETWORK_PREFIXES = {4: 24, 6: 48}
 """What one customer can easily have (RFC 6177 §2; the smallest IPv4 block that is routed)."""
 
 
+@lru_cache(_REMEMBERED)
 def network_of(address: str) -> str:
     """The network that an address belongs to: the /24 of an IPv4 address, the /48 of an IPv6 address.
 
@@ -28,6 +32,7 @@ def network_of(address: str) -> str:
     return str(kind((int(ip), _NETWORK_PREFIXES[ip.version]), strict=False))
 
 
+@lru_cache(_REMEMBERED)
 def host_of(address: str) -> str:
     """The client that an address belongs to: IPv4 as it is, IPv6 by its /64.
 
