@@ -55,7 +55,7 @@ class Threads:
 
 @pytest.mark.parametrize(("asynchronous", "synchronous"), [(Sealring, SyncSealring), (AccountCommands, SyncAccounts)])
 def test_every_use_case_has_its_row(asynchronous: type, synchronous: type) -> None:
-    names = {name for name, method in vars(asynchronous).items() if inspect.iscoroutinefunction(method)}
+    names = {name for name, method in inspect.getmembers_static(asynchronous, inspect.iscoroutinefunction)}
     names = {name for name in names if not name.startswith("_")} - ASYNCHRONOUS_ONLY - {"close"}
     assert names
     for name in names:

@@ -478,7 +478,8 @@ async def test_f1_the_event_of_a_replaced_session_names_its_own_user(scene: Scen
 
 def test_every_use_case_has_a_row() -> None:
     for whole in (*USE_CASES, *PUBLIC):
-        methods = [method for name, method in vars(whole).items() if not name.startswith("_") and is_awaited(method)]
+        members = inspect.getmembers_static(whole)
+        methods = [method for name, method in members if not name.startswith("_") and is_awaited(method)]
         assert methods, whole
         for method in methods:
             assert method in ROWS, f"{method.__qualname__} needs a row: is it in force when it returns?"

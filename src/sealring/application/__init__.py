@@ -1,0 +1,1 @@
+"""The public object, one file for each group of its methods; `sealring.sealring` joins them."""

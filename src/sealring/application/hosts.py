@@ -1,0 +1,236 @@
+"""What the hosts of an application get: routers, applications, middleware. One method for each.
+
+Each framework is imported where it is asked for: an application of another one need not have it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
+
+from sealring.application.lifecycle import Lifecycle
+from sealring.http.asgi_types import App
+from sealring.http.endpoint import Endpoint, Routes
+from sealring.http.middleware import Protect, SessionMiddleware, check_invalid_status
+from sealring.http.routes import HEALTH, METRICS, endpoints_of
+from sealring.http.service import AuthService
+from sealring.wiring import JWKS_MAX_AGE_SECONDS
+
+if TYPE_CHECKING:
+    from fastapi import APIRouter
+    from flask import Flask
+    from quart import Quart
+
+    from sealring.frameworks.asgi import AuthApp
+    from sealring.frameworks.django.host import DjangoHost
+    from sealring.frameworks.starlette import Backend
+    from sealring.frameworks.wsgi import AuthApp as WsgiAuthApp
+    from sealring.frameworks.wsgi import SessionMiddleware as WsgiSessionMiddleware
+    from sealring.frameworks.wsgi import WsgiApp, WsgiAuthenticator
+
+
+class Hosts(Lifecycle):
+    """Gives each framework its own form of our routes and of the middleware."""
+
+    def middleware(
+        self, app: App, *, protect: Protect = (), invalid_status: Literal[401, 403] = 401
+    ) -> SessionMiddleware:
+        """The raw ASGI middleware, as `app.add_middleware(auth.middleware)` wants it.
+
+        Args:
+            app: what it stands in front of.
+            protect: path prefixes that it guards by itself, or a mapping from each to the scopes that it needs;
+                without any it refuses nothing.
+            invalid_status: the answer to a bad token there: 401 (RFC 6750 §3.1), or the 403 of tutorials.
+        """
+        return SessionMiddleware(app, authenticator=self.authenticator, protect=protect, invalid_status=invalid_status)
+
+    @property
+    def backend(self) -> Backend:
+        """For Starlette's own middleware: `Middleware(AuthenticationMiddleware, backend=auth.backend)`.
+
+        `@requires`, `request.user` and `request.auth.scopes` then work unchanged. `exception_handlers={403:
+        auth.problem_response}` answers what `@requires` refuses as our routes do: 401 with a challenge for who is not
+        logged in.
+        """
+        from sealring.frameworks.starlette import Backend  # noqa: PLC0415 - as `_router`
+
+        return Backend(self.authenticator)
+
+    def router(self, *, accounts: bool = True, oauth: bool | None = None) -> APIRouter:
+        """The auth routes, under the setting `auth_path`: `app.include_router(auth.router())`.
+
+        Args:
+            accounts: whether with registration, login and password of accounts of ours; without them the routes serve
+                sessions that `start_session` and `deliver` began.
+            oauth: whether with the token endpoint for OAuth clients; left out, as `accounts`.
+
+        A prefix that `include_router` adds, mounts and the server's `root_path` come before it: the refresh cookie is
+        sent to where the browser sees these routes, and nowhere else.
+        """
+        rows = endpoints_of(accounts=accounts, oauth=oauth)
+        return self._router(rows, self.settings.auth_path.rstrip("/"), accounts=accounts)
+
+    def health_router(self) -> APIRouter:
+        """`/healthz` and `/readyz`, for FastAPI: the process answers; this node is fresh and may check tokens."""
+        return self._router(HEALTH)
+
+    def metrics_router(self) -> APIRouter:
+        """`/metrics`, for FastAPI: Prometheus text of the registry that was given as `metrics=`; 404 without one."""
+        return self._router(METRICS)
+
+    def asgi(self, app: App | None = None, *, accounts: bool = True, oauth: bool | None = None) -> AuthApp:
+        """The auth routes as an ASGI application, for any framework that mounts one: `app.mount("/auth", auth.asgi())`.
+
+        Mounted, they are where the mount is, and the setting `auth_path` does not count. The parts are those of
+        `router`.
+
+        Args:
+            app: an application to stand in front of, where a framework mounts none: it gets all paths that are not
+                ours below `auth_path`. Its lifespan runs inside of ours, so the store is open before it starts.
+            accounts: see `router`.
+            oauth: see `router`.
+        """
+        from sealring.frameworks.asgi import AuthApp  # noqa: PLC0415 - as `_router`
+
+        return AuthApp(
+            self._service(accounts=accounts),
+            endpoints_of(accounts=accounts, oauth=oauth),
+            prefix="" if app is None else self.settings.auth_path.rstrip("/"),
+            otherwise=app,
+            lifespan=self.lifespan,
+        )
+
+    def asgi_health(self, app: App) -> AuthApp:
+        """`/healthz`, `/readyz` and, with `metrics=`, `/metrics`, in front of an ASGI application."""
+        from sealring.frameworks.asgi import AuthApp  # noqa: PLC0415 - as `_router`
+
+        rows = (*HEALTH, *(METRICS if self.metrics is not None else ()))
+        return AuthApp(self._service(), rows, otherwise=app)
+
+    def wsgi(self, *, accounts: bool = True, oauth: bool | None = None) -> WsgiAuthApp:
+        """The auth routes as a WSGI application, for a server or a framework that mounts one (by `SCRIPT_NAME`).
+
+        The parts are those of `router`.
+        """
+        return self._wsgi_app(endpoints_of(accounts=accounts, oauth=oauth), accounts=accounts)
+
+    def wsgi_health(self, app: WsgiApp) -> WsgiAuthApp:
+        """`/healthz`, `/readyz` and, with `metrics=`, `/metrics`, in front of a WSGI application.
+
+        Asked whether it is ready, a process that has served no request yet opens the store.
+        """
+        return self._wsgi_app((*HEALTH, *(METRICS if self.metrics is not None else ())), otherwise=app)
+
+    def wsgi_middleware(
+        self, app: WsgiApp, *, protect: Protect = (), invalid_status: Literal[401, 403] = 401
+    ) -> WsgiSessionMiddleware:
+        """As `middleware`, for WSGI: the principal is `environ["sealring.principal"]`, None for an anonymous user."""
+        from sealring.frameworks.wsgi import SessionMiddleware as WsgiSessionMiddleware  # noqa: PLC0415 - as `_router`
+
+        return WsgiSessionMiddleware(
+            app, authenticator=self._wsgi_authenticator(), protect=protect, invalid_status=invalid_status
+        )
+
+    def init_app(
+        self,
+        app: Flask | Quart,
+        *,
+        accounts: bool = True,
+        oauth: bool | None = None,
+        protect: Protect = (),
+        invalid_status: Literal[401, 403] = 401,
+    ) -> None:
+        """Give a Flask or Quart application the auth routes (below `auth_path`), and refusals as problem details.
+
+        Views then use `require` and `current_principal` of `sealring.frameworks.flask` or `.quart`. The parts are those
+        of `router`, `protect` and `invalid_status` as in `middleware`. Quart opens and closes it with the application.
+
+        Raises:
+            ConfigurationError: it has a Sealring already, or this process has no threads (gevent).
+            TypeError, ValueError: another application, or an `invalid_status` that is neither 401 nor 403.
+        """
+        host: Any = app
+        if not hasattr(app, "wsgi_app") and not hasattr(app, "asgi_app"):
+            raise TypeError(f"app must be a Flask or Quart application, not {type(app).__name__}")
+        check_invalid_status(invalid_status)
+        if hasattr(app, "asgi_app"):
+            from sealring.frameworks.quart import install as install_in_quart  # noqa: PLC0415 - as `_router`
+
+            install_in_quart(
+                host,
+                self.authenticator,
+                partial(self.asgi, accounts=accounts, oauth=oauth),
+                protect=protect,
+                invalid_status=invalid_status,
+            )
+            return
+        from sealring.frameworks.flask import install  # noqa: PLC0415 - as `_router`
+
+        prefix, rows = self.settings.auth_path.rstrip("/"), endpoints_of(accounts=accounts, oauth=oauth)
+        install(
+            host,
+            self._wsgi_authenticator(),
+            lambda inner: self._wsgi_app(rows, prefix, inner, accounts=accounts),
+            protect=protect,
+            invalid_status=invalid_status,
+        )
+
+    def django(self, *, accounts: bool = True, oauth: bool | None = None) -> DjangoHost:
+        """What `sealring.frameworks.django` serves: it asks for this, by the setting `SEALRING` of a Django project."""
+        from sealring.frameworks.django.host import DjangoHost  # noqa: PLC0415 - as `_router`
+
+        return DjangoHost(
+            service=self._service(accounts=accounts),
+            authenticator=self._wsgi_authenticator(),
+            runner=self._runner,
+            routes=Routes(
+                (
+                    *endpoints_of(accounts=accounts, oauth=oauth),
+                    *HEALTH,
+                    *(METRICS if self.metrics is not None else ()),
+                )
+            ),
+        )
+
+    def _wsgi_app(
+        self,
+        endpoints: Iterable[Endpoint],
+        prefix: str = "",
+        otherwise: WsgiApp | None = None,
+        *,
+        accounts: bool = True,
+    ) -> WsgiAuthApp:
+        from sealring.frameworks.wsgi import AuthApp as WsgiAuthApp  # noqa: PLC0415 - as `_router`
+
+        service = self._service(accounts=accounts)
+        return WsgiAuthApp(
+            service, self._wsgi_authenticator(), self._runner, endpoints, prefix=prefix, otherwise=otherwise
+        )
+
+    def _wsgi_authenticator(self) -> WsgiAuthenticator:
+        from sealring.frameworks.wsgi import WsgiAuthenticator  # noqa: PLC0415 - as `_router`
+
+        return WsgiAuthenticator(self.authenticator, self._runner)
+
+    def _router(self, endpoints: Iterable[Endpoint], prefix: str = "", *, accounts: bool = True) -> APIRouter:
+        # asked for here: an application of another framework has no FastAPI
+        from sealring.frameworks.fastapi_router import endpoint_router  # noqa: PLC0415
+
+        return endpoint_router(self._service(accounts=accounts), endpoints, prefix=prefix)
+
+    def _service(self, *, accounts: bool = True) -> AuthService:
+        settings = self.settings
+        return AuthService(
+            issuer=self.issuer,
+            authenticator=self.authenticator,
+            node=self.node,
+            delivery=self.delivery,
+            trusted_proxies=settings.trusted_proxies,
+            open=self._opening.open_for_request,
+            jwks_max_age=JWKS_MAX_AGE_SECONDS,
+            password_grant=settings.has_password_grant and accounts,
+            refused=self.refused,
+            exposition=None if self.metrics is None else self.metrics.exposition,
+        )

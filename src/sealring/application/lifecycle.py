@@ -1,0 +1,155 @@
+"""Opens, closes, verifies: what every use of the public object stands on.
+
+Building it opens nothing. The store opens with `lifespan`, or on the first use where a framework runs no lifespan for
+a mounted application.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from sealring.forks import stop_watching, watch_forks
+from sealring.http.authenticate import RequestAuthenticator
+from sealring.http.problems import OnRefusal
+from sealring.issuer.opening import Opening
+from sealring.settings import Settings
+from sealring.sync_runner import SyncRunner
+from sealring.verifier.principal import Principal
+from sealring.verifier.while_live import WhileLive
+from sealring.wiring import Parts
+
+
+class Lifecycle:
+    """Both halves of one application, open or closed.
+
+    Args:
+        settings: all of them.
+        parts: what `wire` made of them.
+    """
+
+    def __init__(self, settings: Settings, parts: Parts) -> None:
+        self.settings = settings
+        self.parts = parts
+        self.clock = parts.clock
+        self.store = parts.store
+        self.node = parts.node
+        self.follower = parts.follower
+        self.verifier = parts.verifier
+        self.issuer = parts.issuer
+        self.metrics = parts.metrics
+        self.delivery = parts.delivery
+        self._follows = True
+        self._opening = Opening(start=self._start, stop=self._stop, abandon=self._abandon)
+        self._runner = SyncRunner(self._opening)
+        self.authenticator = RequestAuthenticator(
+            self.verifier.verify,
+            access_cookie=self.delivery.cookies.names.access,
+            origins=[settings.issuer],
+            trusted_origins=settings.allowed_origins,
+            matches_csrf=self.delivery.csrf_tokens.matches,
+            refused=self.refused,
+            opens=self._open_for_check,
+            watch=self.verifier.watch,
+        )
+
+    # life
+
+    async def open(self, *, follow: bool = True) -> None:
+        """Open the store, make sure that a key can sign, load all revocations; once, for all callers.
+
+        It may be closed and opened again, in another event loop too. With `follow=False`, as commands open it, no key
+        is made and nothing is followed: it writes, and verifies no token.
+
+        Raises:
+            ConfigurationError: the store cannot be used, or no listed secret opens its keys.
+            StoreUnavailable: it cannot be reached now.
+        """
+        if not isinstance(follow, bool):
+            raise TypeError(f"follow must be True or False, not {type(follow).__name__}")
+        if not self._opening.is_open():
+            self._follows = follow
+        await self._opening.open()
+
+    def forked(self) -> None:
+        """In a child it is closed; `open` opens it anew, unless its SQLite file is the parent's (`sealring.forks`)."""
+        self.parts.maintenance.forked()
+        self.issuer.keys.forked()
+        self.parts.committing.forked()
+        self._opening.forked()
+
+    async def close(self) -> None:
+        """Stop following, close the store."""
+        await self._opening.close()
+
+    async def _start(self) -> None:
+        await self.store.open()
+        self.issuer.accounts.open()
+        if not self._follows:
+            return
+        await self.parts.access_ttl.declare()  # before the ring is read: a longer life puts the end of keys off
+        await self.issuer.keys.start()
+        self.issuer.keys.verifying()  # a key that no listed secret opens is said now
+        await self.follower.start()
+        self.parts.maintenance.start()
+        watch_forks(self)
+
+    async def _stop(self) -> None:
+        stop_watching(self)
+        await self.parts.maintenance.stop()
+        await self.follower.stop()
+        await self.issuer.accounts.close()
+        await self.parts.committing.finish()
+        await self.store.close()
+
+    def _abandon(self) -> None:
+        self.parts.maintenance.abandon()
+        self.follower.abandon()
+
+    async def _open_for_check(self) -> bool:
+        return await self._opening.try_for_request() and self.node.is_fresh
+
+    @asynccontextmanager
+    async def lifespan(self, app: Any = None, *, follow: bool = True) -> AsyncIterator[None]:  # noqa: ARG002 - ASGI frameworks pass the app
+        """Open before the first request and close after the last: `FastAPI(lifespan=auth.lifespan)`.
+
+        `follow=False` is for commands: see `open`.
+        """
+        await self.open(follow=follow)
+        try:
+            yield
+        finally:
+            await self.close()
+
+    # checking
+
+    def verify(self, token: str) -> Principal:
+        """Who the bearer of this access token is; no I/O.
+
+        Raises:
+            TokenError: why not.
+        """
+        return self.verifier.verify(token)
+
+    def while_live(self, principal: Principal) -> WhileLive:
+        """Cancel a block when the principal's session ends: for WebSockets, event streams, long work.
+
+            async with auth.while_live(user):
+                async for message in messages:
+                    await websocket.send_text(message)
+
+        It ends when the session, the subject's epoch or the key is revoked, at the end of the session, and when this
+        node's revocation data is out of date: within `max_staleness` (5 s) of a revocation anywhere, at once of one on
+        this node. It does not end when the access token expires. `auth.while_live(user).stream(chunks)` does the same
+        for what a response streams.
+
+        Entering it raises `Stale`, `Expired` or `Revoked` as `verify` would; when it was ended, leaving it raises
+        `ConnectionEnded`, which `problem_response` turns into a close code (docs/open-connections.md).
+        """
+        return self.verifier.while_live(principal)
+
+    @property
+    def refused(self) -> OnRefusal | None:
+        """Counts refusals by their true cause; none without metrics."""
+        return None if self.metrics is None else self.metrics.refused

@@ -1,0 +1,166 @@
+"""For routes of an application's own: who asks, how the tokens reach the client, how a refusal is answered.
+
+By the same functions as our own routes, on requests and responses of any framework.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from msgspec import to_builtins
+
+from sealring.application.lifecycle import Lifecycle
+from sealring.authentication.client_info import ClientInfo
+from sealring.frameworks.responses import write_fields
+from sealring.http.auth_path import auth_path as auth_path_of
+from sealring.http.client_address import plain_address
+from sealring.http.client_info import AnyRequest, client_info, scope_of
+from sealring.http.fetch_metadata import SAFE_METHODS, check_same_origin
+from sealring.http.schemas import Delivery, User
+from sealring.issuer.log_in import LoggedIn
+from sealring.issuer.sessions import Issued
+from sealring.verifier.principal import Principal
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+    from starlette.websockets import WebSocket
+
+NO_STORE = (b"cache-control", b"no-store")
+
+
+class Recipient(NamedTuple):
+    """Where the tokens of a session go: what must be known of it before the session is written."""
+
+    held: str | None
+    """The session that this browser held: it ends (C1). None for a program, which has no cookies."""
+    max_access_chars: int | None
+    """How long an access token it keeps (N12)."""
+
+
+class OwnRoutes(Lifecycle):
+    """Reads the requests and writes the responses of an application's own routes."""
+
+    def refuse_cross_site(self, request: AnyRequest) -> None:
+        """Refuse in a route of one's own what another site's page sends, cookies or none, as our login does (C2).
+
+        Raises:
+            CrossSite: the browser says that it was another site's page. A program passes.
+        """
+        check_same_origin(scope_of(request)["headers"], self.authenticator.origins)
+
+    async def problem_response(self, request: Request | WebSocket, error: Exception) -> Response:
+        """Answer a route of one's own with the refusal that it raised, as our routes do (RFC 9457).
+
+        `app.add_exception_handler(SealringError, auth.problem_response)`. A setting or a key that is not as needed is
+        no refusal: it is raised again, a server error. An open WebSocket is closed with a code that says why
+        (docs/open-connections.md), or 1008; one not yet accepted is refused.
+        """
+        from sealring.frameworks.starlette import answer_refusal  # noqa: PLC0415 - as `Hosts`
+
+        return await answer_refusal(request, error, self.refused)
+
+    def deliver(
+        self,
+        response: object,
+        issued: Issued | LoggedIn,
+        *,
+        request: AnyRequest | None = None,
+        auth_path: str | None = None,
+    ) -> dict[str, Any]:
+        """Hand over the tokens of a session that was started in a route of one's own.
+
+        With `delivery="cookie"` at the start, the cookies of our own login are set on the response. The auth routes
+        serve them from there on: refresh, logout, the list of sessions.
+
+        Args:
+            response: of Starlette, FastAPI, Litestar, Django, Flask or Quart; it gets cookies and `Cache-Control:
+                no-store`.
+            issued: what `start_session`, `refresh_session`, `log_in` or `register` gave.
+            request: the request that asks: where the browser sees this application (`root_path`).
+            auth_path: where the browser sees the auth routes, such as "/shop/auth"; left out, at the setting
+                `auth_path` of the application that this request reached.
+
+        Returns:
+            What belongs in the body, as JSON: the tokens, or, with cookies, `csrf_token` and how long they live.
+
+        Raises:
+            TypeError: a response of another framework, or `issued` that is no such value.
+            ValueError: an `auth_path` that a cookie cannot have.
+        """
+        if not isinstance(issued, Issued | LoggedIn):
+            raise TypeError(f"issued must be what start_session or log_in gave, not {type(issued).__name__}")
+        logged_in = issued if isinstance(issued, LoggedIn) else None
+        tokens = issued.issued if isinstance(issued, LoggedIn) else issued
+        delivered = self.delivery.deliver(
+            tokens,
+            tokens.delivery,
+            refresh_path=self._refresh_path(request, auth_path),
+            user=None if logged_in is None else User.of(logged_in.account),
+            device=None if logged_in is None else logged_in.device,
+        )
+        write_fields(response, [*delivered.headers, NO_STORE])
+        members: dict[str, Any] = to_builtins(delivered.body)
+        return members
+
+    def clear(self, response: object, *, request: AnyRequest | None = None, auth_path: str | None = None) -> None:
+        """Have the browser forget its session: from a logout of one's own, after `revoke_session`.
+
+        Args:
+            response: as in `deliver`.
+            request: as in `deliver`.
+            auth_path: as in `deliver`.
+
+        Raises:
+            TypeError, ValueError: as `deliver`.
+        """
+        cleared = self.delivery.cookies.clear(auth_path=self._refresh_path(request, auth_path))
+        write_fields(response, [*cleared, NO_STORE, (b"clear-site-data", b'"cache"')])  # C11
+
+    def csrf_token(self, principal: Principal) -> str:
+        """The CSRF token of the principal's session, for forms in pages of one's own: sent as `X-CSRF-Token`."""
+        return self.delivery.csrf_tokens.token(principal.session_id)
+
+    def _counted_client(self, request: AnyRequest | None, address: str | None, user_agent: str) -> ClientInfo:
+        """Where an attempt came from, which must be said: without an address, all callers would share one count."""
+        if request is None and address is None:
+            raise TypeError("give request=, the request that asks, or address=, its client's IP address")
+        if address is not None:
+            address = plain_address(address)
+            if address is None:
+                raise ValueError("address must be an IP address, as in 192.0.2.7")
+        return self._client(request, address, user_agent)
+
+    def _client(self, request: AnyRequest | None, address: str | None, user_agent: str) -> ClientInfo:
+        if request is None:
+            return ClientInfo(address or "", user_agent)
+        if address is not None or user_agent:
+            raise TypeError("give request=, or address= and user_agent=, not both")
+        return client_info(
+            scope_of(request),
+            trusted_proxies=self.settings.trusted_proxies,
+            device_cookie=self.delivery.cookies.names.device,
+        )
+
+    def _recipient(self, request: AnyRequest | None, delivery: Delivery) -> Recipient:
+        """What a session that is to be delivered to this browser must keep to, before anything is written."""
+        if delivery == "body":
+            return Recipient(None, None)
+        if delivery != "cookie":
+            raise ValueError('delivery must be "body" or "cookie"')
+        if request is None:
+            raise TypeError('delivery="cookie" needs request=, the request that asks')
+        scope = scope_of(request)
+        headers = scope["headers"]
+        if scope.get("method") in SAFE_METHODS:  # a redirect back from an identity provider is a GET of its site
+            held = self.delivery.held_session(headers)
+        else:
+            check_same_origin(headers, self.delivery.origins)
+            held = self.delivery.replaced_session(headers)
+        return Recipient(held, self.delivery.max_access_chars(headers, delivery))
+
+    def _refresh_path(self, request: AnyRequest | None, given: str | None) -> str:
+        if given is not None:
+            return given
+        root = "" if request is None else scope_of(request).get("root_path", "").rstrip("/")
+        return auth_path_of({"path": f"{root}{self.settings.auth_path.rstrip('/')}/x", "root_path": root})
