@@ -175,7 +175,7 @@ async def verification_under_flood(store: Store, seconds: float) -> None:
         names = count()
 
         async def log_in(_: int) -> None:
-            try:  # a name that comes again is refused unhashed: failures in a row have fixed limits (docs/limits.md)
+            try:  # a name that comes again is refused unhashed: failures in a row have fixed limits
                 await prove(f"user{next(names)}", "wrong wrong wrong wrong")
             except SealringError as refused:
                 outcomes[type(refused).__name__] += 1

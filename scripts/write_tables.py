@@ -10,13 +10,13 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from inspect import getdoc
 from itertools import groupby
-from pathlib import Path
 from typing import get_args
 
 import msgspec
 from msgspec import Struct
 from prometheus_client import CollectorRegistry
 
+from scripts.pages import ROOT, pages
 from sealring.accounts.changes import (
     AccountChange,
     CredentialAdded,
@@ -45,7 +45,6 @@ from sealring.signing_keys.lifecycle import KEY_STATES
 from sealring.verifier.clock import SystemClock
 from sealring.verifier.node_state import NodeState
 
-ROOT = Path(__file__).parents[1]
 MARKS = re.compile(r"(<!-- table (?P<name>[a-z-]+), written by scripts/docs -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -311,11 +310,6 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "errors": errors,
     "key-states": key_states,
 }
-
-
-def pages() -> list[Path]:
-    """All pages that may hold a table."""
-    return [*sorted(ROOT.glob("*.md")), *sorted(ROOT.joinpath("docs").glob("*.md"))]
 
 
 def written(text: str) -> str:

@@ -16,7 +16,7 @@ from tests.programs import required_program
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "clients" / "js"
-PAGE = ROOT / "docs" / "client-js.md"
+PAGE = ROOT / "docs" / "reference" / "client-js.md"
 SNIPPET = re.compile(r"^```jsx?\n// (\S+)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 INSTALL_WITHIN_SECONDS = 180
 

@@ -316,7 +316,7 @@ def test_every_algorithm_of_the_table_can_be_set_by_its_current_name() -> None:
 
 def test_every_setting_that_code_or_a_page_names_exists() -> None:
     root = Path(__file__).parents[1]
-    files = [*root.joinpath("src").rglob("*.py"), *root.glob("*.md"), *root.joinpath("docs").glob("*.md")]
+    files = [*root.joinpath("src").rglob("*.py"), *root.glob("*.md"), *root.joinpath("docs").rglob("*.md")]
     named = {name for file in files for name in re.findall(r"\bSEALRING_[A-Z_]+\b(?!…)", file.read_text())}
     assert named - {"SEALRING_"} <= {row.variable for row in SETTINGS.values()}
 

@@ -1,6 +1,6 @@
 """The auth service alone, as `sealring serve --no-demo` runs it: auth routes, health, metrics, and no page.
 
-For applications in any language: they verify by its JWKS, as docs/auth-service.md shows.
+For applications in any language: they verify by its JWKS, as docs/how-to/auth-service.md shows.
 """
 
 from __future__ import annotations

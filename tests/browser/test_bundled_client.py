@@ -1,4 +1,4 @@
-"""The npm package in Chromium, out of a real build by Vite: the application of docs/client-js.md, and its promises.
+"""The npm package in Chromium, built by Vite: the application of docs/reference/client-js.md, and its promises.
 
 The build is served by `vite preview`, whose proxy makes the auth service part of the page's origin.
 """

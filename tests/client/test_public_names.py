@@ -6,7 +6,7 @@ from pathlib import Path
 
 import sealring.client
 
-PAGE = Path(__file__).parents[2].joinpath("docs/client-python.md").read_text(encoding="utf-8")
+PAGE = Path(__file__).parents[2].joinpath("docs/reference/client-python.md").read_text(encoding="utf-8")
 
 
 def test_every_public_name_is_documented() -> None:

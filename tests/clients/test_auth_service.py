@@ -1,4 +1,4 @@
-"""The server of docs/auth-service.md as it stands there: Express and jose beside `sealring serve --no-demo`."""
+"""The server of docs/how-to/auth-service.md as it stands there: Express and jose beside `sealring serve --no-demo`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.serving import START_WITHIN_SECONDS, ServedProcess, bearer, register,
 pytestmark = pytest.mark.xdist_group("npm")
 
 PACKAGE = Path(__file__).parent / "express"
-PAGE = Path(__file__).parents[2] / "docs" / "auth-service.md"
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "auth-service.md"
 SNIPPET = re.compile(r"^```js\n// server\.js\n(.*?)^```", re.DOTALL | re.MULTILINE)
 
 

@@ -1,4 +1,4 @@
-"""F13: a node needs no right to rewrite what is dead or what has happened. docs/cluster.md says which it needs."""
+"""F13: a node needs no right to rewrite what is dead or has happened. docs/how-to/many-nodes.md says which it needs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.cluster.node import SECRET
 
 pytestmark = [pytest.mark.anyio, pytest.mark.postgres]
 
-DOCS = Path(__file__).parents[2] / "docs" / "cluster.md"
+DOCS = Path(__file__).parents[2] / "docs" / "how-to" / "many-nodes.md"
 
 
 def granted() -> str:

@@ -32,6 +32,7 @@ TO_ADD = (
     "an error",
     "a metric",
     "a table or a change of the schema",
+    "a page",
     "a table on a page",
 )
 PLACES = dict(re.findall(r"^\| (an? [^|]+?) \| (.+) \|$", PAGE, re.MULTILINE))

@@ -1,4 +1,4 @@
-"""docs/commands.md, "At 3 a.m.": what to do when the root secret has leaked, done as it stands there."""
+"""docs/reference/commands.md, "At 3 a.m.": what to do when the root secret has leaked, done as it stands there."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from sealring.settings.root_secret import RootSecret
 from sealring.signing_keys.encryption import KeyEncryption
 from tests.serving import PASSWORD, SEALRING, bearer, environment, problem, register, start
 
-PAGE = (Path(__file__).parents[2] / "docs" / "commands.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "commands.md").read_text(encoding="utf-8")
 STEPS = (
     "stop the servers", "put a fresh secret before the old one in `SEALRING_SECRET`", "`sealring restored`",
     "take the old secret out", "start the servers",

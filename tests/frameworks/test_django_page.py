@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-PAGE = Path(__file__).parents[2].joinpath("docs", "django.md").read_text(encoding="utf-8")
+PAGE = Path(__file__).parents[2].joinpath("docs", "how-to", "django.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r"^```python no-run\n# (\S+)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 SECRET = "q8W3nV6xZ1mB5kL9pR2tY7uC4eG0hJ-not-for-use"
 

@@ -398,7 +398,7 @@ def test_a_request_is_authenticated_once(auth: Sealring) -> None:
 
 
 def test_the_quick_start_has_ten_lines() -> None:
-    page = Path(__file__).parents[2].joinpath("docs", "flask.md").read_text(encoding="utf-8")
+    page = Path(__file__).parents[2].joinpath("docs", "how-to", "flask.md").read_text(encoding="utf-8")
     first = page.split("```python\n")[1].split("```")[0]
     assert len([line for line in first.splitlines() if line.strip()]) <= 10
 

@@ -13,7 +13,7 @@ from tests.servers.table import COLUMNS, ask_all, markdown
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 
-PAGE = (Path(__file__).parents[2] / "docs" / "frameworks.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs" / "how-to" / "frameworks.md").read_text()
 NO_DIFFERENCE: dict[tuple[str, str], list[str]] = {(host, column): [] for host in HOSTS for column in COLUMNS}
 
 

@@ -1,4 +1,4 @@
-"""docs/sessions.md says what the table does."""
+"""docs/explanation/sessions.md says what the table does."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import get_args
 from sealring.sessions.refresh import TABLE, Relation, Step
 from sealring.sessions.session import EndCause
 
-PAGE = (Path(__file__).parents[2] / "docs" / "sessions.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[2] / "docs" / "explanation" / "sessions.md").read_text(encoding="utf-8")
 RELATIONS: dict[Relation, str] = {
     "confirmed": "the row's own",
     "child": "minted from the row's own, first used now",

@@ -66,7 +66,7 @@ def test_a_wrong_store_fails_where_it_is_wrong(ran: dict[str, dict[str, bool]], 
 
 
 def test_every_method_has_a_promise_on_the_page() -> None:
-    page = (Path(__file__).parents[2] / "docs" / "stores.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "stores.md").read_text(encoding="utf-8")
     rows = {line.split("`")[1] for line in page.splitlines() if line.startswith("| `")}
     methods = {name for name in dir(Store) if not name.startswith("_") and callable(getattr(Store, name))}
     assert rows == methods

@@ -198,7 +198,7 @@ async def test_a_missing_schema_and_missing_rights_are_said(postgres_dsn: str) -
     theirs = postgres_dsn.replace("postgres@", f"{role}@")
     said, hint = await refusal(theirs, "sealring")
     assert f"permission denied for database {database} (42501)" in said
-    assert "docs/cluster.md" in hint
+    assert "docs/how-to/many-nodes.md" in hint
     ask(postgres_dsn, "CREATE SCHEMA sealring")
     said, hint = await refusal(theirs, "sealring")
     assert said == 'this role may not use the schema "sealring"'

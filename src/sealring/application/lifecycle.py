@@ -145,7 +145,7 @@ class Lifecycle:
         for what a response streams.
 
         Entering it raises `Stale`, `Expired` or `Revoked` as `verify` would; when it was ended, leaving it raises
-        `ConnectionEnded`, which `problem_response` turns into a close code (docs/open-connections.md).
+        `ConnectionEnded`, which `problem_response` turns into a close code (docs/how-to/websockets.md).
         """
         return self.verifier.while_live(principal)
 

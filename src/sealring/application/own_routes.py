@@ -54,7 +54,7 @@ class OwnRoutes(Lifecycle):
 
         `app.add_exception_handler(SealringError, auth.problem_response)`. A setting or a key that is not as needed is
         no refusal: it is raised again, a server error. An open WebSocket is closed with a code that says why
-        (docs/open-connections.md), or 1008; one not yet accepted is refused.
+        (docs/how-to/websockets.md), or 1008; one not yet accepted is refused.
         """
         from sealring.frameworks.starlette import answer_refusal  # noqa: PLC0415 - as `Hosts`
 

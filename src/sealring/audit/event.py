@@ -1,7 +1,8 @@
 """Audit events: what happened, as values, and the table of the kinds there are. Pure.
 
-The table says what each kind means, which fields and causes it has, and how loud the log is. docs/events.md is written
-from it, the log and the metrics read it. To add a kind: a word in `EventKind`, a row in `EVENTS`, `scripts/docs`.
+The table says what each kind means, which fields and causes it has, and how loud the log is. The page
+docs/reference/events.md is written from it, the log and the metrics read it. To add a kind: a word in `EventKind`, a
+row in `EVENTS`, `scripts/docs`.
 """
 
 from __future__ import annotations
@@ -164,7 +165,7 @@ EVENTS: Mapping[EventKind, EventRow] = MappingProxyType(
             ),
         ),
         "session_ended": _row(
-            "A session ended; [sessions](sessions.md#how-a-session-ends) explains the causes.",
+            "A session ended; [sessions](../explanation/sessions.md#how-a-session-ends) explains the causes.",
             "subject session address",
             causes=(
                 "logout",

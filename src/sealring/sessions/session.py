@@ -42,7 +42,7 @@ END_CAUSES: Mapping[EndCause, str] = MappingProxyType(
         "idle": "a refresh came after the idle limit",
     }
 )
-"""What each means, for docs/sessions.md."""
+"""What each means, for docs/explanation/sessions.md."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

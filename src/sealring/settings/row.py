@@ -28,7 +28,7 @@ class Setting:
     """A good value, for hints; empty where every text is good."""
     group: str
     meaning: str
-    """Markdown, for `docs/settings.md`."""
+    """Markdown, for `docs/reference/settings.md`."""
 
     @property
     def variable(self) -> str:

@@ -118,7 +118,8 @@ class Settings:
     retry_window: float = setting(
         readers.seconds("0", "5m"),
         "10s",
-        "How long a refresh asked again gives the same answer; 0 is strict (see [sessions](sessions.md)).",
+        "How long a refresh asked again gives the same answer; 0 is strict."
+        " See [sessions](../explanation/sessions.md).",
         group=SESSIONS,
     )
     poll_interval: float = setting(
@@ -159,7 +160,7 @@ class Settings:
         readers.origins(),
         "",
         "Exact origins of front ends elsewhere, by comma: they may call our routes (CORS), and their requests count as"
-        " our own pages' (CSRF). See [other origins](other-origins.md).",
+        " our own pages' (CSRF). See [other origins](../how-to/other-origins.md).",
         group=BROWSERS,
         example="https://app.example.com,capacitor://localhost",
         default_words="none",

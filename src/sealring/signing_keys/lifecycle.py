@@ -37,7 +37,7 @@ KEY_STATES: Mapping[KeyState, str] = MappingProxyType(
         "revoked": "every token that it signed is refused",
     }
 )
-"""What each means, for docs/commands.md."""
+"""What each means, for docs/reference/commands.md."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -86,7 +86,7 @@ _HINTS = (
         ),
     ),
     (r"\(53100\)|No space left", "the database's disk is full"),
-    (r"\(42501\)|permission denied", "docs/cluster.md lists the grants; run `sealring migrate` as the tables' owner"),
+    (r"\(42501\)|permission denied", "docs/how-to/many-nodes.md lists the grants; run `sealring migrate` as the owner"),
     (
         r"\((42P01|3F000)\)",
         "run `sealring migrate`, with the SEALRING_DATABASE_SCHEMA and search path that the servers have",

@@ -118,7 +118,7 @@ async def _check_grants(connection: Connection, schema: str | None) -> None:
         where = "no schema here" if schema is None else f'no tables in the schema "{schema}"'
         raise ConfigurationError(
             f"this role may make {where}",
-            hint="docs/cluster.md lists the grants; run `sealring migrate` as a role that may",
+            hint="docs/how-to/many-nodes.md lists the grants; run `sealring migrate` as a role that may",
         )
 
 
