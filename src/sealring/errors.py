@@ -305,12 +305,13 @@ class InvalidPendingLogin(AccountRefused):
 
 
 class RegistrationClosed(AccountRefused):
-    """Only the operator makes accounts here (`SEALRING_REGISTRATION=closed`)."""
+    """Only the operator makes accounts here (`SEALRING_REGISTRATION=closed`). `hint` is for one who invites."""
 
     code = "registration_closed"
 
-    def __init__(self) -> None:
-        super().__init__("registration is closed")
+    def __init__(self, message: str = "registration is closed", hint: str | None = None) -> None:
+        super().__init__(message)
+        self.hint = hint
 
 
 class InvitationRequired(AccountRefused):

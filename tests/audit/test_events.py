@@ -26,7 +26,7 @@ HERE = "192.0.2.1"
 SOURCE = Path(__file__).parents[2] / "src" / "sealring"
 
 
-async def accounts(auth: Sealring) -> None:
+async def accounts(auth: Sealring, clock: FrozenClock) -> None:
     users = auth.issuer.accounts
     ada = await users.create("ada", PASSWORD)
     await auth.issuer.credentials.add(stored_code(ada.id, "a"), epoch=0, client=ClientInfo(HERE))
@@ -39,6 +39,9 @@ async def accounts(auth: Sealring) -> None:
         await auth.log_in("ada", PASSWORD + "!", address=HERE)
     await users.enable(ada.id)
     await users.delete(ada.id)
+    invited = cheap_sealring(auth.store, clock, registration="invited")
+    invitation = await invited.accounts.invite()
+    await invited.issuer.accounts.register("eve", PASSWORD, None, ClientInfo(HERE), invitation=invitation)
     bob = await auth.register("bob", PASSWORD, address=HERE)
     await auth.issuer.change_password(
         bob.account.id, PASSWORD, PASSWORD + "?", keep_session=bob.issued.session.id, client=ClientInfo(HERE)
@@ -75,7 +78,7 @@ async def keys(auth: Sealring) -> None:
 
 async def all_that_happens(auth: Sealring, clock: FrozenClock) -> list[Event]:
     await auth.open()
-    await accounts(auth)
+    await accounts(auth, clock)
     await keys(auth)
     await sessions(auth, clock)
     await auth.close()

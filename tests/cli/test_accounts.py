@@ -41,7 +41,22 @@ def test_an_invitation_is_printed_alone(shell: Shell, folder: Path) -> None:
     assert "SEALRING_REGISTRATION=invited" in said.err
     assert shell("users invite --expires soon").code == 2
     assert shell("users invite --expires 0").code != 0
+    for much in ("366d", "9999999999d", "1.5s"):
+        said_no = shell(f"users invite --expires {much}")
+        assert (said_no.code, said_no.out) == (2, "")
+        assert "from 1s to 365d" in said_no.error
+    assert [line for line in shell("audit").out.splitlines() if "invitation_created" in line]
     assert not [file for file in folder.iterdir() if said.out.strip().encode() in file.read_bytes()]
+
+
+def test_where_registration_is_closed_no_invitation_is_printed(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    shell("init")
+    monkeypatch.setenv("SEALRING_REGISTRATION", "closed")
+    said = shell("users invite")
+    assert (said.code, said.out) == (1, "")
+    assert said.error == "registration is closed: an invitation would let nobody in"
+    assert "hint: set SEALRING_REGISTRATION=invited" in said.err
+    assert "invitation_created" not in shell("audit").out
 
 
 def test_an_account_from_its_making_to_its_end(shell: Shell, folder: Path) -> None:
@@ -107,7 +122,6 @@ def test_an_account_from_its_making_to_its_end(shell: Shell, folder: Path) -> No
         ("users scopes nobody a", "", "no account has this name"),
         ("sessions revoke nothing", "", "no live session has this id"),
         ("sessions revoke-user nobody", "", "no account has this name"),
-        ("sessions revoke-user --subject nobody", "", "no account and no live session has this subject"),
         ("sessions list --user nobody", "", "no account has this name"),
         ("keys revoke nothing --yes", "", "no live signing key 'nothing'"),
     ],
@@ -220,6 +234,15 @@ def test_revoking_a_subject_of_an_applications_own(house: Shell) -> None:
     asyncio.run(work())
     assert house("sessions revoke-user --subject 42").out == "ended 1 session of 42\n"
     assert house("sessions list --subject 42 --json").json == []
+    again = house("sessions revoke-user --subject 42")
+    assert (again.code, again.out) == (0, "ended 0 sessions of 42\n")
+    assert again.err.splitlines() == [
+        "sealring: warning: no account and no live session has this subject",
+        "hint: the revocation stands: an access token of this subject is refused; look at the spelling",
+    ]
+    kinds = [json.loads(line)["kind"] for line in house("audit --json").out.splitlines()]
+    assert kinds.count("subject_revoked") == 2, "each line tells of a command that has succeeded"
+    assert house("sessions revoke-user ada").err == "", "an account without sessions is no mistake"
 
 
 def test_the_audit_log_tells_what_happened_in_order(house: Shell) -> None:

@@ -9,7 +9,14 @@ import pytest
 
 from sealring import AccountRefused, Grant, NameTaken, Sealring, SealringError, Session
 from sealring.authentication.one_time import INVITATION, digest_of
-from sealring.errors import GrantUnavailable, InvitationRequired, NotGranted, Throttled, TokenTooLong
+from sealring.errors import (
+    GrantUnavailable,
+    InvitationRequired,
+    NotGranted,
+    RegistrationClosed,
+    Throttled,
+    TokenTooLong,
+)
 from sealring.store.protocol import Store
 from tests.clocks import FrozenClock
 from tests.serving import PASSWORD, cheap_sealring
@@ -38,6 +45,37 @@ async def test_an_invitation_is_good_once_and_for_a_while(auth: Sealring, clock:
             await auth.register("bob", PASSWORD, invitation=text, address=HERE)
     created = [event for event in await auth.store.read_events() if event.kind == "account_created"]
     assert [(event.subject, event.cause) for event in created] == [(made.account.id, "registered with an invitation")]
+
+
+async def test_an_invitation_has_its_line_in_the_audit_log_and_so_has_who_used_it(auth: Sealring) -> None:
+    invitation = await auth.accounts.invite(expires_in="1h")
+    await auth.register("ada", PASSWORD, invitation=invitation, address=HERE)
+    await auth.accounts.create("bob", PASSWORD)
+    made, used, by_operator = [
+        event for event in await auth.store.read_events() if event.kind in {"invitation_created", "account_created"}
+    ]
+    assert (made.kind, made.detail["expires_at"]) == ("invitation_created", made.at_ms // 1000 + 3600)
+    assert made.detail["invitation"] == used.detail["invitation"]
+    assert len(made.detail["invitation"]) == 12
+    assert dict(by_operator.detail) == {}
+    assert invitation[:6] not in repr(made), "the log must let nobody in (I15)"
+
+
+@pytest.mark.parametrize("wrong", ["366d", 365 * 86_400 + 1, 1e300, 0, -1, 1.5, "500ms"])
+async def test_an_invitation_lives_for_a_year_at_most_and_for_whole_seconds(auth: Sealring, wrong: object) -> None:
+    with pytest.raises(ValueError, match="expires_in must be a whole number of seconds from 1s to 365d"):
+        await auth.accounts.invite(expires_in=wrong)  # type: ignore[arg-type]
+    assert await auth.accounts.invite(expires_in="365d")
+
+
+async def test_where_registration_is_closed_nobody_is_invited(store: Store, clock: FrozenClock) -> None:
+    auth = cheap_sealring(store, clock, registration="closed")
+    with pytest.raises(
+        RegistrationClosed, match="registration is closed: an invitation would let nobody in"
+    ) as refused:
+        await auth.accounts.invite()
+    assert refused.value.hint == "set SEALRING_REGISTRATION=invited"
+    assert "invitation_created" not in {event.kind for event in await auth.store.read_events()}
 
 
 async def test_a_taken_name_uses_up_no_invitation(auth: Sealring) -> None:

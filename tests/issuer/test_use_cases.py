@@ -219,8 +219,8 @@ ROWS: dict[Callable[..., Any], Reads | tuple[UseCase, list[str], list[str]]] = {
     ),
     LogIn.prepare_registered: Reads(prepare_registered),
     Sessions.prepare: Reads(prepare_for_a_stranger),
-    Accounts.invite: Reads(lambda s: s.auth.issuer.accounts.invite(seconds=60)),
-    AccountCommands.invite: Reads(lambda s: s.auth.accounts.invite()),
+    Accounts.invite: (lambda s: s.auth.issuer.accounts.invite(seconds=60), [], ["invitation_created"]),
+    AccountCommands.invite: (lambda s: s.auth.accounts.invite(), [], ["invitation_created"]),
     Issuer.log_in_by: (
         lambda s: s.auth.issuer.log_in_by(
             "password",
@@ -527,4 +527,4 @@ async def test_every_writing_method_of_the_store_is_reached_by_a_row(clock: Froz
         by_rows |= reached
         await auth.close()
     assert writes <= by_rows
-    assert len(writes) == 7
+    assert len(writes) == 8

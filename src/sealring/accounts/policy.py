@@ -69,6 +69,18 @@ class AccountPolicy:
             raise InvitationRequired
         return invitation
 
+    def check_inviting(self) -> None:
+        """Let an operator invite where an invitation lets somebody in, now or once the setting says `invited`.
+
+        Raises:
+            RegistrationClosed: it would let nobody in.
+        """
+        if self.registration == "closed":
+            raise RegistrationClosed(
+                "registration is closed: an invitation would let nobody in",
+                hint="set SEALRING_REGISTRATION=invited",
+            )
+
     def check_password(self, password: str, account: Account | None) -> str:
         """Return the normal form of a new password for that account.
 

@@ -15,6 +15,7 @@ from typing import Any, Literal
 from sealring.jwt.frozen import freeze
 
 EventKind = Literal[
+    "invitation_created",
     "account_created",
     "account_disabled",
     "account_enabled",
@@ -81,10 +82,15 @@ _CREDENTIAL = {"method": "the method that uses it", "credential": "its id"}
 
 EVENTS: Mapping[EventKind, EventRow] = MappingProxyType(
     {
+        "invitation_created": _row(
+            "An operator let one person register.",
+            detail={"invitation": "the start of its digest, a name", "expires_at": "Unix seconds"},
+        ),
         "account_created": _row(
             "A new account.",
             "subject address",
             causes=("registered", "registered with an invitation", "created by operator"),
+            detail={"invitation": "the name of the invitation that was used up, if there was one"},
         ),
         "account_disabled": _row(
             "An account can no longer log in; its sessions ended.", "subject", causes=("by operator",)

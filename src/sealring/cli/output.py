@@ -14,7 +14,7 @@ from rich.text import Text
 
 from sealring.cli.logs import escaped
 from sealring.cli.prompts import NobodyToAskError
-from sealring.errors import ConfigurationError, StoreUnavailable
+from sealring.errors import ConfigurationError, RegistrationClosed, StoreUnavailable
 
 WIDE = 10_000
 """Columns: ids are there to be copied, so none is cut or broken; a narrow terminal wraps the line by itself."""
@@ -60,7 +60,7 @@ def say_warning(message: str, hint: str | None) -> None:
 
 def hint_of(error: Exception) -> str | None:
     """How to fix it, where known."""
-    if isinstance(error, ConfigurationError | NobodyToAskError):
+    if isinstance(error, ConfigurationError | NobodyToAskError | RegistrationClosed):
         return error.hint
     if isinstance(error, StoreUnavailable):
         return error.hint or "look at SEALRING_DATABASE_URL, and whether the database answers there"

@@ -9,6 +9,7 @@ import click
 from sealring.cli.context import with_issuer
 from sealring.cli.output import as_json, print_rows, say, say_warning
 from sealring.errors import NotFound
+from sealring.sessions.grant import check_subject
 
 if TYPE_CHECKING:
     from sealring.sealring import Sealring
@@ -68,19 +69,28 @@ def revoke(session_id: str) -> None:
 @click.argument("username", required=False)
 @click.option("--subject", help="By subject (for applications with their own users).")
 def revoke_user(username: str | None, subject: str | None) -> None:
-    """End every session of a user; fails if there is no such user."""
+    """End every session of a user, and refuse every access token of theirs; done, too, if there was none."""
     if (username is None) == (subject is None):
         raise click.UsageError("give a username or --subject")
 
-    async def work(auth: Sealring) -> int:
+    if subject is not None:
+        try:
+            check_subject(subject)
+        except ValueError as error:
+            raise click.BadParameter(str(error)) from None
+
+    async def work(auth: Sealring) -> tuple[int, bool]:
         found = await subject_of(auth, username, subject) or ""
         ended = await auth.issuer.sessions.end_subject(found, cause="ended_by_operator")
-        if not ended and await auth.store.find_account(id=found) is None:
-            raise NotFound("no account and no live session has this subject")
-        return ended
+        return ended, bool(ended) or await auth.store.find_account(id=found) is not None
 
-    number = with_issuer(work)
+    number, known = with_issuer(work)
     say(f"ended {number} session{'' if number == 1 else 's'} of {username or subject}")
+    if not known:  # users of an application's own have no row here, and one without a session is no mistake
+        say_warning(
+            "no account and no live session has this subject",
+            "the revocation stands: an access token of this subject is refused; look at the spelling",
+        )
 
 
 async def subject_of(auth: Sealring, username: str | None, subject: str | None) -> str | None:

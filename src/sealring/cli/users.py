@@ -14,7 +14,6 @@ from sealring.cli.output import as_json, print_rows, say, say_warning
 from sealring.cli.prompts import confirmation, password_file, read_password
 from sealring.http.cookies import MAX_SET_COOKIE_BYTES
 from sealring.issuer.accounts import Accounts
-from sealring.jwt import parse_duration
 from sealring.jwt.compact import MAX_TOKEN_CHARS
 from sealring.sessions.access_token import estimate_chars
 from sealring.sessions.grant import scope_tokens
@@ -80,12 +79,12 @@ def create(username: str, email: str | None, password_file: Path | None) -> None
 @click.option("--expires", "expires_in", default="7d", show_default=True, help="How long it is good for, as in 12h.")
 def invite(expires_in: str) -> None:
     """Print an invitation, good for one registration (SEALRING_REGISTRATION=invited)."""
+    from sealring.issuer.account_commands import invitation_seconds  # noqa: PLC0415 - help starts without the stores
+
     try:
-        seconds = parse_duration(expires_in)
+        invitation_seconds(expires_in)
     except ValueError as error:
         raise click.BadParameter(str(error)) from None
-    if seconds < 1:
-        raise click.BadParameter("must be 1s at least")
     say(with_issuer(lambda auth: auth.accounts.invite(expires_in=expires_in)))
     if load_settings().registration != "invited":
         say_warning("registration does not ask for invitations", "set SEALRING_REGISTRATION=invited")

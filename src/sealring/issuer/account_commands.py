@@ -13,8 +13,11 @@ from datetime import timedelta
 from sealring.accounts.account import Account
 from sealring.issuer.accounts import Accounts
 from sealring.issuer.opening import Opening
-from sealring.jwt import parse_duration
+from sealring.jwt.durations import Duration, named_duration
 from sealring.sessions.grant import scope_tokens
+
+MAX_INVITATION_SECONDS = 365 * 86_400
+"""Whoever finds an old one in a mailbox registers with it."""
 
 
 class AccountCommands:
@@ -81,12 +84,11 @@ class AccountCommands:
         The store keeps only a digest. It is used up in the transaction that makes the account.
 
         Raises:
-            TypeError, ValueError: `expires_in` is no duration of whole seconds, one at least.
+            RegistrationClosed: `SEALRING_REGISTRATION=closed`: it would let nobody in.
+            TypeError, ValueError: `expires_in` is no duration of whole seconds, from 1s to 365d.
         """
-        seconds = parse_duration(expires_in)
-        if seconds < 1:
-            raise ValueError("expires_in must be 1s at least")
-        return await (await self._opened()).invite(seconds=int(seconds))
+        seconds = invitation_seconds(expires_in)
+        return await (await self._opened()).invite(seconds=seconds)
 
     async def disable(self, account_id: str) -> None:
         """End all sessions and start no more.
@@ -143,6 +145,18 @@ class AccountCommands:
     async def _opened(self) -> Accounts:
         await self._opening.open()
         return self._accounts
+
+
+def invitation_seconds(expires_in: Duration) -> int:
+    """How long an invitation lives.
+
+    Raises:
+        TypeError, ValueError: no duration of whole seconds, from 1s to 365d.
+    """
+    seconds = named_duration("expires_in", expires_in)
+    if not 1 <= seconds <= MAX_INVITATION_SECONDS or seconds != int(seconds):
+        raise ValueError("expires_in must be a whole number of seconds from 1s to 365d")
+    return int(seconds)
 
 
 def check_text(**given: object) -> None:

@@ -39,6 +39,8 @@ log = logging.getLogger(__name__)
 ACCOUNT_ID_BYTES = 16
 INVITATION_BYTES = 24
 """Not to be guessed, however long it is good for."""
+INVITATION_NAME_CHARS = 12
+"""Of its digest, by which the audit log names it: nobody registers with that."""
 LOST_SWAPS = 3
 """Tries of a change that a rehash, or another change, may overtake; each loss is somebody's success."""
 NO_NAME = ""
@@ -139,8 +141,10 @@ class Accounts:
         if before_written is not None:  # the application may take seconds: the place for hashing is free by now
             await before_written(account)
         cause = "registered" if invitation is None else "registered with an invitation"
-        event = self._event("account_created", account, client, cause=cause)
         digest = None if invitation is None else digest_of(INVITATION, invitation)
+        event = self._event("account_created", account, client, cause=cause)
+        if digest is not None:
+            event = replace(event, detail={"invitation": digest[:INVITATION_NAME_CHARS]})
         try:
             await self._store.create_account(account, event, invitation=digest)
         except (NameTaken, InvitationRequired):
@@ -209,11 +213,20 @@ class Accounts:
         return account
 
     async def invite(self, *, seconds: int) -> str:
-        """Let one person register, once and within so many seconds; the store keeps a digest of what is returned."""
+        """Let one person register, once and within so many seconds; the store keeps a digest of what is returned.
+
+        Raises:
+            RegistrationClosed: it would let nobody in.
+        """
+        self._policy.check_inviting()
         text = secrets.token_urlsafe(INVITATION_BYTES)
-        expires_at = self._clock() // 1000 + seconds
-        digest = digest_of(INVITATION, text)
-        await self._store.put_once(OneTime(digest=digest, purpose=INVITATION, subject="", expires_at=expires_at))
+        now_ms = self._clock()
+        digest, expires_at = digest_of(INVITATION, text), now_ms // 1000 + seconds
+        detail = {"invitation": digest[:INVITATION_NAME_CHARS], "expires_at": expires_at}
+        await self._store.create_invitation(
+            OneTime(digest=digest, purpose=INVITATION, subject="", expires_at=expires_at),
+            Event(kind="invitation_created", at_ms=now_ms, detail=detail),
+        )
         return text
 
     async def get(self, account_id: str) -> Account:

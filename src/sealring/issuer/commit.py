@@ -107,6 +107,10 @@ class CommittingStore:
         """See `Store.create_account`."""
         return await self._commit(self._store.create_account(account, event, invitation=invitation))
 
+    async def create_invitation(self, invitation: OneTime, event: Event) -> None:
+        """See `Store.create_invitation`."""
+        return await self._commit(self._store.create_invitation(invitation, event))
+
     async def change_account(self, id: str, change: AccountChange, event: Event, *, now: int) -> bool:
         """See `Store.change_account`."""
         return await self._commit(self._store.change_account(id, change, event, now=now))

@@ -29,7 +29,7 @@ from sealring.accounts.changes import (
 )
 from sealring.accounts.consequences import Consequence, EndAll, Nothing, RaiseEpoch, consequence
 from sealring.audit.event import Event
-from sealring.authentication.one_time import INVITATION
+from sealring.authentication.one_time import INVITATION, OneTime
 from sealring.errors import InvalidField, InvitationRequired, NameTaken
 from sealring.rate_limits.bucket import Bucket
 from sealring.rate_limits.gcra import MICROSECONDS, count, horizon_us, wait_seconds
@@ -113,6 +113,11 @@ class MemoryStore(MemoryCredentials, Store):
             raise InvitationRequired
         self._accounts[account.id] = account
         self._epochs[account.id] = account.epoch
+        return self._append([], event, result=None)
+
+    async def create_invitation(self, invitation: OneTime, event: Event) -> Committed[None]:
+        if not await self.put_once(invitation):
+            raise ValueError("an invitation is made once")
         return self._append([], event, result=None)
 
     async def find_account(self, *, canonical_name: str | None = None, id: str | None = None) -> Account | None:

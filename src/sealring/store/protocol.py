@@ -55,6 +55,12 @@ class AccountStore(Protocol):
             InvalidField: `canonical_email` is taken (field `email`).
         """
 
+    async def create_invitation(self, invitation: OneTime, event: Event) -> Committed[None]:
+        """Keep an invitation until it is used or expires, with its audit line; `create_account` takes it.
+
+        Its digest must be new: else `ValueError`.
+        """
+
     async def find_account(self, *, canonical_name: str | None = None, id: str | None = None) -> Account | None:
         """The account of that name or that id (exactly one is given); none when there is none."""
 

@@ -23,7 +23,7 @@ from sealring.accounts.changes import (
 )
 from sealring.accounts.consequences import Consequence, EndAll, Nothing, RaiseEpoch, consequence
 from sealring.audit.event import Event
-from sealring.authentication.one_time import INVITATION
+from sealring.authentication.one_time import INVITATION, OneTime
 from sealring.errors import InvalidField, InvitationRequired, NameTaken
 from sealring.revocation.entry import Entry
 from sealring.store.postgres import credentials, one_time
@@ -60,6 +60,13 @@ async def create(
         raise NameTaken from None
     if invitation is not None and await one_time.take(connection, invitation, INVITATION, account.created_at) is None:
         raise InvitationRequired
+    return await append_and_commit(connection, (), event, result=None)
+
+
+async def invite(connection: Connection, invitation: OneTime, event: Event) -> Committed[None]:
+    """Keep an invitation."""
+    if not await one_time.put(connection, invitation):
+        raise ValueError("an invitation is made once")
     return await append_and_commit(connection, (), event, result=None)
 
 

@@ -131,6 +131,9 @@ class PostgresStore(Store):
         work = partial(accounts.create, account=account, event=event, invitation=invitation)
         return await self._database.transact(work)
 
+    async def create_invitation(self, invitation: OneTime, event: Event) -> Committed[None]:
+        return await self._database.transact(partial(accounts.invite, invitation=invitation, event=event))
+
     async def find_account(self, *, canonical_name: str | None = None, id: str | None = None) -> Account | None:
         if not storable(canonical_name, id):
             return None

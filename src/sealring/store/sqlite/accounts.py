@@ -21,7 +21,7 @@ from sealring.accounts.changes import (
 )
 from sealring.accounts.consequences import Consequence, EndAll, Nothing, RaiseEpoch, consequence
 from sealring.audit.event import Event
-from sealring.authentication.one_time import INVITATION
+from sealring.authentication.one_time import INVITATION, OneTime
 from sealring.errors import InvalidField, InvitationRequired, NameTaken
 from sealring.revocation.entry import Entry
 from sealring.store.records import Committed
@@ -44,6 +44,13 @@ def create(db: sqlite3.Connection, account: Account, event: Event, invitation: s
         raise InvitationRequired
     db.execute("INSERT INTO subjects (subject, epoch) VALUES (?, ?)", (account.id, account.epoch))
     db.execute(f"INSERT INTO accounts ({ACCOUNT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", write_account(account))
+    return append(db, (), event, result=None)
+
+
+def invite(db: sqlite3.Connection, invitation: OneTime, event: Event) -> Committed[None]:
+    """Keep an invitation."""
+    if not one_time.put(db, invitation):
+        raise ValueError("an invitation is made once")
     return append(db, (), event, result=None)
 
 

@@ -66,6 +66,9 @@ class SqliteStore(Store):
     async def create_account(self, account: Account, event: Event, *, invitation: str | None = None) -> Committed[None]:
         return await self.writer.write(lambda db: accounts.create(db, account, event, invitation))
 
+    async def create_invitation(self, invitation: OneTime, event: Event) -> Committed[None]:
+        return await self.writer.write(lambda db: accounts.invite(db, invitation, event))
+
     async def find_account(self, *, canonical_name: str | None = None, id: str | None = None) -> Account | None:
         if not storable(canonical_name, id):
             return None

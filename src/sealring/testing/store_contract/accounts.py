@@ -76,23 +76,31 @@ class AccountContract(Contract):
     async def test_an_invitation_is_used_up_with_the_account_or_not_at_all(self, store: Store) -> None:
         event = an_event("account_created")
         await store.create_account(an_account("ada"), event)
-        await store.put_once(an_invitation())
+        await store.create_invitation(an_invitation(), an_event("invitation_created"))
         with pytest.raises(NameTaken):
             await store.create_account(an_account("ada"), event, invitation="d1")
         await store.create_account(an_account("bob"), event, invitation="d1")
         for digest in ("d1", "unknown"):
             with pytest.raises(InvitationRequired):
                 await store.create_account(an_account("eve"), event, invitation=digest)
-        await store.put_once(an_invitation("old", expires_at=NOW))
+        await store.create_invitation(an_invitation("old", expires_at=NOW), an_event("invitation_created"))
         await store.put_once(OneTime(digest="other", purpose="mail link", subject="", expires_at=NOW + 60))
         for digest in ("old", "other"):
             with pytest.raises(InvitationRequired):
                 await store.create_account(an_account("eve", created_at=NOW), event, invitation=digest)
         assert [account.name for account in await store.list_accounts()] == ["ada", "bob"]
-        assert len(await store.read_events()) == 2, "a refused registration leaves nothing behind"
+        kinds = [event.kind for event in await store.read_events()]
+        assert kinds.count("account_created") == 2, "a refused registration leaves nothing behind"
+
+    async def test_an_invitation_is_kept_with_its_audit_line_or_not_at_all(self, store: Store) -> None:
+        made = await store.create_invitation(an_invitation(), an_event("invitation_created"))
+        assert (made.entries, [event.kind for event in made.events]) == ((), ["invitation_created"])
+        with pytest.raises(ValueError, match="made once"):
+            await store.create_invitation(an_invitation(), an_event("invitation_created"))
+        assert [event.kind for event in await store.read_events()] == ["invitation_created"]
 
     async def test_of_twenty_registrations_with_one_invitation_one_succeeds(self, store: Store) -> None:
-        await store.put_once(an_invitation())
+        await store.create_invitation(an_invitation(), an_event("invitation_created"))
         event = an_event("account_created")
         attempts = [store.create_account(an_account(f"u{number}"), event, invitation="d1") for number in range(20)]
         outcomes = await asyncio.gather(*attempts, return_exceptions=True)
