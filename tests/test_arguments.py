@@ -55,6 +55,10 @@ async def test_a_wrong_argument_is_named() -> None:
         auth.init_app(None)
     with pytest.raises(ValueError, match="invalid_status must be 401 or 403"):
         auth.init_app(Flask(__name__), invalid_status=500)
+    for wrong in (500, "403", 403.0, True, [403], None):
+        for mount in (auth.middleware, auth.wsgi_middleware):
+            with pytest.raises(ValueError, match="invalid_status must be 401 or 403"):
+                mount(None, invalid_status=wrong)
     with pytest.raises(TypeError, match="issued must be what start_session or log_in gave"):
         auth.deliver(Response(), None)
     for refused, words in (

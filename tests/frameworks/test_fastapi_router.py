@@ -143,3 +143,31 @@ async def test_a_route_of_the_applications_own_below_the_prefix_is_served_wherev
         assert (await client.get("/auth/own")).json() == "own"
         assert (await client.get("/elsewhere")).json() == {"detail": "Not Found"}
         assert "/auth/{_}" not in (await client.get("/openapi.json")).json()["paths"]
+
+
+@pytest.mark.parametrize("first", ["ours", "own"])
+async def test_a_wrong_method_on_a_route_of_the_applications_own_below_the_prefix_is_the_applications(
+    first: str,
+) -> None:
+    auth = cheap_sealring()
+    app, mine = FastAPI(), APIRouter(prefix="/auth")
+
+    @mine.get("/own/{name}")
+    async def own(name: str) -> str:
+        return name
+
+    routers = [auth.router(), mine] if first == "ours" else [mine, auth.router()]
+    for router in routers:
+        app.include_router(router)
+    app.add_api_route("/auth/plain", own, methods=["PUT"])
+    async with visitor(app) as client:
+        for path, allowed in (("/auth/own/x", "GET"), ("/auth/plain", "PUT")):
+            answer = await client.post(path)
+            assert (answer.status_code, answer.headers["allow"]) == (405, allowed), path
+            assert answer.json() == {"detail": "Method Not Allowed"}, "in the application's own words"
+        assert (await client.get("/auth/own/x")).json() == "x"
+        for path in ("/auth/own", "/auth/own/x/", "/auth/login/"):
+            answer = await client.post(path)
+            assert (answer.status_code, answer.json()["code"]) == (404, "not_found"), path
+        answer = await client.put("/auth/login")
+        assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed")

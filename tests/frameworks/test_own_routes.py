@@ -261,3 +261,34 @@ async def test_what_no_route_takes_is_refused_in_the_same_form(kind: type[Starle
         assert problem(refused) == (405, "method_not_allowed")
         assert sorted(refused.headers["allow"].split(", ")) == ["POST", "PUT"]
         assert (await client.post("/orders")).status_code == 418, "the application's own refusals stay its own"
+
+
+def litestar_own(auth: Sealring) -> Any:
+    return Litestar([get("/auth/own", media_type="text/plain")(_own)], plugins=[SealringPlugin(auth)])
+
+
+async def _own() -> str:
+    return "own"
+
+
+def werkzeug_own(kind: Any) -> Any:
+    def make(auth: Sealring) -> Any:
+        app = kind(__name__)
+        auth.init_app(app)
+        app.add_url_rule("/auth/own", view_func=lambda: "own", endpoint="own")
+        return WSGI(app) if kind is Flask else app
+
+    return make
+
+
+@pytest.mark.parametrize("make", [litestar_own, werkzeug_own(Flask), werkzeug_own(Quart)])
+async def test_a_wrong_method_on_a_route_of_ones_own_below_the_auth_path_is_answered_by_the_framework(
+    auth: Sealring, make: Any
+) -> None:
+    transport = transport_of(make(auth))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000") as client:
+        assert (await client.get("/auth/own")).text == "own"
+        answer = await client.post("/auth/own")
+        assert answer.status_code == 405
+        assert "GET" in answer.headers["allow"]
+        assert problem(await client.put("/auth/login")) == (405, "method_not_allowed")

@@ -16,7 +16,8 @@ from sealring.http.origins import Origins
 from sealring.http.request_errors import CrossSite, CrossSiteCookies
 
 FRONT_END = b"https://app.example.net"
-OURS = Origins(frozenset({b"https://example.com"}), frozenset({FRONT_END, b"capacitor://localhost"}))
+BESIDE = b"https://app.example.com"
+OURS = Origins(frozenset({b"https://example.com"}), frozenset({FRONT_END, BESIDE, b"capacitor://localhost"}))
 Fields = list[tuple[bytes, bytes]]
 
 
@@ -143,7 +144,9 @@ def test_any_bytes_give_an_answer(fields: Fields) -> None:
     [
         ([fetch(b"same-site"), origin(FRONT_END)], True),
         ([fetch(b"cross-site"), origin(FRONT_END)], False),
-        ([origin(FRONT_END)], True),  # an old browser does not say; the scheme may fit
+        ([origin(FRONT_END)], False),  # an old browser does not say; these hosts are of two sites
+        ([origin(BESIDE)], True),
+        ([fetch(b"cross-site"), origin(BESIDE)], False),
         ([origin(b"capacitor://localhost")], False),  # another scheme is another site
         ([fetch(b"same-site"), origin(b"capacitor://localhost")], True),  # what the browser says itself counts first
         ([fetch(b"same-origin")], True),

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sealring.errors import ConfigurationError
-from sealring.http.origins import Origins, check_origin, origin_of
+from sealring.http.origins import Origins, check_origin, may_be_same_site, origin_of
 from sealring.settings import Settings
 
 
@@ -120,3 +120,30 @@ def test_a_plain_http_origin_is_not_trusted_by_an_https_issuer() -> None:
 def test_our_own_origin_is_no_other_origin() -> None:
     origins = Origins.of(["https://a.example/auth"], ["https://a.example", "https://b.example"])
     assert origins == Origins(frozenset({b"https://a.example"}), frozenset({b"https://b.example"}))
+
+
+@pytest.mark.parametrize(
+    ("origin", "other", "may_be"),
+    [
+        ("https://auth.example.com", "https://auth.example.com", True),
+        ("https://app.example.com:8443", "https://auth.example.com", True),
+        ("https://example.com", "https://auth.example.com", True),
+        ("https://a.shop.example.com", "https://auth.example.com", True),
+        ("http://localhost:5173", "http://localhost:8000", True),
+        ("http://127.0.0.1:5173", "http://127.0.0.1:8000", True),
+        ("http://[::1]:5173", "http://[::1]:8000", True),
+        ("https://a.co.uk", "https://b.co.uk", True),
+        ("https://app.example.org", "https://auth.example.com", False),
+        ("https://app.evilexample.com", "https://auth.example.com", False),
+        ("http://app.example.com", "https://auth.example.com", False),
+        ("capacitor://localhost", "https://localhost", False),
+        ("http://localhost:5173", "http://127.0.0.1:8000", False),
+        ("http://10.1.0.1", "http://10.2.0.1", False),
+        ("http://[::1]", "http://[::2]", False),
+        ("http://app", "http://auth", False),
+        ("http://com", "http://auth.com", False),
+    ],
+)
+def test_another_site_is_told_by_scheme_and_host_where_that_is_certain(origin: str, other: str, may_be: bool) -> None:  # noqa: FBT001
+    assert may_be_same_site(origin.encode(), other.encode()) is may_be
+    assert may_be_same_site(other.encode(), origin.encode()) is may_be

@@ -23,6 +23,7 @@ from fastapi.routing import APIRoute
 from fastapi.security.base import SecurityBase
 from msgspec import NODEFAULT, Struct
 from pydantic import BaseModel, create_model
+from starlette.routing import Match
 from starlette.types import Receive, Scope, Send
 
 from sealring.errors import NotFound
@@ -74,6 +75,8 @@ def endpoint_router(service: AuthService, endpoints: Iterable[Endpoint], *, pref
 
 
 _NO_METHOD = "-"
+_PASSED_ON = "sealring.passed_on"
+"""In the scope of a request that no route of ours serves, while the application's are asked."""
 
 
 async def _never() -> None:
@@ -90,7 +93,15 @@ def _unserved_route(service: AuthService) -> type[APIRoute]:
     error = NotFound("no such route")
 
     class UnservedRoute(APIRoute):
-        async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - the interface
+        def matches(self, scope: Scope) -> tuple[Match, Scope]:
+            return (Match.NONE, {}) if _PASSED_ON in scope else super().matches(scope)
+
+        async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+            # a route of the application's own that takes other methods answers for itself, wherever it stands
+            app, passed_on = scope["app"], {**scope, _PASSED_ON: True}
+            if any(route.matches(passed_on)[0] is not Match.NONE for route in app.routes):
+                await app.router(passed_on, receive, send)
+                return
             await send_response(refuse_unserved(service, Head(scope), error), scope, send)
 
     return UnservedRoute

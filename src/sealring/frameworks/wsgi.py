@@ -19,7 +19,7 @@ from sealring.http.authenticate import AuthResult, RequestAuthenticator
 from sealring.http.body import MAX_BODY_BYTES, check_framing
 from sealring.http.endpoint import Endpoint, Head, HeaderList, Response, Routes
 from sealring.http.environ import AUTH, credential_scope, scope_of_environ
-from sealring.http.middleware import Protect, refusal_of
+from sealring.http.middleware import Protect, check_invalid_status, refusal_of
 from sealring.http.pipeline import admit, refuse, refuse_unserved, respond
 from sealring.http.problems import answer
 from sealring.http.protected_paths import ProtectedPaths, read_rules
@@ -161,8 +161,7 @@ class SessionMiddleware:
         invalid_status: Literal[401, 403] = 401,
     ) -> None:
         rules = read_rules(protect)
-        if invalid_status not in {401, 403}:
-            raise ValueError("invalid_status must be 401 or 403")
+        check_invalid_status(invalid_status)
         self._app = app
         self._authenticator = authenticator
         self._protected = ProtectedPaths(rules) if rules else None

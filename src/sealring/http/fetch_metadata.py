@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from sealring.http.cookies import Headers
-from sealring.http.origins import Origins, check_origin
+from sealring.http.origins import Origins, check_origin, may_be_same_site
 from sealring.http.request_errors import CrossSite, CrossSiteCookies
 
 Site = Literal["same-origin", "trusted", "cross-site", "unknown"]
@@ -110,7 +110,8 @@ def check_keeps_cookies(headers: Headers, origins: Origins) -> None:
     """Refuse to deliver cookies to a page that would not keep them: of a trusted origin, but of another site.
 
     Our cookies are SameSite=Lax: a browser neither stores nor sends them for such a page's `fetch`, so the login would
-    seem to work and the next request would be anonymous. Browsers without `Sec-Fetch-Site` show it by the scheme alone.
+    seem to work and the next request would be anonymous. For a browser without `Sec-Fetch-Site`, `may_be_same_site`
+    decides by `Origin`.
 
     Raises:
         CrossSiteCookies: it is such a page.
@@ -119,8 +120,12 @@ def check_keeps_cookies(headers: Headers, origins: Origins) -> None:
         return
     fields = dict(headers)
     fetch_site = fields.get(b"sec-fetch-site")
-    schemes = {origin.split(b":", 1)[0] for origin in origins.own}
-    if fetch_site == b"cross-site" or (fetch_site is None and fields[b"origin"].split(b":", 1)[0] not in schemes):
+    is_kept = (
+        any(may_be_same_site(fields[b"origin"], own) for own in origins.own)
+        if fetch_site is None
+        else fetch_site != b"cross-site"
+    )
+    if not is_kept:
         raise CrossSiteCookies("cookie delivery to a page of another site")
 
 

@@ -67,3 +67,9 @@ class _Following(Collector):
         for cause, number in node.reloads.items():
             reloads.add_metric([cause], number)
         yield reloads
+        waiting = "Connections that are open for a session and end with it, as WebSockets do."
+        yield GaugeMetricFamily("sealring_open_connections", waiting, value=len(node.connections))
+        ends = CounterMetricFamily("sealring_connections_ended", "Open connections ended, by cause.", labels=["cause"])
+        for ended_by, number in node.connections.ends.items():
+            ends.add_metric([ended_by], number)
+        yield ends

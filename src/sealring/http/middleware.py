@@ -49,7 +49,7 @@ def check_invalid_status(status: object) -> None:
     Raises:
         ValueError: it is another.
     """
-    if status not in {401, 403}:
+    if type(status) is not int or status not in {401, 403}:
         raise ValueError("invalid_status must be 401 or 403")
 
 
@@ -87,8 +87,7 @@ class SessionMiddleware:
             raise ConfigurationError(
                 "a CORS middleware must stand outside, since protect refuses its preflights: add it after this one"
             )
-        if invalid_status not in {401, 403}:
-            raise ValueError("invalid_status must be 401 or 403")
+        check_invalid_status(invalid_status)
         self._app = app
         self._authenticator = authenticator
         self._authenticate = authenticator.authenticate

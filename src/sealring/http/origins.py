@@ -108,6 +108,36 @@ def _is_canonical(host: str) -> bool:
         return False
 
 
+def may_be_same_site(origin: bytes, other: bytes) -> bool:
+    """Whether pages of two origins may be of one site: one scheme, and one host or hosts whose last two labels agree.
+
+    A site is the registrable domain with the scheme. Which domains can be registered only a list of public suffixes
+    knows, which changes every week. But no registrable domain has fewer than two labels, so other endings, another
+    scheme, an IP address or a name without a dot that is another host's are certainly another site. Hosts below one
+    suffix with two labels (`co.uk`) pass.
+
+    >>> may_be_same_site(b"https://app.example.com:8443", b"https://auth.example.com")
+    True
+    >>> may_be_same_site(b"https://app.example.org", b"https://auth.example.com")
+    False
+    """
+    scheme, host = _site_parts(origin)
+    other_scheme, other_host = _site_parts(other)
+    if scheme != other_scheme:
+        return False
+    if host == other_host:
+        return True
+    ending, other_ending = host.split(".")[-2:], other_host.split(".")[-2:]
+    is_name = len(ending) > 1 and not ending[-1].isdigit() and host[:1] != "["
+    return is_name and ending == other_ending
+
+
+def _site_parts(origin: bytes) -> tuple[str, str]:
+    scheme, _, rest = origin.decode("latin-1").partition("://")
+    host = rest.partition("]")[0] if rest[:1] == "[" else rest.partition(":")[0]
+    return scheme, host
+
+
 @dataclass(frozen=True, slots=True)
 class Origins:
     """Whose pages may act with our cookies."""

@@ -22,7 +22,7 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from contextvars import Context
 from heapq import heapify, heappop, heappush
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, get_args
 
 from sealring.errors import Expired, Revoked, Stale
 from sealring.revocation.entry import Entry
@@ -77,6 +77,7 @@ class OpenConnection:
         """End it, once; an end that comes after `close` changes nothing."""
         if self.is_open:
             self.ended = cause
+            self._of.count(cause)
             self.close()
             self._on_end(cause)
 
@@ -90,10 +91,19 @@ class OpenConnection:
 class LoopConnections:
     """The open connections of one node in one event loop."""
 
-    def __init__(self, node: NodeState, loop: asyncio.AbstractEventLoop, emptied: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        node: NodeState,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        emptied: Callable[[], None],
+        count: Callable[[EndedBy], None],
+    ) -> None:
         self._node = node
         self._loop = loop
         self._emptied = emptied
+        self.count = count
+        """Told of each end that came from here."""
         self._by_session: dict[str, set[OpenConnection]] = {}
         self._by_subject: dict[str, set[OpenConnection]] = {}
         self._count = 0
@@ -203,9 +213,15 @@ class OpenConnections:
         self._loops: dict[asyncio.AbstractEventLoop, LoopConnections] = {}
         """Replaced as a whole, so that a thread may go through it while another adds a loop."""
         self._lock = threading.Lock()
+        self.ends: dict[EndedBy, int] = dict.fromkeys(get_args(EndedBy), 0)
+        """How many were ended, by cause; not those that closed by themselves."""
 
     def __len__(self) -> int:
         return sum(map(len, self._loops.values()))
+
+    def _count(self, cause: EndedBy) -> None:
+        with self._lock:  # each loop has its thread
+            self.ends[cause] += 1
 
     def open(self, principal: Principal, on_end: OnEnd, *, leeway: int) -> OpenConnection:
         """Register a connection of the running loop, for a principal whose token would be accepted now.
@@ -251,7 +267,7 @@ class OpenConnections:
         loop = asyncio.get_running_loop()
         here = self._loops.get(loop)
         if here is None:
-            here = LoopConnections(self._node, loop, lambda: self._forget(loop))
+            here = LoopConnections(self._node, loop, emptied=lambda: self._forget(loop), count=self._count)
             with self._lock:
                 self._loops = {**self._loops, loop: here}
         return here
