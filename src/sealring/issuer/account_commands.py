@@ -17,7 +17,7 @@ from sealring.jwt.durations import Duration, named_duration
 from sealring.sessions.grant import scope_tokens
 
 MAX_INVITATION_SECONDS = 365 * 86_400
-"""Whoever finds an old one in a mailbox registers with it."""
+"""An attacker who finds an old one in a mailbox registers with it."""
 
 
 class AccountCommands:
