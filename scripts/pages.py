@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -28,14 +28,15 @@ BESIDE: Mapping[str, str] = {
 """Pages of the site that stand elsewhere than in docs/, with their place on it."""
 NOT_ON_THE_SITE = ("README.md", "clients/js/README.md")
 
-_FENCED = re.compile(r"^( *)(`{3,}|~{3,}).*?^\1\2`*$", re.DOTALL | re.MULTILINE)
+FENCED = re.compile(r"^( *)(`{3,}|~{3,}).*?^\1\2`*$", re.DOTALL | re.MULTILINE)
 _CODE = re.compile(r"(`+)(?!`).+?(?<!`)\1(?!`)", re.DOTALL)
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
-_LINK = re.compile(
+LINK = re.compile(
     r"\]\(([^)\s]+)(?: \"[^\"]*\")?\)|^ {0,3}\[[^\]]+\]: (\S+)$|\b(?:src|href|poster)=\"([^\"]+)\"", re.MULTILINE
 )
 _HEADING = re.compile(r"^#{1,6} +(.+?) *#*$", re.MULTILINE)
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
+LEAD_CHARACTERS = 240
 _ABSOLUTE = ("https://", "http://127.0.0.1", "http://localhost", "mailto:")
 
 
@@ -53,17 +54,14 @@ def place_of(page: Path) -> str | None:
 
 def links(text: str) -> Iterator[str]:
     """The targets of all links and images of a page, in Markdown or HTML; code has none."""
-    prose = _CODE.sub("", _COMMENT.sub("", _FENCED.sub("", text)))
-    for found in _LINK.finditer(prose):
+    prose = _CODE.sub("", _COMMENT.sub("", FENCED.sub("", text)))
+    for found in LINK.finditer(prose):
         yield next(filter(None, found.groups()))
 
 
 def anchors(text: str) -> set[str]:
     """Where links into a page may go: only what the site and the forges that show Markdown call by one name."""
-    heads = [
-        re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", one).replace("`", "").replace("*", "")
-        for one in _HEADING.findall(_FENCED.sub("", text))
-    ]
+    heads = [_plain(one) for one in _HEADING.findall(FENCED.sub("", text))]
     on_site = _numbered(map(_slug_on_site, heads), "_")
     on_forge = _numbered(map(_slug_on_forge, heads), "-")
     same = {one for one, other in zip(on_site, on_forge, strict=True) if one == other}
@@ -115,19 +113,33 @@ def _fault(page: Path, text: str, target: str) -> str:
     return "" if anchor in known else "there is no such heading, or the site and a forge call it differently"
 
 
+class Section(NamedTuple):
+    """A part of the navigation: its title, and its pages by their place."""
+
+    title: str
+    pages: list[str]
+
+
+def sections(configuration: Path = CONFIGURATION) -> list[Section]:
+    """The parts of the navigation, in order. Its first entry, the front page, is in none."""
+    project: dict[str, Any] = tomllib.loads(configuration.read_text(encoding="utf-8"))["project"]
+    parts = [part for part in project["nav"] if isinstance(part, dict)]
+    return [Section(name, list(_leaves(below))) for part in parts for name, below in part.items()]
+
+
 def navigation(configuration: Path = CONFIGURATION) -> list[str]:
     """The pages of the site in the order of the navigation, by their place."""
     project: dict[str, Any] = tomllib.loads(configuration.read_text(encoding="utf-8"))["project"]
     return list(_leaves(project["nav"]))
 
 
-def _leaves(nodes: list[Any]) -> Iterator[str]:
+def _leaves(nodes: list[Any] | str) -> Iterator[str]:
+    if isinstance(nodes, str):
+        yield nodes
+        return
     for node in nodes:
-        if isinstance(node, str):
-            yield node
-            continue
-        for below in node.values():
-            yield from [below] if isinstance(below, str) else _leaves(below)
+        for below in [node] if isinstance(node, str) else node.values():
+            yield from _leaves(below)
 
 
 def unplaced(configuration: Path = CONFIGURATION) -> list[str]:
@@ -135,3 +147,29 @@ def unplaced(configuration: Path = CONFIGURATION) -> list[str]:
     have = sorted(place for page in pages() if (place := place_of(page)) is not None)
     named = sorted(navigation(configuration))
     return sorted({*[one for one in have if named.count(one) != 1], *[one for one in named if one not in have]})
+
+
+def title(text: str) -> str:
+    """A page's title: its first heading."""
+    found = _HEADING.search(FENCED.sub("", text))
+    return _plain(found[1]) if found else ""
+
+
+def lead(text: str) -> str:
+    """What a page is for: the first sentences below its title; empty where it begins with something else."""
+    below = _COMMENT.sub("", text[text.index("# ") :]).partition("\n")[2] if "# " in text else ""
+    paragraph = below.strip().partition("\n\n")[0]
+    if not paragraph or paragraph.startswith(("```", "|", "#", "- ", "> ", "<", "!")):
+        return ""
+    words = " ".join(_plain(paragraph).split())
+    first, *others = re.split(r"(?<=[.:!?]) (?=[A-Z`])", words)
+    for sentence in others:
+        if len(first) + len(sentence) > LEAD_CHARACTERS or sentence.endswith(":"):
+            break
+        first += f" {sentence}"
+    return re.sub(r":$", ".", first)
+
+
+def _plain(text: str) -> str:
+    """Text without the marks of Markdown."""
+    return re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", text).replace("`", "").replace("**", "")
