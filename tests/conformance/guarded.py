@@ -28,6 +28,9 @@ from sealring.frameworks import quart as in_quart
 from sealring.frameworks.fastapi import guard, optional_guard
 from sealring.frameworks.litestar import SealringPlugin, require
 from tests.conformance.hosts import WSGI
+from tests.django_project.settings import use as use_in_django
+
+from tests.conformance.django_guarded import GuardedASGI, GuardedWSGI  # isort: skip  # after the project's settings
 
 SCOPE = "orders:read"
 
@@ -161,6 +164,16 @@ def flask_views(auth: Sealring) -> Any:
     return WSGI(app)
 
 
+def django_wsgi_views(auth: Sealring) -> Any:
+    use_in_django(auth)
+    return WSGI(GuardedWSGI())
+
+
+def django_asgi_views(auth: Sealring) -> Any:
+    use_in_django(auth)
+    return GuardedASGI()
+
+
 GUARDED: dict[str, Callable[[Sealring], Any]] = {
     "FastAPI guard": fastapi_guards,
     "Starlette backend": starlette_requires,
@@ -169,4 +182,6 @@ GUARDED: dict[str, Callable[[Sealring], Any]] = {
     "Litestar guards": litestar_guards,
     "Quart views": quart_views,
     "Flask views": flask_views,
+    "Django WSGI views": django_wsgi_views,
+    "Django ASGI views": django_asgi_views,
 }

@@ -471,6 +471,31 @@ def test_a_project_needs_no_users_of_djangos_and_no_other_framework(tmp_path: Pa
 
 
 @pytest.mark.parametrize(
+    ("parts", "served"),
+    [
+        ({"ACCOUNTS": True}, "401 422 401 401 415"),
+        ({"ACCOUNTS": True, "OAUTH": False}, "401 422 401 401 404"),
+        ({"ACCOUNTS": False}, "401 422 404 404 404"),
+        ({"ACCOUNTS": False, "OAUTH": True}, "401 422 404 404 415"),
+    ],
+)
+def test_the_parts_that_the_setting_leaves_out_are_not_there(
+    parts: dict[str, bool], served: str, tmp_path: Path
+) -> None:
+    """N2: neither in their own spelling nor in another."""
+    done = python(
+        PROJECT.replace("SEALRING={", f"SEALRING={{**{parts!r}, ") + "from django.test import Client\n"
+        "client, json = Client(), {'content_type': 'application/json'}\n"
+        "def ask(path): return client.post(path, {'username': 'ada', 'password': 'x' * 20}, **json).status_code\n"
+        "print(client.get('/me').status_code, *map(ask, ['/refresh', '/login', '/password', '/token']))\n"
+        "print({ask(path) for path in ['/login/', '//register', '/LOGIN', '/register/']})\n"
+        "client.get('/.well-known/jwks.json').json()['keys'][0]\n",
+        str(tmp_path / "sealring.db"),
+    )
+    assert done.stdout.splitlines() == [served, "{404}"], done.stderr
+
+
+@pytest.mark.parametrize(
     ("module", "missing", "package"),
     [
         ("sealring.frameworks.django", "django", "django"),

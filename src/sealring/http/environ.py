@@ -64,7 +64,9 @@ def credential_scope(environ: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "type": "http",
         "method": environ["REQUEST_METHOD"],
-        "headers": [(field, _bytes(environ[name])) for name, field in _CREDENTIAL_FIELDS if name in environ],
+        "headers": [
+            (field, environ[name].encode("latin-1", "replace")) for name, field in _CREDENTIAL_FIELDS if name in environ
+        ],
     }
 
 

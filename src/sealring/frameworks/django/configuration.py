@@ -8,6 +8,7 @@ Its keys are the names of the settings without their prefix, and the few of `OWN
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -30,8 +31,8 @@ from sealring.sessions.session import Session
 from sealring.settings import PREFIX, SETTINGS
 
 __all__ = [
-    "LABEL", "OWN_KEYS", "SETTING", "Configuration", "ServedParts", "configuration", "configure", "get_sealring",
-    "read_setting", "served_parts", "setting_keys", "unknown_keys",
+    "CURRENT", "LABEL", "OWN_KEYS", "SETTING", "Configuration", "ServedParts", "configuration", "configure",
+    "get_sealring", "read_setting", "served_parts", "setting_keys", "unknown_keys",
 ]  # fmt: skip
 
 SETTING = "SEALRING"
@@ -66,17 +67,48 @@ class Configuration:
     """Whether it was made here, and not by the application."""
 
 
+class Current:
+    """What was made of the setting, for this process: made where it is first asked for.
+
+    Nothing is opened by that. A request reads one attribute, and asks Django's registry nothing.
+    """
+
+    def __init__(self) -> None:
+        self.made: Configuration | None = None
+        """None until somebody has asked."""
+        self._lock = threading.Lock()
+
+    def make(self) -> Configuration:
+        """What the setting says, made once.
+
+        Raises:
+            ConfigurationError: the setting is unfit, or the application is not installed.
+        """
+        if not apps.is_installed("sealring.frameworks.django"):
+            raise ConfigurationError('add "sealring.frameworks.django" to INSTALLED_APPS')
+        with self._lock:
+            if self.made is None:
+                self.made = configure()
+            return self.made
+
+    def forget(self) -> None:
+        """Make it anew when it is asked for next: a test has changed the settings."""
+        with self._lock:
+            old, self.made = self.made, None
+        if old is not None and old.is_own:
+            old.auth.sync().close()
+
+
+CURRENT = Current()
+
+
 def configuration() -> Configuration:
     """What the setting says, made once for the process.
 
     Raises:
         ConfigurationError: the setting is unfit, or the application is not installed.
     """
-    try:
-        app: Any = apps.get_app_config(LABEL)
-    except LookupError:
-        raise ConfigurationError('add "sealring.frameworks.django" to INSTALLED_APPS') from None
-    return cast("Configuration", app.configuration())
+    return CURRENT.made or CURRENT.make()
 
 
 def get_sealring() -> Sealring:

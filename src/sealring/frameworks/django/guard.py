@@ -7,7 +7,6 @@ CSRF check could refuse; the view asks again when it is called, for those who ca
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import wraps
 from typing import Any, TypeVar, cast
 
@@ -15,42 +14,20 @@ from asgiref.sync import iscoroutinefunction
 from django.http import HttpRequest, HttpResponse
 from django.views import View
 
-from sealring.errors import SealringError
 from sealring.frameworks.django.authentication import authenticate, authenticate_async, report
 from sealring.frameworks.django.configuration import Configuration, configuration
 from sealring.frameworks.django.responses import problem_response
 from sealring.frameworks.django.users import attach
-from sealring.frameworks.required_scopes import check_scopes
+from sealring.frameworks.guard import Guard
 from sealring.http.authenticate import AuthResult
 
-__all__ = ["Guard", "guard_of", "has_passed", "let_pass", "require"]
+__all__ = ["PASSED", "guard_of", "require"]
 
 _ATTRIBUTE = "sealring_guard"
-_PASSED = "sealring_passed"
+PASSED = "sealring_passed"
+"""Which guard has let a request pass: it is asked once, by the middleware or by the view."""
 
 AnyView = TypeVar("AnyView", bound=Callable[..., Any])
-
-
-@dataclass(frozen=True, slots=True)
-class Guard:
-    """What a view asks of its caller."""
-
-    scopes: tuple[str, ...]
-    optional: bool = False
-
-    def refusal(self, result: AuthResult) -> SealringError | None:
-        """Why the sender may not call the view; None for those who may."""
-        if self.lets_nobody_pass(result):
-            return None
-        try:
-            result.require(*self.scopes)
-        except SealringError as error:
-            return error
-        return None
-
-    def lets_nobody_pass(self, result: AuthResult) -> bool:
-        """Whether the view is called without a principal: then it is not we who decide over its CSRF check."""
-        return self.optional and result.principal is None and result.refusal is None
 
 
 def guard_of(view: Any, method: str | None) -> Guard | None:
@@ -73,7 +50,6 @@ def require(*scopes: str, optional: bool = False) -> Callable[[AnyView], AnyView
         TypeError: a scope that is not text: `@require` needs parentheses.
         ValueError: one that is not a scope token (RFC 6749 §3.3).
     """
-    check_scopes(scopes)
     guard = Guard(scopes, optional)
 
     def decorate(view: AnyView) -> AnyView:
@@ -94,8 +70,10 @@ def require(*scopes: str, optional: bool = False) -> Callable[[AnyView], AnyView
 def _guarded(view: Callable[..., Any], guard: Guard) -> Callable[..., Any]:
     @wraps(view)
     def guarded(*args: Any, **kwargs: Any) -> Any:
+        if args and getattr(args[0], PASSED, None) is guard:  # nearly always: a function, behind the middleware
+            return view(*args, **kwargs)
         request = _request(args, kwargs)
-        if not has_passed(request, guard):
+        if not _has_passed(request, guard):
             made = configuration()
             refused = _refuse(made, guard, authenticate(made.host, request), request)
             if refused is not None:
@@ -109,7 +87,7 @@ def _guarded_coroutine(view: Callable[..., Any], guard: Guard) -> Callable[..., 
     @wraps(view)
     async def guarded(*args: Any, **kwargs: Any) -> Any:
         request = _request(args, kwargs)
-        if not has_passed(request, guard):
+        if not _has_passed(request, guard):
             made = configuration()
             refused = _refuse(made, guard, await authenticate_async(made.host, request), request)
             if refused is not None:
@@ -119,14 +97,9 @@ def _guarded_coroutine(view: Callable[..., Any], guard: Guard) -> Callable[..., 
     return guarded
 
 
-def let_pass(request: HttpRequest, guard: Guard) -> None:
-    """Remember that this guard has let the request pass: it is asked once, by the middleware or by the view."""
-    setattr(request, _PASSED, guard)
-
-
-def has_passed(request: HttpRequest, guard: Guard) -> bool:
+def _has_passed(request: HttpRequest, guard: Guard) -> bool:
     """Whether exactly this guard has let the request pass."""
-    return request.__dict__.get(_PASSED) is guard
+    return request.__dict__.get(PASSED) is guard
 
 
 def _refuse(made: Configuration, guard: Guard, result: AuthResult, request: HttpRequest) -> HttpResponse | None:

@@ -15,12 +15,13 @@ from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.http import HttpRequest, HttpResponseBase
 
 from sealring.frameworks.django.authentication import authenticate, authenticate_async, report, request_scope
-from sealring.frameworks.django.configuration import Configuration, configuration
+from sealring.frameworks.django.configuration import CURRENT, Configuration, configuration
 from sealring.frameworks.django.endpoints import serve, serve_async, served_path
-from sealring.frameworks.django.guard import guard_of, let_pass
-from sealring.frameworks.django.refused import answer_refused
+from sealring.frameworks.django.guard import PASSED, guard_of
+from sealring.frameworks.django.refused import KEPT, answer_refused
 from sealring.frameworks.django.responses import problem_response
 from sealring.frameworks.django.users import attach
+from sealring.frameworks.guard import Guard
 from sealring.http.authenticate import AuthResult
 from sealring.http.fetch_metadata import SAFE_METHODS
 from sealring.http.middleware import refusal_of
@@ -54,27 +55,43 @@ class SealringMiddleware:
             markcoroutinefunction(self)
             self.process_view = self._process_view_async  # a plain function would need a thread for each request
 
-    def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
+    def __call__(self, request: Any) -> HttpResponseBase | Awaitable[HttpResponseBase]:
         """Serve one request."""
         if self._is_async:
             return self._call_async(request)
-        made = configuration()
-        refusal = _begin(made, request, authenticate(made.host, request))
-        return refusal or answer_refused(request, self.get_response(request))
+        made = CURRENT.made or CURRENT.make()
+        result = authenticate(made.host, request)
+        attach(made, request, result.principal)
+        request.sealring_result = result
+        if request.method not in SAFE_METHODS or made.protected is not None:
+            refusal = _begin(made, request, result)
+            if refusal is not None:
+                return refusal
+        response: HttpResponseBase = self.get_response(request)
+        return answer_refused(request, response) if KEPT in request.__dict__ else response
 
-    async def _call_async(self, request: HttpRequest) -> HttpResponseBase:
-        made = configuration()
-        refusal = _begin(made, request, await authenticate_async(made.host, request))
+    async def _call_async(self, request: Any) -> HttpResponseBase:
+        made = CURRENT.made or CURRENT.make()
+        result = await authenticate_async(made.host, request)
+        attach(made, request, result.principal)
+        request.sealring_result = result
+        refusal = _begin(made, request, result)
         return refusal or answer_refused(request, await self.get_response(request))
 
-    def _process_view(self, request: HttpRequest, view: Any, *_: object) -> Any:
+    def _process_view(self, request: Any, view: Any, *_: object) -> Any:
         """Refuse what the view's guard refuses; serve the auth routes."""
+        guard = guard_of(view, request.method)
+        if guard is not None:
+            return _ask(guard, request)
         path = served_path(view, request)
-        return _guard(request, view) if path is None else serve(configuration().host, path, request)
+        return None if path is None else serve(configuration().host, path, request)
 
-    async def _process_view_async(self, request: HttpRequest, view: Any, *_: object) -> Any:
+    async def _process_view_async(self, request: Any, view: Any, *_: object) -> Any:
+        guard = guard_of(view, request.method)
+        if guard is not None:
+            return _ask(guard, request)
         path = served_path(view, request)
-        return _guard(request, view) if path is None else await serve_async(configuration().host, path, request)
+        return None if path is None else await serve_async(configuration().host, path, request)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponseBase | None:
         """Answer a view with the refusal that it raised. An unfit setting or key is no refusal: a server error."""
@@ -84,9 +101,8 @@ class SealringMiddleware:
         return problem_response(error, request)
 
 
-def _begin(made: Configuration, request: HttpRequest, result: AuthResult) -> HttpResponseBase | None:
-    """Put the sender on the request; the refusal where its path is protected."""
-    attach(made, request, result.principal)
+def _begin(made: Configuration, request: Any, result: AuthResult) -> HttpResponseBase | None:
+    """Have the guard decide on what changes something; the refusal where the path is protected."""
     if request.method not in SAFE_METHODS and not getattr(request, _CSRF_DONE, False):
         setattr(request, _CSRF_DONE, _GuardDecides(request, result))
     if made.protected is None or (result.principal is not None and not made.asks_scopes):
@@ -99,15 +115,14 @@ def _begin(made: Configuration, request: HttpRequest, result: AuthResult) -> Htt
     return problem_response(error, request, invalid_status=made.invalid_status)
 
 
-def _guard(request: HttpRequest, view: Any) -> HttpResponseBase | None:
-    guard = guard_of(view, request.method)
-    if guard is None:
-        return None
-    error = guard.refusal(
-        authenticate(configuration().host, request)
-    )  # what `__call__` has found, kept with the request
+def _ask(guard: Guard, request: Any) -> HttpResponseBase | None:
+    """The refusal of a view's guard, by what `__call__` has found."""
+    result: AuthResult | None = request.__dict__.get("sealring_result")
+    if result is None:  # a project's own `__call__`
+        result = authenticate(configuration().host, request)
+    error = guard.refusal(result)
     if error is None:
-        let_pass(request, guard)
+        setattr(request, PASSED, guard)
         return None
     report(configuration().host, error, request)
     return problem_response(error, request)
@@ -129,4 +144,4 @@ class _GuardDecides:
     def __bool__(self) -> bool:
         match = cast("Any", self._request.resolver_match)
         guard = None if match is None else guard_of(match.func, self._request.method)
-        return guard is not None and not guard.lets_nobody_pass(self._result)
+        return guard is not None and not guard.is_passed_by_nobody(self._result)

@@ -17,9 +17,10 @@ from sealring.errors import SealringError
 from sealring.frameworks.django.responses import problem_response
 from sealring.http.problems import row_of
 
-__all__ = ["answer_refused", "keep_refusal"]
+__all__ = ["KEPT", "answer_refused", "keep_refusal"]
 
-_ATTRIBUTE = "sealring_refused"
+KEPT = "sealring_refused"
+"""The attribute of a request that keeps why it was refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +31,12 @@ class _Refused:
 
 def keep_refusal(request: Any, error: SealringError, is_default: Callable[[Any], bool]) -> None:
     """Remember why a request is refused. `is_default` knows a response in the framework's own form."""
-    setattr(request, _ATTRIBUTE, _Refused(error, is_default))
+    setattr(request, KEPT, _Refused(error, is_default))
 
 
 def answer_refused(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
     """The response, or the usual one for the refusal that was kept."""
-    refused: _Refused | None = getattr(request, _ATTRIBUTE, None)
+    refused: _Refused | None = request.__dict__.get(KEPT)
     if refused is None or response.status_code != row_of(refused.error).status or not refused.is_default(response):
         return response
     return problem_response(refused.error, request)

@@ -7,12 +7,14 @@ check a request.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+import msgspec
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ObjectDoesNotExist, ValidationError
 from django.http import HttpRequest
-from django.utils.functional import SimpleLazyObject
+from django.utils.functional import SimpleLazyObject, empty
 
 from sealring.frameworks.django.configuration import Configuration
 from sealring.http.middleware import ANONYMOUS
@@ -28,7 +30,8 @@ def attach(made: Configuration, request: Any, principal: Principal | None) -> No
         request.user = request.principal
     elif principal is not None:
         row = UserRow(principal.subject, made.user_field)
-        request.user = SimpleLazyObject(row.load)
+        request.user = user = _new(_LazyUser)
+        _set(user, "_setupfunc", row.load)
         request.auser = row.load_async
     elif not hasattr(request, "user"):
         from django.contrib.auth.models import AnonymousUser  # noqa: PLC0415 - only where the model is installed
@@ -43,15 +46,22 @@ def lazy_user(made: Configuration, request: HttpRequest, principal: Principal) -
     return request.user
 
 
-class UserRow:
+class _LazyUser(SimpleLazyObject):  # type: ignore[type-arg]  # generic in its stubs alone
+    """Django's lazy object, made without its `__init__`: each request makes one, and few are touched."""
+
+    _wrapped = empty
+
+
+_new: Callable[[type[_LazyUser]], Any] = object.__new__
+_set = object.__setattr__
+
+
+class UserRow(msgspec.Struct):
     """The row of one subject, loaded once, by whichever comes first."""
 
-    __slots__ = ("_field", "_row", "_subject")
-
-    def __init__(self, subject: str, field: str) -> None:
-        self._subject = subject
-        self._field = field
-        self._row: Any = None
+    _subject: str
+    _field: str
+    _row: Any = None
 
     def load(self) -> Any:
         """The row, or the anonymous user."""

@@ -1,0 +1,51 @@
+"""What a view asks of its caller, decided from the result of authentication. No framework is imported.
+
+Each framework's `require` makes a `Guard` where it decorates, and asks it for each request: one decision for all of
+them, so that a route answers alike wherever it is served.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sealring.errors import SealringError
+from sealring.frameworks.required_scopes import check_scopes
+from sealring.http.authenticate import AuthResult
+
+__all__ = ["Guard"]
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """What a view asks of its caller.
+
+    Args:
+        scopes: all of them are needed.
+        optional: a request without any credential may pass. A bad one is refused all the same.
+
+    Raises:
+        TypeError, ValueError: what is not a scope token (RFC 6749 §3.3).
+    """
+
+    scopes: tuple[str, ...]
+    optional: bool = False
+
+    def __post_init__(self) -> None:
+        check_scopes(self.scopes)
+
+    def refusal(self, result: AuthResult) -> SealringError | None:
+        """Why the sender may not call the view; None for those who may."""
+        principal = result.principal
+        if principal is not None and principal.scopes.issuperset(self.scopes):
+            return None
+        if self.is_passed_by_nobody(result):
+            return None
+        try:
+            result.require(*self.scopes)
+        except SealringError as error:
+            return error
+        return None
+
+    def is_passed_by_nobody(self, result: AuthResult) -> bool:
+        """Whether the view is called without a principal: then it is not we who decide over its CSRF check."""
+        return self.optional and result.principal is None and result.refusal is None
