@@ -78,6 +78,9 @@ TESTS: Mapping[str, tuple[str, ...]] = {
     "accounts/passwords": ("tests/accounts/test_passwords.py",),
     "accounts/policy": ("tests/accounts/test_policy.py",),
     "accounts/argon2id": ("tests/accounts/test_argon2id.py",),
+    "accounts/foreign_hash": ("tests/accounts/test_hash_notations.py",),
+    "accounts/hash_notations": ("tests/accounts/test_hash_notations.py",),
+    "accounts/imported": ("tests/issuer/test_account_commands.py", "tests/cli/test_import_users.py"),
     "audit/event": ("tests/audit/test_events.py",),
     **{
         f"http/{name}": (f"tests/http/test_{name}.py",)

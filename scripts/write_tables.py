@@ -29,6 +29,7 @@ from sealring.accounts.changes import (
 )
 from sealring.accounts.consequences import EndAll, Nothing, RaiseEpoch, consequence
 from sealring.accounts.credential import Credential
+from sealring.accounts.hash_notations import NOTATIONS
 from sealring.audit.event import EVENTS
 from sealring.authentication.method import METHODS
 from sealring.http.close_codes import ENDINGS
@@ -295,6 +296,11 @@ def endings() -> str:
     )
 
 
+def hash_notations() -> str:
+    """How other systems write a password hash."""
+    return table(("written by", "hash"), ((row.system, row.form) for row in NOTATIONS))
+
+
 TABLES: Mapping[str, Callable[[], str]] = {
     "routes": routes,
     "bodies": bodies,
@@ -309,6 +315,7 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "endings": endings,
     "errors": errors,
     "key-states": key_states,
+    "hash-notations": hash_notations,
 }
 
 

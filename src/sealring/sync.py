@@ -102,6 +102,7 @@ class SyncAccounts:
     get = _of_accounts(AccountCommands.get)
     list = _of_accounts(AccountCommands.list)
     create = _of_accounts(AccountCommands.create)
+    import_account = _of_accounts(AccountCommands.import_account)
     invite = _of_accounts(AccountCommands.invite)
     disable = _of_accounts(AccountCommands.disable)
     enable = _of_accounts(AccountCommands.enable)

@@ -30,11 +30,11 @@ def test_owasp_profile_is_the_one_that_owasp_names() -> None:
     "text",
     [
         phc(m=str(8 * 1024 * MIB)),  # 8 GiB: 34.7 s in Kratos
-        phc(m=str(64 * MIB + 1)),
+        phc(m=str(100 * MIB + 1)),
         phc(t="1000000"),
         phc(m=str(64 * MIB), t="5"),
         phc(m="64", t="9999"),
-        phc(p="5"),
+        phc(p="9", m="72"),
         phc(m="7"),
         phc(m="0"),
         phc(m="064"),
@@ -92,7 +92,8 @@ def test_what_is_read_prints_back() -> None:
 
 
 @pytest.mark.parametrize(
-    ("memory_kib", "passes", "parallelism"), [(7, 1, 1), (8, 0, 1), (8, 1, 0), (31, 1, 4), (65537, 1, 1), (65536, 5, 1)]
+    ("memory_kib", "passes", "parallelism"),
+    [(7, 1, 1), (8, 0, 1), (8, 1, 0), (31, 1, 4), (102401, 1, 1), (65536, 5, 1), (72, 1, 9)],
 )
 def test_a_profile_is_checked_when_it_is_made(memory_kib: int, passes: int, parallelism: int) -> None:
     with pytest.raises(ValueError, match=r"argon2|costs"):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from hashlib import pbkdf2_hmac
+from typing import Any
 
 import pytest
 
-from sealring import InvalidField, NoSuchAccount, Revoked, Sealring
+from sealring import InvalidField, NameTaken, NoSuchAccount, Revoked, Sealring, WrongCredentials
 from sealring.store.memory import MemoryStore
 from tests.clocks import FrozenClock
 from tests.serving import OTHER_PASSWORD, PASSWORD, cheap_sealring
@@ -100,3 +102,69 @@ async def test_sessions_of_a_subject_are_those_that_live(auth: Sealring) -> None
     assert await auth.list_sessions(made.id) == []
     with pytest.raises(TypeError):
         await auth.list_sessions(42)  # type: ignore[arg-type]
+
+
+async def test_an_imported_account_logs_in_with_the_old_password_and_keeps_its_id(auth: Sealring) -> None:
+    old = "pbkdf2:sha256:1000$saltsalt$" + pbkdf2_hmac("sha256", b"hunter22", b"saltsalt", 1000).hex()
+    made = await auth.accounts.import_account("Ann", old, account_id="42", email="ann@example.com", scopes=["a"])
+    assert (made.id, made.name, made.email, made.scopes, made.password_hash) == (
+        "42",
+        "Ann",
+        "ann@example.com",
+        ("a",),
+        None,
+    )
+    stored = await auth.issuer.accounts.get("42")
+    assert stored.password_hash is not None
+    assert stored.password_hash.startswith("$pbkdf2-sha256$i=1000$")
+    with pytest.raises(WrongCredentials):
+        await auth.log_in("ann", "hunter23", address="192.0.2.7")
+    logged_in = await auth.log_in("ann", "hunter22", address="192.0.2.7")
+    assert logged_in.issued.session.subject == "42"
+    stored = await auth.issuer.accounts.get("42")
+    assert stored.password_hash is not None
+    assert stored.password_hash.startswith("$argon2id$")
+    await auth.log_in("ann", "hunter22", address="192.0.2.7")
+
+
+async def test_an_imported_account_may_be_disabled_or_without_a_password(auth: Sealring) -> None:
+    old = "pbkdf2:sha256:1000$saltsalt$" + pbkdf2_hmac("sha256", b"hunter22", b"saltsalt", 1000).hex()
+    await auth.accounts.import_account("ann", old, disabled=True)
+    await auth.accounts.import_account("bob", None)
+    for name in ("ann", "bob"):
+        with pytest.raises(WrongCredentials):
+            await auth.log_in(name, "hunter22", address="192.0.2.7")
+
+
+async def test_u3_only_a_verified_address_of_an_imported_user_is_reserved(auth: Sealring) -> None:
+    await auth.accounts.import_account("ann", None, email="ann@example.com")
+    await auth.accounts.import_account("bob", None, email="ann@example.com", email_verified=True)
+    with pytest.raises(InvalidField, match="email: is taken"):
+        await auth.accounts.import_account("cyd", None, email="Ann@Example.com", email_verified=True)
+    with pytest.raises(NameTaken):
+        await auth.accounts.import_account("ANN", None)
+
+
+async def test_wrong_arguments_of_an_import_are_named(auth: Sealring) -> None:
+    wrong: list[tuple[dict[str, Any], str]] = [
+        ({"username": 1}, "username"),
+        ({"password_hash": b"x"}, "password_hash"),
+        ({"account_id": 42}, "account_id"),
+        ({"email": 1}, "email"),
+        ({"email_verified": "yes"}, "email_verified"),
+        ({"disabled": 1}, "disabled"),
+        ({"scopes": "a"}, "scopes"),
+    ]
+    for given, name in wrong:
+        with pytest.raises(TypeError, match=name):
+            await auth.accounts.import_account(**{"username": "ann", "password_hash": None} | given)
+    refused: list[tuple[dict[str, Any], str]] = [
+        ({"username": ""}, "username"),
+        ({"password_hash": "x"}, "password_hash"),
+        ({"account_id": ""}, "id"),
+        ({"email": "x"}, "email"),
+    ]
+    for given, field in refused:
+        with pytest.raises(InvalidField, match=f"^{field}: "):
+            await auth.accounts.import_account(**{"username": "ann", "password_hash": None} | given)
+    assert await auth.accounts.list() == []

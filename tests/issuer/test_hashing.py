@@ -7,11 +7,15 @@ import os
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import argon2
+import bcrypt
 import pytest
 
 from sealring.accounts.argon2id import Argon2Profile, write_phc
+from sealring.accounts.foreign_hash import Scrypt
+from sealring.accounts.hash_notations import read_hash
 from sealring.errors import Overloaded
 from sealring.issuer.hashing import HashingSlot, PasswordHasher
 from sealring.issuer.thread_priority import LoopLoad
@@ -49,6 +53,59 @@ def test_empty_password_matches_only_its_own_hash() -> None:
     assert not hasher.verify_now(hasher.hash_now(""), None)
 
 
+def test_a_hash_of_another_scheme_is_verified_and_wants_a_rehash(caplog: pytest.LogCaptureFixture) -> None:
+    hasher = PasswordHasher(profile=CHEAP)
+    stored = read_hash(bcrypt.hashpw(b"hunter22", bcrypt.gensalt(4)).decode())
+    assert hasher.verify_now(stored, "hunter22")
+    assert not hasher.verify_now(stored, "hunter23")
+    assert not hasher.verify_now(stored, None)
+    assert hasher.needs_rehash(stored)
+    assert caplog.text == ""
+    assert not hasher.verify_now("$2b$15$" + "a" * 53, "hunter22")
+    assert "above its bounds" in caplog.text
+
+
+def test_none_is_not_the_empty_password_of_another_scheme() -> None:
+    stored = read_hash(bcrypt.hashpw(b"", bcrypt.gensalt(4)).decode())
+    assert PasswordHasher(profile=CHEAP).verify_now(stored, "")
+    assert not PasswordHasher(profile=CHEAP).verify_now(stored, None)
+
+
+def test_u2_a_cheap_hash_of_another_scheme_costs_a_hash_of_ours_besides() -> None:
+    class Recording(PasswordHasher):
+        def verify_now(self, phc: str | None, password: str | None) -> bool:
+            verified.append(phc)
+            return super().verify_now(phc, password)
+
+    verified: list[str | None] = []
+    cheap = "$pbkdf2-sha256$i=1$c2FsdHNhbHQ$" + "A" * 43
+    assert not Recording(profile=CHEAP).verify_now(cheap, "x")
+    assert verified == [cheap, None]
+
+
+def test_a_large_hash_of_another_scheme_waits_for_the_room_of_larger_ones() -> None:
+    """The memory budget holds one hash that is larger than those of the profile."""
+    hasher = PasswordHasher(profile=CHEAP)
+    large = Scrypt(10, 8, 1, b"saltsalt", bytes(32))
+    assert large.memory_kib > CHEAP.memory_kib
+    with hasher._larger, ThreadPoolExecutor(1) as pool:
+        waits = pool.submit(hasher.verify_now, large.phc, "x")
+        with pytest.raises(TimeoutError):
+            waits.result(0.2)
+        hasher._larger.release()
+        assert waits.result(10) is False
+        hasher._larger.acquire()
+
+
+def test_without_the_package_of_a_scheme_its_hashes_never_match(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored = read_hash(bcrypt.hashpw(b"hunter22", bcrypt.gensalt(4)).decode())
+    monkeypatch.setitem(sys.modules, "bcrypt", None)
+    assert not PasswordHasher(profile=CHEAP).verify_now(stored, "hunter22")
+    assert "pip install 'sealring[bcrypt]'" in caplog.text
+
+
 def test_other_costs_want_a_rehash() -> None:
     hasher = PasswordHasher(profile=CHEAP)
     assert not hasher.needs_rehash(hasher.hash_now("x"))
@@ -56,17 +113,17 @@ def test_other_costs_want_a_rehash() -> None:
         assert hasher.needs_rehash(write_phc("x", other, bytes(16)))
 
 
-@pytest.mark.parametrize(("budget_mib", "threads"), [(64, 1), (83, 2), (102, 3), (256, 11)])
+@pytest.mark.parametrize(("budget_mib", "threads"), [(100, 1), (119, 2), (138, 3), (256, 9)])
 def test_threads_fit_into_the_memory_budget(budget_mib: int, threads: int) -> None:
     hasher = PasswordHasher(memory_budget_bytes=budget_mib * 2**20, threads=64)
     assert hasher.threads == threads
     # all threads at the current profile but one at the largest that a stored hash may have
-    assert (threads - 1) * 19 + 64 <= budget_mib
+    assert (threads - 1) * 19 + 100 <= budget_mib
 
 
 def test_a_budget_below_one_hash_is_refused() -> None:
-    with pytest.raises(ValueError, match="64 MiB at least"):
-        PasswordHasher(memory_budget_bytes=63 * 2**20)
+    with pytest.raises(ValueError, match="100 MiB at least"):
+        PasswordHasher(memory_budget_bytes=99 * 2**20)
 
 
 def test_places_are_bounded_and_the_queue_too() -> None:

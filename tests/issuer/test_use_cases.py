@@ -20,6 +20,7 @@ import pytest
 from starlette.requests import Request
 
 from sealring import Sealring, WrongCredentials, issuer
+from sealring.accounts.imported import ImportedUser
 from sealring.audit.event import Event
 from sealring.authentication.client_info import ClientInfo
 from sealring.errors import SealringError
@@ -280,6 +281,11 @@ ROWS: dict[Callable[..., Any], Reads | tuple[UseCase, list[str], list[str]]] = {
         ["password_changed", "throttled"],
     ),
     Accounts.create: (lambda s: s.auth.issuer.accounts.create("cyd", PASSWORD), [], ["account_created"]),
+    Accounts.import_account: (
+        lambda s: s.auth.issuer.accounts.import_account(ImportedUser(username="cyd", id="7")),
+        [],
+        ["account_created"],
+    ),
     Accounts.set_password: (
         lambda s: s.auth.issuer.accounts.set_password(s.ann.account.id, OTHER_PASSWORD),
         ["subject"],
@@ -356,6 +362,7 @@ ROWS: dict[Callable[..., Any], Reads | tuple[UseCase, list[str], list[str]]] = {
     ),
     AccountCommands.list: Reads(lambda s: s.auth.accounts.list()),
     AccountCommands.create: (lambda s: s.auth.accounts.create("cyd", PASSWORD), [], ["account_created"]),
+    AccountCommands.import_account: (lambda s: s.auth.accounts.import_account("cyd", None), [], ["account_created"]),
     AccountCommands.disable: (
         lambda s: s.auth.accounts.disable(s.ann.account.id),
         ["subject"],

@@ -89,7 +89,7 @@ EVENTS: Mapping[EventKind, EventRow] = MappingProxyType(
         "account_created": _row(
             "A new account.",
             "subject address",
-            causes=("registered", "registered with an invitation", "created by operator"),
+            causes=("registered", "registered with an invitation", "created by operator", "imported by operator"),
             detail={"invitation": "the name of the invitation that was used up, if there was one"},
         ),
         "account_disabled": _row(

@@ -28,7 +28,7 @@ SPARE_BYTES = 200
 
 @click.group()
 def users() -> None:
-    """Accounts: list, create, invite, disable, enable, delete, set-password, scopes."""
+    """Accounts: list, create, import, invite, disable, enable, delete, set-password, scopes."""
 
 
 @users.command("list")
@@ -73,6 +73,21 @@ def create(username: str, email: str | None, password_file: Path | None) -> None
         return (await auth.issuer.accounts.create(username, password, email=email)).id
 
     say(f"created {username} with id {with_issuer(work)}")
+
+
+@users.command("import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
+@click.option("--check", is_flag=True, help="Say what is wrong and write nothing.")
+@click.option("--skip-invalid", is_flag=True, help="Import the lines that are right, and leave out the others.")
+def import_users(file: Path, *, check: bool, skip_invalid: bool) -> int:
+    """Import users with their password hashes, from JSON lines or CSV (`-` is stdin).
+
+    Members or columns: username, password_hash, id, email, email_verified, scopes, disabled. Accounts that are there
+    already stay as they are, so the command may be repeated.
+    """
+    from sealring.cli.import_users import import_file  # noqa: PLC0415 - help starts without Argon2
+
+    return import_file(file, check=check, skip_invalid=skip_invalid)
 
 
 @users.command()

@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from sealring.accounts.account import Account
+from sealring.accounts.imported import ImportedUser
 from sealring.issuer.accounts import Accounts
 from sealring.issuer.opening import Opening
 from sealring.jwt.durations import Duration, named_duration
@@ -77,6 +78,53 @@ class AccountCommands:
         check_text(**({} if email is None else {"email": email}))
         tokens = scope_tokens(scopes)
         return _without_hash(await (await self._opened()).create(username, password, email=email, scopes=tokens))
+
+    async def import_account(
+        self,
+        username: str,
+        password_hash: str | None,
+        *,
+        account_id: str | None = None,
+        email: str | None = None,
+        email_verified: bool = False,
+        scopes: Iterable[str] = (),
+        disabled: bool = False,
+    ) -> Account:
+        """Make the account of a user of another system, who logs in with the password that they had.
+
+        The hash is verified by its own scheme at the next login, and replaced by Argon2id there.
+
+        Args:
+            username: the name that they log in with.
+            password_hash: bcrypt, PBKDF2, scrypt or Argon2id, as the other system writes it (docs/moving/index.md).
+                None for an account that cannot log in by password yet.
+            account_id: the id that they had, which `sub` will be: 1 to 255 printable characters. A fresh one if left
+                out. A subject that was ever used is refused.
+            email: their email address.
+            email_verified: whether they have proved to read mail there: only then it is reserved.
+            scopes: what they may do.
+            disabled: whether they may not log in.
+
+        Raises:
+            InvalidField: a field cannot be accepted, or is another account's.
+            NameTaken: the name is.
+            TypeError, ValueError: arguments of the wrong type, or scopes that cannot be.
+        """
+        texts = {"password_hash": password_hash, "account_id": account_id, "email": email}
+        check_text(username=username, **{name: value for name, value in texts.items() if value is not None})
+        for name, value in (("email_verified", email_verified), ("disabled", disabled)):
+            if not isinstance(value, bool):
+                raise TypeError(f"{name} must be True or False, not {type(value).__name__}")
+        user = ImportedUser(
+            username=username,
+            password_hash=password_hash,
+            id=account_id,
+            email=email,
+            email_verified=email_verified,
+            scopes=scope_tokens(scopes),
+            disabled=disabled,
+        )
+        return _without_hash(await (await self._opened()).import_account(user))
 
     async def invite(self, *, expires_in: float | str | timedelta = "7d") -> str:
         """Let one person register where `SEALRING_REGISTRATION=invited`: the text is good once, as `invitation`.

@@ -16,6 +16,7 @@ from dataclasses import replace
 
 from sealring.accounts.account import Account, AccountStatus
 from sealring.accounts.changes import AccountChange, Deletion, EmailChange, PasswordChange, ScopesChange, StatusChange
+from sealring.accounts.imported import ImportedUser, draft_imported
 from sealring.accounts.names import canonical_name, check_email, lenient_name, looks_latin
 from sealring.accounts.passwords import normalise_password
 from sealring.accounts.policy import AccountPolicy, draft_account
@@ -210,6 +211,22 @@ class Accounts:
             account = replace(account, canonical_email=check_email(account.email)[1])
         event = self._event("account_created", account, OPERATOR, cause="created by operator")
         await self._store.create_account(account, event)
+        return account
+
+    async def import_account(self, user: ImportedUser) -> Account:
+        """Make the account of a user of another system, who logs in with the password that they had.
+
+        Raises:
+            InvalidField: a member cannot be accepted; the id was a subject before; a verified address is another's.
+            NameTaken: the name is.
+        """
+        fresh_id = secrets.token_urlsafe(ACCOUNT_ID_BYTES)
+        account = draft_imported(user, fresh_id=fresh_id, now=self._clock() // 1000)
+        event = self._event("account_created", account, OPERATOR, cause="imported by operator")
+        try:
+            await self._store.create_account(account, event)
+        except ValueError:
+            raise InvalidField("id", "was a subject before, and a subject is never used again") from None
         return account
 
     async def invite(self, *, seconds: int) -> str:

@@ -1,11 +1,11 @@
 """Password hashes: Argon2id (RFC 9106), in threads that give way to everything else (design D12, I14).
 
 Memory is bounded by a budget, not by hope: as many threads as fit into it, at most as many as there are cores; one
-hash of a larger, older profile at a time. Who waits is bounded too; past that, `Overloaded`. While anybody waits,
-hashes run at the lowest priority, and while the event loop is busy one of the cores is left to it: a flood of logins
-takes little more than the time that verification leaves (`scripts/bench login` says how much), while a login that
-comes alone is not starved by a busy machine. Every verification costs the same whether or not there is anything to
-verify against (U2).
+hash of a larger, older profile, or of another scheme, at a time. Who waits is bounded too; past that, `Overloaded`.
+While anybody waits, hashes run at the lowest priority, and while the event loop is busy one of the cores is left to it:
+a flood of logins takes little more than the time that verification leaves (`scripts/bench login` says how much), while
+a login that comes alone is not starved by a busy machine. Every verification costs the same whether or not there is
+anything to verify against (U2).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import asynccontextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext, suppress
 from hmac import compare_digest
 from secrets import token_bytes
 from typing import TypeVar, TypeVarTuple
@@ -34,6 +34,7 @@ from sealring.accounts.argon2id import (
     read_phc,
     write_phc,
 )
+from sealring.accounts.foreign_hash import ForeignHash, read_foreign
 from sealring.forks import watch_forks
 from sealring.issuer.hashing_queue import HashingQueue
 from sealring.issuer.thread_priority import (
@@ -162,13 +163,36 @@ class PasswordHasher:
         """Verify in the calling thread; see `HashingSlot.verify`."""
         stored = read_phc(phc) if phc is not None else None
         if phc is not None and stored is None:
-            log.error("a stored password hash is not bounded argon2id: it never matches")
+            if (foreign := read_foreign(phc)) is not None:
+                return self._verify_foreign(foreign, password)
+            log.error("a stored password hash is of no known scheme, or above its bounds: it never matches")
         against = stored or self._absent
-        with self._larger if against.profile.memory_kib > self.profile.memory_kib else nullcontext():
+        with self._room_for(against.profile.memory_kib):
             digest = argon2id(password or "", against.profile, against.salt, len(against.digest))
         if (rest := missing_cost(against.profile, self.profile)) is not None:
             argon2id("", rest, against.salt, HASH_BYTES)
         return compare_digest(digest, against.digest) and stored is not None and password is not None
+
+    def _verify_foreign(self, foreign: ForeignHash, password: str | None) -> bool:
+        """Verify the hash of an imported account, and spend a hash of ours besides.
+
+        So a cheap one is not answered sooner than a name that does not exist. A costly one stands out until its next
+        login, as a costlier Argon2id hash does (`missing_cost`).
+        """
+        self.verify_now(None, None)
+        try:
+            with self._room_for(foreign.memory_kib):
+                return foreign.matches(password or "") and password is not None
+        except ModuleNotFoundError as missing:
+            log.error(  # noqa: TRY400 - the trace says nothing more
+                "an imported password hash needs the package %s, pip install 'sealring[bcrypt]': it never matches",
+                missing.name,
+            )
+            return False
+
+    def _room_for(self, memory_kib: int) -> AbstractContextManager[object]:
+        """One hash at a time may take more memory than those of the profile."""
+        return self._larger if memory_kib > self.profile.memory_kib else nullcontext()
 
     async def run(self, work: Callable[[*Arguments], Result], *arguments: *Arguments) -> Result:
         """Do work in a hashing thread; for slots."""
