@@ -69,6 +69,7 @@ async def accounts_over(store: Store) -> AsyncIterator[Callable[[str, str], Awai
         clock=now_ms,
         devices=DeviceCookies([token_bytes(32)]),
         policy=AccountPolicy(account_rate=NO_LIMIT, address_rate=NO_LIMIT),
+        check_scopes=lambda _: None,
     )
     for number in range(ACCOUNTS):
         await accounts.register(f"user{number}", PASSWORD, None, HERE)

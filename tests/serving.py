@@ -41,6 +41,7 @@ from sealring.rate_limits.rate import RateLimit
 from sealring.store.memory import MemoryStore
 from sealring.store.protocol import Store
 from sealring.verifier.principal import Principal
+from sealring.wiring import scopes_check
 from tests.clocks import FrozenClock
 from tests.hashers import CountingHasher
 from tests.ports import free_port
@@ -195,6 +196,7 @@ def cheap_sealring(
             registration=auth.settings.registration,
             answer_grid_ms=1,
         ),
+        check_scopes=scopes_check(auth.parts.measure, grant_for),
     )
     more = [make(auth.issuer.store) for make in more_methods]
     authenticator = replace(

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING
 from sealring.accounts.argon2id import OWASP_2024, Argon2Profile
 from sealring.authentication.decision import AuthenticationPolicy
 from sealring.authentication.pending import PendingLoginCodec
+from sealring.errors import ConfigurationError, TokenTooLong
 from sealring.http.cookies import CookiePolicy
 from sealring.http.delivery import TokenDelivery
 from sealring.http.origins import Origins
 from sealring.issuer.access_tokens import AccessTokenIssuer
 from sealring.issuer.access_ttl import AccessTtl
-from sealring.issuer.accounts import AccountPolicy, Accounts
+from sealring.issuer.accounts import AccountPolicy, Accounts, CheckScopes
 from sealring.issuer.authenticator import Authenticator
 from sealring.issuer.commit import CommittingStore, OnEvent
 from sealring.issuer.credentials import Credentials
@@ -32,6 +33,7 @@ from sealring.issuer.maintenance import Maintenance
 from sealring.issuer.methods import LoginMethod
 from sealring.issuer.sessions import SessionPolicy, Sessions
 from sealring.issuer.store_source import StoreSource
+from sealring.issuer.token_measure import TokenMeasure
 from sealring.rate_limits.device_cookie import DeviceCookies
 from sealring.sessions.csrf import CsrfTokens
 from sealring.sessions.grant import GrantFor
@@ -80,6 +82,7 @@ class Parts:
     verifier: Verifier
     keys: SigningKeys
     access_ttl: AccessTtl
+    measure: TokenMeasure
     issuer: Issuer
     maintenance: Maintenance
     delivery: TokenDelivery
@@ -141,6 +144,16 @@ def wire(
         leeway=LEEWAY_SECONDS,
     )
     verifier = Verifier(node, issuer=settings.issuer, audience=settings.audience_or_issuer, leeway=LEEWAY_SECONDS)
+    cookies = CookiePolicy(secure=settings.secure_cookies, name=settings.cookie_name)
+    measure = TokenMeasure(
+        issuer=settings.issuer,
+        audience=settings.audience_or_issuer,
+        client_id=settings.audience_or_issuer,
+        algorithm=settings.algorithm,
+        max_chars=cookies.max_access_chars,
+    )
+    if grant_for is None:
+        _check_default_scopes(settings, measure)
     access_ttl = AccessTtl(committing, settings.access_ttl, heard_seconds=_heard_seconds(settings), node=node)
     return Parts(
         clock=clock,
@@ -151,7 +164,8 @@ def wire(
         verifier=verifier,
         keys=keys,
         access_ttl=access_ttl,
-        issuer=_issuer(settings, secret, committing, keys, access_ttl, clock, grant_for, login_cost),
+        measure=measure,
+        issuer=_issuer(settings, secret, committing, keys, access_ttl, clock, grant_for, login_cost, measure),
         maintenance=Maintenance(
             committing,
             keys,
@@ -161,7 +175,7 @@ def wire(
             look_seconds=settings.poll_interval,
         ),
         delivery=TokenDelivery(
-            cookies=CookiePolicy(secure=settings.secure_cookies, name=settings.cookie_name),
+            cookies=cookies,
             csrf_tokens=CsrfTokens(secret.derive("csrf token")),
             session_cookies=SessionCookieCodec(secret.derive("session cookie")),
             origins=Origins.of([settings.issuer], settings.allowed_origins),
@@ -191,6 +205,29 @@ def _key_policy(settings: Settings) -> KeyPolicy:
     )
 
 
+def scopes_check(measure: TokenMeasure, grant_for: GrantFor | None) -> CheckScopes:
+    """What an account's scopes must keep to: nothing, where `grant_for` says what stands in tokens."""
+    return measure.check_scopes if grant_for is None else lambda _: None
+
+
+def _check_default_scopes(settings: Settings, measure: TokenMeasure) -> None:
+    """Refuse default scopes with which nobody who registers could log in.
+
+    Raises:
+        ConfigurationError: they are such.
+    """
+    if not settings.default_scopes:
+        return
+    try:
+        measure.check_scopes(settings.default_scopes)
+    except TokenTooLong as error:
+        raise ConfigurationError(
+            f"SEALRING_DEFAULT_SCOPES: an access token would have more than {error.limit} characters, "
+            "which no cookie carries",
+            hint="give fewer or shorter scopes",
+        ) from None
+
+
 def login_methods(accounts: Accounts) -> tuple[LoginMethod, ...]:
     """What carries out each row of `METHODS`; a row without one is an error at the start."""
     return (accounts.password,)
@@ -205,6 +242,7 @@ def _issuer(  # noqa: PLR0917 - the parts, in the order in which they were made
     clock: Clock,
     grant_for: GrantFor | None,
     login_cost: LoginCost,
+    measure: TokenMeasure,
 ) -> Issuer:
     sessions = Sessions(
         store,
@@ -240,6 +278,7 @@ def _issuer(  # noqa: PLR0917 - the parts, in the order in which they were made
             registration=settings.registration,
             answer_grid_ms=login_cost.answer_grid_ms,
         ),
+        check_scopes=scopes_check(measure, grant_for),
     )
     authenticator = Authenticator(
         store=store,

@@ -22,7 +22,6 @@ from sealring.sessions.access_token import (
     RESERVED,
     TYPE,
     check_fits,
-    estimate_chars,
     read_claims,
     write_claims,
 )
@@ -174,10 +173,3 @@ def test_f4_the_bound_is_exact(key: jwt.Key) -> None:
 def test_f4_what_is_no_json_does_not_fit() -> None:
     with pytest.raises(TypeError, match="when"):
         check_fits(written(when=object()), KEY)
-
-
-def test_an_estimate_is_near() -> None:
-    scopes = [f"documents:{number}:read" for number in range(60)]
-    claims = written() | {"scope": " ".join(scopes)}
-    estimate = estimate_chars(scopes, issuer="https://auth.example.com", audience="orders")
-    assert abs(estimate - check_fits(claims, KEY)) < 100

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from sealring.cli.logs import escaped
 from sealring.cli.prompts import NobodyToAskError
-from sealring.errors import ConfigurationError, RegistrationClosed, StoreUnavailable
+from sealring.errors import ConfigurationError, RegistrationClosed, StoreUnavailable, TokenTooLong
 
 WIDE = 10_000
 """Columns: ids are there to be copied, so none is cut or broken; a narrow terminal wraps the line by itself."""
@@ -62,6 +62,8 @@ def hint_of(error: Exception) -> str | None:
     """How to fix it, where known."""
     if isinstance(error, ConfigurationError | NobodyToAskError | RegistrationClosed):
         return error.hint
+    if isinstance(error, TokenTooLong):
+        return "grant fewer scopes: no cookie carries a longer token, and the next login would be refused"
     if isinstance(error, StoreUnavailable):
         return error.hint or "look at SEALRING_DATABASE_URL, and whether the database answers there"
     if isinstance(error, click.UsageError) and error.ctx is not None:

@@ -12,18 +12,12 @@ from sealring.accounts.account import Account
 from sealring.cli.context import with_issuer
 from sealring.cli.output import as_json, print_rows, say, say_warning
 from sealring.cli.prompts import confirmation, password_file, read_password
-from sealring.http.cookies import MAX_SET_COOKIE_BYTES
 from sealring.issuer.accounts import Accounts
-from sealring.jwt.compact import MAX_TOKEN_CHARS
-from sealring.sessions.access_token import estimate_chars
 from sealring.sessions.grant import scope_tokens
 from sealring.settings import load_settings
 
 if TYPE_CHECKING:
     from sealring.sealring import Sealring
-
-SPARE_BYTES = 200
-"""Of a cookie: its name, its attributes, and what an estimate misses."""
 
 
 @click.group()
@@ -152,17 +146,8 @@ def scopes(username: str, scope: tuple[str, ...], *, none: bool) -> None:
         scope = scope_tokens(scope)
     except ValueError as error:
         raise click.BadParameter(str(error)) from None
-    settings = load_settings()
-    chars = estimate_chars(scope, issuer=settings.issuer, audience=settings.audience_or_issuer)
-    if chars > MAX_TOKEN_CHARS:
-        raise click.BadParameter(f"an access token with these scopes would have about {chars} characters; 8192 at most")
     change(username, lambda accounts, found: accounts.set_scopes(found, scope))
     say(f"scopes of {username}: {' '.join(scope) or 'none'}")
-    if chars > MAX_SET_COOKIE_BYTES - SPARE_BYTES:
-        say_warning(
-            f"an access token with these scopes has about {chars} characters, more than a cookie carries",
-            "logins and refreshes with cookies are refused with token_too_long; grant fewer scopes",
-        )
 
 
 def change(username: str, work: Callable[[Accounts, str], Awaitable[object]]) -> None:

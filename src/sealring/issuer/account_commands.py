@@ -72,6 +72,7 @@ class AccountCommands:
         Raises:
             InvalidField: a field cannot be accepted, or `email` is another account's.
             NameTaken: the name is.
+            TokenTooLong: so many scopes that no cookie could carry the access token.
             TypeError, ValueError: scopes that cannot be.
         """
         check_text(username=username, **({} if password is None else {"password": password}))
@@ -167,6 +168,7 @@ class AccountCommands:
 
         Raises:
             NoSuchAccount: there is none.
+            TokenTooLong: so many that no cookie could carry the access token; nothing was changed.
             TypeError, ValueError: scopes that cannot be.
         """
         tokens = scope_tokens(scopes)

@@ -47,6 +47,8 @@ LOST_SWAPS = 3
 NO_NAME = ""
 """No account has it: looked up for names that no account can have, so that those take the same steps."""
 OPERATOR = ClientInfo("")
+CheckScopes = Callable[[tuple[str, ...]], None]
+"""Raises `TokenTooLong`."""
 
 
 class Accounts:
@@ -58,6 +60,7 @@ class Accounts:
         clock: Unix milliseconds.
         devices: names the buckets of their rate limits, and checks device cookies.
         policy: what is asked of them.
+        check_scopes: refuses scopes with which an account could not log in.
     """
 
     def __init__(
@@ -68,12 +71,14 @@ class Accounts:
         clock: Callable[[], int],
         devices: DeviceCookies,
         policy: AccountPolicy,
+        check_scopes: CheckScopes,
     ) -> None:
         self._store = store
         self._hasher = hasher
         self._clock = clock
         self._devices = devices
         self._policy = policy
+        self._check_scopes = check_scopes
         self.password = PasswordMethod(store, hasher, clock=clock)
         """Carries out logins by password."""
         self.attempts = LoginAttempts(
@@ -202,7 +207,9 @@ class Accounts:
         Raises:
             InvalidField: a field cannot be accepted, or `email` is another account's.
             NameTaken: the name is.
+            TokenTooLong: so many scopes that no cookie could carry the access token.
         """
+        self._check_scopes(scopes)
         account = self._draft(username, email, scopes)
         if password is not None:
             form = self._policy.check_password(password, account)
@@ -293,7 +300,9 @@ class Accounts:
 
         Raises:
             NoSuchAccount: there is none.
+            TokenTooLong: so many that no cookie could carry the access token; nothing was changed.
         """
+        self._check_scopes(scopes)
         await self._change_by_operator(account_id, ScopesChange(scopes=scopes), "scopes_changed")
 
     async def set_email(self, account_id: str, email: str | None) -> None:

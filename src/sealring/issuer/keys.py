@@ -284,8 +284,7 @@ class SigningKeys:
 
     def _make(self, now: int, starts: int) -> SigningKey:
         symmetric = ALGORITHMS[self._policy.algorithm].is_symmetric
-        # The thumbprint of a secret would be a hash of it for all the world to see.
-        key = jwt.Key.generate(self._policy.algorithm, kid=secrets.token_urlsafe(KID_BYTES) if symmetric else None)
+        key = generate_signing_key(self._policy.algorithm)
         return SigningKey(
             kid=key.kid,
             alg=key.alg,
@@ -305,6 +304,13 @@ class SigningKeys:
             revoked_kid=revoked_kid,
             now=self._clock() // 1000,
         )
+
+
+def generate_signing_key(algorithm: str) -> jwt.Key:
+    """A new key of the kind that signs access tokens."""
+    # the thumbprint of a secret would be a hash of it for all the world to see
+    kid = secrets.token_urlsafe(KID_BYTES) if ALGORITHMS[algorithm].is_symmetric else None
+    return jwt.Key.generate(algorithm, kid=kid)
 
 
 def _nonce() -> bytes:

@@ -6,7 +6,7 @@ cannot replace a claim of the table.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal, TypedDict
@@ -280,14 +280,6 @@ def check_fits(claims: Mapping[str, Any], key: jwt.Key) -> int:
     if chars > MAX_TOKEN_CHARS:
         raise TokenTooLong(MAX_TOKEN_CHARS)
     return chars
-
-
-def estimate_chars(scopes: Sequence[str], *, issuer: str, audience: str) -> int:
-    """About how many characters an access token with these scopes has under the default algorithm: for warnings."""
-    names = "".join(name for name, row in CLAIMS.items() if row.use != "reserved")
-    ids, numbers, punctuation, header, signature = 3 * 22, 5 * 10, 80, 120, 64
-    said = " ".join(scopes) + issuer + 2 * audience + names  # the audience is the client id of our own routes, too
-    return (len(said) + ids + numbers + punctuation + header + signature) * 4 // 3
 
 
 def _text(claims: Mapping[str, Any], name: str) -> str:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator
+from typing import Any
 
 import httpx2
 import pytest
 from fastapi import FastAPI
 
 from sealring import Sealring
-from sealring.errors import TokenTooLong
+from sealring.accounts.changes import ScopesChange
+from sealring.audit.event import Event
+from sealring.errors import ConfigurationError, TokenTooLong
 from sealring.http.cookies import MAX_COOKIE_BYTES, MAX_SET_COOKIE_BYTES
 from sealring.sessions.grant import Grant
 from tests.serving import OTHER_PASSWORD, PASSWORD, bearer, cheap_sealring, problem
@@ -43,8 +46,11 @@ async def client(auth: Sealring) -> AsyncIterator[httpx2.AsyncClient]:
 
 
 async def give(auth: Sealring, scopes: tuple[str, ...]) -> str:
+    """As they may be there from a time with other settings: today `set_scopes` refuses what no cookie carries."""
     account = await auth.issuer.accounts.find(NAME)
-    await auth.issuer.accounts.set_scopes(account.id, scopes)
+    event = Event(kind="scopes_changed", at_ms=auth.clock.now_ms(), subject=account.id, cause="by operator")
+    now = auth.clock.now_ms() // 1000
+    assert await auth.issuer.store.change_account(account.id, ScopesChange(scopes=scopes), event, now=now)
     return account.id
 
 
@@ -155,3 +161,66 @@ async def test_n12_an_application_that_asks_for_too_much_is_told_in_a_value_erro
     with pytest.raises(TokenTooLong, match="8192 characters"):
         await auth.start_session("42", scopes=FAR_TOO_MANY, address="203.0.113.9")
     assert await auth.issuer.sessions.list("42") == []
+
+
+@pytest.mark.parametrize("algorithm", ["ES256", "HS256", "Ed25519", "RS256"])
+async def test_n12_scopes_are_refused_where_they_are_given_by_the_measure_of_the_login(algorithm: Any) -> None:
+    auth = cheap_sealring(issuer="http://127.0.0.1:8000", algorithm=algorithm, audience="orders")
+    app = FastAPI()
+    app.include_router(auth.router())
+    transport = httpx2.ASGITransport(app)
+    async with auth.lifespan(), httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000") as client:
+        account = await auth.accounts.create(NAME, PASSWORD)
+
+        def fits(chars: int) -> bool:
+            try:
+                auth.parts.measure.check_scopes(("x" * chars,))
+            except TokenTooLong:
+                return False
+            return True
+
+        most = next(chars for chars in range(3500, 0, -1) if fits(chars))
+        await auth.accounts.set_scopes(account.id, ["x" * most])
+        assert (await client.post("/auth/login", json=credentials("cookie"))).status_code == 200
+        longer = ["x" * (most + 4)]  # base64url: three bytes are four characters
+        for refused in (
+            auth.accounts.set_scopes(account.id, longer),
+            auth.accounts.create("bob", PASSWORD, scopes=longer),
+        ):
+            with pytest.raises(TokenTooLong):
+                await refused
+        assert [(one.name, one.scopes) for one in await auth.accounts.list()] == [(NAME, ("x" * most,))]
+        await give(auth, tuple(longer))
+        client.cookies.clear()
+        answer = await client.post("/auth/login", json=credentials("cookie"))
+        assert problem(answer) == (422, "token_too_long")
+
+
+def test_n12_default_scopes_with_which_nobody_could_log_in_are_refused_at_construction() -> None:
+    with pytest.raises(ConfigurationError, match="SEALRING_DEFAULT_SCOPES: an access token would have more") as refused:
+        cheap_sealring(default_scopes=TOO_MANY)
+    assert refused.value.hint == "give fewer or shorter scopes"
+    cheap_sealring(default_scopes=MANY[:50])
+
+
+async def test_n12_where_the_application_grants_an_accounts_scopes_stand_in_no_token() -> None:
+    async def grant_for(_: object) -> Grant:
+        return Grant(["read"])
+
+    auth = cheap_sealring(grant_for=grant_for, default_scopes=TOO_MANY)
+    async with auth.lifespan():
+        account = await auth.accounts.create(NAME, PASSWORD, scopes=TOO_MANY)
+        await auth.accounts.set_scopes(account.id, FAR_TOO_MANY)
+        assert (await auth.log_in(NAME, PASSWORD, address="192.0.2.7")).issued.scopes == ("read",)
+
+
+async def test_n12_claims_of_a_session_that_starts_are_measured_before_anything_is_written(auth: Sealring) -> None:
+    scope = {"type": "http", "method": "POST", "path": "/", "headers": [(b"origin", b"http://127.0.0.1:8000")]}
+    long, too_long = {"note": "x" * 4000}, {"note": "x" * 8000}
+    with pytest.raises(TokenTooLong):
+        await auth.start_session("42", claims=long, request=scope, delivery="cookie")
+    for claims in (too_long, {"list": ["x" * 100] * 80}):
+        with pytest.raises(TokenTooLong):
+            await auth.start_session("42", claims=claims)
+    assert await auth.list_sessions("42") == []
+    assert auth.verify((await auth.start_session("42", claims=long)).access_token.text).claims["note"] == long["note"]
