@@ -15,6 +15,7 @@ from sealring.errors import (
     ConfigurationError,
     ConnectionEnded,
     InvalidField,
+    InvalidPendingLogin,
     InvitationRequired,
     KeyRefused,
     NameTaken,
@@ -26,12 +27,14 @@ from sealring.errors import (
     RegistrationClosed,
     Revoked,
     SealringError,
+    SecondFactorRequired,
     SessionEnded,
     StoreUnavailable,
     Throttled,
     TokenError,
     TokenTooLong,
     Unavailable,
+    UnknownMethod,
     WrongCredentials,
     WrongPassword,
 )
@@ -40,7 +43,7 @@ if TYPE_CHECKING:
     from sealring.accounts.account import Account
     from sealring.audit.event import Event
     from sealring.http.request_errors import CrossSite, MethodNotAllowed, RequestRefused
-    from sealring.issuer.log_in import LoggedIn
+    from sealring.issuer.log_in import BegunLogin, LoggedIn
     from sealring.issuer.sessions import Issued
     from sealring.sealring import Sealring
     from sealring.sessions.grant import Grant
@@ -55,12 +58,14 @@ __all__ = [
     "Account",
     "AccountInactive",
     "AccountRefused",
+    "BegunLogin",
     "ConfigurationError",
     "ConnectionEnded",
     "CrossSite",
     "Event",
     "Grant",
     "InvalidField",
+    "InvalidPendingLogin",
     "InvitationRequired",
     "Issued",
     "KeyRefused",
@@ -79,6 +84,7 @@ __all__ = [
     "Revoked",
     "Sealring",
     "SealringError",
+    "SecondFactorRequired",
     "Session",
     "SessionEnded",
     "Settings",
@@ -88,6 +94,7 @@ __all__ = [
     "TokenError",
     "TokenTooLong",
     "Unavailable",
+    "UnknownMethod",
     "Verifier",
     "WrongCredentials",
     "WrongPassword",
@@ -96,6 +103,7 @@ __all__ = [
 
 _MODULES = {
     "Account": "sealring.accounts.account",
+    "BegunLogin": "sealring.issuer.log_in",
     "CrossSite": "sealring.http.request_errors",
     "Event": "sealring.audit.event",
     "Grant": "sealring.sessions.grant",

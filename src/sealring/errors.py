@@ -280,7 +280,10 @@ class NotGranted(WrongCredentials):
 
 
 class SecondFactorRequired(AccountRefused):
-    """What was proved is right, and one more factor is needed: by one of `methods`, with `pending` brought back."""
+    """What was proved is right, and one more factor is needed: by one of `methods`, with `pending` brought back.
+
+    `cookie` is a header field for the answer: it binds the pending login to the browser that is to get cookies.
+    """
 
     code = "second_factor_required"
 
@@ -288,6 +291,7 @@ class SecondFactorRequired(AccountRefused):
         super().__init__("one more factor is needed")
         self.pending = pending
         self.methods = methods
+        self.cookie: tuple[bytes, bytes] | None = None
 
 
 class InvalidPendingLogin(AccountRefused):

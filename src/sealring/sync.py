@@ -83,6 +83,8 @@ class SyncSealring:
     open = _of_sealring(Sealring.open)
     register = _of_sealring(Sealring.register)
     log_in = _of_sealring(Sealring.log_in)
+    begin_login = _of_sealring(Sealring.begin_login)
+    log_in_by = _of_sealring(Sealring.log_in_by)
     start_session = _of_sealring(Sealring.start_session)
     refresh_session = _of_sealring(Sealring.refresh_session)
     list_sessions = _of_sealring(Sealring.list_sessions)

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from sealring.errors import InvalidField, NotFound, Overloaded, SealringError, UnknownMethod
+from sealring.errors import InvalidField, NotFound, Overloaded, SealringError, SecondFactorRequired, UnknownMethod
 from sealring.http.endpoint import Call, Endpoint, Form, Head, Response
 from sealring.http.pipeline import Admitted, admit, refuse_unserved, serve
 from sealring.http.problems import SECURITY_HEADERS
@@ -206,18 +206,24 @@ def test_an_answer_is_what_the_endpoint_returns(service: AuthService) -> None:
     assert dict(nothing.headers)[b"cache-control"] == b"no-store"
 
 
-def test_a_refusal_takes_what_the_endpoint_adds_to_it_and_the_form_of_the_row(service: AuthService) -> None:
+def test_a_refusal_takes_the_form_of_the_row_and_its_login_cookie(service: AuthService) -> None:
     async def refuse(call: Call[Any]) -> None:
         call.headers.append((b"x-success", b"1"))
-        call.on_refusal.append((b"x-refusal", b"1"))
         raise InvalidField("item", "no tea")
 
     refused = served(service, row(run=refuse), head())
     assert code(refused) == (422, "invalid_field")
-    assert dict(refused.headers)[b"x-refusal"] == b"1"
+    assert b"set-cookie" not in dict(refused.headers)
     assert b"x-success" not in dict(refused.headers)
     other = served(service, row(run=refuse, refuse=lambda error: Response(400, [], error.code.encode())), head())
     assert (other.status, other.body) == (400, b"invalid_field")
+
+    async def ask_for_more(_: Call[Any]) -> None:
+        needed = SecondFactorRequired("p", ("code",))
+        needed.cookie = (b"set-cookie", b"a=b")
+        raise needed
+
+    assert dict(served(service, row(run=ask_for_more), head()).headers)[b"set-cookie"] == b"a=b"
 
 
 def test_refusals_are_counted_by_their_cause(service: AuthService) -> None:

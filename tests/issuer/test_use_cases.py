@@ -398,6 +398,16 @@ ROWS: dict[Callable[..., Any], Reads | tuple[UseCase, list[str], list[str]]] = {
         [],
         ["login", "session_started"],
     ),
+    Sealring.log_in_by: (
+        lambda s: s.auth.log_in_by("password", {"username": "ann", "password": PASSWORD}, address="192.0.2.7"),
+        [],
+        ["login", "session_started"],
+    ),
+    Sealring.begin_login: (
+        lambda s: fails(s.auth.begin_login("stored-code", address="192.0.2.7")),
+        [],
+        ["login_failed"],
+    ),
     Sealring.problem_response: Reads(answer_problem),
     Sealring.refresh_session: (reuse, ["session"], ["refresh_reused"]),
     Sealring.start_session: (lambda s: s.auth.start_session("43"), [], ["session_started"]),

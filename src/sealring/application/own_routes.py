@@ -5,19 +5,22 @@ By the same functions as our own routes, on requests and responses of any framew
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgspec import to_builtins
 
 from sealring.application.lifecycle import Lifecycle
 from sealring.authentication.client_info import ClientInfo
+from sealring.errors import SecondFactorRequired
 from sealring.frameworks.responses import write_fields
 from sealring.http.auth_path import auth_path as auth_path_of
 from sealring.http.client_address import plain_address
 from sealring.http.client_info import AnyRequest, client_info, scope_of
 from sealring.http.fetch_metadata import SAFE_METHODS, check_same_origin
 from sealring.http.schemas import Delivery, User
-from sealring.issuer.log_in import LoggedIn
+from sealring.issuer.account_commands import check_text
+from sealring.issuer.log_in import BegunLogin, LoggedIn
 from sealring.issuer.sessions import Issued
 from sealring.verifier.principal import Principal
 
@@ -63,7 +66,7 @@ class OwnRoutes(Lifecycle):
     def deliver(
         self,
         response: object,
-        issued: Issued | LoggedIn,
+        issued: Issued | LoggedIn | SecondFactorRequired | BegunLogin,
         *,
         request: AnyRequest | None = None,
         auth_path: str | None = None,
@@ -76,18 +79,26 @@ class OwnRoutes(Lifecycle):
         Args:
             response: of Starlette, FastAPI, Litestar, Django, Flask or Quart; it gets cookies and `Cache-Control:
                 no-store`.
-            issued: what `start_session`, `refresh_session`, `log_in` or `register` gave.
+            issued: what `start_session`, `refresh_session`, `log_in`, `log_in_by` or `register` gave. Of a login that
+                is not complete: the `SecondFactorRequired` that was raised, or what `begin_login` gave; the answer
+                then gets the cookie that binds the login to this browser, if it is to have cookies.
             request: the request that asks: where the browser sees this application (`root_path`).
             auth_path: where the browser sees the auth routes, such as "/shop/auth"; left out, at the setting
                 `auth_path` of the application that this request reached.
 
         Returns:
-            What belongs in the body, as JSON: the tokens, or, with cookies, `csrf_token` and how long they live.
+            What belongs in the body, as JSON: the tokens, or, with cookies, `csrf_token` and how long they live. Of a
+            login that is not complete: `pending` and `methods`, or `challenge`.
 
         Raises:
             TypeError: a response of another framework, or `issued` that is no such value.
             ValueError: an `auth_path` that a cookie cannot have.
         """
+        if isinstance(issued, SecondFactorRequired | BegunLogin):
+            write_fields(response, [*(() if issued.cookie is None else (issued.cookie,)), NO_STORE])
+            if isinstance(issued, BegunLogin):
+                return {"challenge": dict(issued.challenge)}
+            return {"pending": issued.pending, "methods": list(issued.methods)}
         if not isinstance(issued, Issued | LoggedIn):
             raise TypeError(f"issued must be what start_session or log_in gave, not {type(issued).__name__}")
         logged_in = issued if isinstance(issued, LoggedIn) else None
@@ -130,6 +141,23 @@ class OwnRoutes(Lifecycle):
             if address is None:
                 raise ValueError("address must be an IP address, as in 192.0.2.7")
         return self._client(request, address, user_agent)
+
+    def _login_client(
+        self,
+        request: AnyRequest | None,
+        delivery: Delivery,
+        address: str | None,
+        user_agent: str,
+        device: str | None,
+    ) -> ClientInfo:
+        """Who takes a step of a login, bound to its browser."""
+        client = self._counted_client(request, address, user_agent)
+        if device is not None:
+            check_text(device=device)
+            client = replace(client, device_cookie=device)
+        if request is None:
+            return client
+        return replace(client, browser=self.delivery.login_binding(scope_of(request)["headers"], delivery))
 
     def _client(self, request: AnyRequest | None, address: str | None, user_agent: str) -> ClientInfo:
         if request is None:

@@ -10,10 +10,12 @@ from dataclasses import replace
 from typing import Any
 
 from sealring.application.own_routes import OwnRoutes
+from sealring.authentication.method import PASSWORD
+from sealring.errors import SecondFactorRequired
 from sealring.http.client_info import AnyRequest
 from sealring.http.schemas import Delivery
 from sealring.issuer.account_commands import AccountCommands, check_text
-from sealring.issuer.log_in import LoggedIn
+from sealring.issuer.log_in import BegunLogin, LoggedIn
 from sealring.issuer.sessions import Issued
 from sealring.sessions.grant import check_subject
 from sealring.sessions.session import Session
@@ -101,18 +103,115 @@ class UseCases(OwnRoutes):
 
         Raises:
             WrongCredentials, Throttled, Overloaded: why not; `problem_response` answers with it.
+            SecondFactorRequired: the password is right; go on with `log_in_by`.
             CrossSite, RequestRefused, TokenTooLong: see `start_session`.
             TypeError, ValueError: neither a request nor an IP address, or both.
         """
         check_text(username=username, password=password)
-        client = self._counted_client(request, address, user_agent)
+        return await self.log_in_by(
+            PASSWORD.name,
+            {"username": username, "password": password},
+            request=request,
+            delivery=delivery,
+            address=address,
+            user_agent=user_agent,
+            device=device,
+        )
+
+    async def begin_login(
+        self,
+        method: str,
+        response: Mapping[str, str] | None = None,
+        *,
+        pending: str | None = None,
+        request: AnyRequest | None = None,
+        delivery: Delivery = "body",
+        address: str | None = None,
+        user_agent: str = "",
+        device: str | None = None,
+    ) -> BegunLogin:
+        """Begin a login method, such as by sending a code: `POST /auth/login/{method}/begin` for a route of one's own.
+
+        Args:
+            method: the name of the method.
+            response: at a first step, what says whose account it is, as the method wants it.
+            pending: of the step before (`SecondFactorRequired.pending`); None at a first step.
+            request: as in `log_in`.
+            delivery: as the login will have it: with "cookie", the login is bound to this browser, and `deliver` gives
+                it what binds it.
+            address: as in `log_in`.
+            user_agent: as in `log_in`.
+            device: as in `log_in`.
+
+        Returns:
+            What `deliver` takes; it is the same for known and unknown accounts.
+
+        Raises:
+            UnknownMethod, InvalidField: no such method, or not what it reads.
+            InvalidPendingLogin, WrongCredentials, Throttled: why not; `problem_response` answers with it.
+            CrossSite, RequestRefused, TypeError, ValueError: as `log_in`.
+        """
+        given = _check_step(method, response or {}, pending)
+        client = self._login_client(request, delivery, address, user_agent, device)
+        self._recipient(request, delivery)
+        await self.open()
+        challenge = await self.issuer.logins.begin(pending, method, given, client=client)
+        return BegunLogin(dict(challenge), self.delivery.login_cookie(client.browser))
+
+    async def log_in_by(
+        self,
+        method: str,
+        response: Mapping[str, str],
+        *,
+        pending: str | None = None,
+        request: AnyRequest | None = None,
+        delivery: Delivery = "body",
+        address: str | None = None,
+        user_agent: str = "",
+        device: str | None = None,
+    ) -> LoggedIn:
+        """Take one step of a login by a method: `POST /auth/login/{method}` for a route of one's own.
+
+            try:
+                logged_in = await auth.log_in(username, password, request=request)
+            except SecondFactorRequired as needed:       # needed.methods says by which
+                ...                                      # later, with what the user has shown:
+                logged_in = await auth.log_in_by(method, {"code": code}, pending=needed.pending, request=request)
+
+        Args:
+            method: the name of the method that proves.
+            response: what the client presents to it.
+            pending: of the step before (`SecondFactorRequired.pending`); None at a first step.
+            request: as in `log_in`.
+            delivery: the same at each step: with "cookie", a pending login is worth nothing in another browser.
+            address: as in `log_in`.
+            user_agent: as in `log_in`.
+            device: as in `log_in`.
+
+        Raises:
+            SecondFactorRequired: right, and one more step is needed. `problem_response` answers with `pending` and
+                `methods`; `deliver` takes it too.
+            UnknownMethod, InvalidField: no such method, or not what it reads.
+            InvalidPendingLogin: `pending` is not ours, too old, used, or of another browser: start again.
+            WrongCredentials, Throttled, Overloaded: why not.
+            CrossSite, RequestRefused, TokenTooLong, TypeError, ValueError: as `log_in`.
+        """
+        given = _check_step(method, response, pending)
+        client = self._login_client(request, delivery, address, user_agent, device)
         recipient = self._recipient(request, delivery)
         await self.open()
-        if device is not None:
-            client = replace(client, device_cookie=device)
-        logged_in = await self.issuer.log_in(
-            username, password, client=client, replaces=recipient.held, max_access_chars=recipient.max_access_chars
-        )
+        try:
+            logged_in = await self.issuer.log_in_by(
+                method,
+                given,
+                pending=pending,
+                client=client,
+                replaces=recipient.held,
+                max_access_chars=recipient.max_access_chars,
+            )
+        except SecondFactorRequired as needed:
+            needed.cookie = self.delivery.login_cookie(client.browser)
+            raise
         return replace(logged_in, issued=replace(logged_in.issued, delivery=delivery))
 
     async def start_session(
@@ -213,3 +312,16 @@ class UseCases(OwnRoutes):
         check_subject(subject)
         await self.open()
         await self.issuer.sessions.refresh_claims(subject)
+
+
+def _check_step(method: str, response: Mapping[str, str], pending: str | None) -> dict[str, str]:
+    """The response of one step of a login.
+
+    Raises:
+        TypeError: an argument that is not what it should be; names it.
+    """
+    check_text(method=method, **({} if pending is None else {"pending": pending}))
+    if not isinstance(response, Mapping):
+        raise TypeError('response must be a mapping of text, as in {"code": "123456"}')
+    check_text(**{f"response[{name!r}]": value for name, value in response.items()})
+    return dict(response)

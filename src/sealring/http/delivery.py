@@ -7,9 +7,11 @@ framework.
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass
 
-from sealring.http.cookies import CookiePolicy, Headers, check_room, cookie_line, read_cookie
+from sealring.authentication.decision import PROOF_SECONDS
+from sealring.http.cookies import CookiePolicy, HeaderPair, Headers, check_room, cookie_line, read_cookie
 from sealring.http.endpoint import HeaderList
 from sealring.http.fetch_metadata import check_csrf, check_keeps_cookies, decide_same_origin
 from sealring.http.origins import Origins
@@ -17,6 +19,9 @@ from sealring.http.schemas import Delivery, Tokens, User
 from sealring.issuer.sessions import Issued
 from sealring.sessions.csrf import CsrfTokens
 from sealring.sessions.session_cookie import SessionCookieCodec
+
+LOGIN_BINDING_BYTES = 16
+"""Of the cookie that binds a pending login: not to be guessed within its five minutes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +53,22 @@ class TokenDelivery:
         check_keeps_cookies(headers, self.origins)
         check_room(cookie_line(headers))
         return self.cookies.max_access_chars
+
+    def login_binding(self, headers: Headers, delivery: Delivery) -> str:
+        """What binds a login in several steps to the client's browser: the value of its cookie, or a new one.
+
+        Empty for a client that wants its tokens in the body: it has no cookies, and the text of its pending login is
+        as safe as the tokens will be. So a text of the one kind is worth nothing as the other, and a page cannot be
+        made to go on with a login that was begun elsewhere.
+        """
+        if delivery == "body":
+            return ""
+        held = read_cookie(headers, self.cookies.names.login)
+        return secrets.token_urlsafe(LOGIN_BINDING_BYTES) if held is None else held.decode("ascii")
+
+    def login_cookie(self, binding: str) -> HeaderPair | None:
+        """The cookie that keeps it; none for a client without cookies."""
+        return self.cookies.set_login(binding, PROOF_SECONDS) if binding else None
 
     def held_session(self, headers: Headers) -> str | None:
         """The session that this browser holds, by the cookie that no other host can write."""

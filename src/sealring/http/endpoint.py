@@ -68,8 +68,6 @@ class Call(Generic[Body]):
     path: Mapping[str, str] = field(default_factory=dict)
     headers: HeaderList = field(default_factory=list)
     """What the endpoint adds to the answer: cookies, and what it says instead of our security headers."""
-    on_refusal: HeaderList = field(default_factory=list)
-    """What the endpoint adds to the answer where it refuses."""
 
     @property
     def principal(self) -> Principal:

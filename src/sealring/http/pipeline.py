@@ -85,9 +85,7 @@ async def _run(service: AuthService, admitted: Admitted, raw: bytes) -> Response
     try:
         value = await endpoint.run(call)
     except SealringError as error:
-        response = _refusal(service, endpoint, admitted.head, error)
-        response.headers.extend(call.on_refusal)
-        return response
+        return _refusal(service, endpoint, admitted.head, error)
     if isinstance(value, Response):
         return Response(value.status, _headers(value.status, [*value.headers, *call.headers], value.body), value.body)
     if value is None:

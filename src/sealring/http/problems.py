@@ -231,6 +231,8 @@ def answer(error: SealringError, *, invalid_status: Literal[401, 403] = 401) -> 
     retry_after = getattr(error, "retry_after", 1)
     if status in {429, 503}:
         headers.append((b"retry-after", b"%d" % max(1, int(retry_after))))
+    if isinstance(error, errors.SecondFactorRequired) and error.cookie is not None:
+        headers.append(error.cookie)
     if isinstance(error, MethodNotAllowed):
         headers.append((b"allow", ", ".join(sorted(error.allowed)).encode("ascii")))
     return Answer(status, headers, body, status in _FINAL or type(error) is RequestRefused)

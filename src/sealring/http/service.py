@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
@@ -11,7 +10,7 @@ from sealring.http.auth_path import auth_path
 from sealring.http.authenticate import RequestAuthenticator
 from sealring.http.client_address import TrustedProxy, client_address
 from sealring.http.client_info import client_info
-from sealring.http.cookies import CookiePolicy, read_cookie, read_cookies
+from sealring.http.cookies import CookiePolicy, read_cookies
 from sealring.http.credentials import PresentedToken, find_credential
 from sealring.http.delivery import TokenDelivery
 from sealring.http.endpoint import Head, HeaderList
@@ -24,9 +23,6 @@ from sealring.issuer.sessions import Issued
 from sealring.sessions.csrf import CsrfTokens
 from sealring.verifier.node_state import NodeState
 from sealring.verifier.principal import Principal
-
-LOGIN_BINDING_BYTES = 16
-"""Of the cookie that binds a pending login: not to be guessed within its five minutes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,17 +116,6 @@ class AuthService:
         """
         return self.issuer.logins.authenticator.find(method).row.costs_hash
 
-    def login_binding(self, head: Head, delivery: Delivery) -> str:
-        """What binds a login in several steps to the client's browser: the value of its cookie, or a new one.
-
-        Empty for a client that wants its tokens in the body: it has no cookies, and the text of its pending login is
-        as safe as the tokens will be. So a text of the one kind is worth nothing as the other, and a page cannot be
-        made to go on with a login that was begun elsewhere.
-        """
-        if delivery == "body":
-            return ""
-        return self._cookie(head, self.cookies.names.login) or secrets.token_urlsafe(LOGIN_BINDING_BYTES)
-
     def client(self, head: Head, *, device: str | None = None) -> ClientInfo:
         """Where the request came from; `device` is what its body says of that, which counts before a cookie."""
         client = client_info(head.scope, trusted_proxies=self.trusted_proxies, device_cookie=self.cookies.names.device)
@@ -163,7 +148,3 @@ class AuthService:
     def clear_cookies(self, head: Head, headers: HeaderList, *, depth: int = 1) -> None:
         """Have the browser forget its session; `depth` is how many segments the route has below the auth path."""
         headers.extend(self.cookies.clear(auth_path=auth_path(head.scope, depth=depth)))
-
-    def _cookie(self, head: Head, name: bytes) -> str | None:
-        value = read_cookie(head.headers, name)
-        return None if value is None else value.decode("ascii")

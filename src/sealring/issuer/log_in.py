@@ -57,6 +57,16 @@ class Pending:
     """The methods by which that step can be taken."""
 
 
+@dataclass(frozen=True, slots=True)
+class BegunLogin:
+    """A login method that has begun."""
+
+    challenge: Mapping[str, str]
+    """What the client needs for the step: the same for known and unknown accounts."""
+    cookie: tuple[bytes, bytes] | None = field(default=None, repr=False)
+    """A header field for the answer: it binds the login to the browser that is to get cookies."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogIn:
     """All logins of this issuer.

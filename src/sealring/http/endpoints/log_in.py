@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from dataclasses import replace as replace_info
 
 from sealring.authentication.client_info import ClientInfo
-from sealring.authentication.decision import PROOF_SECONDS
 from sealring.errors import SecondFactorRequired
 from sealring.http.endpoint import Body, Call
 from sealring.http.schemas import (
@@ -61,8 +60,9 @@ async def begin_method(call: Call[LoginBeginRequest]) -> LoginBegun:
         challenge = await call.service.issuer.logins.begin(
             body.pending, call.path["method"], body.response, client=client
         )
-    if client.browser:
-        call.headers.append(call.service.cookies.set_login(client.browser, PROOF_SECONDS))
+    cookie = call.service.delivery.login_cookie(client.browser)
+    if cookie is not None:
+        call.headers.append(cookie)
     return LoginBegun(challenge=dict(challenge))
 
 
@@ -85,12 +85,12 @@ async def log_in_by(call: Call[LoginStepRequest]) -> Tokens:
 def _bound(call: Call[Body], delivery: Delivery, *, device: str | None = None) -> Iterator[ClientInfo]:
     """Who is asking, bound to its browser: where one more step is needed, the browser gets the cookie that says so."""
     service = call.service
-    client = replace_info(service.client(call.head, device=device), browser=service.login_binding(call.head, delivery))
+    browser = service.delivery.login_binding(call.head.headers, delivery)
+    client = replace_info(service.client(call.head, device=device), browser=browser)
     try:
         yield client
-    except SecondFactorRequired:
-        if client.browser:
-            call.on_refusal.append(service.cookies.set_login(client.browser, PROOF_SECONDS))
+    except SecondFactorRequired as needed:
+        needed.cookie = service.delivery.login_cookie(client.browser)
         raise
 
 
