@@ -33,6 +33,8 @@ from scripts.pages import (
 )
 
 FRONT = "index.md"
+ASSETS = {"seal.svg": ROOT / "src/sealring/demo/static/seal.svg", "site.css": ROOT / "scripts/site.css"}
+"""What zensical.toml names besides pages."""
 
 
 def read_text(page: Path) -> str:
@@ -60,7 +62,8 @@ def lay_out(folder: Path) -> dict[str, str]:
         for target, file in files.items():
             _write(folder / target, file.read_bytes())
         _write(folder / place, for_zensical(text).encode())
-    _write(folder / "seal.svg", (ROOT / "src/sealring/demo/static/seal.svg").read_bytes())
+    for name, file in ASSETS.items():
+        _write(folder / name, file.read_bytes())
     return texts
 
 
@@ -101,7 +104,7 @@ def for_zensical(text: str) -> str:
 
     def head(fence: re.Match[str]) -> str:
         language, *words = fence[2].split()
-        names = [f' title="{word}"' for word in words if "." in word]
+        names = [f' title="{word.removeprefix("title=").strip(chr(34))}"' for word in words if "." in word]
         return f"{fence[1]}{language}{''.join(names)}"
 
     fenced = re.sub(r"^( *```)(\w+ [^\n]*)$", head, text, flags=re.MULTILINE)
