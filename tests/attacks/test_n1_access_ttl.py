@@ -306,7 +306,7 @@ async def test_n1_a_store_that_went_back_in_time_hears_of_the_life_again(store: 
 async def forget(store: MemoryStore | SqliteStore, seconds: int) -> None:
     """As a failover that loses the last commits does."""
     if isinstance(store, MemoryStore):
-        del store._ttls[seconds]
+        del store._logs._ttls[seconds]
     else:
         await store.writer.write(lambda db: db.execute("DELETE FROM access_ttls WHERE seconds = ?", (seconds,)))
         await store.writer.write(lambda db: db.execute("UPDATE store SET longest_access_ttl = ?", (SHORT,)))

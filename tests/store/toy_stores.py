@@ -34,7 +34,7 @@ class Delegating:
 
 class SwapsBlindly(MemoryStore):
     async def advance_session(self, before: Session, after: Session) -> bool:
-        held = self._sessions.get(before.id)
+        held = self._sessions.rows.get(before.id)
         return held is not None and await super().advance_session(held, after)
 
 
@@ -95,7 +95,7 @@ class ReturnsNoRevocations(MemoryStore):
 class PurgesEarly(MemoryStore):
     async def purge(self, *, now: int, audit_seconds: int) -> None:
         await super().purge(now=now, audit_seconds=audit_seconds)
-        self._entries = []
+        self._logs.purge(now + 1_000_000, audit_seconds + 1_000_000)
 
 
 class LeavesTheKeysAfterARestore(MemoryStore):

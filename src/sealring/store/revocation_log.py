@@ -18,11 +18,16 @@ from typing import TypeVar
 
 from sealring.audit.event import Event
 from sealring.revocation.entry import Entry, EntryKind, entry_digest
+from sealring.revocation.feed import FeedPage
 from sealring.sessions.lifetimes import LEEWAY_SECONDS
 from sealring.sessions.session import EndCause
 from sealring.store.records import Committed
 
 Result = TypeVar("Result")
+
+COUNTER_COLUMNS = "incarnation, head, digest, keys_version, longest_access_ttl"
+"""Of the counter row, in the order of `Counters`."""
+Counters = tuple[str, int, int, int, int]
 
 
 def draft_entry(kind: EntryKind, target: str, *, expires_at: int = 0, epoch: int = 0) -> Entry:
@@ -67,9 +72,35 @@ def digest_of(entries: Iterable[Entry]) -> int:
     return reduce(xor, (entry_digest(entry.id) for entry in entries), 0)
 
 
-def is_complete(after: int | None, head: int, entries: Sequence[Entry]) -> bool:
-    """Whether a page holds every number after its cursor; numbers are gapless, so counting them tells."""
-    return after is None or len(entries) == head - after
+def feed_page(
+    counters: Counters,
+    entries: tuple[Entry, ...],
+    *,
+    after: int | None,
+    time_ms: int,
+    acknowledged_ms: int | None = None,
+) -> FeedPage:
+    """A page of the feed; numbers are gapless, so counting its entries tells whether it is complete.
+
+    Args:
+        counters: the counter row, from the same snapshot as the entries.
+        entries: those after the cursor, in order.
+        after: the cursor; None for all live ones.
+        time_ms: the store's own clock.
+        acknowledged_ms: see `FeedPage`.
+    """
+    incarnation, head, digest, keys_version, longest_access_ttl = counters
+    return FeedPage(
+        incarnation=incarnation,
+        head=head,
+        complete=after is None or len(entries) == head - after,
+        entries=entries,
+        digest=digest,
+        keys_version=keys_version,
+        time_ms=time_ms,
+        longest_access_ttl=longest_access_ttl,
+        acknowledged_ms=acknowledged_ms,
+    )
 
 
 def session_ended(started: Event, *, session: str, subject: str, cause: EndCause) -> Event:

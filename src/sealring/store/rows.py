@@ -178,6 +178,13 @@ KEY_COLUMNS = _KEYS.columns
 write_session, read_session = _SESSIONS.write, _SESSIONS.read
 write_moving = _SESSIONS.writer(MOVING_NAMES)
 """What a refresh may change of a session, in the order of `MOVING_NAMES`."""
+
+
+def set_moving(placeholder: str) -> str:
+    """The assignments that take what `write_moving` wrote."""
+    return ", ".join(f"{name} = {placeholder}" for name in MOVING_NAMES)
+
+
 write_account = _ACCOUNTS.write
 write_credential, read_credential = _CREDENTIALS.write, _CREDENTIALS.read
 write_one_time, read_one_time = _ONE_TIME.write, _ONE_TIME.read

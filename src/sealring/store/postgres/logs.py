@@ -25,15 +25,15 @@ from sealring.store.postgres.connection import Connection
 from sealring.store.postgres.database import execute_and_commit
 from sealring.store.postgres.heartbeat import NOW_MS
 from sealring.store.records import Committed
-from sealring.store.revocation_log import digest_of, draft_entry, is_complete, number_all
+from sealring.store.revocation_log import COUNTER_COLUMNS, digest_of, draft_entry, feed_page, number_all
 from sealring.store.rows import (
     ENTRY_COLUMNS,
     EVENT_COLUMNS,
-    MOVING_NAMES,
     SESSION_COLUMNS,
     read_entry,
     read_event,
     read_session,
+    set_moving,
     write_event,
     write_moving,
 )
@@ -174,8 +174,7 @@ async def renew_session(connection: Connection, subject: str, id: str, now: int)
     )
     kept = next((session for session in map(read_session, await cursor.fetchall()) if session.id == id), None)
     if kept is not None and (renewed := renew(kept, now * 1000)) is not None:
-        columns = ", ".join(f"{name} = %s" for name in MOVING_NAMES)
-        await connection.execute(f"UPDATE sessions SET {columns} WHERE id = %s", (*write_moving(renewed), id))
+        await connection.execute(f"UPDATE sessions SET {set_moving('%s')} WHERE id = %s", (*write_moving(renewed), id))
 
 
 async def time_ms(connection: Connection) -> int:
@@ -193,27 +192,16 @@ async def load_feed(connection: Connection, after: int | None) -> FeedPage:
     """
     async with connection.snapshot():
         cursor = await connection.execute(
-            "SELECT incarnation, head, digest, keys_version, longest_access_ttl, pg_is_in_recovery(), at_ms,"
-            f" {NOW_MS} FROM store CROSS JOIN heartbeat"
+            f"SELECT {COUNTER_COLUMNS}, pg_is_in_recovery(), at_ms, {NOW_MS} FROM store CROSS JOIN heartbeat"
         )
         rows = await cursor.fetchall()
         if not rows:
             raise StoreUnavailable("the store has lost its counter row or its heartbeat")
-        ((incarnation, head, digest, keys_version, longest_access_ttl, standby, acknowledged_ms, time_ms),) = rows
+        ((*counters, standby, acknowledged_ms, time_ms),) = rows
         if standby:
             raise StoreUnavailable("this PostgreSQL is a standby; the feed is read from the primary only")
         entries = await (_read_all(connection) if after is None else _read_after(connection, after))
-    return FeedPage(
-        incarnation=incarnation,
-        head=head,
-        complete=is_complete(after, head, entries),
-        entries=entries,
-        digest=digest,
-        keys_version=keys_version,
-        time_ms=time_ms,
-        longest_access_ttl=longest_access_ttl,
-        acknowledged_ms=acknowledged_ms,
-    )
+    return feed_page(tuple(counters), entries, after=after, time_ms=time_ms, acknowledged_ms=acknowledged_ms)
 
 
 async def _read_after(connection: Connection, after: int) -> tuple[Entry, ...]:

@@ -19,13 +19,13 @@ from sealring.store.postgres.array_literals import number_array, text_array
 from sealring.store.postgres.batcher import Batcher
 from sealring.store.postgres.connection import Connection, check_alive, hang_up
 from sealring.store.postgres.database import ATTEMPTS, Database
-from sealring.store.rows import MOVING_NAMES, write_claims, write_moving, write_scopes, write_text
+from sealring.store.rows import MOVING_NAMES, set_moving, write_claims, write_moving, write_scopes, write_text
 
 _TEXTS = ("scopes", "claims", "device", "address")
 _NUMBERS = tuple(name for name in MOVING_NAMES if name not in _TEXTS)
 
 _ONE = (
-    f"UPDATE sessions SET {', '.join(f'{name} = %s' for name in MOVING_NAMES)} WHERE id = %s AND generation = %s"
+    f"UPDATE sessions SET {set_moving('%s')} WHERE id = %s AND generation = %s"
     " AND minted_ms = %s AND child_minted_ms IS NOT DISTINCT FROM %s AND ended_at IS NULL"
 )
 _MANY = f"""

@@ -16,20 +16,21 @@ from sealring.sessions.refresh import renew
 from sealring.sessions.session import EndCause
 from sealring.store.records import Committed
 from sealring.store.revocation_log import (
+    COUNTER_COLUMNS,
     digest_of,
     draft_entry,
-    is_complete,
+    feed_page,
     number_all,
     retained_until,
 )
 from sealring.store.rows import (
     ENTRY_COLUMNS,
     EVENT_COLUMNS,
-    MOVING_NAMES,
     SESSION_COLUMNS,
     read_entry,
     read_event,
     read_session,
+    set_moving,
     write_event,
     write_moving,
 )
@@ -110,18 +111,13 @@ def renew_session(db: sqlite3.Connection, subject: str, id: str, now: int) -> No
     """Kill every refresh token of a session that goes on: see `sealring.sessions.refresh.renew`."""
     row = db.execute(f"SELECT {SESSION_COLUMNS} FROM sessions WHERE id = ? AND subject = ?", (id, subject)).fetchone()
     if row is not None and (renewed := renew(read_session(row), now * 1000)) is not None:
-        db.execute(f"UPDATE sessions SET {_SET_MOVING} WHERE id = ?", (*write_moving(renewed), id))
-
-
-_SET_MOVING = ", ".join(f"{name} = ?" for name in MOVING_NAMES)
+        db.execute(f"UPDATE sessions SET {set_moving('?')} WHERE id = ?", (*write_moving(renewed), id))
 
 
 def load_feed(db: sqlite3.Connection, after: int | None, time_ms: int) -> FeedPage:
     """A page of the feed with its head, from one snapshot."""
     db.execute("BEGIN")
-    incarnation, head, digest, keys_version, longest_access_ttl = db.execute(
-        "SELECT incarnation, head, digest, keys_version, longest_access_ttl FROM store"
-    ).fetchone()
+    counters = db.execute(f"SELECT {COUNTER_COLUMNS} FROM store").fetchone()
     entries = tuple(
         map(
             read_entry,
@@ -132,16 +128,7 @@ def load_feed(db: sqlite3.Connection, after: int | None, time_ms: int) -> FeedPa
         )
     )
     db.execute("COMMIT")
-    return FeedPage(
-        incarnation=incarnation,
-        head=head,
-        complete=is_complete(after, head, entries),
-        entries=entries,
-        digest=digest,
-        keys_version=keys_version,
-        time_ms=time_ms,
-        longest_access_ttl=longest_access_ttl,
-    )
+    return feed_page(counters, entries, after=after, time_ms=time_ms)
 
 
 def read_events(db: sqlite3.Connection, after: int, limit: int) -> list[Event]:

@@ -15,13 +15,13 @@ from sealring.store.records import Committed, LoginGuard, SessionRecord
 from sealring.store.revocation_log import draft_entry, session_ended
 from sealring.store.rows import (
     ACCOUNT_COLUMNS_OF_A,
-    MOVING_NAMES,
     SESSION_COLUMNS,
     SESSION_COLUMNS_OF_S,
     SESSION_NAMES,
     Row,
     read_session,
     read_session_record,
+    set_moving,
     write_moving,
     write_session,
 )
@@ -29,7 +29,7 @@ from sealring.store.sqlite.logs import append, end_subject, epoch_of, raise_epoc
 
 _LIVE = "ended_at IS NULL AND expires_at > :now AND last_seen_at + idle_seconds > :now"
 _UNMOVED = "id = ? AND generation = ? AND minted_ms = ? AND child_minted_ms IS ? AND ended_at IS NULL"
-_ADVANCE = f"UPDATE sessions SET {', '.join(f'{name} = ?' for name in MOVING_NAMES)} WHERE {_UNMOVED}"
+_ADVANCE = f"UPDATE sessions SET {set_moving('?')} WHERE {_UNMOVED}"
 _INSERT = f"INSERT INTO sessions ({SESSION_COLUMNS}) VALUES ({', '.join('?' for _ in SESSION_NAMES)})"
 
 
