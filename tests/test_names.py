@@ -12,12 +12,8 @@ SOURCE = Path(sealring.__file__).parent
 ALLOWED = {
     "AuthApp": "of ASGI, and of WSGI",
     "Connection": "of a socket, and of PostgreSQL",
-    "Expired": "an error, and the decision of a refresh that leads to it",
-    "Form": "of a body, and of a statement's parameters",
     "Row": "of the table of answers, and of SQL",
-    "Rule": "of a protected path, and of the table of refreshes",
     "SessionMiddleware": "of ASGI, and of WSGI",
-    "Source": "where a command reads a token from, and where a verifier reads keys and the feed from",
     "Verifier": "of tokens, and of tokens with revocations: `sealring.jwt` is a library of its own",
 }
 """Names that stand for two things all the same: each is private to its folder, or says why."""

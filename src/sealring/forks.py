@@ -23,6 +23,7 @@ class Forkable(Protocol):
         """Called in the child, before anything else runs there. No other thread exists, and any lock may be held."""
 
 
+_of_parents: list[object] = []
 _watching: WeakSet[Forkable] = WeakSet()
 
 
@@ -35,6 +36,15 @@ def watch_forks(thing: Forkable) -> None:
 def stop_watching(thing: Forkable) -> None:
     """It is closed: a child may open it."""
     _watching.discard(thing)
+
+
+def leave_to_parent(*things: object) -> None:
+    """Keep, in a child, what is its parent's, and never use it.
+
+    Nothing of it may end here: a connection that is collected says goodbye on the socket that both share, and an event
+    loop closes what both poll.
+    """
+    _of_parents.extend(things)
 
 
 @cache

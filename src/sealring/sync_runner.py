@@ -21,7 +21,7 @@ from typing import Any, ParamSpec, TypeVar
 from weakref import WeakMethod
 
 from sealring.errors import ConfigurationError, SealringError, Unavailable
-from sealring.forks import watch_forks
+from sealring.forks import leave_to_parent, watch_forks
 from sealring.issuer.opening import PAUSE_SECONDS, Opening
 
 log = logging.getLogger("sealring")
@@ -135,7 +135,7 @@ class SyncRunner:
 
     def forked(self) -> None:
         """In a child the thread does not exist. Its loop is not closed: that would reach into the parent's."""
-        self._of_parent = self._thread
+        leave_to_parent(self._thread)
         self._thread = None
         self._lock = threading.Lock()
 

@@ -13,6 +13,7 @@ from sealring.errors import BadSignature
 from sealring.http.authenticate import AuthResult, RequestAuthenticator
 from sealring.http.cookies import MAX_COOKIE_BYTES
 from sealring.http.credentials import BEARER_SUBPROTOCOL
+from sealring.http.origins import Origins
 from sealring.http.request_errors import CrossSite, InvalidRequest
 from sealring.verifier.principal import Principal
 
@@ -34,8 +35,7 @@ def verify(token: str) -> Principal:
 AUTHENTICATOR = RequestAuthenticator(
     verify,
     access_cookie=ACCESS,
-    origins=["https://app.example.com"],
-    trusted_origins=["https://front.example.org"],
+    origins=Origins.of(["https://app.example.com"], ["https://front.example.org"]),
     matches_csrf=lambda text, sid: (text, sid) == ("csrf", "sid"),
 )
 

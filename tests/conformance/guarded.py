@@ -69,7 +69,7 @@ def starlette_routes(auth: Sealring) -> list[Any]:
         return PlainTextResponse(said(request.user))
 
     async def home(request: StarletteRequest) -> PlainTextResponse:
-        result = auth.authenticator.authenticated(request.scope)
+        result = auth.authenticator.result_for(request.scope)
         return PlainTextResponse(said(result.require() if result.refusal else request.user))
 
     return [
@@ -102,7 +102,7 @@ def protected_paths(auth: Sealring) -> Any:
         return PlainTextResponse(said(request.user))
 
     async def home(request: StarletteRequest) -> PlainTextResponse:
-        result = auth.authenticator.authenticated(request.scope)
+        result = auth.authenticator.result_for(request.scope)
         return PlainTextResponse(said(result.require() if result.refusal else request.user))
 
     return Starlette(

@@ -15,6 +15,7 @@ from sealring.frameworks.fastapi import GuardRefusal, guard, optional_guard
 from sealring.frameworks.starlette import answer_refusal
 from sealring.http.authenticate import RequestAuthenticator
 from sealring.http.middleware import SessionMiddleware
+from sealring.http.origins import Origins
 from sealring.verifier.principal import Principal
 
 PRINCIPAL = Principal(
@@ -55,7 +56,10 @@ class Site(Service):
     def __init__(self) -> None:
         self.refused: list[SealringError] = []
         self.authenticator = RequestAuthenticator(
-            self.verify, access_cookie=b"sealring_access", origins=["https://example.com"], refused=self.refused.append
+            self.verify,
+            access_cookie=b"sealring_access",
+            origins=Origins.of(["https://example.com"]),
+            refused=self.refused.append,
         )
 
 

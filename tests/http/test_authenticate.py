@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from sealring import jwt
 from sealring.errors import Expired, SealringError
 from sealring.http.authenticate import RequestAuthenticator
+from sealring.http.origins import Origins
 from sealring.http.request_errors import CrossSite, InsufficientScope, InvalidRequest, MissingCredential
 from sealring.verifier.principal import Principal
 
@@ -49,7 +50,7 @@ def authenticator(counted: list[SealringError] | None = None) -> RequestAuthenti
     return RequestAuthenticator(
         verify,
         access_cookie=COOKIE,
-        origins=["https://example.com"],
+        origins=Origins.of(["https://example.com"]),
         matches_csrf=lambda text, sid: (text, sid) == ("good", "sid"),
         refused=None if counted is None else counted.append,
     )
@@ -93,8 +94,8 @@ def test_a_bad_token_is_remembered_with_its_cause() -> None:
 def test_a_finding_is_taken_over_from_the_same_verifier_only() -> None:
     scope = http(BEARER)
     scope["auth"] = found = authenticator().authenticate(scope)
-    assert authenticator().authenticated(scope) is found
-    assert RequestAuthenticator(VERIFIER.verify).authenticated(scope) is not found
+    assert authenticator().result_for(scope) is found
+    assert RequestAuthenticator(VERIFIER.verify).result_for(scope) is not found
 
 
 def test_a_missing_scope_is_named() -> None:

@@ -13,6 +13,7 @@ from sealring.http.authenticate import RequestAuthenticator
 from sealring.http.client_address import client_address
 from sealring.http.client_info import scope_of
 from sealring.http.environ import credential_scope, is_environ, scope_of_environ
+from sealring.http.origins import Origins
 
 
 def environ(**values: Any) -> dict[str, Any]:
@@ -141,7 +142,9 @@ def test_authentication_reads_nothing_that_the_short_scope_lacks(fields: dict[st
     def verify(token: str) -> Principal:
         raise Expired(token)
 
-    authenticator = RequestAuthenticator(verify, access_cookie=b"sealring_access", origins=["http://127.0.0.1"])
+    authenticator = RequestAuthenticator(
+        verify, access_cookie=b"sealring_access", origins=Origins.of(["http://127.0.0.1"])
+    )
     found = environ(REQUEST_METHOD=method, HTTP_HOST="x", **fields)
     short, whole = (
         authenticator.authenticate(credential_scope(found)),

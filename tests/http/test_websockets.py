@@ -12,6 +12,7 @@ from sealring.errors import SealringError, Stale
 from sealring.http.authenticate import RequestAuthenticator
 from sealring.http.close_codes import ENDINGS, close_code
 from sealring.http.middleware import SessionMiddleware
+from sealring.http.origins import Origins
 from sealring.verifier.open_connections import EndedBy, OnEnd, OpenConnection
 from sealring.verifier.principal import Principal
 from tests.clocks import START, FrozenClock
@@ -43,7 +44,11 @@ class Server:
             "type": "websocket", "path": "/ws", "headers": fields, "extensions": {}, "subprotocols": offered,
         }  # fmt: skip
         authenticator = RequestAuthenticator(
-            self.verify, access_cookie=b"c", origins=["https://example.com"], watch=self.watch, refused=self.told.append
+            self.verify,
+            access_cookie=b"c",
+            origins=Origins.of(["https://example.com"]),
+            watch=self.watch,
+            refused=self.told.append,
         )
         middleware = SessionMiddleware(app, authenticator=authenticator)
         self.task = asyncio.create_task(middleware(self.scope, self.receive, self.send))

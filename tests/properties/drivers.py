@@ -25,7 +25,7 @@ from sealring.issuer.access_tokens import AccessTokenIssuer
 from sealring.issuer.access_ttl import AccessTtl
 from sealring.issuer.sessions import SessionPolicy, Sessions
 from sealring.revocation.entry import Entry
-from sealring.sessions.refresh import Decision, Ended, Expired, Mint, Repeat, Reused, Superseded, decide_refresh
+from sealring.sessions.refresh import Decision, Ended, LimitReached, Mint, Repeat, Reused, Superseded, decide_refresh
 from sealring.sessions.refresh_token import RefreshToken, RefreshTokenCodec
 from sealring.sessions.session import Session
 from sealring.store.memory import MemoryStore
@@ -178,7 +178,7 @@ class PureDriver:
                     return Answer("tokens", self.keys.codec.encode(child))
                 case Reused():
                     after, answer = replace(row, ended_at=now_ms // 1000, ended_by="reuse"), Answer("reused")
-                case Expired(limit):
+                case LimitReached(limit):
                     after, answer = replace(row, ended_at=now_ms // 1000, ended_by=limit), Answer("over")
                 case Mint(child, after):
                     answer = Answer("tokens", self.keys.codec.encode(child))

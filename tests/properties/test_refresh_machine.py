@@ -12,7 +12,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from sealring.sessions.refresh import (
     Decision,
     Ended,
-    Expired,
+    LimitReached,
     Mint,
     Repeat,
     Reused,
@@ -100,7 +100,7 @@ def unforgiving(session: Session, token: RefreshToken, *, now_ms: int, retry_win
 def forgetful(session: Session, token: RefreshToken, *, now_ms: int, retry_window_ms: int) -> Decision:
     """A limit is looked at and not written down: the clock is set back, and the session lives again."""
     decision = decide_refresh(session, token, now_ms=now_ms, retry_window_ms=retry_window_ms)
-    return Ended() if isinstance(decision, Expired) else decision
+    return Ended() if isinstance(decision, LimitReached) else decision
 
 
 def write_unchecked(rows: dict[str, Session], before: Session, after: Session) -> bool:

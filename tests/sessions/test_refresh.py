@@ -8,7 +8,7 @@ from sealring.sessions.refresh import (
     TABLE,
     Decision,
     Ended,
-    Expired,
+    LimitReached,
     Mint,
     Relation,
     Repeat,
@@ -191,8 +191,8 @@ def test_ended_session_refuses_even_its_own_token() -> None:
 
 def test_limits_come_before_the_table() -> None:
     assert isinstance(ask(OWN, now_ms=16_000_000 - 1), Mint)
-    assert ask(OWN, now_ms=16_000_000) == Expired("idle")
-    assert ask(GRANDPARENT, now_ms=50_000_000) == Expired("absolute")
+    assert ask(OWN, now_ms=16_000_000) == LimitReached("idle")
+    assert ask(GRANDPARENT, now_ms=50_000_000) == LimitReached("absolute")
 
 
 def test_token_of_another_session_is_the_callers_mistake() -> None:

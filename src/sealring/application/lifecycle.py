@@ -46,8 +46,7 @@ class Lifecycle:
         self.authenticator = RequestAuthenticator(
             self.verifier.verify,
             access_cookie=self.delivery.cookies.names.access,
-            origins=[settings.issuer],
-            trusted_origins=settings.allowed_origins,
+            origins=self.delivery.origins,
             matches_csrf=self.delivery.csrf_tokens.matches,
             refused=self.refused,
             opens=self._open_for_check,

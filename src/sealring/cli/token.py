@@ -13,9 +13,9 @@ from sealring.cli.output import say, say_json, say_warning
 from sealring.errors import ConfigurationError, TokenError, WrongAudience
 from sealring.jwt.strict_json import decode_object
 
-Source = click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
+TextFile = click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
 key_file = click.option(
-    "--key-file", type=Source, required=True, help="PEM, JWK, JWKS, or a secret for an HS algorithm; - is stdin."
+    "--key-file", type=TextFile, required=True, help="PEM, JWK, JWKS, or a secret for an HS algorithm; - is stdin."
 )
 algorithm = click.option("--alg", help="Algorithm of the key, where the file does not say it: PEM and secrets.")
 
@@ -64,7 +64,7 @@ def sign(  # noqa: PLR0917 - click hands options over by name
 
 
 @token.command()
-@click.argument("token_file", type=Source, default="-", metavar="[FILE]")
+@click.argument("token_file", type=TextFile, default="-", metavar="[FILE]")
 @key_file
 @algorithm
 @click.option("--issuer")
@@ -105,7 +105,7 @@ def verify(  # noqa: PLR0917 - as above
 
 
 @token.command()
-@click.argument("token_file", type=Source, default="-", metavar="[FILE]")
+@click.argument("token_file", type=TextFile, default="-", metavar="[FILE]")
 def inspect(token_file: Path) -> None:
     """Print header and claims of the token in FILE (default: stdin). Needs no key and verifies nothing."""
     try:

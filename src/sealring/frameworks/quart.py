@@ -102,7 +102,7 @@ def problem_response(error: SealringError) -> Response:
 
 
 def _find() -> Principal | Anonymous:
-    return _installed().authenticated(_scope()).principal or ANONYMOUS
+    return _installed().result_for(_scope()).principal or ANONYMOUS
 
 
 current_principal: Principal = cast("Principal", LocalProxy(_find))

@@ -9,7 +9,7 @@ does not goes on with an anonymous user. Whatever the bytes, `authenticate` retu
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -17,7 +17,7 @@ import msgspec
 from sealring.errors import SealringError, Stale
 from sealring.http.credentials import find_credential, find_websocket_credential
 from sealring.http.fetch_metadata import SAFE_METHODS, MatchesCsrf, check_csrf
-from sealring.http.origins import Origins
+from sealring.http.origins import NO_ORIGINS, Origins
 from sealring.http.problems import OnRefusal, report
 from sealring.http.request_errors import InsufficientScope, MissingCredential
 from sealring.verifier.open_connections import OnEnd, OpenConnection
@@ -68,15 +68,12 @@ class RequestAuthenticator:
     """Finds the sender of a request.
 
     `access_cookie` is the exact name of the cookie that may bring the token; none where only the
-    Authorization field counts (a service that is not the issuer). `origins` are the URLs that our own
-    pages come from, `trusted_origins` the exact origins of front ends elsewhere. `matches_csrf` knows the CSRF
-    tokens of sessions; without it, a browser that says neither Sec-Fetch-Site nor Origin cannot act by cookie.
+    Authorization field counts (a service that is not the issuer). `origins` says whose pages may act with our
+    cookies. `matches_csrf` knows the CSRF tokens of sessions; without it, a browser that says neither
+    Sec-Fetch-Site nor Origin cannot act by cookie.
     `refused` counts refusals by their true cause. `watch` registers WebSockets, which the middleware then closes when
     their session ends. `opens` is asked where the verifier is stale, since an
     application may have no lifespan to open it.
-
-    Raises:
-        ValueError: an origin is not an http or https URL, or a trusted one is not as browsers write it.
     """
 
     __slots__ = ("_access_cookie", "_matches_csrf", "_nothing", "_opens", "_refused", "origins", "verify", "watch")
@@ -86,8 +83,7 @@ class RequestAuthenticator:
         verify: Verify,
         *,
         access_cookie: bytes | None = None,
-        origins: Iterable[str] = (),
-        trusted_origins: Iterable[str] = (),
+        origins: Origins = NO_ORIGINS,
         matches_csrf: MatchesCsrf | None = None,
         refused: OnRefusal | None = None,
         opens: Opens | None = None,
@@ -96,7 +92,7 @@ class RequestAuthenticator:
         self.verify = verify
         self.watch = watch
         self._access_cookie = access_cookie
-        self.origins = Origins.of(origins, trusted_origins)
+        self.origins = origins
         self._matches_csrf = matches_csrf
         self._refused = refused
         self._opens = opens
@@ -121,16 +117,16 @@ class RequestAuthenticator:
             return AuthResult(self.verify, None, error.with_traceback(None))
         return AuthResult(self.verify, principal)
 
-    def authenticated(self, scope: Mapping[str, Any]) -> AuthResult:
-        """Return what the middleware has found for this request by the same verifier; else `authenticate`."""
+    def result_for(self, scope: Mapping[str, Any]) -> AuthResult:
+        """Return what the middleware has found for this request by the same verifier; without it, `authenticate`."""
         found = scope.get("auth")
         if isinstance(found, AuthResult) and found.verify == self.verify:
             return found
         return self.authenticate(scope)
 
     async def authenticate_when_open(self, scope: Mapping[str, Any]) -> AuthResult:
-        """As `authenticated`, once the verifier is open: where nobody has opened it, the first request does."""
-        found = self.authenticated(scope)
+        """As `result_for`, once the verifier is open: where nobody has opened it, the first request does."""
+        found = self.result_for(scope)
         return await self.once_open(scope, found) if type(found.refusal) is Stale else found
 
     async def once_open(self, scope: Mapping[str, Any], stale: AuthResult) -> AuthResult:

@@ -156,3 +156,7 @@ class Origins:
         """
         ours = frozenset(map(origin_of, own))
         return cls(ours, frozenset(check_origin(origin).encode() for origin in trusted) - ours)
+
+
+NO_ORIGINS = Origins(frozenset())
+"""No page may act with our cookies."""

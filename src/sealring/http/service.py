@@ -66,7 +66,7 @@ class AuthService:
         Raises:
             SealringError: nobody whom we know.
         """
-        return self.authenticator.authenticated(head.scope).require()
+        return self.authenticator.result_for(head.scope).require()
 
     def credential(self, head: Head) -> PresentedToken | None:
         """The access token that came, unverified."""

@@ -21,6 +21,7 @@ from sealring.accounts.changes import AccountChange
 from sealring.accounts.credential import Credential
 from sealring.audit.event import EVENTS, Event
 from sealring.authentication.one_time import OneTime
+from sealring.forks import leave_to_parent
 from sealring.rate_limits.bucket import Bucket
 from sealring.revocation.entry import Entry
 from sealring.sessions.access_ttl import DeclaredTtl
@@ -98,7 +99,7 @@ class CommittingStore:
 
     def forked(self) -> None:
         """In a child: what was under way is the parent's."""
-        self._of_parent = self._under_way
+        leave_to_parent(self._under_way)
         self._under_way = set()
 
     # writes; what each promises stands in `Store`

@@ -11,6 +11,7 @@ import logging
 import time
 
 from sealring.errors import SealringError
+from sealring.forks import leave_to_parent
 from sealring.issuer.access_ttl import AccessTtl
 from sealring.issuer.commit import CommittingStore
 from sealring.issuer.keys import SigningKeys
@@ -69,7 +70,7 @@ class Maintenance:
 
     def forked(self) -> None:
         """In a child: the task is the parent's."""
-        self._of_parent = self._task
+        leave_to_parent(self._task)
         self._task = None
 
     async def _run(self) -> None:

@@ -34,7 +34,7 @@ from sealring.sessions.access_token import check_claims
 from sealring.sessions.device import describe_device
 from sealring.sessions.grant import Grant, check_acr, check_amr, check_subject, scope_tokens
 from sealring.sessions.lifetimes import over_cause, refresh_expiry
-from sealring.sessions.refresh import Ended, Expired, Mint, Repeat, Reused, Superseded, decide_refresh, token_of
+from sealring.sessions.refresh import Ended, LimitReached, Mint, Repeat, Reused, Superseded, decide_refresh, token_of
 from sealring.sessions.refresh_token import RefreshToken, RefreshTokenCodec
 from sealring.sessions.revocation import EndSession, EndSubject, RefreshClaims, Revocation
 from sealring.sessions.session import EndCause, Session
@@ -295,7 +295,7 @@ class Sessions:
                 record.session, token, now_ms=now_ms, retry_window_ms=self._policy.retry_window_ms
             )
             match decision:
-                case Ended() | Expired() | Reused():
+                case Ended() | LimitReached() | Reused():
                     await self._refuse(decision, record.session, client)
                 case Superseded():
                     raise RefreshSuperseded("a newer refresh token is in use")
@@ -389,7 +389,7 @@ class Sessions:
         """Live sessions of the subject, or of everybody; the newest first, and no more than `limit`."""
         return await self._store.list_sessions(subject, now=self._clock() // 1000, limit=limit)
 
-    async def _refuse(self, why: Ended | Expired | Reused, session: Session, client: ClientInfo) -> None:
+    async def _refuse(self, why: Ended | LimitReached | Reused, session: Session, client: ClientInfo) -> None:
         """Refuse, and end what is to end for it in one transaction with the event (I4, I5).
 
         Returns only when the row has moved meanwhile: then the decision was about another row.
@@ -403,7 +403,7 @@ class Sessions:
             case Ended():
                 self._over_here(session.id)
                 raise SessionEnded("session was ended")
-            case Expired(limit):
+            case LimitReached(limit):
                 await check_clock(self._store, self._clock, leeway_seconds=self._policy.leeway_seconds)
                 event = self._event("session_ended", **whose, cause=limit)
                 if await self._revoke(EndSession(id=session.id, cause=limit, unmoved=session), event) is not None:

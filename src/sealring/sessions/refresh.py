@@ -45,7 +45,7 @@ class Reused:
 
 
 @dataclass(frozen=True, slots=True)
-class Expired:
+class LimitReached:
     """A limit was reached (401): end the session if the row has not changed, before a clock set back hides it."""
 
     limit: Limit
@@ -56,7 +56,7 @@ class Ended:
     """The session was ended before (401)."""
 
 
-Decision = Mint | Repeat | Superseded | Reused | Expired | Ended
+Decision = Mint | Repeat | Superseded | Reused | LimitReached | Ended
 
 Relation = Literal["confirmed", "child", "parent", "unrelated"]
 """The token's relation to the row: the confirmed one, its child, its parent, or anything else."""
@@ -66,7 +66,7 @@ Step = Literal["repeat", "mint", "confirm", "supersede", "end"]
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class RefreshRule:
     """One line of the table: what to do within the retry window after an event, and what otherwise."""
 
     window_opens: Literal["last child minted", "token confirmed"] | None
@@ -74,12 +74,12 @@ class Rule:
     otherwise: Step
 
 
-TABLE: Final[Mapping[Relation, Rule]] = MappingProxyType(
+TABLE: Final[Mapping[Relation, RefreshRule]] = MappingProxyType(
     {
-        "confirmed": Rule("last child minted", within="repeat", otherwise="mint"),
-        "child": Rule(None, within="confirm", otherwise="confirm"),
-        "parent": Rule("token confirmed", within="supersede", otherwise="end"),
-        "unrelated": Rule(None, within="end", otherwise="end"),
+        "confirmed": RefreshRule("last child minted", within="repeat", otherwise="mint"),
+        "child": RefreshRule(None, within="confirm", otherwise="confirm"),
+        "parent": RefreshRule("token confirmed", within="supersede", otherwise="end"),
+        "unrelated": RefreshRule(None, within="end", otherwise="end"),
     }
 )
 
@@ -100,7 +100,7 @@ def decide_refresh(session: Session, token: RefreshToken, *, now_ms: int, retry_
         raise ValueError("token must be of this session")
     cause = over_cause(session, now_ms // 1000)
     if cause is not None:
-        return Ended() if cause == "ended" else Expired(cause)
+        return Ended() if cause == "ended" else LimitReached(cause)
     rule = TABLE[relation_of(token, session)]
     opened_ms = session.child_minted_ms if rule.window_opens == "last child minted" else session.confirmed_ms
     step = rule.within if _within(retry_window_ms, now_ms, opened_ms) else rule.otherwise

@@ -73,17 +73,17 @@ def _as_it_is(value: Any) -> Any:
     return value
 
 
-class Form(NamedTuple):
+class ColumnForm(NamedTuple):
     """How a field that is no plain number or text stands in its column."""
 
     write: Callable[[Any], Any]
     read: Callable[[Any], Any] = _as_it_is
 
 
-TEXT_FROM_OUTSIDE = Form(write_text)
-SCOPES = Form(write_scopes, _decode_scopes)
-CLAIMS = Form(write_claims, msgspec.json.Decoder(dict[str, Any]).decode)
-DETAIL = Form(lambda detail: json.dumps(dict(detail)), json.loads)
+TEXT_FROM_OUTSIDE = ColumnForm(write_text)
+SCOPES = ColumnForm(write_scopes, _decode_scopes)
+CLAIMS = ColumnForm(write_claims, msgspec.json.Decoder(dict[str, Any]).decode)
+DETAIL = ColumnForm(lambda detail: json.dumps(dict(detail)), json.loads)
 """In ASCII: a detail may hold what was typed, even a lone surrogate."""
 
 
@@ -96,7 +96,9 @@ class Table(Generic[T]):
         omit: fields that have no column here.
     """
 
-    def __init__(self, kind: type[T], forms: Mapping[str, Form] | None = None, *, omit: Collection[str] = ()) -> None:
+    def __init__(
+        self, kind: type[T], forms: Mapping[str, ColumnForm] | None = None, *, omit: Collection[str] = ()
+    ) -> None:
         self._kind = kind
         self._forms = {} if forms is None else dict(forms)
         self.names = tuple(field.name for field in fields(kind) if field.name not in omit)  # type: ignore[arg-type]

@@ -17,7 +17,7 @@ import logging
 from collections.abc import Callable, Sequence
 
 from sealring.errors import SealringError, Unavailable
-from sealring.forks import FORKED, stop_watching, watch_forks
+from sealring.forks import FORKED, leave_to_parent, stop_watching, watch_forks
 from sealring.revocation.entry import Entry, entry_digest
 from sealring.revocation.feed import FeedPage
 from sealring.revocation.view import RevocationView
@@ -93,7 +93,7 @@ class Follower:
 
     def forked(self) -> None:
         """The tasks are the parent's: this node is stale until it is started, and then loads everything."""
-        self._of_parent = self._tasks
+        leave_to_parent(*self._tasks)
         self._tasks = ()
         self._wake = asyncio.Event()
         self.node.forget_position(f"not started: {FORKED}")

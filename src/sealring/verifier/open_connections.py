@@ -25,6 +25,7 @@ from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING, Final, Literal, get_args
 
 from sealring.errors import Expired, Revoked, Stale
+from sealring.forks import leave_to_parent
 from sealring.revocation.entry import Entry
 from sealring.verifier.principal import Principal
 
@@ -259,7 +260,7 @@ class OpenConnections:
 
     def forked(self) -> None:
         """In a child: all of them, and their loops, are the parent's."""
-        self._of_parent = self._loops
+        leave_to_parent(self._loops)
         self._loops = {}
         self._lock = threading.Lock()
 

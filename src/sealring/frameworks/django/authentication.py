@@ -27,7 +27,7 @@ def authenticate(host: DjangoHost, request: HttpRequest) -> AuthResult:
     if environ is not None:
         return host.authenticator.authenticate(environ)
     scope = _asgi_scope(request)
-    result = host.service.authenticator.authenticated(scope)
+    result = host.service.authenticator.result_for(scope)
     if type(result.refusal) is Stale:
         host.runner.try_open()
         result = host.service.authenticator.authenticate(scope)
@@ -39,7 +39,7 @@ async def authenticate_async(host: DjangoHost, request: HttpRequest) -> AuthResu
     """As `authenticate`, in an event loop, which goes on while the store opens."""
     if getattr(request, "environ", None) is None:
         scope = _asgi_scope(request)
-        result = host.service.authenticator.authenticated(scope)
+        result = host.service.authenticator.result_for(scope)
         if type(result.refusal) is not Stale:
             scope["auth"] = result
             return result

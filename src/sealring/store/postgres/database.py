@@ -22,6 +22,7 @@ from psycopg.pq import TransactionStatus
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
 
 from sealring.errors import ConfigurationError, Overloaded, StoreUnavailable
+from sealring.forks import leave_to_parent
 from sealring.store.postgres.connection import STATEMENT_SECONDS, Connection, check_alive, hang_up
 from sealring.store.postgres.error_text import hint_for, reason_of
 
@@ -132,7 +133,7 @@ class Database:
 
     def forked(self) -> None:
         """Leave the connections to the parent."""
-        self._of_parent = (self._pool, self._closing, self._running, self._in_use)
+        leave_to_parent(self._pool, self._closing, self._running, self._in_use, *self._made)
         self._closing = None
         self._pool, self._running, self._in_use, self._made = None, set(), set(), WeakSet()
 

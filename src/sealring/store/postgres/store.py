@@ -17,7 +17,7 @@ from sealring.accounts.changes import AccountChange
 from sealring.accounts.credential import Credential
 from sealring.audit.event import Event
 from sealring.authentication.one_time import OneTime
-from sealring.forks import stop_watching, watch_forks
+from sealring.forks import leave_to_parent, stop_watching, watch_forks
 from sealring.rate_limits.bucket import Bucket
 from sealring.revocation.feed import FeedPage
 from sealring.sessions.access_ttl import DeclaredTtl
@@ -75,7 +75,7 @@ class PostgresStore(Store):
 
         The store is closed then, and can be opened. What is the parent's is kept, so that nothing is hung up.
         """
-        self._of_parent = (self._heartbeat, self._refreshes, self._revocations, self._changes)
+        leave_to_parent(self._heartbeat, self._refreshes, self._revocations, self._changes)
         self._database.forked()
         self._following.forked()
         self._loop = None
