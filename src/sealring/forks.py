@@ -41,8 +41,8 @@ def stop_watching(thing: Forkable) -> None:
 def leave_to_parent(*things: object) -> None:
     """Keep, in a child, what is its parent's, and never use it.
 
-    Nothing of it may end here: a connection that is collected says goodbye on the socket that both share, and an event
-    loop closes what both poll.
+    Nothing of it may end here, as what is collected does: a task complains that it is pending, a connection that it is
+    open, and an event loop that is closed takes its own descriptors out of the epoll that both processes share.
     """
     _of_parents.extend(things)
 
