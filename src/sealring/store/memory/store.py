@@ -100,7 +100,7 @@ class MemoryStore(MemoryCredentials, Store):
     async def create_invitation(self, invitation: OneTime, event: Event) -> Committed[None]:
         if not await self.put_once(invitation):
             raise ValueError("an invitation is made once")
-        return self._append([], event, result=None)
+        return self._logs.append([], event, result=None)
 
     async def find_account(self, *, canonical_name: str | None = None, id: str | None = None) -> Account | None:
         for account in self._accounts.values():
