@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 from litestar import Controller, Litestar, Request, Response, Router, WebSocket, get, post, websocket
+from litestar.config.compression import CompressionConfig
 from litestar.config.csrf import CSRFConfig
 from litestar.exceptions import WebSocketDisconnect
 from litestar.openapi.config import OpenAPIConfig
 from litestar.params import FromPath
 from litestar.plugins import PluginProtocol
+from litestar.routes import HTTPRoute
 from litestar.testing import TestClient
 from msgspec import Struct
 from prometheus_client import CollectorRegistry
@@ -127,6 +129,96 @@ def test_guards_of_controllers_and_routers_count_together(auth: Sealring) -> Non
         assert client.get("/admin", headers=token(client, auth, "orders:read")).status_code == 403
         assert client.get("/admin", headers=token(client, auth, "admin")).status_code == 403
         assert client.get("/admin", headers=token(client, auth, "admin", "orders:read")).text == "admin"
+
+
+# a guard costs Litestar a copy of the handler on each request: the plugin's middleware asks ours where it can
+
+
+def guards_left(client: TestClient[Litestar], path: str) -> int:
+    [route] = [route for route in client.app.routes if route.path == path]
+    assert isinstance(route, HTTPRoute)
+    return len(route.route_handler_map["GET"][0].resolve_guards())
+
+
+def test_guards_are_asked_before_litestar_copies_a_handler_for_them(client: TestClient[Litestar]) -> None:
+    assert guards_left(client, "/orders") == 0
+    assert client.get("/orders").status_code == 401
+
+
+@pytest.mark.parametrize(
+    "guards", [[require("admin"), require("orders:read")], [require("orders:read"), require("admin")]]
+)
+def test_every_guard_that_is_asked_early_counts(auth: Sealring, guards: list[Any]) -> None:
+    @get(["/all", "/each"], guards=guards, sync_to_thread=False)
+    def handler() -> str:
+        return "in"
+
+    with client_of(auth) as client:
+        client.app.register(handler)  # later than the others
+        for path in ("/all", "/each"):
+            assert guards_left(client, path) == 0
+            assert client.get(path).json()["code"] == "missing_credential"
+            for scopes in (["admin"], ["orders:read"], []):
+                assert client.get(path, headers=token(client, auth, *scopes)).json()["code"] == "insufficient_scope"
+            assert client.get(path, headers=token(client, auth, "admin", "orders:read")).text == "in"
+
+
+def test_guards_of_the_applications_own_keep_their_place(auth: Sealring) -> None:
+    asked: list[str] = []
+
+    async def mine(_: object, __: object) -> None:
+        asked.append("mine")
+
+    @get("/first", guards=[mine, require()], sync_to_thread=False)
+    def first() -> None: ...
+
+    @get("/second", guards=[require(), mine], sync_to_thread=False)
+    def second() -> None: ...
+
+    with client_of(auth, first, second) as client:
+        assert client.get("/first").status_code == client.get("/second").status_code == 401
+        assert asked == ["mine"]
+        assert client.get("/second", headers=token(client, auth)).status_code == 200
+        assert asked == ["mine", "mine"]
+
+
+def test_middleware_of_the_applications_own_sees_refusals(auth: Sealring) -> None:
+    def marking(app: Any) -> Any:
+        async def mark(scope: Any, receive: Any, send: Any) -> None:
+            async def send_marked(message: Any) -> None:
+                if message["type"] == "http.response.start":
+                    message["headers"] = [*message["headers"], (b"x-mine", b"1")]
+                await send(message)
+
+            await app(scope, receive, send_marked)
+
+        return mark
+
+    with client_of(auth, middleware=[marking]) as client:
+        assert guards_left(client, "/orders") == 1
+        answer = client.get("/orders")
+        assert (answer.status_code, answer.headers["x-mine"]) == (401, "1")
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        {"csrf_config": CSRFConfig(secret="x" * 32)},
+        {"compression_config": CompressionConfig(backend="gzip")},
+        {"allowed_hosts": ["127.0.0.1:8000"]},
+    ],
+    ids=str,
+)
+def test_checks_of_litestars_own_come_before_guards(auth: Sealring, option: Any) -> None:
+    with client_of(auth, **option) as client:
+        assert guards_left(client, "/orders") == 1
+        assert client.get("/orders").status_code == 401
+
+
+def test_a_handler_keeps_its_guards_in_another_application(client: TestClient[Litestar]) -> None:
+    assert guards_left(client, "/orders") == 0
+    with TestClient(Litestar([orders], logging_config=None)) as other:
+        assert guards_left(other, "/orders") == 1
 
 
 def test_what_a_handler_raises_is_answered_and_counted_once(auth: Sealring) -> None:

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
+from inspect import iscoroutinefunction
 from typing import Any, Literal, NoReturn, TypeVar, cast
 
 try:
@@ -30,7 +31,7 @@ from werkzeug.exceptions import default_exceptions
 from werkzeug.local import LocalProxy
 
 from sealring.errors import ConfigurationError, SealringError
-from sealring.frameworks.required_scopes import check_scopes
+from sealring.frameworks.guard import Guard
 from sealring.http.asgi_types import App, Scope
 from sealring.http.authenticate import RequestAuthenticator
 from sealring.http.middleware import ANONYMOUS, Anonymous, Protect, SessionMiddleware
@@ -79,13 +80,21 @@ def require(*scopes: str, optional: bool = False) -> Callable[[View], View]:
         TypeError: a scope that is not text: `@require` needs parentheses.
         ValueError: one that is not a scope token (RFC 6749 §3.3).
     """
-    check_scopes(scopes)
+    guard = Guard(scopes, optional=optional)
 
     def decorate(view: View) -> View:
-        @wraps(view)
-        async def guarded(*args: Any, **kwargs: Any) -> Any:
-            await _check(scopes, optional=optional)
-            return await current_app.ensure_async(view)(*args, **kwargs)
+        if iscoroutinefunction(view):  # asked here: on each request, it costs more than the check
+
+            @wraps(view)
+            async def guarded(*args: Any, **kwargs: Any) -> Any:
+                await _check(guard)
+                return await view(*args, **kwargs)
+        else:
+
+            @wraps(view)
+            async def guarded(*args: Any, **kwargs: Any) -> Any:
+                await _check(guard)
+                return await current_app.ensure_async(view)(*args, **kwargs)
 
         return cast("View", guarded)
 
@@ -127,13 +136,9 @@ def _installed() -> RequestAuthenticator:
     return cast("RequestAuthenticator", installed)
 
 
-async def _check(scopes: tuple[str, ...], *, optional: bool) -> None:
-    result = await _installed().authenticate_when_open(_scope())
-    if optional and result.principal is None and result.refusal is None:
-        return
-    try:
-        result.require(*scopes)
-    except SealringError as error:
+async def _check(guard: Guard) -> None:
+    error = guard.refusal(await _installed().authenticate_when_open(_scope()))
+    if error is not None:
         _refuse(error)
 
 
