@@ -77,7 +77,7 @@ def relinked(page: Path, place: str) -> tuple[str, dict[str, Path]]:
         if not path or not linked.is_relative_to(ROOT) or not linked.is_file():
             return target
         to = FRONT if linked == ROOT / "README.md" else place_of(linked)
-        if to is None:
+        if to is None or linked.suffix != ".md":
             to = (linked.relative_to(DOCS) if linked.is_relative_to(DOCS) else linked.relative_to(ROOT)).as_posix()
             files[to] = linked
         return os.path.relpath(to, PurePosixPath(place).parent) + mark + anchor

@@ -91,3 +91,8 @@ def test_a_page_that_is_missing_twice_or_unknown_is_named(tmp_path: Path) -> Non
     other = tmp_path / "zensical.toml"
     other.write_text(text, encoding="utf-8")
     assert unplaced(other) == ["changelog.md", "index.md", "unknown.md"]
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
+def test_no_page_has_a_figure_that_a_script_of_another_host_must_draw(page: Path) -> None:
+    assert "```mermaid" not in page.read_text(encoding="utf-8")

@@ -67,6 +67,6 @@ def test_the_demo_serves_the_table_and_its_own_two_routes(tmp_path: Path) -> Non
 
 
 def test_every_error_code_is_documented() -> None:
-    every = rows("reference/routes.md")
+    every = rows("reference/errors.md")
     documented = {(cells[0], cells[1]) for cells in every if len(cells) > 1 and cells[1].isdigit()}
     assert documented == {(row.code, str(row.status)) for row in ANSWERS.values()}

@@ -41,6 +41,12 @@ def test_a_twin_is_the_page_with_links_of_the_site(site: Path) -> None:
     assert "](../examples/cluster/nginx.conf)" in (site / "how-to/serving.md").read_text(encoding="utf-8")
 
 
+def test_images_and_files_that_a_page_links_to_come_along(site: Path) -> None:
+    figure = "explanation/refresh.svg"
+    assert (site / figure).read_bytes() == (DOCS / figure).read_bytes()
+    assert (site / "examples/cluster/nginx.conf").read_bytes() == (ROOT / "examples/cluster/nginx.conf").read_bytes()
+
+
 def test_llms_txt_lists_every_page_with_what_it_is_for(site: Path) -> None:
     text = (site / "llms.txt").read_text(encoding="utf-8")
     listed = re.findall(r"^- \[(.+)\]\((.+?)\): (.+)$", text, re.MULTILINE)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import get_args
 
+from scripts.write_figures import WRITTEN as FIGURES
 from sealring.sessions.refresh import TABLE, Relation, Step
 from sealring.sessions.session import EndCause
 
@@ -25,26 +26,25 @@ def table() -> str:
     return "\n".join(lines)
 
 
-def diagram() -> str:
-    # "end" is a word of mermaid's own
-    nodes: dict[Step, str] = {step: step for step in get_args(Step)} | {"end": "end_[end]"}
-    lines = ["flowchart LR", "  token([refresh token, good MAC, session live])"]
-    lines += [f"  token --> {relation}" for relation in TABLE]
-    for relation, rule in TABLE.items():
-        if rule.within == rule.otherwise:
-            lines.append(f"  {relation} --> {nodes[rule.within]}")
-        else:
-            lines.append(f"  {relation} -- within G of {rule.window_opens} --> {nodes[rule.within]}")
-            lines.append(f"  {relation} -- otherwise --> {nodes[rule.otherwise]}")
-    return "\n".join(lines)
-
-
 def test_page_shows_the_table_of_the_code() -> None:
     assert f"\n{table()}\n\n" in PAGE
 
 
 def test_page_draws_the_table_of_the_code() -> None:
-    assert f"```mermaid\n{diagram()}\n```" in PAGE
+    (figure,) = FIGURES
+    assert figure.read_text(encoding="utf-8") == FIGURES[figure](), "run scripts/docs"
+    assert f"]({figure.name})" in PAGE
+
+
+def test_the_figure_has_every_row_of_the_table() -> None:
+    (draw,) = FIGURES.values()
+    for relation, rule in TABLE.items():
+        assert f">{relation}</text>" in draw()
+        assert not rule.window_opens or f">within G of {rule.window_opens}</text>" in draw()
+    for step in get_args(Step):
+        assert f">{step}</text>" in draw()
+    ways = sum(len({rule.within, rule.otherwise}) for rule in TABLE.values())
+    assert draw().count('<path class="line"') == ways
 
 
 def test_page_explains_every_step_and_every_cause() -> None:

@@ -1,0 +1,76 @@
+"""Writes the figures of the pages that show a table of the code: SVG, which every reader of Markdown can show.
+
+A block of Mermaid would be drawn by a script, which the site would have to fetch from another host.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, get_args
+from xml.sax.saxutils import escape
+
+from scripts.pages import DOCS, ROOT
+from sealring.sessions.refresh import TABLE, Step
+
+_STYLE = (
+    "text{font:15px system-ui,sans-serif;fill:#1f2430}"
+    ".small{font-size:13px;fill:#555e70;paint-order:stroke;stroke:#fff;stroke-width:6px}"
+    ".box{fill:#eef1f8;stroke:#8b97b0}"
+    ".end{fill:#f7e4e6;stroke:#a32638}"
+    ".line{fill:none;stroke:#8b97b0;stroke-width:1.5;marker-end:url(#head)}"
+)
+_HEAD = (
+    '<marker id="head" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8" orient="auto">'
+    '<path d="M0 0L8 4L0 8z" fill="#8b97b0"/></marker>'
+)
+_LEFT, _RIGHT, _WIDE, _HIGH = 30, 500, 130, 36
+
+
+def refresh() -> str:
+    """What becomes of a refresh token, by what it is to the session: `TABLE`, drawn."""
+    relations = {name: 70 + 90 * at for at, name in enumerate(TABLE)}
+    steps = {name: 50 + 75 * at for at, name in enumerate(get_args(Step))}
+    parts = [*_boxes(_LEFT, relations), *_boxes(_RIGHT, steps)]
+    for relation, rule in TABLE.items():
+        ways = {rule.within: f"within G of {rule.window_opens}", rule.otherwise: "otherwise"}
+        if rule.within == rule.otherwise:
+            ways = {rule.within: ""}
+        for step, words in ways.items():
+            parts += _line(relations[relation], steps[step], words)
+    return _figure(660, 400, "What becomes of a refresh token", parts)
+
+
+def _boxes(x: int, names: Mapping[Any, int]) -> Iterator[str]:
+    for name, y in names.items():
+        kind = "end" if name == "end" else "box"
+        yield f'<rect class="{kind}" x="{x}" y="{y - _HIGH // 2}" width="{_WIDE}" height="{_HIGH}" rx="6"/>'
+        yield f'<text x="{x + _WIDE // 2}" y="{y + 5}" text-anchor="middle">{escape(name)}</text>'
+
+
+def _line(start: int, end: int, words: str) -> Iterator[str]:
+    x, to = _LEFT + _WIDE, _RIGHT - 2
+    middle = (x + to) // 2
+    yield f'<path class="line" d="M{x} {start}C{middle} {start} {middle} {end} {to} {end}"/>'
+    if words:
+        yield f'<text class="small" x="{to - 12}" y="{end - 8}" text-anchor="end">{escape(words)}</text>'
+
+
+def _figure(width: int, height: int, title: str, parts: list[str]) -> str:
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
+        f' role="img"><title>{escape(title)}</title><style>{_STYLE}</style><defs>{_HEAD}</defs>'
+        f'<rect width="{width}" height="{height}" rx="10" fill="#fff"/>{"".join(parts)}</svg>\n'
+    )
+
+
+WRITTEN: dict[Path, Callable[[], str]] = {DOCS / "explanation" / "refresh.svg": refresh}
+"""Each figure that is written here, and what it should be."""
+
+
+if __name__ == "__main__":
+    for path, figure in WRITTEN.items():
+        new = figure()
+        if not path.exists() or path.read_text(encoding="utf-8") != new:
+            path.write_text(new, encoding="utf-8")
+            print(f"wrote {path.relative_to(ROOT)}")
