@@ -56,6 +56,13 @@ def test_what_serves_nobody_loads_no_web_framework(arguments: list[str]) -> None
     assert done.stderr.strip() == "[]"
 
 
+def test_events_that_are_warnings_are_no_part_of_what_a_command_prints(tmp_path: Path) -> None:
+    assert sealring(tmp_path, "init").returncode == 0
+    assert sealring(tmp_path, "keys", "rotate").stderr == ""
+    done = sealring(tmp_path, "restored", "--yes")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_the_log_of_a_library_is_no_part_of_what_a_command_prints() -> None:
     code = (
         "import logging; from sealring.cli import main\n"

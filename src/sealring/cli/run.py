@@ -37,8 +37,9 @@ for command in (serve, init, secret, migrate, restored, check, users, sessions, 
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code."""
-    # psycopg's pool logs each lost connection: `serve` writes it as JSON, and a terminal gets our own words only
-    logging.getLogger("psycopg").addHandler(logging.NullHandler())
+    # events and lost connections are logged too: `serve` writes them as JSON, and a terminal gets a command's own words
+    for name in ("psycopg", "sealring"):
+        logging.getLogger(name).addHandler(logging.NullHandler())
     if sys.stdin is None:
         sys.stdin = Path(os.devnull).open(encoding="utf-8")  # noqa: SIM115 - closed by the parent process
     try:
