@@ -41,6 +41,12 @@ def files(name: str) -> dict[str, str]:
     return dict(found)
 
 
+def steps(name: str) -> list[tuple[str, str]]:
+    """The commands that a page shows, and what each prints."""
+    blocks = (block for block in BLOCK.finditer(page(name)) if block["kind"] == "console")
+    return [(command, shown) for block in blocks for command, shown in STEP.findall(block["text"])]
+
+
 @dataclass
 class Terminal:
     """One shell in one folder.
