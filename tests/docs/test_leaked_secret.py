@@ -20,10 +20,10 @@ from sealring.settings.root_secret import RootSecret
 from sealring.signing_keys.encryption import KeyEncryption
 from tests.serving import PASSWORD, SEALRING, bearer, environment, problem, register, start
 
-PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "commands.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[2] / "docs" / "how-to" / "leaked-secret.md").read_text(encoding="utf-8")
 STEPS = (
-    "stop the servers", "put a fresh secret before the old one in `SEALRING_SECRET`", "`sealring restored`",
-    "take the old secret out", "start the servers",
+    "**1. Stop the servers**", "**2. Put a fresh secret before the old one.**", "sealring restored --yes",
+    "**4. Take the old secret out.**", "**5. Start the servers.**",
 )  # fmt: skip
 
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 
-from tests.docs.transcript import Terminal
+from sealring.cli.run import sealring
+from tests.docs.transcript import BLOCK, DOCS, Terminal, page
 from tests.ports import free_port
 from tests.programs import required_program
 from tests.serving import ServedProcess, start
 
+PAGES = sorted(str(path.relative_to(DOCS)) for path in DOCS.rglob("*.md"))
+TYPED = re.compile(r"^(?:\$ )?(?:sudo )?(?:\S*/)?sealring ((?:[\w./:-]+ ?)+)", re.MULTILINE)
 SHOWN = "http://127.0.0.1:8000"
 
 
@@ -35,9 +40,7 @@ class Service:
 
 
 @pytest.fixture
-def terminal(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Iterator[Terminal]:
+def terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Terminal]:
     required_program("curl")
     service = Service(tmp_path)
     stops = {"OLD=": service.stop, "rm -f sealring.db": service.stop}
@@ -47,7 +50,38 @@ def terminal(
     service.stop()
 
 
-@pytest.mark.parametrize("name", ["on-call", "key-compromise", "leaked-secret", "backup"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "on-call",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("key-compromise", "leaked-secret", "backup")),
+    ],
+)
 def test_a_page_for_operators_does_what_it_says(terminal: Terminal, name: str) -> None:
     terminal.follow(f"how-to/{name}.md")
     assert len(terminal.typed) >= 10
+
+
+def unknown(words: list[str]) -> str | None:
+    """The first word of a typed command that is neither a command nor an option of it."""
+    command: click.Command = sealring
+    while words and isinstance(command, click.Group):
+        if words[0] not in command.commands:
+            return words[0]
+        command, words = command.commands[words[0]], words[1:]
+    options = {option for parameter in command.params for option in parameter.opts} | {"--help"}
+    return next((word for word in words if word.startswith("-") and word != "-" and word not in options), None)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_command_that_a_page_shows_exists(name: str) -> None:
+    shown = [block["text"] for block in BLOCK.finditer(page(name)) if block["kind"] in {"console", "sh"}]
+    for text in shown:
+        for typed in TYPED.findall(text):
+            assert unknown(typed.split()) is None, typed
+
+
+def test_a_command_that_does_not_exist_is_found() -> None:
+    assert unknown(["users", "lock", "ada"]) == "lock"
+    assert unknown(["users", "delete", "--force", "ada"]) == "--force"
+    assert unknown(["users", "delete", "--yes", "ada"]) is None

@@ -9,7 +9,7 @@ import pytest
 
 from scripts.pages import CONFIGURATION, DOCS, ROOT, anchors, faults, links, navigation, pages, place_of, unplaced
 
-TRUSTED = "../../SECURITY.md#trusted"
+TRUSTED = "../../SECURITY.md#reporting"
 SESSIONS = DOCS / "explanation" / "sessions.md"
 
 
@@ -58,7 +58,7 @@ def test_a_broken_link_is_found(text: str, words: str) -> None:
 def test_good_links_and_code_are_no_faults() -> None:
     text = """# One: `two`
 
-[a](#one-two) [b](../reference/settings.md) [c](https://example.com/#x "title") [d](../../SECURITY.md#trusted)
+[a](#one-two) [b](../reference/settings.md) [c](https://example.com/#x "title") [d](../../SECURITY.md#reporting)
 
 ```text
 [a](nowhere.md)
@@ -70,7 +70,7 @@ def test_good_links_and_code_are_no_faults() -> None:
         "#one-two",
         "../reference/settings.md",
         "https://example.com/#x",
-        "../../SECURITY.md#trusted",
+        "../../SECURITY.md#reporting",
     ]
     assert faults(SESSIONS, text) == []
 
