@@ -62,7 +62,14 @@ def application(folder: Path) -> Path:
     for each in installed().iterdir():
         if each.name != "@sealring":
             modules.joinpath(each.name).symlink_to(each)
-    place = modules / "@sealring" / "client"
+    unpack(folder)
+    folder.joinpath("package.json").write_text('{"type": "module", "private": true}')
+    return folder
+
+
+def unpack(folder: Path) -> None:
+    """Install the package into an application's `node_modules`, from its file."""
+    place = folder / "node_modules" / "@sealring" / "client"
     tarball, _ = packed(folder)
     with tarfile.open(tarball) as archive:
         for member in archive:
@@ -71,8 +78,6 @@ def application(folder: Path) -> Path:
             content = archive.extractfile(member)
             assert content is not None, f"{member.name} is no file"
             target.write_bytes(content.read())
-    folder.joinpath("package.json").write_text('{"type": "module", "private": true}')
-    return folder
 
 
 def snippets() -> dict[str, str]:

@@ -19,7 +19,7 @@ from sealring.http.client_address import plain_address
 from sealring.http.client_info import AnyRequest, client_info, scope_of
 from sealring.http.fetch_metadata import SAFE_METHODS, check_same_origin
 from sealring.http.schemas import Delivery, User
-from sealring.issuer.account_commands import check_text
+from sealring.issuer.account_commands import check_optional_text, check_text
 from sealring.issuer.log_in import BegunLogin, LoggedIn
 from sealring.issuer.sessions import Issued
 from sealring.verifier.principal import Principal
@@ -137,6 +137,7 @@ class OwnRoutes(Lifecycle):
         if request is None and address is None:
             raise TypeError("give request=, the request that asks, or address=, its client's IP address")
         if address is not None:
+            check_text(address=address)
             address = plain_address(address)
             if address is None:
                 raise ValueError("address must be an IP address, as in 192.0.2.7")
@@ -160,6 +161,8 @@ class OwnRoutes(Lifecycle):
         return replace(client, browser=self.delivery.login_binding(scope_of(request)["headers"], delivery))
 
     def _client(self, request: AnyRequest | None, address: str | None, user_agent: str) -> ClientInfo:
+        check_text(user_agent=user_agent)
+        check_optional_text(address=address)
         if request is None:
             return ClientInfo(address or "", user_agent)
         if address is not None or user_agent:

@@ -14,7 +14,7 @@ from sealring.authentication.method import PASSWORD
 from sealring.errors import SecondFactorRequired
 from sealring.http.client_info import AnyRequest
 from sealring.http.schemas import Delivery
-from sealring.issuer.account_commands import AccountCommands, check_text
+from sealring.issuer.account_commands import AccountCommands, check_limit, check_name, check_optional_text, check_text
 from sealring.issuer.log_in import BegunLogin, LoggedIn
 from sealring.issuer.sessions import Issued
 from sealring.sessions.grant import check_subject
@@ -63,6 +63,9 @@ class UseCases(OwnRoutes):
             TypeError, ValueError: neither a request nor an IP address, or both.
         """
         check_text(username=username, password=password)
+        check_text(
+            **{name: value for name, value in (("email", email), ("invitation", invitation)) if value is not None}
+        )
         client = self._counted_client(request, address, user_agent)
         recipient = self._recipient(request, delivery)
         await self.open()
@@ -252,6 +255,9 @@ class UseCases(OwnRoutes):
             CrossSite: for cookies: another site's page sent the request (C2).
             RequestRefused, TokenTooLong: for cookies: the browser would drop them.
         """
+        check_subject(subject)
+        if client_id != "":
+            check_name("client_id", client_id)
         recipient = self._recipient(request, delivery)
         client = self._client(request, address, user_agent)
         await self.open()
@@ -282,6 +288,7 @@ class UseCases(OwnRoutes):
             RefreshRefused: the subclass says why; `problem_response` answers with it.
             Throttled: too many dead refresh tokens from this address.
         """
+        check_text(refresh_token=refresh_token)
         client = self._client(request, address, "")
         await self.open()
         return await self.issuer.refresh(
@@ -289,15 +296,19 @@ class UseCases(OwnRoutes):
         )
 
     async def list_sessions(self, subject: str, *, limit: int = 1000) -> list[Session]:
-        """Live sessions of a subject, an account of ours or a user of yours: the newest first, at most `limit`."""
+        """Live sessions of a subject, an account of ours or a user of yours: the newest first, at most `limit`.
+
+        Raises:
+            TypeError, ValueError: `subject` is not 1 to 255 printable characters, or `limit` no number from 1 on.
+        """
         check_subject(subject)
+        check_limit(limit)
         await self.open()
         return await self.issuer.sessions.list(subject, limit=limit)
 
     async def revoke_session(self, session_id: str) -> bool:
         """End one session on every node; true when there was a live one."""
-        if not isinstance(session_id, str):
-            raise TypeError("session_id must be text, as in issued.session.id")
+        check_name("session_id", session_id)
         await self.open()
         return await self.issuer.sessions.end(session_id, cause="ended_by_operator")
 
@@ -320,7 +331,8 @@ def _check_step(method: str, response: Mapping[str, str], pending: str | None) -
     Raises:
         TypeError: an argument that is not what it should be; names it.
     """
-    check_text(method=method, **({} if pending is None else {"pending": pending}))
+    check_text(method=method)
+    check_optional_text(pending=pending)
     if not isinstance(response, Mapping):
         raise TypeError('response must be a mapping of text, as in {"code": "123456"}')
     check_text(**{f"response[{name!r}]": value for name, value in response.items()})

@@ -15,10 +15,13 @@ from sealring.accounts.imported import ImportedUser
 from sealring.issuer.accounts import Accounts
 from sealring.issuer.opening import Opening
 from sealring.jwt.durations import Duration, named_duration
-from sealring.sessions.grant import scope_tokens
+from sealring.sessions.grant import MAX_SUBJECT, scope_tokens
 
 MAX_INVITATION_SECONDS = 365 * 86_400
 """An attacker who finds an old one in a mailbox registers with it."""
+
+MAX_LIMIT = 2**31 - 1
+"""More rows than any store has; a longer number fits into no column."""
 
 
 class AccountCommands:
@@ -48,7 +51,7 @@ class AccountCommands:
         Raises:
             NoSuchAccount: there is none.
         """
-        check_text(account_id=account_id)
+        check_account_id(account_id)
         return _without_hash(await (await self._opened()).get(account_id))
 
     async def list(self, *, after: str = "", limit: int = 1000) -> list[Account]:
@@ -58,10 +61,7 @@ class AccountCommands:
             TypeError, ValueError: `after` is no text, or `limit` no number from 1 on.
         """
         check_text(after=after)
-        if type(limit) is not int:
-            raise TypeError(f"limit must be an integer, not {type(limit).__name__}")
-        if limit < 1:
-            raise ValueError("limit must be 1 at least")
+        check_limit(limit)
         return [_without_hash(account) for account in await (await self._opened()).list(after=after, limit=limit)]
 
     async def create(
@@ -75,8 +75,8 @@ class AccountCommands:
             TokenTooLong: so many scopes that no cookie could carry the access token.
             TypeError, ValueError: scopes that cannot be.
         """
-        check_text(username=username, **({} if password is None else {"password": password}))
-        check_text(**({} if email is None else {"email": email}))
+        check_text(username=username)
+        check_optional_text(password=password, email=email)
         tokens = scope_tokens(scopes)
         return _without_hash(await (await self._opened()).create(username, password, email=email, scopes=tokens))
 
@@ -145,6 +145,7 @@ class AccountCommands:
         Raises:
             NoSuchAccount: there is none.
         """
+        check_account_id(account_id)
         await (await self._opened()).disable(account_id)
 
     async def enable(self, account_id: str) -> None:
@@ -153,6 +154,7 @@ class AccountCommands:
         Raises:
             NoSuchAccount: there is none.
         """
+        check_account_id(account_id)
         await (await self._opened()).enable(account_id)
 
     async def delete(self, account_id: str) -> None:
@@ -161,6 +163,7 @@ class AccountCommands:
         Raises:
             NoSuchAccount: there is none.
         """
+        check_account_id(account_id)
         await (await self._opened()).delete(account_id)
 
     async def set_scopes(self, account_id: str, scopes: Iterable[str]) -> None:
@@ -171,6 +174,7 @@ class AccountCommands:
             TokenTooLong: so many that no cookie could carry the access token; nothing was changed.
             TypeError, ValueError: scopes that cannot be.
         """
+        check_account_id(account_id)
         tokens = scope_tokens(scopes)
         await (await self._opened()).set_scopes(account_id, tokens)
 
@@ -181,6 +185,8 @@ class AccountCommands:
             InvalidField: `email` cannot be accepted, or is another account's.
             NoSuchAccount: there is none.
         """
+        check_account_id(account_id)
+        check_optional_text(email=email)
         await (await self._opened()).set_email(account_id, email)
 
     async def set_password(self, account_id: str, password: str) -> None:
@@ -190,6 +196,8 @@ class AccountCommands:
             InvalidField: `password` cannot be accepted.
             NoSuchAccount: there is none.
         """
+        check_account_id(account_id)
+        check_text(password=password)
         await (await self._opened()).set_password(account_id, password)
 
     async def _opened(self) -> Accounts:
@@ -209,6 +217,40 @@ def invitation_seconds(expires_in: Duration) -> int:
     return int(seconds)
 
 
+def check_account_id(account_id: object) -> None:
+    """An account's id is text that may be a subject; one of another form is a mistake, and no missing account.
+
+    Raises:
+        TypeError, ValueError: it is not.
+    """
+    check_name("account_id", account_id)
+
+
+def check_name(argument: str, value: object) -> None:
+    """What names something of ours is 1 to 255 printable characters: no control character, no half of a pair.
+
+    Raises:
+        TypeError, ValueError: names the argument.
+    """
+    check_text(**{argument: value})
+    if not isinstance(value, str) or not value or len(value) > MAX_SUBJECT or not value.isprintable():
+        raise ValueError(f"{argument} must be 1 to {MAX_SUBJECT} printable characters")
+
+
+def check_limit(limit: object) -> None:
+    """How many rows are wanted at most.
+
+    Raises:
+        TypeError, ValueError: no number from 1 to `MAX_LIMIT`.
+    """
+    if type(limit) is not int:
+        raise TypeError(f"limit must be an integer, not {type(limit).__name__}")
+    if limit < 1:
+        raise ValueError("limit must be 1 at least")
+    if limit > MAX_LIMIT:
+        raise ValueError(f"limit must be {MAX_LIMIT} at most")
+
+
 def check_text(**given: object) -> None:
     """Each of these arguments is text.
 
@@ -218,6 +260,15 @@ def check_text(**given: object) -> None:
     for name, value in given.items():
         if not isinstance(value, str):
             raise TypeError(f"{name} must be text, not {type(value).__name__}")
+
+
+def check_optional_text(**given: object) -> None:
+    """Each of these arguments is text, or None.
+
+    Raises:
+        TypeError: names the one that is neither.
+    """
+    check_text(**{name: value for name, value in given.items() if value is not None})
 
 
 def _without_hash(account: Account) -> Account:

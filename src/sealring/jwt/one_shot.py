@@ -35,6 +35,8 @@ def verify(token: str, key_or_keys: Keys, *, now: float | None = None, **options
     >>> jwt.verify(token, key, now=1_700_000_059).claims["sub"]
     '42'
     """
+    if isinstance(now, bool):  # 0 and 1 to Python: every token would be young
+        raise TypeError("now must be a finite number of seconds since 1970, as time.time() returns")
     verify_token = compile_verification(as_keys(key_or_keys), compile_policy(options, "verify", "now"))
     return verify_token(token, time() if now is None else now)
 

@@ -113,6 +113,8 @@ class Verifier(Generic[T]):
         """
         if now is None:
             now = time()
+        elif type(now) is bool:  # 0 or 1 to Python: every token would be young
+            raise TypeError("now must be a finite number of seconds since 1970, as time.time() returns")
         cache = self._cache
         value: Any
         if self._half == 0:

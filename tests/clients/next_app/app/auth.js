@@ -1,0 +1,3 @@
+import { Client } from "@sealring/client";
+
+export const auth = new Client({ base: "/auth" });
