@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from importlib.resources import files
+from typing import Literal
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -116,6 +117,27 @@ def test_every_control_has_a_name_and_the_page_fits(site: str, visit: Visit, wid
         )
         assert {name for names in described if names for name in names.split()} <= set(ids)
     assert all(name and name.strip() for names in stops for name in names)
+
+
+CONTRAST = """(e) => {
+  const luminance = (color) => color.match(/[0-9.]+/g).slice(0, 3).map((part) => part / 255)
+    .map((part) => part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, part, at) => sum + part * [0.2126, 0.7152, 0.0722][at], 0.05);
+  const {color, backgroundColor} = getComputedStyle(e);
+  const [dark, light] = [luminance(color), luminance(backgroundColor)].sort();
+  return light / dark;
+}"""
+"""WCAG 2.2, 1.4.3."""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_button_under_the_mouse_can_be_read(site: str, visit: Visit, scheme: Literal["light", "dark"]) -> None:
+    tab = visit(site).open()
+    tab.emulate_media(color_scheme=scheme)
+    expect(door(tab)).to_be_visible()
+    for button in tab.locator("#login button").all():
+        button.hover()
+        assert button.evaluate(CONTRAST) >= 4.5, button.inner_text()
 
 
 def test_password_managers_are_told_what_is_what(site: str, visit: Visit) -> None:
