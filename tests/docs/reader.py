@@ -195,8 +195,11 @@ class Reader:
         deadline = time.monotonic() + IN_FORCE_WITHIN_SECONDS
         while True:
             printed, code = self._free_terminal.type(text)
-            if (code == 0 and wanted.fullmatch(printed)) or INSTALLS.match(text):
+            if INSTALLS.match(text):
                 assert code == 0, printed
+                return
+            # a page may show a failure; what shows nothing must have worked
+            if wanted.fullmatch(printed) and (code == 0 or shown):
                 return
             # only what changes nothing is asked again, as somebody does who was too fast
             again = text.startswith("curl") and not re.search(r" -(?:X|d) ", text) and time.monotonic() < deadline
