@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from sealring.audit.event import Event
     from sealring.http.request_errors import CrossSite, MethodNotAllowed, RequestRefused
     from sealring.issuer.log_in import BegunLogin, LoggedIn
-    from sealring.issuer.sessions import Issued
+    from sealring.issuer.session_tokens import Issued
     from sealring.sealring import Sealring
     from sealring.sessions.grant import Grant
     from sealring.sessions.session import Session
@@ -107,7 +107,7 @@ _MODULES = {
     "CrossSite": "sealring.http.request_errors",
     "Event": "sealring.audit.event",
     "Grant": "sealring.sessions.grant",
-    "Issued": "sealring.issuer.sessions",
+    "Issued": "sealring.issuer.session_tokens",
     "LoggedIn": "sealring.issuer.log_in",
     "MethodNotAllowed": "sealring.http.request_errors",
     "Principal": "sealring.verifier.principal",

@@ -31,6 +31,7 @@ from sealring.issuer.keys import SigningKeys
 from sealring.issuer.log_in import LogIn
 from sealring.issuer.maintenance import Maintenance
 from sealring.issuer.methods import LoginMethod
+from sealring.issuer.session_tokens import SessionTokens
 from sealring.issuer.sessions import SessionPolicy, Sessions
 from sealring.issuer.store_source import StoreSource
 from sealring.issuer.token_measure import TokenMeasure
@@ -246,12 +247,14 @@ def _issuer(  # noqa: PLR0917 - the parts, in the order in which they were made
 ) -> Issuer:
     sessions = Sessions(
         store,
-        refresh_tokens=RefreshTokenCodec(secret.derive("refresh token")),
-        access_tokens=AccessTokenIssuer(
-            issuer=settings.issuer,
-            audience=settings.audience_or_issuer,
-            ttl=access_ttl,
-            signing_key=keys.signing,
+        tokens=SessionTokens(
+            AccessTokenIssuer(
+                issuer=settings.issuer,
+                audience=settings.audience_or_issuer,
+                ttl=access_ttl,
+                signing_key=keys.signing,
+            ),
+            RefreshTokenCodec(secret.derive("refresh token")),
         ),
         policy=SessionPolicy(
             idle_seconds=settings.session_idle,

@@ -11,7 +11,7 @@ import pytest
 
 from sealring import Sealring, jwt
 from sealring.errors import ConfigurationError, TokenError, UnknownKey
-from sealring.issuer.sessions import Issued
+from sealring.issuer.session_tokens import Issued
 from sealring.store.memory import MemoryStore
 from sealring.store.sqlite import SqliteStore
 from sealring.wiring import JWKS_MAX_AGE_SECONDS

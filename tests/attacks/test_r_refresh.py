@@ -25,7 +25,8 @@ from sealring.errors import (
 )
 from sealring.issuer.access_tokens import AccessTokenIssuer
 from sealring.issuer.access_ttl import AccessTtl
-from sealring.issuer.sessions import Issued, SessionPolicy, Sessions
+from sealring.issuer.session_tokens import Issued, SessionTokens
+from sealring.issuer.sessions import SessionPolicy, Sessions
 from sealring.jwt.base64url import decode, encode
 from sealring.revocation.entry import Entry
 from sealring.revocation.view import RevocationView
@@ -86,12 +87,14 @@ class Desk:
         store = on_clock(self.store, lambda: self.now_ms + self.store_ahead_ms)
         return Sessions(
             committing(store, node),
-            refresh_tokens=self.codec,
-            access_tokens=AccessTokenIssuer(
-                issuer=ISSUER,
-                audience=ISSUER,
-                ttl=AccessTtl(store, TTL, heard_seconds=10, node=node),
-                signing_key=lambda: self.signing_key,
+            tokens=SessionTokens(
+                AccessTokenIssuer(
+                    issuer=ISSUER,
+                    audience=ISSUER,
+                    ttl=AccessTtl(store, TTL, heard_seconds=10, node=node),
+                    signing_key=lambda: self.signing_key,
+                ),
+                self.codec,
             ),
             policy=SessionPolicy(
                 idle_seconds=IDLE,

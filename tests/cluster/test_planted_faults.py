@@ -17,7 +17,7 @@ import pytest
 
 from sealring import Sealring
 from sealring.errors import Revoked, Stale, StoreUnavailable
-from sealring.issuer.sessions import Issued
+from sealring.issuer.session_tokens import Issued
 from sealring.revocation.feed import FeedPage
 from sealring.revocation.view import RevocationView
 from sealring.store.postgres import PostgresStore, logs

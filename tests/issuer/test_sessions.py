@@ -23,7 +23,8 @@ from sealring.errors import (
     StoreUnavailable,
     WrongCredentials,
 )
-from sealring.issuer.sessions import SWAP_ATTEMPTS, Issued
+from sealring.issuer.session_tokens import Issued
+from sealring.issuer.sessions import SWAP_ATTEMPTS
 from sealring.sessions.grant import Grant
 from sealring.sessions.session import Session
 from sealring.store.memory import MemoryStore

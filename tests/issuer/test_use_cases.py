@@ -33,7 +33,8 @@ from sealring.issuer.issuer import Issuer
 from sealring.issuer.keys import SigningKeys
 from sealring.issuer.log_in import LoggedIn, LogIn
 from sealring.issuer.maintenance import Maintenance
-from sealring.issuer.sessions import Issued, PreparedSession, Sessions
+from sealring.issuer.session_tokens import Issued
+from sealring.issuer.sessions import PreparedSession, Sessions
 from sealring.revocation.entry import Entry
 from sealring.store.memory import MemoryStore
 from sealring.store.protocol import Store

@@ -23,6 +23,7 @@ from sealring.authentication.client_info import ClientInfo
 from sealring.errors import InvalidRefreshToken, RefreshRefused, RefreshReused, RefreshSuperseded, SessionEnded
 from sealring.issuer.access_tokens import AccessTokenIssuer
 from sealring.issuer.access_ttl import AccessTtl
+from sealring.issuer.session_tokens import SessionTokens
 from sealring.issuer.sessions import SessionPolicy, Sessions
 from sealring.revocation.entry import Entry
 from sealring.sessions.refresh import Decision, Ended, LimitReached, Mint, Repeat, Reused, Superseded, decide_refresh
@@ -286,12 +287,14 @@ class StoreDriver:
             store = committing(_Gated(self._store, lambda: self._world.now_ms), node)
             return Sessions(
                 store,
-                refresh_tokens=self.keys.codec,
-                access_tokens=AccessTokenIssuer(
-                    issuer="i",
-                    audience="a",
-                    ttl=AccessTtl(store, 1_800, heard_seconds=10, node=node),
-                    signing_key=lambda: self._signing_key,
+                tokens=SessionTokens(
+                    AccessTokenIssuer(
+                        issuer="i",
+                        audience="a",
+                        ttl=AccessTtl(store, 1_800, heard_seconds=10, node=node),
+                        signing_key=lambda: self._signing_key,
+                    ),
+                    self.keys.codec,
                 ),
                 policy=SessionPolicy(
                     idle_seconds=IDLE_SECONDS,

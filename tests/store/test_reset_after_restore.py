@@ -9,7 +9,7 @@ import pytest
 
 from sealring import Sealring, jwt
 from sealring.errors import SessionEnded, TokenError
-from sealring.issuer.sessions import Issued
+from sealring.issuer.session_tokens import Issued
 from sealring.store.sqlite import SqliteStore
 from tests.clocks import FrozenClock
 

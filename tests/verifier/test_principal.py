@@ -17,7 +17,7 @@ from sealring.accounts.account import Account
 from sealring.audit.event import Event
 from sealring.issuer.access_tokens import AccessToken
 from sealring.issuer.log_in import LoggedIn
-from sealring.issuer.sessions import Issued
+from sealring.issuer.session_tokens import Issued
 from sealring.jwt.frozen import FrozenDict, freeze
 from sealring.sessions.grant import Grant
 from sealring.sessions.session import Session

@@ -21,7 +21,7 @@ from sealring.http.fetch_metadata import SAFE_METHODS, check_same_origin
 from sealring.http.schemas import Delivery, User
 from sealring.issuer.account_commands import check_optional_text, check_text
 from sealring.issuer.log_in import BegunLogin, LoggedIn
-from sealring.issuer.sessions import Issued
+from sealring.issuer.session_tokens import Issued
 from sealring.verifier.principal import Principal
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from sealring.http.client_info import AnyRequest
 from sealring.http.schemas import Delivery
 from sealring.issuer.account_commands import AccountCommands, check_limit, check_name, check_optional_text, check_text
 from sealring.issuer.log_in import BegunLogin, LoggedIn
-from sealring.issuer.sessions import Issued
+from sealring.issuer.session_tokens import Issued
 from sealring.sessions.grant import check_subject
 from sealring.sessions.session import Session
 

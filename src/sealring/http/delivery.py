@@ -16,7 +16,7 @@ from sealring.http.endpoint import HeaderList
 from sealring.http.fetch_metadata import check_csrf, check_keeps_cookies, decide_same_origin
 from sealring.http.origins import Origins
 from sealring.http.schemas import Delivery, Tokens, User
-from sealring.issuer.sessions import Issued
+from sealring.issuer.session_tokens import Issued
 from sealring.sessions.csrf import CsrfTokens
 from sealring.sessions.session_cookie import SessionCookieCodec
 

@@ -68,12 +68,12 @@ def read_shown(service: AuthService, head: Head, refresh_token: str | None) -> S
     of_cookies = []
     for text in service.refresh_cookies(head):
         try:
-            of_cookies.append(service.issuer.sessions.session_of(text))
+            of_cookies.append(service.issuer.sessions.tokens.session_of(text))
         except InvalidRefreshToken:
             continue
     return Shown(
         bearer=None if bearer is None else _presented(service, bearer.token),
-        body=None if refresh_token is None else service.issuer.sessions.session_of(refresh_token),
+        body=None if refresh_token is None else service.issuer.sessions.tokens.session_of(refresh_token),
         access_cookie=None if access is None else _presented(service, access.decode("ascii")),
         held=service.held_session(head),
         refresh_cookies=tuple(of_cookies),

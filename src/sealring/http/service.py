@@ -19,7 +19,7 @@ from sealring.http.origins import Origins
 from sealring.http.problems import OnRefusal
 from sealring.http.schemas import Delivery, Tokens, User
 from sealring.issuer.issuer import Issuer
-from sealring.issuer.sessions import Issued
+from sealring.issuer.session_tokens import Issued
 from sealring.sessions.csrf import CsrfTokens
 from sealring.verifier.node_state import NodeState
 from sealring.verifier.principal import Principal
@@ -98,7 +98,7 @@ class AuthService:
         held = self.held_session(head)
         if held is None:
             return None
-        return self.issuer.sessions.newest_refresh_token(held, self.refresh_cookies(head))
+        return self.issuer.sessions.tokens.newest_refresh_token(held, self.refresh_cookies(head))
 
     def refuse_when_full(self, head: Head) -> None:
         """Refuse a login before its body is read, where it would not even get into the queue (I14, N7).

@@ -27,7 +27,8 @@ from sealring.issuer.commit import CommittingStore
 from sealring.issuer.credentials import Credentials
 from sealring.issuer.keys import SigningKeys
 from sealring.issuer.log_in import LoggedIn, LogIn, Pending
-from sealring.issuer.sessions import Issued, PreparedSession, Sessions
+from sealring.issuer.session_tokens import Issued
+from sealring.issuer.sessions import PreparedSession, Sessions
 from sealring.rate_limits.bucket import Bucket
 from sealring.rate_limits.buckets import address_bucket
 from sealring.rate_limits.device_cookie import DeviceCookies

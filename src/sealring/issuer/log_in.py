@@ -26,7 +26,8 @@ from sealring.errors import InvalidPendingLogin, WrongCredentials
 from sealring.issuer.authenticator import Authenticator, Judged
 from sealring.issuer.commit import CommittingStore
 from sealring.issuer.methods import LoginMethod
-from sealring.issuer.sessions import Issued, PreparedSession, Sessions
+from sealring.issuer.session_tokens import Issued
+from sealring.issuer.sessions import PreparedSession, Sessions
 from sealring.rate_limits.device_cookie import DEVICE_ID_BYTES, DeviceCookies
 from sealring.store.records import LoginGuard
 

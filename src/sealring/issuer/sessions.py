@@ -7,11 +7,10 @@ refresh token is checked before the store is asked anything (R9).
 
 from __future__ import annotations
 
-import logging
 import secrets
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal, assert_never
+from dataclasses import dataclass, replace
+from typing import Any, assert_never
 
 from sealring.accounts.account import Account
 from sealring.audit.event import Event, EventKind
@@ -23,25 +22,22 @@ from sealring.errors import (
     RefreshSuperseded,
     SessionEnded,
     StoreUnavailable,
-    TokenTooLong,
     WrongCredentials,
 )
-from sealring.issuer.access_tokens import AccessToken, AccessTokenDraft, AccessTokenIssuer
+from sealring.issuer.access_tokens import AccessTokenDraft
 from sealring.issuer.commit import CommittingStore
 from sealring.issuer.grants import Grants
+from sealring.issuer.session_tokens import Issued, SessionTokens, check_length
 from sealring.issuer.store_clock import check_clock
 from sealring.sessions.access_token import check_claims
 from sealring.sessions.device import describe_device
 from sealring.sessions.grant import Grant, check_acr, check_amr, check_subject, scope_tokens
-from sealring.sessions.lifetimes import over_cause, refresh_expiry
+from sealring.sessions.lifetimes import over_cause
 from sealring.sessions.refresh import Ended, LimitReached, Mint, Repeat, Reused, Superseded, decide_refresh, token_of
-from sealring.sessions.refresh_token import RefreshToken, RefreshTokenCodec
 from sealring.sessions.revocation import EndSession, EndSubject, RefreshClaims, Revocation
 from sealring.sessions.session import EndCause, Session
 from sealring.store.records import LoginGuard, SessionRecord
 from sealring.store.revocation_log import draft_entry, retained_until
-
-log = logging.getLogger("sealring")
 
 SESSION_ID_BYTES = 16
 SWAP_ATTEMPTS = 64
@@ -63,31 +59,6 @@ class SessionPolicy:
     """Live sessions of one subject; the oldest ends when one more starts (D2)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Issued:
-    """What a client gets: both tokens and the session that they belong to."""
-
-    access_token: AccessToken
-    refresh_token: str = field(repr=False)
-    refresh_expires_at: int
-    session: Session
-    scopes: tuple[str, ...]
-    issued_at: int
-    """Unix seconds."""
-    delivery: Literal["body", "cookie"] = "body"
-    """How the tokens are to reach the client; said when the session starts, for it decides what can be carried."""
-
-    @property
-    def expires_in(self) -> int:
-        """Seconds that the access token lives from its issue on, independent of the time now."""
-        return self.access_token.expires_at - self.issued_at
-
-    @property
-    def refresh_expires_in(self) -> int:
-        """Seconds that the refresh token lives from its issue on."""
-        return self.refresh_expires_at - self.issued_at
-
-
 @dataclass(frozen=True, slots=True)
 class PreparedSession:
     """A session that can start: granted, and its token fits. Nothing is written yet."""
@@ -103,8 +74,7 @@ class Sessions:
 
     Args:
         store: where they live.
-        refresh_tokens: encodes and decodes refresh tokens.
-        access_tokens: signs access tokens.
+        tokens: issues and reads what clients hold.
         policy: limits.
         clock: Unix milliseconds.
         grants: asked at each start and refresh; by default an account's own scopes, else those of the start.
@@ -114,15 +84,13 @@ class Sessions:
         self,
         store: CommittingStore,
         *,
-        refresh_tokens: RefreshTokenCodec,
-        access_tokens: AccessTokenIssuer,
+        tokens: SessionTokens,
         policy: SessionPolicy,
         clock: Callable[[], int],
         grants: Grants | None = None,
     ) -> None:
         self._store = store
-        self._refresh_tokens = refresh_tokens
-        self._access_tokens = access_tokens
+        self.tokens = tokens
         self._policy = policy
         self._clock = clock
         self._grants = Grants(None) if grants is None else grants
@@ -209,7 +177,7 @@ class Sessions:
         if prepared.asked_at is not None and epoch != prepared.asked_at:
             # the application has changed what it grants since it was asked
             return await self.reissue(session.id)
-        return self._issued(session, token_of(session), session.scopes, prepared.draft.sign(epoch), now)
+        return self.tokens.issued(session, token_of(session), session.scopes, prepared.draft.sign(epoch), now)
 
     async def prepare(
         self,
@@ -237,7 +205,7 @@ class Sessions:
         check_subject(subject)
         given = None if scopes is None else scope_tokens(scopes)
         added = check_claims({} if claims is None else claims)
-        await self._access_tokens.ttl.declare()
+        await self.tokens.access.ttl.declare()
         now_ms = self._clock()
         now = now_ms // 1000
         session = Session(
@@ -267,8 +235,8 @@ class Sessions:
                 raise NotGranted
             session = replace(session, scopes=tuple(grant.scopes), claims=grant.claims if claims is None else added)
         # before anything is written: what cannot be signed, or is too long for a token, leaves no session behind
-        draft = self._access_tokens.draft(session, scopes=session.scopes, claims=session.claims, now=now)
-        _check_length(draft.check_fits(), max_access_chars)
+        draft = self.tokens.access.draft(session, scopes=session.scopes, claims=session.claims, now=now)
+        check_length(draft.check_fits(), max_access_chars)
         return PreparedSession(session, draft, asked_at)
 
     async def refresh(self, text: str, *, client: ClientInfo, max_access_chars: int | None = None) -> Issued:
@@ -283,8 +251,8 @@ class Sessions:
             StoreUnavailable: try again; a retry is safe. Also where a limit has come by our clock, but ours and the
                 store's disagree.
         """
-        token = self._refresh_tokens.decode(text)
-        await self._access_tokens.ttl.declare()  # before the session is read: see there
+        token = self.tokens.refresh.decode(text)
+        await self.tokens.access.ttl.declare()  # before the session is read: see there
         for _ in range(SWAP_ATTEMPTS):
             record = await self._store.read_session(token.session_id)
             if record is None:
@@ -301,14 +269,14 @@ class Sessions:
                     raise RefreshSuperseded("a newer refresh token is in use")
                 case Repeat(child):
                     grant = await self._grant(record)
-                    issued = self._issue(record.session, child, grant, record.epoch, now_ms // 1000)
-                    _check_length(len(issued.access_token.text), max_access_chars)
+                    issued = self.tokens.issue(record.session, child, grant, record.epoch, now_ms // 1000)
+                    check_length(len(issued.access_token.text), max_access_chars)
                     return issued
                 case Mint(child, after):
                     grant = await self._grant(record)
                     # signed before anything is written: a token that nobody can carry moves no session
-                    issued = self._issue(after, child, grant, record.epoch, now_ms // 1000)
-                    _check_length(len(issued.access_token.text), max_access_chars)
+                    issued = self.tokens.issue(after, child, grant, record.epoch, now_ms // 1000)
+                    check_length(len(issued.access_token.text), max_access_chars)
                     if await self._store.advance_session(record.session, after):
                         return issued
                 case _:
@@ -324,8 +292,8 @@ class Sessions:
         """
         record, now = await self._live(session_id)
         grant = await self._grant(record)
-        draft = self._access_tokens.draft(record.session, scopes=grant.scopes, claims=grant.claims, now=now)
-        _check_length(draft.check_fits(), max_access_chars)
+        draft = self.tokens.access.draft(record.session, scopes=grant.scopes, claims=grant.claims, now=now)
+        check_length(draft.check_fits(), max_access_chars)
 
     async def reissue(self, session_id: str) -> Issued:
         """The tokens that a session has now, after its row was renewed.
@@ -337,19 +305,7 @@ class Sessions:
             SessionEnded: it is over by now, or the application no longer grants it.
         """
         record, now = await self._live(session_id)
-        return self._issue(record.session, token_of(record.session), await self._grant(record), record.epoch, now)
-
-    def session_of(self, text: str) -> str:
-        """The sid of a refresh token, for logging out with nothing else in hand.
-
-        Raises:
-            InvalidRefreshToken: not one of ours.
-        """
-        return self._refresh_tokens.decode(text).session_id
-
-    def newest_refresh_token(self, session_id: str, texts: Iterable[str]) -> str | None:
-        """The newest refresh token of that session among `texts`; None when none is of it."""
-        return self._refresh_tokens.newest_of(session_id, texts)
+        return self.tokens.issue(record.session, token_of(record.session), await self._grant(record), record.epoch, now)
 
     async def end(self, session_id: str, *, cause: EndCause, subject: str | None = None, address: str = "") -> bool:
         """End one session everywhere; with `subject`, only if it is theirs.
@@ -419,13 +375,13 @@ class Sessions:
     def _over_here(self, session_id: str) -> None:
         """Another node ended it, perhaps by a try whose answer was lost: what we call over, we must not accept (I2)."""
         now = self._clock() // 1000
-        until = retained_until(self._access_tokens.ttl.longest, now=now, store_now=now)
+        until = retained_until(self.tokens.access.ttl.longest, now=now, store_now=now)
         entry = draft_entry("session", session_id, expires_at=until)
         self._store.apply_here((entry,))
 
     async def _live(self, session_id: str) -> tuple[SessionRecord, int]:
         """The row of a live session, and the second at which it lived."""
-        await self._access_tokens.ttl.declare()
+        await self.tokens.access.ttl.declare()
         record = await self._store.read_session(session_id)
         now = self._clock() // 1000
         if record is None or over_cause(record.session, now) is not None:
@@ -439,37 +395,7 @@ class Sessions:
             raise SessionEnded("the application no longer grants this session")
         return grant
 
-    def _issue(self, session: Session, token: RefreshToken, grant: Grant, epoch: int, now: int) -> Issued:
-        access_token = self._access_tokens.issue(
-            session, epoch=epoch, scopes=grant.scopes, claims=grant.claims, now=now
-        )
-        return self._issued(session, token, grant.scopes, access_token, now)
-
-    def _issued(
-        self, session: Session, token: RefreshToken, scopes: Iterable[str], access_token: AccessToken, now: int
-    ) -> Issued:
-        return Issued(
-            access_token=access_token,
-            refresh_token=self._refresh_tokens.encode(token),
-            refresh_expires_at=refresh_expiry(session, now),
-            session=session,
-            scopes=tuple(scopes),
-            issued_at=now,
-        )
-
     def _event(
         self, kind: EventKind, *, subject: str = "", session: str = "", address: str = "", cause: str = ""
     ) -> Event:
         return Event(kind=kind, at_ms=self._clock(), subject=subject, session=session, address=address, cause=cause)
-
-
-def _check_length(chars: int, max_chars: int | None) -> None:
-    if max_chars is None:
-        return
-    if chars > max_chars:
-        raise TokenTooLong(max_chars)
-    if chars > max_chars // 2:
-        fields = {"characters": chars, "limit": max_chars}
-        log.warning(
-            "an access token is long for a cookie: proxies with small buffers refuse it", extra={"sealring": fields}
-        )

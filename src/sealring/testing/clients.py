@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any, Literal, Protocol, TypeVar
 
 from sealring.issuer.log_in import LoggedIn
-from sealring.issuer.sessions import Issued
+from sealring.issuer.session_tokens import Issued
 from sealring.sealring import Sealring
 from sealring.testing.principals import SUBJECT
 from sealring.testing.sessions import start

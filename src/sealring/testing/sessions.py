@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from sealring.issuer.log_in import LoggedIn
-from sealring.issuer.sessions import Issued
+from sealring.issuer.session_tokens import Issued
 from sealring.sealring import Sealring
 from sealring.sync import SyncSealring
 from sealring.testing.in_memory import InMemorySealring

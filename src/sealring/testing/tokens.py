@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from sealring import jwt
-from sealring.issuer.sessions import Issued
+from sealring.issuer.session_tokens import Issued
 from sealring.sealring import Sealring
 from sealring.sessions.access_token import TYPE
 from sealring.sessions.lifetimes import LEEWAY_SECONDS

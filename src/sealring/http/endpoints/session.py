@@ -22,7 +22,7 @@ async def refresh(call: Call[Refresh | None]) -> Tokens:
             raise RefreshUnbound("no refresh cookie is of the session that this browser holds")
         raise MissingCredential("no refresh token")
     # A refusal clears no cookie: it may arrive after another tab has logged in, and would take that login along.
-    service.check_csrf(head, service.issuer.sessions.session_of(cookie))
+    service.check_csrf(head, service.issuer.sessions.tokens.session_of(cookie))
     limit = service.max_access_chars(head, "cookie")
     issued = await service.issuer.refresh(cookie, client=service.client(head), max_access_chars=limit)
     return service.deliver(head, call.headers, issued, "cookie")

@@ -16,7 +16,7 @@ from sealring.http.endpoint import Call, Response
 from sealring.http.problems import SECURITY_HEADERS, answer, row_of
 from sealring.http.request_errors import MalformedBody, UnsupportedGrant
 from sealring.http.schemas import TokenRefusal, Tokens
-from sealring.issuer.sessions import Issued
+from sealring.issuer.session_tokens import Issued
 
 NO_CACHE = (b"pragma", b"no-cache")
 _JSON = (b"content-type", b"application/json")
