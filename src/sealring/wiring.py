@@ -31,6 +31,7 @@ from sealring.issuer.keys import SigningKeys
 from sealring.issuer.log_in import LogIn
 from sealring.issuer.maintenance import Maintenance
 from sealring.issuer.methods import LoginMethod
+from sealring.issuer.new_sessions import NewSessions
 from sealring.issuer.session_tokens import SessionTokens
 from sealring.issuer.sessions import SessionPolicy, Sessions
 from sealring.issuer.store_source import StoreSource
@@ -246,7 +247,7 @@ def _issuer(  # noqa: PLR0917 - the parts, in the order in which they were made
     measure: TokenMeasure,
 ) -> Issuer:
     sessions = Sessions(
-        store,
+        store=store,
         tokens=SessionTokens(
             AccessTokenIssuer(
                 issuer=settings.issuer,
@@ -266,6 +267,7 @@ def _issuer(  # noqa: PLR0917 - the parts, in the order in which they were made
         clock=clock.now_ms,
         grants=Grants(grant_for),
     )
+    new_sessions = NewSessions(store=store, sessions=sessions)
     devices = DeviceCookies(secret.derive("device cookie"))
     accounts = Accounts(
         store,
@@ -294,11 +296,12 @@ def _issuer(  # noqa: PLR0917 - the parts, in the order in which they were made
         store=store,
         accounts=accounts,
         sessions=sessions,
+        new_sessions=new_sessions,
         credentials=Credentials(store=store, authenticator=authenticator, clock=clock.now_ms),
         logins=LogIn(
             store=store,
             authenticator=authenticator,
-            sessions=sessions,
+            new_sessions=new_sessions,
             pending=PendingLoginCodec(secret.derive("pending login")),
             device_cookies=devices,
             clock=clock.now_ms,

@@ -166,7 +166,7 @@ class Tokens:
 
 
 def start(site: Site) -> Tokens:
-    issued = site.run(site.auth.issuer.sessions.start("subject", client_id="test", client=ClientInfo("")))
+    issued = site.run(site.auth.issuer.new_sessions.start("subject", client_id="test", client=ClientInfo("")))
     assert issued is not None
     held = site.auth.parts.delivery.session_cookies.encode(issued.session.id)
     return Tokens(issued.session.id, issued.access_token.text.encode(), issued.refresh_token.encode(), held.encode())

@@ -25,6 +25,7 @@ from sealring.errors import (
 )
 from sealring.issuer.access_tokens import AccessTokenIssuer
 from sealring.issuer.access_ttl import AccessTtl
+from sealring.issuer.new_sessions import NewSessions
 from sealring.issuer.session_tokens import Issued, SessionTokens
 from sealring.issuer.sessions import SessionPolicy, Sessions
 from sealring.jwt.base64url import decode, encode
@@ -86,7 +87,7 @@ class Desk:
         node.applied = self.in_force
         store = on_clock(self.store, lambda: self.now_ms + self.store_ahead_ms)
         return Sessions(
-            committing(store, node),
+            store=committing(store, node),
             tokens=SessionTokens(
                 AccessTokenIssuer(
                     issuer=ISSUER,
@@ -106,7 +107,9 @@ class Desk:
         )
 
     async def log_in(self, subject: str = "42", guard: LoginGuard | None = None) -> Issued:
-        issued = await self.nodes[0].start(subject, client_id="http", client=CLIENT, guard=guard)
+        issued = await NewSessions(store=self.nodes[0].store, sessions=self.nodes[0]).start(
+            subject, client_id="http", client=CLIENT, guard=guard
+        )
         assert issued is not None
         return issued
 

@@ -132,7 +132,7 @@ async def test_t4_j10_a_token_from_the_future_is_refused_beyond_the_leeway(
     async with node(clock, store) as here:
         ahead_of_us = cheap_sealring(store, later)
         await ahead_of_us.issuer.keys.load()
-        issued = await ahead_of_us.issuer.sessions.start("42", client_id="http", client=ClientInfo(""))
+        issued = await ahead_of_us.issuer.new_sessions.start("42", client_id="http", client=ClientInfo(""))
         assert issued is not None
         if refused:
             with pytest.raises(NotYetValid):

@@ -45,7 +45,7 @@ def test_commands_print_what_strangers_wrote_without_control(house: Shell) -> No
         await auth.open()
         # such text cannot come in by our own routes: another version, or a hand, may have left it in the store
         await auth.store.settle_attempt("", an_event("login_failed", cause="c\x85\x9b31m", address="a\x9b"))
-        await auth.issuer.sessions.start("42", client_id="c", client=ClientInfo("a\x9b", "agent\x9b"))
+        await auth.issuer.new_sessions.start("42", client_id="c", client=ClientInfo("a\x9b", "agent\x9b"))
         await auth.close()
 
     asyncio.run(write())

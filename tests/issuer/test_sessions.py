@@ -50,7 +50,7 @@ class Desk:
 
     async def start(self, subject: str = "42", **given: Any) -> Issued:
         await self.auth.issuer.keys.load()
-        issued = await self.sessions.start(subject, client_id="http", client=HERE, **given)
+        issued = await self.auth.issuer.new_sessions.start(subject, client_id="http", client=HERE, **given)
         assert issued is not None
         return issued
 
@@ -179,7 +179,9 @@ async def test_u13_no_session_starts_when_the_guard_does_not_hold(store: Store, 
     await accounts.disable(account.id)
     guard = LoginGuard(epoch=proved.epoch)
     with pytest.raises(WrongCredentials):
-        await desk.sessions.start(account.id, account=proved, client_id="http", client=HERE, guard=guard)
+        await desk.auth.issuer.new_sessions.start(
+            account.id, account=proved, client_id="http", client=HERE, guard=guard
+        )
     assert await desk.sessions.list(account.id) == []
 
 

@@ -33,8 +33,9 @@ from sealring.issuer.issuer import Issuer
 from sealring.issuer.keys import SigningKeys
 from sealring.issuer.log_in import LoggedIn, LogIn
 from sealring.issuer.maintenance import Maintenance
+from sealring.issuer.new_sessions import NewSessions, PreparedSession
 from sealring.issuer.session_tokens import Issued
-from sealring.issuer.sessions import PreparedSession, Sessions
+from sealring.issuer.sessions import Sessions
 from sealring.revocation.entry import Entry
 from sealring.store.memory import MemoryStore
 from sealring.store.protocol import Store
@@ -77,7 +78,7 @@ async def prepare_registered(scene: Scene) -> PreparedSession:
 
 
 async def prepare_for_a_stranger(scene: Scene) -> PreparedSession:
-    return await scene.auth.issuer.sessions.prepare("42", client_id="c", client=HERE)
+    return await scene.auth.issuer.new_sessions.prepare("42", client_id="c", client=HERE)
 
 
 async def start_registered(scene: Scene, *, replaces: str) -> object:
@@ -88,7 +89,7 @@ async def start_registered(scene: Scene, *, replaces: str) -> object:
 
 async def start_for_a_stranger(scene: Scene, *, replaces: str) -> object:
     prepared = await prepare_for_a_stranger(scene)
-    return await scene.auth.issuer.sessions.start_prepared(prepared, replaces=replaces)
+    return await scene.auth.issuer.new_sessions.start_prepared(prepared, replaces=replaces)
 
 
 NEW_SECRET = "5d41e3b7c90f2a68" * 4
@@ -214,13 +215,13 @@ ROWS: dict[Callable[..., Any], Reads | tuple[UseCase, list[str], list[str]]] = {
         ["session"],
         ["session_ended", "session_started"],
     ),
-    Sessions.start_prepared: (
+    NewSessions.start_prepared: (
         lambda s: start_for_a_stranger(s, replaces=s.bob.issued.session.id),
         ["session"],
         ["session_ended", "session_started"],
     ),
     LogIn.prepare_registered: Reads(prepare_registered),
-    Sessions.prepare: Reads(prepare_for_a_stranger),
+    NewSessions.prepare: Reads(prepare_for_a_stranger),
     Accounts.invite: (lambda s: s.auth.issuer.accounts.invite(seconds=60), [], ["invitation_created"]),
     AccountCommands.invite: (lambda s: s.auth.accounts.invite(), [], ["invitation_created"]),
     Issuer.log_in_by: (
@@ -317,8 +318,8 @@ ROWS: dict[Callable[..., Any], Reads | tuple[UseCase, list[str], list[str]]] = {
     ),
     Accounts.list: Reads(lambda s: s.auth.issuer.accounts.list()),
     Accounts.close: Reads(lambda s: s.auth.issuer.accounts.close()),
-    Sessions.start: (
-        lambda s: s.auth.issuer.sessions.start(
+    NewSessions.start: (
+        lambda s: s.auth.issuer.new_sessions.start(
             s.bob.account.id, client_id="c", client=HERE, replaces=s.ann.issued.session.id
         ),
         ["session"],
@@ -423,7 +424,18 @@ ROWS: dict[Callable[..., Any], Reads | tuple[UseCase, list[str], list[str]]] = {
 
 WRITING = {method.__qualname__: row for method, row in ROWS.items() if not isinstance(row, Reads)}
 READING = {method.__qualname__: row.use_case for method, row in ROWS.items() if isinstance(row, Reads)}
-USE_CASES = (Issuer, LogIn, Authenticator, Accounts, Credentials, Sessions, SigningKeys, AccessTtl, Maintenance)
+USE_CASES = (
+    Issuer,
+    LogIn,
+    Authenticator,
+    Accounts,
+    Credentials,
+    NewSessions,
+    Sessions,
+    SigningKeys,
+    AccessTtl,
+    Maintenance,
+)
 PUBLIC = (Sealring, AccountCommands)
 
 
@@ -443,7 +455,7 @@ async def scene_of(auth: Sealring, published: list[Event]) -> Scene:
     await auth.issuer.keys.start()
     ann = await auth.issuer.register("ann", PASSWORD, email=None, client=HERE, replaces=None)
     bob = await auth.issuer.register("bob", PASSWORD, email=None, client=HERE, replaces=None)
-    own = await auth.issuer.sessions.start("42", client_id="c", client=HERE)
+    own = await auth.issuer.new_sessions.start("42", client_id="c", client=HERE)
     dan = (await auth.issuer.accounts.create("dan", PASSWORD)).id
     await auth.issuer.credentials.add(stored_code(dan, "a"), epoch=0, client=HERE)
     return Scene(auth, ann, bob, own, dan, published)

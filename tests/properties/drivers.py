@@ -23,6 +23,7 @@ from sealring.authentication.client_info import ClientInfo
 from sealring.errors import InvalidRefreshToken, RefreshRefused, RefreshReused, RefreshSuperseded, SessionEnded
 from sealring.issuer.access_tokens import AccessTokenIssuer
 from sealring.issuer.access_ttl import AccessTtl
+from sealring.issuer.new_sessions import NewSessions
 from sealring.issuer.session_tokens import SessionTokens
 from sealring.issuer.sessions import SessionPolicy, Sessions
 from sealring.revocation.entry import Entry
@@ -286,7 +287,7 @@ class StoreDriver:
             node = a_node(clock)
             store = committing(_Gated(self._store, lambda: self._world.now_ms), node)
             return Sessions(
-                store,
+                store=store,
                 tokens=SessionTokens(
                     AccessTokenIssuer(
                         issuer="i",
@@ -321,7 +322,7 @@ class StoreDriver:
         )
         await self._store.create_account(account, self._event())
         self._account = account
-        issued = await self._nodes[0].start(
+        issued = await NewSessions(store=self._nodes[0].store, sessions=self._nodes[0]).start(
             account.id, client_id="http", client=ClientInfo(""), guard=LoginGuard(epoch=0)
         )
         assert issued is not None

@@ -261,7 +261,7 @@ class UseCases(OwnRoutes):
         recipient = self._recipient(request, delivery)
         client = self._client(request, address, user_agent)
         await self.open()
-        issued = await self.issuer.sessions.start(
+        issued = await self.issuer.new_sessions.start(
             subject,
             scopes=scopes,
             claims=claims,

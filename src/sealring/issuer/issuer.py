@@ -27,8 +27,9 @@ from sealring.issuer.commit import CommittingStore
 from sealring.issuer.credentials import Credentials
 from sealring.issuer.keys import SigningKeys
 from sealring.issuer.log_in import LoggedIn, LogIn, Pending
+from sealring.issuer.new_sessions import NewSessions, PreparedSession
 from sealring.issuer.session_tokens import Issued
-from sealring.issuer.sessions import PreparedSession, Sessions
+from sealring.issuer.sessions import Sessions
 from sealring.rate_limits.bucket import Bucket
 from sealring.rate_limits.buckets import address_bucket
 from sealring.rate_limits.device_cookie import DeviceCookies
@@ -45,6 +46,7 @@ class Issuer:
     store: CommittingStore
     accounts: Accounts
     sessions: Sessions
+    new_sessions: NewSessions
     logins: LogIn
     credentials: Credentials
     keys: SigningKeys

@@ -26,8 +26,8 @@ from sealring.errors import InvalidPendingLogin, WrongCredentials
 from sealring.issuer.authenticator import Authenticator, Judged
 from sealring.issuer.commit import CommittingStore
 from sealring.issuer.methods import LoginMethod
+from sealring.issuer.new_sessions import NewSessions, PreparedSession
 from sealring.issuer.session_tokens import Issued
-from sealring.issuer.sessions import PreparedSession, Sessions
 from sealring.rate_limits.device_cookie import DEVICE_ID_BYTES, DeviceCookies
 from sealring.store.records import LoginGuard
 
@@ -75,7 +75,7 @@ class LogIn:
     Args:
         store: where what counts once is kept.
         authenticator: proves each step.
-        sessions: starts them.
+        new_sessions: starts their sessions.
         pending: turns pending logins into text.
         device_cookies: make a browser known.
         clock: Unix milliseconds.
@@ -84,7 +84,7 @@ class LogIn:
 
     store: CommittingStore
     authenticator: Authenticator
-    sessions: Sessions
+    new_sessions: NewSessions
     pending: PendingLoginCodec
     device_cookies: DeviceCookies
     clock: Callable[[], int]
@@ -116,7 +116,7 @@ class LogIn:
             WrongCredentials: not proved, or not by a method that may be used now.
             InvalidPendingLogin: `pending` is not ours, too old, used, or of another browser.
             Throttled, Overloaded: try again later.
-            NotGranted, TokenTooLong: see `Sessions.start`.
+            NotGranted, TokenTooLong: see `NewSessions.start`.
         """
         way = self.authenticator.find(method)
         async with self._recorded(way, client):
@@ -183,7 +183,7 @@ class LogIn:
 
         Raises:
             WrongCredentials: an account needs more than a password here.
-            NotGranted, GrantUnavailable, TokenTooLong: see `Sessions.start`.
+            NotGranted, GrantUnavailable, TokenTooLong: see `NewSessions.start`.
         """
         proof = Proof(method=PASSWORD.name, account_id=account.id, at=self._now(), amr=tuple(PASSWORD.amr))
         outcome = await self.authenticator.decide(account, (proof,))
@@ -200,7 +200,7 @@ class LogIn:
         max_access_chars: int | None,
         auth_time: int | None = None,
     ) -> PreparedSession:
-        return await self.sessions.prepare(
+        return await self.new_sessions.prepare(
             account.id,
             account=account,
             client_id=self.client_id,
@@ -217,7 +217,7 @@ class LogIn:
     ) -> LoggedIn | None:
         """Start the session of a complete login; None when the account's epoch has moved since (U13)."""
         try:
-            issued = await self.sessions.start_prepared(prepared, guard=LoginGuard(epoch=epoch), replaces=replaces)
+            issued = await self.new_sessions.start_prepared(prepared, guard=LoginGuard(epoch=epoch), replaces=replaces)
         except WrongCredentials:
             return None
         device = self.device_cookies.issue(account.canonical_name, secrets.token_bytes(DEVICE_ID_BYTES))
