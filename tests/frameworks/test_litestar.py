@@ -207,7 +207,7 @@ def test_middleware_of_the_applications_own_sees_refusals(auth: Sealring) -> Non
         {"compression_config": CompressionConfig(backend="gzip")},
         {"allowed_hosts": ["127.0.0.1:8000"]},
     ],
-    ids=str,
+    ids=lambda option: next(iter(option)),
 )
 def test_checks_of_litestars_own_come_before_guards(auth: Sealring, option: Any) -> None:
     with client_of(auth, **option) as client:

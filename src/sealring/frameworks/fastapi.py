@@ -27,7 +27,7 @@ from fastapi.security import SecurityScopes
 from fastapi.security.base import SecurityBase
 from starlette.requests import HTTPConnection
 
-from sealring.errors import SealringError
+from sealring.errors import SealringError, Stale
 from sealring.frameworks.fastapi_route import ProblemRoute, problem_route
 from sealring.frameworks.starlette import ReportedRefusal
 from sealring.http.authenticate import RequestAuthenticator
@@ -141,8 +141,11 @@ class RequiredGuard(_Guard):
 
     async def __call__(self, connection: HTTPConnection, security_scopes: SecurityScopes) -> Principal:
         """Called by FastAPI."""
+        result = self._authenticator.result_for(connection.scope)
+        if type(result.refusal) is Stale:
+            result = await self._authenticator.once_open(connection.scope, result)
         try:
-            return (await self._authenticator.authenticate_when_open(connection.scope)).require(*security_scopes.scopes)
+            return result.require(*security_scopes.scopes)
         except SealringError as error:
             raise self._refusal(error, connection) from None
 

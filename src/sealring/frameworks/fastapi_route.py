@@ -48,7 +48,7 @@ class ProblemRoute(APIRoute):
             try:
                 response = await inner(await _StrictRequest.read(request) if self.body_field is not None else request)
             except ReportedRefusal as refusal:
-                return problem_response(refusal.error, request.scope)
+                return problem_response(refusal.error, request)
             except RequestValidationError as failure:
                 error: SealringError = InvalidFields(tuple(map(_invalid_field, failure.errors())))
             except SealringError as failure:
@@ -58,7 +58,7 @@ class ProblemRoute(APIRoute):
                     response.headers.setdefault(name.decode(), value.decode())
                 return response
             report(error, where=request.scope["path"], refused=refused)
-            return problem_response(error, request.scope)
+            return problem_response(error, request)
 
         return handle
 

@@ -26,7 +26,7 @@ except ModuleNotFoundError as missing:
     raise ModuleNotFoundError(
         f"{__name__} needs the package {missing.name}: pip install quart", name=missing.name
     ) from missing
-from quart import Quart, Response, current_app, has_websocket_context, request, websocket
+from quart import Quart, Request, Response, current_app, has_websocket_context, request, websocket
 from werkzeug.exceptions import default_exceptions
 from werkzeug.local import LocalProxy
 
@@ -35,7 +35,7 @@ from sealring.frameworks.guard import Guard
 from sealring.http.asgi_types import App, Scope
 from sealring.http.authenticate import RequestAuthenticator
 from sealring.http.middleware import ANONYMOUS, Anonymous, Protect, SessionMiddleware
-from sealring.http.problems import answer, is_refusal, row_of
+from sealring.http.problems import answer, is_refusal, must_close, row_of
 from sealring.verifier.principal import Principal
 
 __all__ = ["current_principal", "install", "problem_response", "require"]
@@ -101,12 +101,14 @@ def require(*scopes: str, optional: bool = False) -> Callable[[View], View]:
     return decorate
 
 
-def problem_response(error: SealringError) -> Response:
-    """What a client is told of `error`, as a Quart response: for handlers of an application's own."""
+def problem_response(error: SealringError, request: Request | None = None) -> Response:
+    """What a client is told of `error`, as a Quart response; with the request, it may end the connection."""
     reply = answer(error)
     response = Response(reply.body, reply.status)
     for name, value in reply.headers:
         response.headers[name.decode("ascii")] = value.decode("latin-1")
+    if request is not None and must_close(reply, request.scope):
+        response.headers["connection"] = "close"
     return response
 
 
@@ -145,7 +147,7 @@ async def _check(guard: Guard) -> None:
 def _refuse(error: SealringError) -> NoReturn:
     """Raise the HTTP exception of a refusal: an application may handle its status, as it handles Quart's own."""
     _installed().report(error, _scope())
-    response: Any = problem_response(error)
+    response: Any = problem_response(error, None if has_websocket_context() else _request())
     raise default_exceptions[response.status_code](row_of(error).detail, response) from error
 
 
@@ -154,4 +156,4 @@ async def _answer(error: SealringError) -> Response:
     if not is_refusal(error):
         raise error
     _installed().report(error, _scope())
-    return problem_response(error)
+    return problem_response(error, None if has_websocket_context() else _request())

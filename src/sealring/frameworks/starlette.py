@@ -21,7 +21,6 @@ from starlette.authentication import AuthenticationBackend
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.types import Scope
 from starlette.websockets import WebSocket, WebSocketState
 
 from sealring.errors import NotFound, SealringError
@@ -62,12 +61,12 @@ class ReportedRefusal(SealringError):
     error: SealringError
 
 
-def problem_response(error: SealringError, scope: Scope | None = None) -> Response:
-    """What a client is told of `error`, as a Starlette response; with the scope, it may end the connection."""
+def problem_response(error: SealringError, request: HTTPConnection | None = None) -> Response:
+    """What a client is told of `error`, as a Starlette response; with the request, it may end the connection."""
     reply = answer(error)
     response = Response(reply.body, reply.status)
     response.raw_headers = reply.headers
-    if scope is not None and must_close(reply, scope):
+    if request is not None and must_close(reply, request.scope):
         response.headers["connection"] = "close"
     return response
 
@@ -93,7 +92,7 @@ async def answer_refusal(request: Request | WebSocket, error: Exception, refused
         if WebSocketState.DISCONNECTED not in {request.application_state, request.client_state}:
             await request.close(*close_code(error))
         return None  # type: ignore[return-value]  # Starlette sends nothing then; it types the two kinds apart
-    return problem_response(error, request.scope)
+    return problem_response(error, request)
 
 
 async def answer_no_route(request: Request, error: Exception) -> Response:
@@ -104,7 +103,7 @@ async def answer_no_route(request: Request, error: Exception) -> Response:
     """
     allowed = (error.headers or {}).get("Allow") if isinstance(error, HTTPException) else None
     refusal = NotFound("no such route") if allowed is None else MethodNotAllowed(tuple(allowed.split(", ")))
-    return problem_response(refusal, request.scope)
+    return problem_response(refusal, request)
 
 
 def _refused_by_requires(request: Request | WebSocket, error: HTTPException) -> SealringError | None:
