@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -16,6 +17,9 @@ from tests.conformance.test_hosts import check_every_case
 from tests.ports import free_port
 from tests.servers.running import (
     ASGI_SERVERS,
+    GRANIAN_ASGI,
+    GRANIAN_WSGI,
+    WORKERS,
     WSGI_SERVERS,
     RunningServer,
     children_of,
@@ -79,20 +83,44 @@ def test_a_revocation_holds_in_every_worker(server: str, tmp_path: Path) -> None
         assert ask_all_workers(served, "/auth/live", token) == {401}
 
 
-@pytest.mark.parametrize("server", WSGI_SERVERS)
-def test_a_worker_that_is_killed_takes_nothing_along(server: str, tmp_path: Path) -> None:
-    with running_host(WSGI_SERVERS[server], "Flask", tmp_path) as served, served.client() as client:
+ALL_SERVERS = WSGI_SERVERS | GRANIAN_WSGI | ASGI_SERVERS | GRANIAN_ASGI
+KILLED = [
+    *((server, "Flask") for server in WSGI_SERVERS),
+    *(
+        pytest.param(server, host, marks=pytest.mark.slow)
+        for server, host in (
+            ("granian WSGI", "Flask"), ("granian ASGI", "Starlette mount"), ("uvicorn", "Starlette mount"),
+        )
+    ),
+]  # fmt: skip
+"""Servers that start another worker in the place of one that was killed. hypercorn 0.18 starts none, and stops."""
+
+
+def serving(server: RunningServer, folder: Path) -> set[int]:
+    """Its processes that have the store open: some servers start helpers beside their workers."""
+    return {process for process in server.workers if holds_open(process, folder / "sealring.db")}
+
+
+@pytest.mark.parametrize(("server", "host"), KILLED)
+def test_a_worker_that_is_killed_takes_nothing_along(server: str, host: str, tmp_path: Path) -> None:
+    with running_host(ALL_SERVERS[server], host, tmp_path) as served, served.client() as client:
         tokens = register(client)
         ended = [register(client)["access_token"] for _ in range(3)]
         for token in ended:
             assert client.post("/auth/logout", headers=bearer(token)).status_code == 204
-        assert ask_all_workers(served, "/auth/live", tokens["access_token"]) == {204}
-        before = served.workers
+        wait_until(
+            lambda: (
+                ask_all_workers(served, "/auth/live", tokens["access_token"]) == {204}
+                and len(serving(served, tmp_path)) == WORKERS
+            ),
+            "not every worker serves",
+        )
+        before = serving(served, tmp_path)
         answers: list[int] = []
         lost = 0
         for number in range(30):
             if number == 10:
-                os.kill(served.workers[0], signal.SIGKILL)
+                os.kill(min(before), signal.SIGKILL)
             try:
                 with served.client() as other:
                     answer = other.post("/auth/refresh", json={"refresh_token": tokens["refresh_token"]})
@@ -103,7 +131,15 @@ def test_a_worker_that_is_killed_takes_nothing_along(server: str, tmp_path: Path
             tokens = answer.json()
         assert set(answers) == {200}
         assert lost <= 8
-        wait_until(lambda: len(served.workers) == len(before) and served.workers != before, "no new worker")
+
+        def is_whole_again() -> bool:
+            # a worker of WSGI opens the store at its first request; one that starts may refuse connections
+            with contextlib.suppress(httpx2.TransportError):
+                ask_all_workers(served, "/auth/live", tokens["access_token"], 8)
+            now = serving(served, tmp_path)
+            return len(now) == WORKERS and now != before
+
+        wait_until(is_whole_again, "no new worker")
         assert ask_all_workers(served, "/auth/live", tokens["access_token"]) == {204}
         for token in ended:  # the new worker has loaded what the dead one knew
             assert ask_all_workers(served, "/auth/live", token, 16) == {401}
