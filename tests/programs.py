@@ -14,6 +14,8 @@ PACKAGES = {
     "initdb": "postgresql",
     "pgbouncer": "pgbouncer",
     "nginx": "nginx-light",
+    "caddy": "caddy",
+    "systemd-analyze": "systemd",
     "chromium": "chromium",
     "cc": "gcc libc6-dev",
     "curl": "curl",
