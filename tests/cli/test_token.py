@@ -236,6 +236,12 @@ def test_the_ring_is_listed_rotated_and_revoked(served_house: Shell) -> None:
     assert len(states) == 3
 
 
+@pytest.mark.parametrize("dashed", ["-Oz4_", "-h", "-yes", "--abc"])
+def test_an_id_may_begin_with_a_dash(served_house: Shell, dashed: str) -> None:
+    assert f"no live signing key '{dashed}'" in served_house(f"keys revoke {dashed} --yes").err
+    assert "no live session has this id" in served_house(f"sessions revoke {dashed}").err
+
+
 def test_reencrypting_moves_the_keys_to_the_first_secret(
     served_house: Shell, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,7 +12,7 @@ import click
 from sealring import jwt
 from sealring.cli.context import with_issuer
 from sealring.cli.output import as_json, print_rows, say
-from sealring.cli.prompts import confirmation
+from sealring.cli.prompts import TAKES_DASHES, confirmation
 from sealring.errors import ConfigurationError
 from sealring.jwt.algorithms import ALGORITHMS
 
@@ -49,7 +49,7 @@ def rotate() -> None:
     say(f"{kid} ({alg}) signs " + (f"in {wait} seconds" if wait > 0 else "from now"))
 
 
-@keys.command()
+@keys.command(context_settings=TAKES_DASHES)
 @click.argument("kid")
 @confirmation("Every token signed by this key becomes invalid. Revoke it?")
 def revoke(kid: str) -> None:

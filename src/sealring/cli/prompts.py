@@ -22,6 +22,10 @@ password_file = click.option(
 )
 
 
+TAKES_DASHES = {"ignore_unknown_options": True, "help_option_names": ["--help"]}
+"""For commands that take an id: one in 64 begins with a dash, and is no option."""
+
+
 class NobodyToAskError(click.UsageError):
     """An answer is needed and stdin is no terminal; `hint` names the option that gives it."""
 

@@ -8,6 +8,7 @@ import click
 
 from sealring.cli.context import with_issuer
 from sealring.cli.output import as_json, print_rows, say, say_warning
+from sealring.cli.prompts import TAKES_DASHES
 from sealring.errors import NotFound
 from sealring.sessions.grant import check_subject
 
@@ -52,7 +53,7 @@ def list_sessions(username: str | None, subject: str | None, limit: int, as_json
         )
 
 
-@sessions.command()
+@sessions.command(context_settings=TAKES_DASHES)
 @click.argument("session_id")
 def revoke(session_id: str) -> None:
     """End one session."""
