@@ -37,6 +37,7 @@ def test_the_defaults_are_the_contracts() -> None:
         "database_schema": "",
         "issuer": "http://127.0.0.1:8000",
         "audience": "",
+        "previous_issuer": "",
         "algorithm": "ES256",
         "access_ttl": 30 * 60,
         "session_idle": 14 * 86_400,

@@ -24,6 +24,7 @@ from sealring.issuer.accounts import AccountPolicy, Accounts, CheckScopes
 from sealring.issuer.authenticator import Authenticator
 from sealring.issuer.commit import CommittingStore, OnEvent
 from sealring.issuer.credentials import Credentials
+from sealring.issuer.declared_settings import SettingsDeclaration
 from sealring.issuer.grants import Grants
 from sealring.issuer.hashing import PasswordHasher
 from sealring.issuer.issuer import Issuer
@@ -38,6 +39,7 @@ from sealring.issuer.store_source import StoreSource
 from sealring.issuer.token_measure import TokenMeasure
 from sealring.rate_limits.device_cookie import DeviceCookies
 from sealring.sessions.csrf import CsrfTokens
+from sealring.sessions.declared_settings import DeclaredSettings
 from sealring.sessions.grant import GrantFor
 from sealring.sessions.lifetimes import LEEWAY_SECONDS
 from sealring.sessions.refresh_token import RefreshTokenCodec
@@ -85,6 +87,7 @@ class Parts:
     keys: SigningKeys
     access_ttl: AccessTtl
     measure: TokenMeasure
+    declaration: SettingsDeclaration
     issuer: Issuer
     maintenance: Maintenance
     delivery: TokenDelivery
@@ -157,6 +160,7 @@ def wire(
     if grant_for is None:
         _check_default_scopes(settings, measure)
     access_ttl = AccessTtl(committing, settings.access_ttl, heard_seconds=_heard_seconds(settings), node=node)
+    declaration = SettingsDeclaration(committing, _declared(settings))
     return Parts(
         clock=clock,
         store=store,
@@ -167,11 +171,13 @@ def wire(
         keys=keys,
         access_ttl=access_ttl,
         measure=measure,
+        declaration=declaration,
         issuer=_issuer(settings, secret, committing, keys, access_ttl, clock, grant_for, login_cost, measure),
         maintenance=Maintenance(
             committing,
             keys,
             access_ttl,
+            declaration,
             node,
             audit_seconds=settings.audit_retention,
             look_seconds=settings.poll_interval,
@@ -195,6 +201,17 @@ def _metrics(node: NodeState, registry: CollectorRegistry) -> Metrics:
 def _heard_seconds(settings: Settings) -> int:
     """Until every node that accepts tokens has heard of what was written to the store."""
     return ceil(settings.max_staleness) + LEEWAY_SECONDS
+
+
+def _declared(settings: Settings) -> DeclaredSettings:
+    return DeclaredSettings(
+        process="",
+        issuer=settings.issuer,
+        previous_issuer=settings.previous_issuer,
+        audience=settings.audience_or_issuer,
+        algorithm=settings.algorithm,
+        cookie_name=settings.cookie_name,
+    )
 
 
 def _key_policy(settings: Settings) -> KeyPolicy:

@@ -75,6 +75,7 @@ class Lifecycle:
         """In a child it is closed; `open` opens it anew, unless its SQLite file is the parent's (`sealring.forks`)."""
         self.parts.maintenance.forked()
         self.issuer.keys.forked()
+        self.parts.declaration.forked()
         self.parts.committing.forked()
         self._opening.forked()
 
@@ -87,6 +88,14 @@ class Lifecycle:
         self.issuer.accounts.open()
         if not self._follows:
             return
+        await self.parts.declaration.declare()  # before anything is written: the keys of another issuer are not ours
+        try:
+            await self._start_issuing()
+        except BaseException:
+            await self.parts.declaration.withdraw()
+            raise
+
+    async def _start_issuing(self) -> None:
         await self.parts.access_ttl.declare()  # before the ring is read: a longer life puts the end of keys off
         await self.issuer.keys.start()
         self.issuer.keys.verifying()  # a key that no listed secret opens is said now
@@ -98,6 +107,8 @@ class Lifecycle:
         stop_watching(self)
         await self.parts.maintenance.stop()
         await self.follower.stop()
+        if self._follows:
+            await self.parts.declaration.withdraw()
         await self.issuer.accounts.close()
         await self.parts.committing.finish()
         await self.store.close()

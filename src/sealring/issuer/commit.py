@@ -25,6 +25,7 @@ from sealring.forks import leave_to_parent
 from sealring.rate_limits.bucket import Bucket
 from sealring.revocation.entry import Entry
 from sealring.sessions.access_ttl import DeclaredTtl
+from sealring.sessions.declared_settings import DeclaredSettings
 from sealring.sessions.revocation import Revocation
 from sealring.sessions.session import Session
 from sealring.signing_keys.key import KeyRing, SigningKey
@@ -153,6 +154,14 @@ class CommittingStore:
     async def declare_access_ttl(self, seconds: int, *, now: int, signs_until: int) -> tuple[DeclaredTtl, ...]:
         """See `Store.declare_access_ttl`."""
         return await self._store.declare_access_ttl(seconds, now=now, signs_until=signs_until)
+
+    async def declare_settings(self, mine: DeclaredSettings, *, lease_seconds: int) -> tuple[DeclaredSettings, ...]:
+        """See `Store.declare_settings`."""
+        return await self._store.declare_settings(mine, lease_seconds=lease_seconds)
+
+    async def withdraw_settings(self, process: str) -> None:
+        """See `Store.withdraw_settings`."""
+        await self._store.withdraw_settings(process)
 
     async def purge(self, *, now: int, audit_seconds: int) -> None:
         """See `Store.purge`."""

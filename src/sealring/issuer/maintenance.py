@@ -10,10 +10,11 @@ import asyncio
 import logging
 import time
 
-from sealring.errors import SealringError
+from sealring.errors import ConfigurationError, SealringError
 from sealring.forks import leave_to_parent
 from sealring.issuer.access_ttl import AccessTtl
 from sealring.issuer.commit import CommittingStore
+from sealring.issuer.declared_settings import SettingsDeclaration
 from sealring.issuer.keys import SigningKeys
 from sealring.verifier.node_state import NodeState
 
@@ -30,6 +31,7 @@ class Maintenance:
         store: what is forgotten is forgotten there.
         keys: completed.
         access_ttl: its declaration is renewed.
+        declaration: renewed.
         node: does nothing while it is out of date: its clock may be wrong, and must not say what has expired (T1).
         audit_seconds: how long audit lines are kept.
         look_seconds: how often it looks whether another ring of keys is in memory; no I/O.
@@ -40,6 +42,7 @@ class Maintenance:
         store: CommittingStore,
         keys: SigningKeys,
         access_ttl: AccessTtl,
+        declaration: SettingsDeclaration,
         node: NodeState,
         *,
         audit_seconds: int,
@@ -48,6 +51,7 @@ class Maintenance:
         self._store = store
         self._keys = keys
         self._access_ttl = access_ttl
+        self._declaration = declaration
         self._node = node
         self._audit_seconds = audit_seconds
         self._look_seconds = look_seconds
@@ -98,4 +102,8 @@ class Maintenance:
         """
         await self._access_ttl.declare()
         await self._keys.load()
+        try:
+            await self._declaration.declare()
+        except ConfigurationError as error:  # it runs already: only a lease that was lost lets another in
+            log.error("two issuers on one store", extra={"sealring": {"cause": str(error), "hint": error.hint}})  # noqa: TRY400 - no traceback
         await self._store.purge(now=self._node.clock.now_ms() // 1000, audit_seconds=self._audit_seconds)

@@ -167,6 +167,12 @@ def check_schema(name: str) -> None:
         raise ValueError("must be a letter or _, then letters, digits, _ $ or -, 63 at most, and not begin with pg_")
 
 
+def check_previous_issuer(url: str) -> None:
+    """As `check_issuer`; empty where there is none."""
+    if url:
+        check_issuer(url)
+
+
 def check_issuer(url: str) -> None:
     """Refuse what is no issuer identifier (RFC 8414 §2)."""
     try:

@@ -86,6 +86,15 @@ class Settings:
     audience: str = setting(
         readers.text(), "", "`aud` of our tokens.", group=TOKENS, default_words="the issuer", example=""
     )
+    previous_issuer: str = setting(
+        readers.text(readers.check_previous_issuer),
+        "",
+        "The issuer that this one takes the place of, while servers with it may still run: see"
+        " [below](#changing-the-issuer). Tokens of it are not accepted.",
+        group=TOKENS,
+        default_words="none",
+        example="https://old.example.com",
+    )
     algorithm: AlgorithmName = setting(
         readers.choice(get_args(AlgorithmName)),
         "ES256",
@@ -299,6 +308,7 @@ class SettingsArguments(TypedDict, total=False):
     database_schema: str
     issuer: str
     audience: str
+    previous_issuer: str
     algorithm: AlgorithmName
     access_ttl: Duration
     key_rotation: Duration

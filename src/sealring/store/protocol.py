@@ -31,6 +31,7 @@ from sealring.authentication.one_time import OneTime
 from sealring.rate_limits.bucket import Bucket
 from sealring.revocation.feed import FeedPage
 from sealring.sessions.access_ttl import DeclaredTtl
+from sealring.sessions.declared_settings import DeclaredSettings
 from sealring.sessions.revocation import Revocation
 from sealring.sessions.session import Session
 from sealring.signing_keys.key import KeyRing, SigningKey
@@ -206,6 +207,22 @@ class AccessTtlStore(Protocol):
         """
 
 
+class DeclaredSettingsStore(Protocol):
+    """What the running processes of this store are set to, so that one with another issuer is found at its start."""
+
+    async def declare_settings(self, mine: DeclaredSettings, *, lease_seconds: int) -> tuple[DeclaredSettings, ...]:
+        """Say what this process is set to, for so long from now by the store's clock; or renew it.
+
+        One atomic step: of two processes that contradict each other (`conflict_of`), the second to come writes nothing.
+
+        Returns:
+            What other processes have declared whose time is not over, each once and without the name of the process.
+        """
+
+    async def withdraw_settings(self, process: str) -> None:
+        """Forget what that process has declared; nothing, where it has not."""
+
+
 class KeyStore(Protocol):
     """Signing keys. The ring is replaced as a whole, by compare-and-swap of its version."""
 
@@ -297,6 +314,7 @@ class Store(
     SessionStore,
     RateLimitStore,
     AccessTtlStore,
+    DeclaredSettingsStore,
     KeyStore,
     FeedStore,
     AuditStore,

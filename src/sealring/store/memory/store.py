@@ -34,6 +34,7 @@ from sealring.rate_limits.gcra import MICROSECONDS, count, horizon_us, wait_seco
 from sealring.revocation.entry import Entry
 from sealring.revocation.feed import FeedPage
 from sealring.sessions.access_ttl import DeclaredTtl
+from sealring.sessions.declared_settings import DeclaredSettings, conflict_of
 from sealring.sessions.revocation import EndSession, EndSubject, RefreshClaims, Revocation
 from sealring.sessions.session import Session
 from sealring.signing_keys.key import KeyRing, SigningKey
@@ -65,6 +66,7 @@ class MemoryStore(MemoryCredentials, Store):
         self._deleted: set[str] = set()
         self._sessions = MemorySessions()
         self._buckets: dict[tuple[str, str], int] = {}
+        self._declared: dict[str, tuple[DeclaredSettings, int]] = {}
         self._ring = KeyRing(0, ())
         self._logs = MemoryLogs(clock)
 
@@ -204,6 +206,17 @@ class MemoryStore(MemoryCredentials, Store):
 
     async def declare_access_ttl(self, seconds: int, *, now: int, signs_until: int) -> tuple[DeclaredTtl, ...]:
         return self._logs.declare_ttl(seconds, now=now, until=signs_until + seconds)
+
+    async def declare_settings(self, mine: DeclaredSettings, *, lease_seconds: int) -> tuple[DeclaredSettings, ...]:
+        now = self._clock() // 1000
+        lives = {name: held for name, held in self._declared.items() if held[1] >= now and name != mine.process}
+        others = tuple({held.anonymous: None for held, _ in lives.values()})
+        if mine.process in self._declared or conflict_of(mine, others) is None:
+            self._declared[mine.process] = (mine, now + lease_seconds)
+        return others
+
+    async def withdraw_settings(self, process: str) -> None:
+        self._declared.pop(process, None)
 
     # keys
 

@@ -21,10 +21,20 @@ from sealring.forks import leave_to_parent, stop_watching, watch_forks
 from sealring.rate_limits.bucket import Bucket
 from sealring.revocation.feed import FeedPage
 from sealring.sessions.access_ttl import DeclaredTtl
+from sealring.sessions.declared_settings import DeclaredSettings
 from sealring.sessions.revocation import EndSession, Revocation
 from sealring.sessions.session import Session
 from sealring.signing_keys.key import KeyRing, SigningKey
-from sealring.store.postgres import access_ttls, accounts, credentials, logs, purge, rate_limits, sessions
+from sealring.store.postgres import (
+    access_ttls,
+    accounts,
+    credentials,
+    declared_settings,
+    logs,
+    purge,
+    rate_limits,
+    sessions,
+)
 from sealring.store.postgres import keys as signing_keys
 from sealring.store.postgres import one_time as one_time_rows
 from sealring.store.postgres import reset_after_restore as reset
@@ -227,6 +237,12 @@ class PostgresStore(Store):
         return await self._database.transact(
             partial(access_ttls.declare, seconds=seconds, now=now, until=signs_until + seconds)
         )
+
+    async def declare_settings(self, mine: DeclaredSettings, *, lease_seconds: int) -> tuple[DeclaredSettings, ...]:
+        return await self._database.transact(partial(declared_settings.declare, mine=mine, lease_seconds=lease_seconds))
+
+    async def withdraw_settings(self, process: str) -> None:
+        await self._database.transact(partial(declared_settings.withdraw, process=process))
 
     # keys
 

@@ -20,6 +20,7 @@ from sealring.authentication.one_time import OneTime
 from sealring.rate_limits.bucket import Bucket
 from sealring.revocation.feed import FeedPage
 from sealring.sessions.access_ttl import DeclaredTtl
+from sealring.sessions.declared_settings import DeclaredSettings
 from sealring.sessions.revocation import Revocation
 from sealring.sessions.session import Session
 from sealring.signing_keys.key import KeyRing, SigningKey
@@ -28,7 +29,16 @@ from sealring.store.records import Committed, LoginGuard, SessionRecord
 from sealring.store.revocation_log import draft_entry
 from sealring.store.rows import names_something, storable
 from sealring.store.schema import pending_migrations
-from sealring.store.sqlite import access_ttls, accounts, credentials, logs, purge, rate_limits, sessions
+from sealring.store.sqlite import (
+    access_ttls,
+    accounts,
+    credentials,
+    declared_settings,
+    logs,
+    purge,
+    rate_limits,
+    sessions,
+)
 from sealring.store.sqlite import keys as signing_keys
 from sealring.store.sqlite import one_time as one_time_rows
 from sealring.store.sqlite import reset_after_restore as reset
@@ -157,6 +167,15 @@ class SqliteStore(Store):
         return await self.writer.write(
             lambda db: access_ttls.declare(db, seconds, now=now, until=signs_until + seconds, lapsed=lapsed)
         )
+
+    async def declare_settings(self, mine: DeclaredSettings, *, lease_seconds: int) -> tuple[DeclaredSettings, ...]:
+        now = self._now()
+        return await self.writer.write(
+            lambda db: declared_settings.declare(db, mine, now=now, until=now + lease_seconds)
+        )
+
+    async def withdraw_settings(self, process: str) -> None:
+        await self.writer.write(lambda db: declared_settings.withdraw(db, process))
 
     # keys
 

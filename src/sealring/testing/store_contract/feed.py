@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 from sealring.accounts.changes import (
     ScopesChange,
 )
 from sealring.sessions.access_ttl import DeclaredTtl
+from sealring.sessions.declared_settings import DeclaredSettings
 from sealring.sessions.lifetimes import LEEWAY_SECONDS
 from sealring.sessions.revocation import EndSubject, RefreshClaims
 from sealring.store.protocol import Store
@@ -25,6 +27,12 @@ from sealring.testing.store_contract.samples import (
     revoke,
     start,
 )
+
+
+def declared(process: str) -> DeclaredSettings:
+    return DeclaredSettings(
+        process=process, issuer="https://shop.example", audience="shop", algorithm="ES256", cookie_name="shop"
+    )
 
 
 class FeedContract(Contract):
@@ -80,6 +88,40 @@ class FeedContract(Contract):
     async def test_n1_lives_declared_at_once_are_all_counted(self, store: Store) -> None:
         await asyncio.gather(*(declare_ttl(store, seconds) for seconds in range(1, 21)))
         assert (await store.load_feed(None)).longest_access_ttl == 20
+
+    # what processes are set to
+
+    async def test_a_process_with_another_issuer_declares_nothing(self, store: Store) -> None:
+        first = declared("first")
+        assert await store.declare_settings(first, lease_seconds=60) == ()
+        assert await store.declare_settings(first, lease_seconds=60) == (), "one's own is none of the others"
+        other = replace(declared("other"), issuer="https://other.example")
+        for _ in range(2):
+            assert await store.declare_settings(other, lease_seconds=60) == (first.anonymous,)
+            assert await store.declare_settings(first, lease_seconds=60) == (), "what was contradicted is not written"
+        successor = replace(other, process="successor", previous_issuer=first.issuer)
+        assert await store.declare_settings(successor, lease_seconds=60) == (first.anonymous,)
+        old_again = declared("old again")
+        said = await store.declare_settings(old_again, lease_seconds=60)
+        assert set(said) == {first.anonymous, successor.anonymous}
+        assert set(await store.declare_settings(first, lease_seconds=60)) == {first.anonymous, successor.anonymous}
+
+    async def test_what_a_process_declared_counts_until_it_is_withdrawn_or_over(self, store: Store) -> None:
+        other = replace(declared("other"), issuer="https://other.example")
+        await store.declare_settings(declared("first"), lease_seconds=60)
+        await store.withdraw_settings("nobody")
+        assert await store.declare_settings(other, lease_seconds=60) == (declared("").anonymous,)
+        await store.withdraw_settings("first")
+        assert await store.declare_settings(other, lease_seconds=-10) == ()
+        assert await store.declare_settings(declared("first"), lease_seconds=60) == (), "its time was over at once"
+        assert await store.declare_settings(replace(declared("third"), algorithm="EdDSA"), lease_seconds=60) == (
+            declared("").anonymous,
+        )
+
+    async def test_of_processes_that_contradict_each_other_at_once_one_declares(self, store: Store) -> None:
+        each = [replace(declared(str(at)), issuer=f"https://{at}.example") for at in range(5)]
+        said = await asyncio.gather(*(store.declare_settings(one, lease_seconds=60) for one in each))
+        assert sorted(map(len, said)) == [0, 1, 1, 1, 1]
 
     # keys
 

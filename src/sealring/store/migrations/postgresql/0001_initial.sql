@@ -4,7 +4,7 @@
 --
 -- Least privilege (F13): let `sealring migrate` run as the owner of these tables, and the servers as a role that can
 -- neither rewrite the audit log nor rewrite a revocation:
---   GRANT SELECT, INSERT, UPDATE, DELETE ON accounts, credentials, one_time, sessions, signing_keys, access_ttls, rate_limit_buckets TO sealring_server;
+--   GRANT SELECT, INSERT, UPDATE, DELETE ON accounts, credentials, one_time, sessions, signing_keys, access_ttls, declared_settings, rate_limit_buckets TO sealring_server;
 --   GRANT SELECT, INSERT, UPDATE ON subjects TO sealring_server;
 --   GRANT SELECT, UPDATE ON store, heartbeat TO sealring_server;
 --   GRANT SELECT, INSERT ON revocations, events TO sealring_server;
@@ -119,6 +119,17 @@ CREATE TABLE signing_keys (
 CREATE TABLE access_ttls (
   seconds BIGINT PRIMARY KEY,
   since BIGINT NOT NULL,
+  until BIGINT NOT NULL
+);
+
+-- What each running process is set to, as long as it lasts: of two with different issuers, the second does not start.
+CREATE TABLE declared_settings (
+  process TEXT PRIMARY KEY,
+  issuer TEXT NOT NULL,
+  previous_issuer TEXT NOT NULL,
+  audience TEXT NOT NULL,
+  algorithm TEXT NOT NULL,
+  cookie_name TEXT NOT NULL,
   until BIGINT NOT NULL
 );
 

@@ -104,6 +104,17 @@ CREATE TABLE access_ttls (
   until INTEGER NOT NULL
 ) STRICT;
 
+-- What each running process is set to, as long as it lasts: of two with different issuers, the second does not start.
+CREATE TABLE declared_settings (
+  process TEXT PRIMARY KEY,
+  issuer TEXT NOT NULL,
+  previous_issuer TEXT NOT NULL,
+  audience TEXT NOT NULL,
+  algorithm TEXT NOT NULL,
+  cookie_name TEXT NOT NULL,
+  until INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
 -- The feed. Numbers are gapless as given; expired entries are forgotten.
 CREATE TABLE revocations (
   number INTEGER PRIMARY KEY,
