@@ -31,6 +31,7 @@ def test_the_door_holds_exactly_these_names() -> None:
         "ConnectionEnded",
         "CrossSite",
         "Event",
+        "ForeignPrincipal",
         "Grant",
         "InvalidField",
         "InvalidPendingLogin",

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from sealring.sessions.session import Session
     from sealring.settings import Settings, load_settings
     from sealring.sync import SyncSealring
+    from sealring.verifier.foreign_principal import ForeignPrincipal
     from sealring.verifier.principal import Principal
     from sealring.verifier.remote_keys import RemoteKeys
     from sealring.verifier.verifier import Verifier
@@ -63,6 +64,7 @@ __all__ = [
     "ConnectionEnded",
     "CrossSite",
     "Event",
+    "ForeignPrincipal",
     "Grant",
     "InvalidField",
     "InvalidPendingLogin",
@@ -106,6 +108,7 @@ _MODULES = {
     "BegunLogin": "sealring.issuer.log_in",
     "CrossSite": "sealring.http.request_errors",
     "Event": "sealring.audit.event",
+    "ForeignPrincipal": "sealring.verifier.foreign_principal",
     "Grant": "sealring.sessions.grant",
     "Issued": "sealring.issuer.session_tokens",
     "LoggedIn": "sealring.issuer.log_in",

@@ -17,6 +17,7 @@ from sealring.sessions.grant import GrantFor
 from sealring.settings import Settings, SettingsArguments, load_settings
 from sealring.store.protocol import Store
 from sealring.verifier.clock import Clock
+from sealring.verifier.foreign_principal import VerifiesForeign
 from sealring.wiring import LoginCost, wire
 
 if TYPE_CHECKING:
@@ -35,6 +36,10 @@ class Sealring(UseCases, Hosts):
         grant_for: asked at each login and refresh what the session's subject may do now.
         on_event: told of each audit event after it was committed here.
         metrics: a Prometheus registry to count in (needs the extra `metrics`).
+        foreign_tokens: verifies tokens of another issuer, such as the library that was there before:
+            `jwt.Verifier(old_key, project=ForeignPrincipal())`. Guards and middleware then accept a token that none of
+            our keys has signed, from the Authorization field alone, until its `exp`. It has no session: the auth routes
+            refuse it, and nothing here revokes it.
         given: settings by name, as in `Sealring(secret=…, issuer=…)`.
 
     Raises:
@@ -52,6 +57,7 @@ class Sealring(UseCases, Hosts):
         grant_for: GrantFor | None = None,
         on_event: OnEvent | None = None,
         metrics: CollectorRegistry | None = None,
+        foreign_tokens: VerifiesForeign | None = None,
         **given: Unpack[SettingsArguments],
     ) -> None:
         settings = load_settings(**given) if settings is None else settings
@@ -62,6 +68,7 @@ class Sealring(UseCases, Hosts):
             grant_for=grant_for,
             on_event=on_event,
             registry=metrics,
+            foreign_tokens=foreign_tokens,
             login_cost=self._login_cost,
         )
         super().__init__(settings, parts)

@@ -52,6 +52,7 @@ from sealring.store import open_store
 from sealring.store.protocol import Store
 from sealring.verifier.clock import Clock, SystemClock
 from sealring.verifier.follower import Follower
+from sealring.verifier.foreign_principal import VerifiesForeign
 from sealring.verifier.node_state import NodeState
 from sealring.verifier.verifier import Verifier
 
@@ -93,6 +94,8 @@ class Parts:
     delivery: TokenDelivery
     """How tokens reach browsers and programs."""
     metrics: Metrics | None
+    foreign_tokens: VerifiesForeign | None = None
+    """Verifies tokens of another issuer."""
 
 
 def wire(
@@ -103,6 +106,7 @@ def wire(
     grant_for: GrantFor | None = None,
     on_event: OnEvent | None = None,
     registry: CollectorRegistry | None = None,
+    foreign_tokens: VerifiesForeign | None = None,
     login_cost: LoginCost,
 ) -> Parts:
     """Make the parts of one `Sealring`.
@@ -114,6 +118,7 @@ def wire(
         grant_for: see `Sealring`.
         on_event: see `Sealring`.
         registry: a Prometheus registry to count in.
+        foreign_tokens: see `Sealring`.
         login_cost: what a login by password takes.
 
     Raises:
@@ -125,6 +130,8 @@ def wire(
         raise TypeError("on_event must be a plain function of an Event: what is async would never run")
     if store is not None and not callable(getattr(store, "start_session", None)):
         raise TypeError(f"store must be a Store, not {type(store).__name__}; database_url= names a database")
+    if foreign_tokens is not None and not callable(getattr(foreign_tokens, "verify", None)):
+        raise TypeError("foreign_tokens must have a method verify, as jwt.Verifier(…, project=ForeignPrincipal()) has")
     secret = RootSecret.parse(settings.secret)
     clock = SystemClock(LEEWAY_SECONDS) if clock is None else clock
     if store is None:
@@ -189,6 +196,7 @@ def wire(
             origins=Origins.of([settings.issuer], settings.allowed_origins),
         ),
         metrics=metrics,
+        foreign_tokens=foreign_tokens,
     )
 
 

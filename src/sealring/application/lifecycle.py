@@ -51,6 +51,7 @@ class Lifecycle:
             refused=self.refused,
             opens=self._open_for_check,
             watch=self.verifier.watch,
+            foreign=None if parts.foreign_tokens is None else parts.foreign_tokens.verify,
         )
 
     # life

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from sealring.errors import SealringError, Stale
+from sealring.errors import BadSignature, SealringError, Stale, UnknownKey, UnsupportedAlgorithm
 from sealring.http.credentials import find_credential, find_websocket_credential
 from sealring.http.fetch_metadata import SAFE_METHODS, MatchesCsrf, check_csrf
 from sealring.http.origins import NO_ORIGINS, Origins
@@ -33,6 +33,9 @@ Watch = Callable[[Principal, OnEnd], OpenConnection]
 """Registers a connection that is open for a principal: `Verifier.watch`."""
 
 _AUTHENTICATED = frozenset({"authenticated"})
+
+_NOT_OURS = (UnknownKey, UnsupportedAlgorithm, BadSignature)
+"""None of our keys has signed such a token. Every other refusal is of a token of ours, and final."""
 
 
 class AuthResult(msgspec.Struct, frozen=True):
@@ -71,12 +74,24 @@ class RequestAuthenticator:
     Authorization field counts (a service that is not the issuer). `origins` says whose pages may act with our
     cookies. `matches_csrf` knows the CSRF tokens of sessions; without it, a browser that says neither
     Sec-Fetch-Site nor Origin cannot act by cookie.
+    `foreign` verifies what none of our keys has signed: tokens of another issuer, in the Authorization field alone. A
+    cookie with one is refused, since CSRF tokens are of sessions, and it has none.
     `refused` counts refusals by their true cause. `watch` registers WebSockets, which the middleware then closes when
     their session ends. `opens` is asked where the verifier is stale, since an
     application may have no lifespan to open it.
     """
 
-    __slots__ = ("_access_cookie", "_matches_csrf", "_nothing", "_opens", "_refused", "origins", "verify", "watch")
+    __slots__ = (
+        "_access_cookie",
+        "_foreign",
+        "_matches_csrf",
+        "_nothing",
+        "_opens",
+        "_refused",
+        "origins",
+        "verify",
+        "watch",
+    )
 
     def __init__(
         self,
@@ -88,8 +103,10 @@ class RequestAuthenticator:
         refused: OnRefusal | None = None,
         opens: Opens | None = None,
         watch: Watch | None = None,
+        foreign: Verify | None = None,
     ) -> None:
         self.verify = verify
+        self._foreign = foreign
         self.watch = watch
         self._access_cookie = access_cookie
         self.origins = origins
@@ -100,6 +117,7 @@ class RequestAuthenticator:
 
     def authenticate(self, scope: Mapping[str, Any]) -> AuthResult:
         """Return what the fields of this ASGI scope (http or websocket) say about its sender."""
+        credential = None
         try:
             is_http = scope["type"] == "http"
             if is_http:
@@ -114,8 +132,15 @@ class RequestAuthenticator:
                 check_csrf(scope["headers"], self.origins, principal.session_id, self._matches_csrf)
         except SealringError as error:
             # the result lives in the scope: a traceback would tie the frames to it in a cycle
+            refusal = error.with_traceback(None)
+        else:
+            return AuthResult(self.verify, principal)
+        if self._foreign is None or credential is None or credential.from_cookie or not isinstance(refusal, _NOT_OURS):
+            return AuthResult(self.verify, None, refusal)
+        try:
+            return AuthResult(self.verify, self._foreign(credential.token))
+        except SealringError as error:
             return AuthResult(self.verify, None, error.with_traceback(None))
-        return AuthResult(self.verify, principal)
 
     def result_for(self, scope: Mapping[str, Any]) -> AuthResult:
         """Return what the middleware has found for this request by the same verifier; without it, `authenticate`."""

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 from sealring.authentication.client_info import ClientInfo
+from sealring.errors import UnknownKey
 from sealring.http.auth_path import auth_path
 from sealring.http.authenticate import RequestAuthenticator
 from sealring.http.client_address import TrustedProxy, client_address
@@ -61,12 +62,15 @@ class AuthService:
         return self.authenticator.origins
 
     def caller(self, head: Head) -> Principal:
-        """Who is asking.
+        """Who is asking, with a session of ours: these routes do nothing for a token of another issuer.
 
         Raises:
             SealringError: nobody whom we know.
         """
-        return self.authenticator.result_for(head.scope).require()
+        principal = self.authenticator.result_for(head.scope).require()
+        if not principal.session_id:
+            raise UnknownKey("a token of another issuer, for which there is no session")
+        return principal
 
     def credential(self, head: Head) -> PresentedToken | None:
         """The access token that came, unverified."""

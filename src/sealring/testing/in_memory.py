@@ -24,6 +24,7 @@ from sealring.settings import Settings, SettingsArguments
 from sealring.store.memory import MemoryStore
 from sealring.store.protocol import Store
 from sealring.testing.clock import FrozenClock
+from sealring.verifier.foreign_principal import VerifiesForeign
 from sealring.wiring import LoginCost
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class InMemorySealring(Sealring):
         grant_for: as of `Sealring`.
         on_event: as of `Sealring`.
         metrics: as of `Sealring`.
+        foreign_tokens: as of `Sealring`.
         given: settings by name, as of `Sealring`. The environment and `.env` are not read.
 
     Raises:
@@ -72,6 +74,7 @@ class InMemorySealring(Sealring):
         grant_for: GrantFor | None = None,
         on_event: OnEvent | None = None,
         metrics: CollectorRegistry | None = None,
+        foreign_tokens: VerifiesForeign | None = None,
         **given: Unpack[SettingsArguments],
     ) -> None:
         _refuse_outside_of_tests()
@@ -87,6 +90,7 @@ class InMemorySealring(Sealring):
             grant_for=grant_for,
             on_event=on_event,
             metrics=metrics,
+            foreign_tokens=foreign_tokens,
         )
 
     @contextmanager
