@@ -59,7 +59,7 @@ def ours(token: str) -> str:
 
 
 def issued_later(token: str) -> bool:
-    """The one thing that both of them refuse and we, like jsonwebtoken, do not: see docs/moving/coming-from.md."""
+    """The one thing that both of them refuse and we, like jsonwebtoken, do not: see docs/moving/pyjwt.md."""
     return float(jwt.peek(token).claims.get("iat", 0)) > NOW
 
 

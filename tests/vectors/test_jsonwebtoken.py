@@ -1,4 +1,4 @@
-"""What jsonwebtoken 9.0.3 answers, and where we differ: docs/moving/coming-from.md has each difference and why.
+"""What jsonwebtoken 9.0.3 answers, and where we differ: docs/moving/express.md has each difference and why.
 
 Two rows of that page hold for all cases: `exp` is required here unless `require=()`, and an `aud` is refused unless the
 caller names an audience or `jwt.ANY`. So every case runs with `require=()`, and with `audience=jwt.ANY` where it names
@@ -20,7 +20,7 @@ from tests.vectors.published import FOLDER, load
 VERIFY = load("jsonwebtoken/verify.json")
 SIGN = load("jsonwebtoken/sign.json")
 DURATIONS = load("jsonwebtoken/durations.json")
-PAGE = (Path(__file__).parents[2] / "docs" / "moving" / "coming-from.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs" / "moving" / "express.md").read_text()
 # | sign 88 | theirs | ours | reason |
 DEVIATIONS = {
     f"{kind} {number}": (theirs, ours)
