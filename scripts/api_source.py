@@ -63,7 +63,7 @@ PAGES = (
                 ("django.ninja", (), True),
                 ("asgi", ("HeadLimits",), True),
                 ("uvicorn", ("LimitedProtocol",), False),
-                ("alembic", ("include_name",), True),
+                ("alembic", ("TABLES", "include_name"), True),
             )
         ),
     ),
@@ -88,7 +88,7 @@ PAGES = (
     Page(
         "stores",
         "Python: stores",
-        "The methods that a store of one's own must have, and what they are given and return.",
+        "The methods that a store of your own must have, and what they are given and return.",
         (Module("sealring.store.protocol", ("Store",)), Module("sealring.store.records")),
     ),
 )

@@ -435,7 +435,7 @@ class ConnectionEnded(SealringError):
 
     `session`: the session was revoked. `subject`: all sessions of the subject were, or its claims have changed. `key`:
     the key that signed the token was revoked. `expired`: the session is over, unless it was refreshed meanwhile.
-    `reloaded`: this node loaded all revocations anew, and nothing proves that the session is live. `stale`: revocation
+    `reloaded`: this node loaded all revocations again, and nothing proves that the session is live. `stale`: revocation
     data on this node is out of date.
     """
 

@@ -34,7 +34,7 @@ class Sealring(UseCases, Hosts):
         store: another store than `database_url` names.
         clock: another clock than the machine's.
         grant_for: asked at each login and refresh what the session's subject may do now.
-        on_event: told of each audit event after it was committed here.
+        on_event: called with each audit event after it was committed here.
         metrics: a Prometheus registry to count in (needs the extra `metrics`).
         foreign_tokens: verifies tokens of another issuer, such as the library that was there before:
             `jwt.Verifier(old_key, project=ForeignPrincipal())`. Guards and middleware then accept a token that none of
@@ -43,7 +43,7 @@ class Sealring(UseCases, Hosts):
         given: settings by name, as in `Sealring(secret=…, issuer=…)`.
 
     Raises:
-        ConfigurationError: a setting is missing or unfit.
+        ConfigurationError: a setting is missing or invalid.
     """
 
     _login_cost: ClassVar = LoginCost()

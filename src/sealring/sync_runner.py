@@ -120,7 +120,7 @@ class SyncRunner:
                 self._refused_until = time.monotonic() + PAUSE_SECONDS
 
     def close(self) -> None:
-        """Close what was opened here, and end the thread. The next call starts anew."""
+        """Close what was opened here, and end the thread. The next call starts again."""
         with self._lock:
             thread, self._thread = self._thread, None
             if thread is None:

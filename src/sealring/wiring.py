@@ -122,7 +122,7 @@ def wire(
         login_cost: what a login by password takes.
 
     Raises:
-        ConfigurationError: the root secret or the database URL is unfit.
+        ConfigurationError: the root secret or the database URL is invalid.
         TypeError: `grant_for`, `on_event` or `store` cannot be what it stands for.
     """
     listener: object = on_event
@@ -207,7 +207,7 @@ def _metrics(node: NodeState, registry: CollectorRegistry) -> Metrics:
 
 
 def _heard_seconds(settings: Settings) -> int:
-    """Until every node that accepts tokens has heard of what was written to the store."""
+    """Until every node that accepts tokens has read what was written to the store."""
     return ceil(settings.max_staleness) + LEEWAY_SECONDS
 
 

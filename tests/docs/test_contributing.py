@@ -33,6 +33,7 @@ TO_ADD = (
     "a metric",
     "a table or a change of the schema",
     "a page",
+    "a word that no text uses",
     "a table on a page",
 )
 PLACES = dict(re.findall(r"^\| (an? [^|]+?) \| (.+) \|$", PAGE, re.MULTILINE))

@@ -10,7 +10,7 @@
  *
  * A page that has a CSRF token never asks without it: the token says which session the page is of, and the cookies may
  * have become another's (attack N3). Where the server refuses it, `GET /me` says whose they are, and a page that was
- * somebody else's is told (`onIdentityChange`) and sends nothing again in the new name (`IdentityChanged`).
+ * somebody else's says so (`onIdentityChange`) and sends nothing again in the new name (`IdentityChanged`).
  */
 
 import { BodyCredentials, CookieCredentials } from "./credentials.js";
@@ -76,7 +76,7 @@ const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 /** What nobody waits for fails silently, but for a mistake of the developer. @param {unknown} error */
 const report = (error) => void (error instanceof WrongBase && console.error(error.message));
 
-/** One tab's view of the session whose auth routes hang under `base`. Does nothing before its first use. */
+/** One tab's view of the session whose auth routes are under `base`. Does nothing before its first use. */
 export class Client {
   /** @type {State} */
   #state = UNKNOWN;
@@ -139,7 +139,7 @@ export class Client {
 
   /**
    * Calls `listener` whenever the cookies turn out to be another user's than this page was, before the new state is
-   * told: what the page shows is the earlier user's. Not called for a login or logout, here or told by another tab.
+   * published: what the page shows is the earlier user's. Not called for a login or logout, here or told by another tab.
    * @param {(change: IdentityChange) => void} listener
    * @returns {() => void} stops the calls
    */
@@ -187,7 +187,7 @@ export class Client {
     return challenge;
   }
 
-  /** Ends the session everywhere. Rejects when the server could not be told: then nobody is signed out. */
+  /** Ends the session everywhere. Rejects when the request did not reach the server: then nobody is signed out. */
   async logout() {
     this.#start();
     await this.#refreshing?.catch(() => {}); // else its late answer would bring the session back
@@ -374,7 +374,7 @@ export class Client {
     return "renewed";
   }
 
-  /** With how the tokens shall come, and for a client without cookies how it is known. @param {object} fields */
+  /** With how the tokens are to come, and for a client without cookies how it is known. @param {object} fields */
   #loginBody(fields) {
     const { delivery, device } = this.#credentials;
     return device === null ? { ...fields, delivery } : { ...fields, delivery, device };
@@ -473,7 +473,7 @@ export class Client {
   #suffer(kind, seconds) {
     this.#failures += 1;
     const wait = seconds || Math.min(30, 2 ** (this.#failures - 1));
-    // Jitter only adds: many clients that were told the same second shall not come back in it.
+    // Jitter only adds: many clients that got the same second must not come back in it.
     this.#become({ trouble: { kind, retryAt: Date.now() + wait * (1000 + 250 * Math.random()) } });
   }
 
@@ -499,7 +499,7 @@ export class Client {
     this.#become({ status: user ? "signed-in" : this.#state.status, user, expiresAt: Date.now() + lifetimeMs });
   }
 
-  /** Jitter lets one of many tabs go first; the others are told of it and wait on. @param {number} lifetimeMs */
+  /** Jitter lets one of many tabs go first; the others get its message and wait on. @param {number} lifetimeMs */
   #expire(lifetimeMs) {
     this.#refreshDue = Date.now() + lifetimeMs * (0.75 + 0.15 * Math.random());
   }

@@ -11,7 +11,7 @@ import { UNKNOWN } from "./client.js";
 /** @typedef {import("./client.js").State} State */
 
 /**
- * Who is signed in, as `client.state`; the component renders anew with each change. While it is mounted and the page can
+ * Who is signed in, as `client.state`; the component renders again with each change. While it is mounted and the page can
  * be seen, the server is asked every `watchSeconds` whether the session still lives (0: never): one question, however
  * many components use the hook.
  * @param {Client} client @param {{watchSeconds?: number}} [options] @returns {State}

@@ -1,6 +1,6 @@
 /** What is known before anything was asked, and all that a server that renders pages ever knows. @type {State} */
 export const UNKNOWN: State;
-/** One tab's view of the session whose auth routes hang under `base`. Does nothing before its first use. */
+/** One tab's view of the session whose auth routes are under `base`. Does nothing before its first use. */
 export class Client {
     /** @param {Options} options @throws {TypeError} */
     constructor(options: Options);
@@ -15,7 +15,7 @@ export class Client {
     onChange(listener: (state: State) => void): () => void;
     /**
      * Calls `listener` whenever the cookies turn out to be another user's than this page was, before the new state is
-     * told: what the page shows is the earlier user's. Not called for a login or logout, here or told by another tab.
+     * published: what the page shows is the earlier user's. Not called for a login or logout, here or told by another tab.
      * @param {(change: IdentityChange) => void} listener
      * @returns {() => void} stops the calls
      */
@@ -47,7 +47,7 @@ export class Client {
         response?: Record<string, unknown>;
         pending?: string;
     }): Promise<Record<string, any>>;
-    /** Ends the session everywhere. Rejects when the server could not be told: then nobody is signed out. */
+    /** Ends the session everywhere. Rejects when the request did not reach the server: then nobody is signed out. */
     logout(): Promise<void>;
     /**
      * Replaces the password; all other sessions of the user end, and this one goes on with new tokens.

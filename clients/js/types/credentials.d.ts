@@ -12,7 +12,7 @@ export class CookieCredentials {
     forget(): void;
     /**
      * The request with the session. Cookies of another origin come along only where they are asked for.
-     * @param {Request} request @param {boolean} [isLook] a GET that shall say whether the cookies became another session's
+     * @param {Request} request @param {boolean} [isLook] a GET that asks whether the cookies became another session's
      */
     attach(request: Request, isLook?: boolean): Request;
     #private;

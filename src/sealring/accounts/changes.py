@@ -37,7 +37,7 @@ class ScopesChange:
 class EmailChange:
     """Replace the email address, which is reserved for the account; None removes it.
 
-    A login in flight that rests on mail to the old one proves anew; sessions go on (the epoch rises).
+    A login in flight that rests on mail to the old one proves again; sessions go on (the epoch rises).
     """
 
     email: str | None
@@ -53,7 +53,7 @@ class Deletion:
 class CredentialAdded:
     """One more credential, if the account's epoch still is `epoch`: nothing has revoked the permission to add it.
 
-    A login in flight that did not need it proves anew; sessions go on (the epoch rises).
+    A login in flight that did not need it proves again; sessions go on (the epoch rises).
     """
 
     credential: Credential

@@ -1,7 +1,7 @@
 """What each change of an account revokes, decided once for every store (I7). Pure.
 
 `consequence` is the table; docs/explanation/sessions.md shows it. Enabling brings no session back (I5). A credential
-more or less makes logins in flight prove anew, since the epoch rises (U13).
+more or less makes logins in flight prove again, since the epoch rises (U13).
 """
 
 from __future__ import annotations

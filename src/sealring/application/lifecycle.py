@@ -73,7 +73,7 @@ class Lifecycle:
         await self._opening.open()
 
     def forked(self) -> None:
-        """In a child it is closed; `open` opens it anew, unless its SQLite file is the parent's (`sealring.forks`)."""
+        """In a child it is closed; `open` opens it again, unless its SQLite file is the parent's (`sealring.forks`)."""
         self.parts.maintenance.forked()
         self.issuer.keys.forked()
         self.parts.declaration.forked()

@@ -45,7 +45,7 @@ class OwnRoutes(Lifecycle):
     """Reads the requests and writes the responses of an application's own routes."""
 
     def refuse_cross_site(self, request: AnyRequest) -> None:
-        """Refuse in a route of one's own what another site's page sends, cookies or none, as our login does (C2).
+        """Refuse in a route of your own what another site's page sends, cookies or none, as our login does (C2).
 
         Raises:
             CrossSite: the browser says that it was another site's page. A program passes.
@@ -53,7 +53,7 @@ class OwnRoutes(Lifecycle):
         check_same_origin(scope_of(request)["headers"], self.authenticator.origins)
 
     async def problem_response(self, request: Request | WebSocket, error: Exception) -> Response:
-        """Answer a route of one's own with the refusal that it raised, as our routes do (RFC 9457).
+        """Answer a route of your own with the refusal that it raised, as our routes do (RFC 9457).
 
         `app.add_exception_handler(SealringError, auth.problem_response)`. A setting or a key that is not as needed is
         no refusal: it is raised again, a server error. An open WebSocket is closed with a code that says why
@@ -71,7 +71,7 @@ class OwnRoutes(Lifecycle):
         request: AnyRequest | None = None,
         auth_path: str | None = None,
     ) -> dict[str, Any]:
-        """Hand over the tokens of a session that was started in a route of one's own.
+        """Hand over the tokens of a session that was started in a route of your own.
 
         With `delivery="cookie"` at the start, the cookies of our own login are set on the response. The auth routes
         serve them from there on: refresh, logout, the list of sessions.
@@ -115,7 +115,7 @@ class OwnRoutes(Lifecycle):
         return members
 
     def clear(self, response: object, *, request: AnyRequest | None = None, auth_path: str | None = None) -> None:
-        """Have the browser forget its session: from a logout of one's own, after `revoke_session`.
+        """Have the browser forget its session: from a logout of your own, after `revoke_session`.
 
         Args:
             response: as in `deliver`.
@@ -129,7 +129,7 @@ class OwnRoutes(Lifecycle):
         write_fields(response, [*cleared, NO_STORE, (b"clear-site-data", b'"cache"')])  # C11
 
     def csrf_token(self, principal: Principal) -> str:
-        """The CSRF token of the principal's session, for forms in pages of one's own: sent as `X-CSRF-Token`."""
+        """The CSRF token of the principal's session, for forms in pages of your own: sent as `X-CSRF-Token`."""
         return self.delivery.csrf_tokens.token(principal.session_id)
 
     def _counted_client(self, request: AnyRequest | None, address: str | None, user_agent: str) -> ClientInfo:

@@ -133,7 +133,7 @@ class UseCases(OwnRoutes):
         user_agent: str = "",
         device: str | None = None,
     ) -> BegunLogin:
-        """Begin a login method, such as by sending a code: `POST /auth/login/{method}/begin` for a route of one's own.
+        """Begin a login method, such as by sending a code: `POST /auth/login/{method}/begin` for a route of your own.
 
         Args:
             method: the name of the method.
@@ -173,7 +173,7 @@ class UseCases(OwnRoutes):
         user_agent: str = "",
         device: str | None = None,
     ) -> LoggedIn:
-        """Take one step of a login by a method: `POST /auth/login/{method}` for a route of one's own.
+        """Take one step of a login by a method: `POST /auth/login/{method}` for a route of your own.
 
             try:
                 logged_in = await auth.log_in(username, password, request=request)

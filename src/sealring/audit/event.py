@@ -98,7 +98,7 @@ EVENTS: Mapping[EventKind, EventRow] = MappingProxyType(
         "account_enabled": _row("A disabled account can log in again.", "subject", causes=("by operator",)),
         "account_deleted": _row("An account is gone; its sessions ended.", "subject", causes=("by operator",)),
         "password_changed": _row(
-            "The stored hash of a password changed. Sessions end except where it was only hashed anew.",
+            "The stored hash of a password changed. Sessions end except where it was only hashed again.",
             "subject address",
             causes=("changed by user", "set by operator", "rehashed at login"),
         ),
@@ -189,7 +189,7 @@ EVENTS: Mapping[EventKind, EventRow] = MappingProxyType(
             causes=("subject_revoked", "ended_by_user", "ended_by_operator"),
         ),
         "claims_refreshed": _row(
-            "The access tokens of a subject are outdated: the next refresh asks for scopes and claims anew.", "subject"
+            "The access tokens of a subject are outdated: the next refresh asks for scopes and claims again.", "subject"
         ),
         "refresh_reused": _row(
             "A dead refresh token came back: somebody may hold a copy. The session ended.",
@@ -215,7 +215,7 @@ EVENTS: Mapping[EventKind, EventRow] = MappingProxyType(
             severity="warning",
         ),
         "keys_reencrypted": _row(
-            "Signing keys were encrypted anew under the first root secret.", detail={"kids": "of the keys"}
+            "Signing keys were encrypted again under the first root secret.", detail={"kids": "of the keys"}
         ),
         "store_restored": _row(
             "`sealring restored`: all sessions ended, all signing keys were replaced.", severity="warning"

@@ -1,6 +1,6 @@
 """Users in a file: JSON lines, or CSV with a header. One line, one user; a line that cannot be read says why.
 
-Unknown members and columns are errors: a misspelled `emial` would be lost without a word.
+Unknown members and columns are errors: a misspelled `emial` would be lost silently.
 """
 
 from __future__ import annotations

@@ -129,7 +129,7 @@ def run(app: App, served: Served, listener: socket.socket, workers: int, log_con
     """Serve on the socket until told to stop; returns whether it came to serve at all.
 
     Args:
-        app: what `load` gave; workers load it anew.
+        app: what `load` gave; workers load it again.
         served: the same, by its name.
         listener: where it is served.
         workers: how many processes; one is this one.

@@ -1,4 +1,4 @@
-"""`sealring serve`: the demo, an application of one's own, or the auth service alone, with the same server."""
+"""`sealring serve`: the demo, an application of your own, or the auth service alone, with the same server."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def prepare(host: str, url: str) -> Settings:
 
 
 def prepare_own(host: str, url: str) -> Settings:
-    """As `prepare`, for an application of one's own: what it gives to `Sealring(…)` wins over all settings.
+    """As `prepare`, for an application of your own: what it gives to `Sealring(…)` wins over all settings.
 
     So no secret is written and no store is opened here; it does both itself.
     """

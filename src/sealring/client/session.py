@@ -1,4 +1,4 @@
-"""A client's session: the access token at hand, its refresh, and its end. Generators of steps, without I/O.
+"""A client's session: the current access token, its refresh, and its end. Generators of steps, without I/O.
 
 The law of this file: only a 401 of the auth service with one of three codes (`answers.py`) logs anybody out. A lost
 answer, a dead network, 409, 429, 5xx and a killed process keep the refresh token, and by the server's rules (design D5)
@@ -142,7 +142,7 @@ class ClientSession:
             self._store.unlock()
 
     def forked(self) -> None:
-        """Start anew in a forked child, from what the store has for it."""
+        """Start again in a forked child, from what the store has for it."""
         self._held = self._locked_by = None
 
     def _refresh(self, caller: Caller, refused: str | None, deadline: float) -> Steps[Held | None]:

@@ -57,7 +57,7 @@ class TokenAnswer(Struct, frozen=True, kw_only=True):
         return "TokenAnswer(...)"
 
     def tokens(self, obtained_at: float, device: str | None) -> Tokens:
-        """Return what to keep; `device` is the one at hand, for answers that bring none."""
+        """Return what to keep; `device` is the one kept so far, for answers that bring none."""
         return Tokens(
             access_token=self.access_token,
             refresh_token=self.refresh_token,

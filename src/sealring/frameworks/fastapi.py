@@ -110,8 +110,8 @@ def guard(auth: Verifying, *, token_url: str | None = None) -> RequiredGuard:
 def optional_guard(auth: Verifying, *, token_url: str | None = None) -> OptionalGuard:
     """Return the dependency that gives the principal, or none when no credential was sent.
 
-    A credential that was sent and is bad is refused all the same: the client shall refresh it, and
-    nobody shall look logged out because a node is stale. Scopes are asked of a principal only.
+    A credential that was sent and is bad is refused all the same: the client should refresh it, and
+    nobody looks logged out because a node is stale. Scopes are asked of a principal only.
     """
     return _optional(auth, token_url)
 

@@ -1,4 +1,4 @@
-"""Routes of one's own that read and refuse as ours do: bounded strict JSON, problem details, security headers.
+"""Routes of your own that read and refuse as ours do: bounded strict JSON, problem details, security headers.
 
     router = APIRouter(route_class=problem_route(auth))
 

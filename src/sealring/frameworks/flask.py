@@ -107,7 +107,7 @@ def require(*scopes: str, optional: bool = False) -> Callable[[View], View]:
 
 
 def problem_response(error: SealringError) -> Response:
-    """What a client is told of `error`, as a Flask response: for handlers of an application's own."""
+    """What a client gets for `error`, as a Flask response: for handlers of an application's own."""
     reply = answer(error)
     return Response(reply.body, reply.status, text_headers(reply.headers))
 
@@ -155,7 +155,7 @@ def _refuse(error: SealringError) -> NoReturn:
 
 
 def _answer(error: SealringError) -> Response:
-    """Answer a view with the refusal that it raised. An unfit setting or key is no refusal: it stays a server error."""
+    """Answer a view with the refusal that it raised. An invalid setting or key stays a server error."""
     if not is_refusal(error):
         raise error
     _installed().report(error, request.environ)

@@ -75,7 +75,7 @@ class Application(Protocol):
 class SealringPlugin(InitPlugin, ReceiveRoutePlugin):
     """Gives an application the auth routes, `request.user` and `request.auth`, the lifespan, and refusals as problems.
 
-    The routes hang below the setting `auth_path`, and stand in the OpenAPI document. Litestar's own CSRF check leaves
+    The routes are below the setting `auth_path`, and stand in the OpenAPI document. Litestar's own CSRF check leaves
     them out: ours refuses there, once. An exception handler of the application's own for `SealringError` stays.
 
     Args:
@@ -172,7 +172,7 @@ class SealringPlugin(InitPlugin, ReceiveRoutePlugin):
         return found
 
     def _answer(self, request: Request[Any, Any, Any], error: SealringError) -> Response[bytes]:
-        """Answer with a refusal that a guard or a handler raised. An unfit setting or key stays a server error."""
+        """Answer with a refusal that a guard or a handler raised. An invalid setting or key stays a server error."""
         if not is_refusal(error):
             raise error
         self.authenticator.report(error, request.scope)
@@ -246,7 +246,7 @@ def _leading(guards: Iterable[object]) -> list[_Require]:
 
 
 def problem_response(error: SealringError, request: Request[Any, Any, Any] | None = None) -> Response[bytes]:
-    """What a client is told of `error`, as a Litestar response: for exception handlers of an application's own."""
+    """What a client gets for `error`, as a Litestar response: for exception handlers of an application's own."""
     reply = answer(error)
     headers = {name.decode("ascii"): value.decode("latin-1") for name, value in reply.headers}
     media_type = headers.pop("content-type")

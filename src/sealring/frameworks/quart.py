@@ -102,7 +102,7 @@ def require(*scopes: str, optional: bool = False) -> Callable[[View], View]:
 
 
 def problem_response(error: SealringError, request: Request | None = None) -> Response:
-    """What a client is told of `error`, as a Quart response; with the request, it may end the connection."""
+    """What a client gets for `error`, as a Quart response; with the request, it may end the connection."""
     reply = answer(error)
     response = Response(reply.body, reply.status)
     for name, value in reply.headers:
@@ -152,7 +152,7 @@ def _refuse(error: SealringError) -> NoReturn:
 
 
 async def _answer(error: SealringError) -> Response:
-    """Answer a view with the refusal that it raised. An unfit setting or key is no refusal: it stays a server error."""
+    """Answer a view with the refusal that it raised. An invalid setting or key stays a server error."""
     if not is_refusal(error):
         raise error
     _installed().report(error, _scope())

@@ -27,7 +27,7 @@ def write_fields(response: object, fields: Iterable[HeaderPair]) -> None:
 
 
 class _SetCookie(Morsel[str]):
-    """A cookie of Django's that is sent as it was written: a `Morsel` orders its attributes anew."""
+    """A cookie of Django's that is sent as it was written: a `Morsel` orders its attributes again."""
 
     def __init__(self, field: str) -> None:
         super().__init__()

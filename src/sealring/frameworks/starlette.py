@@ -1,4 +1,4 @@
-"""Starlette, and what is built on it: the authentication backend, and refusals as responses for routes of one's own.
+"""Starlette, and what is built on it: the authentication backend, and refusals as responses for routes of your own.
 
     app = Starlette(routes=[Mount("/auth", auth.asgi()), …], lifespan=auth.lifespan,
                     middleware=[Middleware(AuthenticationMiddleware, backend=auth.backend)])
@@ -62,7 +62,7 @@ class ReportedRefusal(SealringError):
 
 
 def problem_response(error: SealringError, request: HTTPConnection | None = None) -> Response:
-    """What a client is told of `error`, as a Starlette response; with the request, it may end the connection."""
+    """What a client gets for `error`, as a Starlette response; with the request, it may end the connection."""
     reply = answer(error)
     response = Response(reply.body, reply.status)
     response.raw_headers = reply.headers
@@ -72,7 +72,7 @@ def problem_response(error: SealringError, request: HTTPConnection | None = None
 
 
 async def answer_refusal(request: Request | WebSocket, error: Exception, refused: OnRefusal | None = None) -> Response:
-    """Answer a route of one's own with the refusal that it raised: `add_exception_handler(SealringError, …)`.
+    """Answer a route of your own with the refusal that it raised: `add_exception_handler(SealringError, …)`.
 
     For a service that only verifies; where there is a `Sealring`, its `problem_response` does this and counts. For 401
     and 403 too, it answers what `@requires` refused: who is not logged in gets the challenge that RFC 6750 asks for.

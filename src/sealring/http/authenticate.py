@@ -155,7 +155,7 @@ class RequestAuthenticator:
         return await self.once_open(scope, found) if type(found.refusal) is Stale else found
 
     async def once_open(self, scope: Mapping[str, Any], stale: AuthResult) -> AuthResult:
-        """Authenticate anew where the verifier was stale because nobody had opened it; else the result stands."""
+        """Authenticate again where the verifier was stale because nobody had opened it; else the result stands."""
         if self._opens is None or not await self._opens():
             return stale
         return self.authenticate(scope)

@@ -51,7 +51,7 @@ ENDINGS: Mapping[EndedBy, Ending] = MappingProxyType(
             REFRESH,
         ),
         "reloaded": Ending(
-            "this node loaded all revocations anew (the store was restored, or went back), and the access token has "
+            "this node loaded all revocations again (the store was restored, or went back), and the access token has "
             "expired: nothing proves that the session is live",
             REFRESH,
         ),

@@ -127,4 +127,4 @@ def _bearer_token(value: bytes) -> str | None:
 
 _REMEMBERED_BYTES = 2048
 _remembered_bearer_token = lru_cache(1024)(_bearer_token)
-"""At most 4 MiB, whatever strangers send. How a field reads is remembered; the token is verified anew each time."""
+"""At most 4 MiB, whatever strangers send. How a field reads is remembered; the token is verified again each time."""

@@ -12,7 +12,7 @@ refresh token in the body. 204 promises that none of their sessions is alive aft
 - text that names no session shows none. A malformed refresh token in the body is refused as ever.
 
 A program (bearer, body) and a browser (access or session cookie) in one request must speak of one session: RFC 6750
-§3.1 has two ways at once refused, and neither shall end the other's session by mistake.
+§3.1 has two ways at once refused, and neither may end the other's session by mistake.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a client is told of a failure: one table from error to answer.
+"""What a client gets for a failure: one table from error to answer.
 
 Two audiences (design D14). The client gets a constant, dull problem body (RFC 9457) with our stable
 `code`, the same bytes for every cause of a refused token, and the challenge of RFC 6750 §3 where
@@ -58,7 +58,7 @@ POLICY_VIOLATION = 1008
 _FINAL = frozenset({408, 413, 414, 431})
 
 OnRefusal = Callable[[SealringError], None]
-"""Told of each refusal with its true cause: the place to count them."""
+"""Called with each refusal, which has the true cause: the place to count them."""
 
 _log = logging.getLogger("sealring")
 
@@ -204,7 +204,7 @@ def row_of_kind(kind: type[SealringError]) -> Row:
 
 
 def answer(error: SealringError, *, invalid_status: Literal[401, 403] = 401) -> Answer:
-    """Return what a client is told of `error`.
+    """Return what a client gets for `error`.
 
     `invalid_status` is the status for a token that was sent and is refused: 401 (RFC 6750 §3.1), or
     the 403 of tutorials.

@@ -6,7 +6,7 @@ always so while a change is rolled out, and by mistake at any time (N1). So the 
 declares its own life there before it signs with it. A declaration is a lease: it covers what is signed up to its end,
 and is renewed long before. When nobody renews a life, and its last token has expired, a shorter one takes its place.
 
-A longer life is not used at once. Other nodes hear of it with their next poll, and would refuse such a token until
+A longer life is not used at once. Other nodes read it with their next poll, and would refuse such a token until
 then. A node that has not polled for the staleness bound accepts nothing anyway, so after that bound everybody who
 accepts tokens knows the new life; before, tokens get the life that was known. They are good, only shorter.
 """
@@ -36,7 +36,7 @@ class AccessTtl:
     Args:
         store: where it is declared.
         seconds: the life that the settings ask for.
-        heard_seconds: until every node that accepts tokens has heard of a longer life: staleness bound + leeway.
+        heard_seconds: until every node that accepts tokens has read a longer life: staleness bound + leeway.
         node: knows the longest life that the feed has named to this node.
     """
 

@@ -53,7 +53,7 @@ class Authenticator:
         clock: Unix milliseconds.
 
     Raises:
-        ValueError: a row has no file, or a file no row: a login by it would fail without a word.
+        ValueError: a row has no file, or a file no row: a login by it would fail silently.
     """
 
     store: CommittingStore

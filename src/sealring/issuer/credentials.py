@@ -1,7 +1,7 @@
 """Credentials of an account beside its password: what its owner and an operator may do to them.
 
 Each change raises the account's epoch in its own transaction, so it is in force at once: a login in flight that rests
-on what was there before proves anew or fails (U13), and access tokens from before are outdated. Each change is made
+on what was there before proves again or fails (U13), and access tokens from before are outdated. Each change is made
 only while the epoch is still the one that was looked at: of two removals at once, each of which leaves the other as
 the last way to log in, one is made.
 """

@@ -122,7 +122,7 @@ class PasswordHasher:
         self._threads = asyncio.Semaphore(self.threads)  # these belong to the loop in which somebody first waits
         self._beside_the_loop = asyncio.Semaphore(max(1, self.threads - 1))
         self._loop = LoopLoad()
-        # a thread that has given way cannot be raised again without privilege, hence two pools
+        # a thread that has given way cannot be raised again without privilege, so there are two pools
         self._alone = ThreadPoolExecutor(1, "argon2", lower_priority, (ALONE_PRIORITY,))
         self._giving_way = ThreadPoolExecutor(self.threads, "argon2-flood", lower_priority, (LOWEST_PRIORITY,))
 

@@ -223,7 +223,7 @@ class SigningKeys:
         return self._open(row)
 
     def verifying(self) -> jwt.KeySet:
-        """The keys that verify now: published, signing and retired; public ones, save for HMAC."""
+        """The keys that verify now: published, signing and retired; public ones, except for HMAC."""
         now = self._clock() // 1000
         states = {"published", "signing", "retired"}
         live = [key for key in self._ring.keys if key_state(key, self._ring.keys, now) in states]

@@ -1,8 +1,9 @@
 """Opens what an application needs once, and again: after `close`, and after an event loop that ended without it.
 
 Tests open and close one application many times, and `TestClient` gives each opening a loop of its own; used without
-`with`, it even gives each request one, and closes nothing. What belongs to a loop that has ended is abandoned and made
-anew. A loop that runs in another thread is alive: what is open there is open, and what it is opening now is waited for.
+`with`, it even gives each request one, and closes nothing. What belongs to a loop that has ended is abandoned and
+made again. A loop that runs in another thread is alive: what is open there is open, and what it is opening now is
+waited for.
 """
 
 from __future__ import annotations

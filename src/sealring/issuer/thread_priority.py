@@ -37,7 +37,7 @@ class LoopLoad:
         self._looked = self._worked = 0.0
 
     def is_busy(self, now: float, worked: float) -> bool:
-        """Decide anew now and then.
+        """Decide again now and then.
 
         Args:
             now: seconds of a steady clock.

@@ -49,7 +49,7 @@ class BlockedBuckets:
 
         Args:
             bucket: which.
-            wait_seconds: for how long; callers are told this.
+            wait_seconds: for how long; the error says so to callers.
             now_ms: the present.
             recheck_seconds: after which the store is asked again, for buckets that can be emptied early.
         """

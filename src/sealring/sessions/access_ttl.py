@@ -20,8 +20,8 @@ class DeclaredTtl:
 def usable_ttl(declared: Sequence[DeclaredTtl], wanted: int, *, now: int, heard_seconds: int) -> int:
     """How long a token may live that is signed now.
 
-    The wanted life, once a life at least as long has been declared for so long that every node has heard of it. Until
-    then the longest that they have heard of; or, where all is new, the one that was declared first.
+    The wanted life, once a life at least as long has been declared for so long that every node has read it. Until
+    then the longest that they have read; or, where all is new, the one that was declared first.
 
     >>> old, new = DeclaredTtl(600, since=0, until=9000), DeclaredTtl(1800, since=1000, until=9000)
     >>> [usable_ttl((new, old), 1800, now=now, heard_seconds=10) for now in (1000, 1009, 1010)]

@@ -2,7 +2,7 @@
 
 The keys of a store sign for one issuer. A process with another one would refuse the tokens of the first, and a refresh
 at the wrong one would change whose tokens a session gets. The other settings here may differ, as while a change of them
-is rolled out, but seldom shall: who starts with another one is told.
+is rolled out, but seldom should: a process that starts with another one gets a warning.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def conflict_of(mine: DeclaredSettings, others: Iterable[DeclaredSettings]) -> D
 
 
 def differences(mine: DeclaredSettings, others: Iterable[DeclaredSettings]) -> tuple[tuple[str, str, str], ...]:
-    """What others are set to that may differ and seldom shall: the name of each setting, our value, theirs."""
+    """What others are set to that may differ and seldom should: the name of each setting, our value, theirs."""
     return tuple(
         sorted(
             {

@@ -1,7 +1,7 @@
 """Where settings come from: arguments win over the environment, that over `.env` in the working directory.
 
 An unknown `SEALRING_…` name is an error, because a misspelt setting that is silently ignored is a setting that
-somebody believes to be in force. So is a name that stands in `.env` twice.
+somebody takes to be in force. So is a name that stands in `.env` twice.
 """
 
 from __future__ import annotations

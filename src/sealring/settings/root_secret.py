@@ -61,7 +61,7 @@ class RootSecret:
         Each is taken as it stands (its UTF-8 bytes feed HKDF), so it may be hex, base64 or any long text.
 
         Raises:
-            ConfigurationError: none given, or one is unfit; says which and why, never what.
+            ConfigurationError: none given, or one is invalid; says which and why, never what.
         """
         parts = [part.strip() for part in text.split(",") if part.strip()]
         if not parts:

@@ -140,7 +140,7 @@ class Settings:
     max_staleness: float = setting(
         readers.seconds("0.5s", "1h"),
         "5s",
-        "A node that has not heard from its store for longer, or whose store has acknowledged no write for longer,"
+        "A node that has not reached its store for longer, or whose store has acknowledged no write for longer,"
         " answers 503 to every check. Must be longer than the poll interval.",
         group=FRESHNESS,
     )
@@ -162,7 +162,7 @@ class Settings:
     auth_path: str = setting(
         readers.text(check_auth_path),
         "/auth",
-        "Where `auth.router()` hangs below the application. What stands before it (mounts, `root_path`) is found out.",
+        "Where `auth.router()` is below the application. What stands before it (mounts, `root_path`) is found out.",
         group=BROWSERS,
     )
     allowed_origins: tuple[str, ...] = setting(

@@ -12,7 +12,7 @@ meeting an unknown kid (K2).
 
 Nodes may have different settings: always while a change is rolled out. So the functions that run again and again
 (`next_key_start`, `set_expiry`) never undo what a node with other settings wants: a standby of another algorithm is as
-good as one's own, and an expiry only moves later. A server that *starts* makes its own algorithm the next one, once
+good as your own, and an expiry only moves later. A server that *starts* makes its own algorithm the next one, once
 (`adopt_algorithm`).
 """
 

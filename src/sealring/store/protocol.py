@@ -38,8 +38,8 @@ from sealring.signing_keys.key import KeyRing, SigningKey
 from sealring.store.records import Committed, LoginGuard, SessionRecord
 
 FINISHED_SESSION_SECONDS = 86_400
-"""How long `purge` keeps the row of a session that has ended or is past a limit: for a day a late refresh still hears
-why, and no clock that runs ahead makes a live session vanish."""
+"""How long `purge` keeps the row of a session that has ended or is past a limit: for a day a late refresh still gets
+the cause, and no clock that runs ahead makes a live session vanish."""
 
 
 class AccountStore(Protocol):
@@ -292,12 +292,12 @@ class MaintenanceStore(Protocol):
     async def reset_after_restore(self, event: Event, *, now: int) -> Committed[None]:
         """Make everything issued before now worthless, after a restore from a backup (P7); one transaction.
 
-        What the lost time held is not in this store, so nothing of before may be believed:
+        What the lost time held is not in this store, so nothing of before may be trusted:
 
         - Every session of the backup ends, for any of them may have been ended since. One that began since has no row,
           so its refresh token finds none.
         - Every signing key is revoked, with an entry in the feed, and the next load of the ring makes a new one: that
-          kills each access token of any session and any subject, also those of whom this store has never heard,
+          kills each access token of any session and any subject, also those that this store does not know,
           and a key that had been revoked since. A key that was made since is not in the ring and so unknown.
         - Everything of single use is forgotten, for any of it may have been used since.
         - Every epoch is raised, so that no number of the lost time is given again with another meaning as long as

@@ -4,8 +4,8 @@
     client = as_user(TestClient(create_app(auth)), auth, "42", scopes=["orders:read"])
     auth.clock.advance("31m")
 
-Nothing of it needs pytest, a database or a network. `sealring.testing.store_contract` is apart: what a store of one's
-own must pass.
+Nothing of it needs pytest, a database or a network. `sealring.testing.store_contract` is apart: what a store of
+your own must pass.
 """
 
 from __future__ import annotations

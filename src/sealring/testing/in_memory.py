@@ -51,7 +51,7 @@ class InMemorySealring(Sealring):
         given: settings by name, as of `Sealring`. The environment and `.env` are not read.
 
     Raises:
-        ConfigurationError: no test runner is loaded: this is not for production. Or a setting is unfit.
+        ConfigurationError: no test runner is loaded: this is not for production. Or a setting is invalid.
 
     >>> auth = InMemorySealring(access_ttl="5m")
     >>> with auth.sync() as s:  # doctest: +IGNORE_EXCEPTION_DETAIL

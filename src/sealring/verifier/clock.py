@@ -5,7 +5,7 @@ a suspension (F6); Unix time is that plus an offset. The offset follows the mach
 forward and through small corrections. It does not follow a step back of more than the leeway: a
 clock that goes back an hour would revive tokens whose revocation has been forgotten since (I5, T2).
 Such a node counts on by itself, disagrees with its source's clock at the next poll, and so stops
-serving and says why, until the clock is right or the process is started anew.
+serving and says why, until the clock is right or the process is started again.
 """
 
 from __future__ import annotations

@@ -3,11 +3,11 @@
 The follower polls its source in the background and answers from memory. It is as fresh as the
 *start* of its last good poll, on a clock that goes on counting while the machine is suspended, or as
 the last write that the source is known to have acknowledged, if that is older: a primary that was
-left behind still answers. A node that has not heard for longer than the bound says `Stale` to every
+left behind still answers. A node without news for longer than the bound says `Stale` to every
 question (503, never 401), and a new node says so until its first full load. A poll is good when the
 source answers in time, its clock agrees with ours, and the running digest proves that no entry was
 skipped; anything that does not fit (another incarnation, a head that went back, a digest that
-differs) is answered by loading everything anew.
+differs) is answered by loading everything again.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from sealring.verifier.source import Source
 log = logging.getLogger("sealring.follower")
 
 ENTRIES_A_TURN = 500
-"""Entries taken in before requests get a turn again: about a millisecond."""
+"""Entries taken in before requests are answered again: about a millisecond."""
 FULL_LOAD_SECONDS = 300
 """A full load may take longer than the bound (a million entries, some ten seconds); the node stays stale until the poll
 after it, which is short."""
@@ -176,12 +176,12 @@ class Follower:
     async def _reload(self, cause: ReloadCause) -> FeedPage:
         """Build a new view from everything that is live and put it in the old one's place.
 
-        The old one goes whole: after a restore it may hold epochs that the store has never heard of. What
+        The old one goes whole: after a restore it may hold epochs that the store does not know. What
         this node committed while the snapshot was under way is not in it, and is carried over (I2).
         """
         if cause != "first load":
             log.error(
-                "following anew from a full load", extra={"sealring": {"cause": cause, "cursor": self.node.cursor}}
+                "following again from a full load", extra={"sealring": {"cause": cause, "cursor": self.node.cursor}}
             )
         self.node.begin_reload()
         try:

@@ -6,7 +6,7 @@ token has expired, when the entry is forgotten again, no look at the view could 
 
 - a revocation of the session, the subject's epoch or the key: at the moment when it is in force on this node (I2);
 - the end of the session, as the token says it: at that second;
-- this node has not heard of revocations for longer than the bound: what was revoked elsewhere is unknown, so it ends
+- this node has read no revocations for longer than the bound: what was revoked elsewhere is unknown, so it ends
   all of them, as every check answers 503 then (I1);
 - a full load took the place of what was followed: entries may have been forgotten between the two, so a connection
   stays only while its access token would still be accepted.
@@ -41,7 +41,7 @@ OnEnd = Callable[[EndedBy], None]
 LOOK_SECONDS: Final = 0.25
 """The timer looks at least so often: a loop's own timers do not count while the machine is suspended (F6)."""
 ENDED_A_TURN: Final = 500
-"""Connections ended before others get a turn, where all of them end at once."""
+"""Connections ended before other tasks run, where all of them end at once."""
 
 
 class OpenConnection:
@@ -104,7 +104,7 @@ class LoopConnections:
         self._loop = loop
         self._emptied = emptied
         self.count = count
-        """Told of each end that came from here."""
+        """Called with each end that came from here."""
         self._by_session: dict[str, set[OpenConnection]] = {}
         self._by_subject: dict[str, set[OpenConnection]] = {}
         self._count = 0

@@ -43,7 +43,7 @@ _log = logging.getLogger("sealring.remote_keys")
 class RemoteKeys:
     """A remote key set that a thread keeps fresh. Give it to a `jwt.Verifier` as its keys.
 
-    `start` (or `with`) fetches the set once and starts the thread; `close` ends it, and the keys at hand stay usable
+    `start` (or `with`) fetches the set once and starts the thread; `close` ends it, and the current keys stay usable
     until their end. In an event loop `async with` does the same without blocking it. A process that forks after
     `start` may use the keys on both sides: the child starts a thread of its own.
 
@@ -71,7 +71,7 @@ class RemoteKeys:
         return keys_at(self._state, time.monotonic())
 
     def __call__(self, header: dict[str, Any]) -> KeySet:
-        """Return the set at hand, as a key resolver. A kid that is not in it asks for a fetch in the background."""
+        """Return the current set, as a key resolver. A kid that is not in it asks for a fetch in the background."""
         keys = self.keys
         kid = header.get("kid")
         if kid is not None and keys.get(kid) is None and is_fetch_due(self._state, time.monotonic(), unknown_kid=True):
@@ -87,7 +87,7 @@ class RemoteKeys:
         return self
 
     def close(self) -> None:
-        """End the thread; the keys at hand stay usable until their end. `start` may follow."""
+        """End the thread; the current keys stay usable until their end. `start` may follow."""
         thread, self._thread = self._thread, None
         if thread is not None:
             stop_watching(self)

@@ -1,4 +1,4 @@
-"""Where a verifier hears of keys and revocations: two questions and a hint, whatever stands behind them.
+"""Where a verifier reads keys and revocations: two questions and a hint, whatever stands behind them.
 
 A source is asked in the background only, never while a request waits, and a question writes nothing. The issuer's
 store is one (`sealring.issuer.store_source`); an issuer over HTTP can be another without a line of change elsewhere.

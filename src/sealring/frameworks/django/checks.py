@@ -1,7 +1,7 @@
 """System checks: what is wrong with the setting, the middleware and the URLs, said before the first request.
 
-`manage.py check`, `runserver` and `migrate` run them. A server runs none, so what cannot work at all is an error of the
-middleware too, when the server starts.
+`manage.py check`, `runserver` and `migrate` run them. A server runs none, so what does not
+work at all stops the middleware too, when the server starts.
 """
 
 from __future__ import annotations
@@ -145,7 +145,7 @@ def check_urls(**_: Any) -> list[CheckMessage]:
         return []
     return [
         Error(
-            f"the auth routes hang at {hangs}, and AUTH_PATH of {SETTING} is {said}",
+            f"the auth routes are at {hangs}, and AUTH_PATH of {SETTING} is {said}",
             hint=f'write {SETTING} = {{"AUTH_PATH": "{hangs.removeprefix(script)}"}}: cookies of a login of your own'
             " are sent there",
             id="sealring.E008",

@@ -41,7 +41,7 @@ LABEL = "sealring"
 OWN_KEYS = {
     "AUTH": "a Sealring of your own, or where it is (`shop.auth.auth`), in place of settings",
     "GRANT_FOR": "a function, or where it is: asked at each login and refresh what the subject may do",
-    "ON_EVENT": "a function, or where it is: told of each audit event",
+    "ON_EVENT": "a function, or where it is: called with each audit event",
     "ACCOUNTS": "whether with the routes of accounts of ours",
     "OAUTH": "whether with the token endpoint for OAuth clients; left out, as ACCOUNTS",
     "PROTECT": "path prefixes that need a credential, or a mapping from each to the scopes that it needs",
@@ -82,7 +82,7 @@ class Current:
         """What the setting says, made once.
 
         Raises:
-            ConfigurationError: the setting is unfit, or the application is not installed.
+            ConfigurationError: the setting is invalid, or the application is not installed.
         """
         if not apps.is_installed("sealring.frameworks.django"):
             raise ConfigurationError('add "sealring.frameworks.django" to INSTALLED_APPS')
@@ -92,7 +92,7 @@ class Current:
             return self.made
 
     def forget(self) -> None:
-        """Make it anew when it is asked for next: a test has changed the settings."""
+        """Make it again when it is asked for next: a test has changed the settings."""
         with self._lock:
             old, self.made = self.made, None
         if old is not None and old.is_own:
@@ -106,7 +106,7 @@ def configuration() -> Configuration:
     """What the setting says, made once for the process.
 
     Raises:
-        ConfigurationError: the setting is unfit, or the application is not installed.
+        ConfigurationError: the setting is invalid, or the application is not installed.
     """
     return CURRENT.made or CURRENT.make()
 
@@ -115,7 +115,7 @@ def get_sealring() -> Sealring:
     """The `Sealring` of this project: `get_sealring().sync()` has every use case.
 
     Raises:
-        ConfigurationError: the setting `SEALRING` is unfit, or the application is not installed.
+        ConfigurationError: the setting `SEALRING` is invalid, or the application is not installed.
     """
     return configuration().auth
 
@@ -168,7 +168,7 @@ def configure() -> Configuration:
     """Make what the setting says. Nothing is opened.
 
     Raises:
-        ConfigurationError: the setting is unfit.
+        ConfigurationError: the setting is invalid.
     """
     given = read_setting()
     for key, hint in unknown_keys(given).items():

@@ -38,7 +38,7 @@ class SealringMiddleware:
     """`MIDDLEWARE += ["sealring.frameworks.django.SealringMiddleware"]`.
 
     Raises:
-        ConfigurationError: the setting `SEALRING` is unfit, the application is not installed, or this process has no
+        ConfigurationError: the setting `SEALRING` is invalid, the application is not installed, or this process has no
             threads (gevent).
     """
 
@@ -94,7 +94,7 @@ class SealringMiddleware:
         return None if path is None else await serve_async(configuration().host, path, request)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponseBase | None:
-        """Answer a view with the refusal that it raised. An unfit setting or key is no refusal: a server error."""
+        """Answer a view with the refusal that it raised. An invalid setting or key is no refusal: a server error."""
         if not is_refusal(error):
             return None
         report(configuration().host, error, request)

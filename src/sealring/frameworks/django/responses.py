@@ -43,6 +43,6 @@ def http_response(status: int, headers: HeaderList, body: bytes, request: HttpRe
 def problem_response(
     error: SealringError, request: HttpRequest | None = None, *, invalid_status: Literal[401, 403] = 401
 ) -> HttpResponse:
-    """What a client is told of `error`, as a response of Django: for views and exception handlers of one's own."""
+    """What a client gets for `error`, as a response of Django: for views and exception handlers of your own."""
     reply = answer(error, invalid_status=invalid_status)
     return http_response(reply.status, reply.headers, reply.body, request)

@@ -84,7 +84,7 @@ def token_form(password_grant: bool) -> dict[str, Any]:  # noqa: FBT001 - the on
 
 
 def oauth_refusal(error: SealringError) -> Response:
-    """What a client of the token endpoint is told of `error`."""
+    """What a client of the token endpoint gets for `error`."""
     for kind, code, description in _KNOWN:
         if isinstance(error, kind):
             refusal = TokenRefusal(error=code, error_description=description or str(error))

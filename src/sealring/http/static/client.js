@@ -156,7 +156,7 @@ class CookieCredentials {
 
   /**
    * The request with the session. Cookies of another origin come along only where they are asked for.
-   * @param {Request} request @param {boolean} [isLook] a GET that shall say whether the cookies became another session's
+   * @param {Request} request @param {boolean} [isLook] a GET that asks whether the cookies became another session's
    */
   attach(request, isLook = false) {
     const isForeign = new URL(request.url).origin !== location.origin;
@@ -282,7 +282,7 @@ function readOrigin(text) {
  *
  * A page that has a CSRF token never asks without it: the token says which session the page is of, and the cookies may
  * have become another's (attack N3). Where the server refuses it, `GET /me` says whose they are, and a page that was
- * somebody else's is told (`onIdentityChange`) and sends nothing again in the new name (`IdentityChanged`).
+ * somebody else's says so (`onIdentityChange`) and sends nothing again in the new name (`IdentityChanged`).
  */
 
 /**
@@ -327,7 +327,7 @@ const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 /** What nobody waits for fails silently, but for a mistake of the developer. @param {unknown} error */
 const report = (error) => void (error instanceof WrongBase && console.error(error.message));
 
-/** One tab's view of the session whose auth routes hang under `base`. Does nothing before its first use. */
+/** One tab's view of the session whose auth routes are under `base`. Does nothing before its first use. */
 class Client {
   /** @type {State} */
   #state = UNKNOWN;
@@ -390,7 +390,7 @@ class Client {
 
   /**
    * Calls `listener` whenever the cookies turn out to be another user's than this page was, before the new state is
-   * told: what the page shows is the earlier user's. Not called for a login or logout, here or told by another tab.
+   * published: what the page shows is the earlier user's. Not called for a login or logout, here or told by another tab.
    * @param {(change: IdentityChange) => void} listener
    * @returns {() => void} stops the calls
    */
@@ -438,7 +438,7 @@ class Client {
     return challenge;
   }
 
-  /** Ends the session everywhere. Rejects when the server could not be told: then nobody is signed out. */
+  /** Ends the session everywhere. Rejects when the request did not reach the server: then nobody is signed out. */
   async logout() {
     this.#start();
     await this.#refreshing?.catch(() => {}); // else its late answer would bring the session back
@@ -625,7 +625,7 @@ class Client {
     return "renewed";
   }
 
-  /** With how the tokens shall come, and for a client without cookies how it is known. @param {object} fields */
+  /** With how the tokens are to come, and for a client without cookies how it is known. @param {object} fields */
   #loginBody(fields) {
     const { delivery, device } = this.#credentials;
     return device === null ? { ...fields, delivery } : { ...fields, delivery, device };
@@ -724,7 +724,7 @@ class Client {
   #suffer(kind, seconds) {
     this.#failures += 1;
     const wait = seconds || Math.min(30, 2 ** (this.#failures - 1));
-    // Jitter only adds: many clients that were told the same second shall not come back in it.
+    // Jitter only adds: many clients that got the same second must not come back in it.
     this.#become({ trouble: { kind, retryAt: Date.now() + wait * (1000 + 250 * Math.random()) } });
   }
 
@@ -750,7 +750,7 @@ class Client {
     this.#become({ status: user ? "signed-in" : this.#state.status, user, expiresAt: Date.now() + lifetimeMs });
   }
 
-  /** Jitter lets one of many tabs go first; the others are told of it and wait on. @param {number} lifetimeMs */
+  /** Jitter lets one of many tabs go first; the others get its message and wait on. @param {number} lifetimeMs */
   #expire(lifetimeMs) {
     this.#refreshDue = Date.now() + lifetimeMs * (0.75 + 0.15 * Math.random());
   }

@@ -31,7 +31,7 @@ does not stop everybody."""
 BATCH_SIZE = 128
 """More gains nothing and takes longer to be refused together."""
 WAITING_LIMIT = 4096
-"""About a quarter of a second of refreshes; callers beyond it are told to try again."""
+"""About a quarter of a second of refreshes; callers beyond it get an error that says to try again."""
 
 
 @dataclass(slots=True, eq=False)

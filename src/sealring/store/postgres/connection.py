@@ -67,7 +67,7 @@ class Connection(psycopg.AsyncConnection[Any]):
     can_notify = False
     """Whether the engine knows `pg_notify`: those that only speak PostgreSQL's SQL may not."""
     pooled = False
-    """Whether a pooler is between: what the server calls this connection is not what we were told at its start."""
+    """Whether a pooler is between: what the server calls this connection is not what it said at its start."""
     _settings = ""
     """What each transaction puts in force. Empty where the whole connection has our settings."""
 

@@ -37,7 +37,7 @@ BUDGET_SECONDS = STATEMENT_SECONDS
 CONNECTIONS = 8
 """Of one process, beside those for swaps: enough for two cores' worth of waiting, few enough for many nodes."""
 WAITING_LIMIT = 1024
-"""Callers that may wait for a connection; callers beyond it are told to try again."""
+"""Callers that may wait for a connection; callers beyond it get an error that says to try again."""
 
 _DEFAULTS: dict[str, Any] = {
     "fallback_application_name": "sealring",
@@ -92,7 +92,7 @@ class Database:
         """Every connection that is still about, for `abandon`."""
 
     async def connect(self) -> Connection:
-        """A connection of one's own, in autocommit mode.
+        """A connection of your own, in autocommit mode.
 
         Raises:
             StoreUnavailable: the server cannot be reached.

@@ -212,7 +212,7 @@ async def _read_after(connection: Connection, after: int) -> tuple[Entry, ...]:
 
 
 async def _read_all(connection: Connection) -> tuple[Entry, ...]:
-    """By a cursor on the server, piece by piece: requests that this process answers get a turn in between."""
+    """By a cursor on the server, piece by piece: this process answers requests in between."""
     await connection.execute(f"SET LOCAL statement_timeout = {FULL_LOAD_SECONDS * 1000}")
     entries: list[Entry] = []
     async with connection.cursor(name="sealring_feed") as cursor:

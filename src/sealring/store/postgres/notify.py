@@ -23,9 +23,9 @@ class ChangeListener:
         self._connection: Connection | None = None
 
     async def wait(self) -> None:
-        """Return when something was notified, and at once after connecting: what came before was not heard.
+        """Return when something was notified, and at once after connecting: what came before was missed.
 
-        Never, where the engine knows no `pg_notify`, and behind a pooler: what is heard there goes to whichever client
+        Never, where the engine knows no `pg_notify`, and behind a pooler: a notification there goes to whichever client
         has the server connection then, and to LISTEN would leave it listening for all who get it later (N9). One
         caller at a time.
 

@@ -2,7 +2,7 @@
 
 Each write runs in a savepoint of one BEGIN IMMEDIATE transaction, and none reports success before COMMIT has returned
 with synchronous=FULL (P2). A write that raises rolls back alone; an error of the file fails the whole group, and the
-next group starts anew, on a fresh connection if need be (P3). Reads go on while the group waits for its turn.
+next group starts again, on a fresh connection if need be (P3). Reads go on while the group waits for its turn.
 """
 
 from __future__ import annotations
@@ -202,7 +202,7 @@ class GroupCommit:
             pause = min(2 * pause, LAST_PAUSE_SECONDS)
 
     def _connection(self) -> sqlite3.Connection:
-        """The connection, made anew after an error that broke it; under the lock, because closing may checkpoint."""
+        """The connection, made again after an error that broke it; under the lock, because closing may checkpoint."""
         if not self._look():  # before anything is written: a new log beside an old one would spoil the database
             raise StoreUnavailable(GONE)
         if self._db is None or self._broken:
@@ -246,7 +246,7 @@ class GroupCommit:
         db.execute("RELEASE job")
 
     def _abandon(self, error: Exception) -> None:
-        """Undo what was begun; after an error that will not pass by itself, have the connection made anew."""
+        """Undo what was begun; after an error that will not pass by itself, have the connection made again."""
         if self._db is not None:
             with contextlib.suppress(sqlite3.Error):
                 if self._db.in_transaction:

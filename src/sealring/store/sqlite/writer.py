@@ -27,14 +27,14 @@ T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
 
 QUEUE_LIMIT = 4096
-"""Under a second of writes on an ordinary disk; callers beyond it are told to try again."""
+"""Under a second of writes on an ordinary disk; callers beyond it get an error that says to try again."""
 
 _of_parent: set[Path] = set()
 """Files that were open when this process forked. SQLite remembers the locks of its process, and in the child takes
 those of the parent for its own: a second connection to such a file would go unlocked (sqlite.org/howtocorrupt.html)."""
 
 ANSWER_SECONDS = 10.0
-"""How long a caller waits: for a group under way and one's own, each within its budget. A disk may hang for longer."""
+"""How long a caller waits: for a group under way and your own, each within its budget. A disk may hang for longer."""
 
 
 class SqliteWriter:

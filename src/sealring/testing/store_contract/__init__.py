@@ -1,4 +1,4 @@
-"""The contract suite of stores: what `Store` promises, asked of a store of one's own (design D11). It needs pytest.
+"""The contract suite of stores: what `Store` promises, asked of a store of your own (design D11). It needs pytest.
 
     class TestMyStore(StoreContract):
         @pytest.fixture

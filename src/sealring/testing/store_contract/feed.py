@@ -94,7 +94,7 @@ class FeedContract(Contract):
     async def test_a_process_with_another_issuer_declares_nothing(self, store: Store) -> None:
         first = declared("first")
         assert await store.declare_settings(first, lease_seconds=60) == ()
-        assert await store.declare_settings(first, lease_seconds=60) == (), "one's own is none of the others"
+        assert await store.declare_settings(first, lease_seconds=60) == (), "your own is none of the others"
         other = replace(declared("other"), issuer="https://other.example")
         for _ in range(2):
             assert await store.declare_settings(other, lease_seconds=60) == (first.anonymous,)
