@@ -7,11 +7,15 @@ import os
 import re
 import shlex
 import shutil
+import ssl
 import subprocess
+import threading
 import time
 import tomllib
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import httpx2
@@ -119,11 +123,9 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
         end(process)
 
 
-@pytest.fixture
-def nginx(shop: Shop, tmp_path: Path) -> Iterator[int]:
-    """nginx with the page's file as the only site; its port."""
-    program, ports = required_program("nginx"), (free_port(), free_port())
-    site = replaced(
+def site(shop: Shop, ports: tuple[int, int]) -> str:
+    """The page's file for nginx, with the ports and the certificate of this machine."""
+    return replaced(
         files(PAGE)["/etc/nginx/sites-available/shop"],
         **{
             "listen 80;": f"listen 127.0.0.1:{ports[0]};",
@@ -133,21 +135,34 @@ def nginx(shop: Shop, tmp_path: Path) -> Iterator[int]:
             "127.0.0.1:8001": f"127.0.0.1:{shop.port}",
         },
     )
-    tmp_path.joinpath("site").write_text(site)
-    places = "".join(
-        f"{kind}_temp_path {tmp_path}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+
+
+@contextmanager
+def running_nginx(folder: Path, text: str, port: int) -> Iterator[None]:
+    """nginx with this site as the only one; `port` speaks plain http."""
+    folder.joinpath("site").write_text(text)
+    kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    places = "".join(f"{kind}_temp_path {folder}/{kind};" for kind in kinds)
+    folder.joinpath("nginx.conf").write_text(
+        f"daemon off; pid {folder}/pid; events {{}} http {{ access_log off; {places} include {folder}/site; }}"
     )
-    tmp_path.joinpath("nginx.conf").write_text(
-        f"daemon off; pid {tmp_path}/pid; events {{}} http {{ access_log off; {places} include {tmp_path}/site; }}"
-    )
-    process = run(tmp_path, "nginx", [str(program), "-e", "stderr", "-c", str(tmp_path / "nginx.conf")], {})
+    command = [str(required_program("nginx")), "-e", "stderr", "-c", str(folder / "nginx.conf")]
+    process = run(folder, "nginx", command, {})
     try:
-        wait_for(f"http://127.0.0.1:{ports[0]}/", process, tmp_path / "nginx.log")
+        wait_for(f"http://127.0.0.1:{port}/", process, folder / "nginx.log")
+        yield
+    finally:
+        end(process)
+
+
+@pytest.fixture
+def nginx(shop: Shop, tmp_path: Path) -> Iterator[int]:
+    """nginx with the page's file as the only site; its port."""
+    ports = free_port(), free_port()
+    with running_nginx(tmp_path, site(shop, ports), ports[0]):
         moved = httpx2.get(f"http://127.0.0.1:{ports[0]}/a?b", headers={"Host": HOST}, trust_env=False)
         assert (moved.status_code, moved.headers["location"]) == (308, f"https://{HOST}/a?b")
         yield ports[1]
-    finally:
-        end(process)
 
 
 @pytest.fixture
@@ -212,7 +227,7 @@ def test_a_browser_logs_in_through_the_proxy(ask: Callable[..., str], tmp_path: 
 def test_the_proxy_keeps_what_is_too_large_and_what_is_internal(ask: Callable[..., str], tmp_path: Path) -> None:
     (tmp_path / "large").write_bytes(b" " * 70_000)
     # Caddy 2.6 calls it now its own and now the upstream's fault
-    assert ask("/auth/login", *JSON, "--data-binary", "@large") in {"413", "502"}
+    assert ask("/auth/login", "--http1.1", *JSON, "--data-binary", "@large") in {"413", "502"}
     assert ask("/whoami", "--http1.1", "--header", f"X-Large: {'x' * 40_000}") in {"400", "414", "431"}
     assert [ask(path) for path in ("/metrics", "/readyz", "/healthz")] == ["404", "404", "200"]
 
@@ -226,6 +241,40 @@ def test_a_websocket_passes_the_proxy(name: str, request: pytest.FixtureRequest,
     command = [SEALRING[0], "ask.py", str(port), str(shop.certificate), made["access_token"]]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=30, check=False)
     assert (done.stdout.strip(), done.returncode) == (made["user"]["id"], 0), done.stderr
+
+
+class Stale(BaseHTTPRequestHandler):
+    """A node that has not reached its store for too long."""
+
+    def do_GET(self) -> None:
+        self.send_error(503)
+
+    def log_message(self, format: str, *args: object) -> None:  # the names are the library's
+        pass
+
+
+def test_nginx_asks_another_node_where_one_is_away_or_stale(shop: Shop, tmp_path: Path) -> None:
+    """docs/how-to/many-nodes.md: its upstream and its two lines, in the site of one node."""
+    shown = files("how-to/many-nodes.md")["many-nodes.conf"]
+    upstream, _, beside = shown.partition("# beside proxy_pass\n")
+    ports = free_port(), free_port()
+    text = re.sub(r"^upstream shop \{.*?^\}\n", lambda _: upstream, site(shop, ports), flags=re.DOTALL | re.MULTILINE)
+    stale = ThreadingHTTPServer(("127.0.0.1", 0), Stale)
+    threading.Thread(target=stale.serve_forever, daemon=True).start()
+    places = {"10.0.0.11:8001": free_port(), "10.0.0.12:8001": stale.server_port, "10.0.0.13:8001": shop.port}
+    text = replaced(text, **{place: f"127.0.0.1:{port}" for place, port in places.items()})
+    text = replaced(text, **{"proxy_pass http://shop;": f"proxy_pass http://shop;\n{beside}"})
+    trusted = ssl.create_default_context(cafile=str(shop.certificate))
+    try:
+        with (
+            running_nginx(tmp_path, text, ports[0]),
+            httpx2.Client(verify=trusted, trust_env=False, headers={"Host": HOST}) as client,
+        ):
+            url, asked = f"https://127.0.0.1:{ports[1]}/healthz", {"sni_hostname": HOST}
+            assert [client.get(url, extensions=asked).status_code for _ in range(9)] == [200] * 9
+    finally:
+        stale.shutdown()
+        stale.server_close()
 
 
 def test_systemd_takes_the_unit_and_finds_it_confined(tmp_path: Path) -> None:
