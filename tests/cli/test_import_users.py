@@ -199,7 +199,7 @@ def test_j17_the_id_of_a_deleted_account_is_never_taken_again(house: Shell) -> N
 
     said = house("users import -", stdin=bob)
     assert said.code == 1
-    assert said.err.startswith("line 1: id: was a subject before, and a subject is never used again\n")
+    assert said.err.startswith("line 1: id: is, or was, that of another account, and is never used again\n")
     assert set(accounts(house)) == {"ada"}
 
 

@@ -168,3 +168,15 @@ async def test_wrong_arguments_of_an_import_are_named(auth: Sealring) -> None:
         with pytest.raises(InvalidField, match=f"^{field}: "):
             await auth.accounts.import_account(**{"username": "ann", "password_hash": None} | given)
     assert await auth.accounts.list() == []
+
+
+async def test_the_import_of_a_disabled_user_ends_the_sessions_that_the_subject_had(auth: Sealring) -> None:
+    for subject, disabled in (("1", False), ("2", True)):
+        token = (await auth.start_session(subject)).access_token.text
+        await auth.accounts.import_account(f"user{subject}", None, account_id=subject, disabled=disabled)
+        assert len(await auth.list_sessions(subject)) == (not disabled)
+        if disabled:
+            with pytest.raises(Revoked):
+                auth.verify(token)
+        else:
+            assert auth.verify(token).subject == subject

@@ -100,7 +100,8 @@ class AccountCommands:
             password_hash: bcrypt, PBKDF2, scrypt or Argon2id, as the other system writes it (docs/moving/index.md).
                 None for an account that cannot log in by password yet.
             account_id: the id that they had, which `sub` will be: 1 to 255 printable characters. A fresh one if left
-                out. A subject that was ever used is refused.
+                out. A subject that `start_session` was given becomes this account; the id of an account, even a deleted
+                one, is refused.
             email: their email address.
             email_verified: whether they have proved to read mail there: only then it is reserved.
             scopes: what they may do.

@@ -233,7 +233,9 @@ class Accounts:
         try:
             await self._store.create_account(account, event)
         except ValueError:
-            raise InvalidField("id", "was a subject before, and a subject is never used again") from None
+            raise InvalidField("id", "is, or was, that of another account, and is never used again") from None
+        if account.status == "disabled":  # the id may be a subject that has sessions
+            await self.disable(account.id)
         return account
 
     async def invite(self, *, seconds: int) -> str:

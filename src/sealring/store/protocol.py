@@ -48,7 +48,8 @@ class AccountStore(Protocol):
     async def create_account(self, account: Account, event: Event, *, invitation: str | None = None) -> Committed[None]:
         """Add an account, and take the invitation of that digest in the same transaction: both happen, or neither.
 
-        Its id must never have been a subject before, deleted accounts included (J17): else `ValueError`.
+        Its id must not be that of an account, deleted ones included (J17): else `ValueError`. It may be a subject of
+        the application's own, which becomes an account: its epoch and its sessions stay.
 
         Raises:
             NameTaken: `canonical_name` is taken.

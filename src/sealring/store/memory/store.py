@@ -82,7 +82,7 @@ class MemoryStore(MemoryCredentials, Store):
     # accounts
 
     async def create_account(self, account: Account, event: Event, *, invitation: str | None = None) -> Committed[None]:
-        if account.id in self._sessions.epochs:
+        if account.id in self._accounts or account.id in self._deleted:
             raise ValueError("a subject is never used again")
         for other in self._accounts.values():
             if other.canonical_name == account.canonical_name:
@@ -96,7 +96,7 @@ class MemoryStore(MemoryCredentials, Store):
         ):
             raise InvitationRequired
         self._accounts[account.id] = account
-        self._sessions.epochs[account.id] = account.epoch
+        self._sessions.epochs.setdefault(account.id, account.epoch)
         return self._logs.append([], event, result=None)
 
     async def create_invitation(self, invitation: OneTime, event: Event) -> Committed[None]:

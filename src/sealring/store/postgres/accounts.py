@@ -47,14 +47,18 @@ async def create(
         "INSERT INTO subjects (subject, epoch) VALUES (%s, %s) ON CONFLICT (subject) DO NOTHING",
         (account.id, account.epoch),
     )
-    if added.rowcount == 0:
-        raise ValueError("a subject is never used again")
+    if added.rowcount == 0:  # a subject of the application's own may become an account
+        known = await connection.execute("SELECT deleted FROM subjects WHERE subject = %s FOR UPDATE", (account.id,))
+        if (True,) in await known.fetchall():
+            raise ValueError("a subject is never used again")
     try:
         await connection.execute(
             f"INSERT INTO accounts ({ACCOUNT_COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
             write_account(account),
         )
     except UniqueViolation as taken:
+        if taken.diag.constraint_name == "accounts_pkey":
+            raise ValueError("a subject is never used again") from None
         if taken.diag.constraint_name == "accounts_canonical_email":
             raise InvalidField("email", "is taken") from None
         raise NameTaken from None

@@ -34,7 +34,8 @@ _SELECT = f"SELECT {ACCOUNT_COLUMNS_OF_A}, s.epoch FROM accounts AS a JOIN subje
 
 def create(db: sqlite3.Connection, account: Account, event: Event, invitation: str | None) -> Committed[None]:
     """Add an account and its subject, and use up its invitation."""
-    if db.execute("SELECT 1 FROM subjects WHERE subject = ?", (account.id,)).fetchone():
+    used = "SELECT 1 FROM subjects AS s LEFT JOIN accounts AS a ON a.id = s.subject WHERE s.subject = ?"
+    if db.execute(f"{used} AND (s.deleted = 1 OR a.id IS NOT NULL)", (account.id,)).fetchone():
         raise ValueError("a subject is never used again")
     if db.execute("SELECT 1 FROM accounts WHERE canonical_name = ?", (account.canonical_name,)).fetchone():
         raise NameTaken
@@ -42,7 +43,10 @@ def create(db: sqlite3.Connection, account: Account, event: Event, invitation: s
         raise InvalidField("email", "is taken")
     if invitation is not None and one_time.take(db, invitation, INVITATION, account.created_at) is None:
         raise InvitationRequired
-    db.execute("INSERT INTO subjects (subject, epoch) VALUES (?, ?)", (account.id, account.epoch))
+    db.execute(
+        "INSERT INTO subjects (subject, epoch) VALUES (?, ?) ON CONFLICT (subject) DO NOTHING",
+        (account.id, account.epoch),
+    )
     db.execute(f"INSERT INTO accounts ({ACCOUNT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", write_account(account))
     return append(db, (), event, result=None)
 

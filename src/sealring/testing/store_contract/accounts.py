@@ -16,6 +16,7 @@ from sealring.accounts.changes import (
 )
 from sealring.authentication.one_time import OneTime
 from sealring.errors import InvalidField, InvitationRequired, NameTaken
+from sealring.sessions.revocation import EndSubject
 from sealring.store.protocol import Store
 from sealring.store.records import Committed, LoginGuard
 from sealring.testing.store_contract.contract import Contract
@@ -31,6 +32,7 @@ from sealring.testing.store_contract.samples import (
     declare_ttl,
     end_of,
     entries_of,
+    revoke,
     start,
 )
 
@@ -129,6 +131,29 @@ class AccountContract(Contract):
         with pytest.raises(ValueError, match="never used again"):
             await store.create_account(account, an_event("account_created"))
         await store.create_account(an_account(), an_event("account_created"))
+
+    async def test_j17_the_id_of_an_account_is_not_that_of_a_second_one(self, store: Store) -> None:
+        account = an_account()
+        await store.create_account(account, an_event("account_created"))
+        with pytest.raises(ValueError, match="never used again"):
+            await store.create_account(an_account("bob", id=account.id), an_event("account_created"))
+        assert [one.canonical_name for one in await store.list_accounts()] == ["ada"]
+
+    @pytest.mark.parametrize("ended", [False, True])
+    async def test_a_subject_of_an_application_becomes_an_account_with_its_epoch_and_its_sessions(
+        self, store: Store, *, ended: bool
+    ) -> None:
+        session = a_session("42")
+        await start(store, session)
+        if ended:
+            await revoke(store, EndSubject(subject="42", cause="logout"))
+        await store.create_account(an_account(id="42"), an_event("account_created"))
+        found = await store.find_account(id="42")
+        assert found is not None
+        assert found.epoch == await store.read_epoch("42") == int(ended)
+        assert len(await store.list_sessions("42", now=NOW)) == (not ended)
+        await store.change_account("42", StatusChange(status="disabled"), an_event(), now=NOW)
+        assert await store.list_sessions("42", now=NOW) == []
 
     async def test_accounts_are_listed_by_canonical_name_in_pages(self, store: Store) -> None:
         for name in ("b", "a", "Z", "é", "c"):
