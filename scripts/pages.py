@@ -32,7 +32,7 @@ FENCED = re.compile(r"^( *)(`{3,}|~{3,}).*?^\1\2`*$", re.DOTALL | re.MULTILINE)
 _CODE = re.compile(r"(`+)(?!`).+?(?<!`)\1(?!`)", re.DOTALL)
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 LINK = re.compile(
-    r"\]\(([^)\s]+)(?: \"[^\"]*\")?\)|^ {0,3}\[[^\]]+\]: (\S+)$|\b(?:src|href|poster)=\"([^\"]+)\"", re.MULTILINE
+    r"\]\(([^)\s]+)(?: \"[^\"]*\")?\)|^ {0,3}\[[^\]]+\]: (\S+)$|\b(?:src|srcset|href|poster)=\"([^\"]+)\"", re.MULTILINE
 )
 _HEADING = re.compile(r"^#{1,6} +(.+?) *#*$", re.MULTILINE)
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)

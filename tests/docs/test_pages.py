@@ -38,6 +38,7 @@ def test_every_file_of_the_repository_that_is_a_page_is_one_here() -> None:
         ("[a](nowhere.md)", "no such file"),
         ("![a](nowhere.png)", "no such file"),
         ('<img src="nowhere.png">', "no such file"),
+        ('<source srcset="nowhere.png" media="print">', "no such file"),
         ("[a][b]\n\n[b]: nowhere.md\n", "no such file"),
         ("[a](#nowhere)", "no such heading"),
         ("[a](../reference/settings.md#nowhere)", "no such heading"),
