@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import re
 import subprocess
 import tempfile
 import time
@@ -13,14 +14,20 @@ from pathlib import Path
 
 import psycopg
 import pytest
+import yaml
+from psycopg.conninfo import conninfo_to_dict
 
-from tests.docs.transcript import Terminal, files, steps
+from sealring import Sealring, SessionEnded
+from sealring.errors import TokenError
+from sealring.jwt import parse_duration
+from sealring.settings import SETTINGS
+from tests.docs.transcript import Terminal, files, page, steps
 from tests.ports import free_port
 from tests.programs import required_program
 from tests.serving import SECRET
 from tests.store.postgres_cluster import Cluster
 
-pytestmark = pytest.mark.postgres
+pytestmark = [pytest.mark.anyio, pytest.mark.postgres]
 
 
 def test_alembic_and_sealring_share_a_database_as_the_page_says(
@@ -103,3 +110,39 @@ def test_a_node_runs_through_pgbouncer_with_the_files_of_the_page(
         assert "signs" in terminal.run("sealring keys rotate")
         ((command, shown),) = steps("how-to/pgbouncer.md")
         terminal.type(command, shown)
+
+
+async def test_a_dump_is_restored_as_the_page_says_and_revives_no_session(
+    postgres_dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """docs/how-to/backup.md: its blocks on PostgreSQL."""
+    dump, restore = re.findall(r"^```sh\n(.*?)^```", page("how-to/backup.md"), re.DOTALL | re.MULTILINE)
+    settings = {"SEALRING_SECRET": SECRET, "SEALRING_DATABASE_URL": postgres_dsn}
+    terminal = Terminal(tmp_path, monkeypatch, capsys, settings=settings)
+    node = Sealring(secret=SECRET, database_url=postgres_dsn)
+    async with node.lifespan():
+        held, ended = await node.start_session("42"), await node.start_session("43")
+        assert terminal.run(dump) == ""
+        await node.revoke_session(ended.session.id)
+    said = terminal.run(restore)
+    assert said == "store reset after restore: all sessions ended, all signing keys replaced\n"
+    async with node.lifespan():
+        for issued in (held, ended):
+            with pytest.raises(TokenError):
+                node.verify(issued.access_token.text)
+            with pytest.raises(SessionEnded):
+                await node.refresh_session(issued.refresh_token)
+        assert node.verify((await node.start_session("42")).access_token.text).subject == "42"
+
+
+def test_patroni_promotes_only_what_has_every_acknowledged_commit() -> None:
+    """docs/how-to/patroni.md: what its table needs of the file, and of the setting beside it."""
+    shown = files("how-to/patroni.md")
+    asked = yaml.safe_load(shown["/etc/patroni/config.yml"])["bootstrap"]["dcs"]
+    assert (asked["synchronous_mode"], asked["synchronous_mode_strict"]) == (True, False)
+    assert asked["postgresql"]["parameters"]["synchronous_commit"] == "on"
+    assert asked["loop_wait"] + 2 * asked["retry_timeout"] <= asked["ttl"], "Patroni's own rule"
+    settings = dict(line.split("=", 1) for line in shown["environment"].splitlines())
+    assert settings.keys() <= {row.variable for row in SETTINGS.values()}
+    assert conninfo_to_dict(settings["SEALRING_DATABASE_URL"])["target_session_attrs"] == "read-write"
+    assert parse_duration(settings["SEALRING_MAX_STALENESS"]) >= asked["ttl"] + 2 * asked["loop_wait"]
