@@ -84,8 +84,10 @@ TESTS: Mapping[str, tuple[str, ...]] = {
     "audit/event": ("tests/audit/test_events.py",),
     **{
         f"http/{name}": (f"tests/http/test_{name}.py",)
-        for name in ("credentials", "fetch_metadata", "cookies", "client_address", "body", "authenticate")
+        for name in ("credentials", "fetch_metadata", "cookies", "client_address", "body")
     },
+    "http/authenticate": ("tests/http/test_authenticate.py", "tests/http/test_foreign_tokens.py"),
+    "verifier/foreign_principal": ("tests/http/test_foreign_tokens.py",),
     "http/protected_paths": ("tests/http/test_protected_paths.py", "tests/attacks/test_n_paths.py"),
     "http/auth_path": ("tests/http/test_auth_path.py",),
     "http/pipeline": ("tests/http/test_pipeline.py",),

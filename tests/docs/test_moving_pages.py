@@ -161,6 +161,19 @@ def test_users_of_supabase_and_better_auth_are_read_as_they_are_exported(
     assert str(draft_imported(bob, fresh_id="", now=0).password_hash).startswith("$scrypt-nfkc$ln=14,r=16,p=1$")
 
 
+CONSOLE = """$ python export_users.py > users.jsonl
+$ sealring users import users.jsonl
+1 account imported, 0 there already
+"""
+"""What `import_users` of `tests.moving.moved` does and compares."""
+
+
+@pytest.mark.parametrize("page", [*SCENARIOS, *WITH_NODE])
+def test_the_console_of_a_page_shows_what_its_test_types(page: str) -> None:
+    text = (PAGES / f"{page}.md").read_text(encoding="utf-8")
+    assert re.findall(r"^```console\n(.*?)^```", text, re.DOTALL | re.MULTILINE) == [CONSOLE]
+
+
 def test_every_page_has_its_test() -> None:
     pages = {path.stem for path in PAGES.glob("*.md")} - {"index"}
     assert pages == {*SCENARIOS, *WITH_NODE}
