@@ -28,6 +28,14 @@ def test_the_browsers_of_a_tutorial(name: str, visit: Callable[..., Visitor], tm
     def browse(url: str) -> None:
         desktop, phone = visit(url), visit(url, width=390, height=800)
         one, other = desktop.open(), phone.open()
+        one.get_by_label("Username").fill("ada")
+        one.get_by_label("Password").fill("a guess of somebody's")
+        one.get_by_role("button", name="Log in").click()
+        expect(one.get_by_role("alert")).to_have_text("username or password is wrong")
+        if name != "django":  # which has no registration
+            one.get_by_label("Password").fill("short")
+            one.get_by_role("button", name="Register").click()
+            expect(one.get_by_role("alert")).to_contain_text("password: must be at least 15 characters")
         log_in(one)
         before = one.get_by_role("listitem").count()
         one.get_by_label("New note").fill("<b>buy wax</b>")

@@ -142,7 +142,8 @@ class Reader:
         env = environment(**self.settings)
         if not self.installs:
             env["PATH"] = f"{Path(sys.executable).parent}:{env['PATH']}"
-        self._env = env | {"PYTHONDONTWRITEBYTECODE": "1"}
+        # the default where the port is the page's: 8000
+        self._env = env | {"SEALRING_ISSUER": self.url, "PYTHONDONTWRITEBYTECODE": "1"}
         self._first = Terminal(self.folder, self._env)
         self._second: Terminal | None = None
         self._server: subprocess.Popen[bytes] | None = None
@@ -211,8 +212,6 @@ class Reader:
         text = command.text.replace("scripts/serve", "sealring serve")
         typed = text.replace(PORT, self._port) if PORT in text else f"{text} --port {self._port}"
         env, folder = self._first.environment, self._first.folder
-        if not text.startswith("sealring serve"):  # which knows its own port
-            env["SEALRING_ISSUER"] = self.url
         log = folder / ".server.log"
         with log.open("wb") as output:
             self._server = subprocess.Popen(

@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from pathlib import Path
 
 import httpx2
 import pytest
 
 from tests.docs.reader import ROOT, Browsing, Command, File, Reader, steps
+from tests.programs import uv
 
 TUTORIALS = sorted((ROOT / "docs" / "tutorial").glob("*.md"))
 PASSWORD = "correct horse battery"
@@ -71,6 +73,31 @@ def test_the_django_tutorial_works_from_an_empty_folder(tmp_path: Path) -> None:
     with Reader(tmp_path, browse=lambda url: log_out_everywhere(url, "/login")) as reader:
         reader.follow(page("django"))
         assert sum(isinstance(step, Browsing) for step in reader.done) == 1
+
+
+@pytest.fixture(scope="module")
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the wheel of this checkout, where pip finds it."""
+    tool = uv()
+    if tool is None:
+        pytest.skip("uv is missing")
+    folder = tmp_path_factory.mktemp("wheels")
+    subprocess.run([tool, "build", "--quiet", "--wheel", "--out-dir", str(folder), str(ROOT)], check=True)
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", TUTORIALS, ids=lambda path: path.stem)
+def test_a_tutorial_works_with_the_environment_that_it_makes(path: Path, wheels: Path, tmp_path: Path) -> None:
+    """With venv and pip as the page says; only the wheel comes from here."""
+
+    def browse(url: str) -> None:
+        log_out_everywhere(url, "/login" if path.stem == "django" else "/auth/login")
+
+    settings = {"PIP_FIND_LINKS": str(wheels), "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    with Reader(tmp_path, browse=browse, installs=True, settings=settings) as reader:
+        reader.follow(path.read_text(encoding="utf-8"))
+    assert list(tmp_path.glob("*/.venv/lib/python3*/site-packages/sealring/py.typed"))
 
 
 def test_each_tutorial_is_followed() -> None:
