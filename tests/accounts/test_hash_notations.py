@@ -150,6 +150,7 @@ def test_u15_a_hash_that_costs_more_than_a_login_may_is_refused_at_the_import_an
         "$pbkdf2-sha256$i=0100$c2FsdHNhbHQ$" + "A" * 43,
         "$pbkdf2-sha256$i=0$c2FsdHNhbHQ$" + "A" * 43,
         "$pbkdf2-md5$i=100$c2FsdHNhbHQ$" + "A" * 43,
+        "$pbkdf2-sha384$i=100$c2FsdHNhbHQ$" + "A" * 43,
         "$pbkdf2-sha256$i=100$c2FsdHNhbHQ$" + "A" * 42 + "B",  # bits that base64 leaves over
         "$pbkdf2-sha256$i=100$c2FsdA$" + "A" * 43,  # four bytes of salt
         "$pbkdf2-sha256$i=100$c2FsdHNhbHQ$" + "A" * 20,  # fifteen bytes of hash

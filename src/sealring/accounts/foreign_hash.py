@@ -120,12 +120,7 @@ class Scrypt:
         _check_sizes(self.salt, self.digest)
         if self.log_n < 1 or self.r < 1 or self.p < 1:
             raise ValueError("not a scrypt hash")
-        # no power is computed before its exponent is known to be small
-        if (
-            self.log_n > MAX_SCRYPT_WORK.bit_length()
-            or self.r * self.p << self.log_n > MAX_SCRYPT_WORK
-            or self.memory_kib > MAX_STORED_MEMORY_KIB
-        ):
+        if self.r * self.p << self.log_n > MAX_SCRYPT_WORK or self.memory_kib > MAX_STORED_MEMORY_KIB:
             raise CostTooHighError(f"scrypt of N * r * p = {MAX_SCRYPT_WORK:,} and 100 MiB at most")
 
     @property
