@@ -44,6 +44,7 @@ from sealring.verifier.principal import Principal
 from sealring.wiring import scopes_check
 from tests.clocks import FrozenClock
 from tests.hashers import CountingHasher
+from tests.plain_http import TRUST_NOBODY
 from tests.ports import free_port
 
 T = TypeVar("T")
@@ -91,7 +92,7 @@ class ServedProcess:
         return (self.folder / "stderr").read_text(errors="replace")
 
     def client(self, **options: Any) -> httpx2.Client:
-        return httpx2.Client(base_url=self.url, timeout=30, **options)
+        return httpx2.Client(base_url=self.url, timeout=30, verify=TRUST_NOBODY, **options)
 
     def kill(self) -> None:
         """Kill -9, workers included."""
@@ -153,7 +154,7 @@ def shared_demo() -> ServedProcess:
 
 def _is_ready(url: str) -> bool:
     try:
-        return httpx2.get(f"{url}/readyz", timeout=1, trust_env=False).status_code == 200
+        return httpx2.get(f"{url}/readyz", timeout=1, trust_env=False, verify=TRUST_NOBODY).status_code == 200
     except httpx2.TransportError:
         return False
 
@@ -223,7 +224,7 @@ class ServedThread:
     loop: asyncio.AbstractEventLoop
 
     def client(self, **options: Any) -> httpx2.Client:
-        return httpx2.Client(base_url=self.url, timeout=30, trust_env=False, **options)
+        return httpx2.Client(base_url=self.url, timeout=30, trust_env=False, verify=TRUST_NOBODY, **options)
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine where the server runs."""

@@ -19,6 +19,7 @@ from typing import Any
 
 import httpx2
 
+from tests.plain_http import TRUST_NOBODY
 from tests.ports import free_port
 from tests.serving import START_WITHIN_SECONDS, environment
 
@@ -83,7 +84,7 @@ class RunningServer:
         return self.log_file.read_text(errors="replace")
 
     def client(self, **options: Any) -> httpx2.Client:
-        return httpx2.Client(base_url=self.url, timeout=30, trust_env=False, **options)
+        return httpx2.Client(base_url=self.url, timeout=30, trust_env=False, verify=TRUST_NOBODY, **options)
 
     @property
     def workers(self) -> list[int]:
@@ -141,7 +142,7 @@ def running_host(
 def answers(url: str) -> bool:
     """Whether anything answers there."""
     try:
-        httpx2.get(url, timeout=1, trust_env=False)
+        httpx2.get(url, timeout=1, trust_env=False, verify=TRUST_NOBODY)
     except httpx2.TransportError:
         return False
     return True

@@ -93,12 +93,23 @@ KILLED = [
         )
     ),
 ]  # fmt: skip
-"""Servers that start another worker in the place of one that was killed. hypercorn 0.18 starts none, and stops."""
+"""Servers that start another worker in the place of one that was killed. hypercorn has a test of its own."""
 
 
 def serving(server: RunningServer, folder: Path) -> set[int]:
     """Its processes that have the store open: some servers start helpers beside their workers."""
     return {process for process in server.workers if holds_open(process, folder / "sealring.db")}
+
+
+def all_serving(server: RunningServer, folder: Path, token: str) -> set[int]:
+    """Its processes, once each of its workers has answered: some open the store at their first request."""
+
+    def is_so() -> bool:
+        assert ask_all_workers(server, "/auth/live", token, 8) == {204}
+        return len(serving(server, folder)) == WORKERS
+
+    wait_until(is_so, "not every worker serves")
+    return serving(server, folder)
 
 
 @pytest.mark.parametrize(("server", "host"), KILLED)
@@ -108,14 +119,7 @@ def test_a_worker_that_is_killed_takes_nothing_along(server: str, host: str, tmp
         ended = [register(client)["access_token"] for _ in range(3)]
         for token in ended:
             assert client.post("/auth/logout", headers=bearer(token)).status_code == 204
-        wait_until(
-            lambda: (
-                ask_all_workers(served, "/auth/live", tokens["access_token"]) == {204}
-                and len(serving(served, tmp_path)) == WORKERS
-            ),
-            "not every worker serves",
-        )
-        before = serving(served, tmp_path)
+        before = all_serving(served, tmp_path, tokens["access_token"])
         answers: list[int] = []
         lost = 0
         for number in range(30):
@@ -144,6 +148,28 @@ def test_a_worker_that_is_killed_takes_nothing_along(server: str, host: str, tmp
         for token in ended:  # the new worker has loaded what the dead one knew
             assert ask_all_workers(served, "/auth/live", token, 16) == {401}
         assert "Traceback" not in served.log
+
+
+@pytest.mark.slow
+def test_hypercorn_stops_when_a_worker_is_killed_and_loses_nothing(tmp_path: Path) -> None:
+    """hypercorn 0.18 stops all, as if it was asked to (`hypercorn.run.run`): its supervisor starts it again."""
+    with running_host(ASGI_SERVERS["hypercorn"], "Starlette mount", tmp_path) as served, served.client() as client:
+        tokens = register(client)
+        ended = register(client)["access_token"]
+        assert client.post("/auth/logout", headers=bearer(ended)).status_code == 204
+        os.kill(min(all_serving(served, tmp_path, tokens["access_token"])), signal.SIGKILL)
+        while served.process.poll() is None:
+            with contextlib.suppress(httpx2.TransportError), served.client() as other:
+                answer = other.post("/auth/refresh", json={"refresh_token": tokens["refresh_token"]})
+                assert answer.status_code == 200
+                tokens = answer.json()
+        assert served.process.returncode == 0
+    with running_host(ASGI_SERVERS["hypercorn"], "Starlette mount", tmp_path) as served, served.client() as client:
+        answer = client.post("/auth/refresh", json={"refresh_token": tokens["refresh_token"]})
+        assert answer.status_code == 200
+        all_serving(served, tmp_path, tokens["access_token"])
+        assert ask_all_workers(served, "/auth/live", answer.json()["access_token"], 16) == {204}
+        assert ask_all_workers(served, "/auth/live", ended, 16) == {401}
 
 
 def test_n11_the_parent_of_preloaded_workers_opens_nothing_and_each_worker_opens_its_own(tmp_path: Path) -> None:
