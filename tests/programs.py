@@ -16,6 +16,8 @@ PACKAGES = {
     "nginx": "nginx-light",
     "caddy": "caddy",
     "systemd-analyze": "systemd",
+    "patroni": "patroni python3-etcd",
+    "etcd": "etcd-server",
     "chromium": "chromium",
     "cc": "gcc libc6-dev",
     "curl": "curl",

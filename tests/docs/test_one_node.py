@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shlex
-import shutil
 import ssl
 import subprocess
 import threading
@@ -279,7 +278,7 @@ def test_nginx_asks_another_node_where_one_is_away_or_stale(shop: Shop, tmp_path
 
 def test_systemd_takes_the_unit_and_finds_it_confined(tmp_path: Path) -> None:
     analyze = str(required_program("systemd-analyze"))
-    unit = files(PAGE)["shop.service"].replace("/opt/shop/bin/sealring", str(shutil.which("true")))
+    unit = files(PAGE)["shop.service"].replace("/opt/shop/bin/sealring", SEALRING[0])
     tmp_path.joinpath("shop.service").write_text(unit)
     quiet = {"SYSTEMD_LOG_LEVEL": "warning", "PATH": os.environ["PATH"]}
 
