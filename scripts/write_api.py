@@ -19,6 +19,7 @@ from scripts.pages import DOCS, ROOT
 INDEX = DOCS / "reference" / "python-api.md"
 FOLDER = DOCS / "reference" / "api"
 WIDTH = 100
+LONGEST_DEFAULT = 40
 
 
 def written_page(page: Page) -> str:
@@ -136,7 +137,8 @@ def _wrapped(head: str, parameters: griffe.Parameters, returns: object) -> str:
         starred = starred or kind is griffe.ParameterKind.var_positional
         mark = {griffe.ParameterKind.var_positional: "*", griffe.ParameterKind.var_keyword: "**"}.get(kind, "")
         annotated = f": {one.annotation}" if one.annotation is not None else ""
-        default = "" if mark or one.default is None else f"{' = ' if annotated else '='}{one.default}"
+        value = str(one.default) if len(str(one.default)) <= LONGEST_DEFAULT else "..."
+        default = "" if mark or one.default is None else f"{' = ' if annotated else '='}{value}"
         words.append(f"{mark}{one.name}{annotated}{default}")
     tail = f" -> {returns}" if returns is not None else ""
     line = f"{head}({', '.join(words)}){tail}"
@@ -203,18 +205,16 @@ def written_index() -> str:
         "Every public name, with what it is for; each links to its signature and docstring.",
         "<!-- written by scripts/docs from the docstrings -->",
     ]
-    for page in PAGES:
-        parts.append(f"## {page.title.removeprefix('Python: ')}")
-        rows = ["| name | module | is |", "|---|---|---|"]
-        for module in page.modules:
-            for name in names_of(module):
-                found = find(module, name)
-                shown = f"{module.path.rpartition('.')[2]}.{name}" if ".frameworks." in module.path else name
-                anchor = re.sub(r"[^\w-]", "", shown.lower())
-                first = found.docstring.value.partition("\n\n")[0] if found.docstring else ""
-                said = " ".join(first.split()).replace("|", "\\|")
-                rows.append(f"| [`{name}`](api/{page.file}.md#{anchor}) | `{module.path}` | {said} |")
-        parts.append("\n".join(rows))
+    for page, module in [(one, module) for one in PAGES for module in one.modules]:
+        rows = ["| name | is |", "|---|---|"]
+        for name in names_of(module):
+            found = find(module, name)
+            shown = f"{module.path.rpartition('.')[2]}.{name}" if ".frameworks." in module.path else name
+            anchor = re.sub(r"[^\w-]", "", shown.lower())
+            first = found.docstring.value.partition("\n\n")[0] if found.docstring else ""
+            said = " ".join(first.split()).replace("|", "\\|")
+            rows.append(f"| [`{name}`](api/{page.file}.md#{anchor}) | {said} |")
+        parts += [f"## `{module.path}`", "\n".join(rows)]
     return "\n\n".join(parts) + "\n"
 
 

@@ -14,8 +14,13 @@ from scripts.pages import ROOT, pages
 from scripts.write_api import FOLDER, INDEX, WRITTEN, markdown
 
 BLOCK = re.compile(r"^```python(?: [^\n]*)?\n(.*?)^```", re.DOTALL | re.MULTILINE)
-ROW = re.compile(r"^\| \[`(?P<name>\w+)`\]\(.+?\) \| `(?P<module>[\w.]+)` ", re.MULTILINE)
-LISTED = {(row["module"], row["name"]) for row in ROW.finditer(INDEX.read_text(encoding="utf-8"))}
+PART = re.compile(r"^## `(?P<module>[\w.]+)`\n(?P<rows>.*?)(?=^## |\Z)", re.DOTALL | re.MULTILINE)
+ROW = re.compile(r"^\| \[`(\w+)`\]\(", re.MULTILINE)
+LISTED = {
+    (part["module"], name)
+    for part in PART.finditer(INDEX.read_text(encoding="utf-8"))
+    for name in ROW.findall(part["rows"])
+}
 MODULES = {module for module, _ in LISTED}
 STANDS_FOR_YOURS = ("sealring.store.memory", "MemoryStore")
 """Imported on one page in the place of the reader's own class."""

@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
-from scripts.pages import CONFIGURATION, DOCS, ROOT, anchors, faults, links, navigation, pages, place_of, unplaced
+from scripts.pages import (
+    CONFIGURATION,
+    DOCS,
+    FENCED,
+    ROOT,
+    anchors,
+    faults,
+    links,
+    navigation,
+    pages,
+    place_of,
+    unplaced,
+)
 
 TRUSTED = "../../SECURITY.md#reporting"
 SESSIONS = DOCS / "explanation" / "sessions.md"
@@ -97,3 +110,13 @@ def test_a_page_that_is_missing_twice_or_unknown_is_named(tmp_path: Path) -> Non
 @pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
 def test_no_page_has_a_figure_that_a_script_of_another_host_must_draw(page: Path) -> None:
     assert "```mermaid" not in page.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
+def test_lists_and_tables_stand_apart(page: Path) -> None:
+    """Forges show a list or a table that follows a line of text at once; the site would show a paragraph."""
+    lines = FENCED.sub(lambda code: "\n" * code[0].count("\n"), page.read_text(encoding="utf-8")).splitlines()
+    for number, (before, line) in enumerate(pairwise(lines), 2):
+        begins_list = re.match(r"(?:[-*]|[0-9]+\.) ", line) and not re.match(r"(?:[-*]|[0-9]+\.)? |#", before)
+        begins_table = line.startswith("|") and not before.startswith("|")
+        assert not (before.strip() and (begins_list or begins_table)), f"line {number}: a blank line before it"
