@@ -128,13 +128,11 @@ def test_bcrypt_reads_72_bytes_as_every_system_that_used_it() -> None:
         f"scrypt:{2**18}:8:1$saltsalt${HEX}",  # 256 MiB
         f"scrypt:{2**20}:1:1$saltsalt${HEX}",  # 128 MiB, and no more work than is allowed
         f"scrypt:{2**10}:8:1000$saltsalt${HEX}",
-        "$scrypt$ln=99,r=8,p=1$c2FsdHNhbHQ$" + "A" * 22,
-        "$scrypt$ln=21,r=8,p=1$c2FsdHNhbHQ$" + "A" * 22,
         "$argon2id$v=19$m=8388608,t=1,p=1$U3JBMXlaNWdLTTRKak15eUpyTzJURQ$GJLmXzGqEKtQmtnbbwLhrpdbqRU5e5ouco0x8e/7+1U",
     ],
 )
 def test_u15_a_hash_that_costs_more_than_a_login_may_is_refused_at_the_import_and_at_the_login(text: str) -> None:
-    with pytest.raises(InvalidField, match=r"costs more than a login may|notation that is known") as refused:
+    with pytest.raises(InvalidField, match="costs more than a login may") as refused:
         read_hash(text)
     assert refused.value.field == "password_hash"
     assert "saltsalt" not in str(refused.value)
@@ -146,6 +144,8 @@ def test_u15_a_hash_that_costs_more_than_a_login_may_is_refused_at_the_import_an
     [
         "$2b$12$" + "a" * 52,
         "$2x$12$" + "a" * 53,
+        "$scrypt$ln=99,r=8,p=1$c2FsdHNhbHQ$" + "A" * 22,
+        "$scrypt$ln=21,r=8,p=1$c2FsdHNhbHQ$" + "A" * 22,
         "$2b$40$" + "a" * 53,
         "$pbkdf2-sha256$i=0100$c2FsdHNhbHQ$" + "A" * 43,
         "$pbkdf2-sha256$i=0$c2FsdHNhbHQ$" + "A" * 43,
@@ -180,8 +180,11 @@ def test_a_stored_text_that_we_would_not_have_written_is_none(text: str) -> None
         "pbkdf2_sha256$x$saltsalt$AAAA",
         f"scrypt:1000:8:1$saltsalt${HEX}",
         f"scrypt:1:8:1$saltsalt${HEX}",
+        f"scrypt:0:8:1$saltsalt${HEX}",
         "$argon2i$v=19$m=65536,t=3,p=4$xOU9VMJBCNBZHvR0hxAW/Q$LrfYYPQ8fwa/u1ewc1qHrpYa80kmbPUNXUwLJQ72s5Y",
         "$argon2id$" + "9" * 600,
+        "$argon2id$v=19$m=64,t=1,p=1$nonsense",
+        "$scrypt$ln=99,r=8,p=1$c2FsdHNhbHQ$" + "A" * 22,
         "pbkdf2_sha256$1000000$AKELBAiPoHTCrZZwL3QubK$4mbYxn1b7ZuDVPaNAs0dwxljigjVtp1JIiQC1tMCrys=\n",
         "00" * 16 + ":" + "00" * 63,
     ],

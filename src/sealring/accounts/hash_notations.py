@@ -102,7 +102,7 @@ def _better_auth(found: re.Match[str]) -> str:
 
 def _log2(text: str) -> int:
     n = int(text)
-    if n < 2 or n & (n - 1):  # noqa: PLR2004 - RFC 7914 §2: a power of 2, larger than 1
+    if n & (n - 1):  # RFC 7914 §2; that it is larger than 1, `Scrypt` checks
         raise ValueError("N of scrypt is a power of 2")
     return n.bit_length() - 1
 
