@@ -139,6 +139,7 @@ async def test_an_imported_account_may_be_disabled_or_without_a_password(auth: S
 async def test_u3_only_a_verified_address_of_an_imported_user_is_reserved(auth: Sealring) -> None:
     await auth.accounts.import_account("ann", None, email="ann@example.com")
     await auth.accounts.import_account("bob", None, email="ann@example.com", email_verified=True)
+    await auth.accounts.import_account("dan", None, email_verified=True)  # nothing to reserve
     with pytest.raises(InvalidField, match="email: is taken"):
         await auth.accounts.import_account("cyd", None, email="Ann@Example.com", email_verified=True)
     with pytest.raises(NameTaken):
