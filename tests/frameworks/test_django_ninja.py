@@ -1,5 +1,7 @@
 """Django Ninja: who is asking, in plain and asynchronous operations, beside other ways, and in its OpenAPI."""
 
+# mypy: disable-error-code="untyped-decorator"
+
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -12,7 +14,8 @@ from django.http import HttpResponse
 from django.test import Client, override_settings
 from django.urls import path as url
 
-from sealring import Sealring
+from sealring import ConfigurationError, Sealring
+from sealring.frameworks.django.guard import require
 from tests.django_project.settings import MIDDLEWARE, use
 from tests.serving import bearer, cheap_sealring
 
@@ -90,3 +93,25 @@ def test_its_openapi_says_bearer() -> None:
     assert {key: scheme[key] for key in ("type", "scheme")} == {"type": "http", "scheme": "bearer"}
     operation: Any = api.get_openapi_schema()["paths"]["/ninja/orders"]["get"]
     assert operation["security"] == [{"SealringAuth": []}]
+
+
+def test_require_above_the_decorator_of_an_operation_is_refused(auth: Sealring) -> None:
+    from ninja import NinjaAPI  # noqa: PLC0415 - asks for settings
+
+    api: Any = NinjaAPI(urls_namespace="order")
+    with pytest.raises(ConfigurationError, match="does not guard orders: put it below the decorator of Ninja"):
+
+        @require("orders:read")
+        @api.get("/wrong")
+        def orders(request: Any) -> dict[str, str]:
+            return {"of": request.principal.subject}
+
+    @api.get("/right")
+    @require("orders:read")
+    def right(request: Any) -> dict[str, str]:
+        return {"of": request.principal.subject}
+
+    urls = type("Urls", (), {"urlpatterns": [url("", api.urls)]})
+    with override_settings(ROOT_URLCONF=urls):
+        assert Client().get("/right").status_code == 401
+        assert Client().get("/right", headers=token(auth, "orders:read")).json() == {"of": "42"}

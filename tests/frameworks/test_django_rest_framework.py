@@ -7,12 +7,16 @@ from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.test import override_settings
+from django.http import HttpResponse
+from django.test import Client, override_settings
+from django.urls import path
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_POST
 from rest_framework.settings import api_settings
 from rest_framework.test import APIClient, APIRequestFactory
 
 from sealring import Sealring
-from sealring.frameworks.django import problem_response
+from sealring.frameworks.django import problem_response, require
 from sealring.frameworks.django.rest_framework import HasScope, SealringAuthentication
 from sealring.http.request_errors import InsufficientScope
 from tests.django_project.settings import MIDDLEWARE, use
@@ -146,3 +150,22 @@ def test_what_is_no_scope_is_refused_where_it_stands() -> None:
         HasScope("orders read")
     with pytest.raises(TypeError, match="as text"):
         HasScope(7)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["csrf_exempt", "require_POST", "api_view"])
+def test_the_order_of_require_and_other_decorators_makes_no_difference(auth: Sealring, name: str) -> None:
+    from rest_framework.decorators import api_view  # noqa: PLC0415 - asks for settings
+
+    around: Any = {"csrf_exempt": csrf_exempt, "require_POST": require_POST, "api_view": api_view(["POST"])}[name]
+
+    def view(request: Any) -> HttpResponse:
+        return HttpResponse(request.principal.subject)
+
+    made = {"outside": around(require("a")(view)), "inside": require("a")(around(view))}
+    urls = type("Urls", (), {"urlpatterns": [path(order, each) for order, each in made.items()]})
+    known = bearer(auth.sync().start_session("42", scopes=["a"]).access_token.text)
+    client = Client(enforce_csrf_checks=True)
+    with override_settings(ROOT_URLCONF=urls):
+        for order in made:
+            assert client.post(f"/{order}").status_code == 401, order
+            assert client.post(f"/{order}", headers=known).content == b"42", order

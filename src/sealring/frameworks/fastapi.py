@@ -13,7 +13,7 @@ same without a dependency.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 try:
     import fastapi  # noqa: F401 - asked for first, so that the answer says what to install
@@ -128,12 +128,28 @@ class _Guard(SecurityBase):
         )
         self.model: SecurityScheme = _scheme(token_url)
 
+    @property
+    def dependency(self) -> NoReturn:
+        """Asked for by FastAPI where `dependencies=[guard(auth)]` lacks `Security`."""
+        raise TypeError(_NEEDS_SECURITY)
+
+    def __get_pydantic_core_schema__(self, source: object, handler: object) -> NoReturn:
+        """Called by pydantic where `Annotated[Principal, guard(auth)]` lacks `Security`: that were a body."""
+        raise TypeError(_NEEDS_SECURITY)
+
+    def __deepcopy__(self, memo: object) -> NoReturn:
+        """Called by FastAPI where `user=guard(auth)` lacks `Security`: that were a default value."""
+        raise TypeError(_NEEDS_SECURITY)
+
     def _refusal(self, error: SealringError, connection: HTTPConnection) -> Exception:
         scope = connection.scope
         self._authenticator.report(error, scope)
         if scope["type"] == "websocket" and "websocket.http.response" not in scope.get("extensions", {}):
             return WebSocketException(POLICY_VIOLATION)
         return GuardRefusal(error)
+
+
+_NEEDS_SECURITY = "guard(auth) is a dependency: write Security(guard(auth)), or Security(guard(auth), scopes=[...])"
 
 
 class RequiredGuard(_Guard):

@@ -17,7 +17,7 @@ no other extension's CSRF check refuses them besides ours. All state is in `app.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import wraps
 from inspect import iscoroutinefunction
 from typing import Any, Literal, NoReturn, TypeVar, cast
@@ -29,15 +29,16 @@ except ModuleNotFoundError as missing:
         f"{__name__} needs the package {missing.name}: pip install flask", name=missing.name
     ) from missing
 from flask import Flask, Request, Response, current_app, request
-from werkzeug.exceptions import default_exceptions
 from werkzeug.local import LocalProxy
 
 from sealring.errors import ConfigurationError, SealringError
-from sealring.frameworks.required_scopes import check_scopes
-from sealring.frameworks.wsgi import SessionMiddleware, WsgiApp, WsgiAuthenticator, text_headers
+from sealring.frameworks.decorator_order import check_order, remember_application
+from sealring.frameworks.guard import Guard, check_is_function
+from sealring.frameworks.http_exception import http_exception
+from sealring.frameworks.wsgi import Environ, SessionMiddleware, StartResponse, WsgiApp, WsgiAuthenticator, text_headers
 from sealring.http.authenticate import AuthResult
 from sealring.http.middleware import ANONYMOUS, Anonymous, Protect
-from sealring.http.problems import answer, is_refusal, row_of
+from sealring.http.problems import answer, is_refusal
 from sealring.sync_runner import check_real_threads
 from sealring.verifier.principal import Principal
 
@@ -59,12 +60,14 @@ def install(
     """`auth.init_app` calls this: `routes` puts the auth routes in front of an application.
 
     Raises:
-        ConfigurationError: the application has a Sealring already, or this process no threads (gevent).
+        ConfigurationError: the application has a Sealring already, or a view whose `@require` stands in the wrong
+            place, or this process no threads (gevent).
     """
     if EXTENSION in app.extensions:
         raise ConfigurationError("this Flask application has a Sealring already: call auth.init_app(app) once")
     check_real_threads()
-    served = routes(app.wsgi_app)
+    remember_application(app)
+    served = routes(_CheckedOnce(app))
     if protect:
         served = SessionMiddleware(served, authenticator=authenticator, protect=protect, invalid_status=invalid_status)
     host: Any = app  # typed, `wsgi_app` is a method; Flask documents that it may be replaced
@@ -81,24 +84,28 @@ def require(*scopes: str, optional: bool = False) -> Callable[[View], View]:
     the same, and scopes are asked of a principal only. It works on `async def` views (with `flask[async]`), in
     `decorators` of class-based views, and on functions for `before_request`.
 
+    It stands below the decorator that registers the view (`@app.get`), which else would register it without the guard.
+
     Raises:
         TypeError: a scope that is not text: `@require` needs parentheses.
         ValueError: one that is not a scope token (RFC 6749 §3.3).
+        ConfigurationError: the view is registered already. The first request says so where nobody could know it here.
     """
-    check_scopes(scopes)
+    guard = Guard(scopes, optional=optional)
 
     def decorate(view: View) -> View:
+        check_is_function(view)
         if iscoroutinefunction(view):
 
             @wraps(view)
             def guarded(*args: Any, **kwargs: Any) -> Any:
-                _check(scopes, optional=optional)
+                _check(guard)
                 return current_app.ensure_sync(view)(*args, **kwargs)
         else:
 
             @wraps(view)
             def guarded(*args: Any, **kwargs: Any) -> Any:
-                _check(scopes, optional=optional)
+                _check(guard)
                 return view(*args, **kwargs)
 
         return cast("View", guarded)
@@ -106,8 +113,11 @@ def require(*scopes: str, optional: bool = False) -> Callable[[View], View]:
     return decorate
 
 
-def problem_response(error: SealringError) -> Response:
-    """What a client gets for `error`, as a Flask response: for handlers of an application's own."""
+def problem_response(error: SealringError, request: Request | None = None) -> Response:  # noqa: ARG001
+    """What a client gets for `error`, as a Flask response: for handlers of an application's own.
+
+    Frameworks of ASGI need the request too; under WSGI the server ends connections (PEP 3333).
+    """
     reply = answer(error)
     return Response(reply.body, reply.status, text_headers(reply.headers))
 
@@ -137,21 +147,16 @@ def _installed() -> WsgiAuthenticator:
     return cast("WsgiAuthenticator", installed)
 
 
-def _check(scopes: tuple[str, ...], *, optional: bool) -> None:
-    result = _authenticate()
-    if optional and result.principal is None and result.refusal is None:
-        return
-    try:
-        result.require(*scopes)
-    except SealringError as error:
+def _check(guard: Guard) -> None:
+    error = guard.refusal(_authenticate())
+    if error is not None:
         _refuse(error)
 
 
 def _refuse(error: SealringError) -> NoReturn:
     """Raise the HTTP exception of a refusal: an application may handle its status, as it handles Flask's own."""
     _installed().report(error, request.environ)
-    response = problem_response(error)
-    raise default_exceptions[response.status_code](row_of(error).detail, response) from error
+    raise http_exception(error, problem_response(error)) from error
 
 
 def _answer(error: SealringError) -> Response:
@@ -160,3 +165,21 @@ def _answer(error: SealringError) -> Response:
         raise error
     _installed().report(error, request.environ)
     return problem_response(error)
+
+
+class _CheckedOnce:
+    """The application itself: its first request finds a guard in the wrong place, of blueprints too.
+
+    Flask takes no view after its first request.
+    """
+
+    def __init__(self, app: Flask) -> None:
+        self._app = app
+        self._wsgi_app: WsgiApp = app.wsgi_app
+        self._is_checked = False
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        if not self._is_checked:
+            check_order(self._app)
+            self._is_checked = True
+        return self._wsgi_app(environ, start_response)

@@ -9,10 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sealring.errors import SealringError
+from sealring.frameworks.decorator_order import remember_decorated
 from sealring.frameworks.required_scopes import check_scopes
 from sealring.http.authenticate import AuthResult
 
-__all__ = ["Guard"]
+__all__ = ["Guard", "check_is_function"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,3 +50,15 @@ class Guard:
     def is_passed_by_nobody(self, result: AuthResult) -> bool:
         """Whether the view is called without a principal: then it is not we who decide over its CSRF check."""
         return self.optional and result.principal is None and result.refusal is None
+
+
+def check_is_function(view: object) -> None:
+    """Refuse what `@require(...)` of Flask or Quart cannot guard, where it stands.
+
+    Raises:
+        TypeError: a class.
+        ConfigurationError: a view that is registered already, without the guard.
+    """
+    if isinstance(view, type):
+        raise TypeError(f"require decorates functions: write decorators = [require(...)] in the class {view.__name__}")
+    remember_decorated(view)

@@ -27,15 +27,16 @@ except ModuleNotFoundError as missing:
         f"{__name__} needs the package {missing.name}: pip install quart", name=missing.name
     ) from missing
 from quart import Quart, Request, Response, current_app, has_websocket_context, request, websocket
-from werkzeug.exceptions import default_exceptions
 from werkzeug.local import LocalProxy
 
 from sealring.errors import ConfigurationError, SealringError
-from sealring.frameworks.guard import Guard
-from sealring.http.asgi_types import App, Scope
+from sealring.frameworks.decorator_order import check_order, remember_application
+from sealring.frameworks.guard import Guard, check_is_function
+from sealring.frameworks.http_exception import http_exception
+from sealring.http.asgi_types import App, Receive, Scope, Send
 from sealring.http.authenticate import RequestAuthenticator
 from sealring.http.middleware import ANONYMOUS, Anonymous, Protect, SessionMiddleware
-from sealring.http.problems import answer, is_refusal, must_close, row_of
+from sealring.http.problems import answer, is_refusal, must_close
 from sealring.verifier.principal import Principal
 
 __all__ = ["current_principal", "install", "problem_response", "require"]
@@ -56,13 +57,15 @@ def install(
     """`auth.init_app` calls this: `routes` puts the auth routes and the lifespan in front of an application.
 
     Raises:
-        ConfigurationError: the application has a Sealring already.
+        ConfigurationError: the application has a Sealring already, or a view whose `@require` stands in the wrong
+            place.
     """
     if EXTENSION in app.extensions:
         raise ConfigurationError("this Quart application has a Sealring already: call auth.init_app(app) once")
+    remember_application(app)
     host: Any = app  # typed, `asgi_app` is a method; Quart documents that it may be replaced
     host.asgi_app = SessionMiddleware(
-        routes(host.asgi_app), authenticator=authenticator, protect=protect, invalid_status=invalid_status
+        routes(_CheckedOnce(app)), authenticator=authenticator, protect=protect, invalid_status=invalid_status
     )
     app.extensions[EXTENSION] = authenticator
     if SealringError not in app.error_handler_spec[None][None]:  # an application's own handler stays
@@ -76,13 +79,17 @@ def require(*scopes: str, optional: bool = False) -> Callable[[View], View]:
     the same, and scopes are asked of a principal only. It works on views of requests and WebSockets, `async def` or
     not, and on functions for `before_request`.
 
+    It stands below the decorator that registers the view (`@app.get`), which else would register it without the guard.
+
     Raises:
         TypeError: a scope that is not text: `@require` needs parentheses.
         ValueError: one that is not a scope token (RFC 6749 §3.3).
+        ConfigurationError: the view is registered already. The start says so where nobody could know it here.
     """
     guard = Guard(scopes, optional=optional)
 
     def decorate(view: View) -> View:
+        check_is_function(view)
         if iscoroutinefunction(view):  # asked here: on each request, it costs more than the check
 
             @wraps(view)
@@ -147,8 +154,7 @@ async def _check(guard: Guard) -> None:
 def _refuse(error: SealringError) -> NoReturn:
     """Raise the HTTP exception of a refusal: an application may handle its status, as it handles Quart's own."""
     _installed().report(error, _scope())
-    response: Any = problem_response(error, None if has_websocket_context() else _request())
-    raise default_exceptions[response.status_code](row_of(error).detail, response) from error
+    raise http_exception(error, problem_response(error, None if has_websocket_context() else _request())) from error
 
 
 async def _answer(error: SealringError) -> Response:
@@ -157,3 +163,34 @@ async def _answer(error: SealringError) -> Response:
         raise error
     _installed().report(error, _scope())
     return problem_response(error, None if has_websocket_context() else _request())
+
+
+class _CheckedOnce:
+    """The application itself: its start or first request finds a guard in the wrong place, of blueprints too.
+
+    Quart takes no view after its first request.
+    """
+
+    def __init__(self, app: Quart) -> None:
+        self._app = app
+        host: Any = app
+        self._asgi_app: App = host.asgi_app
+        self._is_checked = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._start(scope, receive, send)
+            return
+        if not self._is_checked:  # hooks of the start may have added views
+            check_order(self._app)
+            self._is_checked = True
+        await self._asgi_app(scope, receive, send)
+
+    async def _start(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            check_order(self._app)
+        except ConfigurationError as error:  # raised, it would say that this application has no lifespan (ASGI)
+            await receive()
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            return
+        await self._asgi_app(scope, receive, send)

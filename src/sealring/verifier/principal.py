@@ -46,6 +46,16 @@ class Principal:
         if type(self.claims) is not FrozenDict:  # the verifier's are frozen already
             object.__setattr__(self, "claims", freeze(self.claims))
 
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> dict[str, Any]:
+        """Called by pydantic: a Principal may be answered with, and no request brings one.
+
+        A parameter `user: Principal` without `Security(guard(auth))` is a body to FastAPI: its sender would say who
+        they are.
+        """
+        only_ours = {"type": "no-info", "function": _refuse_input}
+        return {"type": "function-before", "function": only_ours, "schema": handler(source)}
+
     @property
     def is_authenticated(self) -> bool:
         """Always true (Starlette's word)."""
@@ -60,3 +70,10 @@ class Principal:
     def identity(self) -> str:
         """The subject (Starlette's word)."""
         return self.subject
+
+
+def _refuse_input(value: object) -> object:
+    """A TypeError, since pydantic makes an answer for the sender of each ValueError."""
+    if isinstance(value, Principal):
+        return value
+    raise TypeError("a Principal comes from a guard, never from input: Annotated[Principal, Security(guard(auth))]")

@@ -14,6 +14,7 @@ from asgiref.sync import iscoroutinefunction
 from django.http import HttpRequest, HttpResponse
 from django.views import View
 
+from sealring.errors import ConfigurationError
 from sealring.frameworks.django.authentication import authenticate, authenticate_async, report
 from sealring.frameworks.django.configuration import Configuration, configuration
 from sealring.frameworks.django.responses import problem_response
@@ -49,6 +50,7 @@ def require(*scopes: str, optional: bool = False) -> Callable[[AnyView], AnyView
     Raises:
         TypeError: a scope that is not text: `@require` needs parentheses.
         ValueError: one that is not a scope token (RFC 6749 §3.3).
+        ConfigurationError: an operation of Ninja that is registered already, without the guard.
     """
     guard = Guard(scopes, optional)
 
@@ -58,6 +60,12 @@ def require(*scopes: str, optional: bool = False) -> Callable[[AnyView], AnyView
                 raise TypeError(f"require decorates views, and {view.__name__} is none")
             view.dispatch = decorate(view.dispatch)  # type: ignore[method-assign] # as method_decorator does
             return cast("AnyView", view)
+        if hasattr(view, "_ninja_operation"):  # which `@api.get` leaves on the function that it has registered
+            name = getattr(view, "__name__", "the operation")
+            raise ConfigurationError(
+                f"@require does not guard {name}: put it below the decorator of Ninja, next to def, or write"
+                ' auth=SealringAuth("orders:read") in that one'
+            )
         marked: Any = _guarded_coroutine(view, guard) if iscoroutinefunction(view) else _guarded(view, guard)
         setattr(marked, _ATTRIBUTE, guard)
         if not optional:

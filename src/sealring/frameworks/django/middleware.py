@@ -19,7 +19,7 @@ from sealring.frameworks.django.configuration import CURRENT, Configuration, con
 from sealring.frameworks.django.endpoints import serve, serve_async, served_path
 from sealring.frameworks.django.guard import PASSED, guard_of
 from sealring.frameworks.django.refused import KEPT, answer_refused
-from sealring.frameworks.django.responses import problem_response
+from sealring.frameworks.django.responses import problem_response, refusal_response
 from sealring.frameworks.django.users import attach
 from sealring.frameworks.guard import Guard
 from sealring.http.authenticate import AuthResult
@@ -112,7 +112,7 @@ def _begin(made: Configuration, request: Any, result: AuthResult) -> HttpRespons
     if error is None:
         return None
     report(made.host, error, request)
-    return problem_response(error, request, invalid_status=made.invalid_status)
+    return refusal_response(error, request, invalid_status=made.invalid_status)
 
 
 def _ask(guard: Guard, request: Any) -> HttpResponseBase | None:

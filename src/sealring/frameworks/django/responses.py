@@ -12,7 +12,7 @@ from sealring.frameworks.responses import write_fields
 from sealring.http.endpoint import HeaderList, has_body
 from sealring.http.problems import answer
 
-__all__ = ["PlainResponse", "http_response", "problem_response"]
+__all__ = ["PlainResponse", "http_response", "problem_response", "refusal_response"]
 
 
 class PlainResponse(HttpResponse):
@@ -40,9 +40,14 @@ def http_response(status: int, headers: HeaderList, body: bytes, request: HttpRe
     return response
 
 
-def problem_response(
-    error: SealringError, request: HttpRequest | None = None, *, invalid_status: Literal[401, 403] = 401
-) -> HttpResponse:
+def problem_response(error: SealringError, request: HttpRequest | None = None) -> HttpResponse:
     """What a client gets for `error`, as a response of Django: for views and exception handlers of your own."""
+    return refusal_response(error, request, invalid_status=401)
+
+
+def refusal_response(
+    error: SealringError, request: HttpRequest | None, *, invalid_status: Literal[401, 403]
+) -> HttpResponse:
+    """As `problem_response`, with the status that a project wants for a bad token on protected paths."""
     reply = answer(error, invalid_status=invalid_status)
     return http_response(reply.status, reply.headers, reply.body, request)
