@@ -104,7 +104,8 @@ def for_zensical(text: str) -> str:
 
     def head(fence: re.Match[str]) -> str:
         language, *words = fence[2].split()
-        names = [f' title="{word.removeprefix("title=").strip(chr(34))}"' for word in words if "." in word]
+        named = [word for word in words if word.startswith("title=") or "." in word]
+        names = [f' title="{word.removeprefix("title=").strip(chr(34))}"' for word in named]
         return f"{fence[1]}{language}{''.join(names)}"
 
     fenced = re.sub(r"^( *```)(\w+ [^\n]*)$", head, text, flags=re.MULTILINE)

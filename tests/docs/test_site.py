@@ -136,9 +136,11 @@ def test_the_lead_of_a_page_is_its_first_sentences() -> None:
 def test_blocks_have_a_language_and_a_name_that_the_generator_reads() -> None:
     text = for_zensical(
         '# A\n\nFor b.\n\n```python test_a.py\n```\n\n```python no-run\n```\n\n```html title="a/b.html"\n```\n'
+        '\n```ini title="environment"\n```\n'
     )
     assert '```python title="test_a.py"\n' in text
     assert '```html title="a/b.html"\n' in text
+    assert '```ini title="environment"\n' in text
     assert "```python\n" in text
     assert text.startswith('---\ndescription: "For b."\n---\n')
 
