@@ -76,6 +76,23 @@ def test_code_is_copied_whole(tab: Page, built: str) -> None:
     assert copied.startswith("from flask import Flask\n")
 
 
+def test_what_is_copied_from_a_console_is_what_is_typed_there(tab: Page, built: str) -> None:
+    """A prompt or an output that is pasted into a shell is an error there."""
+    tab.goto(f"{built}/tutorial/flask.html")
+    block = tab.locator(".language-console", has_text="sealring init").first
+    assert "$ sealring init\nwrote .env" in block.inner_text()
+    block.hover()
+    block.get_by_role("button").first.click()
+    copied: str = tab.evaluate("navigator.clipboard.readText()")
+    assert copied.strip().splitlines() == [
+        "mkdir notes && cd notes",
+        "python3 -m venv .venv",
+        ". .venv/bin/activate",
+        "pip install 'sealring[server]' flask",
+        "sealring init",
+    ]
+
+
 def test_the_system_decides_between_light_and_dark_until_the_reader_does(tab: Page, built: str) -> None:
     def is_dark() -> bool:
         rgb: list[float] = tab.evaluate(
