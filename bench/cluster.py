@@ -1,17 +1,19 @@
-"""Three nodes over PostgreSQL: `scripts/bench cluster [force|rate|idle|load|throughput]…`; without a name, all of them.
+"""Nodes over PostgreSQL: `scripts/bench cluster [force|rate|idle|load|throughput]…`; without a name, all of them.
 
-force: from the acknowledgement of a revocation to its being in force on all three nodes, with NOTIFY and by polling
-alone. rate: revocations per second at the store. idle: CPU share of a node that only follows. load: a full load of a
-million entries. throughput: authenticated requests per second through one node (wrk) while it takes in 1,000
-revocations per second, against none, in turns. PostgreSQL flushes to disk (fsync on), everything is on loopback.
+force: from the acknowledgement of a revocation to its being in force on the one node that there is, and on all three,
+with NOTIFY and by polling alone. rate: revocations per second at the store. idle: CPU share of a node that only
+follows. load: a full load of a million entries. throughput: authenticated requests per second through one node (wrk)
+while it takes in 1,000 revocations per second, against none, in turns. PostgreSQL flushes to disk (fsync on),
+everything is on loopback.
 """
 
 from __future__ import annotations
 
 import sys
 
-sys.path.insert(0, sys.path[0].removesuffix("/bench"))  # nodes and PostgreSQL are the tests' own
+sys.path.insert(0, sys.path.pop(0).removesuffix("/bench"))  # where a file is called jwt as PyJWT's package is
 
+import argparse
 import asyncio
 import os
 import random
@@ -21,7 +23,7 @@ import secrets
 import statistics
 import tempfile
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from pathlib import Path
@@ -29,6 +31,7 @@ from typing import Any
 
 import psycopg
 
+from bench.report import Report, Table, add_json_option
 from sealring import jwt
 from sealring.audit.event import Event
 from sealring.issuer.store_source import StoreSource
@@ -43,9 +46,9 @@ from sealring.verifier.source import VerifyingKeys
 from tests.cluster.node import Node
 from tests.store.postgres_cluster import Cluster, own_cluster
 
-SAMPLES = int(os.environ.get("BENCH_SAMPLES", "200"))
+SAMPLES = int(os.environ.get("BENCH_SAMPLES", "60"))
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "5"))
-SECONDS = float(os.environ.get("BENCH_SECONDS", "4"))
+SECONDS = float(os.environ.get("BENCH_SECONDS", "2"))
 MILLION = 1_000_000
 CALLERS = 64
 HOUR = 3600
@@ -99,14 +102,18 @@ async def dead_at(node: Node, token: str) -> float:
         await asyncio.sleep(0.001)
 
 
-async def force(cluster: Cluster, folder: Path) -> None:
-    for label, hints, target in (("NOTIFY", "", 50), ("polling", "never", 600)):
+async def force(report: Report, cluster: Cluster, folder: Path) -> None:
+    for label, count, hints, target in (
+        ("one node", 1, "", 5),
+        ("NOTIFY", 3, "", 50),
+        ("polling", 3, "never", 600),
+    ):
         waits = []
-        async with nodes(cluster, folder, hints=hints) as (a, b, c):
-            for _ in range(SAMPLES if label == "NOTIFY" else SAMPLES // 2):
+        async with nodes(cluster, folder, count, hints) as (a, *others):
+            for _ in range(SAMPLES // 2 if label == "polling" else SAMPLES):
                 held = await begin(a)
                 await asyncio.sleep(random.uniform(0, 0.3))  # noqa: S311 - so that samples fall anywhere in a poll
-                watching = [asyncio.create_task(dead_at(node, held["access_token"])) for node in (b, c)]
+                watching = [asyncio.create_task(dead_at(node, held["access_token"])) for node in others or [a]]
                 answer = await a.client.post("/auth/logout", json={"refresh_token": held["refresh_token"]})
                 acknowledged = time.perf_counter()
                 require(answer.is_success, answer.text)
@@ -116,12 +123,15 @@ async def force(cluster: Cluster, folder: Path) -> None:
             f"in force on all nodes, {label:8} median {statistics.median(waits) * 1000:5.1f} ms"
             f"   p99 {worst * 1000:6.1f} ms   target p99 <= {target} ms"
         )
+        title = {"one node": "1 node", "NOTIFY": "3 nodes, NOTIFY", "polling": "3 nodes, polling alone"}[label]
+        found = {"acknowledged revocation to refusal on every node": [wait * 1000 for wait in waits]}
+        report.add(Table.of(f"force-{label.lower().replace(' ', '-')}", title, "ms", found, compared=False))
 
 
 # rate
 
 
-async def rate(cluster: Cluster, _: Path) -> None:
+async def rate(report: Report, cluster: Cluster, _: Path) -> None:
     dsn = cluster.create_database()
     store = PostgresStore(dsn)
     await store.open()
@@ -142,6 +152,7 @@ async def rate(cluster: Cluster, _: Path) -> None:
             done += 1
         return done
 
+    found: dict[str, list[float]] = {}
     for callers in (1, 8, CALLERS):
         rates = []
         for _round in range(ROUNDS):
@@ -149,6 +160,9 @@ async def rate(cluster: Cluster, _: Path) -> None:
             done = sum(await asyncio.gather(*(caller(began + 1) for _ in range(callers))))
             rates.append(done / (time.perf_counter() - began))
         print(f"revocations/s, {callers:2} callers: {statistics.median(rates):7.0f}   target >= 1000")
+        found[f"{callers} caller{'s' * (callers > 1)}"] = rates
+    title = "revocations acknowledged, one PostgreSQL"
+    report.add(Table.of("cluster-rate", title, "a second", found, less_is_better=False))
     await store.close()
     cluster.drop_database(dsn)
 
@@ -161,19 +175,21 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-async def idle(cluster: Cluster, folder: Path) -> None:
+async def idle(report: Report, cluster: Cluster, folder: Path) -> None:
     async with nodes(cluster, folder) as started:
         await asyncio.sleep(2)
         before = [cpu_seconds(node.pid) for node in started]
         await asyncio.sleep(5 * SECONDS)
         shares = [(cpu_seconds(node.pid) - was) / (5 * SECONDS) for node, was in zip(started, before, strict=True)]
     print(f"CPU share of an idle node: {max(shares):.2%} of a core   target <= 1 %")
+    idling = {"each of 3 nodes": [100 * share for share in shares]}
+    report.add(Table.of("cluster-idle", "a node that nobody asks", "% of a core", idling, compared=False))
 
 
 # load
 
 
-async def load(cluster: Cluster, _: Path) -> None:
+async def load(report: Report, cluster: Cluster, _: Path) -> None:
     dsn = cluster.create_database()
     store = PostgresStore(dsn)
     await store.open()
@@ -201,6 +217,16 @@ async def load(cluster: Cluster, _: Path) -> None:
     tail = time.perf_counter() - began
     print(f"full load of a million entries: {took:.1f} s, longest stall of the event loop {max(stalls):.2f} s,")
     print(f"  peak memory grew by {grown:.0f} MB; the poll after it {tail * 1000:.1f} ms, fresh: {node.is_fresh}")
+    rest = {
+        "until all are in force, s": took,
+        "longest stall of its event loop, s": max(stalls),
+        "peak memory, MB": grown,
+        "the poll after it, ms": tail * 1000,
+    }
+    found = {name: [value] for name, value in rest.items()}
+    report.add(
+        Table.of("cluster-load", "a node that starts with a million revocations", "see row", found, compared=False)
+    )
     await store.close()
     cluster.drop_database(dsn)
 
@@ -253,7 +279,7 @@ async def write_revocations(dsn: str, per_second: int) -> None:
             await asyncio.sleep(max(0.0, due - time.perf_counter()))
 
 
-async def throughput(cluster: Cluster, folder: Path) -> None:
+async def throughput(report: Report, cluster: Cluster, folder: Path) -> None:
     async with nodes(cluster, folder, count=1) as (node,):
         dsn = node.database_url
         tokens = [(await begin(node))["access_token"] for _ in range(100)]
@@ -261,7 +287,7 @@ async def throughput(cluster: Cluster, folder: Path) -> None:
         script = folder / "wrk.lua"
         script.write_text(WRK % (folder / "tokens"))
         await requests_per_second(node, script)
-        ratios, quiet_rates = [], []
+        ratios, quiet_rates, busy_rates = [], [], []
         for number in range(ROUNDS):
             rates = {}
             for per_second in (0, 1000) if number % 2 else (1000, 0):  # in turns: who comes second has no advantage
@@ -272,23 +298,33 @@ async def throughput(cluster: Cluster, folder: Path) -> None:
                 await asyncio.gather(writing, return_exceptions=True)
             ratios.append(rates[1000] / rates[0])
             quiet_rates.append(rates[0])
+            busy_rates.append(rates[1000])
         standing = (await node.client.get("/standing")).json()
     print(
         f"requests/s while taking in 1,000 revocations/s: {statistics.median(ratios):.3f} of"
         f" {statistics.median(quiet_rates):.0f}   ({min(ratios):.3f} to {max(ratios):.3f})   target >= 0.95"
     )
+    found = {"no revocations": quiet_rates, "1,000 revocations a second": busy_rates}
+    title = "authenticated requests of one node"
+    targets = {"1,000 revocations a second": 0.95}
+    report.add(Table.of("cluster-throughput", title, "requests/s", found, targets=targets, less_is_better=False))
     print(f"  the node holds {standing['entries']} entries, reloads: {standing['reloads']}")
 
 
 PARTS: dict[str, Any] = {"force": force, "rate": rate, "idle": idle, "load": load, "throughput": throughput}
 
 
-def main(names: Sequence[str]) -> None:
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="*", metavar="|".join(PARTS), default=list(PARTS))
+    add_json_option(parser)
+    asked = parser.parse_args()
+    report = Report(asked.json)
     flushed = ("-c shared_buffers=256MB", "-c max_connections=100")
     with own_cluster(flushed) as cluster, tempfile.TemporaryDirectory(prefix="sealring-bench-") as folder:
-        for name in names or list(PARTS):
-            asyncio.run(PARTS[name](cluster, Path(folder)))
+        for name in asked.parts:
+            asyncio.run(PARTS[name](report, cluster, Path(folder)))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

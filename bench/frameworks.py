@@ -15,8 +15,7 @@ from __future__ import annotations
 
 import sys
 
-sys.path.pop(0)  # this folder, where a file is called jwt as PyJWT's package is
-sys.path.insert(0, ".")
+sys.path.insert(0, sys.path.pop(0).removesuffix("/bench"))  # where a file is called jwt as PyJWT's package is
 
 import argparse
 import asyncio
@@ -30,6 +29,7 @@ from typing import Any, NamedTuple
 
 from bench.frameworks_drivers import Ask, Batch, Loop, asgi_direct, asgi_served, wsgi_direct, wsgi_served
 from bench.frameworks_peers import PATH, SCOPE, SECRET, USERS, pyjwt_token
+from bench.report import Report, Table, add_json_option
 from sealring import Sealring
 
 TARGET = 0.95
@@ -237,11 +237,23 @@ def print_rows(framework: Framework, how: str, contenders: list[Contender], foun
     sys.stdout.flush()
 
 
+def table_of(name: str, framework: Framework, how: str, contenders: list[Contender], found: list[Round]) -> Table:
+    labels = ["open", f"Sealring: {framework.ours.label}", *(each.label for each in contenders[2:])]
+    columns = zip(*(each.micros for each in found), strict=True)
+    return Table.of(
+        f"{name}-{how}",
+        f"{framework.open.label}, {how}",
+        "µs CPU",
+        dict(zip(labels, columns, strict=True)),
+        targets={labels[1]: round(1 / framework.target, 3)} if how == "served" and framework.target else None,
+    )
+
+
 async def make_tokens(auth: Sealring) -> list[str]:
     return [(await auth.start_session(name, scopes=[SCOPE])).access_token.text for name in USERS]
 
 
-def run(name: str, seconds: float, rounds: int) -> None:
+def run(report: Report, name: str, seconds: float, rounds: int) -> None:
     """Measure one framework in this process."""
     logging.disable()  # of each refusal that `check` asks for
     framework, loop = FRAMEWORKS[name], Loop()
@@ -258,7 +270,9 @@ def run(name: str, seconds: float, rounds: int) -> None:
             contenders = contenders_of(framework, driver, loop, auth, tokens)
             loop.run(asyncio.sleep(1))  # the follower polls: a node that stood still answers 503
             check(contenders)
-            print_rows(framework, how, contenders, measure(contenders, seconds, rounds))
+            found = measure(contenders, seconds, rounds)
+            print_rows(framework, how, contenders, found)
+            report.add(table_of(name, framework, how, contenders, found))
         if is_asgi:
             loop.run(auth.close())
         else:
@@ -271,11 +285,14 @@ def main() -> None:
     parser.add_argument("--no-heading", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("seconds", nargs="?", type=float, default=0.2, help="of each application in each round")
     parser.add_argument("rounds", nargs="?", type=int, default=15)
+    add_json_option(parser)
     arguments = parser.parse_args()
+    if arguments.json and not arguments.only:
+        parser.error("--json needs --only: each framework has a process and a file of its own")
     if not arguments.no_heading:
         print(HEADING, flush=True)
     if arguments.only:
-        run(arguments.only, arguments.seconds, arguments.rounds)
+        run(Report(arguments.json), arguments.only, arguments.seconds, arguments.rounds)
         return
     numbers = [str(arguments.seconds), str(arguments.rounds)]
     for name in FRAMEWORKS:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import sys
 
-sys.path.pop(0)  # this folder, where a file is called jwt as PyJWT's package is
+sys.path.insert(0, sys.path.pop(0).removesuffix("/bench"))  # where a file is called jwt as PyJWT's package is
 
 import argparse
 import base64
@@ -19,6 +19,7 @@ import hmac
 import json
 import secrets
 import subprocess
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +29,7 @@ from typing import Any, NamedTuple
 
 import jwt as pyjwt
 import msgspec
+from authlib.jose import JsonWebKey, JsonWebToken  # type: ignore[import-untyped]  # no stubs
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
@@ -38,6 +40,7 @@ from joserfc import jwk as joserfc_jwk
 from joserfc import jwt as joserfc
 from pybase64 import b64decode, b64encode_as_string
 
+from bench.report import Report, Table, add_json_option
 from sealring import jwt
 from sealring.jwt.algorithms import ALGORITHMS
 from sealring.jwt.base64url import encode
@@ -184,6 +187,11 @@ def python_peers(key: jwt.Key) -> Iterator[tuple[str, Callable[[str], Any]]]:
         registry.validate(decoded.claims)
 
     yield "joserfc", with_joserfc
+
+    authlib_key = JsonWebKey.import_key(plain)
+    authlib = JsonWebToken([alg])
+    expected = {"iss": {"essential": True, "value": ISSUER}, "aud": {"essential": True, "value": AUDIENCE}}
+    yield "Authlib", lambda token: authlib.decode(token, authlib_key, claims_options=expected).validate()
     if alg != "EdDSA":
         jose_key = jose_jwk.construct(secret if symmetric else key.to_pem().decode(), alg)
         yield (
@@ -242,7 +250,7 @@ def node_peers() -> Iterator[NodePeers | None]:
 # tables ------------------------------------------------------------------------------------------
 
 
-def compare(title: str, contenders: list[Contender], rounds: int) -> None:
+def compare(report: Report, name: str, title: str, contenders: list[Contender], rounds: int) -> None:
     """Run all contenders in turn, `rounds` times, and print a table; the first row is the floor."""
     for contender in contenders:  # warm up, for the sake of compilers that learn
         for _ in range(3):
@@ -260,6 +268,9 @@ def compare(title: str, contenders: list[Contender], rounds: int) -> None:
             verdict = f"≤ {contender.target} {'met' if median(ratios) <= contender.target else 'MISSED'}"
         figures = f"{median(own):.3f} ({spread(own)}) | {median(ratios):.2f} ({spread(ratios)})"
         print(f"| {contender.name} | {figures} | {verdict} |")
+    values = {contender.name: own for contender, own in zip(contenders, times, strict=True)}
+    targets = {each.name: each.target for each in contenders if each.target is not None}
+    report.add(Table.of(name, title, "µs", values, targets=targets))
 
 
 def spread(values: list[float]) -> str:
@@ -267,7 +278,7 @@ def spread(values: list[float]) -> str:
     return f"{cuts[0]:.2f}-{cuts[-1]:.2f}"
 
 
-def verify_anew(key: jwt.Key, node: NodePeers | None, rounds: int) -> None:
+def verify_anew(report: Report, key: jwt.Key, node: NodePeers | None, rounds: int) -> None:
     checking = key if key.is_symmetric else key.public()
     tokens = [jwt.sign(claims_of(number), key) for number in range(TOKENS)]
     off = jwt.Verifier(checking, issuer=ISSUER, audience=AUDIENCE, cache_size=0)
@@ -283,10 +294,10 @@ def verify_anew(key: jwt.Key, node: NodePeers | None, rounds: int) -> None:
     floor = hs256_floor(secret, header) if symmetric else bare_verify(key, tokens[0])
     contenders = [
         Contender("floor: " + ("composed path" if symmetric else "bare verify call"), timed(floor), tokens),
-        Contender("sealring Verifier", timed(off.verify), tokens, 1.5 if symmetric else 1.15),
-        Contender("sealring Verifier, filling its cache", first_time, tokens),
+        Contender("Sealring Verifier", timed(off.verify), tokens, 1.5 if symmetric else 1.15),
+        Contender("Sealring Verifier, filling its cache", first_time, tokens),
         Contender(
-            "sealring verify(), one call",
+            "Sealring verify(), one call",
             timed(lambda token: jwt.verify(token, checking, issuer=ISSUER, audience=AUDIENCE)),
             tokens,
         ),
@@ -298,12 +309,12 @@ def verify_anew(key: jwt.Key, node: NodePeers | None, rounds: int) -> None:
     if key.alg == "Ed25519":  # peers know it as EdDSA only: the same key under that name
         old_name = jwt.Key.from_pem(key.to_pem(private=True), "EdDSA")
         old = [jwt.sign(claims_of(number), old_name) for number in range(TOKENS)]
-        peers = ("PyJWT", "joserfc", "fast-jwt")
+        peers = ("PyJWT", "joserfc", "Authlib", "fast-jwt")
         contenders = [row._replace(inputs=old) if row.name in peers else row for row in contenders]
-    compare(f"{key.alg}, anew", contenders, rounds)
+    compare(report, f"verify-{key.alg}", f"{key.alg}, a new token each time", contenders, rounds)
 
 
-def verify_cached(key: jwt.Key, node: NodePeers | None, rounds: int) -> None:
+def verify_cached(report: Report, key: jwt.Key, node: NodePeers | None, rounds: int) -> None:
     checking = key if key.is_symmetric else key.public()
     tokens = (
         [jwt.sign(claims_of(0), key)] * (5 * TOKENS) if key.is_symmetric else [jwt.sign(claims_of(0), key)] * TOKENS
@@ -313,18 +324,19 @@ def verify_cached(key: jwt.Key, node: NodePeers | None, rounds: int) -> None:
     memory = {tokens[0]: claims_of(0)}
     contenders = [
         Contender("floor: a dictionary", timed(memory.__getitem__), tokens),
-        Contender("sealring Verifier, claims of one's own", timed(own.verify), tokens),
-        Contender("sealring Verifier, projected", timed(shared.verify), tokens),
+        Contender("Sealring Verifier, a copy of the claims each", timed(own.verify), tokens),
+        Contender("Sealring Verifier, projected", timed(shared.verify), tokens),
     ]
     if node and key.alg != "Ed25519":
         contenders.append(Contender("fast-jwt", node.measure(f"fast-jwt {key.alg} cached"), tokens))
-    compare(f"{key.alg}, cached", contenders, rounds)
+    compare(report, f"cached-{key.alg}", f"{key.alg}, the same token each time", contenders, rounds)
 
 
-def signing(key: jwt.Key, node: NodePeers | None, rounds: int) -> None:
+def signing(report: Report, key: jwt.Key, node: NodePeers | None, rounds: int) -> None:
     batch = [claims_of(number) for number in range(TOKENS)]
     header = jwt.sign(batch[0], key).partition(".")[0]
     private: Any
+    jose_key: Any
     if key.is_symmetric:
         secret = secret_of(key)
         signing_input = jwt.sign(batch[0], key).rpartition(".")[0].encode()
@@ -332,24 +344,37 @@ def signing(key: jwt.Key, node: NodePeers | None, rounds: int) -> None:
             Contender("floor: hmac.digest alone", timed(lambda _: hmac.digest(secret, signing_input, "sha256")), batch),
             Contender("composed path", timed(sign_floor(secret, header)), batch),
         ]
-        private = secret
+        private = jose_key = secret
         target = 1.5
     else:
         private = serialization.load_pem_private_key(key.to_pem(private=True), None)
         scheme, data = ec.ECDSA(hashes.SHA256()), jwt.sign(batch[0], key).rpartition(".")[0].encode()
         floors = [Contender("floor: bare sign call", timed(lambda _: private.sign(data, scheme)), batch)]
+        jose_key = jose_jwk.construct(key.to_pem(private=True).decode(), key.alg)
         target = 1.2
+    header_of, jwk = {"alg": key.alg, "kid": key.kid}, key.to_jwk(private=True)
+    plain: dict[str, str | list[str]] = {
+        name: value for name, value in jwk.items() if name in ("kty", "crv", "x", "y", "d", "k")
+    }
+    joserfc_key, authlib_key, authlib = (
+        joserfc_jwk.import_key(plain),
+        JsonWebKey.import_key(plain),
+        JsonWebToken(key.alg),
+    )
     contenders = [
         *floors,
-        Contender("sealring sign", timed(lambda claims: jwt.sign(claims, key)), batch, target),
+        Contender("Sealring sign", timed(lambda claims: jwt.sign(claims, key)), batch, target),
         Contender("PyJWT", timed(lambda claims: pyjwt.encode(claims, private, key.alg)), batch),
+        Contender("joserfc", timed(lambda claims: joserfc.encode(header_of, claims, joserfc_key)), batch),
+        Contender("Authlib", timed(lambda claims: authlib.encode(header_of, claims, authlib_key)), batch),
+        Contender("python-jose", timed(lambda claims: jose.encode(claims, jose_key, key.alg)), batch),
     ]
     if node:
         contenders += [
             Contender(name, node.measure(f"{name} {key.alg} sign"), batch)
             for name in ("fast-jwt", "jsonwebtoken (KeyObject)")
         ]
-    compare(f"{key.alg}, signing", contenders, rounds)
+    compare(report, f"sign-{key.alg}", f"{key.alg}, signing", contenders, rounds)
 
 
 def steps(key: jwt.Key, rounds: int) -> None:
@@ -387,7 +412,7 @@ def steps(key: jwt.Key, rounds: int) -> None:
         print(f"| {name} | {value:.3f} |")
 
 
-def imports(rounds: int) -> None:
+def imports(report: Report, rounds: int) -> None:
     program = (
         "import time; began = time.perf_counter(); import sealring.jwt; print((time.perf_counter() - began) * 1e3)"
     )
@@ -397,6 +422,7 @@ def imports(rounds: int) -> None:
     ]
     verdict = "met" if median(times) <= 60 else "MISSED"  # noqa: PLR2004  # the target, ms
     print(f"\n## import of sealring.jwt\n\n{median(times):.1f} ms ({spread(times)}), target ≤ 60 {verdict}")
+    report.add(Table.of("import", "import of sealring.jwt", "ms", {"a new process": times}, compared=False))
 
 
 def main() -> None:
@@ -405,24 +431,29 @@ def main() -> None:
     parser.add_argument("--only", help="a case: anew, cached, sign, steps, import")
     parser.add_argument("--algorithms", default="HS256,ES256,RS256,Ed25519")
     parser.add_argument("--no-node", action="store_true")
+    add_json_option(parser)
     arguments = parser.parse_args()
+    warnings.simplefilter("ignore")  # peers warn of algorithms that others dropped
+    report = Report(arguments.json)
     keys = [make_key(alg) for alg in arguments.algorithms.split(",")]
     size = len(jwt.sign(claims_of(0), keys[0]))
     print(f"python {sys.version.split()[0]}, {arguments.rounds} rounds of {TOKENS} tokens of {size} characters")
     with node_peers() if not arguments.no_node else NO_NODE as node:
+        if node is None:
+            report.leave_out("fast-jwt and jsonwebtoken: Node.js or npm is missing, or was not asked for")
         for key in keys:
             if node:
                 node.prepare(key)
             if arguments.only in (None, "anew"):
-                verify_anew(key, node, arguments.rounds)
+                verify_anew(report, key, node, arguments.rounds)
             if arguments.only in (None, "cached"):
-                verify_cached(key, node, arguments.rounds)
+                verify_cached(report, key, node, arguments.rounds)
             if arguments.only in (None, "sign") and key.alg in ("HS256", "ES256"):
-                signing(key, node, arguments.rounds)
+                signing(report, key, node, arguments.rounds)
             if arguments.only == "steps":
                 steps(key, arguments.rounds)
     if arguments.only in (None, "import"):
-        imports(11)
+        imports(report, 11)
 
 
 @contextmanager

@@ -10,6 +10,10 @@
 
 from __future__ import annotations
 
+import sys
+
+sys.path.insert(0, sys.path.pop(0).removesuffix("/bench"))  # where a file is called jwt as PyJWT's package is
+
 import argparse
 import asyncio
 import gc
@@ -17,6 +21,7 @@ import time
 import tracemalloc
 from collections.abc import Callable, Coroutine
 
+from bench.report import Report, Table, add_json_option
 from sealring.errors import ConnectionEnded
 from sealring.revocation.entry import Entry
 from sealring.verifier.clock import SystemClock
@@ -98,12 +103,14 @@ def spread(delays: list[float], unit: str) -> str:
     return f"{percentile(delays, 0.5):>10,.1f} p50 {percentile(delays, 0.99):>10,.1f} p99 {unit}"
 
 
-async def measure(idle: int, ended: int) -> None:
+async def measure(report: Report, idle: int, ended: int) -> None:
     plain = await bytes_of(wait_plainly, idle)
     live = await bytes_of(wait_live, idle)
     print(
         f"bytes of an idle connection        {live - plain:>10,.0f}   ({live:,.0f} with its task, {plain:,.0f} without)"
     )
+    held = {"the same task without it": [plain], "Sealring: a task in while_live": [live]}
+    report.add(Table.of("live-memory", f"an idle connection, {idle:,} open", "bytes", held))
 
     node, ends = a_node(), list[float]()
     tasks = await open_all(wait_live, node, [a_principal(number) for number in range(ended)], ends)
@@ -114,6 +121,10 @@ async def measure(idle: int, ended: int) -> None:
         await tasks[number]
         delays.append((ends[-1] - began) * 1e6)
     print(f"revoke to cancel, one by one       {spread(delays, 'µs')}")
+    one = {"one after the other": [delay / 1e3 for delay in delays]}
+    report.add(
+        Table.of("live-one", f"revocation to the end of a connection, {ended:,} open", "ms", one, compared=False)
+    )
 
     node, ends = a_node(), []
     tasks = await open_all(wait_live, node, [a_principal(number) for number in range(ended)], ends)
@@ -121,7 +132,10 @@ async def measure(idle: int, ended: int) -> None:
     began = time.perf_counter()
     node.apply_revocations(entries)
     await asyncio.gather(*tasks)
-    print(f"revoke to cancel, all at once      {spread([(end - began) * 1e3 for end in ends], 'ms')}")
+    waits = [(end - began) * 1e3 for end in ends]
+    print(f"revoke to cancel, all at once      {spread(waits, 'ms')}")
+    title = f"revocation to the end of a connection, {ended:,} revoked at once"
+    report.add(Table.of("live-all", title, "ms", {"all at once": waits}, compared=False))
 
     node = a_node()
     none = microseconds_an_entry(node, 0)
@@ -143,8 +157,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--idle", type=int, default=IDLE, help="idle connections that are open")
     parser.add_argument("--ended", type=int, default=ENDED, help="connections that are ended")
+    add_json_option(parser)
     asked = parser.parse_args()
-    asyncio.run(measure(asked.idle, asked.ended))
+    asyncio.run(measure(Report(asked.json), asked.idle, asked.ended))
 
 
 if __name__ == "__main__":

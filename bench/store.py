@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import sys
 
-sys.path.insert(0, sys.path[0].removesuffix("/bench"))  # the tests' own PostgreSQL is started here too
+sys.path.insert(0, sys.path.pop(0).removesuffix("/bench"))  # where a file is called jwt as PyJWT's package is
 
+import argparse
 import asyncio
 import os
 import re
@@ -31,6 +32,7 @@ from typing import Any
 import psycopg
 import uvloop
 
+from bench.report import Report, Table, add_json_option
 from sealring.audit.event import Event
 from sealring.sessions.revocation import RefreshClaims
 from sealring.sessions.session import Session
@@ -109,13 +111,15 @@ async def refreshes(store: Store, sessions: list[Session], callers: int) -> floa
     return sum(done) / (time.perf_counter() - begin)
 
 
-def show(rates: Rates, ratios: list[tuple[str, str, str, float]]) -> None:
+def show(report: Report, store: str, rates: Rates, ratios: list[tuple[str, str, str, float]]) -> None:
     median = {name: statistics.median(values) for name, values in rates.items()}
     for name, values in rates.items():
         print(f"| {name} | {median[name]:,.0f}/s ({min(values):,.0f}-{max(values):,.0f}) |")
     for label, over, under, target in ratios:
         each = [a / b for a, b in zip(rates[over], rates[under], strict=True)]
         print(f"| {label} | {statistics.median(each):.2f} (target {target}) |")
+    title = f"{store}, one row and one commit each"
+    report.add(Table.of(f"store-{store.lower()}", title, "a second", rates, less_is_better=False))
 
 
 def bare_sqlite(db: sqlite3.Connection, ids: Iterator[str]) -> float:
@@ -126,7 +130,7 @@ def bare_sqlite(db: sqlite3.Connection, ids: Iterator[str]) -> float:
     return done / (time.perf_counter() - begin)
 
 
-async def sqlite_rates() -> None:
+async def sqlite_rates(report: Report) -> None:
     print("## SQLite, synchronous=FULL\n| what | rate |\n|---|---|")
     with tempfile.TemporaryDirectory() as folder:
         store, other = SqliteStore(Path(folder) / "ours.db"), SqliteStore(Path(folder) / "bare.db")
@@ -145,6 +149,8 @@ async def sqlite_rates() -> None:
         bare.close()
         await store.close()
         show(
+            report,
+            "SQLite",
             rates,
             [
                 ("1 caller / bare", "refreshes, 1 caller", "bare UPDATE, one row a commit", 0.5),
@@ -153,7 +159,7 @@ async def sqlite_rates() -> None:
         )
 
 
-async def sqlite_sizes() -> None:
+async def sqlite_sizes(report: Report) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "sizes.db"
 
@@ -186,6 +192,14 @@ async def sqlite_sizes() -> None:
         print(f"| bytes a session, audit line purged | {(alone - empty) / 20_000:.0f} |")
         print(f"| bytes that a session's first refresh adds (nulls get values) | {(first - filled) / 4000:.1f} |")
         print(f"| bytes that each later refresh adds (20,000 of them) | {(later - first) / 20_000:.2f} (target 0) |")
+        sizes = {
+            "a session, with its audit line": (filled - empty) / 20_000,
+            "a session, audit line purged": (alone - empty) / 20_000,
+            "what its first refresh adds": (first - filled) / 4000,
+            "what each later refresh adds": (later - first) / 20_000,
+        }
+        held = {name: [value] for name, value in sizes.items()}
+        report.add(Table.of("sqlite-sizes", "a file of 20,000 sessions", "bytes", held, compared=False))
 
 
 def taking_turns(folder: Path) -> None:
@@ -283,7 +297,7 @@ def durable_cluster() -> Iterator[tuple[Path, str, str]]:
         yield cluster.folder, dsn, dsn.partition("@/")[2].partition("?")[0]
 
 
-async def postgres_rates() -> None:
+async def postgres_rates(report: Report) -> None:
     print("\n## PostgreSQL, fsync and synchronous_commit on\n| what | rate |\n|---|---|")
     with durable_cluster() as (folder, dsn, database):
         store = PostgresStore(dsn)
@@ -314,6 +328,8 @@ async def postgres_rates() -> None:
         await store.close()
         print(f"| share of refreshes in their own page, bytes of {2 * SESSIONS} sessions afterwards | {growth} |")
         show(
+            report,
+            "PostgreSQL",
             rates,
             [
                 ("64 callers / pgbench 16", "refreshes, 64 callers", "pgbench UPDATE, prepared, 16 connections", 1.0),
@@ -338,13 +354,18 @@ def main(arguments: list[str]) -> None:
     if arguments[:1] == ["turns"]:
         run(take_turns(arguments[1], int(arguments[2])))
         return
-    if not arguments or "sqlite" in arguments:
-        run(sqlite_rates())
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("stores", nargs="*", metavar="sqlite|postgresql")
+    add_json_option(parser)
+    asked = parser.parse_args(arguments)
+    report = Report(asked.json)
+    if not asked.stores or "sqlite" in asked.stores:
+        run(sqlite_rates(report))
         with tempfile.TemporaryDirectory() as folder:
             taking_turns(Path(folder))
-        run(sqlite_sizes())
-    if not arguments or "postgresql" in arguments:
-        run(postgres_rates())
+        run(sqlite_sizes(report))
+    if not asked.stores or "postgresql" in asked.stores:
+        run(postgres_rates(report))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,11 @@ hundred sessions repeat, as clients repeat them. Targets: FastAPI >= 0.95, bare 
 
 from __future__ import annotations
 
+import sys
+
+sys.path.insert(0, sys.path.pop(0).removesuffix("/bench"))  # where a file is called jwt as PyJWT's package is
+
+import argparse
 import asyncio
 import re
 import shutil
@@ -14,10 +19,11 @@ import signal
 import socket
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
+
+from bench.report import Report, Table, add_json_option
 
 ROWS = [
     ("bare ASGI, middleware protects", "bare_open", "bare_guarded"),
@@ -27,6 +33,7 @@ ROWS = [
     ("FastAPI, guard against an empty dependency", "fastapi_dependency", "fastapi_guarded"),
     ("demo: GET /api/userOrders (reads SQLite)", "orders_open", "orders_guarded"),
 ]
+TARGETS = {"web-bare-guarded-bare-open": {"with": 0.88}, "web-fastapi-guarded-fastapi-dependency": {"with": 0.95}}
 CONNECTIONS = 32
 TOKENS = 100
 SCRIPT = """
@@ -86,10 +93,14 @@ async def make_tokens(folder: Path) -> list[str]:
 
 
 def main() -> None:
-    seconds, rounds = [float(text) for text in [*sys.argv[1:], "4", "5"][:2]]
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("seconds", nargs="?", type=float, default=4)
+    parser.add_argument("rounds", nargs="?", type=int, default=5)
+    add_json_option(parser)
+    arguments = parser.parse_args()
+    report, seconds, rounds = Report(arguments.json), arguments.seconds, arguments.rounds
     if shutil.which("wrk") is None:
         raise SystemExit("wrk is missing: apt-get install wrk")
-    sys.path.insert(0, str(Path.cwd()))
     folder = Path(tempfile.mkdtemp())
     (folder / "tokens").write_text("\n".join(asyncio.run(make_tokens(folder))) + "\n")
     script = folder / "tokens.lua"
@@ -101,9 +112,7 @@ def main() -> None:
         try:
             for server in servers:
                 requests_per_second(server, script, 1)
-            pairs = [
-                tuple(requests_per_second(server, script, seconds) for server in servers) for _ in range(int(rounds))
-            ]
+            pairs = [tuple(requests_per_second(server, script, seconds) for server in servers) for _ in range(rounds)]
         finally:
             for server in servers:
                 server.stop()
@@ -114,6 +123,9 @@ def main() -> None:
             f"{label:48} {medians[0]:8.0f} {medians[1]:10.0f} {statistics.median(ratios):6.3f} "
             f"{min(ratios):.2f}..{max(ratios):.2f} {statistics.median(costs):10.1f}"
         )
+        values = dict(zip(("without", "with"), map(list, zip(*pairs, strict=True)), strict=True))
+        name = f"web-{guarded_name}-{open_name}".replace("_", "-")
+        report.add(Table.of(name, label, "requests/s", values, targets=TARGETS.get(name), less_is_better=False))
     shutil.rmtree(folder)
 
 

@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Struct
 from prometheus_client import CollectorRegistry
 
+from bench.page import readme_figures
 from scripts.pages import ROOT, pages
 from sealring.accounts.changes import (
     AccountChange,
@@ -314,6 +315,7 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "end-causes": end_causes,
     "endings": endings,
     "errors": errors,
+    "figures": readme_figures,
     "key-states": key_states,
     "hash-notations": hash_notations,
 }

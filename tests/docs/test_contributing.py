@@ -34,10 +34,11 @@ TO_ADD = (
     "a table or a change of the schema",
     "a page",
     "a word that no text uses",
+    "a benchmark",
     "a table on a page",
 )
 PLACES = dict(re.findall(r"^\| (an? [^|]+?) \| (.+) \|$", PAGE, re.MULTILINE))
-PATH = r"`((?:src|tests|scripts|docs)/[\w./-]+|[\w-]+\.(?:toml|md))`"
+PATH = r"`((?:src|tests|scripts|docs|bench)/[\w./-]+|[\w-]+\.(?:toml|md))`"
 NAMED = re.compile(rf"`([A-Za-z_]+)` in {PATH}")
 
 
