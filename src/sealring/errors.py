@@ -454,3 +454,5 @@ class ConfigurationError(SealringError, ValueError):
     def __init__(self, message: str, hint: str | None = None) -> None:
         super().__init__(message)
         self.hint = hint
+        if hint is not None:
+            self.add_note(f"hint: {hint}")  # a server that fails to start shows a traceback, not our own output

@@ -300,3 +300,16 @@ def test_n12_scopes_that_no_cookie_carries_are_refused_with_words_and_nothing_is
     assert said.error.startswith("the token would have more than 4030 characters")
     assert "hint: grant fewer scopes" in said.err
     assert len(house("users list --json").json[0]["scopes"]) == 50
+
+
+def test_a_username_may_begin_with_a_dash(shell: Shell) -> None:
+    shell("init")
+    for name in ("-ada", "--ada", "-h"):
+        assert shell(f"users create {name} --password-file -", stdin=f"{PASSWORD}\n").out.startswith(f"created {name}")
+        assert shell(f"users scopes {name} orders:read").out == f"scopes of {name}: orders:read\n"
+        assert shell(f"users disable {name}").code == shell(f"users enable {name}").code == 0
+        assert shell(f"users set-password {name} --password-file -", stdin=f"{OTHER_PASSWORD}\n").code == 0
+        assert shell(f"users delete {name} --yes").code == 0
+    assert shell("users list --json").json == []
+    said = shell("users scopes ada --nonee")
+    assert (said.code, said.error) == (2, "no such option: --nonee")

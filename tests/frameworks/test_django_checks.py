@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import sys
+import traceback
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ from django.core.checks import run_checks
 from django.test import override_settings
 from django.urls import clear_script_prefix, include, path, set_script_prefix
 
+from sealring import ConfigurationError
 from sealring.frameworks.django import SealringMiddleware
 from sealring.frameworks.django.checks import REST, SESSION
 from tests.django_project.settings import MIDDLEWARE
@@ -68,7 +71,7 @@ WRONG: list[tuple[dict[str, Any], str, str, str]] = [
     ({"MIDDLEWARE": [OURS, *OTHERS]}, "E007", f"{OURS} stands before", "move it to the end of MIDDLEWARE"),
     (
         {"SEALRING": {"SECRET": SECRET, "AUTH_PATH": "/session"}},
-        "E008", "the auth routes hang at /auth, and AUTH_PATH of SEALRING is /session",
+        "E008", "the auth routes are at /auth, and AUTH_PATH of SEALRING is /session",
         'SEALRING = {"AUTH_PATH": "/auth"}',
     ),
     (
@@ -104,7 +107,7 @@ def test_the_routes_may_hang_anywhere_if_the_setting_says_so() -> None:
     sys.modules.setdefault("below", Below)  # type: ignore[arg-type]
     assert found(ROOT_URLCONF="below", SEALRING={"SECRET": SECRET, "AUTH_PATH": "/shop/auth"}) == []
     [(number, words, _)] = found(ROOT_URLCONF="below")
-    assert (number, words) == ("E008", "the auth routes hang at /shop/auth, and AUTH_PATH of SEALRING is /auth")
+    assert (number, words) == ("E008", "the auth routes are at /shop/auth, and AUTH_PATH of SEALRING is /auth")
 
 
 def test_behind_a_script_name_the_setting_says_what_stands_after_it() -> None:
@@ -124,3 +127,22 @@ def test_a_project_without_our_routes_is_told_nothing() -> None:
 
     sys.modules.setdefault("empty_urls", Empty)  # type: ignore[arg-type]
     assert found(ROOT_URLCONF="empty_urls") == []
+
+
+AT_START = ("E001", "E002", "E003", "E004", "E006", "E007", "E009")
+
+
+@pytest.mark.parametrize(("settings", "number", "words", "hint"), [row for row in WRONG if row[1] in AT_START])
+def test_a_server_does_not_start_with_an_error(settings: dict[str, Any], number: str, words: str, hint: str) -> None:
+    assert number
+    with override_settings(**{"SEALRING": {"SECRET": SECRET}} | settings):
+        with pytest.raises(ConfigurationError, match=re.escape(words)) as refused:
+            SealringMiddleware(lambda _: None)
+        assert hint in "".join(traceback.format_exception(refused.value)), "the traceback of a server has the hint"
+
+
+def test_a_right_project_starts() -> None:
+    with override_settings(SEALRING={"SECRET": SECRET}):
+        SealringMiddleware(lambda _: None)
+        with override_settings(MIDDLEWARE=OTHERS):  # one that is made by hand
+            SealringMiddleware(lambda _: None)

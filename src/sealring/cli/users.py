@@ -11,7 +11,7 @@ import click
 from sealring.accounts.account import Account
 from sealring.cli.context import with_issuer
 from sealring.cli.output import as_json, print_rows, say, say_warning
-from sealring.cli.prompts import confirmation, password_file, read_password
+from sealring.cli.prompts import TAKES_DASHES, confirmation, password_file, read_password
 from sealring.issuer.accounts import Accounts
 from sealring.sessions.grant import scope_tokens
 from sealring.settings import load_settings
@@ -55,7 +55,7 @@ async def everybody(accounts: Accounts) -> list[Account]:
     return found
 
 
-@users.command()
+@users.command(context_settings=TAKES_DASHES)
 @click.argument("username")
 @click.option("--email")
 @password_file
@@ -99,7 +99,7 @@ def invite(expires_in: str) -> None:
         say_warning("registration does not ask for invitations", "set SEALRING_REGISTRATION=invited")
 
 
-@users.command()
+@users.command(context_settings=TAKES_DASHES)
 @click.argument("username")
 def disable(username: str) -> None:
     """Block logins and end every session."""
@@ -107,7 +107,7 @@ def disable(username: str) -> None:
     say(f"disabled {username}; every session ended")
 
 
-@users.command()
+@users.command(context_settings=TAKES_DASHES)
 @click.argument("username")
 def enable(username: str) -> None:
     """Allow logins again and reset the rate limits of the account."""
@@ -115,7 +115,7 @@ def enable(username: str) -> None:
     say(f"enabled {username}; its rate limits are reset")
 
 
-@users.command()
+@users.command(context_settings=TAKES_DASHES)
 @click.argument("username")
 @confirmation("Delete this account for good?")
 def delete(username: str) -> None:
@@ -124,7 +124,7 @@ def delete(username: str) -> None:
     say(f"deleted {username}; every session ended")
 
 
-@users.command("set-password")
+@users.command("set-password", context_settings=TAKES_DASHES)
 @click.argument("username")
 @password_file
 def set_password(username: str, password_file: Path | None) -> None:
@@ -134,12 +134,15 @@ def set_password(username: str, password_file: Path | None) -> None:
     say(f"set a new password for {username}; every session ended, its rate limits are reset")
 
 
-@users.command()
+@users.command(context_settings=TAKES_DASHES)
 @click.argument("username")
 @click.argument("scope", nargs=-1)
 @click.option("--none", is_flag=True, help="Remove all scopes.")
 def scopes(username: str, scope: tuple[str, ...], *, none: bool) -> None:
     """Set all scopes of an account. Takes effect within seconds, logs nobody out."""
+    for word in scope:
+        if word.startswith("-"):  # a misspelt option, since a username may begin with a dash here
+            raise click.NoSuchOption(word)
     if none is bool(scope):
         raise click.UsageError("give the scopes that the account is to have, or --none for no scope at all")
     try:

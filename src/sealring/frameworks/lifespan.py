@@ -28,7 +28,12 @@ class Lifespan:
             try:
                 await opened.enter_async_context(self._around())
             except Exception as error:
-                await send({"type": "lifespan.startup.failed", "message": str(error)})
+                await send(
+                    {
+                        "type": "lifespan.startup.failed",
+                        "message": "\n".join((str(error), *getattr(error, "__notes__", ()))),
+                    }
+                )
                 raise
             waiting = [startup]
 

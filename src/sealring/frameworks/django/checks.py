@@ -1,7 +1,7 @@
 """System checks: what is wrong with the setting, the middleware and the URLs, said before the first request.
 
-`manage.py check`, `runserver` and `migrate` run them. A server runs none, so what does not
-work at all stops the middleware too, when the server starts.
+`manage.py check`, `runserver` and `migrate` run them. A server runs none, so the middleware is not made, and the server
+does not start, while there is an error that is known without the URLs.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from sealring.frameworks.django.configuration import (
 from sealring.frameworks.django.middleware import SealringMiddleware
 from sealring.settings import PREFIX
 
-__all__ = ["check_middleware", "check_rest_framework", "check_setting", "check_urls"]
+__all__ = ["check_middleware", "check_rest_framework", "check_setting", "check_urls", "refuse_errors"]
 
 OURS = "sealring.frameworks.django.SealringMiddleware"
 REST = "sealring.frameworks.django.rest_framework.SealringAuthentication"
@@ -39,15 +39,7 @@ AUTHENTICATION = "django.contrib.auth.middleware.AuthenticationMiddleware"
 @register(Tags.security)
 def check_setting(**_: Any) -> list[CheckMessage]:
     """E001 to E004, W001: the setting `SEALRING`."""
-    found: list[CheckMessage] = [
-        Error(
-            f"the setting {name} is not read",
-            hint=f'write {SETTING} = {{"{name.removeprefix(PREFIX)}": …}}, or set it in the environment',
-            id="sealring.E004",
-        )
-        for name in dir(settings)
-        if name.startswith(PREFIX)
-    ]
+    found: list[CheckMessage] = [*_unread()]
     try:
         given = read_setting()
     except ConfigurationError as error:
@@ -65,6 +57,16 @@ def check_setting(**_: Any) -> list[CheckMessage]:
     return found
 
 
+def _unread() -> Iterator[CheckMessage]:
+    for name in dir(settings):
+        if name.startswith(PREFIX):
+            yield Error(
+                f"the setting {name} is not read",
+                hint=f'write {SETTING} = {{"{name.removeprefix(PREFIX)}": …}}, or set it in the environment',
+                id="sealring.E004",
+            )
+
+
 def _twice(given: Iterable[str]) -> Iterator[CheckMessage]:
     for key in given:
         if key in setting_keys() and key not in OWN_KEYS and os.environ.get(PREFIX + key):
@@ -78,20 +80,24 @@ def _twice(given: Iterable[str]) -> Iterator[CheckMessage]:
 @register(Tags.security)
 def check_middleware(**_: Any) -> list[CheckMessage]:
     """E005 to E007: the middleware."""
+    if any(_is_ours(name) for name in settings.MIDDLEWARE):
+        return _misplaced()
+    return [
+        Error(
+            f"MIDDLEWARE lacks {OURS}",
+            hint="add it at the end: without it request.principal is missing, and Django's CSRF check refuses"
+            " requests with bearer tokens",
+            id="sealring.E005",
+        )
+    ]
+
+
+def _misplaced() -> list[CheckMessage]:
     names = [name for name in settings.MIDDLEWARE if _is_ours(name)]
-    if not names:
-        return [
-            Error(
-                f"MIDDLEWARE lacks {OURS}",
-                hint="add it at the end: without it request.principal is missing, and Django's CSRF check refuses"
-                " requests with bearer tokens",
-                id="sealring.E005",
-            )
-        ]
     found: list[CheckMessage] = []
     if len(names) > 1:
         found.append(Error(f"MIDDLEWARE has {OURS} {len(names)} times", hint="leave one", id="sealring.E006"))
-    if AUTHENTICATION in settings.MIDDLEWARE:
+    if names and AUTHENTICATION in settings.MIDDLEWARE:
         order = list(settings.MIDDLEWARE)
         if order.index(names[0]) < order.index(AUTHENTICATION):
             found.append(
@@ -151,3 +157,13 @@ def check_urls(**_: Any) -> list[CheckMessage]:
             id="sealring.E008",
         )
     ]
+
+
+def refuse_errors() -> None:
+    """Called when the middleware is made: a server runs no checks.
+
+    Raises:
+        ConfigurationError: what E004, E006, E007 and E009 say. The setting itself is refused where it is read.
+    """
+    for message in (*_unread(), *_misplaced(), *check_rest_framework()):
+        raise ConfigurationError(f"{message.msg} ({message.id})", message.hint)

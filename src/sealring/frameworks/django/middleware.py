@@ -38,8 +38,8 @@ class SealringMiddleware:
     """`MIDDLEWARE += ["sealring.frameworks.django.SealringMiddleware"]`.
 
     Raises:
-        ConfigurationError: the setting `SEALRING` is invalid, the application is not installed, or this process has no
-            threads (gevent).
+        ConfigurationError: the setting `SEALRING` is invalid, the application is not installed, a system check finds an
+            error in the order of the middleware, or this process has no threads (gevent).
     """
 
     sync_capable = True
@@ -47,7 +47,10 @@ class SealringMiddleware:
 
     def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
         check_real_threads()
-        configuration()  # a server runs no system checks: a misspelt setting is said at its start all the same
+        configuration()  # a server runs no system checks: what is wrong is said at its start all the same
+        from sealring.frameworks.django.checks import refuse_errors  # noqa: PLC0415 - they look for this class
+
+        refuse_errors()
         self.get_response = get_response
         self._is_async = iscoroutinefunction(get_response)
         self.process_view: Callable[..., Any] = self._process_view
