@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -13,10 +12,10 @@ import pytest
 from playwright.sync_api import Browser, Page
 from playwright.sync_api import TimeoutError as Late
 
-from scripts.build_site import build
-from scripts.pages import CONFIGURATION, navigation
+from scripts.pages import navigation
+from tests.docs.built_site import built_site
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("site")]
 
 
 class Quiet(SimpleHTTPRequestHandler):
@@ -27,12 +26,9 @@ class Quiet(SimpleHTTPRequestHandler):
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def built() -> Iterator[str]:
     """The URL of the site, built and served."""
-    folder = tmp_path_factory.mktemp("site")
-    shutil.copy(CONFIGURATION, folder)
-    assert build(folder) == []
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=folder / "build" / "site")) as server:
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=built_site())) as server:
         Thread(target=server.serve_forever).start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()

@@ -30,6 +30,8 @@ SECRET = "a secret of the old application, long enough"
 
 SCENARIOS = ("pyjwt", "fastapi-users", "flask-jwt-extended", "simplejwt", "authlib", "allauth")
 """Pages that a script of `tests/moving/scenarios` follows."""
+SLOW = ("simplejwt", "allauth")
+"""Those that take longest. Whether each page shows what its script does is asked in the ordinary run, too."""
 
 
 WITH_NODE = ("express", "better-auth-and-supabase")
@@ -73,7 +75,9 @@ def follow(page: str, script: str, folder: Path, *arguments: str) -> None:
     assert json.loads(done.stdout.splitlines()[-1])["moved"], "all promises were asked"
 
 
-@pytest.mark.parametrize("page", SCENARIOS)
+@pytest.mark.parametrize(
+    "page", [pytest.param(page, marks=pytest.mark.slow) if page in SLOW else page for page in SCENARIOS]
+)
 def test_a_page_holds_against_the_library_that_it_comes_from(page: str, tmp_path: Path) -> None:
     follow(page, f"from_{page.replace('-', '_')}", tmp_path)
 

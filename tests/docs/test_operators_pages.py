@@ -52,10 +52,7 @@ def terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
 
 @pytest.mark.parametrize(
     "name",
-    [
-        "on-call",
-        *(pytest.param(name, marks=pytest.mark.slow) for name in ("key-compromise", "leaked-secret", "backup")),
-    ],
+    [pytest.param(name, marks=pytest.mark.slow) for name in ("on-call", "key-compromise", "leaked-secret", "backup")],
 )
 def test_a_page_for_operators_does_what_it_says(terminal: Terminal, name: str) -> None:
     terminal.follow(f"how-to/{name}.md")

@@ -30,6 +30,7 @@ from tests.store.postgres_cluster import Cluster
 pytestmark = [pytest.mark.anyio, pytest.mark.postgres]
 
 
+@pytest.mark.slow
 def test_alembic_and_sealring_share_a_database_as_the_page_says(
     postgres_dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import re
-import shutil
 from pathlib import Path
 
 import pytest
 
 from scripts.build_site import build, for_zensical, relinked
 from scripts.built import built_faults, read_page
-from scripts.pages import BESIDE, CONFIGURATION, DOCS, ROOT, lead, links, navigation, pages, place_of, sections, title
+from scripts.pages import BESIDE, DOCS, ROOT, lead, links, navigation, pages, place_of, sections, title
+from tests.docs.built_site import built_site
+
+pytestmark = pytest.mark.xdist_group("site")
 
 
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A site, built once for all tests here."""
-    folder = tmp_path_factory.mktemp("site")
-    shutil.copy(CONFIGURATION, folder)
-    assert build(folder) == []
-    return folder / "build" / "site"
+@pytest.fixture
+def site() -> Path:
+    """The folder of the site."""
+    return built_site()
 
 
 def test_every_page_has_its_html_and_its_markdown(site: Path) -> None:

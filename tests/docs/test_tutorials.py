@@ -49,7 +49,7 @@ def log_out_everywhere(url: str, path: str = "/auth/login") -> None:
         assert other.get("/notes").status_code == 401
 
 
-@pytest.mark.parametrize("name", ["fastapi", "flask"])
+@pytest.mark.parametrize("name", ["fastapi", pytest.param("flask", marks=pytest.mark.slow)])
 def test_a_tutorial_works_from_an_empty_folder(name: str, tmp_path: Path) -> None:
     with Reader(tmp_path, browse=log_out_everywhere) as reader:
         reader.follow(page(name))

@@ -85,10 +85,11 @@ def test_a_revocation_holds_in_every_worker(server: str, tmp_path: Path) -> None
 
 ALL_SERVERS = WSGI_SERVERS | GRANIAN_WSGI | ASGI_SERVERS | GRANIAN_ASGI
 KILLED = [
-    *((server, "Flask") for server in WSGI_SERVERS),
+    ("gunicorn preload", "Flask"),
     *(
         pytest.param(server, host, marks=pytest.mark.slow)
         for server, host in (
+            ("gunicorn sync", "Flask"), ("gunicorn gthread", "Flask"),
             ("granian WSGI", "Flask"), ("granian ASGI", "Starlette mount"), ("uvicorn", "Starlette mount"),
         )
     ),
