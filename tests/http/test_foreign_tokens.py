@@ -199,3 +199,21 @@ def test_the_principal_says_what_the_token_says() -> None:
     assert (principal.subject, principal.session_id, principal.token_id) == ("a-b", "", "t")
     assert principal.scopes == {"a"}
     assert (principal.issued_at, principal.expires_at, principal.claims["role"]) == (1000, 1060, "x")
+
+
+@pytest.mark.parametrize(
+    ("token", "code"),
+    [
+        (old(type=None), "missing_claim"),
+        (old(id=None), "missing_claim"),
+        (old(type="refresh"), "bad_claim"),
+        (old(id=True), "bad_claim"),
+        (jwt.sign({"id": 42, "type": "access"}, OLD_KEY), "missing_claim"),
+    ],
+)
+def test_a_refusal_says_why_and_a_token_without_an_end_is_one_whatever_the_verifier_requires(
+    token: str, code: str
+) -> None:
+    with pytest.raises(TokenError) as refused:
+        jwt.Verifier(OLD_KEY, require=(), project=ACCESS).verify(token)
+    assert refused.value.code == code
