@@ -167,7 +167,7 @@ def wire(
     if grant_for is None:
         _check_default_scopes(settings, measure)
     access_ttl = AccessTtl(committing, settings.access_ttl, heard_seconds=_heard_seconds(settings), node=node)
-    declaration = SettingsDeclaration(committing, _declared(settings))
+    declaration = SettingsDeclaration(committing, declared_by(settings))
     return Parts(
         clock=clock,
         store=store,
@@ -211,7 +211,8 @@ def _heard_seconds(settings: Settings) -> int:
     return ceil(settings.max_staleness) + LEEWAY_SECONDS
 
 
-def _declared(settings: Settings) -> DeclaredSettings:
+def declared_by(settings: Settings) -> DeclaredSettings:
+    """What a process with these settings declares; its name is drawn when it does."""
     return DeclaredSettings(
         process="",
         issuer=settings.issuer,

@@ -312,4 +312,4 @@ def test_a_username_may_begin_with_a_dash(shell: Shell) -> None:
         assert shell(f"users delete {name} --yes").code == 0
     assert shell("users list --json").json == []
     said = shell("users scopes ada --nonee")
-    assert (said.code, said.error) == (2, "no such option: --nonee")
+    assert (said.code, said.error) == (2, "No such option '--nonee'.")

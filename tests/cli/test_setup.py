@@ -336,6 +336,29 @@ def test_n1_check_compares_the_life_of_tokens_with_what_the_store_knows(
     assert line in said.out
 
 
+def test_check_names_the_processes_of_the_store_and_who_is_in_the_way(
+    house: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def kill(issuer: str) -> None:
+        killed = Sealring(issuer=issuer)
+        await killed.open()
+        monkeypatch.setattr(killed.parts.declaration, "withdraw", lambda: asyncio.sleep(0))
+        await killed.close()
+
+    assert "processes" not in house("check").out
+    asyncio.run(kill("http://127.0.0.1:8000"))
+    said = house("check")
+    assert said.code == 0
+    assert "ok    processes: 1 with issuer http://127.0.0.1:8000, audience http://127.0.0.1:8000, ES256\n" in said.out
+    monkeypatch.setenv("SEALRING_ISSUER", "http://127.0.0.1:9000")
+    said = house("check")
+    assert said.code == 1
+    assert "ES256: no server with the issuer of the settings here starts beside them" in said.out
+    assert re.search(r"one that was killed counts for 1[78]\d seconds more", said.out)
+    monkeypatch.setenv("SEALRING_PREVIOUS_ISSUER", "http://127.0.0.1:8000")
+    assert house("check").code == 0
+
+
 def test_k7_check_finds_an_env_file_that_others_can_read(house: Shell, folder: Path) -> None:
     (folder / ".env").chmod(0o644)
     said = house("check")

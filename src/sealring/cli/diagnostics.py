@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import stat
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from ipaddress import IPv6Network
 from pathlib import Path
@@ -17,6 +18,7 @@ from sealring.cli.setup import new_secret
 from sealring.errors import SealringError
 from sealring.rate_limits.networks import is_loopback
 from sealring.revocation.feed import FeedPage
+from sealring.sessions.declared_settings import DeclaredSettings, conflict_of
 from sealring.sessions.lifetimes import LEEWAY_SECONDS
 from sealring.settings import Settings, load_settings
 from sealring.settings.root_secret import RootSecret
@@ -173,6 +175,29 @@ def _access_ttl(page: FeedPage, settings: Settings) -> CheckResult:
     )
 
 
+def processes(declared: Sequence[tuple[DeclaredSettings, int]], settings: Settings) -> list[CheckResult]:
+    """Which processes serve from this store, by their settings; whether one with the settings here may start."""
+    from sealring.wiring import declared_by  # noqa: PLC0415 - `serve` looks at .env before it loads the stores
+
+    counted: dict[DeclaredSettings, list[int]] = {}
+    for one, seconds in declared:
+        counted.setdefault(one.anonymous, []).append(seconds)
+    mine = declared_by(settings)
+    return [_processes(one, seconds, is_in_the_way=bool(conflict_of(mine, [one]))) for one, seconds in counted.items()]
+
+
+def _processes(one: DeclaredSettings, seconds: list[int], *, is_in_the_way: bool) -> CheckResult:
+    words = f"{len(seconds)} with issuer {one.issuer}, audience {one.audience}, {one.algorithm}"
+    if not is_in_the_way:
+        return good("processes", words)
+    return wrong(
+        "processes",
+        f"{words}: no server with the issuer of the settings here starts beside them",
+        "set the same issuer everywhere, or give each application a database of its own, or stop them; one that was"
+        f" killed counts for {max(seconds)} seconds more",
+    )
+
+
 def trusted_proxies(settings: Settings) -> CheckResult:
     """Whether strangers can write their own address, and so choose whose attempts theirs are counted with (U10)."""
     for network in settings.trusted_proxies:
@@ -265,6 +290,7 @@ async def _opened_store(auth: Sealring, newest: int) -> list[CheckResult]:
         *([good("pooler", POOLED)] if store.behind_pooler else []),
         good("schema", f"version {newest}"),
         good("incarnation", f"{tail.incarnation[:8]}: the same on every node"),
+        *processes(await store.list_settings(), settings),
         _access_ttl(tail, settings),
         _lag(took, settings),
         _writes(tail, settings),

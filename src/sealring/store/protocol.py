@@ -220,6 +220,9 @@ class DeclaredSettingsStore(Protocol):
             What other processes have declared whose time is not over, each once and without the name of the process.
         """
 
+    async def list_settings(self) -> tuple[tuple[DeclaredSettings, int], ...]:
+        """What every process has declared whose time is not over, and for how many seconds it counts."""
+
     async def withdraw_settings(self, process: str) -> None:
         """Forget what that process has declared; nothing, where it has not."""
 

@@ -215,6 +215,10 @@ class MemoryStore(MemoryCredentials, Store):
             self._declared[mine.process] = (mine, now + lease_seconds)
         return others
 
+    async def list_settings(self) -> tuple[tuple[DeclaredSettings, int], ...]:
+        now = self._clock() // 1000
+        return tuple((held, until - now) for held, until in self._declared.values() if until >= now)
+
     async def withdraw_settings(self, process: str) -> None:
         self._declared.pop(process, None)
 

@@ -47,6 +47,28 @@ async def declare(
     return others
 
 
+async def list_live(connection: Connection) -> tuple[tuple[DeclaredSettings, int], ...]:
+    """Every declaration whose time is not over, and the seconds that are left."""
+    cursor = await connection.execute(
+        f"SELECT process, issuer, previous_issuer, audience, algorithm, cookie_name, until - {NOW_MS} / 1000"  # noqa: S608 - a constant
+        f" FROM declared_settings WHERE until >= {NOW_MS} / 1000 ORDER BY process"
+    )
+    return tuple(
+        (
+            DeclaredSettings(
+                process=row[0],
+                issuer=row[1],
+                previous_issuer=row[2],
+                audience=row[3],
+                algorithm=row[4],
+                cookie_name=row[5],
+            ),
+            row[6],
+        )
+        for row in await cursor.fetchall()
+    )
+
+
 async def withdraw(connection: Connection, process: str) -> None:
     """Forget what that process has declared."""
     await connection.execute("DELETE FROM declared_settings WHERE process = %s", (process,))

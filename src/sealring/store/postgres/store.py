@@ -241,6 +241,9 @@ class PostgresStore(Store):
     async def declare_settings(self, mine: DeclaredSettings, *, lease_seconds: int) -> tuple[DeclaredSettings, ...]:
         return await self._database.transact(partial(declared_settings.declare, mine=mine, lease_seconds=lease_seconds))
 
+    async def list_settings(self) -> tuple[tuple[DeclaredSettings, int], ...]:
+        return await self._database.transact(declared_settings.list_live)
+
     async def withdraw_settings(self, process: str) -> None:
         await self._database.transact(partial(declared_settings.withdraw, process=process))
 

@@ -31,6 +31,29 @@ def declare(db: sqlite3.Connection, mine: DeclaredSettings, *, now: int, until: 
     return others
 
 
+def list_live(db: sqlite3.Connection, *, now: int) -> tuple[tuple[DeclaredSettings, int], ...]:
+    """Every declaration whose time is not over, and the seconds that are left."""
+    rows = db.execute(
+        "SELECT process, issuer, previous_issuer, audience, algorithm, cookie_name, until FROM declared_settings"
+        " WHERE until >= ? ORDER BY process",
+        (now,),
+    ).fetchall()
+    return tuple(
+        (
+            DeclaredSettings(
+                process=row[0],
+                issuer=row[1],
+                previous_issuer=row[2],
+                audience=row[3],
+                algorithm=row[4],
+                cookie_name=row[5],
+            ),
+            row[6] - now,
+        )
+        for row in rows
+    )
+
+
 def withdraw(db: sqlite3.Connection, process: str) -> None:
     """Forget what that process has declared."""
     db.execute("DELETE FROM declared_settings WHERE process = ?", (process,))

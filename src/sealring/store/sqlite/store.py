@@ -174,6 +174,10 @@ class SqliteStore(Store):
             lambda db: declared_settings.declare(db, mine, now=now, until=now + lease_seconds)
         )
 
+    async def list_settings(self) -> tuple[tuple[DeclaredSettings, int], ...]:
+        now = self._now()
+        return await self.writer.read(lambda db: declared_settings.list_live(db, now=now))
+
     async def withdraw_settings(self, process: str) -> None:
         await self.writer.write(lambda db: declared_settings.withdraw(db, process))
 

@@ -111,8 +111,12 @@ class FeedContract(Contract):
         await store.declare_settings(declared("first"), lease_seconds=60)
         await store.withdraw_settings("nobody")
         assert await store.declare_settings(other, lease_seconds=60) == (declared("").anonymous,)
+        [(first, seconds)] = await store.list_settings()
+        assert first == declared("first")
+        assert 50 <= seconds <= 60
         await store.withdraw_settings("first")
         assert await store.declare_settings(other, lease_seconds=-10) == ()
+        assert await store.list_settings() == (), "its time is over"
         assert await store.declare_settings(declared("first"), lease_seconds=60) == (), "its time was over at once"
         assert await store.declare_settings(replace(declared("third"), algorithm="EdDSA"), lease_seconds=60) == (
             declared("").anonymous,
