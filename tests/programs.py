@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -41,17 +39,3 @@ def required_program(name: str) -> Path:
             pytest.fail(reason, pytrace=False)
         pytest.skip(reason)
     return Path(found)
-
-
-def pythons() -> Iterator[str]:
-    """Pythons that sealring supports, on the PATH and of pyenv, which puts only one of its own there."""
-    names = ("python3.14", "python3.13", "python3.12", "python3.11")
-    yield from filter(None, map(shutil.which, names))
-    root = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
-    yield from (str(path) for path in sorted(root.glob("versions/3.1[1-9]*/bin/python"), reverse=True))
-
-
-def uv() -> str | None:
-    """As `scripts/environment` finds it."""
-    own = Path(sys.executable).parent / "uv"
-    return shutil.which("uv") or (str(own) if own.exists() else None)

@@ -12,8 +12,8 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from scripts.pythons import uv
 from tests.docs.reader import ROOT, Browsing, Command, File, Reader, steps
-from tests.programs import uv
 
 TUTORIALS = sorted((ROOT / "docs" / "tutorial").glob("*.md"))
 PASSWORD = "correct horse battery"

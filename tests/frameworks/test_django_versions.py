@@ -14,7 +14,7 @@ from pathlib import Path
 import django
 import pytest
 
-from tests.programs import pythons, uv
+from scripts.pythons import pythons, uv
 
 ROOT = Path(__file__).parents[2]
 SERIES_6_NEEDS = (3, 12)
