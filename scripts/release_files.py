@@ -22,7 +22,7 @@ CLIENT = ROOT / "clients" / "js"
 LICENSES = ("LICENSE", "NOTICE")
 NEEDED_IN_SDIST = (
     "pyproject.toml", "README.md", "CHANGELOG.md", "SECURITY.md", "uv.lock", *LICENSES, "src/sealring/py.typed",
-    "scripts/test", "tests/conftest.py", "docs/index.md", "clients/js/package.json", ".ci/run",
+    "scripts/test", "tests/conftest.py", "docs/index.md", "clients/js/package.json", "deploy/Dockerfile", ".ci/run",
 )  # fmt: skip
 KEPT_OUT = re.compile(r"(^|/)(\.env|\.venv|\.git|__pycache__|node_modules|dist|build|.*\.(db|pyc|pem|log))(/|$)")
 """What lies about in a working tree and is for nobody else."""

@@ -16,7 +16,7 @@ from scripts.release_files import client, project
 IMPORTS = "import sealring, sealring.jwt, importlib.metadata as m; print(m.version('sealring'))"
 WITHOUT_EXTRAS = (
     "from sealring import jwt; key = jwt.Key.generate('ES256');"
-    "token = jwt.sign({'sub': 'ada', 'exp': 4102444800}, key); print(jwt.verify(token, key)['sub'])"
+    "token = jwt.sign({'sub': 'ada', 'exp': 4102444800}, key); print(jwt.verify(token, key).claims['sub'])"
 )
 TYPED = "import importlib.resources as r; print(r.files('sealring').joinpath('py.typed').is_file())"
 LICENSED = "import importlib.metadata as m; print(sum('licenses/' in str(f) for f in m.files('sealring')))"

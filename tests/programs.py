@@ -21,11 +21,15 @@ PACKAGES = {
     "curl": "curl",
     "node": "nodejs",
     "npm": "npm",
+    "podman": "podman crun netavark aardvark-dns iptables iproute2",
+    "buildah": "buildah",
+    "debootstrap": "debootstrap",
 }
 _PLACES = {
     "initdb": tuple(sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: -int(path.parts[4]))),
     "pgbouncer": (Path("/usr/sbin"),),
     "nginx": (Path("/usr/sbin"),),
+    "debootstrap": (Path("/usr/sbin"),),
 }
 """Where Debian puts what is on nobody's PATH."""
 
