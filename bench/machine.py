@@ -33,9 +33,7 @@ NODE_PACKAGES = ("fast-jwt", "jsonwebtoken")
 
 def describe(*, quick: bool) -> Run:
     """What this run is made with."""
-    return Run(
-        began=f"{datetime.now(UTC):%Y-%m-%d %H:%M}", seconds=0, quick=quick, machine=machine(), versions=versions()
-    )
+    return Run(began=f"{datetime.now(UTC):%Y-%m-%d %H:%M}", quick=quick, machine=machine(), versions=versions())
 
 
 def machine() -> dict[str, str]:
