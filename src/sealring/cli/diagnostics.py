@@ -183,16 +183,20 @@ def processes(declared: Sequence[tuple[DeclaredSettings, int]], settings: Settin
     for one, seconds in declared:
         counted.setdefault(one.anonymous, []).append(seconds)
     mine = declared_by(settings)
-    return [_processes(one, seconds, is_in_the_way=bool(conflict_of(mine, [one]))) for one, seconds in counted.items()]
+    return [
+        _processes(one, seconds, settings.issuer, is_in_the_way=bool(conflict_of(mine, [one])))
+        for one, seconds in counted.items()
+    ]
 
 
-def _processes(one: DeclaredSettings, seconds: list[int], *, is_in_the_way: bool) -> CheckResult:
+def _processes(one: DeclaredSettings, seconds: list[int], issuer: str, *, is_in_the_way: bool) -> CheckResult:
     words = f"{len(seconds)} with issuer {one.issuer}, audience {one.audience}, {one.algorithm}"
     if not is_in_the_way:
         return good("processes", words)
-    return wrong(
+    return CheckResult(
         "processes",
-        f"{words}: no server with the issuer of the settings here starts beside them",
+        True,  # noqa: FBT003 - reads as its name; `serve --port` has an issuer that the settings here need not name
+        f"{words}: a server with issuer {issuer}, as set here, does not start beside them",
         "set the same issuer everywhere, or give each application a database of its own, or stop them; one that was"
         f" killed counts for {max(seconds)} seconds more",
     )
