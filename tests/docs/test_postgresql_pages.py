@@ -35,7 +35,7 @@ def test_alembic_and_sealring_share_a_database_as_the_page_says(
     postgres_dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     instead = {
-        "replace-me-with-what-sealring-secret-prints": SECRET,
+        "change-me-to-what-sealring-secret-prints": SECRET,
         "postgresql://shop@/shop": f"'{postgres_dsn}'",
     }
     terminal = Terminal(tmp_path, monkeypatch, capsys, instead)

@@ -1,4 +1,4 @@
-"""Where a request came from, as the web layer found out.
+"""Where a request came from, as `sealring.http` found out.
 
 Nothing here is proof: the address is as good as the proxies that named it, the user agent is the
 client's own claim, and the device cookie proves nothing until `DeviceCookies` has checked it.

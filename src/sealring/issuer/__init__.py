@@ -1,1 +1,1 @@
-"""The half that writes: accounts, passwords, login throttle, sessions, keys."""
+"""The half that writes: accounts, passwords, login attempts, sessions, keys."""

@@ -280,10 +280,10 @@ class Accounts:
         return await self._store.list_accounts(after=canonical_name(after), limit=limit)
 
     async def set_password(self, account_id: str, new: str) -> None:
-        """Replace a password without proof; all sessions end, and the account's throttle opens.
+        """Replace a password without proof; all sessions end, and the account's rate limits are reset.
 
         Raises:
-            InvalidField: `password` cannot be accepted.
+            InvalidField: `new` cannot be accepted.
             NoSuchAccount: there is none.
         """
         account = await self._find_by_id(account_id)
@@ -327,7 +327,7 @@ class Accounts:
         await self._set_status(account_id, "disabled", "account_disabled")
 
     async def enable(self, account_id: str) -> None:
-        """Let a disabled account log in again, and open its throttle; no ended session comes back.
+        """Let a disabled account log in again, and reset its rate limits; no ended session comes back.
 
         Raises:
             NoSuchAccount: there is none.

@@ -139,7 +139,7 @@ class Issuer:
         """Trade a refresh token; see `Sessions.refresh`.
 
         A token of ours that is dead counts against its address. One whose MAC is not ours does not:
-        it never reaches the store (R9), and guessing at 256 bits needs no throttle. A caller who knows no address
+        it never reaches the store (R9), and guessing at 256 bits needs no rate limit. A caller who knows no address
         counts none: else all of its clients would share one count.
         """
         try:

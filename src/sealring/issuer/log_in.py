@@ -41,7 +41,7 @@ SPENT = "completed login"
 
 @dataclass(frozen=True, slots=True)
 class LoggedIn:
-    """An account, the tokens of the session that has just begun, and the sign by which this browser is known again."""
+    """An account, the tokens of the session that has just begun, and the value of the device cookie."""
 
     account: Account
     issued: Issued

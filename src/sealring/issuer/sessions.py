@@ -158,7 +158,7 @@ class Sessions:
         return await self._revoke(EndSubject(subject=subject, cause=cause, keep=keep), event) or 0
 
     async def refresh_claims(self, subject: str) -> None:
-        """Make the subject's access tokens stale: clients refresh and get new claims; nobody is logged out."""
+        """Make the subject's access tokens outdated: clients refresh and get new claims; nobody is logged out."""
         await self._revoke(RefreshClaims(subject=subject), self._event("claims_refreshed", subject=subject))
 
     async def read(self, session_id: str) -> Session | None:
