@@ -50,6 +50,7 @@ TESTS: Mapping[str, tuple[str, ...]] = {
     "sessions/refresh": ("tests/sessions/test_refresh.py",),
     "sessions/mac": ("tests/sessions/test_mac.py", "tests/sessions/test_csrf.py"),
     "sessions/access_ttl": ("tests/sessions/test_access_ttl.py",),
+    "sessions/declared_settings": ("tests/issuer/test_declared_settings.py",),
     "sessions/device": ("tests/sessions/test_device.py",),
     "sessions/refresh_token": ("tests/sessions/test_refresh_token.py",),
     "sessions/session_cookie": ("tests/sessions/test_session_cookie.py",),

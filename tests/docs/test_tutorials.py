@@ -79,8 +79,7 @@ def test_the_django_tutorial_works_from_an_empty_folder(tmp_path: Path) -> None:
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the wheel of this checkout, where pip finds it."""
     tool = uv()
-    if tool is None:
-        pytest.skip("uv is missing")
+    assert tool, "scripts/environment installs uv"
     folder = tmp_path_factory.mktemp("wheels")
     subprocess.run([tool, "build", "--quiet", "--wheel", "--out-dir", str(folder), str(ROOT)], check=True)
     return folder

@@ -289,7 +289,7 @@ async def test_only_a_full_load_that_was_not_planned_is_logged(node: Node, caplo
     node.feed.incarnation = "second life"
     await node.follower.poll()
     assert [(record.message, record.sealring["cause"]) for record in caplog.records] == [  # type: ignore[attr-defined]
-        ("following anew from a full load", "incarnation")
+        ("following again from a full load", "incarnation")
     ]
 
 

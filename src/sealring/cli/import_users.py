@@ -24,7 +24,7 @@ from sealring.accounts.imported import ImportedUser, draft_imported
 from sealring.accounts.names import canonical_name
 from sealring.cli.context import with_issuer
 from sealring.cli.import_file import read_lines
-from sealring.cli.output import one_line, say, say_error, say_warning
+from sealring.cli.output import one_line, say, say_error, say_lines, say_warning
 from sealring.errors import AccountRefused, InvalidField, NoSuchAccount
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def import_file(file: Path, *, check: bool, skip_invalid: bool) -> int:
 
     result = with_issuer(work)
     for line in sorted(result.wrong, key=lambda line: line.number):
-        click.echo(one_line(f"line {line.number}: {line.reason}"), err=True)
+        say_lines(one_line(f"line {line.number}: {line.reason}"))
     if result.wrong and not result.imported and not skip_invalid:
         return say_error(
             f"{count(len(result.wrong), 'line')} cannot be imported; nothing was written",
