@@ -82,7 +82,7 @@ def wrong_order(place: str, name: str) -> str:
     """What is wrong, in words that say how to write it.
 
     >>> wrong_order("shop.py, line 12", "orders")
-    "@require at shop.py, line 12, does not guard orders: put it below the one that registers the view, next to def"
+    '@require at shop.py, line 12, does not guard orders: put it below the one that registers the view, next to def'
     """
     return f"@require at {place}, does not guard {name}: put it below the one that registers the view, next to def"
 
