@@ -52,7 +52,7 @@ from sealring.store import open_store
 from sealring.store.protocol import Store
 from sealring.verifier.clock import Clock, SystemClock
 from sealring.verifier.follower import Follower
-from sealring.verifier.foreign_principal import VerifiesForeign
+from sealring.verifier.foreign_principal import ForeignTokens, VerifiesForeign
 from sealring.verifier.node_state import NodeState
 from sealring.verifier.verifier import Verifier
 
@@ -94,7 +94,7 @@ class Parts:
     delivery: TokenDelivery
     """How tokens reach browsers and programs."""
     metrics: Metrics | None
-    foreign_tokens: VerifiesForeign | None = None
+    foreign_tokens: ForeignTokens | None = None
     """Verifies tokens of another issuer."""
 
 
@@ -130,8 +130,6 @@ def wire(
         raise TypeError("on_event must be a plain function of an Event: what is async would never run")
     if store is not None and not callable(getattr(store, "start_session", None)):
         raise TypeError(f"store must be a Store, not {type(store).__name__}; database_url= names a database")
-    if foreign_tokens is not None and not callable(getattr(foreign_tokens, "verify", None)):
-        raise TypeError("foreign_tokens must have a method verify, as jwt.Verifier(…, project=ForeignPrincipal()) has")
     secret = RootSecret.parse(settings.secret)
     clock = SystemClock(LEEWAY_SECONDS) if clock is None else clock
     if store is None:
@@ -196,7 +194,7 @@ def wire(
             origins=Origins.of([settings.issuer], settings.allowed_origins),
         ),
         metrics=metrics,
-        foreign_tokens=foreign_tokens,
+        foreign_tokens=None if foreign_tokens is None else ForeignTokens(foreign_tokens),
     )
 
 

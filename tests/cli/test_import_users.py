@@ -53,6 +53,16 @@ def test_a_user_logs_in_with_the_old_password_and_the_hash_is_replaced(shell: Sh
     assert stored_hash("bob").startswith("$argon2id$"), "an import sets no password back"
 
 
+def test_scopes_with_which_nobody_could_log_in_are_a_wrong_line(shell: Shell) -> None:
+    shell("init")
+    users = as_lines({"username": "ann"}, {"username": "bob", "scopes": [f"scope:{n}-{'x' * 20}" for n in range(200)]})
+    for command in ("users import --check -", "users import -"):
+        said = shell(command, stdin=users)
+        assert said.code == 1
+        assert "line 2: scopes: are too many" in said.err
+    assert accounts(shell) == {}
+
+
 def test_every_member_is_taken_over(shell: Shell) -> None:
     shell("init")
     users = as_lines(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterator
 from typing import Annotated, Any
@@ -12,9 +13,10 @@ from fastapi.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
 from sealring import ForeignPrincipal, Principal, Sealring, SealringError, TokenError, jwt
+from sealring.errors import BadSignature
 from sealring.frameworks.fastapi import guard
 from sealring.http.routes import ENDPOINTS
-from sealring.testing import InMemorySealring
+from sealring.testing import InMemorySealring, principal
 from tests.serving import SECRET
 
 OLD_KEY = jwt.Key.from_secret(b"an old secret of at least 32 bytes", "HS256")
@@ -109,6 +111,8 @@ def test_i9_a_function_of_scopes_that_claims_make_fail_is_a_refusal_and_no_serve
         lambda _: ["a b"],
         lambda _: "orders:read",
         lambda _: 7,
+        lambda _: {"orders:read": False},
+        lambda _: 1 // 0,
     ]
     for scopes in failing:
         verifier = jwt.Verifier(OLD_KEY, project=ForeignPrincipal(subject="id", scopes=scopes))
@@ -170,6 +174,77 @@ def test_a_websocket_may_be_opened_with_it(client: TestClient) -> None:
         pass
 
 
+class Verifies:
+    """An object of an application's own, wrong in some way."""
+
+    def __init__(self, found: object) -> None:
+        self.found = found
+
+    def verify(self, _token: str, /) -> Any:
+        return self.found
+
+
+class VerifiesAsync:
+    async def verify(self, token: str, /) -> Any:
+        """Would refuse, if anybody waited for it."""
+        raise BadSignature(token)
+
+
+@pytest.mark.parametrize(
+    "found",
+    [None, True, {"sub": "42"}, "42", principal(session_id="a-session")],
+    ids=lambda found: type(found).__name__,
+)
+def test_what_is_no_principal_without_a_session_lets_nobody_in(found: object) -> None:
+    auth = InMemorySealring(foreign_tokens=Verifies(found))
+    app = FastAPI(lifespan=auth.lifespan)
+    app.add_middleware(auth.middleware, protect=["/fenced"])
+
+    @app.get("/guarded", dependencies=[Security(guard(auth))])
+    async def guarded() -> str:
+        return "in"
+
+    with TestClient(app) as client:
+        for path in ("/guarded", "/fenced"):
+            assert client.get(path, headers=bearer(old())).status_code == 401, path
+
+
+@pytest.mark.parametrize(
+    ("verifier", "reason"),
+    [
+        (VerifiesAsync(), "plain function"),
+        (jwt.Verifier(OLD_KEY), "needs project="),
+        (jwt.Verifier(OLD_KEY, project=ForeignPrincipal), "needs project="),  # type: ignore[arg-type]
+        (object(), "method verify"),
+    ],
+)
+def test_a_verifier_that_makes_no_principal_is_refused_at_once(verifier: Any, reason: str) -> None:
+    with pytest.raises(TypeError, match=reason):
+        InMemorySealring(foreign_tokens=verifier)
+
+
+async def no_scopes(_claims: object) -> list[str]:
+    return []
+
+
+@pytest.mark.anyio
+async def test_its_connections_are_ended_by_no_revocation_of_ours_as_its_requests_are() -> None:
+    auth = InMemorySealring(foreign_tokens=jwt.Verifier(OLD_KEY, project=ACCESS))
+    await auth.open()
+    bearer_of_old = [(b"authorization", b"Bearer " + old().encode())]
+    scope = {"type": "http", "method": "GET", "path": "/", "headers": bearer_of_old}
+    user = auth.authenticator.authenticate(scope).require()
+    async with auth.while_live(user):
+        await auth.start_session("42")
+        assert await auth.revoke_subject("42") == 1
+        await asyncio.sleep(0)  # a cancellation would come here
+    async with auth.while_live(user):
+        pass
+    with pytest.raises(ValueError, match="no session"):
+        auth.csrf_token(user)
+    await auth.close()
+
+
 def test_without_foreign_tokens_nothing_of_it_is_accepted() -> None:
     auth = InMemorySealring()
     app = FastAPI(lifespan=auth.lifespan)
@@ -183,6 +258,7 @@ def test_wrong_arguments_are_named() -> None:
         ({"subject": 1}, "subject"),
         ({"expect": "access"}, "expect"),
         ({"scopes": "orders:read"}, "scopes"),
+        ({"scopes": no_scopes}, "plain function"),
     ]
     for given, name in wrong:
         with pytest.raises(TypeError, match=name):

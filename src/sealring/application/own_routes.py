@@ -129,7 +129,13 @@ class OwnRoutes(Lifecycle):
         write_fields(response, [*cleared, NO_STORE, (b"clear-site-data", b'"cache"')])  # C11
 
     def csrf_token(self, principal: Principal) -> str:
-        """The CSRF token of the principal's session, for forms in pages of your own: sent as `X-CSRF-Token`."""
+        """The CSRF token of the principal's session, for forms in pages of your own: sent as `X-CSRF-Token`.
+
+        Raises:
+            ValueError: the principal has no session (a token of another issuer, which no cookie carries).
+        """
+        if not principal.session_id:
+            raise ValueError("principal has no session: its token is of another issuer and comes in no cookie")
         return self.delivery.csrf_tokens.token(principal.session_id)
 
     def _counted_client(self, request: AnyRequest | None, address: str | None, user_agent: str) -> ClientInfo:

@@ -134,9 +134,11 @@ async def bring_in(
     accounts: Accounts, rows: Sequence[ImportRow], wrong: list[WrongLine], *, check: bool, skip_invalid: bool
 ) -> ImportResult:
     """Look all rows up, then write those that are new, unless a line is wrong."""
+    misfits = {row.number: fault for row in rows if (fault := too_many_scopes(accounts, row))}
+    wrong += misfits.values()
     new: list[ImportRow] = []
     present = 0
-    for some in batches(rows):
+    for some in batches(row for row in rows if row.number not in misfits):
         for row, found in zip(some, await asyncio.gather(*(look_up(accounts, row) for row in some)), strict=True):
             if isinstance(found, WrongLine):
                 wrong.append(found)
@@ -152,6 +154,15 @@ async def bring_in(
         wrong += refused
         imported += len(some) - len(refused)
     return ImportResult(imported, present, wrong)
+
+
+def too_many_scopes(accounts: Accounts, row: ImportRow) -> WrongLine | None:
+    """What is wrong where this user could not log in with these scopes."""
+    try:
+        accounts.check_imported(row.user)
+    except InvalidField as error:
+        return WrongLine(row.number, str(error))
+    return None
 
 
 async def look_up(accounts: Accounts, row: ImportRow) -> bool | WrongLine:

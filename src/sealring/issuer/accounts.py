@@ -23,7 +23,7 @@ from sealring.accounts.policy import AccountPolicy, draft_account
 from sealring.audit.event import Event, EventKind
 from sealring.authentication.client_info import ClientInfo
 from sealring.authentication.one_time import INVITATION, OneTime, digest_of
-from sealring.errors import InvalidField, InvitationRequired, NameTaken, NoSuchAccount, WrongPassword
+from sealring.errors import InvalidField, InvitationRequired, NameTaken, NoSuchAccount, TokenTooLong, WrongPassword
 from sealring.issuer.commit import CommittingStore
 from sealring.issuer.hashing import PasswordHasher
 from sealring.issuer.login_attempts import LoginAttempts
@@ -227,6 +227,7 @@ class Accounts:
             InvalidField: a member cannot be accepted; the id was a subject before; a verified address is another's.
             NameTaken: the name is.
         """
+        self.check_imported(user)
         fresh_id = secrets.token_urlsafe(ACCOUNT_ID_BYTES)
         account = draft_imported(user, fresh_id=fresh_id, now=self._clock() // 1000)
         event = self._event("account_created", account, OPERATOR, cause="imported by operator")
@@ -237,6 +238,17 @@ class Accounts:
         if account.status == "disabled":  # the id may be a subject that has sessions
             await self.disable(account.id)
         return account
+
+    def check_imported(self, user: ImportedUser) -> None:
+        """Check that the user could log in with these scopes, which need no store to be looked at.
+
+        Raises:
+            InvalidField: no cookie could carry the access token.
+        """
+        try:
+            self._check_scopes(user.scopes)
+        except TokenTooLong as error:
+            raise InvalidField("scopes", f"are too many: {error}") from None
 
     async def invite(self, *, seconds: int) -> str:
         """Let one person register, once and within so many seconds; the store keeps a digest of what is returned.

@@ -91,6 +91,11 @@ class Verifier(Generic[T]):
         self._project = project
         self.replace_keys(keys)
 
+    @property
+    def project(self) -> Callable[[Token], T] | None:
+        """The function given as `project`; None where `verify` returns the `Token`."""
+        return self._project  # type: ignore[no-any-return]  # T, by the overloads
+
     def replace_keys(self, keys: Keys) -> None:
         """Verify with these keys from now on, and forget every token that the old ones accepted. Atomic."""
         chosen = as_keys(keys)

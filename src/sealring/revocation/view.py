@@ -33,16 +33,16 @@ class RevocationView:
     ('subject', None)
     """
 
-    __slots__ = ("_compact", "_exact", "_keys", "_sessions", "_subject_marks", "_subjects", "_vanished")
+    __slots__ = ("_compact", "_exact", "_keys", "_revoked_keys", "_sessions", "_subject_marks", "_subjects")
 
     def __init__(self) -> None:
         self._exact = ExpiringSet()
         self._subjects = ExpiringSet()
-        self._vanished = ExpiringSet()
+        self._revoked_keys = ExpiringSet()
         # read on every request, so without a step in between
         self._sessions = self._exact.marks
         self._subject_marks = self._subjects.marks
-        self._keys = self._vanished.marks
+        self._keys = self._revoked_keys.marks
         self._compact: CompactSet | None = None
 
     def __len__(self) -> int:
@@ -84,7 +84,7 @@ class RevocationView:
                 case "subject":
                     self._subjects.add(entry.target, entry.expires_at, entry.epoch)
                 case "key":
-                    self._vanished.add(entry.target, entry.expires_at)
+                    self._revoked_keys.add(entry.target, entry.expires_at)
                 case _:
                     assert_never(entry.kind)
 
@@ -92,7 +92,7 @@ class RevocationView:
         """Let go of entries that have expired at `now` (Unix seconds), a few milliseconds' worth: call it often."""
         self._exact.forget(now)
         self._subjects.forget(now)
-        self._vanished.forget(now)
+        self._revoked_keys.forget(now)
         if self._compact is not None:
             self._compact.forget(now)
             if not len(self._compact):

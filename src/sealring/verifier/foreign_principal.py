@@ -7,14 +7,19 @@ must have.
 
 from __future__ import annotations
 
+import inspect
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from sealring.errors import BadClaim, MissingClaim
+from sealring.jwt import Verifier as JwtVerifier
 from sealring.jwt.values import Token
 from sealring.sessions.grant import check_subject, scope_tokens
 from sealring.verifier.principal import Principal
+
+_log = logging.getLogger("sealring.foreign_tokens")
 
 Scopes = Iterable[str] | Callable[[Mapping[str, Any]], Iterable[str]]
 
@@ -30,12 +35,54 @@ class VerifiesForeign(Protocol):
         """
 
 
+class ForeignTokens:
+    """Asks a verifier of another issuer's tokens, and takes a principal without a session from it, nothing else.
+
+    Guards that ask for no scopes look at the principal no further: a coroutine, a dict or a `Token` would let
+    everybody in, or every kind of token.
+
+    Args:
+        verifier: given by the application.
+
+    Raises:
+        TypeError: it cannot be one.
+    """
+
+    __slots__ = ("_verify",)
+
+    def __init__(self, verifier: VerifiesForeign) -> None:
+        verify = getattr(verifier, "verify", None)
+        if not callable(verify):
+            raise TypeError(
+                "foreign_tokens must have a method verify, as jwt.Verifier(…, project=ForeignPrincipal()) has"
+            )
+        if inspect.iscoroutinefunction(verify):
+            raise TypeError("foreign_tokens.verify must be a plain function: what is async would verify nothing")
+        if isinstance(verifier, JwtVerifier) and (verifier.project is None or isinstance(verifier.project, type)):
+            raise TypeError(
+                "foreign_tokens=jwt.Verifier(…) needs project=ForeignPrincipal(…), which makes the principal"
+            )
+        self._verify: Callable[[str], object] = verify
+
+    def verify(self, token: str) -> Principal:
+        """Who the bearer is.
+
+        Raises:
+            TokenError: why not.
+        """
+        found = self._verify(token)
+        if not isinstance(found, Principal) or found.session_id:
+            _log.error("foreign_tokens.verify must return a Principal without a session, and every token is refused")
+            raise BadClaim("sub", "that of a principal without a session")
+        return found
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForeignPrincipal:
     """Makes the principal of another issuer's token: `jwt.Verifier(keys, project=ForeignPrincipal())`.
 
     Args:
-        subject: the claim with the user's id; text, or a whole number.
+        subject: the claim with the user's id; text, or a whole number, which RFC 7519 §4.1.2 forbids in `sub` alone.
         scopes: what the bearer may do: scopes, or a function of the claims that gives them.
         expect: claims that must have exactly these values. Name the kind of token here: libraries sign refresh tokens
             with the same key, and those must not pass for access tokens.
@@ -60,6 +107,8 @@ class ForeignPrincipal:
             raise TypeError('subject must be the name of a claim, as in "sub"')
         if not isinstance(self.expect, Mapping):
             raise TypeError('expect must be a mapping of claims, as in {"type": "access"}')
+        if inspect.iscoroutinefunction(self.scopes):
+            raise TypeError("scopes must be scopes, or a plain function of the claims")
         if not callable(self.scopes):
             object.__setattr__(self, "scopes", scope_tokens(self.scopes))
 
@@ -93,9 +142,11 @@ class ForeignPrincipal:
         if not callable(self.scopes):
             return frozenset(self.scopes)
         try:
-            return frozenset(scope_tokens(self.scopes(claims)))
-        except (TypeError, ValueError, LookupError, AttributeError) as error:
-            # I9: no claims of a token may be an error of the server
+            scopes = self.scopes(claims)
+            if isinstance(scopes, Mapping):  # {"admin": false} would grant admin
+                raise TypeError("scopes must be a list")  # noqa: TRY301 - a refusal as any other
+            return frozenset(scope_tokens(scopes))
+        except Exception as error:  # I9: no claims of a token may be an error of the server, whatever the function does
             raise BadClaim("scopes", "what the function of the scopes reads") from error
 
     def _subject(self, claims: Mapping[str, Any]) -> str:

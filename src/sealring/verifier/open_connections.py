@@ -64,9 +64,10 @@ class OpenConnection:
         self._on_end = on_end
         self._of = of
         self.session_id = principal.session_id
-        self.subject = principal.subject
+        # a token of another issuer has no session, no epoch and no key of ours: no revocation covers it, as on HTTP
+        self.subject = principal.subject if principal.session_id else ""
         self.epoch = principal.epoch
-        self.kid = principal.kid
+        self.kid = principal.kid if principal.session_id else ""
         self.valid_until = principal.expires_at
         """Until then the token is accepted, and the view holds every entry that concerns it."""
         expiry = principal.session_expires_at
