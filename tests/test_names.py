@@ -10,10 +10,8 @@ import sealring
 
 SOURCE = Path(sealring.__file__).parent
 ALLOWED = {
-    "AuthApp": "of ASGI, and of WSGI",
     "Connection": "of a socket, and of PostgreSQL",
     "Row": "of the table of answers, and of SQL",
-    "SessionMiddleware": "of ASGI, and of WSGI",
     "Verifier": "of tokens, and of tokens with revocations: `sealring.jwt` is a library of its own",
 }
 """Names that stand for two things all the same: each is private to its folder, or says why."""

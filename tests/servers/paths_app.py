@@ -7,7 +7,7 @@ from urllib.parse import unquote
 
 from flask import Flask
 
-from sealring.frameworks.wsgi import SessionMiddleware, WsgiAuthenticator
+from sealring.frameworks.wsgi import WsgiAuthenticator, WsgiSessionMiddleware
 from sealring.http.authenticate import RequestAuthenticator
 from tests.attacks.test_n_paths import PROTECTED, SECRET, verify
 
@@ -38,4 +38,6 @@ def site() -> Any:
 
 
 unguarded = site()
-guarded = SessionMiddleware(site(), authenticator=WsgiAuthenticator(RequestAuthenticator(verify)), protect=PROTECTED)
+guarded = WsgiSessionMiddleware(
+    site(), authenticator=WsgiAuthenticator(RequestAuthenticator(verify)), protect=PROTECTED
+)

@@ -25,9 +25,7 @@ if TYPE_CHECKING:
     from sealring.frameworks.asgi import AuthApp
     from sealring.frameworks.django.host import DjangoHost
     from sealring.frameworks.starlette import Backend
-    from sealring.frameworks.wsgi import AuthApp as WsgiAuthApp
-    from sealring.frameworks.wsgi import SessionMiddleware as WsgiSessionMiddleware
-    from sealring.frameworks.wsgi import WsgiApp, WsgiAuthenticator
+    from sealring.frameworks.wsgi import WsgiApp, WsgiAuthApp, WsgiAuthenticator, WsgiSessionMiddleware
 
 
 class Hosts(Lifecycle):
@@ -127,7 +125,7 @@ class Hosts(Lifecycle):
         self, app: WsgiApp, *, protect: Protect = (), invalid_status: Literal[401, 403] = 401
     ) -> WsgiSessionMiddleware:
         """As `middleware`, for WSGI: the principal is `environ["sealring.principal"]`, None for an anonymous user."""
-        from sealring.frameworks.wsgi import SessionMiddleware as WsgiSessionMiddleware  # noqa: PLC0415 - as `_router`
+        from sealring.frameworks.wsgi import WsgiSessionMiddleware  # noqa: PLC0415 - as `_router`
 
         return WsgiSessionMiddleware(
             app, authenticator=self._wsgi_authenticator(), protect=protect, invalid_status=invalid_status
@@ -202,7 +200,7 @@ class Hosts(Lifecycle):
         *,
         accounts: bool = True,
     ) -> WsgiAuthApp:
-        from sealring.frameworks.wsgi import AuthApp as WsgiAuthApp  # noqa: PLC0415 - as `_router`
+        from sealring.frameworks.wsgi import WsgiAuthApp  # noqa: PLC0415 - as `_router`
 
         service = self._service(accounts=accounts)
         return WsgiAuthApp(

@@ -35,7 +35,14 @@ from sealring.errors import ConfigurationError, SealringError
 from sealring.frameworks.decorator_order import check_order, remember_application
 from sealring.frameworks.guard import Guard, check_is_function
 from sealring.frameworks.http_exception import http_exception
-from sealring.frameworks.wsgi import Environ, SessionMiddleware, StartResponse, WsgiApp, WsgiAuthenticator, text_headers
+from sealring.frameworks.wsgi import (
+    Environ,
+    StartResponse,
+    WsgiApp,
+    WsgiAuthenticator,
+    WsgiSessionMiddleware,
+    text_headers,
+)
 from sealring.http.authenticate import AuthResult
 from sealring.http.middleware import ANONYMOUS, Anonymous, Protect
 from sealring.http.problems import answer, is_refusal
@@ -69,7 +76,9 @@ def install(
     remember_application(app)
     served = routes(_CheckedOnce(app))
     if protect:
-        served = SessionMiddleware(served, authenticator=authenticator, protect=protect, invalid_status=invalid_status)
+        served = WsgiSessionMiddleware(
+            served, authenticator=authenticator, protect=protect, invalid_status=invalid_status
+        )
     host: Any = app  # typed, `wsgi_app` is a method; Flask documents that it may be replaced
     host.wsgi_app = served
     app.extensions[EXTENSION] = authenticator

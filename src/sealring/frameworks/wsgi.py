@@ -27,7 +27,7 @@ from sealring.http.request_errors import BodyTooLarge, MalformedBody, MethodNotA
 from sealring.http.service import AuthService
 from sealring.sync_runner import SyncRunner
 
-__all__ = ["AUTH", "PRINCIPAL", "AuthApp", "SessionMiddleware", "WsgiAuthenticator"]
+__all__ = ["AUTH", "PRINCIPAL", "WsgiAuthApp", "WsgiAuthenticator", "WsgiSessionMiddleware"]
 
 PRINCIPAL = "sealring.principal"
 """Where the middleware puts the principal into the environ; None for an anonymous user."""
@@ -76,7 +76,7 @@ class WsgiAuthenticator:
         self._authenticator.report(error, scope_of_environ(environ))
 
 
-class AuthApp:
+class WsgiAuthApp:
     """Serves a table of endpoints, found by their path below where this application is mounted (`SCRIPT_NAME`).
 
     Args:
@@ -140,7 +140,7 @@ class AuthApp:
             return refuse(self._service, endpoint, head, error)
 
 
-class SessionMiddleware:
+class WsgiSessionMiddleware:
     """Finds the sender of each request, and guards the paths in `protect`, as the ASGI middleware does.
 
     The principal is `environ["sealring.principal"]`, None for an anonymous user.
