@@ -64,7 +64,8 @@ class Figures(NamedTuple):
         """The row of that name or, if none has it whole, the first that begins so."""
         for one in self.tables():
             if one.name == table:
-                return next((each for each in one.rows if each.name.startswith(row)), None)
+                whole = [each for each in one.rows if each.name == row]
+                return next(iter(whole or [each for each in one.rows if each.name.startswith(row)]), None)
         return None
 
     def ratio(self, table: str, row: str) -> str:

@@ -53,6 +53,12 @@ def test_a_table_has_one_name() -> None:
     assert len(names) == len(set(names))
 
 
+def test_a_row_is_found_by_its_whole_name_before_its_beginning() -> None:
+    row = read_figures().row("web-fastapi-guarded-fastapi-open", "with")
+    assert row is not None
+    assert row.name == "with", "and not `without`"
+
+
 def test_every_row_of_the_readme_is_one_of_a_result() -> None:
     failed = [record for record in read_figures().records.values() if record.failed or record.results.left_out]
     assert failed or "not measured" not in readme_figures()
