@@ -40,6 +40,7 @@ from sealring.issuer.accounts import AccountPolicy, Accounts
 from sealring.issuer.authenticator import Authenticator
 from sealring.issuer.commit import CommittingStore
 from sealring.issuer.hashing import PasswordHasher
+from sealring.issuer.methods.password import PasswordMethod
 from sealring.rate_limits.device_cookie import DeviceCookies
 from sealring.rate_limits.rate import RateLimit
 from sealring.store.memory import MemoryStore
@@ -71,9 +72,10 @@ async def accounts_over(store: Store) -> AsyncIterator[Callable[[str, str], Awai
     await store.open()
     node = NodeState(SystemClock(5), max_staleness=5)
     committing = CommittingStore(store, node)
+    hasher = PasswordHasher()
     accounts = Accounts(
         committing,
-        PasswordHasher(),
+        hasher,
         clock=now_ms,
         devices=DeviceCookies([token_bytes(32)]),
         policy=AccountPolicy(account_rate=NO_LIMIT, address_rate=NO_LIMIT),
@@ -81,13 +83,14 @@ async def accounts_over(store: Store) -> AsyncIterator[Callable[[str, str], Awai
     )
     for number in range(ACCOUNTS):
         await accounts.register(f"user{number}", PASSWORD, None, HERE)
+    password_method = PasswordMethod(committing, hasher, clock=now_ms)
     authenticator = Authenticator(
-        store=committing, accounts=accounts, policy=AuthenticationPolicy(), methods=(accounts.password,), clock=now_ms
+        store=committing, accounts=accounts, policy=AuthenticationPolicy(), methods=(password_method,), clock=now_ms
     )
 
     async def prove(username: str, password: str) -> object:
         response = {"username": username, "password": password}
-        return await authenticator.prove(None, accounts.password, response, HERE)
+        return await authenticator.prove(None, password_method, response, HERE)
 
     yield prove
     await accounts.close()

@@ -38,10 +38,11 @@ from sealring.issuer.accounts import AccountPolicy, Accounts
 from sealring.issuer.commit import CommittingStore
 from sealring.issuer.methods import LoginMethod
 from sealring.rate_limits.rate import RateLimit
+from sealring.settings.root_secret import RootSecret
 from sealring.store.memory import MemoryStore
 from sealring.store.protocol import Store
 from sealring.verifier.principal import Principal
-from sealring.wiring import scopes_check
+from sealring.wiring import MethodParts, login_methods, scopes_check
 from tests.clocks import FrozenClock
 from tests.hashers import CountingHasher
 from tests.plain_http import TRUST_NOBODY
@@ -185,9 +186,10 @@ def cheap_sealring(
         "password_grant": "on",
     } | settings
     auth = Sealring(store=store, clock=clock, grant_for=grant_for, **given)
+    hasher = CountingHasher(profile=CHEAP)
     accounts = Accounts(
         auth.issuer.store,
-        CountingHasher(profile=CHEAP),
+        hasher,
         clock=clock.now_ms,
         devices=auth.issuer.device_cookies,
         policy=AccountPolicy(
@@ -199,12 +201,13 @@ def cheap_sealring(
         ),
         check_scopes=scopes_check(auth.parts.measure, grant_for),
     )
+    parts = MethodParts(auth.issuer.store, hasher, RootSecret.parse(auth.settings.secret), clock.now_ms)
     more = [make(auth.issuer.store) for make in more_methods]
     authenticator = replace(
         auth.issuer.logins.authenticator,
         accounts=accounts,
         policy=AuthenticationPolicy(methods=(*METHODS, *(method.row for method in more)), mfa=mfa),
-        methods=(accounts.password, *more),
+        methods=(*login_methods(parts), *more),
     )
     auth.issuer = replace(
         auth.issuer,

@@ -6,6 +6,7 @@ and opens and closes them.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from inspect import iscoroutinefunction
 from math import ceil
@@ -32,6 +33,7 @@ from sealring.issuer.keys import SigningKeys
 from sealring.issuer.log_in import LogIn
 from sealring.issuer.maintenance import Maintenance
 from sealring.issuer.methods import LoginMethod
+from sealring.issuer.methods.password import PasswordMethod
 from sealring.issuer.new_sessions import NewSessions
 from sealring.issuer.session_tokens import SessionTokens
 from sealring.issuer.sessions import SessionPolicy, Sessions
@@ -254,9 +256,21 @@ def _check_default_scopes(settings: Settings, measure: TokenMeasure) -> None:
         ) from None
 
 
-def login_methods(accounts: Accounts) -> tuple[LoginMethod, ...]:
+@dataclass(frozen=True, slots=True)
+class MethodParts:
+    """What a way to log in may stand on."""
+
+    store: CommittingStore
+    hasher: PasswordHasher
+    secret: RootSecret
+    """Of which a method derives the key for what it keeps."""
+    clock: Callable[[], int]
+    """Unix milliseconds."""
+
+
+def login_methods(parts: MethodParts) -> tuple[LoginMethod, ...]:
     """What carries out each row of `METHODS`; a row without one is an error at the start."""
-    return (accounts.password,)
+    return (PasswordMethod(parts.store, parts.hasher, clock=parts.clock),)
 
 
 def _issuer(  # noqa: PLR0917 - the parts, in the order in which they were made
@@ -293,9 +307,10 @@ def _issuer(  # noqa: PLR0917 - the parts, in the order in which they were made
     )
     new_sessions = NewSessions(store=store, sessions=sessions)
     devices = DeviceCookies(secret.derive("device cookie"))
+    hasher = PasswordHasher(profile=login_cost.profile)
     accounts = Accounts(
         store,
-        PasswordHasher(profile=login_cost.profile),
+        hasher,
         clock=clock.now_ms,
         devices=devices,
         policy=AccountPolicy(
@@ -313,7 +328,7 @@ def _issuer(  # noqa: PLR0917 - the parts, in the order in which they were made
         store=store,
         accounts=accounts,
         policy=AuthenticationPolicy(),
-        methods=login_methods(accounts),
+        methods=login_methods(MethodParts(store, hasher, secret, clock.now_ms)),
         clock=clock.now_ms,
     )
     return Issuer(

@@ -27,6 +27,7 @@ TO_ADD = (
     "a setting",
     "a command",
     "a way to log in",
+    "a use of the root secret",
     "a claim of access tokens",
     "an audit event",
     "an error",

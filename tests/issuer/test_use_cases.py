@@ -33,6 +33,7 @@ from sealring.issuer.issuer import Issuer
 from sealring.issuer.keys import SigningKeys
 from sealring.issuer.log_in import LoggedIn, LogIn
 from sealring.issuer.maintenance import Maintenance
+from sealring.issuer.methods import LoginMethod
 from sealring.issuer.new_sessions import NewSessions, PreparedSession
 from sealring.issuer.session_tokens import Issued
 from sealring.issuer.sessions import Sessions
@@ -142,6 +143,10 @@ async def reencrypt(scene: Scene) -> None:
 async def answer_problem(scene: Scene) -> None:
     request = Request({"type": "http", "method": "GET", "path": "/", "headers": []})
     await scene.auth.problem_response(request, WrongCredentials())
+
+
+def password_of(scene: Scene) -> LoginMethod:
+    return scene.auth.issuer.logins.authenticator.find("password")
 
 
 async def fails(work: Awaitable[object]) -> None:
@@ -265,14 +270,19 @@ ROWS: dict[Callable[..., Any], Reads | tuple[UseCase, list[str], list[str]]] = {
     Authenticator.prove: (
         lambda s: fails(
             s.auth.issuer.logins.authenticator.prove(
-                None, s.auth.issuer.accounts.password, {"username": "ann", "password": OTHER_PASSWORD}, HERE
+                None,
+                s.auth.issuer.logins.authenticator.find("password"),
+                {"username": "ann", "password": OTHER_PASSWORD},
+                HERE,
             )
         ),
         [],
         ["login_failed"],
     ),
     Authenticator.may_use: Reads(
-        lambda s: s.auth.issuer.logins.authenticator.may_use(s.auth.issuer.accounts.password, s.ann.account, ())
+        lambda s: s.auth.issuer.logins.authenticator.may_use(
+            s.auth.issuer.logins.authenticator.find("password"), s.ann.account, ()
+        )
     ),
     Authenticator.decide: Reads(lambda s: s.auth.issuer.logins.authenticator.decide(s.ann.account, ())),
     Accounts.change_password: (

@@ -27,7 +27,6 @@ from sealring.errors import InvalidField, InvitationRequired, NameTaken, NoSuchA
 from sealring.issuer.commit import CommittingStore
 from sealring.issuer.hashing import PasswordHasher
 from sealring.issuer.login_attempts import LoginAttempts
-from sealring.issuer.methods.password import PasswordMethod
 from sealring.rate_limits.buckets import AccountBuckets, account_buckets
 from sealring.rate_limits.device_cookie import DeviceCookies
 from sealring.rate_limits.networks import network_of
@@ -79,8 +78,6 @@ class Accounts:
         self._devices = devices
         self._policy = policy
         self._check_scopes = check_scopes
-        self.password = PasswordMethod(store, hasher, clock=clock)
-        """Carries out logins by password."""
         self.attempts = LoginAttempts(
             store,
             hasher,
