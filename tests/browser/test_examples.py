@@ -8,6 +8,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,20 +52,12 @@ def checkout(folder: Path, name: str) -> Path:
     return folder / "examples" / name / "run"
 
 
-@pytest.fixture(scope="module", params=["fastapi-react", "django-drf"])
-def example(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Example]:
-    ports = free_port(), free_port()
-    if request.param == "fastapi-react":
-        required_program("npm")
-        found = Example(f"http://localhost:{ports[1]}", f"http://localhost:{ports[0]}", "/notes")
-        chosen = {"API_PORT": str(ports[0]), "PAGE_PORT": str(ports[1])}
-    else:
-        found = Example(f"http://127.0.0.1:{ports[0]}", f"http://127.0.0.1:{ports[0]}", "/api/notes")
-        chosen = {"PORT": str(ports[0])}
-    folder = tmp_path_factory.mktemp(request.param)
+@contextmanager
+def running(name: str, found: Example, folder: Path, **chosen: str) -> Iterator[Example]:
+    """The example, started by its one command and ended as by Ctrl-C."""
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
-            [str(checkout(folder, request.param))],
+            [str(checkout(folder, name))],
             env=environment(**chosen),
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -87,6 +80,33 @@ def example(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait(30)
+
+
+# A fixture for each: one with two parameters would start them again for each test, whose order is random.
+
+
+@pytest.fixture(scope="module")
+def fastapi_react(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Example]:
+    required_program("npm")
+    api, page = free_port(), free_port()
+    found = Example(f"http://localhost:{page}", f"http://localhost:{api}", "/notes")
+    folder = tmp_path_factory.mktemp("fastapi-react")
+    with running("fastapi-react", found, folder, API_PORT=str(api), PAGE_PORT=str(page)) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def django_drf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Example]:
+    port = free_port()
+    found = Example(f"http://127.0.0.1:{port}", f"http://127.0.0.1:{port}", "/api/notes")
+    with running("django-drf", found, tmp_path_factory.mktemp("django-drf"), PORT=str(port)) as started:
+        yield started
+
+
+@pytest.fixture(params=["fastapi_react", "django_drf"])
+def example(request: pytest.FixtureRequest) -> Example:
+    found: Example = request.getfixturevalue(request.param)
+    return found
 
 
 def answers(url: str) -> bool:
