@@ -3,37 +3,19 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sealring import ConfigurationError, Sealring
 from sealring.issuer.declared_settings import LEASE_SECONDS
-from sealring.store.memory import MemoryStore
 from sealring.store.protocol import Store
-from sealring.store.sqlite import SqliteStore
 from tests.clocks import FrozenClock
 from tests.serving import SECRET, cheap_sealring
 
 pytestmark = pytest.mark.anyio
 
 OLD, NEW = "https://old.example", "https://new.example"
-
-
-@pytest.fixture
-def clock() -> FrozenClock:
-    return FrozenClock()
-
-
-@pytest.fixture(params=["memory", "sqlite"])
-async def store(request: pytest.FixtureRequest, tmp_path: Path, clock: FrozenClock) -> AsyncIterator[Store]:
-    in_memory = request.param == "memory"
-    opened: Store = MemoryStore(clock.now_ms) if in_memory else SqliteStore(tmp_path / "sealring.db", clock.now_ms)
-    await opened.open()
-    yield opened
-    await opened.close()
 
 
 class Apart:
