@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import doctest
 import logging
 from collections.abc import Iterator
 from functools import cache
@@ -13,6 +15,13 @@ from scripts.pages import ROOT
 
 CONTRACT = "sealring.testing.store_contract"
 ERRORS = ("sealring.errors", "sealring.http.request_errors")
+START = """\
+>>> import unittest  # InMemorySealring is for tests: it asks for a test runner
+>>> from sealring.testing import InMemorySealring
+>>> auth = InMemorySealring()
+>>> await auth.open()
+"""
+"""What examples go on from that use an `auth` which they have not made."""
 
 
 class Module(NamedTuple):
@@ -150,6 +159,23 @@ def _is_typed(found: griffe.Class, member: griffe.Object) -> bool:
 def is_row(member: griffe.Object) -> bool:
     """A use case of the face without an event loop, which is made from the method of the same name."""
     return member.is_attribute and str(getattr(member, "value", "")).startswith("_of_")
+
+
+def code_of(docstring: str) -> str:
+    """What a reader types for the examples of a docstring."""
+    return "".join(one.source for one in doctest.DocTestParser().get_examples(docstring))
+
+
+def goes_on_from_start(docstring: str) -> bool:
+    """Whether its examples need an `auth` that they have not made."""
+    tree = ast.parse(code_of(docstring))
+    used = any(isinstance(node, ast.Name) and node.id == "auth" for node in ast.walk(tree))
+    made = any(
+        (isinstance(node, ast.arg) and node.arg == "auth")
+        or (isinstance(node, ast.Name) and node.id == "auth" and isinstance(node.ctx, ast.Store))
+        for node in ast.walk(tree)
+    )
+    return used and not made
 
 
 def named_in(found: griffe.Object) -> Iterator[griffe.Object]:

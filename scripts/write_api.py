@@ -13,7 +13,19 @@ from pathlib import Path
 
 import griffe
 
-from scripts.api_source import PAGES, Module, Page, find, is_row, module_of, named_in, names_of, public_members
+from scripts.api_source import (
+    PAGES,
+    START,
+    Module,
+    Page,
+    find,
+    goes_on_from_start,
+    is_row,
+    module_of,
+    named_in,
+    names_of,
+    public_members,
+)
 from scripts.pages import DOCS, ROOT
 
 INDEX = DOCS / "reference" / "python-api.md"
@@ -24,7 +36,7 @@ LONGEST_DEFAULT = 40
 
 def written_page(page: Page) -> str:
     """A page's text."""
-    parts = [f"# {page.title}", page.lead, "<!-- written by scripts/docs from the docstrings -->"]
+    parts = [f"# {page.title}", page.lead, "<!-- written by scripts/docs from the docstrings -->", _start(page)]
     several = len(page.modules) > 1
     for module in page.modules:
         names = names_of(module)
@@ -36,6 +48,23 @@ def written_page(page: Page) -> str:
     if used:
         parts += ["## Types in these signatures", used]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _start(page: Page) -> str:
+    """What the examples of a page go on from, where they do."""
+    shown = [found for module in page.modules for name in names_of(module) for found in with_members(module, name)]
+    if not any(found.docstring and goes_on_from_start(found.docstring.value) for found in shown):
+        return ""
+    return (
+        "Examples that use `auth` go on from these lines. A line with `await` runs in `python -m asyncio`, and inside"
+        f" of every `async def`.\n\n{markdown(START, page)}"
+    )
+
+
+def with_members(module: Module, name: str) -> list[griffe.Object]:
+    """A name, and those of its members that stand on the page too."""
+    found = find(module, name)
+    return [found, *public_members(found)] if isinstance(found, griffe.Class) and module.members else [found]
 
 
 def _about(module: Module, page: Page) -> str:
@@ -181,9 +210,7 @@ def _types(page: Page) -> str:
     found: dict[str, griffe.Object] = {}
     for module in page.modules:
         for name in names_of(module):
-            one = find(module, name)
-            shown = [one, *public_members(one)] if isinstance(one, griffe.Class) and module.members else [one]
-            for each in shown:
+            for each in with_members(module, name):
                 found |= {part.path: part for part in named_in(each)}
     known = {find(module, name).path for each in PAGES for module in each.modules for name in names_of(module)}
     return "\n".join(

@@ -1,0 +1,81 @@
+"""Runs the examples in docstrings, those that `scripts/write_api.py` puts on pages among them.
+
+`doctest.testmod` reads no docstring of a field, and none of what a decorator has wrapped. A line with `await` runs as
+in `python -m asyncio`.
+"""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import doctest
+import importlib
+from collections.abc import Awaitable, Iterator
+from typing import Any
+
+import griffe
+
+from scripts.api_source import START, goes_on_from_start, module_of
+
+PROMPT = ">>> "
+WAIT = "_wait"
+PARSER = doctest.DocTestParser()
+
+
+def documented(module: griffe.Object) -> Iterator[griffe.Object]:
+    """A module and all that it defines, if its docstring has an example."""
+    if module.docstring and PROMPT in module.docstring.value:
+        yield module
+    for member in module.members.values():
+        if isinstance(member, griffe.Object) and not member.is_module:
+            yield from documented(member)
+
+
+def run_examples(module: str) -> doctest.TestResults:
+    """Run the examples of all docstrings of a module."""
+    runner = doctest.DocTestRunner(verbose=False)
+    for found in documented(module_of(module)):
+        assert found.docstring
+        with asyncio.Runner() as loop:
+            names = {**vars(importlib.import_module(module)), **start(loop, found.docstring.value)}
+            runner.run(
+                awaiting(found.docstring.value, names, name=found.path, line=found.docstring.lineno or 1),
+                clear_globs=False,
+            )
+            if goes_on_from_start(found.docstring.value):
+                loop.run(names["auth"].close())
+    return runner.summarize(verbose=False)
+
+
+def start(loop: asyncio.Runner, docstring: str) -> dict[str, Any]:
+    """The names that the examples of a docstring go on from."""
+
+    async def result_of(given: Awaitable[Any]) -> Any:
+        return await given
+
+    names: dict[str, Any] = {WAIT: lambda given: loop.run(result_of(given))}
+    if goes_on_from_start(docstring):
+        for example in PARSER.get_examples(START):
+            exec(with_await(example.source), names)  # noqa: S102 - our own lines
+    return names
+
+
+def awaiting(docstring: str, names: dict[str, Any], *, name: str, line: int) -> doctest.DocTest:
+    """A docstring's examples, each without `await`."""
+    test = PARSER.get_doctest(docstring, names, name, "<docstring>", line)
+    for example in test.examples:
+        example.source = with_await(example.source)
+    return test
+
+
+def with_await(source: str) -> str:
+    """Code that waits where this code awaits outside of functions."""
+    return ast.unparse(_Waiting().visit(ast.parse(source))) + "\n" if "await " in source else source
+
+
+class _Waiting(ast.NodeTransformer):
+    def visit_Await(self, node: ast.Await) -> ast.AST:
+        return ast.Call(ast.Name(WAIT, ast.Load()), [self.visit(node.value)], [])
+
+    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AST:
+        return node
