@@ -63,67 +63,145 @@ from typing import ClassVar
 
 
 class SealringError(Exception):
-    """The base of every error here; `code` is stable across releases."""
+    """The base of every error here. `code` is a word in lower case that is stable across releases.
+
+    >>> from sealring import jwt
+    >>> try:
+    ...     jwt.verify("no token", jwt.Key.generate("HS256"))
+    ... except SealringError as error:
+    ...     print(error.code)
+    malformed
+    """
 
     code: ClassVar[str] = "error"
 
 
 class TokenError(SealringError):
-    """A token was refused; the subclass says why (RFC 8725, RFC 7519 §7.2)."""
+    """A token was refused; the subclass says why (RFC 8725, RFC 7519 §7.2).
+
+    >>> from sealring import jwt
+    >>> try:
+    ...     jwt.verify("no token", jwt.Key.generate("HS256"))
+    ... except TokenError as error:
+    ...     print(f"{type(error).__name__}, for the log: {error}")
+    Malformed, for the log: a token is three base64url parts with two dots
+    """
 
     code = "invalid_token"
 
 
 class Malformed(TokenError):
-    """Not a canonical compact token: form, base64url, JSON, or header."""
+    """The text is not a canonical compact token: form, base64url, JSON, or header (RFC 7515 §3.1, §5.2).
+
+    >>> from sealring import jwt
+    >>> jwt.verify("no.token", jwt.Key.generate("HS256"))
+    Traceback (most recent call last):
+    sealring.errors.Malformed: a token is three base64url parts with two dots
+    """
 
     code = "malformed"
 
 
 class TooLarge(TokenError):
-    """Longer than the verifier reads."""
+    """The token is longer than the verifier reads: 8192 characters.
+
+    >>> from sealring import jwt
+    >>> jwt.verify("a" * 10_000, jwt.Key.generate("HS256"))
+    Traceback (most recent call last):
+    sealring.errors.TooLarge: a token has at most 8192 characters
+    """
 
     code = "too_large"
 
 
 class UnsupportedAlgorithm(TokenError):
-    """The header's alg is not in the table or is not allowed here."""
+    """The header's `alg` is not in the table or is not allowed here (RFC 8725 §3.1); `none` never is.
+
+    >>> from sealring import jwt
+    >>> unsigned = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhZG1pbiJ9."
+    >>> jwt.verify(unsigned, jwt.Key.generate("HS256"))
+    Traceback (most recent call last):
+    sealring.errors.UnsupportedAlgorithm: header 'alg' is not allowed here
+    """
 
     code = "unsupported_algorithm"
 
 
 class UnknownKey(TokenError):
-    """No known key has the header's kid and alg."""
+    """No known key has the header's `kid` and `alg` (RFC 7515 §4.1.4).
+
+    >>> from sealring import jwt
+    >>> token = jwt.sign({}, jwt.Key.generate("HS256", kid="a"), expires_in="1h")
+    >>> jwt.verify(token, jwt.Key.generate("HS256", kid="b"))
+    Traceback (most recent call last):
+    sealring.errors.UnknownKey: no known key matches the header
+    """
 
     code = "unknown_key"
 
 
 class BadSignature(TokenError):
-    """The signature does not verify with this key."""
+    """The signature does not verify with this key (RFC 7515 §5.2).
+
+    >>> from sealring import jwt
+    >>> token = jwt.sign({}, jwt.Key.generate("HS256", kid="a"), expires_in="1h")
+    >>> jwt.verify(token, jwt.Key.generate("HS256", kid="a"))
+    Traceback (most recent call last):
+    sealring.errors.BadSignature: the signature is wrong
+    """
 
     code = "bad_signature"
 
 
 class Expired(TokenError):
-    """`exp` has passed (RFC 7519 §4.1.4)."""
+    """`exp` has passed (RFC 7519 §4.1.4).
+
+    >>> from sealring import jwt
+    >>> key = jwt.Key.generate("HS256")
+    >>> jwt.verify(jwt.sign({"exp": 1_700_000_000}, key, issued_at=False), key, now=1_700_000_000)
+    Traceback (most recent call last):
+    sealring.errors.Expired: the token has expired
+    """
 
     code = "expired"
 
 
 class NotYetValid(TokenError):
-    """`nbf` lies in the future, or `iat` lies in the future (RFC 7519 §4.1.5)."""
+    """`nbf` lies in the future, or `iat` lies in the future (RFC 7519 §4.1.5).
+
+    >>> from sealring import jwt
+    >>> key = jwt.Key.generate("HS256")
+    >>> jwt.verify(jwt.sign({}, key, not_before="1h", expires_in="2h"), key)
+    Traceback (most recent call last):
+    sealring.errors.NotYetValid: the token is not valid yet
+    """
 
     code = "not_yet_valid"
 
 
 class TooOld(TokenError):
-    """`iat` is further back than max_age."""
+    """`iat` is further back than the `max_age` of the policy.
+
+    >>> from sealring import jwt
+    >>> key = jwt.Key.generate("HS256")
+    >>> token = jwt.sign({}, key, expires_in="1h", now=1_700_000_000)
+    >>> jwt.verify(token, key, max_age="5m", now=1_700_000_301)
+    Traceback (most recent call last):
+    sealring.errors.TooOld: the token is older than max_age
+    """
 
     code = "too_old"
 
 
 class MissingClaim(TokenError):
-    """A required claim is absent; `claim` names it."""
+    """A required claim is absent; `claim` names it (RFC 7519 §4.1).
+
+    >>> from sealring import jwt
+    >>> key = jwt.Key.generate("HS256")
+    >>> jwt.verify(jwt.sign({"sub": "42"}, key), key)
+    Traceback (most recent call last):
+    sealring.errors.MissingClaim: claim 'exp' is missing
+    """
 
     code = "missing_claim"
 
@@ -133,7 +211,15 @@ class MissingClaim(TokenError):
 
 
 class BadClaim(TokenError):
-    """A claim has the wrong JSON type; `claim` names it."""
+    """A claim has the wrong JSON type, or a value that is not accepted; `claim` names it (RFC 7519 §7.2).
+
+    >>> from sealring import ForeignPrincipal, jwt
+    >>> key = jwt.Key.generate("HS256")
+    >>> access = jwt.Verifier(key, project=ForeignPrincipal(expect={"type": "access"}))
+    >>> access.verify(jwt.sign({"sub": "42", "type": "refresh"}, key, expires_in="1h"))
+    Traceback (most recent call last):
+    sealring.errors.BadClaim: claim 'type' must be another value
+    """
 
     code = "bad_claim"
 
@@ -143,49 +229,109 @@ class BadClaim(TokenError):
 
 
 class WrongAudience(TokenError):
-    """`aud` does not name this audience (RFC 7519 §4.1.3)."""
+    """`aud` does not name this audience (RFC 7519 §4.1.3).
+
+    >>> from sealring import jwt
+    >>> key = jwt.Key.generate("HS256")
+    >>> jwt.verify(jwt.sign({}, key, audience="orders", expires_in="1h"), key, audience="mail")
+    Traceback (most recent call last):
+    sealring.errors.WrongAudience: claim 'aud' names no accepted audience
+    """
 
     code = "wrong_audience"
 
 
 class WrongIssuer(TokenError):
-    """`iss` is not the trusted issuer (RFC 7519 §4.1.1)."""
+    """`iss` is not the trusted issuer (RFC 7519 §4.1.1).
+
+    >>> from sealring import jwt
+    >>> key = jwt.Key.generate("HS256")
+    >>> token = jwt.sign({}, key, issuer="https://other.example", expires_in="1h")
+    >>> jwt.verify(token, key, issuer="https://auth.example")
+    Traceback (most recent call last):
+    sealring.errors.WrongIssuer: claim 'iss' is not an accepted issuer
+    """
 
     code = "wrong_issuer"
 
 
 class WrongSubject(TokenError):
-    """`sub` is not the expected subject."""
+    """`sub` is not the expected subject (RFC 7519 §4.1.2).
+
+    >>> from sealring import jwt
+    >>> key = jwt.Key.generate("HS256")
+    >>> jwt.verify(jwt.sign({"sub": "43"}, key, expires_in="1h"), key, subject="42")
+    Traceback (most recent call last):
+    sealring.errors.WrongSubject: claim 'sub' does not have the required value
+    """
 
     code = "wrong_subject"
 
 
 class WrongTokenId(TokenError):
-    """`jti` is not the expected token id."""
+    """`jti` is not the expected token id (RFC 7519 §4.1.7).
+
+    >>> from sealring import jwt
+    >>> key = jwt.Key.generate("HS256")
+    >>> jwt.verify(jwt.sign({}, key, token_id="a", expires_in="1h"), key, token_id="b")
+    Traceback (most recent call last):
+    sealring.errors.WrongTokenId: claim 'jti' does not have the required value
+    """
 
     code = "wrong_token_id"
 
 
 class WrongNonce(TokenError):
-    """`nonce` is not the expected one."""
+    """`nonce` is not the expected one (OpenID Connect Core §2).
+
+    >>> from sealring import jwt
+    >>> key = jwt.Key.generate("HS256")
+    >>> jwt.verify(jwt.sign({"nonce": "a"}, key, expires_in="1h"), key, nonce="b")
+    Traceback (most recent call last):
+    sealring.errors.WrongNonce: claim 'nonce' does not have the required value
+    """
 
     code = "wrong_nonce"
 
 
 class WrongType(TokenError):
-    """The header's `typ` is not the expected kind of token (RFC 8725 §3.11)."""
+    """The header's `typ` is not the expected kind of token (RFC 8725 §3.11).
+
+    >>> from sealring import jwt
+    >>> key = jwt.Key.generate("HS256")
+    >>> jwt.verify(jwt.sign({}, key, typ="logout+jwt", expires_in="1h"), key, typ="at+jwt")
+    Traceback (most recent call last):
+    sealring.errors.WrongType: header 'typ' is not the required type of token
+    """
 
     code = "wrong_type"
 
 
 class CriticalHeader(TokenError):
-    """The header's `crit` is malformed or names an extension not understood (RFC 7515 §4.1.11)."""
+    """The header's `crit` is malformed or names an extension not understood (RFC 7515 §4.1.11).
+
+    >>> from sealring import jwt
+    >>> token = "eyJhbGciOiJIUzI1NiIsImNyaXQiOlsieCJdLCJ4IjoxfQ.e30." + 43 * "A"
+    >>> jwt.verify(token, jwt.Key.generate("HS256"))
+    Traceback (most recent call last):
+    sealring.errors.CriticalHeader: no critical extension is supported
+    """
 
     code = "critical_header"
 
 
 class Revoked(TokenError):
-    """The session, the subject's epoch or the key was revoked; `cause` is one of those three words."""
+    """The session, the subject's epoch or the key was revoked: `cause` is "session", "subject" or "key".
+
+    >>> from sealring.testing import InMemorySealring
+    >>> auth = InMemorySealring()
+    >>> with auth.sync() as s:
+    ...     token = s.start_session("42").access_token.text
+    ...     ended = s.revoke_subject("42")
+    ...     who = auth.verify(token)
+    Traceback (most recent call last):
+    sealring.errors.Revoked: revoked by subject
+    """
 
     code = "revoked"
 
@@ -195,7 +341,17 @@ class Revoked(TokenError):
 
 
 class Stale(TokenError):
-    """Revocation data on this node is out of date, so it accepts no token (answer 503, never 401)."""
+    """Revocation data on this node is out of date, so it accepts no token: answer 503, never 401.
+
+    `retry_after` is in seconds; `cause`, for logs, is the last error of the node, if it had any.
+
+    >>> from sealring.testing import InMemorySealring
+    >>> auth = InMemorySealring()
+    >>> with auth.sync() as s, auth.outage():
+    ...     who = auth.verify("any token")
+    Traceback (most recent call last):
+    sealring.errors.Stale: revocation data is out of date
+    """
 
     code = "stale"
 
@@ -206,7 +362,13 @@ class Stale(TokenError):
 
 
 class TokenTooLong(SealringError, ValueError):
-    """A token to be issued would be too long for its use; `limit` is in characters."""
+    """A token to be issued would be too long for a verifier or a cookie; `limit` is in characters.
+
+    >>> from sealring import jwt
+    >>> jwt.sign({"text": 10_000 * "a"}, jwt.Key.generate("HS256"))
+    Traceback (most recent call last):
+    sealring.errors.TokenTooLong: the token would have more than 8192 characters
+    """
 
     code = "token_too_long"
 
@@ -216,49 +378,117 @@ class TokenTooLong(SealringError, ValueError):
 
 
 class KeyRefused(SealringError, ValueError):
-    """The material is not usable as a key of that algorithm."""
+    """The material is not usable as a key of that algorithm (RFC 7518 §3, RFC 8725 §3.5).
+
+    >>> from sealring import jwt
+    >>> jwt.Key.from_secret("too short", "HS256")
+    Traceback (most recent call last):
+    sealring.errors.KeyRefused: HS256 needs a secret of at least 32 bytes
+    """
 
     code = "key_refused"
 
 
 class RefreshRefused(SealringError):
-    """A refresh token was refused; the subclass says why."""
+    """A refresh token was refused; the subclass says why (RFC 6749 §5.2, RFC 9700 §4.14).
+
+    >>> from sealring.testing import InMemorySealring
+    >>> with InMemorySealring().sync() as s:
+    ...     try:
+    ...         s.refresh_session("not one of ours")
+    ...     except RefreshRefused as error:
+    ...         print(error.code)
+    invalid_token
+    """
 
     code = "invalid_token"
 
 
 class InvalidRefreshToken(RefreshRefused):
-    """Not a refresh token that this issuer made: form or MAC."""
+    """The text is not a refresh token that this issuer made: form or MAC.
+
+    >>> from sealring.testing import InMemorySealring
+    >>> with InMemorySealring().sync() as s:
+    ...     issued = s.refresh_session("not one of ours")
+    Traceback (most recent call last):
+    sealring.errors.InvalidRefreshToken: not a refresh token
+    """
 
     code = "invalid_token"
 
 
 class SessionEnded(RefreshRefused):
-    """The session was ended, or is past its idle limit or absolute end."""
+    """The session was ended, or is past its idle limit or absolute end.
+
+    >>> from sealring.testing import InMemorySealring
+    >>> with InMemorySealring().sync() as s:
+    ...     issued = s.start_session("42")
+    ...     ended = s.revoke_session(issued.session.id)
+    ...     issued = s.refresh_session(issued.refresh_token)
+    Traceback (most recent call last):
+    sealring.errors.SessionEnded: session was ended
+    """
 
     code = "session_ended"
 
 
 class RefreshReused(RefreshRefused):
-    """An old token with a good MAC was used again: the session was ended."""
+    """An old token with a good MAC was used again: the session was ended.
+
+    >>> from sealring.testing import InMemorySealring
+    >>> auth = InMemorySealring()
+    >>> with auth.sync() as s:
+    ...     stolen = second = s.start_session("42").refresh_token
+    ...     for _ in range(3):
+    ...         second = s.refresh_session(second).refresh_token
+    ...     issued = s.refresh_session(stolen)
+    Traceback (most recent call last):
+    sealring.errors.RefreshReused: a dead refresh token was used
+    """
 
     code = "refresh_reused"
 
 
 class RefreshSuperseded(RefreshRefused):
-    """Another request refreshed first: nothing was minted, nothing revoked."""
+    """Another request refreshed first: nothing was minted, nothing revoked.
+
+    >>> from sealring.testing import InMemorySealring
+    >>> with InMemorySealring().sync() as s:
+    ...     first = s.start_session("42").refresh_token
+    ...     second = s.refresh_session(first).refresh_token
+    ...     third = s.refresh_session(second).refresh_token
+    ...     late = s.refresh_session(first)
+    Traceback (most recent call last):
+    sealring.errors.RefreshSuperseded: a newer refresh token is in use
+    """
 
     code = "refresh_superseded"
 
 
 class AccountRefused(SealringError):
-    """An operation on an account was refused."""
+    """An operation on an account was refused.
+
+    >>> from sealring.testing import InMemorySealring
+    >>> with InMemorySealring().sync() as s:
+    ...     try:
+    ...         s.register("ada", "short", address="192.0.2.7")
+    ...     except AccountRefused as error:
+    ...         print(error.code, error)
+    invalid_field password: must be at least 15 characters; several words make a good one
+    """
 
     code = "account_refused"
 
 
 class WrongCredentials(AccountRefused):
-    """Unknown name, wrong password or disabled account: one error, so that a client cannot tell which."""
+    """Unknown name, wrong password or disabled account: one error, so that a client cannot tell which.
+
+    >>> from sealring.testing import InMemorySealring
+    >>> with InMemorySealring().sync() as s:
+    ...     logged_in = s.log_in("nobody", "any password", address="192.0.2.7")
+    Traceback (most recent call last):
+    sealring.errors.WrongCredentials: username or password is wrong
+    """
 
     code = "invalid_credentials"
 
@@ -270,11 +500,29 @@ class WrongPassword(WrongCredentials):
     """The current password is wrong, of a user who is already logged in.
 
     Not 401 over HTTP: the token is valid, and a client that refreshes on 401 would repeat the request forever.
+
+    >>> from flask import Flask
+    >>> from sealring.testing import InMemorySealring, as_user
+    >>> app, auth = Flask("shop"), InMemorySealring()
+    >>> auth.init_app(app)
+    >>> with auth.sync() as s:
+    ...     client = as_user(app.test_client(), auth, s.register("ada", "correct horse battery", address="192.0.2.7"))
+    ...     client.post("/auth/password", json={"current": "wrong", "new": "staple horse battery"}).json["errors"]
+    [{'field': 'current', 'reason': 'this is not your password'}]
     """
 
 
 class NotGranted(WrongCredentials):
-    """The application's `grant_for` grants this subject no session. The client gets the answer of a wrong password."""
+    """The application's `grant_for` grants this subject no session. The client gets the answer of a wrong password.
+
+    >>> from sealring.testing import InMemorySealring
+    >>> async def grant_for(subject):
+    ...     return None
+    >>> with InMemorySealring(grant_for=grant_for).sync() as s:
+    ...     issued = s.start_session("42")
+    Traceback (most recent call last):
+    sealring.errors.NotGranted: username or password is wrong
+    """
 
     cause = "grant_for grants nothing"
 
@@ -282,7 +530,18 @@ class NotGranted(WrongCredentials):
 class SecondFactorRequired(AccountRefused):
     """What was proved is right, and one more factor is needed: by one of `methods`, with `pending` brought back.
 
-    `cookie` is a header field for the answer: it binds the pending login to the browser that is to get cookies.
+    `pending` is text that `log_in_by` takes; `methods` are names of login methods. `cookie` is a header field for the
+    answer, or None: it binds the pending login to the browser that is to get cookies.
+
+    >>> from flask import Flask
+    >>> from sealring.testing import InMemorySealring
+    >>> app = Flask("shop")
+    >>> InMemorySealring().init_app(app)
+    >>> @app.post("/login")
+    ... def log_in():
+    ...     raise SecondFactorRequired("pending login", ("totp", "recovery_code"))
+    >>> app.test_client().post("/login").json["methods"]
+    ['totp', 'recovery_code']
     """
 
     code = "second_factor_required"
@@ -298,6 +557,12 @@ class InvalidPendingLogin(AccountRefused):
     """The pending login is unknown, expired, already used, or belongs to another browser.
 
     `cause` says which, for logs. `subject` is the account's id where the text is genuine, and empty where it is not.
+
+    >>> from sealring.testing import InMemorySealring
+    >>> with InMemorySealring().sync() as s:
+    ...     s.log_in_by("password", {"password": "any"}, pending="not one of ours", address="192.0.2.7")
+    Traceback (most recent call last):
+    sealring.errors.InvalidPendingLogin: not a pending login
     """
 
     code = "login_expired"
@@ -309,7 +574,14 @@ class InvalidPendingLogin(AccountRefused):
 
 
 class RegistrationClosed(AccountRefused):
-    """Only the operator makes accounts here (`SEALRING_REGISTRATION=closed`). `hint` is for one who invites."""
+    """Only the operator makes accounts here (`SEALRING_REGISTRATION=closed`). `hint` is for one who invites.
+
+    >>> from sealring.testing import InMemorySealring
+    >>> with InMemorySealring(registration="closed").sync() as s:
+    ...     s.register("ada", "correct horse battery", address="192.0.2.7")
+    Traceback (most recent call last):
+    sealring.errors.RegistrationClosed: registration is closed
+    """
 
     code = "registration_closed"
 
@@ -319,7 +591,14 @@ class RegistrationClosed(AccountRefused):
 
 
 class InvitationRequired(AccountRefused):
-    """Registration needs an invitation, and none came, or one that is unknown, used or too old: never which."""
+    """Registration needs an invitation, and none came, or one that is unknown, used or too old: never which.
+
+    >>> from sealring.testing import InMemorySealring
+    >>> with InMemorySealring(registration="invited").sync() as s:
+    ...     s.register("ada", "correct horse battery", address="192.0.2.7")
+    Traceback (most recent call last):
+    sealring.errors.InvitationRequired: registration needs a valid invitation
+    """
 
     code = "invitation_required"
 
@@ -328,7 +607,15 @@ class InvitationRequired(AccountRefused):
 
 
 class NameTaken(AccountRefused):
-    """Another account has this name (usernames are public)."""
+    """Another account has this name (usernames are public).
+
+    >>> from sealring.testing import InMemorySealring
+    >>> with InMemorySealring().sync() as s:
+    ...     account = s.accounts.create("ada", "correct horse battery")
+    ...     account = s.accounts.create("ADA", "staple horse battery")
+    Traceback (most recent call last):
+    sealring.errors.NameTaken: this username is taken
+    """
 
     code = "name_taken"
 
@@ -337,7 +624,16 @@ class NameTaken(AccountRefused):
 
 
 class InvalidField(AccountRefused):
-    """A field is invalid: `field` names it, `reason` says what is expected; `also` are other fields that are."""
+    """A field is invalid: `field` names it, `reason` says what is expected; `also` are other fields that are.
+
+    >>> from sealring.testing import InMemorySealring
+    >>> with InMemorySealring().sync() as s:
+    ...     try:
+    ...         s.register("ada", "short", address="192.0.2.7")
+    ...     except InvalidField as error:
+    ...         print(error.field, "|", error.reason)
+    password | must be at least 15 characters; several words make a good one
+    """
 
     code = "invalid_field"
 
@@ -349,13 +645,33 @@ class InvalidField(AccountRefused):
 
 
 class LastCredential(AccountRefused):
-    """The account could not log in without this credential: add another first."""
+    """The account could not log in without this credential: add another first.
+
+    >>> from flask import Flask
+    >>> from sealring.testing import InMemorySealring
+    >>> app = Flask("shop")
+    >>> InMemorySealring().init_app(app)
+    >>> @app.delete("/passkeys/7")
+    ... def remove():
+    ...     raise LastCredential("the account could not log in without it")
+    >>> app.test_client().delete("/passkeys/7").json["detail"]
+    'the account could not log in without it; add another first'
+    """
 
     code = "last_credential"
 
 
 class AccountInactive(AccountRefused):
-    """The account is disabled or was deleted. From `start_session`; a login says `WrongCredentials` instead."""
+    """The account is disabled or was deleted. From `start_session`; a login says `WrongCredentials` instead.
+
+    >>> from sealring.testing import InMemorySealring
+    >>> with InMemorySealring().sync() as s:
+    ...     account = s.accounts.create("ada", "correct horse battery")
+    ...     disabled = s.accounts.disable(account.id)
+    ...     issued = s.start_session(account.id)
+    Traceback (most recent call last):
+    sealring.errors.AccountInactive: the account is disabled or was deleted
+    """
 
     code = "account_inactive"
 
@@ -364,25 +680,58 @@ class AccountInactive(AccountRefused):
 
 
 class NoSuchAccount(AccountRefused):
-    """There is no such account. For operators; our own routes say `WrongCredentials` instead."""
+    """There is no such account. For operators; our own routes say `WrongCredentials` instead.
+
+    >>> from sealring.testing import InMemorySealring
+    >>> with InMemorySealring().sync() as s:
+    ...     account = s.accounts.get("nobody")
+    Traceback (most recent call last):
+    sealring.errors.NoSuchAccount: no account has this id
+    """
 
     code = "no_such_account"
 
 
 class NotFound(SealringError):
-    """There is no such session or key, or it is not yours."""
+    """There is no such session or key, or it is not yours.
+
+    >>> from flask import Flask
+    >>> from sealring.testing import InMemorySealring, as_user
+    >>> app, auth = Flask("shop"), InMemorySealring()
+    >>> auth.init_app(app)
+    >>> as_user(app.test_client(), auth).delete("/auth/sessions/of-another").json["code"]
+    'not_found'
+    """
 
     code = "not_found"
 
 
 class UnknownMethod(NotFound):
-    """No login method of that name is in use here."""
+    """No login method of that name is in use here.
+
+    >>> from sealring.testing import InMemorySealring
+    >>> with InMemorySealring().sync() as s:
+    ...     s.log_in_by("passkey", {}, address="192.0.2.7")
+    Traceback (most recent call last):
+    sealring.errors.UnknownMethod: no login method has this name
+    """
 
     code = "unknown_method"
 
 
 class Throttled(SealringError):
-    """Too many attempts; `retry_after` in seconds."""
+    """Too many attempts; `retry_after` is in seconds (RFC 6585 §4).
+
+    >>> from sealring.testing import InMemorySealring
+    >>> with InMemorySealring(throttle_account="1/60").sync() as s:
+    ...     for password in ["one guess", "another guess"]:
+    ...         try:
+    ...             s.log_in("ada", password, address="192.0.2.7")
+    ...         except (WrongCredentials, Throttled) as error:
+    ...             print(error.code, getattr(error, "retry_after", "at once"))
+    invalid_credentials at once
+    throttled 60
+    """
 
     code = "throttled"
 
@@ -392,7 +741,17 @@ class Throttled(SealringError):
 
 
 class Unavailable(SealringError):
-    """The request itself is fine; try again in `retry_after` seconds."""
+    """The request itself is fine; try again in `retry_after` seconds.
+
+    >>> from sealring.testing import InMemorySealring
+    >>> auth = InMemorySealring()
+    >>> with auth.sync() as s, auth.outage():
+    ...     try:
+    ...         s.start_session("42")
+    ...     except Unavailable as error:
+    ...         print(f"{error}; again in {error.retry_after} s")
+    the store is out of reach: a test asked for it; again in 1 s
+    """
 
     code = "unavailable"
 
@@ -402,13 +761,35 @@ class Unavailable(SealringError):
 
 
 class Overloaded(Unavailable):
-    """A bounded queue is full."""
+    """A bounded queue is full: of password hashes, or of writes that wait for the database.
+
+    >>> from flask import Flask
+    >>> from sealring.testing import InMemorySealring
+    >>> app = Flask("shop")
+    >>> InMemorySealring().init_app(app)
+    >>> @app.get("/report")
+    ... def report():
+    ...     raise Overloaded("too many reports wait", retry_after=30)
+    >>> app.test_client().get("/report").headers["Retry-After"]
+    '30'
+    """
 
     code = "overloaded"
 
 
 class GrantUnavailable(Unavailable):
-    """The application's `grant_for` failed or took too long; `cause` names the exception, the log has all of it."""
+    """The application's `grant_for` failed or took too long; `cause` names the exception, the log has all of it.
+
+    >>> from sealring.testing import InMemorySealring
+    >>> async def grant_for(subject):
+    ...     raise ConnectionError("the database of the application is down")
+    >>> with InMemorySealring(grant_for=grant_for).sync() as s:
+    ...     try:
+    ...         s.start_session("42")
+    ...     except GrantUnavailable as error:
+    ...         print(error.cause)
+    ConnectionError
+    """
 
     code = "grant_unavailable"
 
@@ -421,6 +802,13 @@ class StoreUnavailable(Unavailable):
     """The store cannot be reached, read or written; the outcome of a write is not known.
 
     `hint`, for operators, says where to look, when the cause is known.
+
+    >>> from sealring.testing import InMemorySealring
+    >>> auth = InMemorySealring()
+    >>> with auth.sync() as s, auth.outage():
+    ...     issued = s.start_session("42")
+    Traceback (most recent call last):
+    sealring.errors.StoreUnavailable: the store is out of reach: a test asked for it
     """
 
     code = "store_unavailable"
@@ -437,6 +825,18 @@ class ConnectionEnded(SealringError):
     the key that signed the token was revoked. `expired`: the session is over, unless it was refreshed meanwhile.
     `reloaded`: this node loaded all revocations again, and nothing proves that the session is live. `stale`: revocation
     data on this node is out of date.
+
+    >>> import asyncio
+    >>> from sealring.testing import InMemorySealring
+    >>> async def feed():
+    ...     auth = InMemorySealring()
+    ...     who = auth.verify((await auth.start_session("42")).access_token.text)
+    ...     async with auth.while_live(who):
+    ...         await auth.revoke_subject("42")
+    ...         await asyncio.sleep(60)
+    >>> asyncio.run(feed())
+    Traceback (most recent call last):
+    sealring.errors.ConnectionEnded: the connection was ended: subject
     """
 
     code = "connection_ended"
@@ -447,7 +847,15 @@ class ConnectionEnded(SealringError):
 
 
 class ConfigurationError(SealringError, ValueError):
-    """A setting or the machine is not as required; `hint` says how to fix it."""
+    """A setting or the machine is not as required; `hint` says how to fix it.
+
+    >>> from sealring import load_settings
+    >>> try:
+    ...     load_settings(access_ttl="half an hour")
+    ... except ConfigurationError as error:
+    ...     print(error.hint)
+    as in SEALRING_ACCESS_TTL=30m
+    """
 
     code = "configuration"
 

@@ -31,37 +31,98 @@ from sealring.errors import InvalidField, RefreshRefused, SealringError
 
 
 class RefreshUnbound(RefreshRefused):
-    """The refresh cookie belongs to another session than this browser's session cookie: nothing was done."""
+    """The refresh cookie belongs to another session than this browser's session cookie: nothing was done.
+
+    >>> from flask import Flask
+    >>> from sealring.testing import InMemorySealring, as_user
+    >>> app, auth = Flask("shop"), InMemorySealring()
+    >>> auth.init_app(app)
+    >>> ada, bob = (as_user(app.test_client(), auth, name, credential="cookie") for name in ("ada", "bob"))
+    >>> planted = bob.get_cookie("sealring_refresh", path="/auth").value
+    >>> ada.set_cookie("sealring_refresh", planted, path="/auth")
+    >>> ada.post("/auth/refresh").json["code"]
+    'refresh_unbound'
+    """
 
     code = "refresh_unbound"
 
 
 class RequestRefused(SealringError):
-    """The HTTP request itself was refused; the subclass says why."""
+    """The HTTP request itself was refused; the subclass says why.
+
+    >>> from flask import Flask
+    >>> from sealring.testing import InMemorySealring
+    >>> app = Flask("shop")
+    >>> InMemorySealring().init_app(app)
+    >>> @app.get("/orders")
+    ... def orders():
+    ...     raise RequestRefused("page must be a number")
+    >>> app.test_client().get("/orders").json["status"]
+    400
+    """
 
     code = "request_refused"
 
 
 class MissingCredential(RequestRefused):
-    """No credential was sent where one is needed (RFC 6750 §3: answered without an error code)."""
+    """No credential was sent where one is needed (RFC 6750 §3: answered without an error code).
+
+    >>> from flask import Flask
+    >>> from sealring.testing import InMemorySealring
+    >>> app = Flask("shop")
+    >>> InMemorySealring().init_app(app)
+    >>> answer = app.test_client().get("/auth/me")
+    >>> answer.json["code"], answer.headers["WWW-Authenticate"]
+    ('missing_credential', 'Bearer realm="sealring"')
+    """
 
     code = "missing_credential"
 
 
 class InvalidRequest(RequestRefused):
-    """Two credentials, two Authorization headers, or a malformed one (RFC 6750 §3.1)."""
+    """Two credentials, two Authorization headers, or a malformed one (RFC 6750 §3.1).
+
+    >>> from flask import Flask
+    >>> from sealring.testing import InMemorySealring
+    >>> app = Flask("shop")
+    >>> InMemorySealring().init_app(app)
+    >>> app.test_client().get("/auth/me", headers={"Authorization": "Bearer Bearer x"}).json["code"]
+    'invalid_request'
+    """
 
     code = "invalid_request"
 
 
 class UnknownParameter(InvalidRequest):
-    """The query has a parameter that the route does not read: `?Keep=current` must not end all sessions."""
+    """The query has a parameter that the route does not read: `?Keep=current` must not end all sessions.
+
+    >>> from flask import Flask
+    >>> from sealring.testing import InMemorySealring, as_user
+    >>> app, auth = Flask("shop"), InMemorySealring()
+    >>> auth.init_app(app)
+    >>> as_user(app.test_client(), auth).delete("/auth/sessions?Keep=current").json["code"]
+    'unknown_parameter'
+    """
 
     code = "unknown_parameter"
 
 
 class InsufficientScope(RequestRefused):
-    """The token is valid but lacks a scope; `scopes` are those that the route requires."""
+    """The token is valid but lacks a scope; `scopes` are those that the route requires (RFC 6750 §3.1).
+
+    >>> from flask import Flask
+    >>> from sealring.frameworks.flask import require
+    >>> from sealring.testing import InMemorySealring, as_user
+    >>> app, auth = Flask("shop"), InMemorySealring()
+    >>> auth.init_app(app)
+    >>> @app.delete("/orders/7")
+    ... @require("orders:write")
+    ... def delete():
+    ...     return {}
+    >>> client = as_user(app.test_client(), auth, scopes=["orders:read"])
+    >>> client.delete("/orders/7").www_authenticate["scope"]
+    'orders:write'
+    """
 
     code = "insufficient_scope"
 
@@ -71,7 +132,16 @@ class InsufficientScope(RequestRefused):
 
 
 class CrossSite(RequestRefused):
-    """Nothing proves that the request came from a page of this site; `cause` is for the log."""
+    """Nothing proves that the request came from a page of this site; `cause` is for the log.
+
+    >>> from flask import Flask
+    >>> from sealring.testing import InMemorySealring, as_user
+    >>> app, auth = Flask("shop"), InMemorySealring()
+    >>> auth.init_app(app)
+    >>> client = as_user(app.test_client(), auth, credential="cookie")
+    >>> client.delete("/auth/sessions", headers={"Sec-Fetch-Site": "cross-site"}).json["code"]
+    'csrf'
+    """
 
     code = "csrf"
 
@@ -81,31 +151,75 @@ class CrossSite(RequestRefused):
 
 
 class OriginNotAllowed(CrossSite):
-    """A CORS preflight of an origin that the settings do not list."""
+    """A CORS preflight of an origin that the settings do not list.
+
+    >>> from flask import Flask
+    >>> from sealring.testing import InMemorySealring
+    >>> app = Flask("shop")
+    >>> InMemorySealring(allowed_origins=["https://spa.example"]).init_app(app)
+    >>> preflight = {"Origin": "https://evil.example", "Access-Control-Request-Method": "POST"}
+    >>> app.test_client().options("/auth/login", headers=preflight).json["code"]
+    'origin_not_allowed'
+    """
 
     code = "origin_not_allowed"
 
 
 class CrossSiteCookies(RequestRefused):
-    """A page of another site, though of a trusted origin, asks for cookies, which its browser would drop."""
+    """A page of another site, though of a trusted origin, asks for cookies, which its browser would drop.
+
+    >>> from flask import Flask
+    >>> from sealring.testing import InMemorySealring
+    >>> app = Flask("shop")
+    >>> InMemorySealring(allowed_origins=["https://spa.example"]).init_app(app)
+    >>> login = {"username": "ada", "password": "correct horse battery", "delivery": "cookie"}
+    >>> other_site = {"Origin": "https://spa.example", "Sec-Fetch-Site": "cross-site"}
+    >>> app.test_client().post("/auth/login", json=login, headers=other_site).json["code"]
+    'cross_site_cookies'
+    """
 
     code = "cross_site_cookies"
 
 
 class MalformedBody(RequestRefused):
-    """Not one strict JSON object, or not one plain form."""
+    """Not one strict JSON object, or not one plain form.
+
+    >>> from flask import Flask
+    >>> from sealring.testing import InMemorySealring
+    >>> app = Flask("shop")
+    >>> InMemorySealring().init_app(app)
+    >>> twice = '{"username": "ada", "username": "bob"}'
+    >>> app.test_client().post("/auth/login", data=twice, content_type="application/json").json["code"]
+    'malformed_body'
+    """
 
     code = "malformed_body"
 
 
 class UnsupportedGrant(RequestRefused):
-    """The token endpoint does not serve this grant (RFC 6749 §5.2)."""
+    """The token endpoint does not serve this grant (RFC 6749 §5.2).
+
+    >>> from flask import Flask
+    >>> from sealring.testing import InMemorySealring
+    >>> app = Flask("shop")
+    >>> InMemorySealring().init_app(app)
+    >>> app.test_client().post("/auth/token", data={"grant_type": "authorization_code"}).json["error"]
+    'unsupported_grant_type'
+    """
 
     code = "unsupported_grant_type"
 
 
 class InvalidFields(RequestRefused):
-    """The body is well-formed, but fields are invalid; `fields` says which and why."""
+    """The body is well-formed, but fields are invalid; `fields` are `InvalidField`s, one for each.
+
+    >>> from flask import Flask
+    >>> from sealring.testing import InMemorySealring
+    >>> app = Flask("shop")
+    >>> InMemorySealring().init_app(app)
+    >>> app.test_client().post("/auth/login", json={"username": 7, "password": "correct horse"}).json["errors"]
+    [{'field': 'username', 'reason': 'must be a string'}]
+    """
 
     code = "invalid_field"
 
@@ -115,13 +229,30 @@ class InvalidFields(RequestRefused):
 
 
 class UnsupportedMediaType(RequestRefused):
-    """The route does not accept the body's media type or coding."""
+    """The route does not accept the body's media type or coding.
+
+    >>> from flask import Flask
+    >>> from sealring.testing import InMemorySealring
+    >>> app = Flask("shop")
+    >>> InMemorySealring().init_app(app)
+    >>> app.test_client().post("/auth/login", data={"username": "ada"}).json["code"]
+    'unsupported_media_type'
+    """
 
     code = "unsupported_media_type"
 
 
 class MethodNotAllowed(RequestRefused):
-    """The route does not allow this method; `allowed` names those it allows."""
+    """The route does not allow this method; `allowed` names those it allows (RFC 9110 §15.5.6).
+
+    >>> from flask import Flask
+    >>> from sealring.testing import InMemorySealring
+    >>> app = Flask("shop")
+    >>> InMemorySealring().init_app(app)
+    >>> answer = app.test_client().get("/auth/login")
+    >>> answer.json["code"], answer.headers["Allow"]
+    ('method_not_allowed', 'POST')
+    """
 
     code = "method_not_allowed"
 
@@ -131,30 +262,76 @@ class MethodNotAllowed(RequestRefused):
 
 
 class RequestTimeout(RequestRefused):
-    """Head or body did not arrive in time."""
+    """Head or body did not arrive in time.
+
+    >>> from flask import Flask
+    >>> from sealring.testing import InMemorySealring
+    >>> app = Flask("shop")
+    >>> InMemorySealring().init_app(app)
+    >>> @app.post("/upload")
+    ... def upload():
+    ...     raise RequestTimeout("the file did not arrive in time")
+    >>> app.test_client().post("/upload").status
+    '408 REQUEST TIMEOUT'
+    """
 
     code = "request_timeout"
 
 
 class BodyTooLarge(RequestRefused):
-    """More bytes than a body may have."""
+    """More bytes than a body may have: 64 KiB at our routes.
+
+    >>> from flask import Flask
+    >>> from sealring.testing import InMemorySealring
+    >>> app = Flask("shop")
+    >>> InMemorySealring().init_app(app)
+    >>> app.test_client().post("/auth/login", json={"username": 70_000 * "a"}).status
+    '413 Request Entity Too Large'
+    """
 
     code = "body_too_large"
 
 
 class TargetTooLong(RequestRefused):
-    """Path and query are longer than any route needs."""
+    """Path and query are longer than any route needs: more than 8192 bytes.
+
+    >>> from starlette.testclient import TestClient
+    >>> from sealring.frameworks.asgi import HeadLimits
+    >>> from sealring.testing import InMemorySealring
+    >>> client = TestClient(HeadLimits(InMemorySealring().asgi()))
+    >>> client.get("/me?" + 10_000 * "a").status_code
+    414
+    """
 
     code = "target_too_long"
 
 
 class HeadersTooLarge(RequestRefused):
-    """Too many header fields, or too many bytes of them (RFC 6585 §5)."""
+    """More than 100 header fields, or more than 32 KiB of them (RFC 6585 §5).
+
+    >>> from starlette.testclient import TestClient
+    >>> from sealring.frameworks.asgi import HeadLimits
+    >>> from sealring.testing import InMemorySealring
+    >>> client = TestClient(HeadLimits(InMemorySealring().asgi()))
+    >>> client.get("/me", headers={"X-Filler": 40_000 * "a"}).status_code
+    431
+    """
 
     code = "headers_too_large"
 
 
 class CookiesTooLarge(RequestRefused):
-    """Our cookie came with too many others, in bytes or in number; none is read (RFC 6585 §5)."""
+    """Our cookie came with too many others, in bytes or in number; none is read (RFC 6585 §5).
+
+    >>> from flask import Flask
+    >>> from sealring.testing import InMemorySealring, as_user
+    >>> app, auth = Flask("shop"), InMemorySealring()
+    >>> auth.init_app(app)
+    >>> client = as_user(app.test_client(), auth, credential="cookie")
+    >>> for number in range(200):
+    ...     client.set_cookie(f"filler{number}", "")
+    >>> client.get("/auth/me").status
+    '431 Request Header Fields Too Large'
+    """
 
     code = "cookies_too_large"
