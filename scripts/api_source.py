@@ -21,7 +21,15 @@ START = """\
 >>> auth = InMemorySealring()
 >>> await auth.open()
 """
-"""What examples go on from that use an `auth` which they have not made."""
+STORE_START = """\
+>>> from sealring.store.memory import MemoryStore
+>>> from sealring.testing.store_contract.samples import NOW, a_credential, a_key, a_link, a_session
+>>> from sealring.testing.store_contract.samples import an_account, an_event, an_invitation, moved
+>>> store = MemoryStore()
+>>> await store.open()
+"""
+STARTS = {"auth": START, "store": STORE_START}
+"""What examples go on from that use a name which they have not made."""
 
 
 class Module(NamedTuple):
@@ -166,16 +174,14 @@ def code_of(docstring: str) -> str:
     return "".join(one.source for one in doctest.DocTestParser().get_examples(docstring))
 
 
-def goes_on_from_start(docstring: str) -> bool:
-    """Whether its examples need an `auth` that they have not made."""
-    tree = ast.parse(code_of(docstring))
-    used = any(isinstance(node, ast.Name) and node.id == "auth" for node in ast.walk(tree))
-    made = any(
-        (isinstance(node, ast.arg) and node.arg == "auth")
-        or (isinstance(node, ast.Name) and node.id == "auth" and isinstance(node.ctx, ast.Store))
-        for node in ast.walk(tree)
-    )
-    return used and not made
+def starts_of(docstring: str) -> list[str]:
+    """The names of `STARTS` that its examples need and have not made."""
+    nodes = list(ast.walk(ast.parse(code_of(docstring))))
+    names = [node for node in nodes if isinstance(node, ast.Name)]
+    made = {node.arg for node in nodes if isinstance(node, ast.arg)}
+    made |= {node.id for node in names if isinstance(node.ctx, ast.Store)}
+    used = {node.id for node in names}
+    return [name for name in STARTS if name in used - made]
 
 
 def named_in(found: griffe.Object) -> Iterator[griffe.Object]:

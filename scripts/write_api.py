@@ -15,16 +15,16 @@ import griffe
 
 from scripts.api_source import (
     PAGES,
-    START,
+    STARTS,
     Module,
     Page,
     find,
-    goes_on_from_start,
     is_row,
     module_of,
     named_in,
     names_of,
     public_members,
+    starts_of,
 )
 from scripts.pages import DOCS, ROOT
 
@@ -53,11 +53,12 @@ def written_page(page: Page) -> str:
 def _start(page: Page) -> str:
     """What the examples of a page go on from, where they do."""
     shown = [found for module in page.modules for name in names_of(module) for found in with_members(module, name)]
-    if not any(found.docstring and goes_on_from_start(found.docstring.value) for found in shown):
-        return ""
-    return (
-        "Examples that use `auth` go on from these lines. A line with `await` runs in `python -m asyncio`, and inside"
-        f" of every `async def`.\n\n{markdown(START, page)}"
+    needed = {name for found in shown if found.docstring for name in starts_of(found.docstring.value)}
+    return "\n\n".join(
+        f"Examples that use `{name}` go on from these lines. A line with `await` runs in `python -m asyncio`, and"
+        f" inside of every `async def`.\n\n{markdown(start, page)}"
+        for name, start in STARTS.items()
+        if name in needed
     )
 
 
@@ -71,7 +72,7 @@ def _about(module: Module, page: Page) -> str:
     """The first paragraph of a module's docstring, and its examples; the rest is for those who change it."""
     found = module_of(module.path)
     first, *others = re.split(r"\n\s*\n(?! )", found.docstring.value if found.docstring else "")
-    return markdown("\n\n".join([first, *(one for one in others if one.startswith("    "))]), page)
+    return markdown("\n\n".join([first, *(one for one in others if one.startswith(("    ", ">>>")))]), page)
 
 
 def entry(module: Module, name: str, *, level: int, page: Page) -> Iterator[str]:

@@ -15,7 +15,8 @@ from typing import Any
 
 import griffe
 
-from scripts.api_source import START, goes_on_from_start, module_of
+from scripts.api_source import STARTS, module_of, starts_of
+from sealring import Sealring
 
 PROMPT = ">>> "
 WAIT = "_wait"
@@ -38,12 +39,13 @@ def run_examples(module: str) -> doctest.TestResults:
         assert found.docstring
         with asyncio.Runner() as loop:
             names = {**vars(importlib.import_module(module)), **start(loop, found.docstring.value)}
-            runner.run(
-                awaiting(found.docstring.value, names, name=found.path, line=found.docstring.lineno or 1),
-                clear_globs=False,
-            )
-            if goes_on_from_start(found.docstring.value):
-                loop.run(names["auth"].close())
+            test = awaiting(found.docstring.value, names, name=found.path, line=found.docstring.lineno or 1)
+            runner.run(test, clear_globs=False)
+            for name in starts_of(found.docstring.value):
+                loop.run(test.globs[name].close())
+            for made in test.globs.values():
+                if issubclass(type(made), Sealring):  # else its thread would go on until the last test
+                    made.sync().close()
     return runner.summarize(verbose=False)
 
 
@@ -54,8 +56,8 @@ def start(loop: asyncio.Runner, docstring: str) -> dict[str, Any]:
         return await given
 
     names: dict[str, Any] = {WAIT: lambda given: loop.run(result_of(given))}
-    if goes_on_from_start(docstring):
-        for example in PARSER.get_examples(START):
+    for needed in starts_of(docstring):
+        for example in PARSER.get_examples(STARTS[needed]):
             exec(with_await(example.source), names)  # noqa: S102 - our own lines
     return names
 

@@ -1,8 +1,14 @@
 """For tests of applications: users, tokens, a `Sealring` in memory, a clock to move.
 
-    auth = InMemorySealring()
-    client = as_user(TestClient(create_app(auth)), auth, "42", scopes=["orders:read"])
-    auth.clock.advance("31m")
+>>> from sealring.testing import InMemorySealring, access_token
+>>> auth = InMemorySealring(access_ttl="30m")
+>>> token = access_token(auth, "42", scopes=["orders:read"])
+>>> auth.verify(token).subject
+'42'
+>>> auth.clock.advance("31m")
+>>> auth.verify(token)
+Traceback (most recent call last):
+sealring.errors.Expired: the token has expired
 
 Nothing of it needs pytest, a database or a network. `sealring.testing.store_contract` is apart: what a store of
 your own must pass.

@@ -34,19 +34,40 @@ class FrozenClock:
         self.offset = (time.time() if now is None else _unix_seconds(now)) - _STEADY
 
     def now(self) -> int:
-        """The time, in Unix seconds."""
+        """The time, in Unix seconds.
+
+        >>> FrozenClock(1_900_000_000).now()
+        1900000000
+        """
         return self.now_ms() // 1000
 
     def now_ms(self) -> int:
-        """The time, in Unix milliseconds."""
+        """The time, in Unix milliseconds.
+
+        >>> FrozenClock(1_900_000_000.25).now_ms()
+        1900000000250
+        """
         return round((self.offset + self.steady()) * 1000)
 
     def steady(self) -> float:
-        """Seconds by which freshness is judged: they stand still but for an outage."""
+        """Seconds by which freshness is judged: they stand still but for an outage.
+
+        >>> clock = FrozenClock()
+        >>> before = clock.steady()
+        >>> clock.advance("1d")
+        >>> clock.steady() - before
+        0.0
+        """
         return _STEADY + self.outage_seconds
 
     def adjust(self) -> None:
-        """There is no machine's clock to look at."""
+        """Do nothing: there is no machine's clock to look at.
+
+        >>> clock = FrozenClock(1_900_000_000)
+        >>> clock.adjust()
+        >>> clock.now()
+        1900000000
+        """
 
     def advance(self, duration: Duration) -> None:
         """Let time pass.
@@ -57,6 +78,13 @@ class FrozenClock:
         Raises:
             TypeError: it is none of these.
             ValueError: it is negative, or text of another form.
+
+        >>> from datetime import timedelta
+        >>> clock = FrozenClock(1_900_000_000)
+        >>> for duration in (90, "1m", timedelta(hours=1)):
+        ...     clock.advance(duration)
+        >>> clock.now()
+        1900003750
         """
         seconds = parse_duration(duration)
         if seconds < 0:
@@ -72,6 +100,12 @@ class FrozenClock:
         Raises:
             TypeError: any other `moment`.
             ValueError: it is in the past, or a `datetime` without a time zone.
+
+        >>> from datetime import UTC, datetime
+        >>> clock = FrozenClock(datetime(2030, 1, 1, tzinfo=UTC))
+        >>> clock.move_to(datetime(2030, 12, 31, tzinfo=UTC))
+        >>> datetime.fromtimestamp(clock.now(), UTC).isoformat()
+        '2030-12-31T00:00:00+00:00'
         """
         self.advance(_unix_seconds(moment) - (self.offset + self.steady()))
 

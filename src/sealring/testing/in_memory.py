@@ -97,6 +97,8 @@ class InMemorySealring(Sealring):
     def outage(self) -> Iterator[None]:
         """The store is out of reach for longer than `max_staleness`: every check answers 503, and so does every login.
 
+        For use by `with`; at its end the store answers again, and no time has passed.
+
         >>> auth = InMemorySealring()
         >>> with auth.sync() as s:  # doctest: +IGNORE_EXCEPTION_DETAIL
         ...     token = s.start_session("42").access_token.text

@@ -33,15 +33,18 @@ def principal(
     """A principal as the verifier would make it of such a token: same types, same frozen claims.
 
     Args:
-        subject: who.
-        scopes: what they may do.
+        subject: the user's id, 1 to 255 printable characters.
+        scopes: what they may do: scope tokens of RFC 6749 §3.3.
         claims: what the application adds to its tokens.
         session_id: of which session.
         client_id: of which OAuth client.
-        epoch: of which epoch of the subject.
+        epoch: of which epoch of the subject: 0 before anything has revoked its tokens.
         auth_time: when they proved who they are, in Unix seconds; by default now.
         amr: how, by names of RFC 8176 §2.
         acr: how strongly.
+
+    Returns:
+        The principal. Its token seems to have been issued now, for 30 minutes.
 
     Raises:
         TypeError, ValueError: what no token can say.

@@ -35,6 +35,9 @@ def access_token(
         state: "valid"; "expired"; "revoked": its session has ended; "outdated": the subject's claims have changed
             since; "forged": another key signed it; "wrong_audience": it is for another service.
 
+    Returns:
+        The compact text (RFC 9068), for `Authorization: Bearer`.
+
     Raises:
         TypeError, ValueError: what no session can have, or no such state.
         RuntimeError: called in the event loop in which a `Sealring` with a database is open.

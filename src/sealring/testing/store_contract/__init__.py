@@ -48,4 +48,14 @@ class StoreContract(
     FeedContract,
     UpkeepContract,
 ):
-    """Every promise of `sealring.store.protocol.Store`: derive from it and give the fixture `store`."""
+    """Every promise of `sealring.store.protocol.Store`: derive from it and give the fixture `store`.
+
+    >>> from sealring.store.memory import MemoryStore as MyStore
+    >>> class TestMyStore(StoreContract):
+    ...     @pytest.fixture
+    ...     async def store(self):
+    ...         store = MyStore()
+    ...         await store.open()
+    ...         yield store
+    ...         await store.close()
+    """
