@@ -55,19 +55,46 @@ class AccountStore(Protocol):
             NameTaken: `canonical_name` is taken.
             InvitationRequired: the invitation is not there, or has expired when the account is created.
             InvalidField: `canonical_email` is taken (field `email`).
+
+        >>> done = await store.create_account(an_account("ada"), an_event("account_created"))
+        >>> done.events[0].number, done.events[0].kind
+        (1, 'account_created')
+        >>> await store.create_account(an_account("ada"), an_event("account_created"))
+        Traceback (most recent call last):
+        sealring.errors.NameTaken: this username is taken
         """
 
     async def create_invitation(self, invitation: OneTime, event: Event) -> Committed[None]:
         """Keep an invitation until it is used or expires, with its audit line; `create_account` takes it.
 
         Its digest must be new: else `ValueError`.
+
+        >>> done = await store.create_invitation(an_invitation("digest"), an_event("invitation_created"))
+        >>> done = await store.create_account(an_account("ada"), an_event("account_created"), invitation="digest")
+        >>> await store.create_account(an_account("bob"), an_event("account_created"), invitation="digest")
+        Traceback (most recent call last):
+        sealring.errors.InvitationRequired: registration needs a valid invitation
         """
 
     async def find_account(self, *, canonical_name: str | None = None, id: str | None = None) -> Account | None:
-        """The account of that name or that id (exactly one is given); none when there is none."""
+        """The account of that name or that id (exactly one is given); None when there is none.
+
+        >>> ada = an_account("ada")
+        >>> done = await store.create_account(ada, an_event("account_created"))
+        >>> await store.find_account(canonical_name="ada") == await store.find_account(id=ada.id) == ada
+        True
+        >>> await store.find_account(id="nobody") is None
+        True
+        """
 
     async def list_accounts(self, *, after: str = "", limit: int = 1000) -> list[Account]:
-        """Accounts by canonical name, those after `after`."""
+        """Accounts by canonical name, in the order of code points: at most `limit` of those after the name `after`.
+
+        >>> for name in ("cy", "ada", "bob"):
+        ...     done = await store.create_account(an_account(name), an_event("account_created"))
+        >>> [account.canonical_name for account in await store.list_accounts(after="ada", limit=1)]
+        ['bob']
+        """
 
     async def change_account(self, id: str, change: AccountChange, event: Event, *, now: int) -> Committed[bool]:
         """Change an account and revoke what that makes invalid, in one transaction (I7).
@@ -80,6 +107,14 @@ class AccountStore(Protocol):
 
         Returns:
             Whether it was changed: there is such an account, and `old_hash` still is its hash, `epoch` its epoch.
+
+        >>> from sealring.accounts.changes import ScopesChange
+        >>> ada = an_account("ada")
+        >>> done = await store.create_account(ada, an_event("account_created"))
+        >>> change = ScopesChange(scopes=("orders:read",))
+        >>> done = await store.change_account(ada.id, change, an_event("scopes_changed"), now=NOW)
+        >>> done.result, [(entry.kind, entry.epoch) for entry in done.entries]
+        (True, [('subject', 1)])
         """
 
 
@@ -90,6 +125,14 @@ class CredentialStore(Protocol):
         """The credentials of that account, or the one of that id (exactly one is given), the oldest first.
 
         They are made and removed by `change_account`, as that concerns the account's logins.
+
+        >>> from sealring.accounts.changes import CredentialAdded
+        >>> ada = an_account("ada")
+        >>> done = await store.create_account(ada, an_event("account_created"))
+        >>> added = CredentialAdded(credential=a_credential(ada.id, "key-1"), epoch=0)
+        >>> done = await store.change_account(ada.id, added, an_event("credential_added"), now=NOW)
+        >>> [one.id for one in await store.find_credentials(account_id=ada.id)]
+        ['key-1']
         """
 
     async def advance_credential(self, before: Credential, after: Credential) -> bool:
@@ -97,6 +140,17 @@ class CredentialStore(Protocol):
 
         Returns:
             Whether it was swapped: of two that present one code, one wins.
+
+        >>> from dataclasses import replace
+        >>> from sealring.accounts.changes import CredentialAdded
+        >>> ada = an_account("ada")
+        >>> done = await store.create_account(ada, an_event("account_created"))
+        >>> before = a_credential(ada.id)
+        >>> added = CredentialAdded(credential=before, epoch=0)
+        >>> done = await store.change_account(ada.id, added, an_event("credential_added"), now=NOW)
+        >>> after = replace(before, counter=7, last_used_at=NOW)
+        >>> await store.advance_credential(before, after), await store.advance_credential(before, after)
+        (True, False)
         """
 
     async def put_once(self, one_time: OneTime) -> bool:
@@ -104,6 +158,9 @@ class CredentialStore(Protocol):
 
         Returns:
             Whether it is new. False when its digest is there already: of many that put one digest, one wins.
+
+        >>> await store.put_once(a_link("link")), await store.put_once(a_link("link"))
+        (True, False)
         """
 
     async def take_once(self, digest: str, *, purpose: str, now: int) -> OneTime | None:
@@ -111,6 +168,13 @@ class CredentialStore(Protocol):
 
         Returns:
             None when it is not there, is for another purpose, or has expired.
+
+        >>> link = a_link("link")
+        >>> new = await store.put_once(link)
+        >>> await store.take_once(link.digest, purpose="reset", now=NOW) == link
+        True
+        >>> await store.take_once(link.digest, purpose="reset", now=NOW) is None
+        True
         """
 
 
@@ -142,13 +206,32 @@ class SessionStore(Protocol):
 
         Returns:
             The subject's epoch at that moment; None when the guard did not hold, or an inactive account has none.
+
+        >>> event = an_event("session_started")
+        >>> for number in range(3):
+        ...     done = await store.start_session(a_session("42"), event, guard=None, cap=2, replaces=None)
+        >>> done.result, [event.kind for event in done.events], [entry.kind for entry in done.entries]
+        (0, ['session_ended', 'session_started'], ['session'])
         """
 
     async def read_session(self, id: str) -> SessionRecord | None:
-        """The session, its subject's epoch and account, in one consistent read."""
+        """The session of that id, its subject's epoch and account, in one consistent read; None for an unknown id.
+
+        >>> session = a_session("42")
+        >>> done = await store.start_session(session, an_event("session_started"), guard=None, cap=50, replaces=None)
+        >>> record = await store.read_session(session.id)
+        >>> record.session == session, record.epoch, record.account
+        (True, 0, None)
+        """
 
     async def read_epoch(self, subject: str) -> int:
-        """The subject's epoch; 0 for one whose epoch was never raised."""
+        """The subject's epoch; 0 for one whose epoch was never raised.
+
+        >>> from sealring.sessions.revocation import RefreshClaims
+        >>> done = await store.revoke(RefreshClaims(subject="42"), an_event("claims_refreshed", subject="42"), now=NOW)
+        >>> await store.read_epoch("42"), await store.read_epoch("43")
+        (1, 0)
+        """
 
     async def advance_session(self, before: Session, after: Session) -> bool:
         """Compare-and-swap: put `after` in the row if it still is `before` (confirmed pair, last child, not ended).
@@ -158,10 +241,21 @@ class SessionStore(Protocol):
 
         Returns:
             Whether it was swapped. Concurrent calls may share one commit.
+
+        >>> before = a_session("42")
+        >>> done = await store.start_session(before, an_event("session_started"), guard=None, cap=50, replaces=None)
+        >>> await store.advance_session(before, moved(before)), await store.advance_session(before, moved(before))
+        (True, False)
         """
 
     async def list_sessions(self, subject: str | None, *, now: int, limit: int = 1000) -> list[Session]:
-        """Live sessions (not ended, within both limits) of the subject, or of everybody; newest first."""
+        """Live sessions (not ended, within both limits) of the subject, or of everybody; newest first.
+
+        >>> for subject in ("42", "42", "43"):
+        ...     done = await store.start_session(a_session(subject), an_event(), guard=None, cap=50, replaces=None)
+        >>> len(await store.list_sessions("42", now=NOW)), len(await store.list_sessions(None, now=NOW))
+        (2, 3)
+        """
 
     async def revoke(self, revocation: Revocation, event: Event, *, now: int) -> Committed[int | None]:
         """Carry out a revocation in one transaction.
@@ -173,6 +267,15 @@ class SessionStore(Protocol):
 
         Returns:
             How many sessions ended that no logout or operator had ended before; none when nothing was done.
+
+        >>> from sealring.sessions.revocation import EndSession
+        >>> session = a_session("42")
+        >>> done = await store.start_session(session, an_event("session_started"), guard=None, cap=50, replaces=None)
+        >>> end = EndSession(id=session.id, cause="logout")
+        >>> (await store.revoke(end, an_event("session_ended"), now=NOW)).result
+        1
+        >>> (await store.revoke(end, an_event("session_ended"), now=NOW)).result is None
+        True
         """
 
 
@@ -184,12 +287,26 @@ class RateLimitStore(Protocol):
 
         Returns:
             0, or the seconds after which the fullest bucket opens again; then nothing was counted.
+
+        >>> from sealring.rate_limits.bucket import Bucket
+        >>> from sealring.rate_limits.rate import RateLimit
+        >>> bucket = Bucket(key="password", rate=RateLimit(2, 60), owner="ada")
+        >>> [await store.count_attempt([bucket], now=NOW) for attempt in range(3)]
+        [0, 0, 30]
         """
 
     async def settle_attempt(self, owner: str, event: Event) -> Committed[None]:
         """Record how an attempt ended. All buckets of `owner` are emptied: success proves that it was theirs.
 
         An empty `owner` stands for a failure: it empties nothing.
+
+        >>> from sealring.rate_limits.bucket import Bucket
+        >>> from sealring.rate_limits.rate import RateLimit
+        >>> bucket = Bucket(key="password", rate=RateLimit(1, 60), owner="ada")
+        >>> first = await store.count_attempt([bucket], now=NOW)
+        >>> done = await store.settle_attempt("ada", an_event("login"))
+        >>> await store.count_attempt([bucket], now=NOW)
+        0
         """
 
 
@@ -205,6 +322,11 @@ class AccessTtlStore(Protocol):
 
         Returns:
             Every life that is in use, this one included, the longest first.
+
+        >>> for seconds in (600, 1800):
+        ...     declared = await store.declare_access_ttl(seconds, now=NOW, signs_until=NOW + 3600)
+        >>> [ttl.seconds for ttl in declared]
+        [1800, 600]
         """
 
 
@@ -218,20 +340,48 @@ class DeclaredSettingsStore(Protocol):
 
         Returns:
             What other processes have declared whose time is not over, each once and without the name of the process.
+
+        >>> from dataclasses import replace
+        >>> from sealring.sessions.declared_settings import DeclaredSettings
+        >>> mine = DeclaredSettings(process="a", issuer="https://a", audience="", algorithm="ES256", cookie_name="s")
+        >>> await store.declare_settings(mine, lease_seconds=60)
+        ()
+        >>> [other.issuer for other in await store.declare_settings(replace(mine, process="b"), lease_seconds=60)]
+        ['https://a']
         """
 
     async def list_settings(self) -> tuple[tuple[DeclaredSettings, int], ...]:
-        """What every process has declared whose time is not over, and for how many seconds it counts."""
+        """What every process has declared whose time is not over, and for how many seconds it counts.
+
+        >>> from sealring.sessions.declared_settings import DeclaredSettings
+        >>> mine = DeclaredSettings(process="a", issuer="https://a", audience="", algorithm="ES256", cookie_name="s")
+        >>> others = await store.declare_settings(mine, lease_seconds=60)
+        >>> [(one.process, seconds) for one, seconds in await store.list_settings()]
+        [('a', 60)]
+        """
 
     async def withdraw_settings(self, process: str) -> None:
-        """Forget what that process has declared; nothing, where it has not."""
+        """Forget what that process has declared; nothing, where it has not.
+
+        >>> from sealring.sessions.declared_settings import DeclaredSettings
+        >>> mine = DeclaredSettings(process="a", issuer="https://a", audience="", algorithm="ES256", cookie_name="s")
+        >>> others = await store.declare_settings(mine, lease_seconds=60)
+        >>> await store.withdraw_settings("a")
+        >>> await store.list_settings()
+        ()
+        """
 
 
 class KeyStore(Protocol):
     """Signing keys. The ring is replaced as a whole, by compare-and-swap of its version."""
 
     async def read_keys(self) -> KeyRing:
-        """All signing keys and the version of the ring."""
+        """All signing keys and the version of the ring.
+
+        >>> ring = await store.read_keys()
+        >>> ring.version, ring.keys
+        (0, ())
+        """
 
     async def write_keys(
         self,
@@ -248,6 +398,14 @@ class KeyStore(Protocol):
 
         Returns:
             Whether it was replaced: the version had not moved.
+
+        >>> published = an_event("key_published")
+        >>> (await store.write_keys(0, [a_key("one")], published, now=NOW)).result
+        True
+        >>> (await store.write_keys(0, [a_key("two")], published, now=NOW)).result
+        False
+        >>> [key.kid for key in (await store.read_keys()).keys]
+        ['one']
         """
 
 
@@ -255,10 +413,24 @@ class FeedStore(Protocol):
     """The revocation feed, as verifiers follow it. Nothing here writes a revocation."""
 
     async def time_ms(self) -> int:
-        """The store's own clock, in Unix milliseconds."""
+        """The store's own clock, in Unix milliseconds.
+
+        >>> import time
+        >>> now_ms = time.time_ns() // 1_000_000
+        >>> await store.time_ms() >= now_ms
+        True
+        """
 
     async def load_feed(self, after: int | None) -> FeedPage:
-        """Entries after the cursor, or all live ones (`None`), with the head, in one consistent read."""
+        """Entries after the cursor, or all live ones (`None`), with the head, in one consistent read.
+
+        >>> from sealring.sessions.revocation import RefreshClaims
+        >>> for subject in ("42", "43"):
+        ...     done = await store.revoke(RefreshClaims(subject=subject), an_event("claims_refreshed"), now=NOW)
+        >>> page = await store.load_feed(1)
+        >>> page.head, page.complete, [(entry.number, entry.target) for entry in page.entries]
+        (2, True, [(2, '43')])
+        """
 
     async def heartbeat(self, *, every_ms: int) -> bool:  # noqa: ARG002 - for those who have something to write
         """Have the store acknowledge a write, unless it did within the last `every_ms` on its own clock (F8).
@@ -270,18 +442,37 @@ class FeedStore(Protocol):
 
         Returns:
             Whether that was seen to, within a moment. No is no error: another node may do it, or a later page show it.
+
+        >>> await store.heartbeat(every_ms=1000)
+        False
         """
         return False
 
     async def wait_for_change(self) -> None:
-        """Return when the feed may have grown: a hint to look, which may come for no reason, late or never (F12)."""
+        """Return when the feed may have grown: a hint to look, which may come for no reason, late or never (F12).
+
+        >>> import asyncio
+        >>> from sealring.sessions.revocation import RefreshClaims
+        >>> async def follow():
+        ...     revoked = store.revoke(RefreshClaims(subject="42"), an_event("claims_refreshed"), now=NOW)
+        ...     await asyncio.gather(store.wait_for_change(), revoked)
+        ...     return await store.load_feed(None)
+        >>> (await follow()).head
+        1
+        """
 
 
 class AuditStore(Protocol):
     """The audit log. Lines are written by the methods that they tell of, in the same transaction."""
 
     async def read_events(self, *, after: int = 0, limit: int = 1000) -> list[Event]:
-        """The audit log in order, after that number."""
+        """The audit log in the order of numbers: at most `limit` lines after that number.
+
+        >>> for subject in ("42", "43"):
+        ...     done = await store.settle_attempt("", an_event("login_failed", subject=subject))
+        >>> [(event.number, event.subject) for event in await store.read_events(after=1)]
+        [(2, '43')]
+        """
 
 
 class MaintenanceStore(Protocol):
@@ -291,6 +482,11 @@ class MaintenanceStore(Protocol):
         """Forget what nothing can ask for: expired revocations, finished sessions, idle buckets, old audit lines.
 
         Small transactions, so that no refresh waits for it (P9).
+
+        >>> line = await store.settle_attempt("", an_event("login_failed"))
+        >>> await store.purge(now=NOW + 61, audit_seconds=60)
+        >>> await store.read_events()
+        []
         """
 
     async def reset_after_restore(self, event: Event, *, now: int) -> Committed[None]:
@@ -309,6 +505,13 @@ class MaintenanceStore(Protocol):
         - The incarnation is a new one: every node drops the view and the keys that it holds, and loads all.
 
         Accounts and passwords are as the backup has them: what was changed since, nobody here can know.
+
+        >>> session = a_session("42")
+        >>> done = await store.start_session(session, an_event("session_started"), guard=None, cap=50, replaces=None)
+        >>> before = (await store.load_feed(None)).incarnation
+        >>> done = await store.reset_after_restore(an_event("store_restored"), now=NOW)
+        >>> (await store.read_session(session.id)).session.ended_by, (await store.load_feed(None)).incarnation == before
+        ('store_restored', False)
         """
 
 
@@ -325,7 +528,16 @@ class Store(
     MaintenanceStore,
     Protocol,
 ):
-    """Where sessions, accounts, keys and revocations live."""
+    """Where sessions, accounts, keys and revocations live.
+
+    >>> import secrets
+    >>> from sealring import Sealring
+    >>> from sealring.store.memory import MemoryStore as MyStore
+    >>> auth = Sealring(store=MyStore(), secret=secrets.token_urlsafe(32))
+    >>> with auth.sync() as s:
+    ...     auth.verify(s.start_session("42").access_token.text).subject
+    '42'
+    """
 
     behind_pooler: bool = False
     """Whether a connection pooler was found between this process and the store when it was opened."""
@@ -336,6 +548,13 @@ class Store(
         Raises:
             ConfigurationError: the place cannot be used (missing folder, read-only, not a database,
                 or a schema newer than this program).
+
+        >>> from sealring.store.memory import MemoryStore as MyStore
+        >>> store = MyStore()
+        >>> await store.open()
+        >>> await store.list_accounts()
+        []
+        >>> await store.close()
         """
 
     async def schema_version(self) -> int:
@@ -346,7 +565,17 @@ class Store(
         Raises:
             ConfigurationError: as `open`.
             StoreUnavailable: it cannot be asked now.
+
+        >>> from sealring.store.memory import MemoryStore as MyStore
+        >>> await MyStore().schema_version() > 0
+        True
         """
 
     async def close(self) -> None:
-        """Let go of everything; what was acknowledged is safe without it."""
+        """Let go of everything; what was acknowledged is safe without it.
+
+        >>> from sealring.store.memory import MemoryStore as MyStore
+        >>> store = MyStore()
+        >>> await store.open()
+        >>> await store.close()
+        """

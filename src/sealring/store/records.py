@@ -20,6 +20,14 @@ class LoginGuard:
 
     A change that voids a proof raises the epoch: another password or second factor, a disable, a delete, "log out
     everywhere". A rehash does not. Other scopes raise it too, so a login that they overtake proves once more.
+
+    >>> ada = an_account("ada")
+    >>> done = await store.create_account(ada, an_event("account_created"))
+    >>> for guard in (LoginGuard(epoch=0), LoginGuard(epoch=7)):
+    ...     done = await store.start_session(a_session(ada.id), an_event(), guard=guard, cap=50, replaces=None)
+    ...     print(done.result)
+    0
+    None
     """
 
     epoch: int
@@ -34,6 +42,10 @@ class Committed(Generic[Result_co]):
     """What one writing step did, once it is committed durably.
 
     `sealring.issuer.commit` puts the revocations in force and publishes the events; use cases see the result alone.
+
+    >>> done = await store.create_account(an_account("ada"), an_event("account_created"))
+    >>> done.result, done.entries, [event.kind for event in done.events]
+    (None, (), ['account_created'])
     """
 
     result: Result_co
@@ -45,7 +57,13 @@ class Committed(Generic[Result_co]):
 
 @dataclass(frozen=True, slots=True)
 class SessionRecord:
-    """A session as one consistent read: with the subject's epoch and, if the subject is an account of ours, that."""
+    """A session as one consistent read: with the subject's epoch and, if the subject is an account of ours, that.
+
+    >>> session = a_session("42")
+    >>> done = await store.start_session(session, an_event("session_started"), guard=None, cap=50, replaces=None)
+    >>> await store.read_session(session.id) == SessionRecord(session, epoch=0, account=None)
+    True
+    """
 
     session: Session
     epoch: int
