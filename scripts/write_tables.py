@@ -37,7 +37,8 @@ from sealring.http.close_codes import ENDINGS
 from sealring.http.endpoint import Endpoint, Form
 from sealring.http.metrics import Metrics
 from sealring.http.problems import ANSWERS
-from sealring.http.routes import ENDPOINTS, HEALTH, METRICS
+from sealring.http.routes import ENDPOINTS, HEALTH, METRICS, WELL_KNOWN_ENDPOINTS
+from sealring.http.server_metadata import WELL_KNOWN
 from sealring.jwt.algorithms import ALGORITHMS
 from sealring.sessions.access_token import CLAIMS
 from sealring.sessions.session import END_CAUSES
@@ -140,7 +141,8 @@ def errors() -> str:
 
 def routes() -> str:
     """The routes of ours, as http/routes.py has them; what each does is the first paragraph of its docstring."""
-    rows = [("/auth", one) for one in ENDPOINTS] + [("", one) for one in (*HEALTH, *METRICS)]
+    rows = [("/auth", one) for one in ENDPOINTS] + [(WELL_KNOWN, one) for one in WELL_KNOWN_ENDPOINTS]
+    rows += [("", one) for one in (*HEALTH, *METRICS)]
     return table(
         ("route", "for", "reads", "answers", "does"),
         (

@@ -25,17 +25,21 @@ from tests.django_project.settings import use as use_in_django
 
 def raw_asgi(auth: Sealring) -> Any:
     """As a server sees it that strips nothing: the path below `/auth`, and `root_path` says so."""
-    inner = auth.asgi()
+    inner = {"/auth": auth.asgi(), "/.well-known": auth.asgi_well_known()}
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
-        root_path = "/auth" if scope["path"].startswith("/auth") else ""
-        await inner({**scope, "root_path": root_path}, receive, send)
+        root_path = next((root for root in inner if scope["path"].startswith(root)), "")
+        await inner[root_path or "/auth"]({**scope, "root_path": root_path}, receive, send)
 
     return app
 
 
 def starlette_mount(auth: Sealring) -> Any:
-    return Starlette(routes=[Mount("/auth", auth.asgi())])
+    return Starlette(routes=mounts(auth))
+
+
+def mounts(auth: Sealring) -> list[Mount]:
+    return [Mount("/auth", auth.asgi()), Mount("/.well-known", auth.asgi_well_known())]
 
 
 def in_front_of_asgi(auth: Sealring) -> Any:
@@ -50,7 +54,7 @@ def in_front_of_asgi(auth: Sealring) -> Any:
 
 def starlette_backend(auth: Sealring) -> Any:
     return Starlette(
-        routes=[Mount("/auth", auth.asgi())],
+        routes=mounts(auth),
         middleware=[Middleware(AuthenticationMiddleware, backend=auth.backend)],
     )
 
@@ -78,6 +82,7 @@ def fastapi_router(auth: Sealring) -> Any:
 def fastapi_mount(auth: Sealring) -> Any:
     app = FastAPI()
     app.mount("/auth", auth.asgi())
+    app.mount("/.well-known", auth.asgi_well_known())
     return app
 
 
@@ -109,12 +114,12 @@ def transport_of(app: Any) -> httpx2.AsyncBaseTransport:
 
 def raw_wsgi(auth: Sealring) -> Any:
     """Mounted as PEP 3333 says: what stands before the routes is `SCRIPT_NAME`."""
-    inner = auth.wsgi()
+    inner = {"/auth": auth.wsgi(), "/.well-known": auth.wsgi_well_known()}
 
     def app(environ: Any, start_response: Any) -> Any:
-        if environ["PATH_INFO"].startswith("/auth"):
-            environ["SCRIPT_NAME"], environ["PATH_INFO"] = "/auth", environ["PATH_INFO"].removeprefix("/auth")
-        return inner(environ, start_response)
+        mount = next((mount for mount in inner if environ["PATH_INFO"].startswith(mount)), "")
+        environ["SCRIPT_NAME"], environ["PATH_INFO"] = mount, environ["PATH_INFO"].removeprefix(mount)
+        return inner[mount or "/auth"](environ, start_response)
 
     return WSGI(app)
 

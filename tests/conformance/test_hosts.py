@@ -119,6 +119,10 @@ CASES: list[Case] = [
     (304, None, "GET", "/auth/.well-known/jwks.json", plain(headers={"If-None-Match": "*"})),
     (304, None, "HEAD", "/auth/.well-known/jwks.json", plain(headers={"If-None-Match": "*"})),
     (200, None, "GET", "/auth/client.js", plain()),
+    (200, None, "GET", "/auth/.well-known/oauth-authorization-server", plain()),
+    (200, None, "GET", "/.well-known/oauth-authorization-server", plain()),
+    (304, None, "HEAD", "/.well-known/oauth-authorization-server", plain(headers={"If-None-Match": "*"})),
+    (405, "method_not_allowed", "POST", "/.well-known/oauth-authorization-server", plain()),
     (200, None, "POST", "/auth/login/password", plain(json={"response": ADA})),
     (200, None, "POST", "/auth/login/password/begin", plain(json={"response": {"username": "ada"}})),
     (422, "invalid_field", "POST", "/auth/login/password", plain(json={"username": "ada"})),
@@ -143,6 +147,8 @@ CASES: list[Case] = [
     (204, None, "OPTIONS", "/auth/sessions/abc", preflight(ELSEWHERE, "DELETE")),
     (204, None, "OPTIONS", "/auth/login/password", preflight(ELSEWHERE)),
     (403, "origin_not_allowed", "OPTIONS", "/auth/login", preflight("https://evil.example")),
+    (204, None, "OPTIONS", "/auth/.well-known/jwks.json", preflight("https://any.example", "GET")),
+    (204, None, "OPTIONS", "/.well-known/oauth-authorization-server", preflight("https://any.example", "GET")),
     (403, "origin_not_allowed", "OPTIONS", "/auth/me", preflight("null", "GET")),
     (401, "invalid_credentials", "POST", "/auth/login", plain(
         json=ADA | {"password": "wrong" * 4}, headers={"Origin": ELSEWHERE})),
@@ -157,6 +163,7 @@ CASES: list[Case] = [
 
 ALLOW = {
     ("PUT", "/auth/me"): "GET, HEAD",
+    ("POST", "/.well-known/oauth-authorization-server"): "GET, HEAD",
     ("GET", "/auth/login/password"): "POST",
     ("OPTIONS", "/auth/sessions"): "DELETE, GET, HEAD",
     ("GET", "/auth/login"): "POST",

@@ -167,6 +167,7 @@ async def ninja_orders_async(request: Any) -> dict[str, str]:
 
 urlpatterns = [
     path("", include("sealring.frameworks.django.health_urls")),
+    path(".well-known/", include("sealring.frameworks.django.well_known_urls")),
     path("auth/", include("sealring.frameworks.django.urls")),
     path("function", function),
     path("coroutine", coroutine),

@@ -10,7 +10,7 @@ import click
 from sealring.cli.run import sealring
 from sealring.demo import create_app
 from sealring.http.problems import ANSWERS
-from sealring.http.routes import ENDPOINTS, HEALTH, METRICS
+from sealring.http.routes import ENDPOINTS, HEALTH, METRICS, WELL_KNOWN_ENDPOINTS
 from sealring.settings import PREFIX, SETTINGS, Settings, load_settings
 
 ROOT = Path(__file__).parents[2]
@@ -51,6 +51,7 @@ def test_every_command_is_documented() -> None:
 def test_every_route_is_documented() -> None:
     documented = [cells[0] for cells in rows("reference/routes.md") if cells[0].startswith(("GET", "POST", "DELETE"))]
     served = [f"{one.method} /auth{one.path}" for one in ENDPOINTS]
+    served += [f"{one.method} /.well-known{one.path}" for one in WELL_KNOWN_ENDPOINTS]
     served += [f"{one.method} {one.path}" for one in (*HEALTH, *METRICS)]
     assert sorted(documented) == sorted(served)
 

@@ -70,6 +70,18 @@ def test_without_a_trusted_origin_answers_stay_as_they_are() -> None:
         answer_preflight([ORIGIN, ASKS], ALONE, ["POST"])
 
 
+def test_what_is_public_may_be_read_by_every_page_and_with_credentials_by_a_trusted_one_alone() -> None:
+    public = {origins: with_cors(Response(200, []), [ORIGIN], origins, public=True) for origins in (ORIGINS, ALONE)}
+    assert public[ALONE].headers == [(b"access-control-allow-origin", b"*")]
+    assert dict(public[ORIGINS].headers)[b"access-control-allow-origin"] == FRONT_END
+    stranger = [(b"origin", b"https://other.example")]
+    read = with_cors(Response(200, []), stranger, ORIGINS, public=True)
+    assert read.headers == [(b"vary", b"Origin"), (b"access-control-allow-origin", b"*")]
+    asked = dict(answer_preflight([*stranger, ASKS], ORIGINS, ["GET"], public=True).headers)
+    assert (asked[b"access-control-allow-origin"], asked[b"access-control-allow-headers"]) == (b"*", b"*")
+    assert b"access-control-allow-credentials" not in asked
+
+
 def test_an_answer_names_its_one_reader_and_keeps_what_it_varies_by() -> None:
     response = Response(401, [(b"vary", b"Cookie"), (b"x", b"y"), (b"vary", b"Accept")], b"{}")
     answer = with_cors(response, [ORIGIN], ORIGINS)

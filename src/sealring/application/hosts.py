@@ -6,14 +6,17 @@ Each framework is imported where it is asked for: an application of another one 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from sealring.application.lifecycle import Lifecycle
 from sealring.http.asgi_types import App
 from sealring.http.endpoint import Endpoint, Routes
+from sealring.http.endpoints.token import grants_served
 from sealring.http.middleware import Protect, SessionMiddleware, check_invalid_status
-from sealring.http.routes import HEALTH, METRICS, endpoints_of
+from sealring.http.routes import HEALTH, METRICS, endpoints_of, well_known_of
+from sealring.http.server_metadata import WELL_KNOWN, ServerMetadata
 from sealring.http.service import AuthService
 from sealring.wiring import JWKS_MAX_AGE_SECONDS
 
@@ -66,9 +69,16 @@ class Hosts(Lifecycle):
 
         A prefix that `include_router` adds, mounts and the server's `root_path` come before it: the refresh cookie is
         sent to where the browser sees these routes, and nowhere else.
+
+        With them comes the metadata for OAuth clients below `/.well-known`, where RFC 8414 has it.
         """
-        rows = endpoints_of(accounts=accounts, oauth=oauth)
-        return self._router(rows, self.settings.auth_path.rstrip("/"), accounts=accounts)
+        from sealring.frameworks.fastapi_router import endpoint_router  # noqa: PLC0415 - as `_router`
+
+        rows, service = endpoints_of(accounts=accounts, oauth=oauth), self._service(accounts=accounts, oauth=oauth)
+        router = endpoint_router(service, rows, prefix=self.settings.auth_path.rstrip("/"))
+        rows = tuple(replace(row, path=WELL_KNOWN + row.path) for row in self._well_known)
+        router.include_router(endpoint_router(service, rows))
+        return router
 
     def health_router(self) -> APIRouter:
         """`/healthz` and `/readyz`, for FastAPI: the process answers; this node is fresh and may check tokens."""
@@ -93,12 +103,37 @@ class Hosts(Lifecycle):
         from sealring.frameworks.asgi import AuthApp  # noqa: PLC0415 - as `_router`
 
         return AuthApp(
-            self._service(accounts=accounts),
+            self._service(accounts=accounts, oauth=oauth),
             endpoints_of(accounts=accounts, oauth=oauth),
             prefix="" if app is None else self.settings.auth_path.rstrip("/"),
-            otherwise=app,
+            otherwise=None if app is None else self.asgi_well_known(app, accounts=accounts, oauth=oauth),
             lifespan=self.lifespan,
         )
+
+    def asgi_well_known(self, app: App | None = None, *, accounts: bool = True, oauth: bool | None = None) -> AuthApp:
+        """The metadata for OAuth clients (RFC 8414), to mount at the root: `app.mount("/.well-known", …)`.
+
+        `router`, `asgi` in front of an application and `init_app` have it already.
+
+        Args:
+            app: an application to stand in front of, where a framework mounts none.
+            accounts: as the auth routes have it.
+            oauth: as the auth routes have it.
+
+        Example:
+            >>> from starlette.applications import Starlette
+            >>> from sealring.testing import InMemorySealring
+            >>> auth = InMemorySealring(issuer="https://example.com/auth")
+            >>> app = Starlette()
+            >>> app.mount("/auth", auth.asgi())
+            >>> app.mount("/.well-known", auth.asgi_well_known())
+            >>> [row.path for row in auth.asgi_well_known().endpoints]
+            ['/oauth-authorization-server/auth']
+        """
+        from sealring.frameworks.asgi import AuthApp  # noqa: PLC0415 - as `_router`
+
+        service = self._service(accounts=accounts, oauth=oauth)
+        return AuthApp(service, self._well_known, prefix="" if app is None else WELL_KNOWN, otherwise=app)
 
     def asgi_health(self, app: App) -> AuthApp:
         """`/healthz`, `/readyz` and, with `metrics=`, `/metrics`, in front of an ASGI application."""
@@ -112,7 +147,30 @@ class Hosts(Lifecycle):
 
         The parts are those of `router`.
         """
-        return self._wsgi_app(endpoints_of(accounts=accounts, oauth=oauth), accounts=accounts)
+        return self._wsgi_app(endpoints_of(accounts=accounts, oauth=oauth), accounts=accounts, oauth=oauth)
+
+    def wsgi_well_known(
+        self, app: WsgiApp | None = None, *, accounts: bool = True, oauth: bool | None = None
+    ) -> WsgiAuthApp:
+        """As `asgi_well_known`, for a server or a framework that mounts it at `/.well-known`, or in front of `app`.
+
+        Args:
+            app: a WSGI application to stand in front of.
+            accounts: as the auth routes have it.
+            oauth: as the auth routes have it.
+
+        Example:
+            >>> from sealring.testing import InMemorySealring
+            >>> auth, statuses = InMemorySealring(), []
+            >>> environ = {
+            ...     "REQUEST_METHOD": "GET", "SCRIPT_NAME": "/.well-known", "PATH_INFO": "/oauth-authorization-server"
+            ... }
+            >>> (body,) = auth.wsgi_well_known()(environ, lambda status, fields: statuses.append(status))
+            >>> statuses, b"token_endpoint" in body
+            (['200 OK'], True)
+        """
+        prefix = "" if app is None else WELL_KNOWN
+        return self._wsgi_app(self._well_known, prefix, app, accounts=accounts, oauth=oauth)
 
     def wsgi_health(self, app: WsgiApp) -> WsgiAuthApp:
         """`/healthz`, `/readyz` and, with `metrics=`, `/metrics`, in front of a WSGI application.
@@ -170,7 +228,13 @@ class Hosts(Lifecycle):
         install(
             host,
             self._wsgi_authenticator(),
-            lambda inner: self._wsgi_app(rows, prefix, inner, accounts=accounts),
+            lambda inner: self._wsgi_app(
+                rows,
+                prefix,
+                self.wsgi_well_known(inner, accounts=accounts, oauth=oauth),
+                accounts=accounts,
+                oauth=oauth,
+            ),
             protect=protect,
             invalid_status=invalid_status,
         )
@@ -180,12 +244,13 @@ class Hosts(Lifecycle):
         from sealring.frameworks.django.host import DjangoHost  # noqa: PLC0415 - as `_router`
 
         return DjangoHost(
-            service=self._service(accounts=accounts),
+            service=self._service(accounts=accounts, oauth=oauth),
             authenticator=self._wsgi_authenticator(),
             runner=self._runner,
             routes=Routes(
                 (
                     *endpoints_of(accounts=accounts, oauth=oauth),
+                    *(replace(row, path=WELL_KNOWN + row.path) for row in self._well_known),
                     *HEALTH,
                     *(METRICS if self.metrics is not None else ()),
                 )
@@ -199,10 +264,11 @@ class Hosts(Lifecycle):
         otherwise: WsgiApp | None = None,
         *,
         accounts: bool = True,
+        oauth: bool | None = None,
     ) -> WsgiAuthApp:
         from sealring.frameworks.wsgi import WsgiAuthApp  # noqa: PLC0415 - as `_router`
 
-        service = self._service(accounts=accounts)
+        service = self._service(accounts=accounts, oauth=oauth)
         return WsgiAuthApp(
             service, self._wsgi_authenticator(), self._runner, endpoints, prefix=prefix, otherwise=otherwise
         )
@@ -212,14 +278,21 @@ class Hosts(Lifecycle):
 
         return WsgiAuthenticator(self.authenticator, self._runner)
 
-    def _router(self, endpoints: Iterable[Endpoint], prefix: str = "", *, accounts: bool = True) -> APIRouter:
+    def _router(self, endpoints: Iterable[Endpoint]) -> APIRouter:
         # asked for here: an application of another framework has no FastAPI
         from sealring.frameworks.fastapi_router import endpoint_router  # noqa: PLC0415
 
-        return endpoint_router(self._service(accounts=accounts), endpoints, prefix=prefix)
+        return endpoint_router(self._service(), endpoints)
 
-    def _service(self, *, accounts: bool = True) -> AuthService:
+    @property
+    def _well_known(self) -> tuple[Endpoint, ...]:
+        return well_known_of(self.settings.issuer)
+
+    def _service(self, *, accounts: bool = True, oauth: bool | None = None) -> AuthService:
         settings = self.settings
+        has_password_grant = settings.has_password_grant and accounts
+        has_oauth = accounts if oauth is None else oauth
+        grants = tuple(grants_served(password_grant=has_password_grant)) if has_oauth else ()
         return AuthService(
             issuer=self.issuer,
             authenticator=self.authenticator,
@@ -228,7 +301,8 @@ class Hosts(Lifecycle):
             trusted_proxies=settings.trusted_proxies,
             open=self._opening.open_for_request,
             jwks_max_age=JWKS_MAX_AGE_SECONDS,
-            password_grant=settings.has_password_grant and accounts,
+            password_grant=has_password_grant,
+            published=ServerMetadata(issuer=settings.issuer, auth_path=settings.auth_path, grants=grants),
             refused=self.refused,
             exposition=None if self.metrics is None else self.metrics.exposition,
         )

@@ -60,7 +60,7 @@ def endpoint_router(service: AuthService, endpoints: Iterable[Endpoint], *, pref
                 route_class_override=_EndpointRoute,
             )
     for path in dict.fromkeys(endpoint.path for endpoint in routes.endpoints):
-        router.add_route(prefix + path, _OtherMethods(service, routes.methods(path)), include_in_schema=False)  # type: ignore[arg-type]  # Starlette takes ASGI applications too
+        router.add_route(prefix + path, _OtherMethods(service, routes.other_methods(path)), include_in_schema=False)  # type: ignore[arg-type]  # Starlette takes ASGI applications too
     unserved = _unserved_route(service)
     for path in (prefix, prefix + "/{_:path}") if prefix else (one.path + "/" for one in routes.endpoints):
         router.add_api_route(
@@ -130,9 +130,9 @@ class _EndpointRoute(APIRoute):
 class _OtherMethods:
     """405 for every method that gets here, as an ASGI application: those of the resource have been served before."""
 
-    def __init__(self, service: AuthService, allowed: tuple[str, ...]) -> None:
+    def __init__(self, service: AuthService, error: MethodNotAllowed) -> None:
         self._service = service
-        self._error = MethodNotAllowed(allowed)
+        self._error = error
 
     async def __call__(self, scope: Scope, _: Receive, send: Send) -> None:
         await send_response(refuse_unserved(self._service, Head(scope), self._error), scope, send)

@@ -48,6 +48,7 @@ from sealring.http.authenticate import AuthResult, RequestAuthenticator
 from sealring.http.middleware import SessionMiddleware
 from sealring.http.openapi import document
 from sealring.http.problems import POLICY_VIOLATION, answer, is_refusal, must_close, row_of
+from sealring.http.server_metadata import WELL_KNOWN
 from sealring.settings import Settings
 
 __all__ = ["SealringPlugin", "problem_response", "require"]
@@ -67,6 +68,9 @@ class Application(Protocol):
 
     def asgi(self, *, accounts: bool = True, oauth: bool | None = None) -> AuthApp:
         """The auth routes."""
+
+    def asgi_well_known(self, *, accounts: bool = True, oauth: bool | None = None) -> AuthApp:
+        """The metadata for OAuth clients."""
 
     def lifespan(self, app: Any = None) -> AbstractAsyncContextManager[None]:
         """Opens the store."""
@@ -90,6 +94,7 @@ class SealringPlugin(InitPlugin, ReceiveRoutePlugin):
     def __init__(self, auth: Application, *, accounts: bool = True, oauth: bool | None = None) -> None:
         self._auth = auth
         self._routes = auth.asgi(accounts=accounts, oauth=oauth)
+        self._well_known = auth.asgi_well_known(accounts=accounts, oauth=oauth)
         self._prefix = auth.settings.auth_path.rstrip("/")
         if "." in self._prefix:
             raise ConfigurationError("auth_path must have no dot here: Litestar reads the path of a mount as a pattern")
@@ -146,23 +151,26 @@ class SealringPlugin(InitPlugin, ReceiveRoutePlugin):
         paths = dict.fromkeys(endpoint.path for endpoint in self._routes.endpoints)
         mounts = dict.fromkeys(self._prefix + path.partition("/{")[0] for path in paths if "{" in path)
         plain = [self._prefix + path for path in paths if "{" not in path and self._prefix + path not in mounts]
-        return [
-            ASGIRouteHandler(plain, opt=opt, copy_scope=True)(self._serving("")),
-            *(
-                ASGIRouteHandler(mount, is_mount=True, opt=opt, copy_scope=True)(self._serving(mount))
-                for mount in mounts
-            ),
-        ]
+        at_root = [path for row in self._well_known.endpoints if (path := WELL_KNOWN + row.path) not in plain]
+        handlers = [ASGIRouteHandler(plain, opt=opt, copy_scope=True)(self._serving(self._routes, self._prefix))]
+        if at_root:
+            serve = self._serving(self._well_known, WELL_KNOWN)
+            handlers.append(ASGIRouteHandler(at_root, opt=opt, copy_scope=True)(serve))
+        for mount in mounts:
+            serve = self._serving(self._routes, self._prefix, mount)
+            handlers.append(ASGIRouteHandler(mount, is_mount=True, opt=opt, copy_scope=True)(serve))
+        return handlers
 
-    def _serving(self, mount: str) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
+    @staticmethod
+    def _serving(routes: AuthApp, prefix: str, mount: str = "") -> Callable[[Scope, Receive, Send], Awaitable[None]]:
         async def auth_routes(scope: Scope, receive: Receive, send: Send) -> None:
             root = scope.get("root_path", "").rstrip("/")
             # Litestar takes slashes off the end and doubled ones out: what was asked stands in `raw_path` alone
             path = (mount + scope["path"]).rstrip("/")
             asked = unquote(scope.get("raw_path", b"").partition(b"?")[0].decode("latin-1")) or path
             scope["path"] = root + path + ("" if asked.endswith(path) else "/")
-            scope["root_path"] = root + self._prefix
-            await self._routes(scope, receive, send)
+            scope["root_path"] = root + prefix
+            await routes(scope, receive, send)
 
         return auth_routes
 

@@ -1,10 +1,14 @@
 """CORS for our routes (Fetch Standard §3.2): which pages of other origins may read our answers. Pure.
 
-Only the exact origins of `SEALRING_ALLOWED_ORIGINS`, each named in the answer, with credentials; never `*`, which a
-browser would refuse beside credentials and which would let every page read the public answers of a private network.
-While any is listed, every answer of ours says `Vary: Origin`, so that no cache gives the answer of one origin to
-another. What CORS allows is only to read: whether a request is carried out, `fetch_metadata` decides, whatever a
-browser has kept of a preflight.
+Only the exact origins of `SEALRING_ALLOWED_ORIGINS`, each named in the answer, with credentials. While any is listed,
+every answer of ours says `Vary: Origin`, so that no cache gives the answer of one origin to another.
+
+Documents that are published for clients anywhere (keys, metadata) may be read by every page: `*`, which no browser
+takes together with credentials. They are the same for everybody, so a page learns nothing that its own server could
+not fetch; of a private network a page learns that an issuer is there, and its public keys.
+
+What CORS allows is only to read: whether a request is carried out, `fetch_metadata` decides, whatever a browser has
+kept of a preflight.
 """
 
 from __future__ import annotations
@@ -24,6 +28,11 @@ ALLOWED_HEADERS = b"Authorization, Content-Type, X-CSRF-Token"
 EXPOSED_HEADERS = b"Retry-After, WWW-Authenticate"
 """What our answers say beside the fields that every page may read."""
 
+EVERY = b"*"
+
+PUBLIC = (b"access-control-allow-origin", EVERY)
+"""Every page may read it, none with credentials."""
+
 MAX_AGE = b"7200"
 """Seconds that a browser keeps a preflight; Chromium keeps none longer."""
 
@@ -34,30 +43,35 @@ def is_preflight(method: str, headers: Headers) -> bool:
     return method == "OPTIONS" and b"origin" in names and b"access-control-request-method" in names
 
 
-def answer_preflight(headers: Headers, origins: Origins, methods: Iterable[str]) -> Response:
-    """Answer a preflight for a path that takes `methods`.
+def answer_preflight(headers: Headers, origins: Origins, methods: Iterable[str], *, public: bool = False) -> Response:
+    """Answer a preflight for a path that takes `methods`; `public` lets pages of every origin ask.
 
     Raises:
         OriginNotAllowed: the settings do not list the page's origin; the log says which it is.
     """
     origin = _trusted(headers, origins)
-    if origin is None:
+    if origin is None and not public:
         raise OriginNotAllowed(with_hint("a preflight of an origin that is not allowed", headers, origins))
     fields: HeaderList = [
         *SECURITY_HEADERS,
         (b"access-control-allow-methods", ", ".join(sorted(methods)).encode("ascii")),
-        (b"access-control-allow-headers", ALLOWED_HEADERS),
+        (b"access-control-allow-headers", ALLOWED_HEADERS if origin is not None else EVERY),
         (b"access-control-max-age", MAX_AGE),
     ]
-    return with_cors(Response(204, fields), headers, origins)
+    return with_cors(Response(204, fields), headers, origins, public=public)
 
 
-def with_cors(response: Response, headers: Headers, origins: Origins) -> Response:
-    """The response with the fields that let the page behind this request read it, if its origin is trusted."""
+def with_cors(response: Response, headers: Headers, origins: Origins, *, public: bool = False) -> Response:
+    """The response with the fields that let the page behind this request read it, if its origin is trusted.
+
+    A `public` one may be read by pages of all other origins too.
+    """
     if not origins.trusted:
-        return response
+        return Response(response.status, [*response.headers, PUBLIC], response.body) if public else response
     fields = _varying(response.headers)
     origin = _trusted(headers, origins)
+    if origin is None and public:
+        fields.append(PUBLIC)
     if origin is not None:
         fields += [
             (b"access-control-allow-origin", origin),

@@ -118,6 +118,8 @@ class Endpoint:
     """Another form of refusals than problem details."""
     described: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
     """Answers whose description no struct gives, as OpenAPI writes them."""
+    public: bool = False
+    """Pages of every origin may read it: the same for everybody, and nothing in it that is not published anyway."""
     tag: str = "auth"
     in_schema: bool = True
 
@@ -171,7 +173,7 @@ class Routes:
         methods, parameters = self._at(path)
         endpoint = methods.get(method)
         if endpoint is None:
-            raise MethodNotAllowed(tuple(methods))
+            raise MethodNotAllowed(tuple(methods), public=all(row.public for row in methods.values()))
         return endpoint, parameters
 
     def is_respelled(self, path: str) -> bool:
@@ -188,14 +190,13 @@ class Routes:
             return False
         return True
 
-    def methods(self, path: str) -> tuple[str, ...]:
-        """Every method that the path of a row takes."""
-        return tuple(dict.fromkeys(
-            method
-            for endpoint in self.endpoints
-            if endpoint.path == path
-            for method in ((endpoint.method, "HEAD") if endpoint.method == "GET" else (endpoint.method,))
-        ))  # fmt: skip
+    def other_methods(self, path: str) -> MethodNotAllowed:
+        """What is answered to all methods but those that the path of a row takes."""
+        rows = [endpoint for endpoint in self.endpoints if endpoint.path == path]
+        allowed = dict.fromkeys(
+            method for row in rows for method in ((row.method, "HEAD") if row.method == "GET" else (row.method,))
+        )
+        return MethodNotAllowed(tuple(allowed), public=all(row.public for row in rows))
 
     def _at(self, path: str) -> tuple[dict[str, Endpoint], dict[str, str]]:
         methods = self._fixed.get(path)

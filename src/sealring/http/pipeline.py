@@ -74,7 +74,7 @@ async def respond(service: AuthService, admitted: Admitted, raw: bytes) -> Respo
         SealringError: the form of the body refuses; `refuse` answers with it.
     """
     response = await _run(service, admitted, raw)
-    return with_cors(response, admitted.head.headers, service.origins)
+    return with_cors(response, admitted.head.headers, service.origins, public=admitted.endpoint.public)
 
 
 async def _run(service: AuthService, admitted: Admitted, raw: bytes) -> Response:
@@ -96,7 +96,7 @@ async def _run(service: AuthService, admitted: Admitted, raw: bytes) -> Response
 
 def refuse(service: AuthService, endpoint: Endpoint, head: Head, error: SealringError) -> Response:
     """Answer with a refusal, and log and count it."""
-    return with_cors(_refusal(service, endpoint, head, error), head.headers, service.origins)
+    return with_cors(_refusal(service, endpoint, head, error), head.headers, service.origins, public=endpoint.public)
 
 
 def _refusal(service: AuthService, endpoint: Endpoint, head: Head, error: SealringError) -> Response:
@@ -113,7 +113,7 @@ def refuse_unserved(service: AuthService, head: Head, error: NotFound | MethodNo
     headers = head.headers
     if isinstance(error, MethodNotAllowed) and is_preflight(head.scope["method"], headers):
         try:
-            return answer_preflight(headers, service.origins, error.allowed)
+            return answer_preflight(headers, service.origins, error.allowed, public=error.public)
         except OriginNotAllowed as refusal:
             report(refusal, where=head.scope["path"], refused=service.refused)
             reply = answer(refusal)

@@ -245,6 +245,8 @@ class UnsupportedMediaType(RequestRefused):
 class MethodNotAllowed(RequestRefused):
     """The route does not allow this method; `allowed` names those it allows (RFC 9110 §15.5.6).
 
+    `public` says whether pages of every origin may ask there (CORS).
+
     >>> from flask import Flask
     >>> from sealring.testing import InMemorySealring
     >>> app = Flask("shop")
@@ -256,9 +258,10 @@ class MethodNotAllowed(RequestRefused):
 
     code = "method_not_allowed"
 
-    def __init__(self, allowed: tuple[str, ...]) -> None:
+    def __init__(self, allowed: tuple[str, ...], *, public: bool = False) -> None:
         super().__init__("the route does not allow this method")
         self.allowed = allowed
+        self.public = public
 
 
 class RequestTimeout(RequestRefused):

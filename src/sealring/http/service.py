@@ -19,6 +19,7 @@ from sealring.http.fetch_metadata import check_csrf
 from sealring.http.origins import Origins
 from sealring.http.problems import OnRefusal
 from sealring.http.schemas import Delivery, Tokens, User
+from sealring.http.server_metadata import ServerMetadata
 from sealring.issuer.issuer import Issuer
 from sealring.issuer.session_tokens import Issued
 from sealring.sessions.csrf import CsrfTokens
@@ -41,6 +42,8 @@ class AuthService:
     jwks_max_age: int
     password_grant: bool
     """Whether the token endpoint takes passwords (RFC 9700 §2.4 says that it must not)."""
+    published: ServerMetadata
+    """What OAuth clients read of this issuer."""
     refused: OnRefusal | None = None
     """Counts refusals by their true cause."""
     exposition: Callable[[], bytes] | None = None

@@ -19,15 +19,15 @@ from sealring.frameworks.django.endpoints import endpoint_view
 from sealring.http.endpoint import Endpoint
 from sealring.http.routes import endpoints_of
 
-__all__ = ["app_name", "patterns_of", "urlpatterns"]
+__all__ = ["app_name", "name_of", "pattern_of", "patterns_of", "urlpatterns"]
 
 app_name = "sealring"
 
 
-def _pattern(path: str) -> str:
+def pattern_of(path: str) -> str:
     r"""The regular expression of a path of the table.
 
-    >>> _pattern("/sessions/{session_id}")
+    >>> pattern_of("/sessions/{session_id}")
     '^sessions/(?P<session_id>[^/]+)\\Z'
     """
     return "^" + "/".join(_segments(path)) + r"\Z"
@@ -46,10 +46,10 @@ def _segments(path: str) -> Iterable[str]:
     return (f"(?P<{part[1:-1]}>[^/]+)" if part[:1] == "{" else re.escape(part) for part in path[1:].split("/"))
 
 
-def _name(path: str) -> str:
+def name_of(path: str) -> str:
     """The name to reverse a path by.
 
-    >>> _name("/sessions/{session_id}"), _name("/.well-known/jwks.json")
+    >>> name_of("/sessions/{session_id}"), name_of("/.well-known/jwks.json")
     ('sessions-session_id', 'well-known-jwks-json')
     """
     return re.sub(r"\W+", "-", path).strip("-")
@@ -66,7 +66,7 @@ def patterns_of(endpoints: Iterable[Endpoint]) -> list[URLPattern]:
     """One pattern for each path of the table, whatever its methods."""
     paths = dict.fromkeys(endpoint.path for endpoint in endpoints)
     return [
-        *(re_path(_pattern(path), endpoint_view(path), name=_name(path)) for path in paths),
+        *(re_path(pattern_of(path), endpoint_view(path), name=name_of(path)) for path in paths),
         *(re_path(_respelled(path), endpoint_view(path + "/")) for path in paths),
     ]
 

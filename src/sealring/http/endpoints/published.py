@@ -1,4 +1,7 @@
-"""What anybody may read: the JWK Set (RFC 7517 §5) and the browser client, with ETag and an honest Cache-Control."""
+"""What anybody may read: the JWK Set (RFC 7517 §5), the metadata of RFC 8414 and the browser client.
+
+All with ETag and an honest Cache-Control.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,9 @@ from importlib.resources import files
 
 import msgspec
 
+from sealring.http.auth_path import auth_path
 from sealring.http.endpoint import Body, Call, Response
+from sealring.http.server_metadata import AUTHORIZATION_SERVER, WELL_KNOWN, name_below_well_known
 
 CLIENT = files("sealring.http") / "static" / "client.js"
 
@@ -17,6 +22,30 @@ async def jwks(call: Call[None]) -> Response:
     """The keys that verify our tokens. A verifier may keep them for max-age: no key signs sooner than that."""
     body = msgspec.json.encode(call.service.issuer.keys.jwks())
     return _cached(call, body, b"application/jwk-set+json", b"public, max-age=%d" % call.service.jwks_max_age)
+
+
+async def authorization_server(call: Call[None]) -> Response:
+    """The metadata of this issuer for OAuth clients (RFC 8414), below the auth routes.
+
+    The same as at the place that RFC 8414 §3 names, for applications of which only the auth routes are ours.
+    """
+    return _metadata(call, auth_path(call.head.scope, depth=2))
+
+
+async def authorization_server_at_root(call: Call[None]) -> Response:
+    """The metadata of this issuer for OAuth clients, where RFC 8414 §3 has it.
+
+    The path of the issuer comes last: `/.well-known/oauth-authorization-server/auth` of `https://example.com/auth`.
+    """
+    published = call.service.published
+    depth = (WELL_KNOWN + name_below_well_known(AUTHORIZATION_SERVER, published.issuer)).count("/")
+    return _metadata(call, auth_path(call.head.scope, depth=depth).rstrip("/") + published.auth_path)
+
+
+def _metadata(call: Call[None], path: str) -> Response:
+    body = msgspec.json.encode(call.service.published.document(path))
+    # as long as the keys: who has read the one has read the other
+    return _cached(call, body, b"application/json", b"public, max-age=%d" % call.service.jwks_max_age)
 
 
 async def client(call: Call[None]) -> Response:
