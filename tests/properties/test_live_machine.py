@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import methodcaller as call
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
@@ -357,23 +358,71 @@ REAL_LOOK = LoopConnections.look
 REAL_APPLY = LoopConnections.apply
 
 
-@pytest.mark.parametrize(
-    ("name", "fault"),
-    [
-        pytest.param("check_all", ignores_old, id="a full load asks the view alone"),
-        pytest.param("check_all", lambda _: None, id="a full load asks nothing"),
-        pytest.param("look", polls_the_view, id="no bound"),
-        pytest.param("look", never_stale, id="a stale node holds on"),
-        pytest.param("look", never_over, id="a session without an end"),
-        pytest.param("look", by_expiry, id="ends with the token"),
-        pytest.param("apply", all_of_the_subject, id="any epoch"),
-        pytest.param("apply", of_kinds("session", "subject"), id="no keys"),
-        pytest.param("apply", of_kinds("session", "key"), id="no subjects"),
-        pytest.param("apply", of_kinds("subject", "key"), id="no sessions"),
-    ],
+Steps = tuple[call, ...]
+"""Rules with their arguments, one after the other."""
+
+OPEN: Steps = (call("log_in", 0), call("connect", 0, 0, 0))
+RESTORED: Steps = (
+    *OPEN,
+    call("keys_are_rotated"),
+    call("time_passes", 20),
+    call("store_is_restored", 0),
+    call("time_passes", 2),
 )
-def test_machine_finds_a_planted_fault(monkeypatch: pytest.MonkeyPatch, name: str, fault: object) -> None:
-    monkeypatch.setattr(LoopConnections, name, fault)
+"""A backup is restored when the connection's token and its key have expired: no entry covers it."""
+OVER: Steps = (*OPEN, call("time_passes", 60), call("time_passes", 60))
+
+FAULTS: dict[str, tuple[str, object, Steps]] = {
+    "a full load asks the view alone": ("check_all", ignores_old, RESTORED),
+    "a full load asks nothing": ("check_all", lambda _: None, RESTORED),
+    "no bound": ("look", polls_the_view, OVER),
+    "a stale node holds on": ("look", never_stale, (*OPEN, call("suspended", 6))),
+    "a session without an end": ("look", never_over, OVER),
+    "ends with the token": ("look", by_expiry, (*OPEN, call("time_passes", 20))),
+    "any epoch": (
+        "apply",
+        all_of_the_subject,
+        (call("revoke_elsewhere", "subject", 0), *OPEN, call("poll")),
+    ),
+    "no keys": ("apply", of_kinds("session", "subject"), (*OPEN, call("revoke_here", "key", 0))),
+    "no subjects": (
+        "apply",
+        of_kinds("session", "key"),
+        (*OPEN, call("revoke_elsewhere", "subject", 0), call("poll")),
+    ),
+    "no sessions": ("apply", of_kinds("subject", "key"), (*OPEN, call("revoke_here", "session", 0))),
+}
+"""By name: the method that is replaced, by what, and a short way on which the machine must see it."""
+FOUND_IN_MOMENTS = ("a full load asks nothing", "no bound", "a stale node holds on", "ends with the token")
+"""Without being shown the way. The others take up to a minute, and are searched for in the slow run."""
+
+
+def go(path: Steps) -> None:
+    """Take the steps of a path, as Hypothesis would, and look after each."""
+    machine = LiveMachine()
+    try:
+        for step in path:
+            step(machine)
+            machine.what_has_ended_is_gone_and_nothing_else_is()
+    finally:
+        machine.teardown()
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_machine_sees_a_planted_fault(monkeypatch: pytest.MonkeyPatch, fault: str) -> None:
+    name, planted, path = FAULTS[fault]
+    go(path)
+    monkeypatch.setattr(LoopConnections, name, planted)
+    with pytest.raises(AssertionError):
+        go(path)
+
+
+@pytest.mark.parametrize(
+    "fault", [name if name in FOUND_IN_MOMENTS else pytest.param(name, marks=pytest.mark.slow) for name in FAULTS]
+)
+def test_machine_finds_a_planted_fault_by_itself(monkeypatch: pytest.MonkeyPatch, fault: str) -> None:
+    name, planted, _ = FAULTS[fault]
+    monkeypatch.setattr(LoopConnections, name, planted)
     with pytest.raises(AssertionError):
         run_state_machine_as_test(
             LiveMachine,
