@@ -10,6 +10,7 @@ _JWT_TESTS = (
     *(f"tests/jwt/test_{name}.py" for name in ("verifier", "claims", "key_set")),
     *(f"tests/jwt/test_{name}.py" for name in ("one_shot", "base64url", "compact", "strict_json", "sign")),
     *(f"tests/jwt/test_{name}.py" for name in ("durations", "algorithms", "remote_key_set", "keys", "new_key_type")),
+    *(f"tests/jwt/test_{name}.py" for name in ("other_issuers", "external_signer")),
     "tests/verifier/test_remote_keys.py",
     "tests/vectors",
 )
@@ -35,8 +36,11 @@ TESTS: Mapping[str, tuple[str, ...]] = {
             "remote_key_set",
             "durations",
             "one_shot",
+            "external_signer",
         )
     },
+    "jwt/dates": _jwt("tests/jwt/test_other_issuers.py"),
+    "jwt/key_types/__init__": _jwt("tests/jwt/test_external_signer.py"),
     **{f"jwt/{name}": _jwt("tests/jwt/test_sign.py") for name in ("headers", "signing", "frozen", "values")},
     **{
         f"jwt/{name}": _jwt("tests/jwt/test_keys.py")

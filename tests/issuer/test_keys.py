@@ -68,7 +68,7 @@ async def test_loading_again_writes_nothing(store: Store, clock: FrozenClock) ->
     assert keys.version == version
 
 
-@pytest.mark.parametrize("algorithm", ["ES256", "ES384", "Ed25519", "RS256", "HS256", "HS512"])
+@pytest.mark.parametrize("algorithm", ["ES256", "ES384", "Ed25519", "EdDSA", "RS256", "HS256", "HS512"])
 async def test_every_algorithm_signs_verifies_and_publishes_no_secret(algorithm: str, clock: FrozenClock) -> None:
     keys = ring(MemoryStore(clock.now_ms), clock, algorithm=algorithm)
     await keys.load()

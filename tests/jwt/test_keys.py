@@ -262,7 +262,6 @@ def test_junk_is_refused_as_pem(material: bytes | str) -> None:
         {"alg": 1},
         {"use": "enc"},
         {"use": 1},
-        {"use": None},
         {"key_ops": ["encrypt"]},
         {"key_ops": "verify"},
         {"key_ops": {"verify": True}},

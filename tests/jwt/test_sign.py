@@ -81,7 +81,6 @@ def test_a_claim_given_twice_is_a_mistake(claim: str, options: dict[str, Any]) -
         {"exp": float("inf")},
         {"exp": 2**53},
         {"exp": -(2**53)},
-        {"exp": datetime.now(UTC)},
         {"nbf": "1"},
         {"iat": []},
         {"iat": 10**30},
@@ -261,7 +260,7 @@ def test_now_defaults_to_the_clock() -> None:
     assert jwt.verify(jwt.sign({}, KEY, expires_in=60), KEY).claims["exp"] >= before + 60
 
 
-@pytest.mark.parametrize("now", ["1900000000", True, datetime.now(UTC), float("nan"), float("inf"), [], timedelta(1)])
+@pytest.mark.parametrize("now", ["1900000000", True, float("nan"), float("inf"), [], timedelta(1)])
 @pytest.mark.parametrize("options", [{}, {"issued_at": False, "expires_in": 60}])
 def test_now_is_seconds(now: Any, options: dict[str, Any]) -> None:
     with pytest.raises(TypeError, match=r"^now must be a finite number of seconds since 1970"):

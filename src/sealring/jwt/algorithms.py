@@ -7,7 +7,7 @@ its own, so that a key answers to it only when it was made for it. What the rows
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, TypeAlias
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -51,13 +51,21 @@ def algorithm(name: object) -> Row:
     return row
 
 
-def implied_algorithm(jwk: Mapping[str, Any], *, in_set: bool = False) -> Row:
-    """Return the row that a JWK without `alg` means: the first that reads it and is implied by its kind of key.
-
-    In a published set the first row for a public key counts, since many issuers leave `alg` out: RS256 for RSA.
-    Raises `KeyRefused` when the JWK has to say more.
-    """
+def implied_algorithm(jwk: Mapping[str, Any]) -> Row:
+    """Return the row that a JWK without `alg` means, which its kind of key implies; raises `KeyRefused` for none."""
     for row in ALGORITHMS.values():
-        if row.kind.items() <= jwk.items() and (row.implied or (in_set and not row.is_symmetric)):
+        if row.kind.items() <= jwk.items() and row.implied:
             return row
     raise KeyRefused("the JWK has no alg, and its kty and crv imply none: give one")
+
+
+def possible_algorithms(jwk: Mapping[str, Any], allowed: Collection[str] | None) -> list[str]:
+    """Return what a public key without `alg` in a published set may be used for, since many issuers leave it out.
+
+    That is each of `allowed` that fits; without `allowed`, the first row of its kind (RS256 for RSA) under its own
+    name and its retired one. A published secret is none.
+    """
+    rows = [row for row in ALGORITHMS.values() if not row.is_symmetric and row.kind.items() <= jwk.items()]
+    if allowed is not None:
+        return [row.name for row in rows if row.name in allowed]
+    return [row.name for row in rows if rows[0].name in (row.name, row.old_name_of)]

@@ -31,6 +31,14 @@ def encoded_chars(size: int) -> int:
     return (4 * size + 2) // 3
 
 
+def without_padding(text: str) -> str:
+    """Return `text` without the padding of RFC 4648 §3.2, which completes it to groups of four; else `NotCanonical`."""
+    bare = text.rstrip("=")
+    if text != bare and text != bare + PADDING[len(bare) & 3]:
+        raise NotCanonical("base64url with another padding than its length asks for")
+    return bare
+
+
 def decode(text: str) -> bytes:
     """Return the bytes of `text`; `NotCanonical` unless `encode` gives the same text back."""
     remainder = len(text) & 3

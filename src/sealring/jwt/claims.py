@@ -78,6 +78,14 @@ class ClaimRules:
     ignore_expiration: bool
     ignore_not_before: bool
     integer_dates: bool
+    numeric_subject: bool
+
+
+def checked_flag(option: str, flag: object) -> bool:
+    """Return the option; raises `TypeError` unless it is True or False."""
+    if not isinstance(flag, bool):
+        raise TypeError(f"{option} must be True or False")
+    return flag
 
 
 def claim_rules(
@@ -94,18 +102,12 @@ def claim_rules(
     ignore_not_before: bool = False,
     integer_dates: bool = False,
     max_lifetime: Duration | None = None,
+    numeric_subject: bool = False,
 ) -> ClaimRules:
     """Return the checked options; raises `TypeError` or `ValueError`, which name a wrong one."""
     required = _listed(require, str)
     if required is None:
         raise TypeError("require must be a list of claim names")
-    for name, flag in (
-        ("ignore_expiration", ignore_expiration),
-        ("ignore_not_before", ignore_not_before),
-        ("integer_dates", integer_dates),
-    ):
-        if not isinstance(flag, bool):
-            raise TypeError(f"{name} must be True or False")
     return ClaimRules(
         issuer=_allowed_values("issuer", issuer),
         audience=ANY if audience is ANY else _allowed_values("audience", audience),
@@ -116,9 +118,10 @@ def claim_rules(
         max_age=None if max_age is None else _span("max_age", max_age),
         max_lifetime=None if max_lifetime is None else _span("max_lifetime", max_lifetime),
         require=tuple(dict.fromkeys(required)),
-        ignore_expiration=ignore_expiration,
-        ignore_not_before=ignore_not_before,
-        integer_dates=integer_dates,
+        ignore_expiration=checked_flag("ignore_expiration", ignore_expiration),
+        ignore_not_before=checked_flag("ignore_not_before", ignore_not_before),
+        integer_dates=checked_flag("integer_dates", integer_dates),
+        numeric_subject=checked_flag("numeric_subject", numeric_subject),
     )
 
 
@@ -136,7 +139,7 @@ def compile_claims(rules: ClaimRules) -> ClaimsCheck:
         interval = _interval(claims, rules)
         _require_issuer(claims.get("iss", _ABSENT), rules.issuer)
         _require_audience(claims.get("aud", _ABSENT), rules.audience)
-        _require_text(claims, "sub", rules.subject, WrongSubject)
+        _require_subject(claims, rules)
         _require_text(claims, "jti", rules.token_id, WrongTokenId)
         if rules.nonce is not None:
             _require_text(claims, "nonce", rules.nonce, WrongNonce)
@@ -262,6 +265,14 @@ def _require_audience(aud: object, allowed: AllowedValues | Literal[AnyAudience.
         raise WrongAudience("claim 'aud' is there, and no audience was given to compare it with")
     if allowed is not ANY and not any(map(allowed.allows, names)):
         raise WrongAudience("claim 'aud' names no accepted audience")
+
+
+def _require_subject(claims: Claims, rules: ClaimRules) -> None:
+    value = claims.get("sub", _ABSENT)
+    if not rules.numeric_subject or type(value) is not int:
+        _require_text(claims, "sub", rules.subject, WrongSubject)
+    elif rules.subject is not None and str(value) != rules.subject:
+        raise WrongSubject("claim 'sub' does not have the required value")
 
 
 def _require_text(claims: Claims, name: str, required: str | None, refusal: type[TokenError]) -> None:

@@ -12,22 +12,33 @@ from typing import Any
 from pybase64 import b64decode
 
 from sealring.errors import CriticalHeader, Malformed, TooLarge, UnsupportedAlgorithm
-from sealring.jwt.base64url import ALPHABET, LAST, PADDING, NotCanonical, decode
+from sealring.jwt.base64url import ALPHABET, LAST, PADDING, NotCanonical, decode, without_padding
 from sealring.jwt.strict_json import BadJSON, parse_flat, read_object, write
 
 MAX_TOKEN_CHARS = 8192  # what HTTP servers allow for all headers together; ours are some 500
+MOST_TOKEN_CHARS = 65_536  # the most that an option may allow: reading takes time and memory in proportion
 
 
-def split(token: str) -> tuple[str, str, str, str]:
+def split(token: str, max_chars: int = MAX_TOKEN_CHARS, *, padded_base64url: bool = False) -> tuple[str, str, str, str]:
     """Return header, payload, signature and signing input as text; raises `TooLarge` or `Malformed`."""
     _require_text(token)
-    if len(token) > MAX_TOKEN_CHARS:
-        raise TooLarge(f"a token has at most {MAX_TOKEN_CHARS} characters")
+    if len(token) > max_chars:
+        raise TooLarge(f"a token has at most {max_chars} characters")
     if not token.isascii() or token.count(".") != 2:  # noqa: PLR2004  # header.payload.signature
         raise Malformed("a token is three base64url parts with two dots")
     signing_input, _, signature = token.rpartition(".")
     header, _, payload = signing_input.partition(".")
+    if padded_base64url:
+        header, payload, signature = without_paddings(header, payload, signature)
     return header, payload, signature, signing_input
+
+
+def without_paddings(*parts: str) -> list[str]:
+    """Return the parts of a token whose issuer pads base64url; raises `Malformed` for a wrong padding."""
+    try:
+        return [without_padding(part) for part in parts]
+    except NotCanonical as error:
+        raise Malformed(str(error)) from None
 
 
 def read_header(text: str) -> tuple[dict[str, Any], bool]:
@@ -74,6 +85,13 @@ def read_claims(text: str) -> tuple[dict[str, Any], bool]:
         return read_object(decode(text))
     except (NotCanonical, BadJSON) as error:
         raise Malformed(f"payload: {error}") from None
+
+
+def checked_max_chars(max_chars: object) -> int:
+    """Return the option of that name; raises `ValueError` for anything but a number within bounds."""
+    if type(max_chars) is not int or not 0 < max_chars <= MOST_TOKEN_CHARS:
+        raise ValueError(f"max_chars must be a whole number from 1 to {MOST_TOKEN_CHARS}")
+    return max_chars
 
 
 def _require_text(token: object) -> None:

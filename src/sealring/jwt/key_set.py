@@ -7,12 +7,12 @@ names another key, or none: so a retired key stays retired.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
 from sealring.errors import KeyRefused
-from sealring.jwt.algorithms import implied_algorithm
+from sealring.jwt.algorithms import algorithm, possible_algorithms
 from sealring.jwt.keys import Key
 
 
@@ -44,19 +44,33 @@ class KeySet:
         self._unnamed = tuple(key for key in self._keys if not key.named)
 
     @classmethod
-    def from_jwks(cls, jwks: Mapping[str, Any]) -> KeySet:
+    def from_jwks(
+        cls, jwks: Mapping[str, Any], *, algorithms: Collection[str] | None = None, kid_optional: bool = False
+    ) -> KeySet:
         """Read a JWK Set. Members that are no usable signature keys are skipped (RFC 7517 §5).
 
-        A member without `alg` gets the first algorithm of its kind of key: RS256 for RSA. Raises `KeyRefused` when
-        no member is left.
+        Args:
+            jwks: an object with a list `keys`.
+            algorithms: what the keys may be used for. A member without `alg` becomes a key for each of these that
+                fits it, and members of other algorithms are skipped. Without it, a member without `alg` gets the
+                first algorithm of its kind, RS256 for RSA, and an Ed25519 key both of its names.
+            kid_optional: whether a token without `kid` is checked with the only key of its algorithm (OpenID Connect
+                Core §10.1). With several such keys it is refused.
+
+        Raises `KeyRefused` when no member is left, `ValueError` for an unknown algorithm.
+
+        >>> jwks = KeySet([Key.generate("ES256", kid="a")]).to_jwks()
+        >>> KeySet.from_jwks(jwks).get("a").alg
+        'ES256'
         """
-        keys = []
+        allowed = _known_algorithms(algorithms)
+        keys: list[Key] = []
         for member in _members(jwks):
             with suppress(ValueError, TypeError):  # one unusable key must not make the others unusable
-                keys.append(_read_member(member))
+                keys += _read_member(member, allowed)
         if not keys:
             raise KeyRefused("the JWK Set has no usable key")
-        return cls(keys)
+        return NamelessTokens(keys) if kid_optional else cls(keys)
 
     def to_jwks(self) -> dict[str, list[dict[str, str]]]:
         """Return the public JWK Set (RFC 7517 §5); secrets are left out."""
@@ -89,10 +103,33 @@ def _members(jwks: object) -> list[Any]:
     return members
 
 
-def _read_member(member: Any) -> Key:
+def _read_member(member: Any, allowed: frozenset[str] | None) -> list[Key]:
     if isinstance(member, Mapping) and member.get("alg") is None:
-        return Key.from_jwk(member, implied_algorithm(member, in_set=True).name)
-    return Key.from_jwk(member)
+        return [Key.from_jwk(member, name) for name in possible_algorithms(member, allowed)]
+    key = Key.from_jwk(member)
+    return [key] if allowed is None or key.alg in allowed else []
+
+
+def _known_algorithms(names: Collection[str] | None) -> frozenset[str] | None:
+    if names is None:
+        return None
+    if isinstance(names, str):
+        raise TypeError("algorithms must be a list of names")
+    return frozenset(algorithm(name).name for name in names)
+
+
+class NamelessTokens(KeySet):
+    """A set whose only key of an algorithm also checks tokens that name no key (OpenID Connect Core §10.1)."""
+
+    __slots__ = ()
+
+    def candidates(self, kid: str | None, algs: frozenset[str]) -> tuple[Key, ...]:
+        """Return the keys to try; without a kid, the only one that fits."""
+        if kid is None:
+            fitting = tuple(key for key in self if key.alg in algs)
+            if len(fitting) == 1:
+                return fitting
+        return super().candidates(kid, algs)
 
 
 class SingleKey(KeySet):

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache, partial
+from inspect import iscoroutinefunction
 from typing import Any
 
 from sealring.errors import KeyRefused
 from sealring.jwt.algorithms import Row, algorithm, implied_algorithm
+from sealring.jwt.external_signer import checked_signer
 from sealring.jwt.headers import write_header
 from sealring.jwt.jwk import thumbprint
 from sealring.jwt.key_types import Checker, Signer
@@ -27,7 +29,7 @@ class Key:
         alg: the algorithm's name, as in a header.
         kid: the name that was given, or the RFC 7638 thumbprint.
         named: whether the name was given (or made by `generate`), so that a token must have the same `kid`.
-        is_private: whether the key can sign.
+        is_private: whether the key can sign: it is private, or has a signer of the caller's own (`from_signer`).
         is_symmetric: whether the key is a secret, which signs and checks and has no public half.
         thumbprint: RFC 7638, SHA-256.
         signature_bytes: the length of every signature of this key.
@@ -68,8 +70,10 @@ class Key:
     _row: Row
     _material: Any
 
-    def __init__(self, row: Row, material: Any, kid: str | None, *, named: bool | None = None) -> None:
-        """Use `generate`, `from_secret`, `from_pem`, `from_der` or `from_jwk` instead."""
+    def __init__(
+        self, row: Row, material: Any, kid: str | None, *, named: bool | None = None, sign: Signer | None = None
+    ) -> None:
+        """Use `generate`, `from_secret`, `from_pem`, `from_der`, `from_jwk`, `from_cryptography` or `from_signer`."""
         if kid is not None:
             _require_text("kid", kid)
         row.require_fit(material)
@@ -85,8 +89,9 @@ class Key:
         put(self, "check", row.checker(public))
         put(self, "header", lru_cache(_MAX_HEADERS)(partial(write_header, row.name, self.kid)))
         put(self, "is_symmetric", row.is_symmetric)
-        put(self, "is_private", row.is_symmetric or material is not public)
-        put(self, "sign", row.signer(material) if self.is_private else None)
+        has_private_half = row.is_symmetric or material is not public
+        put(self, "is_private", has_private_half or sign is not None)
+        put(self, "sign", row.signer(material) if has_private_half else sign)
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError("a key does not change")
@@ -198,6 +203,54 @@ class Key:
         row = implied_algorithm(jwk) if name is None else algorithm(name)
         return cls(row, _read(row, jwk), _agreed(jwk, "kid", kid))
 
+    @classmethod
+    def from_cryptography(cls, key: object, alg: str, *, kid: str | None = None) -> Key:
+        """Take a key object of the `cryptography` package: an RSA, elliptic curve or Ed25519 key, private or public.
+
+        Args:
+            key: the object.
+            alg: the algorithm that the key is for.
+            kid: the key's name; without one, the key has no name of its own.
+
+        Raises `KeyRefused` when the object is no key for `alg`. For a secret there is `from_secret`.
+
+        >>> from cryptography.hazmat.primitives.asymmetric import ec
+        >>> Key.from_cryptography(ec.generate_private_key(ec.SECP256R1()), "ES256").is_private
+        True
+        """
+        row = algorithm(alg)
+        if row.is_symmetric:
+            raise KeyRefused(f"{row.name} has secrets, which are no key objects: use from_secret")
+        return cls(row, key, kid)
+
+    @classmethod
+    def from_signer(cls, sign: Signer, public: Key, *, der: bool = False) -> Key:
+        """Make a key whose private half stays elsewhere: in an HSM, or behind the API of a key service (KMS).
+
+        Args:
+            sign: a plain function from the bytes to sign to their signature. It hashes and pads as `public.alg` says,
+                and may wait for a network: in an event loop call `asyncio.to_thread(jwt.sign, …)`.
+            public: its public key, whose `alg` and `kid` the tokens get.
+            der: whether `sign` returns DER, as key services do for elliptic curves, in place of the r and s of
+                RFC 7518 §3.4.
+
+        Each signature is checked with the public key; `jwt.sign` raises `KeyRefused` when it does not fit. Raises
+        `TypeError` for a function that is async, `ValueError` for a private key or a secret.
+
+        >>> private = Key.generate("ES256", kid="in-the-hsm")
+        >>> key = Key.from_signer(private.sign, private.public())
+        >>> key.is_private, key.kid
+        (True, 'in-the-hsm')
+        """
+        if not isinstance(public, Key):
+            raise TypeError("public must be a Key")
+        if public.is_private:
+            raise ValueError("public must be a public key: use its public()")
+        _require_plain_function(sign)
+        row, material = public._row, public._material
+        checked = checked_signer(sign, public.check, partial(row.signature_from_der, material) if der else None)
+        return cls(row, material, public.kid, named=public.named, sign=checked)
+
     def public(self) -> Key:
         """Return the public key; raises `ValueError` for a secret, which has none."""
         if self.is_symmetric:
@@ -211,9 +264,10 @@ class Key:
         """
         if self.is_symmetric and not private:
             raise ValueError("a secret has no public form: ask with private=True")
-        if private and not self.is_private:
-            raise ValueError("a public key has no private members")
-        members = self._row.public_members(self._row.public_half(self._material))
+        public = self._row.public_half(self._material)
+        if private and not self.is_symmetric and self._material is public:
+            raise ValueError("a public key has no private members, nor has a signer")
+        members = self._row.public_members(public)
         if private:
             members |= self._row.private_members(self._material)
         return members | {"kid": self.kid, "alg": self.alg, "use": "sig"}
@@ -228,8 +282,8 @@ class Key:
         if self.is_symmetric:
             raise ValueError("a secret has no PEM form")
         if private:
-            if not self.is_private:
-                raise ValueError("a public key has no private PEM form")
+            if self._material is self._row.public_half(self._material):
+                raise ValueError("a public key has no private PEM form, nor has a signer")
             return write_private_pem(self._material, _password(password))
         if password is not None:
             raise ValueError("a public key is not encrypted")
@@ -265,6 +319,11 @@ def _require_mapping(jwk: object) -> None:
         raise TypeError("a JWK must be a mapping")
 
 
+def _require_plain_function(sign: object) -> None:
+    if not callable(sign) or iscoroutinefunction(sign):
+        raise TypeError("sign must be a plain function from the bytes to sign to their signature")
+
+
 def _require_text(what: str, value: object) -> None:
     if not isinstance(value, str) or not value:
         raise TypeError(f"{what} must be text, not empty")
@@ -280,8 +339,8 @@ def _agreed(jwk: Mapping[str, Any], member: str, argument: str | None) -> str | 
 
 
 def _require_signing_use(jwk: Mapping[str, Any]) -> None:
-    if jwk.get("use", "sig") != "sig":
+    if jwk.get("use") not in (None, "sig"):  # null is as good as absent: issuers write it
         raise KeyRefused("the JWK's use is not sig")
-    operations = jwk.get("key_ops", ["verify"])
+    operations = ["verify"] if jwk.get("key_ops") is None else jwk["key_ops"]
     if not isinstance(operations, list) or not {"verify", "sign"} & {op for op in operations if isinstance(op, str)}:
         raise KeyRefused("the JWK's key_ops allow no signatures")

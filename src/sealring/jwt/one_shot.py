@@ -10,20 +10,22 @@ from collections.abc import Collection
 from time import time
 from typing import Unpack
 
-from sealring.jwt.compact import read_claims, read_header, read_payload, split
+from sealring.jwt.claims import checked_flag
+from sealring.jwt.compact import MAX_TOKEN_CHARS, checked_max_chars, read_claims, read_header, read_payload, split
+from sealring.jwt.dates import Moment, seconds_of
 from sealring.jwt.pipeline import compile_verification
 from sealring.jwt.policy import PolicyOptions, compile_policy
 from sealring.jwt.selection import Keys, allowed_algorithms, as_keys, find_keys, signature_error
 from sealring.jwt.values import Peeked, Signed, Token
 
 
-def verify(token: str, key_or_keys: Keys, *, now: float | None = None, **options: Unpack[PolicyOptions]) -> Token:
+def verify(token: str, key_or_keys: Keys, *, now: Moment | None = None, **options: Unpack[PolicyOptions]) -> Token:
     """Return the verified Token; raises a `TokenError` that says why the token is refused.
 
     Args:
         token: the compact text.
         key_or_keys: a Key, a KeySet, or a function from the header to a Key, a KeySet or None.
-        now: seconds since 1970; the clock when left out.
+        now: seconds since 1970, or a datetime with a time zone; the clock when left out.
         options: the policy, see `PolicyOptions`. `exp` is required unless `require=()`, and a token with `aud` is
             refused unless `audience` names one of its values.
 
@@ -35,13 +37,18 @@ def verify(token: str, key_or_keys: Keys, *, now: float | None = None, **options
     >>> jwt.verify(token, key, now=1_700_000_059).claims["sub"]
     '42'
     """
-    if isinstance(now, bool):  # 0 and 1 to Python: every token would be young
-        raise TypeError("now must be a finite number of seconds since 1970, as time.time() returns")
     verify_token = compile_verification(as_keys(key_or_keys), compile_policy(options, "verify", "now"))
-    return verify_token(token, time() if now is None else now)
+    return verify_token(token, time() if now is None else seconds_of("now", now))
 
 
-def verify_signature(token: str, key_or_keys: Keys, *, algorithms: Collection[str] | None = None) -> Signed:
+def verify_signature(
+    token: str,
+    key_or_keys: Keys,
+    *,
+    algorithms: Collection[str] | None = None,
+    padded_base64url: bool = False,
+    max_chars: int = MAX_TOKEN_CHARS,
+) -> Signed:
     """Return header and payload of a compact JWS over any bytes (RFC 7515 §5.2); raises a `TokenError`.
 
     Claims, dates and `typ` are not checked.
@@ -50,13 +57,17 @@ def verify_signature(token: str, key_or_keys: Keys, *, algorithms: Collection[st
         token: the compact text.
         key_or_keys: a Key, a KeySet, or a function from the header to one of them or None.
         algorithms: names that are allowed; without it, those of the keys.
+        padded_base64url: accept padding, see `PolicyOptions`.
+        max_chars: how long the text may be, 65536 at most.
 
     >>> from sealring import jwt
     >>> key = jwt.Key.generate("ES256")
     >>> jwt.verify_signature(jwt.sign({}, key, issued_at=False), key).payload
     b'{}'
     """
-    header_text, payload, signature, signing_input = split(token)
+    header_text, payload, signature, signing_input = split(
+        token, checked_max_chars(max_chars), padded_base64url=checked_flag("padded_base64url", padded_base64url)
+    )
     header, _ = read_header(header_text)
     keys = find_keys(header, as_keys(key_or_keys), allowed_algorithms(algorithms))
     if not any(key.check(signing_input.encode(), signature) for key in keys):
@@ -64,8 +75,13 @@ def verify_signature(token: str, key_or_keys: Keys, *, algorithms: Collection[st
     return Signed(header, read_payload(payload))
 
 
-def peek(token: str) -> Peeked:
+def peek(token: str, *, padded_base64url: bool = False, max_chars: int = MAX_TOKEN_CHARS) -> Peeked:
     """Return the content of a token, NOT VERIFIED, for logs and tools.
+
+    Args:
+        token: the compact text.
+        padded_base64url: accept padding, see `PolicyOptions`.
+        max_chars: how long the text may be, 65536 at most.
 
     Raises `TooLarge`, `Malformed`, `CriticalHeader`, or `UnsupportedAlgorithm` when the header has no `alg`.
 
@@ -73,5 +89,7 @@ def peek(token: str) -> Peeked:
     >>> jwt.peek(jwt.sign({"sub": "42"}, jwt.Key.generate("HS256"))).claims["sub"]
     '42'
     """
-    header, payload, _, _ = split(token)
+    header, payload, _, _ = split(
+        token, checked_max_chars(max_chars), padded_base64url=checked_flag("padded_base64url", padded_base64url)
+    )
     return Peeked(read_header(header)[0], read_claims(payload)[0])

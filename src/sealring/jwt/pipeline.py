@@ -13,7 +13,7 @@ from typing import Any, TypeAlias, TypeVar, overload
 
 from sealring.errors import Malformed, WrongType
 from sealring.jwt.claims import refuse_dates
-from sealring.jwt.compact import MAX_TOKEN_CHARS, read_claims, read_header, split
+from sealring.jwt.compact import read_claims, read_header, split, without_paddings
 from sealring.jwt.key_set import KeySet
 from sealring.jwt.key_types import Checker
 from sealring.jwt.keys import Key
@@ -48,12 +48,15 @@ def compile_verification(
     headers: dict[str, _Header] = {}
     keeps_headers = isinstance(keys, KeySet)  # a resolver is asked every time
     check_claims, rules = policy.check_claims, policy.rules
+    max_chars, padded = policy.max_chars, policy.padded_base64url
 
     def verify_token(token: str, now: float) -> Any:
-        if type(token) is not str or len(token) > MAX_TOKEN_CHARS or not token.isascii():
-            split(token)
+        if type(token) is not str or len(token) > max_chars or not token.isascii():
+            split(token, max_chars)
         signing_input, _, signature = token.rpartition(".")
         header_text, _, payload_text = signing_input.partition(".")
+        if padded:  # signed with its padding, read without
+            header_text, payload_text, signature = without_paddings(header_text, payload_text, signature)
         known = headers.get(header_text)
         header, flat_header, candidates, check = known or _read_new_header(token, keys, policy)
         data = signing_input.encode()
@@ -73,7 +76,7 @@ def compile_verification(
 
 
 def _read_new_header(token: str, keys: KeySet | Resolver, policy: Policy) -> _Header:
-    header, flat = read_header(split(token)[0])
+    header, flat = read_header(split(token, policy.max_chars, padded_base64url=policy.padded_base64url)[0])
     candidates = find_keys(header, keys, policy.algorithms)
     return header, flat, candidates, candidates[0].check
 

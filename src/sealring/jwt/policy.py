@@ -12,7 +12,8 @@ from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any, Literal, TypedDict
 
-from sealring.jwt.claims import AnyAudience, ClaimRules, ClaimsCheck, Names, claim_rules, compile_claims
+from sealring.jwt.claims import AnyAudience, ClaimRules, ClaimsCheck, Names, checked_flag, claim_rules, compile_claims
+from sealring.jwt.compact import MAX_TOKEN_CHARS, checked_max_chars
 from sealring.jwt.durations import Duration
 from sealring.jwt.selection import allowed_algorithms
 
@@ -38,6 +39,10 @@ class PolicyOptions(TypedDict, total=False):
         ignore_not_before: do not compare `nbf`.
         integer_dates: dates must be integers from 0 to 2**53 - 1, as RFC 9068 access tokens write them.
         max_lifetime: longest time from `iat` to `exp`, both of which must be there; `iat` not in the future.
+        numeric_subject: accept a whole number as `sub`, which RFC 7519 §4.1.2 forbids; the claim stays a number, and
+            `subject` is compared with its decimal text.
+        padded_base64url: accept parts with the padding that RFC 7515 §2 forbids, as AWS load balancers write it.
+        max_chars: how long a token may be, 8192 when left out, 65536 at most.
 
     >>> from sealring import jwt
     >>> policy: PolicyOptions = {"issuer": "https://auth.example.com", "audience": "orders", "leeway": "5s"}
@@ -58,6 +63,9 @@ class PolicyOptions(TypedDict, total=False):
     ignore_not_before: bool
     integer_dates: bool
     max_lifetime: Duration | None
+    numeric_subject: bool
+    padded_base64url: bool
+    max_chars: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +76,8 @@ class Policy:
     typ: str | None
     rules: ClaimRules
     check_claims: ClaimsCheck
+    padded_base64url: bool
+    max_chars: int
 
     def allows_type(self, typ: str) -> bool:
         """Tell whether a token may have this `typ` in its header (empty when it has none)."""
@@ -103,7 +113,14 @@ def _require_known(options: Iterable[str], caller: str, others: Iterable[str]) -
 
 
 @lru_cache(maxsize=256, typed=True)
-def _compile(*, algorithms: Collection[str] | None = None, typ: object = None, **options: Any) -> Policy:
+def _compile(
+    *,
+    algorithms: Collection[str] | None = None,
+    typ: object = None,
+    padded_base64url: object = False,
+    max_chars: object = MAX_TOKEN_CHARS,
+    **options: Any,
+) -> Policy:
     if typ is not None and not (isinstance(typ, str) and media_type(typ)):
         raise TypeError("typ must be ASCII text, not empty")
     rules = claim_rules(**options)
@@ -112,4 +129,6 @@ def _compile(*, algorithms: Collection[str] | None = None, typ: object = None, *
         typ=None if typ is None else media_type(typ),
         rules=rules,
         check_claims=compile_claims(rules),
+        padded_base64url=checked_flag("padded_base64url", padded_base64url),
+        max_chars=checked_max_chars(max_chars),
     )

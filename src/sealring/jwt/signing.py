@@ -8,7 +8,8 @@ a signature or a payload is read (`crit`, `b64`, `zip`, `cty`) cannot be set.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import floor, isfinite
+from datetime import datetime
+from math import floor
 from time import time
 from typing import Any
 
@@ -16,6 +17,7 @@ from sealring.errors import BadClaim, TokenTooLong
 from sealring.jwt.base64url import encode, encoded_chars
 from sealring.jwt.claims import DATE_LIMIT, require_claim_types
 from sealring.jwt.compact import MAX_TOKEN_CHARS
+from sealring.jwt.dates import Moment, finite_seconds_of, whole_seconds_of
 from sealring.jwt.durations import Duration, named_duration
 from sealring.jwt.headers import write_header
 from sealring.jwt.key_types import Signer
@@ -39,12 +41,13 @@ def sign(
     typ: str | None = "JWT",
     header: Mapping[str, Any] | None = None,
     issued_at: bool = True,
-    now: float | None = None,
+    now: Moment | None = None,
 ) -> str:
     """Return a signed compact token with `claims`, which are not changed.
 
     Args:
-        claims: a JSON object. `exp`, `nbf` and `iat` are seconds since 1970.
+        claims: a JSON object. `exp`, `nbf` and `iat` are seconds since 1970, or a datetime with a time zone, which
+            is written as its second.
         key: a private key or a secret. The header gets its `alg` and `kid`.
         expires_in: whole seconds, text such as `"30m"` or a timedelta, from `iat` (the claim, else now) to `exp`.
             Without `exp` a token never expires, and `verify` refuses it unless called with `require=()`.
@@ -56,7 +59,7 @@ def sign(
         typ: the header's `typ`; None leaves it out.
         header: more header fields; never `alg`, `crit`, `b64`, `zip` or `cty`.
         issued_at: whether to add `iat` when the claims do not have it.
-        now: seconds since 1970; the clock when left out.
+        now: seconds since 1970, or a datetime with a time zone; the clock when left out.
 
     Raises `TypeError` or `ValueError` for claims that `verify` would refuse as malformed, for an option whose claim is
     in `claims` already, and for a key that cannot sign.
@@ -67,6 +70,8 @@ def sign(
     """
     signer = _signer(key)
     body = claims.copy() if type(claims) is dict else _body(claims)
+    if isinstance(body.get("iat"), datetime):
+        body["iat"] = whole_seconds_of("iat", body["iat"])
     if audience is not None:
         _add(body, "aud", audience)
     if issuer is not None:
@@ -121,15 +126,11 @@ def _add(body: dict[str, Any], name: str, value: Any) -> None:
     body[name] = value
 
 
-def _second(now: float | None) -> int:
-    if now is None:
-        return int(time())
-    if type(now) is int or (type(now) is float and isfinite(now)):
-        return int(now)
-    raise TypeError("now must be a finite number of seconds since 1970, as time.time() returns")
+def _second(now: Moment | None) -> int:
+    return int(time() if now is None else finite_seconds_of("now", now))
 
 
-def _moment(body: dict[str, Any], now: float | None, option: str, duration: Duration) -> int:
+def _moment(body: dict[str, Any], now: Moment | None, option: str, duration: Duration) -> int:
     start = body["iat"] if "iat" in body else _second(now)
     _require_registered("iat", start)
     seconds = duration if type(duration) is int else named_duration(option, duration)
@@ -149,6 +150,9 @@ def _require_writable(body: dict[str, Any]) -> None:
             continue
         if type(name) is not str:
             raise TypeError("claim names must be strings")
+        if name in _DATES and isinstance(value, datetime):
+            body[name] = whole_seconds_of(name, value)
+            continue
         if name not in _DATES:
             require_json(name, value)
         _require_registered(name, value)

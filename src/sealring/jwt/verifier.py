@@ -12,6 +12,7 @@ from time import time
 from typing import Any, Generic, TypeAlias, TypeVar, Unpack, overload
 
 from sealring.errors import Malformed
+from sealring.jwt.dates import Moment, seconds_of
 from sealring.jwt.key_set import KeySet
 from sealring.jwt.keys import Key
 from sealring.jwt.pipeline import Record, VerifyToken, compile_verification
@@ -107,19 +108,19 @@ class Verifier(Generic[T]):
         )
         self._cache = _KeySetCache(resolve, verify_token)
 
-    def verify(self, token: str, now: float | None = None) -> T:
+    def verify(self, token: str, now: Moment | None = None) -> T:
         """Return the verified Token, or what `project` made of it.
 
         Args:
             token: the compact text.
-            now: seconds since 1970; the clock when left out.
+            now: seconds since 1970, or a datetime with a time zone; the clock when left out.
 
         Raises a `TokenError` that says why the token is refused (RFC 7519 §7.2, RFC 8725).
         """
         if now is None:
             now = time()
-        elif type(now) is bool:  # 0 or 1 to Python: every token would be young
-            raise TypeError("now must be a finite number of seconds since 1970, as time.time() returns")
+        elif type(now) is not float and type(now) is not int:
+            now = seconds_of("now", now)
         cache = self._cache
         value: Any
         if self._half == 0:

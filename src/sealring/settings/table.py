@@ -24,7 +24,7 @@ from sealring.settings.row import Setting, row_of, setting
 
 AlgorithmName = Literal[
     "ES256", "ES384", "ES512", "Ed25519", "RS256", "RS384", "RS512",
-    "PS256", "PS384", "PS512", "HS256", "HS384", "HS512",
+    "PS256", "PS384", "PS512", "HS256", "HS384", "HS512", "EdDSA",
 ]  # fmt: skip
 Switch = Literal["off", "on"]
 AutoSwitch = Literal["auto", "on", "off"]

@@ -163,7 +163,7 @@ async def test_n12_an_application_that_asks_for_too_much_is_told_in_a_value_erro
     assert await auth.issuer.sessions.list("42") == []
 
 
-@pytest.mark.parametrize("algorithm", ["ES256", "HS256", "Ed25519", "RS256"])
+@pytest.mark.parametrize("algorithm", ["ES256", "HS256", "Ed25519", "EdDSA", "RS256"])
 async def test_n12_scopes_are_refused_where_they_are_given_by_the_measure_of_the_login(algorithm: Any) -> None:
     auth = cheap_sealring(issuer="http://127.0.0.1:8000", algorithm=algorithm, audience="orders")
     app = FastAPI()

@@ -11,6 +11,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
 
+from sealring.errors import KeyRefused
+
 Signer: TypeAlias = Callable[[bytes], bytes]
 """From the signing input to the signature."""
 Checker: TypeAlias = Callable[[bytes, str], bool]
@@ -64,6 +66,10 @@ class Algorithm(ABC, Generic[Private, Public]):
     @abstractmethod
     def signer(self, private: Private) -> Signer:
         """Return the closure that signs."""
+
+    def signature_from_der(self, public: Public, der: bytes) -> bytes:  # noqa: ARG002  # elliptic curves need both
+        """Return the JWS signature in a DER one; raises `KeyRefused` for key types without such a form."""
+        raise KeyRefused(f"signatures of {self.name} have no DER form: leave der out")
 
     @abstractmethod
     def checker(self, public: Public) -> Checker:

@@ -12,7 +12,7 @@ from typing import Any
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, decode_dss_signature
 
 from sealring.errors import KeyRefused
 from sealring.jwt.base64url import NotCanonical, decode, encode
@@ -76,6 +76,14 @@ class Ecdsa(Algorithm[ec.EllipticCurvePrivateKey, ec.EllipticCurvePublicKey]):
             return r.rjust(half, b"\0") + s.rjust(half, b"\0")
 
         return sign
+
+    def signature_from_der(self, public: ec.EllipticCurvePublicKey, der: bytes) -> bytes:  # noqa: ARG002  # the curve is known
+        """Return r and s at full length (RFC 7518 §3.4)."""
+        try:
+            r, s = decode_dss_signature(der)
+            return r.to_bytes(self.size, "big") + s.to_bytes(self.size, "big")
+        except (ValueError, OverflowError):
+            raise KeyRefused("the signer's signature is no DER of two numbers on the curve") from None
 
     def checker(self, public: ec.EllipticCurvePublicKey) -> Checker:
         """Return the closure that checks."""
