@@ -95,15 +95,39 @@ class Auth(_LibraryAuth):
         return f"Auth({self._url!r})"
 
     def auth_flow(self, request: Any) -> Generator[Any, Any, None]:
-        """Send `request` with the access token, refreshed when that is due; as the libraries call it."""
+        """Send `request` with the access token, refreshed when that is due; as the libraries call it.
+
+        >>> import time
+        >>> import httpx2
+        >>> from sealring.client import MemoryTokens, Tokens
+        >>> store = MemoryTokens()
+        >>> store.save(Tokens(access_token="a", refresh_token="r", expires_in=1800, obtained_at=time.time()))
+        >>> session = Auth("https://app.example.com/auth", store=store)
+        >>> next(session.auth_flow(httpx2.Request("GET", "https://app.example.com/orders"))).headers["Authorization"]
+        'Bearer a'
+        """
         return drive(self._authenticated(request))
 
     def sync_auth_flow(self, request: Any) -> Generator[Any, Any, None]:
-        """See `auth_flow`; for a `Client`."""
+        """See `auth_flow`; for a `Client`.
+
+        >>> import httpx2
+        >>> request = httpx2.Request("GET", "https://elsewhere.example/")
+        >>> sent = next(Auth("https://app.example.com/auth").sync_auth_flow(request))
+        >>> "Authorization" in sent.headers
+        False
+        """
         return drive(self._authenticated(request))
 
     def async_auth_flow(self, request: Any) -> AsyncGenerator[Any, Any]:
-        """See `auth_flow`; for an `AsyncClient`."""
+        """See `auth_flow`; for an `AsyncClient`.
+
+        >>> import httpx2
+        >>> request = httpx2.Request("GET", "https://elsewhere.example/")
+        >>> sent = await anext(Auth("https://app.example.com/auth").async_auth_flow(request))
+        >>> "Authorization" in sent.headers
+        False
+        """
         return drive_async(self._authenticated(request))
 
     @overload
@@ -115,11 +139,30 @@ class Auth(_LibraryAuth):
 
         The tokens of an earlier session are replaced. That session lives on: `logout` ends it.
 
+        Args:
+            client: a `Client` or `AsyncClient` of httpx2 or httpx.
+            username: as it was typed.
+            password: as it was typed.
+
+        Returns:
+            The account, as the server describes it; None where it does not.
+
         Raises:
             WrongCredentials: username or password is wrong.
             SecondFactorRequired: one more factor is needed; the next step goes to `login_at`.
             Throttled, Unavailable: try again in `retry_after` seconds.
             UnexpectedAnswer: any other answer; or `url` is not that of the auth routes.
+
+        >>> import httpx2
+        >>> from sealring.testing import InMemorySealring
+        >>> server = InMemorySealring()
+        >>> account = server.sync().accounts.create("ada", "correct horse battery")
+        >>> with httpx2.Client(transport=httpx2.WSGITransport(server.wsgi())) as client:
+        ...     session = Auth("http://127.0.0.1")
+        ...     session.login(client, "ada", "correct horse battery").username
+        ...     client.get("http://127.0.0.1/me", auth=session).status_code
+        'ada'
+        200
         """
         return self.login_at(client, "/login", {"username": username, "password": password})
 
@@ -135,7 +178,19 @@ class Auth(_LibraryAuth):
             path: below `url`, with a slash first.
             fields: the JSON body.
 
-        Raises: as `login`.
+        Returns:
+            As `login`.
+
+        Raises:
+            ValueError: `path` does not begin with a slash. Else as `login`.
+
+        >>> import httpx2
+        >>> from sealring.testing import InMemorySealring
+        >>> server = InMemorySealring()
+        >>> with httpx2.Client(transport=httpx2.WSGITransport(server.wsgi())) as client:
+        ...     fields = {"username": "ada", "password": "correct horse battery"}
+        ...     Auth("http://127.0.0.1").login_at(client, "/register", fields).username
+        'ada'
         """
         if not path.startswith("/"):
             raise ValueError("path must begin with a slash")
@@ -150,9 +205,22 @@ class Auth(_LibraryAuth):
 
         The tokens are kept, and this raises, where the server does not confirm the end.
 
+        Args:
+            client: as for `login`.
+
         Raises:
             Unavailable: try again in `retry_after` seconds.
             UnexpectedAnswer: neither done nor ended already.
+
+        >>> import httpx2
+        >>> from sealring.testing import InMemorySealring
+        >>> server, session = InMemorySealring(), Auth("http://127.0.0.1")
+        >>> with httpx2.Client(transport=httpx2.WSGITransport(server.wsgi())) as client:
+        ...     user = session.login_at(client, "/register", {"username": "ada", "password": "correct horse battery"})
+        ...     session.logout(client)
+        ...     answer = client.get("http://127.0.0.1/me", auth=session)
+        Traceback (most recent call last):
+        sealring.client.errors.LoggedOut: the token store holds no session: log in
         """
         return _run(client, self._session.end(Caller.of(client)))
 

@@ -23,7 +23,16 @@ _SENTENCES = {
 
 
 class LoggedOut(SealringError):
-    """There is no session any more, or none yet: log in. `reason` is the server's code, or `no_session`."""
+    """There is no session any more, or none yet: log in. `reason` is the server's code, or `no_session`.
+
+    >>> import httpx2
+    >>> from sealring.client import Auth
+    >>> try:
+    ...     httpx2.get("https://app.example.com/orders", auth=Auth("https://app.example.com/auth"))
+    ... except LoggedOut as error:
+    ...     print(error.reason)
+    no_session
+    """
 
     code = "logged_out"
 
@@ -37,6 +46,15 @@ class UnexpectedAnswer(SealringError):
 
     The tokens are kept. `status` is the HTTP status, None where a redirect was not followed; `answer_code` is the
     `code` of a problem body.
+
+    >>> import httpx2
+    >>> from sealring.client import Auth
+    >>> with httpx2.Client(transport=httpx2.MockTransport(lambda request: httpx2.Response(404))) as client:
+    ...     try:
+    ...         Auth("https://app.example.com/wrong").login(client, "ada", "correct horse battery")
+    ...     except UnexpectedAnswer as error:
+    ...         print(error, error.status)
+    answer to /login: status 404 404
     """
 
     code = "unexpected_answer"

@@ -39,6 +39,12 @@ class FileTokens:
 
     Raises `ConfigurationError` for a folder, and on Windows, which has no `fcntl`: keep tokens in memory there, or
     write a `TokenStore`.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     FileTokens(f"{folder}/session.json").save(Tokens(access_token="a", refresh_token="r", expires_in=1800))
+    ...     print(FileTokens(f"{folder}/session.json").load().refresh_token)
+    r
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -60,6 +66,11 @@ class FileTokens:
 
         Raises:
             ConfigurationError: others may read the file, or it is not one of ours.
+
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     print(FileTokens(f"{folder}/session.json").load())
+        Tokens(no session)
         """
         try:
             file = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
@@ -84,6 +95,13 @@ class FileTokens:
 
         Raises:
             ConfigurationError: as `load`: a file that is not one of ours is never overwritten.
+
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     file = Path(folder, "session.json")
+        ...     FileTokens(file).save(Tokens(access_token="a", refresh_token="r", expires_in=1800))
+        ...     print(oct(file.stat().st_mode & 0o777), file.read_text())
+        0o600 {"access_token":"a","refresh_token":"r","expires_in":1800}
         """
         self.load()
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -103,7 +121,15 @@ class FileTokens:
             os.close(folder)
 
     def try_lock(self) -> bool:
-        """See `TokenStore.try_lock`; an `OSError` where the lock file cannot be made."""
+        """See `TokenStore.try_lock`; an `OSError` where the lock file cannot be made.
+
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     one, two = FileTokens(f"{folder}/session.json"), FileTokens(f"{folder}/session.json")
+        ...     print(one.try_lock(), two.try_lock())
+        ...     one.unlock()
+        True False
+        """
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         name = self._path.with_name(f"{self._path.name}.lock")
         file = os.open(name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, MODE)
@@ -120,14 +146,29 @@ class FileTokens:
         return True
 
     def unlock(self) -> None:
-        """See `TokenStore.unlock`."""
+        """See `TokenStore.unlock`.
+
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     store = FileTokens(f"{folder}/session.json")
+        ...     print(store.try_lock(), store.unlock(), store.try_lock())
+        ...     store.unlock()
+        True None True
+        """
         file, self._lock = self._lock, None
         if file is not None:
             fcntl.flock(file, fcntl.LOCK_UN)  # closing would not, if this process has forked since
             os.close(file)
 
     def forked(self) -> None:
-        """Close the parent's lock in the child. Unlocking it here would take it from the parent."""
+        """Close the parent's lock in the child. Unlocking it here would take it from the parent.
+
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     file = FileTokens(f"{folder}/session.json")
+        ...     locked = file.try_lock()
+        ...     file.forked()
+        """
         file, self._lock = self._lock, None
         if file is not None:
             os.close(file)

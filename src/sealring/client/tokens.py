@@ -15,7 +15,13 @@ Lifetime = Annotated[float, Meta(gt=0, le=10**9)]
 
 
 class User(Struct, frozen=True, kw_only=True):
-    """The account that has logged in, as the server describes it."""
+    """The account that has logged in, as the server describes it.
+
+    `id` is the subject of its tokens; `email` is None where none was given.
+
+    >>> User(id="42", username="ada", scopes=("orders:read",)).email is None
+    True
+    """
 
     id: str
     username: str | None = None
@@ -28,6 +34,9 @@ class Tokens(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `expires_in` is the server's, in seconds from `obtained_at`, which is Unix seconds by this machine's clock. `device`
     outlives the session: by it the server knows this client at its next login.
+
+    >>> Tokens(access_token="a", refresh_token="r", expires_in=1800, obtained_at=1_900_000_000), Tokens()
+    (Tokens(...), Tokens(no session))
     """
 
     access_token: Token | None = None
@@ -40,7 +49,11 @@ class Tokens(Struct, frozen=True, kw_only=True, omit_defaults=True):
         return f"Tokens({'no session' if self.refresh_token is None else '...'})"
 
     def without_session(self) -> Tokens:
-        """Return what stays after a logout."""
+        """Return what stays after a logout.
+
+        >>> Tokens(access_token="a", refresh_token="r", device="d").without_session().device
+        'd'
+        """
         return Tokens(device=self.device)
 
 
