@@ -2,6 +2,17 @@
 
 Stricter than the libraries that it replaces, and close to the speed of its primitives. It does no I/O. `now` is an
 argument of every function that needs the time, and defaults to the clock.
+
+>>> from sealring import jwt
+>>> key = jwt.Key.generate("ES256")
+>>> token = jwt.sign({"sub": "42"}, key, audience="orders", expires_in="30m")
+>>> jwt.verify(token, key.public(), audience="orders").claims["sub"]
+'42'
+>>> jwt.verify(token, key.public(), audience=jwt.ANY).claims["aud"]
+'orders'
+>>> jwt.verify(token, key.public(), audience="mail")
+Traceback (most recent call last):
+sealring.errors.WrongAudience: claim 'aud' names no accepted audience
 """
 
 from __future__ import annotations

@@ -62,6 +62,10 @@ class KeySet:
         >>> jwks = KeySet([Key.generate("ES256", kid="a")]).to_jwks()
         >>> KeySet.from_jwks(jwks).get("a").alg
         'ES256'
+
+        >>> published = {"keys": [Key.generate("ES256", kid="a").to_jwk(), {"kty": "of tomorrow"}]}
+        >>> [key.kid for key in KeySet.from_jwks(published)]
+        ['a']
         """
         allowed = _known_algorithms(algorithms)
         keys: list[Key] = []
@@ -73,16 +77,33 @@ class KeySet:
         return NamelessTokens(keys) if kid_optional else cls(keys)
 
     def to_jwks(self) -> dict[str, list[dict[str, str]]]:
-        """Return the public JWK Set (RFC 7517 §5); secrets are left out."""
+        """Return the public JWK Set (RFC 7517 §5); secrets are left out.
+
+        >>> ring = KeySet([Key.generate("ES256", kid="a"), Key.generate("HS256", kid="secret")])
+        >>> [jwk["kid"] for jwk in ring.to_jwks()["keys"]]
+        ['a']
+        """
         return {"keys": [key.to_jwk() for key in self._keys if not key.is_symmetric]}
 
     def get(self, kid: str) -> Key | None:
-        """Return the (first) key of that name."""
+        """Return the (first) key of that name; None for an unknown name.
+
+        >>> ring = KeySet([Key.generate("ES256", kid="a")])
+        >>> ring.get("a").alg, ring.get("b")
+        ('ES256', None)
+        """
         found = self._by_name.get(kid)
         return found[0] if found else None
 
     def candidates(self, kid: str | None, algs: frozenset[str]) -> tuple[Key, ...]:
-        """Return the keys to try for a token of that `kid`, bound to one of `algs`."""
+        """Return the keys to try for a token of that `kid`, bound to one of `algs`.
+
+        >>> ring = KeySet([Key.generate("ES256", kid="a"), Key.generate("Ed25519", kid="b")])
+        >>> [key.kid for key in ring.candidates("b", frozenset({"ES256", "Ed25519"}))]
+        ['b']
+        >>> ring.candidates(None, ring.algorithms)
+        ()
+        """
         named = self._by_name.get(kid, ()) if kid is not None else ()
         return tuple(key for key in named or self._unnamed if key.alg in algs)
 

@@ -175,7 +175,14 @@ class Key:
 
     @classmethod
     def from_der(cls, der: bytes, alg: str, *, password: bytes | str | None = None, kid: str | None = None) -> Key:
-        """Read a private or public key from DER: the forms, arguments and errors of `from_pem`."""
+        """Read a private or public key from DER: the forms, arguments and errors of `from_pem`.
+
+        >>> from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+        >>> from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+        >>> public = generate_private_key(SECP256R1()).public_key()
+        >>> Key.from_der(public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo), "ES256").is_private
+        False
+        """
         from sealring.jwt.pem import read_der  # noqa: PLC0415  # as in from_pem
 
         return cls(algorithm(alg), read_der(_octets("DER", der), _password(password)), kid)
@@ -252,15 +259,26 @@ class Key:
         return cls(row, material, public.kid, named=public.named, sign=checked)
 
     def public(self) -> Key:
-        """Return the public key; raises `ValueError` for a secret, which has none."""
+        """Return the public key, of the same name; raises `ValueError` for a secret, which has none.
+
+        >>> key = Key.generate("Ed25519")
+        >>> key.public().is_private, key.public().kid == key.kid
+        (False, True)
+        """
         if self.is_symmetric:
             raise ValueError("a secret has no public half")
         return Key(self._row, self._row.public_half(self._material), self.kid, named=self.named)
 
     def to_jwk(self, *, private: bool = False) -> dict[str, str]:
-        """Return a JWK with `kid`, `alg` and `use`; the private members only with `private=True`.
+        """Return a JWK (RFC 7517) with `kid`, `alg` and `use`; the private members only with `private=True`.
 
         Raises `ValueError` for a secret without `private=True`, and for the private members of a public key.
+
+        >>> sorted(Key.generate("ES256").to_jwk())
+        ['alg', 'crv', 'kid', 'kty', 'use', 'x', 'y']
+        >>> Key.generate("HS256").to_jwk()
+        Traceback (most recent call last):
+        ValueError: a secret has no public form: ask with private=True
         """
         if self.is_symmetric and not private:
             raise ValueError("a secret has no public form: ask with private=True")
@@ -276,6 +294,13 @@ class Key:
         """Return PEM: SubjectPublicKeyInfo, or with `private=True` PKCS #8, encrypted when a password is given.
 
         Raises `ValueError` for a secret, and for the private form of a public key.
+
+        >>> key = Key.generate("Ed25519")
+        >>> key.to_pem().splitlines()[0]
+        b'-----BEGIN PUBLIC KEY-----'
+        >>> kept = key.to_pem(private=True, password="correct horse")
+        >>> Key.from_pem(kept, "Ed25519", password="correct horse") == key
+        True
         """
         from sealring.jwt.pem import write_private_pem, write_public_pem  # noqa: PLC0415  # as in from_pem
 

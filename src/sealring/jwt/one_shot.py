@@ -80,6 +80,9 @@ def peek(token: str, *, padded_base64url: bool = False, max_chars: int = MAX_TOK
 
     Args:
         token: the compact text.
+
+    Args:
+        token: the compact text.
         padded_base64url: accept padding, see `PolicyOptions`.
         max_chars: how long the text may be, 65536 at most.
 

@@ -98,7 +98,15 @@ class Verifier(Generic[T]):
         return self._project  # type: ignore[no-any-return]  # T, by the overloads
 
     def replace_keys(self, keys: Keys) -> None:
-        """Verify with these keys from now on, and forget every token that the old ones accepted. Atomic."""
+        """Verify with these keys from now on, and forget every token that the old ones accepted. Atomic.
+
+        >>> from sealring import jwt
+        >>> old, new = jwt.Key.generate("ES256", kid="old"), jwt.Key.generate("ES256", kid="new")
+        >>> verifier = jwt.Verifier(old.public())
+        >>> verifier.replace_keys(jwt.KeySet([old.public(), new.public()]))
+        >>> verifier.verify(jwt.sign({"sub": "42"}, new, expires_in="30m")).kid
+        'new'
+        """
         chosen = as_keys(keys)
         resolve = None if isinstance(chosen, KeySet) else chosen
         verify_token: VerifyToken[Any] = (
@@ -116,6 +124,12 @@ class Verifier(Generic[T]):
             now: seconds since 1970, or a datetime with a time zone; the clock when left out.
 
         Raises a `TokenError` that says why the token is refused (RFC 7519 §7.2, RFC 8725).
+
+        >>> from sealring import jwt
+        >>> key = jwt.Key.generate("ES256")
+        >>> verifier = jwt.Verifier(key.public(), audience="orders", project=lambda token: token.claims["sub"])
+        >>> verifier.verify(jwt.sign({"sub": "42"}, key, audience="orders", expires_in="30m"))
+        '42'
         """
         if now is None:
             now = time()
