@@ -35,9 +35,10 @@ from sealring.audit.event import EVENTS
 from sealring.authentication.method import METHODS
 from sealring.http.close_codes import ENDINGS
 from sealring.http.endpoint import Endpoint, Form
+from sealring.http.health_routes import HEALTH, METRICS
 from sealring.http.metrics import Metrics
 from sealring.http.problems import ANSWERS
-from sealring.http.routes import ENDPOINTS, HEALTH, METRICS, WELL_KNOWN_ENDPOINTS
+from sealring.http.routes import ENDPOINTS, WELL_KNOWN_ENDPOINTS
 from sealring.http.server_metadata import WELL_KNOWN
 from sealring.jwt.algorithms import ALGORITHMS
 from sealring.sessions.access_token import CLAIMS

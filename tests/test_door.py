@@ -133,6 +133,46 @@ def test_f7_a_service_that_only_verifies_loads_no_store_and_no_sqlite() -> None:
     assert done.stdout.strip() == "[]"
 
 
+ISSUING = ("argon2", "dotenv", "psycopg", "sqlite3", "sealring.store", "sealring.issuer", "sealring.settings")
+"""What a service that only verifies has not, in its process or on its disk."""
+
+
+VERIFYING = """
+import sys
+sys.modules.update(dict.fromkeys({absent!r}))
+from sealring.verifier import Verifier
+
+verifier = Verifier(object(), issuer="https://auth.example.com", audience="orders")
+from sealring.frameworks.fastapi import guard
+
+guard(verifier), verifier.health_router(), verifier.backend, verifier.problem_response
+from sealring.frameworks.litestar import SealringPlugin
+
+SealringPlugin(verifier)
+from flask import Flask
+from quart import Quart
+
+verifier.init_app(Flask("shop")), verifier.init_app(Quart("shop"))
+verifier.wsgi_health(verifier.wsgi_middleware(print)), verifier.asgi_health(verifier.middleware(print))
+verifier.sync()
+import django
+from django.conf import settings
+
+settings.configure(INSTALLED_APPS=["sealring.frameworks.django"], SEALRING={{"VERIFIER": verifier}})
+django.setup()
+from sealring.frameworks.django import SealringMiddleware, require
+
+SealringMiddleware(print)
+import sealring.frameworks.django.checks
+"""
+
+
+def test_f7_a_service_that_only_verifies_needs_nothing_of_the_issuing_half_in_any_framework() -> None:
+    code = VERIFYING.format(absent=ISSUING)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize(
     ("line", "absent"),
     [

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from sealring.http.request_errors import CrossSite, MethodNotAllowed, RequestRefused
     from sealring.issuer.log_in import BegunLogin, LoggedIn
     from sealring.issuer.session_tokens import Issued
+    from sealring.remote_verifier import Verifier
     from sealring.sealring import Sealring
     from sealring.sessions.grant import Grant
     from sealring.sessions.session import Session
@@ -53,7 +54,6 @@ if TYPE_CHECKING:
     from sealring.verifier.foreign_principal import ForeignPrincipal
     from sealring.verifier.principal import Principal
     from sealring.verifier.remote_keys import RemoteKeys
-    from sealring.verifier.verifier import Verifier
 
 __all__ = [
     "Account",
@@ -120,7 +120,7 @@ _MODULES = {
     "Session": "sealring.sessions.session",
     "SyncSealring": "sealring.sync",
     "Settings": "sealring.settings",
-    "Verifier": "sealring.verifier.verifier",
+    "Verifier": "sealring.remote_verifier",
     "load_settings": "sealring.settings",
 }
 

@@ -22,7 +22,7 @@ from weakref import WeakMethod
 
 from sealring.errors import ConfigurationError, SealringError, Unavailable
 from sealring.forks import leave_to_parent, watch_forks
-from sealring.issuer.opening import PAUSE_SECONDS, Opening
+from sealring.opening import PAUSE_SECONDS, Opening
 
 log = logging.getLogger("sealring")
 

@@ -56,7 +56,7 @@ from sealring.verifier.clock import Clock, SystemClock
 from sealring.verifier.follower import Follower
 from sealring.verifier.foreign_principal import ForeignTokens, VerifiesForeign
 from sealring.verifier.node_state import NodeState
-from sealring.verifier.verifier import Verifier
+from sealring.verifier.verifier import AccessTokenVerifier
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
@@ -86,7 +86,7 @@ class Parts:
     node: NodeState
     """What this node knows: filled by the follower, applied to by the commit step, read by the verifier."""
     follower: Follower
-    verifier: Verifier
+    verifier: AccessTokenVerifier
     keys: SigningKeys
     access_ttl: AccessTtl
     measure: TokenMeasure
@@ -155,7 +155,9 @@ def wire(
         poll_interval=settings.poll_interval,
         leeway=LEEWAY_SECONDS,
     )
-    verifier = Verifier(node, issuer=settings.issuer, audience=settings.audience_or_issuer, leeway=LEEWAY_SECONDS)
+    verifier = AccessTokenVerifier(
+        node, issuer=settings.issuer, audience=settings.audience_or_issuer, leeway=LEEWAY_SECONDS
+    )
     cookies = CookiePolicy(secure=settings.secure_cookies, name=settings.cookie_name)
     measure = TokenMeasure(
         issuer=settings.issuer,

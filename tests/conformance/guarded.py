@@ -1,5 +1,7 @@
 """Applications with the same four routes of their own, guarded as each framework guards: the table of guards.
 
+Each takes a `Sealring`, whose auth routes it serves too, or the `Verifier` of a service that has none.
+
 `/open` is for everybody, `/home` too but refuses bad credentials, `/mine` is for who is logged in, `/orders` needs the
 scope `orders:read`. Each says the subject, or "nobody".
 """
@@ -22,7 +24,7 @@ from starlette.requests import Request as StarletteRequest
 from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route
 
-from sealring import Principal, Sealring, SealringError
+from sealring import Principal, Sealring, SealringError, Verifier
 from sealring.frameworks import flask as in_flask
 from sealring.frameworks import quart as in_quart
 from sealring.frameworks.fastapi import guard, optional_guard
@@ -34,16 +36,19 @@ from tests.conformance.django_guarded import GuardedASGI, GuardedWSGI  # isort: 
 
 SCOPE = "orders:read"
 
+Checks = Sealring | Verifier
+
 
 def said(user: Any) -> str:
     return str(user.subject) if user else "nobody"
 
 
-def fastapi_guards(auth: Sealring) -> Any:
+def fastapi_guards(auth: Checks) -> Any:
     app = FastAPI(default_response_class=FastAPIText)
     app.add_middleware(auth.middleware)
     app.add_exception_handler(SealringError, auth.problem_response)
-    app.include_router(auth.router())
+    if isinstance(auth, Sealring):
+        app.include_router(auth.router())
 
     @app.get("/open")
     async def everybody(request: StarletteRequest) -> str:
@@ -64,7 +69,11 @@ def fastapi_guards(auth: Sealring) -> Any:
     return app
 
 
-def starlette_routes(auth: Sealring) -> list[Any]:
+def auth_routes(auth: Checks) -> list[Any]:
+    return [Mount("/auth", auth.asgi())] if isinstance(auth, Sealring) else []
+
+
+def starlette_routes(auth: Checks) -> list[Any]:
     async def everybody(request: StarletteRequest) -> PlainTextResponse:
         return PlainTextResponse(said(request.user))
 
@@ -73,7 +82,7 @@ def starlette_routes(auth: Sealring) -> list[Any]:
         return PlainTextResponse(said(result.require() if result.refusal else request.user))
 
     return [
-        Mount("/auth", auth.asgi()),
+        *auth_routes(auth),
         Route("/open", everybody),
         Route("/home", home),
         Route("/mine", requires("authenticated")(everybody), methods=["GET", "POST"]),
@@ -81,7 +90,7 @@ def starlette_routes(auth: Sealring) -> list[Any]:
     ]
 
 
-def starlette_requires(auth: Sealring) -> Any:
+def starlette_requires(auth: Checks) -> Any:
     return Starlette(
         routes=starlette_routes(auth),
         middleware=[Middleware(AuthenticationMiddleware, backend=auth.backend)],
@@ -89,7 +98,7 @@ def starlette_requires(auth: Sealring) -> Any:
     )
 
 
-def starlette_requires_behind_our_middleware(auth: Sealring) -> Any:
+def starlette_requires_behind_our_middleware(auth: Checks) -> Any:
     return Starlette(
         routes=starlette_routes(auth),
         middleware=[Middleware(auth.middleware)],
@@ -97,7 +106,7 @@ def starlette_requires_behind_our_middleware(auth: Sealring) -> Any:
     )
 
 
-def protected_paths(auth: Sealring) -> Any:
+def protected_paths(auth: Checks) -> Any:
     async def everybody(request: StarletteRequest) -> PlainTextResponse:
         return PlainTextResponse(said(request.user))
 
@@ -107,7 +116,7 @@ def protected_paths(auth: Sealring) -> Any:
 
     return Starlette(
         routes=[
-            Mount("/auth", auth.asgi()),
+            *auth_routes(auth),
             Route("/open", everybody),
             Route("/home", home),
             Route("/mine", everybody, methods=["GET", "POST"]),
@@ -118,7 +127,7 @@ def protected_paths(auth: Sealring) -> Any:
     )
 
 
-def litestar_guards(auth: Sealring) -> Any:
+def litestar_guards(auth: Checks) -> Any:
     @get("/open", media_type=MediaType.TEXT)
     async def everybody(request: Request[Any, Any, Any]) -> str:
         return said(request.user)
@@ -150,31 +159,31 @@ def add_views(app: Any, framework: Any) -> None:
     app.add_url_rule("/orders", "orders", framework.require(SCOPE)(everybody))
 
 
-def quart_views(auth: Sealring) -> Any:
+def quart_views(auth: Checks) -> Any:
     app = Quart(__name__)
     auth.init_app(app)
     add_views(app, in_quart)
     return app
 
 
-def flask_views(auth: Sealring) -> Any:
+def flask_views(auth: Checks) -> Any:
     app = Flask(__name__)
     auth.init_app(app)
     add_views(app, in_flask)
     return WSGI(app)
 
 
-def django_wsgi_views(auth: Sealring) -> Any:
+def django_wsgi_views(auth: Checks) -> Any:
     use_in_django(auth)
     return WSGI(GuardedWSGI())
 
 
-def django_asgi_views(auth: Sealring) -> Any:
+def django_asgi_views(auth: Checks) -> Any:
     use_in_django(auth)
     return GuardedASGI()
 
 
-GUARDED: dict[str, Callable[[Sealring], Any]] = {
+GUARDED: dict[str, Callable[[Checks], Any]] = {
     "FastAPI guard": fastapi_guards,
     "Starlette backend": starlette_requires,
     "Starlette middleware": starlette_requires_behind_our_middleware,

@@ -15,6 +15,7 @@ from flask import Flask
 from sealring import Principal, Sealring, SealringError
 from sealring.frameworks.fastapi import guard
 from sealring.frameworks.flask import current_principal, require
+from tests.conformance.guarded import Checks
 from tests.conformance.hosts import WSGI, transport_of
 from tests.django_project.settings import use
 from tests.serving import bearer, cheap_sealring, cookie_line
@@ -24,7 +25,7 @@ pytestmark = pytest.mark.anyio
 Route = tuple[Any, str]
 
 
-def fastapi(auth: Sealring) -> Route:
+def fastapi(auth: Checks) -> Route:
     app = FastAPI()
     app.add_exception_handler(SealringError, auth.problem_response)
 
@@ -37,7 +38,7 @@ def fastapi(auth: Sealring) -> Route:
     return app, "/orders"
 
 
-def flask(auth: Sealring) -> Route:
+def flask(auth: Checks) -> Route:
     app = Flask(__name__)
     auth.init_app(app)
 
@@ -49,8 +50,8 @@ def flask(auth: Sealring) -> Route:
     return WSGI(app), "/orders"
 
 
-def django(path: str, handler: Callable[[], Any]) -> Callable[[Sealring], Route]:
-    def make(auth: Sealring) -> Route:
+def django(path: str, handler: Callable[[], Any]) -> Callable[[Checks], Route]:
+    def make(auth: Checks) -> Route:
         use(auth)
         app = handler()
         return (app if isinstance(app, ASGIHandler) else WSGI(app)), path
@@ -72,7 +73,7 @@ KINDS = {
 }
 """Each kind of guarded view in the Django project."""
 
-ROUTES: dict[str, Callable[[Sealring], Route]] = {
+ROUTES: dict[str, Callable[[Checks], Route]] = {
     "FastAPI": fastapi,
     "Flask": flask,
     **{f"Django WSGI, {kind}": django(path, WSGIHandler) for kind, path in KINDS.items()},

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Callable
+from contextlib import nullcontext
 from typing import Any
 
 import httpx2
 import pytest
 
-from sealring import Sealring
+from sealring import Sealring, Verifier
 from tests.clocks import FrozenClock
 from tests.conformance.guarded import GUARDED, SCOPE
 from tests.conformance.hosts import transport_of
+from tests.nodes import verifier_of
 from tests.serving import bearer, cheap_sealring, cookie_line
 
 pytestmark = pytest.mark.anyio
@@ -77,16 +79,29 @@ TABLE: dict[str, tuple[str, Callable[[Tokens], Headers], str]] = {
 }  # fmt: skip
 PATHS = ("/open", "/home", "/mine", "/orders")
 
-FIELDS: dict[tuple[str, str], Any] = {}
+FIELDS: dict[tuple[str, str, str], Any] = {}
 """What the first application that was asked has answered, by request."""
 
 
-@pytest.fixture(params=GUARDED)
-async def site(request: pytest.FixtureRequest) -> AsyncIterator[tuple[Sealring, httpx2.AsyncClient]]:
+Site = tuple[Sealring, httpx2.AsyncClient, Verifier | None]
+"""Who issues the tokens, the application, and the verifier that it uses where it is another service than the issuer."""
+
+OF_THE_ISSUER = "POST, the session's CSRF token"
+"""What a service without the root secret cannot check: there a page has to name its origin."""
+
+
+@pytest.fixture(params=[(name, of) for of in ("issuer", "verifier") for name in GUARDED], ids="-".join)
+async def site(request: pytest.FixtureRequest) -> AsyncIterator[Site]:
+    name, of = request.param
     auth = cheap_sealring()
-    app = GUARDED[request.param](auth)
-    async with auth.lifespan(), httpx2.AsyncClient(transport=transport_of(app), base_url=BASE) as client:
-        yield auth, client
+    verifier = verifier_of(auth, cookie_name="sealring") if of == "verifier" else None
+    app = GUARDED[name](verifier or auth)
+    async with (
+        auth.lifespan(),
+        nullcontext() if verifier is None else verifier.lifespan(),
+        httpx2.AsyncClient(transport=transport_of(app), base_url=BASE) as client,
+    ):
+        yield auth, client, verifier
 
 
 async def tokens_of(auth: Sealring) -> Tokens:
@@ -107,10 +122,13 @@ def fields_of(answer: httpx2.Response) -> dict[str, str]:
     return {name: re.sub(', scope="[^"]*"', "", value) for name, value in answer.headers.items()}
 
 
-async def test_every_route_answers_every_state_alike(site: tuple[Sealring, httpx2.AsyncClient]) -> None:
-    auth, client = site
+async def test_every_route_answers_every_state_alike(site: Site) -> None:
+    auth, client, verifier = site
     tokens = await tokens_of(auth)
-    for said, (method, headers, cells) in TABLE.items():
+    if verifier is not None:
+        assert await verifier.follower.poll()
+    for said, (method, headers, written) in TABLE.items():
+        cells = "- - csrf -" if verifier is not None and said == OF_THE_ISSUER else written
         for path, cell in zip(PATHS, cells.split(), strict=True):
             if cell == "-":
                 continue
@@ -122,11 +140,11 @@ async def test_every_route_answers_every_state_alike(site: tuple[Sealring, httpx
                 continue
             assert answer.json()["code"] == code, (said, path)
             fields = (fields_of(answer), answer.content)
-            assert FIELDS.setdefault((said, path), fields) == fields, (said, path)
+            assert FIELDS.setdefault((said, path, code), fields) == fields, (said, path)
 
 
-async def test_f4_a_node_that_hears_nothing_answers_503_everywhere(site: tuple[Sealring, httpx2.AsyncClient]) -> None:
-    auth, client = site
+async def test_f4_a_node_that_hears_nothing_answers_503_everywhere(site: Site) -> None:
+    auth, client, _ = site
     tokens = await tokens_of(auth)
     assert isinstance(auth.clock, FrozenClock)
     auth.clock.pass_seconds(60)

@@ -10,7 +10,7 @@ import django
 from django.conf import settings
 from django.core.signals import setting_changed
 
-from sealring import Sealring
+from sealring import Sealring, Verifier
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -62,7 +62,7 @@ if not settings.configured:
     django.setup()
 
 
-def use(auth: Sealring, **more: Any) -> None:
-    """Have the project use a Sealring from now on."""
-    settings.SEALRING = {"AUTH": auth, **more}
+def use(auth: Sealring | Verifier, **more: Any) -> None:
+    """Have the project use a Sealring, or the Verifier of a service that only verifies, from now on."""
+    settings.SEALRING = {"AUTH" if isinstance(auth, Sealring) else "VERIFIER": auth, **more}
     setting_changed.send(sender=None, setting="SEALRING", value=settings.SEALRING, enter=True)

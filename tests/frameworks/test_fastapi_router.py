@@ -8,8 +8,9 @@ import httpx2
 import pytest
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Response
 
+from sealring.http.health_routes import HEALTH
 from sealring.http.openapi import document
-from sealring.http.routes import ENDPOINTS, HEALTH
+from sealring.http.routes import ENDPOINTS
 from tests.serving import PASSWORD, cheap_sealring
 
 pytestmark = pytest.mark.anyio

@@ -13,7 +13,7 @@ from sealring.revocation.entry import Entry
 from sealring.revocation.feed import FeedPage
 from sealring.verifier.principal import Principal
 from sealring.verifier.source import VerifyingKeys
-from sealring.verifier.verifier import Verifier
+from sealring.verifier.verifier import AccessTokenVerifier
 from tests.clocks import START, FrozenClock
 from tests.nodes import follow
 
@@ -56,7 +56,7 @@ class Node:
         self.source = Still(self.clock)
         self.follower = follow(self.source, self.clock)
         self.state = self.follower.node
-        self.verifier = Verifier(self.state, issuer=ISSUER, audience="orders", leeway=LEEWAY)
+        self.verifier = AccessTokenVerifier(self.state, issuer=ISSUER, audience="orders", leeway=LEEWAY)
         self.poll()
 
     def poll(self) -> None:

@@ -14,8 +14,9 @@ from sealring.application.lifecycle import Lifecycle
 from sealring.http.asgi_types import App
 from sealring.http.endpoint import Endpoint, Routes
 from sealring.http.endpoints.token import grants_served
+from sealring.http.health_routes import HEALTH, METRICS
 from sealring.http.middleware import Protect, SessionMiddleware, check_invalid_status
-from sealring.http.routes import HEALTH, METRICS, endpoints_of, well_known_of
+from sealring.http.routes import endpoints_of, well_known_of
 from sealring.http.server_metadata import WELL_KNOWN, ServerMetadata
 from sealring.http.service import AuthService
 from sealring.wiring import JWKS_MAX_AGE_SECONDS

@@ -13,7 +13,7 @@ from typing import Any
 from sealring.forks import stop_watching, watch_forks
 from sealring.http.authenticate import RequestAuthenticator
 from sealring.http.problems import OnRefusal
-from sealring.issuer.opening import Opening
+from sealring.opening import Opening
 from sealring.settings import Settings
 from sealring.sync_runner import SyncRunner
 from sealring.verifier.principal import Principal

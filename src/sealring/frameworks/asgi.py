@@ -24,7 +24,7 @@ from sealring.http.middleware import SessionMiddleware
 from sealring.http.pipeline import refuse_unserved, serve
 from sealring.http.problems import POLICY_VIOLATION
 from sealring.http.request_errors import MethodNotAllowed
-from sealring.http.service import AuthService
+from sealring.http.verifying_service import VerifyingService
 
 __all__ = ["AuthApp", "HeadLimits", "SessionMiddleware"]
 
@@ -42,7 +42,7 @@ class AuthApp:
 
     def __init__(
         self,
-        service: AuthService,
+        service: VerifyingService,
         endpoints: Iterable[Endpoint],
         *,
         prefix: str = "",
@@ -102,7 +102,7 @@ class AuthApp:
 
 
 async def serve_asgi(
-    service: AuthService,
+    service: VerifyingService,
     endpoint: Endpoint,
     parameters: Mapping[str, str],
     scope: Scope,

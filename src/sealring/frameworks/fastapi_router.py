@@ -33,10 +33,10 @@ from sealring.http.endpoint import Endpoint, Head, Routes
 from sealring.http.openapi import PROBLEM, component_name, operation, refusal_struct, responses, words
 from sealring.http.pipeline import refuse_unserved
 from sealring.http.request_errors import MethodNotAllowed
-from sealring.http.service import AuthService
+from sealring.http.verifying_service import VerifyingService
 
 
-def endpoint_router(service: AuthService, endpoints: Iterable[Endpoint], *, prefix: str = "") -> APIRouter:
+def endpoint_router(service: VerifyingService, endpoints: Iterable[Endpoint], *, prefix: str = "") -> APIRouter:
     """These endpoints, below a prefix of their own; whatever stands before it, they find out (`auth_path`)."""
     routes = Routes(endpoints)
     router = APIRouter()
@@ -83,7 +83,7 @@ async def _never() -> None:
     """An endpoint that is never called."""
 
 
-def _unserved_route(service: AuthService) -> type[APIRoute]:
+def _unserved_route(service: VerifyingService) -> type[APIRoute]:
     """The class of routes that answer 404 below our prefix where no other route of the application serves.
 
     FastAPI prefers a route that takes the method, so a route of the application's own under our prefix is served,
@@ -130,7 +130,7 @@ class _EndpointRoute(APIRoute):
 class _OtherMethods:
     """405 for every method that gets here, as an ASGI application: those of the resource have been served before."""
 
-    def __init__(self, service: AuthService, error: MethodNotAllowed) -> None:
+    def __init__(self, service: VerifyingService, error: MethodNotAllowed) -> None:
         self._service = service
         self._error = error
 
@@ -172,7 +172,9 @@ _NOTHING_SET = Response()
 _NOTHING_SET.raw_headers = []
 
 
-def _handler(service: AuthService, endpoint: Endpoint) -> Callable[[Request, Response], Coroutine[Any, Any, Response]]:
+def _handler(
+    service: VerifyingService, endpoint: Endpoint
+) -> Callable[[Request, Response], Coroutine[Any, Any, Response]]:
     async def handle(request: Request, response: Response) -> Response:
         scope = request.scope
         reply = await serve_asgi(
@@ -185,7 +187,7 @@ def _handler(service: AuthService, endpoint: Endpoint) -> Callable[[Request, Res
     return handle
 
 
-def _description(service: AuthService, endpoint: Endpoint) -> dict[str, Any]:
+def _description(service: VerifyingService, endpoint: Endpoint) -> dict[str, Any]:
     """What FastAPI's own generator needs to say of a route what the table says."""
     if not endpoint.in_schema:
         return {"include_in_schema": False, "response_model": None}

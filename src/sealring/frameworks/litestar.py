@@ -19,7 +19,7 @@ from contextlib import AbstractAsyncContextManager
 from copy import copy
 from dataclasses import fields
 from itertools import takewhile
-from typing import Any, NoReturn, Protocol, cast
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, cast, runtime_checkable
 from urllib.parse import unquote
 
 try:
@@ -49,7 +49,9 @@ from sealring.http.middleware import SessionMiddleware
 from sealring.http.openapi import document
 from sealring.http.problems import POLICY_VIOLATION, answer, is_refusal, must_close, row_of
 from sealring.http.server_metadata import WELL_KNOWN
-from sealring.settings import Settings
+
+if TYPE_CHECKING:  # what only verifies has none of what reads settings
+    from sealring.settings import Settings
 
 __all__ = ["SealringPlugin", "problem_response", "require"]
 
@@ -60,20 +62,26 @@ _ASKED_EARLY = "sealring_asked_early"
 """Holds in `opt` the guards that the plugin's middleware asks."""
 
 
-class Application(Protocol):
+class Authenticating(Protocol):
+    """A `Verifier`, or a `Sealring`."""
+
+    authenticator: RequestAuthenticator
+
+    def lifespan(self, app: Any = None) -> AbstractAsyncContextManager[None]:
+        """Opens what checks tokens."""
+
+
+@runtime_checkable
+class Application(Authenticating, Protocol):
     """A `Sealring`."""
 
     settings: Settings
-    authenticator: RequestAuthenticator
 
     def asgi(self, *, accounts: bool = True, oauth: bool | None = None) -> AuthApp:
         """The auth routes."""
 
     def asgi_well_known(self, *, accounts: bool = True, oauth: bool | None = None) -> AuthApp:
         """The metadata for OAuth clients."""
-
-    def lifespan(self, app: Any = None) -> AbstractAsyncContextManager[None]:
-        """Opens the store."""
 
 
 class SealringPlugin(InitPlugin, ReceiveRoutePlugin):
@@ -82,20 +90,28 @@ class SealringPlugin(InitPlugin, ReceiveRoutePlugin):
     The routes are below the setting `auth_path`, and stand in the OpenAPI document. Litestar's own CSRF check leaves
     them out: ours refuses there, once. An exception handler of the application's own for `SealringError` stays.
 
+    With a `Verifier` there are no auth routes: the rest is the same.
+
     Args:
-        auth: a `Sealring`.
+        auth: a `Sealring`, or a `Verifier`.
         accounts: see `Sealring.router`.
         oauth: see `Sealring.router`.
 
     Raises:
         ConfigurationError: an `auth_path` that Litestar misreads.
+        TypeError: parts of the auth routes are asked of a `Verifier`.
     """
 
-    def __init__(self, auth: Application, *, accounts: bool = True, oauth: bool | None = None) -> None:
+    def __init__(self, auth: Authenticating, *, accounts: bool = True, oauth: bool | None = None) -> None:
         self._auth = auth
-        self._routes = auth.asgi(accounts=accounts, oauth=oauth)
-        self._well_known = auth.asgi_well_known(accounts=accounts, oauth=oauth)
-        self._prefix = auth.settings.auth_path.rstrip("/")
+        self._issuing = auth if isinstance(auth, Application) else None
+        if self._issuing is None:
+            if not accounts or oauth is not None:
+                raise TypeError("accounts and oauth are for a Sealring: a Verifier serves no auth routes")
+            return
+        self._routes = self._issuing.asgi(accounts=accounts, oauth=oauth)
+        self._well_known = self._issuing.asgi_well_known(accounts=accounts, oauth=oauth)
+        self._prefix = self._issuing.settings.auth_path.rstrip("/")
         if "." in self._prefix:
             raise ConfigurationError("auth_path must have no dot here: Litestar reads the path of a mount as a pattern")
 
@@ -112,13 +128,12 @@ class SealringPlugin(InitPlugin, ReceiveRoutePlugin):
         """
         if any(isinstance(plugin, SealringPlugin) and plugin is not self for plugin in app_config.plugins):
             raise ConfigurationError("this Litestar application has a Sealring already: give it one SealringPlugin")
-        app_config.route_handlers.extend(self._handlers(app_config))
+        if self._issuing is not None:
+            self._add_routes(app_config, self._issuing)
         app_config.middleware.insert(0, self._middleware)
         app_config.exception_handlers.setdefault(SealringError, self._answer)
         if self._auth.lifespan not in app_config.lifespan:
             app_config.lifespan.insert(0, self._auth.lifespan)  # first, so that the application's own may use it
-        if app_config.openapi_config is not None:
-            app_config.openapi_config = _describing(app_config.openapi_config, self._document())
         return app_config
 
     def receive_route(self, route: BaseRoute) -> None:
@@ -143,6 +158,14 @@ class SealringPlugin(InitPlugin, ReceiveRoutePlugin):
         app = handler.app
         others = (app.csrf_config, app.compression_config, app.allowed_hosts)
         return handler.resolve_middleware() == [self._middleware] and not any(others)
+
+    def _add_routes(self, app_config: AppConfig, auth: Application) -> None:
+        app_config.route_handlers.extend(self._handlers(app_config))
+        if app_config.openapi_config is not None:
+            described = document(
+                self._routes.endpoints, prefix=self._prefix, password_grant=auth.settings.has_password_grant
+            )
+            app_config.openapi_config = _describing(app_config.openapi_config, described)
 
     def _handlers(self, app_config: AppConfig) -> list[ASGIRouteHandler]:
         opt: dict[str, Any] = {_AUTH_ROUTE: True}
@@ -185,11 +208,6 @@ class SealringPlugin(InitPlugin, ReceiveRoutePlugin):
             raise error
         self.authenticator.report(error, request.scope)
         return problem_response(error, request)
-
-    def _document(self) -> dict[str, Any]:
-        return document(
-            self._routes.endpoints, prefix=self._prefix, password_grant=self._auth.settings.has_password_grant
-        )
 
 
 def require(*scopes: str, optional: bool = False) -> LitestarGuard:

@@ -24,7 +24,7 @@ from sealring.http.pipeline import admit, refuse, refuse_unserved, respond
 from sealring.http.problems import answer
 from sealring.http.protected_paths import ProtectedPaths, read_rules
 from sealring.http.request_errors import BodyTooLarge, MalformedBody, MethodNotAllowed
-from sealring.http.service import AuthService
+from sealring.http.verifying_service import VerifyingService
 from sealring.sync_runner import SyncRunner
 
 __all__ = ["AUTH", "PRINCIPAL", "WsgiAuthApp", "WsgiAuthenticator", "WsgiSessionMiddleware"]
@@ -90,7 +90,7 @@ class WsgiAuthApp:
 
     def __init__(
         self,
-        service: AuthService,
+        service: VerifyingService,
         authenticator: WsgiAuthenticator,
         runner: SyncRunner,
         endpoints: Iterable[Endpoint],

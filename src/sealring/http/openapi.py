@@ -202,7 +202,7 @@ def components(endpoints: Iterable[Endpoint]) -> dict[str, Any]:
 def document(endpoints: Iterable[Endpoint], *, prefix: str = "", password_grant: bool = False) -> dict[str, Any]:
     """The OpenAPI 3.1 document of these endpoints alone, below `prefix`.
 
-    >>> from sealring.http.routes import HEALTH
+    >>> from sealring.http.health_routes import HEALTH
     >>> list(document(HEALTH)["paths"])
     ['/healthz', '/readyz']
     """

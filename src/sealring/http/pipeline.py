@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -30,8 +30,11 @@ from sealring.http.request_errors import (
     UnknownParameter,
 )
 from sealring.http.schemas import read_struct
-from sealring.http.service import AuthService
+from sealring.http.verifying_service import VerifyingService
 from sealring.verifier.principal import Principal
+
+if TYPE_CHECKING:
+    from sealring.http.service import AuthService
 
 _write = msgspec.json.Encoder().encode
 _JSON = (b"content-type", b"application/json")
@@ -48,7 +51,7 @@ class Admitted:
     caller: Principal | None
 
 
-def admit(service: AuthService, endpoint: Endpoint, path: Mapping[str, str], head: Head) -> Admitted:
+def admit(service: VerifyingService, endpoint: Endpoint, path: Mapping[str, str], head: Head) -> Admitted:
     """Decide all that can be decided before a byte of the body is read; no I/O.
 
     Raises:
@@ -62,12 +65,11 @@ def admit(service: AuthService, endpoint: Endpoint, path: Mapping[str, str], hea
         check_form_type(head.headers)
     elif endpoint.reads is not None:
         check_json_type(head.headers)
-    if endpoint.queue == "hashing" or (endpoint.queue == "method" and service.costs_hash(path["method"])):
-        service.refuse_when_full(head)
+    service.check_room(endpoint, path, head)
     return Admitted(endpoint, head, path, query, caller)
 
 
-async def respond(service: AuthService, admitted: Admitted, raw: bytes) -> Response:
+async def respond(service: VerifyingService, admitted: Admitted, raw: bytes) -> Response:
     """Answer a request that was admitted and whose body is `raw`.
 
     Raises:
@@ -77,10 +79,11 @@ async def respond(service: AuthService, admitted: Admitted, raw: bytes) -> Respo
     return with_cors(response, admitted.head.headers, service.origins, public=admitted.endpoint.public)
 
 
-async def _run(service: AuthService, admitted: Admitted, raw: bytes) -> Response:
+async def _run(service: VerifyingService, admitted: Admitted, raw: bytes) -> Response:
     endpoint = admitted.endpoint
+    served = cast("AuthService", service)  # a row that asks for more than verifying is served by what has it
     call: Call[Any] = Call(
-        service, admitted.head, _read_body(admitted, raw), admitted.query, admitted.caller, admitted.path
+        served, admitted.head, _read_body(admitted, raw), admitted.query, admitted.caller, admitted.path
     )
     try:
         value = await endpoint.run(call)
@@ -94,12 +97,12 @@ async def _run(service: AuthService, admitted: Admitted, raw: bytes) -> Response
     return Response(endpoint.status, _headers(endpoint.status, [_JSON, *call.headers], body), body)
 
 
-def refuse(service: AuthService, endpoint: Endpoint, head: Head, error: SealringError) -> Response:
+def refuse(service: VerifyingService, endpoint: Endpoint, head: Head, error: SealringError) -> Response:
     """Answer with a refusal, and log and count it."""
     return with_cors(_refusal(service, endpoint, head, error), head.headers, service.origins, public=endpoint.public)
 
 
-def _refusal(service: AuthService, endpoint: Endpoint, head: Head, error: SealringError) -> Response:
+def _refusal(service: VerifyingService, endpoint: Endpoint, head: Head, error: SealringError) -> Response:
     report(error, where=endpoint.path, refused=service.refused)
     reply = answer(error)
     response = Response(reply.status, reply.headers, reply.body) if endpoint.refuse is None else endpoint.refuse(error)
@@ -108,7 +111,7 @@ def _refusal(service: AuthService, endpoint: Endpoint, head: Head, error: Sealri
     return response
 
 
-def refuse_unserved(service: AuthService, head: Head, error: NotFound | MethodNotAllowed) -> Response:
+def refuse_unserved(service: VerifyingService, head: Head, error: NotFound | MethodNotAllowed) -> Response:
     """Answer where no row of the table serves the request: 404, 405, or a CORS preflight, which is no request yet."""
     headers = head.headers
     if isinstance(error, MethodNotAllowed) and is_preflight(head.scope["method"], headers):
@@ -123,7 +126,7 @@ def refuse_unserved(service: AuthService, head: Head, error: NotFound | MethodNo
 
 
 async def serve(
-    service: AuthService,
+    service: VerifyingService,
     endpoint: Endpoint,
     path: Mapping[str, str],
     head: Head,

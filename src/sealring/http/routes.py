@@ -8,7 +8,6 @@ from typing import Any
 from sealring import errors
 from sealring.http.endpoint import Endpoint, Form
 from sealring.http.endpoints.account import change_password, end_session, end_sessions, list_sessions, live, me
-from sealring.http.endpoints.health import alive, metrics, ready
 from sealring.http.endpoints.log_in import begin_method, log_in, log_in_by, register
 from sealring.http.endpoints.published import authorization_server, authorization_server_at_root, client, jwks
 from sealring.http.endpoints.session import log_out, refresh
@@ -22,7 +21,6 @@ from sealring.http.request_errors import (
     RefreshUnbound,
 )
 from sealring.http.schemas import (
-    Alive,
     EndSessions,
     LoginBeginRequest,
     LoginBegun,
@@ -31,7 +29,6 @@ from sealring.http.schemas import (
     ManySessions,
     Me,
     PasswordChangeRequest,
-    Ready,
     Refresh,
     Registration,
     Tokens,
@@ -189,24 +186,3 @@ def well_known_of(issuer: str) -> tuple[Endpoint, ...]:
     ['/oauth-authorization-server/auth']
     """
     return tuple(replace(row, path=name_below_well_known(row.path[1:], issuer)) for row in WELL_KNOWN_ENDPOINTS)
-
-
-HEALTH: tuple[Endpoint, ...] = (
-    Endpoint(
-        method="GET", path="/healthz", run=alive, operation_id="healthz", part="service",
-        answers={200: Alive}, opens=False, tag="health",
-    ),
-    Endpoint(
-        method="GET", path="/readyz", run=ready, operation_id="readyz", part="service",
-        answers={200: Ready}, opens=False, errors=(errors.Stale,), tag="health",
-    ),
-)  # fmt: skip
-"""At the root of the application."""
-
-METRICS: tuple[Endpoint, ...] = (
-    Endpoint(
-        method="GET", path="/metrics", run=metrics, operation_id="metrics", part="service",
-        answers={200: None}, opens=False, tag="health", in_schema=False,
-    ),
-)  # fmt: skip
-"""At the root, where metrics are counted."""

@@ -2,52 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from sealring.authentication.client_info import ClientInfo
-from sealring.errors import UnknownKey
 from sealring.http.auth_path import auth_path
-from sealring.http.authenticate import RequestAuthenticator
 from sealring.http.client_address import TrustedProxy, client_address
 from sealring.http.client_info import client_info
 from sealring.http.cookies import CookiePolicy, read_cookies
 from sealring.http.credentials import PresentedToken, find_credential
 from sealring.http.delivery import TokenDelivery
-from sealring.http.endpoint import Head, HeaderList
+from sealring.http.endpoint import Endpoint, Head, HeaderList
 from sealring.http.fetch_metadata import check_csrf
-from sealring.http.origins import Origins
-from sealring.http.problems import OnRefusal
 from sealring.http.schemas import Delivery, Tokens, User
 from sealring.http.server_metadata import ServerMetadata
-from sealring.issuer.issuer import Issuer
-from sealring.issuer.session_tokens import Issued
+from sealring.http.verifying_service import VerifyingService
 from sealring.sessions.csrf import CsrfTokens
-from sealring.verifier.node_state import NodeState
-from sealring.verifier.principal import Principal
+
+if TYPE_CHECKING:  # what only verifies imports this for its type, and has no Argon2
+    from sealring.issuer.issuer import Issuer
+    from sealring.issuer.session_tokens import Issued
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AuthService:
+class AuthService(VerifyingService):
     """One set of auth routes, wherever it is mounted."""
 
     issuer: Issuer
-    authenticator: RequestAuthenticator
-    node: NodeState
     delivery: TokenDelivery
     """How tokens reach a client."""
     trusted_proxies: tuple[TrustedProxy, ...]
-    open: Callable[[], Awaitable[None]]
-    """Opens the store on the first request where no lifespan did."""
     jwks_max_age: int
-    password_grant: bool
-    """Whether the token endpoint takes passwords (RFC 9700 §2.4 says that it must not)."""
     published: ServerMetadata
     """What OAuth clients read of this issuer."""
-    refused: OnRefusal | None = None
-    """Counts refusals by their true cause."""
-    exposition: Callable[[], bytes] | None = None
-    """What Prometheus reads; none without metrics."""
 
     @property
     def cookies(self) -> CookiePolicy:
@@ -58,22 +46,6 @@ class AuthService:
     def csrf_tokens(self) -> CsrfTokens:
         """Makes and matches the CSRF tokens of sessions."""
         return self.delivery.csrf_tokens
-
-    @property
-    def origins(self) -> Origins:
-        """Where our own pages come from, and those of front ends that the settings trust."""
-        return self.authenticator.origins
-
-    def caller(self, head: Head) -> Principal:
-        """Who is asking, with a session of ours: these routes do nothing for a token of another issuer.
-
-        Raises:
-            SealringError: nobody whom we know.
-        """
-        principal = self.authenticator.result_for(head.scope).require()
-        if not principal.session_id:
-            raise UnknownKey("a token of another issuer, for which there is no session")
-        return principal
 
     def credential(self, head: Head) -> PresentedToken | None:
         """The access token that came, unverified."""
@@ -107,20 +79,17 @@ class AuthService:
             return None
         return self.issuer.sessions.tokens.newest_refresh_token(held, self.refresh_cookies(head))
 
-    def refuse_when_full(self, head: Head) -> None:
+    def check_room(self, endpoint: Endpoint, path: Mapping[str, str], head: Head) -> None:
         """Refuse a login before its body is read, where it would not even get into the queue (I14, N7).
 
         Raises:
             Overloaded: its network waits as much as any.
+            UnknownMethod: the path names no login method that is in use.
         """
-        self.issuer.accounts.refuse_when_full(ClientInfo(client_address(head.scope, self.trusted_proxies)))
+        if endpoint.queue == "hashing" or (endpoint.queue == "method" and self._costs_hash(path["method"])):
+            self.issuer.accounts.refuse_when_full(ClientInfo(client_address(head.scope, self.trusted_proxies)))
 
-    def costs_hash(self, method: str) -> bool:
-        """Whether a login by that method waits for a place to hash.
-
-        Raises:
-            UnknownMethod: no such method is in use.
-        """
+    def _costs_hash(self, method: str) -> bool:
         return self.issuer.logins.authenticator.find(method).row.costs_hash
 
     def client(self, head: Head, *, device: str | None = None) -> ClientInfo:

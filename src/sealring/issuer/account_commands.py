@@ -13,8 +13,8 @@ from datetime import timedelta
 from sealring.accounts.account import Account
 from sealring.accounts.imported import ImportedUser
 from sealring.issuer.accounts import Accounts
-from sealring.issuer.opening import Opening
 from sealring.jwt.durations import Duration, named_duration
+from sealring.opening import Opening
 from sealring.sessions.grant import MAX_SUBJECT, scope_tokens
 
 MAX_INVITATION_SECONDS = 365 * 86_400

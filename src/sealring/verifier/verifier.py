@@ -19,7 +19,7 @@ from sealring.verifier.while_live import WhileLive
 CACHE_SIZE = 10_000
 
 
-class Verifier:
+class AccessTokenVerifier:
     """Verifies access tokens of one issuer for one audience.
 
     Args:

@@ -11,7 +11,8 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from sealring import Sealring
-from sealring.http.routes import ENDPOINTS, HEALTH, METRICS
+from sealring.http.health_routes import HEALTH, METRICS
+from sealring.http.routes import ENDPOINTS
 from tests.serving import cheap_sealring
 
 pytestmark = pytest.mark.anyio

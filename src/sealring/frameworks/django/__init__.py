@@ -23,9 +23,9 @@ except ModuleNotFoundError as missing:
         f"{__name__} needs the package {missing.name}: pip install django", name=missing.name
     ) from missing
 
-from sealring.frameworks.django.configuration import get_sealring
+from sealring.frameworks.django.configuration import get_sealring, get_verifier
 from sealring.frameworks.django.guard import require
 from sealring.frameworks.django.middleware import SealringMiddleware
 from sealring.frameworks.django.responses import problem_response
 
-__all__ = ["SealringMiddleware", "get_sealring", "problem_response", "require"]
+__all__ = ["SealringMiddleware", "get_sealring", "get_verifier", "problem_response", "require"]

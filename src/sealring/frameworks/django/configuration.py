@@ -1,6 +1,7 @@
 """The setting `SEALRING` of Django: read once, checked when it is read. It wins over the environment and `.env`.
 
     SEALRING = {"ISSUER": "https://shop.example", "DEFAULT_SCOPES": ["orders:read"]}
+    SEALRING = {"VERIFIER": "shop.tokens.verifier"}     # a service that only verifies
 
 Its keys are the names of the settings without their prefix, and the few of `OWN_KEYS`. Host and scheme of a request,
 `SECURE_PROXY_SSL_HEADER` and `USE_X_FORWARDED_HOST` decide nothing here: an attacker writes these fields (C12).
@@ -13,7 +14,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from inspect import iscoroutinefunction
-from typing import Any, Literal, TypedDict, cast
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, cast
 
 from asgiref.sync import sync_to_async
 from django.apps import apps
@@ -25,21 +26,27 @@ from django.utils.module_loading import import_string
 from sealring.errors import ConfigurationError
 from sealring.frameworks.django.host import DjangoHost
 from sealring.http.protected_paths import ProtectedPaths, read_rules
-from sealring.sealring import Sealring
+from sealring.remote_verifier import Verifier
 from sealring.sessions.grant import Grant, GrantFor
 from sealring.sessions.session import Session
-from sealring.settings import PREFIX, SETTINGS
+
+if TYPE_CHECKING:  # a service that only verifies has none of what issues
+    from sealring.sealring import Sealring
 
 __all__ = [
-    "CURRENT", "LABEL", "OWN_KEYS", "SETTING", "Configuration", "ServedParts", "configuration", "configure",
-    "get_sealring", "read_setting", "served_parts", "setting_keys", "unknown_keys",
+    "CURRENT", "LABEL", "OWN_KEYS", "PREFIX", "SETTING", "VERIFIER_KEYS", "Configuration", "ServedParts",
+    "configuration", "configure", "get_sealring", "get_verifier", "read_setting", "served_parts", "setting_keys",
+    "unknown_keys",
 ]  # fmt: skip
 
 SETTING = "SEALRING"
+PREFIX = f"{SETTING}_"
+"""Of the settings in the environment."""
 LABEL = "sealring"
 
 OWN_KEYS = {
     "AUTH": "a Sealring of your own, or where it is (`shop.auth.auth`), in place of settings",
+    "VERIFIER": "a Verifier, or where it is (`shop.tokens.verifier`): it checks tokens that another service issues",
     "GRANT_FOR": "a function, or where it is: asked at each login and refresh what the subject may do",
     "ON_EVENT": "a function, or where it is: called with each audit event",
     "ACCOUNTS": "whether with the routes of accounts of ours",
@@ -50,12 +57,15 @@ OWN_KEYS = {
 }
 """What `SEALRING` may hold beside settings."""
 
+VERIFIER_KEYS = ("VERIFIER", "PROTECT", "INVALID_STATUS", "USER_FIELD")
+"""What `SEALRING` may hold in a project that only verifies."""
+
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
     """What was made of the setting."""
 
-    auth: Sealring
+    auth: Sealring | Verifier
     host: DjangoHost
     protected: ProtectedPaths | None
     asks_scopes: bool
@@ -115,13 +125,32 @@ def get_sealring() -> Sealring:
     """The `Sealring` of this project: `get_sealring().sync()` has every use case.
 
     Raises:
-        ConfigurationError: the setting `SEALRING` is invalid, or the application is not installed.
+        ConfigurationError: the setting `SEALRING` is invalid, or names a `Verifier`, or the application is not
+            installed.
     """
-    return configuration().auth
+    auth = configuration().auth
+    if isinstance(auth, Verifier):
+        raise ConfigurationError(f"{SETTING} names a Verifier: this project issues no tokens", "use get_verifier()")
+    return auth
+
+
+def get_verifier() -> Verifier:
+    """The `Verifier` of this project: `get_verifier().verify(token)`.
+
+    Raises:
+        ConfigurationError: the setting `SEALRING` is invalid, or names no `Verifier`, or the application is not
+            installed.
+    """
+    auth = configuration().auth
+    if not isinstance(auth, Verifier):
+        raise ConfigurationError(f"{SETTING} names no VERIFIER: this project issues its tokens", "use get_sealring()")
+    return auth
 
 
 def setting_keys() -> dict[str, str]:
     """Each key of `SEALRING` that is a setting, and the argument of `Sealring` that it is."""
+    from sealring.settings import SETTINGS  # noqa: PLC0415 - what only verifies has none of what reads settings
+
     return {row.variable.removeprefix(PREFIX): name for name, row in SETTINGS.items()}
 
 
@@ -131,7 +160,7 @@ def unknown_keys(given: Mapping[str, Any]) -> dict[str, str]:
     >>> unknown_keys({"ISUER": "https://shop.example"})
     {'ISUER': "did you mean 'ISSUER'?"}
     """
-    known = [*setting_keys(), *OWN_KEYS]
+    known = [*VERIFIER_KEYS] if "VERIFIER" in given else [*setting_keys(), *OWN_KEYS]
     found = {}
     for key in given:
         if key not in known:
@@ -173,7 +202,7 @@ def configure() -> Configuration:
     given = read_setting()
     for key, hint in unknown_keys(given).items():
         raise ConfigurationError(f"unknown key {key!r} in {SETTING}", hint)
-    auth = _sealring(given)
+    auth = _verifier(given) if "VERIFIER" in given else _sealring(given)
     try:
         rules = read_rules(given.get("PROTECT", ()))
     except (TypeError, ValueError) as error:
@@ -184,13 +213,13 @@ def configure() -> Configuration:
     _check_user_field(given.get("USER_FIELD", "pk"))
     return Configuration(
         auth=auth,
-        host=auth.django(**served_parts(given)),
+        host=auth.django() if isinstance(auth, Verifier) else auth.django(**served_parts(given)),
         protected=ProtectedPaths(rules) if rules else None,
         asks_scopes=any(rule.scopes for rule in rules),
         invalid_status=given.get("INVALID_STATUS", 401),
         user_field=given.get("USER_FIELD", "pk"),
         has_users=apps.is_installed("django.contrib.auth"),
-        is_own="AUTH" not in given,
+        is_own="AUTH" not in given and "VERIFIER" not in given,
     )
 
 
@@ -205,7 +234,19 @@ def _check_user_field(name: object) -> None:
         )
 
 
+def _verifier(given: Mapping[str, Any]) -> Verifier:
+    verifier = _object(given, "VERIFIER")
+    if not isinstance(verifier, Verifier):
+        raise ConfigurationError(
+            f"VERIFIER in {SETTING} must be a Verifier, or where one is: 'shop.tokens.verifier'",
+            'as in verifier = Verifier.from_issuer("https://auth.example.com/auth", audience="orders")',
+        )
+    return verifier
+
+
 def _sealring(given: Mapping[str, Any]) -> Sealring:
+    from sealring.sealring import Sealring  # noqa: PLC0415 - as in `setting_keys`
+
     values = {name: given[key] for key, name in setting_keys().items() if key in given}
     if "AUTH" not in given:
         grant_for = _object(given, "GRANT_FOR")

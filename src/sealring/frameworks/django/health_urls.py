@@ -9,7 +9,7 @@ registry.
 from __future__ import annotations
 
 from sealring.frameworks.django.urls import patterns_of
-from sealring.http.routes import HEALTH, METRICS
+from sealring.http.health_routes import HEALTH, METRICS
 
 __all__ = ["app_name", "urlpatterns"]
 

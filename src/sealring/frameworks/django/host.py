@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sealring.frameworks.wsgi import WsgiAuthenticator
 from sealring.http.endpoint import Routes
-from sealring.http.service import AuthService
+from sealring.http.verifying_service import VerifyingService
 from sealring.sync_runner import SyncRunner
 
 __all__ = ["DjangoHost"]
@@ -16,7 +16,7 @@ __all__ = ["DjangoHost"]
 class DjangoHost:
     """`auth.django()`; `sealring.frameworks.django` asks for it."""
 
-    service: AuthService
+    service: VerifyingService
     authenticator: WsgiAuthenticator
     """Finds the sender of a request under WSGI. Under ASGI `service.authenticator` does."""
     runner: SyncRunner

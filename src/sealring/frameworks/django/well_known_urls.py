@@ -10,7 +10,7 @@ from __future__ import annotations
 from django.urls import re_path
 
 from sealring.errors import ConfigurationError
-from sealring.frameworks.django.configuration import configuration
+from sealring.frameworks.django.configuration import get_sealring
 from sealring.frameworks.django.endpoints import endpoint_view
 from sealring.frameworks.django.urls import name_of, pattern_of
 from sealring.http.routes import WELL_KNOWN_ENDPOINTS, well_known_of
@@ -23,7 +23,7 @@ app_name = "sealring-well-known"
 
 def _issuer() -> str:
     try:
-        return configuration().auth.settings.issuer
+        return get_sealring().settings.issuer
     except ConfigurationError:  # a system check says so, and the middleware when it starts
         return ""
 

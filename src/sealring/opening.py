@@ -16,7 +16,7 @@ from contextvars import Context
 from typing import Any
 
 from sealring.errors import SealringError
-from sealring.issuer.turns import Turns
+from sealring.turns import Turns
 
 log = logging.getLogger("sealring")
 

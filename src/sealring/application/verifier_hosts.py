@@ -1,0 +1,169 @@
+"""What the hosts of a service that only verifies get: middleware, backends, health. One method for each.
+
+As in `sealring.application.hosts`, each framework is imported where it is asked for. Guards take the verifier itself:
+`guard(verifier)` of FastAPI, `SealringPlugin(verifier)` of Litestar, `SEALRING = {"VERIFIER": …}` of Django.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Literal
+
+from sealring.application.verifier_life import VerifierLife
+from sealring.http.asgi_types import App
+from sealring.http.endpoint import Endpoint, Routes
+from sealring.http.health_routes import HEALTH, METRICS
+from sealring.http.middleware import Protect, SessionMiddleware, check_invalid_status
+from sealring.http.verifying_service import VerifyingService
+
+if TYPE_CHECKING:
+    from fastapi import APIRouter
+    from flask import Flask
+    from quart import Quart
+    from starlette.requests import Request
+    from starlette.responses import Response
+    from starlette.websockets import WebSocket
+
+    from sealring.frameworks.asgi import AuthApp
+    from sealring.frameworks.django.host import DjangoHost
+    from sealring.frameworks.starlette import Backend
+    from sealring.frameworks.wsgi import WsgiApp, WsgiAuthApp, WsgiAuthenticator, WsgiSessionMiddleware
+
+
+class VerifierHosts(VerifierLife):
+    """Gives each framework its own form of the checks."""
+
+    def middleware(
+        self, app: App, *, protect: Protect = (), invalid_status: Literal[401, 403] = 401
+    ) -> SessionMiddleware:
+        """The raw ASGI middleware: `app.add_middleware(verifier.middleware, protect=["/internal/"])`.
+
+        It fills `scope["user"]` and `scope["auth"]`, and closes WebSockets when their session ends.
+
+        Args:
+            app: what it stands in front of.
+            protect: path prefixes that it guards by itself, or a mapping from each to the scopes that it needs;
+                without any it refuses nothing.
+            invalid_status: the answer to a bad token there: 401 (RFC 6750 §3.1), or the 403 of tutorials.
+        """
+        return SessionMiddleware(app, authenticator=self.authenticator, protect=protect, invalid_status=invalid_status)
+
+    @property
+    def backend(self) -> Backend:
+        """For Starlette's own middleware: `Middleware(AuthenticationMiddleware, backend=verifier.backend)`.
+
+        `@requires`, `request.user` and `request.auth.scopes` then work unchanged. `exception_handlers={403:
+        verifier.problem_response}` answers what `@requires` refuses with 401 and a challenge for who is not logged in.
+        """
+        from sealring.frameworks.starlette import Backend  # noqa: PLC0415 - other frameworks have no Starlette
+
+        return Backend(self.authenticator)
+
+    async def problem_response(self, request: Request | WebSocket, error: Exception) -> Response:
+        """Answer a refusal that a guard or a route raised (RFC 9457), in Starlette and FastAPI.
+
+        `app.add_exception_handler(SealringError, verifier.problem_response)`. A setting or a key that is not as needed
+        is no refusal: it is raised again, a server error.
+        """
+        from sealring.frameworks.starlette import answer_refusal  # noqa: PLC0415 - as above
+
+        return await answer_refusal(request, error, self.refused)
+
+    def asgi(self, app: App) -> AuthApp:
+        """An ASGI application that opens with this verifier, where a framework has no lifespan of its own to give."""
+        from sealring.frameworks.asgi import AuthApp  # noqa: PLC0415 - as above
+
+        return AuthApp(self._service(), (), otherwise=app, lifespan=self.lifespan)
+
+    def wsgi_middleware(
+        self, app: WsgiApp, *, protect: Protect = (), invalid_status: Literal[401, 403] = 401
+    ) -> WsgiSessionMiddleware:
+        """As `middleware`, for WSGI: the principal is `environ["sealring.principal"]`, None for an anonymous user.
+
+        The first request of a process opens the verifier.
+        """
+        from sealring.frameworks.wsgi import WsgiSessionMiddleware  # noqa: PLC0415 - as above
+
+        return WsgiSessionMiddleware(
+            app, authenticator=self._wsgi_authenticator(), protect=protect, invalid_status=invalid_status
+        )
+
+    def init_app(self, app: Flask | Quart, *, protect: Protect = (), invalid_status: Literal[401, 403] = 401) -> None:
+        """Have a Flask or Quart application check tokens, and answer refusals as problem details.
+
+        Views then use `require` and `current_principal` of `sealring.frameworks.flask` or `.quart`. `protect` and
+        `invalid_status` are as in `middleware`. Quart opens and closes the verifier with the application; in Flask the
+        first request of a process opens it.
+
+        Raises:
+            ConfigurationError: it has a Sealring or a Verifier already, or this process has no threads (gevent).
+            TypeError, ValueError: another application, or an `invalid_status` that is neither 401 nor 403.
+        """
+        host: Any = app
+        if not hasattr(app, "wsgi_app") and not hasattr(app, "asgi_app"):
+            raise TypeError(f"app must be a Flask or Quart application, not {type(app).__name__}")
+        check_invalid_status(invalid_status)
+        if hasattr(app, "asgi_app"):
+            from sealring.frameworks.quart import install as install_in_quart  # noqa: PLC0415 - as above
+
+            install_in_quart(host, self.authenticator, self.asgi, protect=protect, invalid_status=invalid_status)
+            return
+        from sealring.frameworks.flask import install  # noqa: PLC0415 - as above
+
+        install(host, self._wsgi_authenticator(), lambda inner: inner, protect=protect, invalid_status=invalid_status)
+
+    def django(self) -> DjangoHost:
+        """What `sealring.frameworks.django` serves: it asks for this, by `SEALRING = {"VERIFIER": …}` of a project."""
+        from sealring.frameworks.django.host import DjangoHost  # noqa: PLC0415 - as above
+
+        return DjangoHost(
+            service=self._service(),
+            authenticator=self._wsgi_authenticator(),
+            runner=self._runner,
+            routes=Routes(self._health()),
+        )
+
+    def health_router(self) -> APIRouter:
+        """`/healthz` and `/readyz`, for FastAPI: the process answers; this verifier is fresh and may check tokens."""
+        return self._router(HEALTH)
+
+    def metrics_router(self) -> APIRouter:
+        """`/metrics`, for FastAPI: Prometheus text of the registry that was given as `metrics=`; 404 without one."""
+        return self._router(METRICS)
+
+    def asgi_health(self, app: App) -> AuthApp:
+        """`/healthz`, `/readyz` and, with `metrics=`, `/metrics`, in front of an ASGI application."""
+        from sealring.frameworks.asgi import AuthApp  # noqa: PLC0415 - as above
+
+        return AuthApp(self._service(), self._health(), otherwise=app, lifespan=self.lifespan)
+
+    def wsgi_health(self, app: WsgiApp) -> WsgiAuthApp:
+        """`/healthz`, `/readyz` and, with `metrics=`, `/metrics`, in front of a WSGI application.
+
+        Asked whether it is ready, a process that has served no request yet opens the verifier.
+        """
+        from sealring.frameworks.wsgi import WsgiAuthApp  # noqa: PLC0415 - as above
+
+        return WsgiAuthApp(self._service(), self._wsgi_authenticator(), self._runner, self._health(), otherwise=app)
+
+    def _health(self) -> tuple[Endpoint, ...]:
+        return (*HEALTH, *(METRICS if self.metrics is not None else ()))
+
+    def _wsgi_authenticator(self) -> WsgiAuthenticator:
+        from sealring.frameworks.wsgi import WsgiAuthenticator  # noqa: PLC0415 - as above
+
+        return WsgiAuthenticator(self.authenticator, self._runner)
+
+    def _router(self, endpoints: Iterable[Endpoint]) -> APIRouter:
+        from sealring.frameworks.fastapi_router import endpoint_router  # noqa: PLC0415 - as above
+
+        return endpoint_router(self._service(), endpoints)
+
+    def _service(self) -> VerifyingService:
+        return VerifyingService(
+            authenticator=self.authenticator,
+            node=self.node,
+            open=self._opening.open_for_request,
+            refused=self.refused,
+            exposition=None if self.metrics is None else self.metrics.exposition,
+        )

@@ -1,0 +1,175 @@
+"""Opens, closes, verifies: what every use of the public `Verifier` stands on. It knows no store, no account, no secret.
+
+As of `Sealring`, building one opens nothing. It opens with `lifespan`, or on the first request where a framework runs
+no lifespan. It opens without its source, too: until the first full load, every check answers 503.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from sealring.errors import ConfigurationError
+from sealring.forks import stop_watching, watch_forks
+from sealring.http.authenticate import RequestAuthenticator
+from sealring.http.cookies import CookieNames
+from sealring.http.origins import NO_ORIGINS, Origins
+from sealring.http.problems import OnRefusal
+from sealring.jwt.durations import Duration, named_duration
+from sealring.opening import Opening
+from sealring.rate_limits.networks import is_loopback
+from sealring.sessions.lifetimes import LEEWAY_SECONDS
+from sealring.sync_runner import SyncRunner
+from sealring.verifier.clock import Clock, SystemClock
+from sealring.verifier.follower import Follower
+from sealring.verifier.node_state import NodeState
+from sealring.verifier.principal import Principal
+from sealring.verifier.source import Source
+from sealring.verifier.verifier import AccessTokenVerifier
+from sealring.verifier.while_live import WhileLive
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+
+    from sealring.http.metrics import Metrics
+
+
+class VerifierLife:
+    """The verifying half alone, open or closed. `Verifier` has the words for its arguments."""
+
+    def __init__(
+        self,
+        source: Source,
+        *,
+        issuer: str,
+        audience: str,
+        max_staleness: Duration = 5,
+        poll_interval: Duration = 0.5,
+        cookie_name: str | None = None,
+        allowed_origins: Sequence[str] = (),
+        metrics: CollectorRegistry | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        for option, value in (("issuer", issuer), ("audience", audience)):
+            if not isinstance(value, str):
+                raise TypeError(f"{option} must be text, not {type(value).__name__}")
+            if not value:
+                raise ValueError(f"{option} must not be empty")
+        interval = named_duration("poll_interval", poll_interval)
+        bound = named_duration("max_staleness", max_staleness)
+        if not 0 < interval < bound:
+            raise ConfigurationError(
+                "max_staleness must be longer than poll_interval, and both longer than nothing,"
+                " or this verifier is out of date between two polls"
+            )
+        self.clock = SystemClock(LEEWAY_SECONDS) if clock is None else clock
+        self.node = NodeState(self.clock, max_staleness=bound, retry_after=max(1, round(interval)))
+        self.follower = Follower(source, self.node, poll_interval=interval, leeway=LEEWAY_SECONDS)
+        self.tokens = AccessTokenVerifier(self.node, issuer=issuer, audience=audience, leeway=LEEWAY_SECONDS)
+        self.metrics = None if metrics is None else _metrics(self.node, metrics)
+        self._opening = Opening(start=self._start, stop=self._stop, abandon=self.follower.abandon)
+        self._runner = SyncRunner(self._opening)
+        origins = _origins(issuer, cookie_name, allowed_origins)
+        self.authenticator = RequestAuthenticator(
+            self.tokens.verify,
+            access_cookie=None if cookie_name is None else _access_cookie(cookie_name, origins),
+            origins=origins,
+            refused=self.refused,
+            opens=self._open_for_check,
+            watch=self.tokens.watch,
+        )
+
+    # life
+
+    async def open(self) -> None:
+        """Start to follow, and load all revocations if the source answers; once, for all callers.
+
+        It may be closed and opened again, in another event loop too.
+        """
+        await self._opening.open()
+
+    async def close(self) -> None:
+        """Stop following. Every check answers 503 from here, once `max_staleness` is over."""
+        await self._opening.close()
+
+    def forked(self) -> None:
+        """In a child it is closed; the first request that needs it opens it again (`sealring.forks`)."""
+        self._opening.forked()
+
+    async def _start(self) -> None:
+        await self.follower.start()
+        watch_forks(self)
+
+    async def _stop(self) -> None:
+        stop_watching(self)
+        await self.follower.stop()
+
+    async def _open_for_check(self) -> bool:
+        return await self._opening.try_for_request() and self.node.is_fresh
+
+    @asynccontextmanager
+    async def lifespan(self, app: Any = None) -> AsyncIterator[None]:  # noqa: ARG002 - ASGI frameworks pass the app
+        """Open before the first request and close after the last: `FastAPI(lifespan=verifier.lifespan)`."""
+        await self.open()
+        try:
+            yield
+        finally:
+            await self.close()
+
+    # checking
+
+    def verify(self, token: str) -> Principal:
+        """Who the bearer of this access token is; no I/O.
+
+        Raises:
+            TokenError: why not. `Stale` is this node's fault, never the token's: answer 503.
+        """
+        return self.tokens.verify(token)
+
+    def while_live(self, principal: Principal) -> WhileLive:
+        """Cancel a block when the principal's session ends: see `Sealring.while_live`."""
+        return self.tokens.while_live(principal)
+
+    @property
+    def refused(self) -> OnRefusal | None:
+        """Counts refusals by their true cause; none without metrics."""
+        return None if self.metrics is None else self.metrics.refused
+
+
+def _metrics(node: NodeState, registry: CollectorRegistry) -> Metrics:
+    from sealring.http.metrics import Metrics  # noqa: PLC0415 - prometheus-client is an extra
+
+    return Metrics(node, registry)
+
+
+def _origins(issuer: str, cookie_name: str | None, allowed: Sequence[str]) -> Origins:
+    """Whose pages may act with the cookie: the issuer's, and those that are listed.
+
+    Raises:
+        ConfigurationError: one of them is no origin, or there is no cookie that they could act with.
+    """
+    if cookie_name is None:
+        if allowed:
+            raise ConfigurationError("allowed_origins needs cookie_name: no page can act with a bearer token")
+        return NO_ORIGINS
+    if isinstance(allowed, str):
+        raise TypeError("allowed_origins must be a list of origins, not one string")
+    try:
+        return Origins.of([issuer], allowed)
+    except ValueError as error:
+        raise ConfigurationError(f"issuer or allowed_origins: {error}") from None
+
+
+def _access_cookie(name: str, origins: Origins) -> bytes:
+    """As the issuer names it: with `__Host-`, unless it is plain http on loopback."""
+    try:
+        return CookieNames.of(name, secure=not all(map(_is_loopback_http, origins.own))).access
+    except ValueError as error:
+        raise ConfigurationError(f"cookie_name {error}") from None
+
+
+def _is_loopback_http(origin: bytes) -> bool:
+    parts = urlsplit(origin.decode("ascii"))
+    return parts.scheme == "http" and is_loopback(parts.hostname or "")

@@ -1,0 +1,59 @@
+"""What endpoints stand on in a process that only verifies: the node, and who is asking.
+
+It knows no store and no cookie, and the pipeline asks for no more than this. What issues tokens adds the rest
+(`sealring.http.service`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from sealring.errors import UnknownKey
+from sealring.http.authenticate import RequestAuthenticator
+from sealring.http.endpoint import Endpoint, Head
+from sealring.http.origins import Origins
+from sealring.http.problems import OnRefusal
+from sealring.verifier.node_state import NodeState
+from sealring.verifier.principal import Principal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifyingService:
+    """One set of routes, wherever it is mounted."""
+
+    authenticator: RequestAuthenticator
+    node: NodeState
+    open: Callable[[], Awaitable[None]]
+    """Opens what the endpoints stand on, on the first request where no lifespan did."""
+    refused: OnRefusal | None = None
+    """Counts refusals by their true cause."""
+    exposition: Callable[[], bytes] | None = None
+    """What Prometheus reads; none without metrics."""
+    password_grant: bool = False
+    """Whether the token endpoint takes passwords (RFC 9700 §2.4 says that it must not)."""
+
+    @property
+    def origins(self) -> Origins:
+        """Where our own pages come from, and those of front ends that the settings trust."""
+        return self.authenticator.origins
+
+    def caller(self, head: Head) -> Principal:
+        """Who is asking, with a session of ours: these routes do nothing for a token of another issuer.
+
+        Raises:
+            SealringError: nobody whom we know.
+        """
+        principal = self.authenticator.result_for(head.scope).require()
+        if not principal.session_id:
+            raise UnknownKey("a token of another issuer, for which there is no session")
+        return principal
+
+    def check_room(self, endpoint: Endpoint, path: Mapping[str, str], head: Head) -> None:
+        """Refuse a request before its body is read, where it would not even get into its queue.
+
+        Here nothing waits in a queue.
+
+        Raises:
+            Overloaded: its network waits as much as any.
+        """
