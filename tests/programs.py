@@ -16,6 +16,9 @@ PACKAGES = {
     "systemd-analyze": "systemd",
     "patroni": "patroni python3-etcd",
     "etcd": "etcd-server",
+    "haproxy": "haproxy",
+    "ip": "iproute2",
+    "iptables": "iptables",
     "chromium": "chromium",
     "cc": "gcc libc6-dev",
     "curl": "curl",
@@ -30,6 +33,9 @@ _PLACES = {
     "pgbouncer": (Path("/usr/sbin"),),
     "nginx": (Path("/usr/sbin"),),
     "debootstrap": (Path("/usr/sbin"),),
+    "haproxy": (Path("/usr/sbin"),),
+    "ip": (Path("/usr/sbin"),),
+    "iptables": (Path("/usr/sbin"),),
 }
 """Where Debian puts what is on nobody's PATH."""
 

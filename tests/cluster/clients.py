@@ -24,6 +24,9 @@ from tests.cluster.node import Node
 
 ZOMBIE_SECONDS = 12.0
 """How long a request that was not answered may go on somewhere."""
+PROBE_SECONDS = 0.2
+EACH_AT_THE_END = 300
+"""How many dead tokens are tried on every node when all is over."""
 OUTCOMES: dict[int, Outcome] = {
     200: "ok",
     201: "ok",
@@ -64,6 +67,8 @@ class Clients:
     def __init__(self, nodes: Sequence[Node], staleness: float, chance: random.Random) -> None:
         self.history: list[Operation] = []
         self.stopped = False
+        self.dead: list[Holding] = []
+        """Whose access tokens are worthless."""
         self._nodes = nodes
         self._staleness = staleness
         self._chance = chance
@@ -149,16 +154,50 @@ class Clients:
             password = fresh
             account = await self._log_in(name, password, subject=account.subject)
 
+    async def try_the_dead(self) -> None:
+        """Tries a token that died at any time before, on a node: what a failover must not bring back (I5)."""
+        while not self.stopped:
+            if self.dead:
+                await self._check(self._chance.choice(self.dead))
+            await self._pause(0.1)
+        for held in self.dead[-EACH_AT_THE_END:]:
+            await asyncio.gather(*(self._check(held, node) for node in self._nodes))
+
+    async def probe(self, node: Node) -> None:
+        """Asks one node all the time for a new session, and for the newest: how long it answers nothing shows here."""
+        newest: list[Holding] = []
+
+        async def write() -> None:
+            while not self.stopped:
+                held = await self._start_once(secrets.token_hex(6), node)
+                newest[:] = newest if held is None else [held]
+                await asyncio.sleep(PROBE_SECONDS)
+
+        async def check() -> None:
+            while not self.stopped:
+                if newest:
+                    await self._check(newest[0], node)
+                await asyncio.sleep(PROBE_SECONDS)
+
+        await asyncio.gather(write(), check())
+
     # steps
 
     async def _start(self, subject: str = "") -> Holding | None:
         subject = subject or secrets.token_hex(6)
         while not self.stopped:
-            operation, body = await self._ask("start", "POST", "/start", json={"subject": subject}, subject=subject)
-            if operation.outcome == "ok":
-                return Holding(subject, body["session"], body["access_token"], body["refresh_token"])
+            held = await self._start_once(subject)
+            if held is not None:
+                return held
             await self._pause(0.3)
         return None
+
+    async def _start_once(self, subject: str, node: Node | None = None) -> Holding | None:
+        asked = {"subject": subject}
+        operation, body = await self._ask("start", "POST", "/start", node=node, json=asked, subject=subject)
+        if operation.outcome != "ok":
+            return None
+        return Holding(subject, body["session"], body["access_token"], body["refresh_token"])
 
     async def _log_in(
         self, name: str, password: str, *, subject: str = "", path: str = "/auth/login"
@@ -239,6 +278,7 @@ class Clients:
 
     async def _haunt(self, held: Holding) -> None:
         """Try a dead token everywhere until the bound has long passed."""
+        self.dead.append(held)
         until = time.monotonic() + self._staleness + 0.7
         while time.monotonic() < until and not self.stopped:
             await asyncio.gather(*(self._check(held, node) for node in self._nodes))

@@ -1,4 +1,4 @@
-"""A real failover under Patroni with the file of docs/how-to/patroni.md: nobody is logged out, nobody comes back.
+"""A failover with the Patroni of docs/how-to/high-availability.md: nobody is logged out, nobody comes back.
 
 Two database machines and an etcd as processes on loopback. It needs Debian's `patroni` and `etcd-server`.
 """
@@ -30,7 +30,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.postgres]
 
 READY_SECONDS = 90
 FAILOVER_SECONDS = 60
-PAGE = files("how-to/patroni.md")
+PAGE = files("how-to/high-availability.md")
 
 
 class Machine:
@@ -140,7 +140,7 @@ def test_a_failover_ends_nothing_and_revives_nothing(tmp_path: Path) -> None:
         hosts = f"127.0.0.1:{first.port},127.0.0.1:{second.port}"
         shown = PAGE["environment"].splitlines()[0].partition("=")[2]
         url = shown.replace("sealring_server:secret", f"postgres:{first.password}").replace(
-            "10.0.0.21,10.0.0.22", hosts
+            "10.0.0.21,10.0.0.22,10.0.0.23", hosts
         )
         assert hosts in url
         nodes = []

@@ -95,7 +95,7 @@ async def run_trial(
         await asyncio.sleep(STALENESS + 0.5)
         clients.stopped = True
         await asyncio.gather(*tasks)
-        return await _evidence(clients.history, nodes, dsn)
+        return await evidence_of(clients.history, nodes, dsn)
     finally:
         for task in tasks:
             task.cancel()
@@ -106,7 +106,17 @@ async def run_trial(
             await proxy.close()
 
 
-async def _evidence(history: list[Operation], nodes: Sequence[Node], dsn: str) -> Evidence:
+async def evidence_of(
+    history: list[Operation], nodes: Sequence[Node], dsn: str, *, staleness: float = STALENESS
+) -> Evidence:
+    """Wait until every node has followed to the head, and judge.
+
+    Args:
+        history: what clients were answered.
+        nodes: all of them, running.
+        dsn: a way to the database.
+        staleness: S, seconds.
+    """
     async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
         head = await _settle(connection, nodes)
         cursor = await connection.execute("SELECT id, ended_at IS NOT NULL FROM sessions")
@@ -119,7 +129,7 @@ async def _evidence(history: list[Operation], nodes: Sequence[Node], dsn: str) -
         ((signed,),) = await cursor.fetchall()
     standings = [(await node.client.get("/standing")).json() for node in nodes]
     remains = Remains(sessions=sessions, reused=reused)
-    violations = check(history, staleness=STALENESS, retry_window=RETRY_WINDOW) + check_remains(history, remains)
+    violations = check(history, staleness=staleness, retry_window=RETRY_WINDOW) + check_remains(history, remains)
     return Evidence(history, violations, standings, head, signed)
 
 

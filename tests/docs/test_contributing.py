@@ -74,7 +74,7 @@ def test_each_place_exists(kind: str) -> None:
 def test_every_script_is_named() -> None:
     shown = set(re.findall(r"`scripts/(\w+)`", PAGE))
     commands = {file.name for file in ROOT.joinpath("scripts").iterdir() if file.is_file() and not file.suffix}
-    assert commands - shown == {"environment", "nemesis"}, "which others start"
+    assert commands - shown == {"environment"}, "which others start"
     assert shown <= commands
 
 

@@ -137,8 +137,8 @@ async def test_a_dump_is_restored_as_the_page_says_and_revives_no_session(
 
 
 def test_patroni_promotes_only_what_has_every_acknowledged_commit() -> None:
-    """docs/how-to/patroni.md: what its table needs of the file, and of the setting beside it."""
-    shown = files("how-to/patroni.md")
+    """docs/how-to/high-availability.md: what its table needs of the file, and of the setting beside it."""
+    shown = files("how-to/high-availability.md")
     asked = yaml.safe_load(shown["/etc/patroni/config.yml"])["bootstrap"]["dcs"]
     assert (asked["synchronous_mode"], asked["synchronous_mode_strict"]) == (True, False)
     assert asked["postgresql"]["parameters"]["synchronous_commit"] == "on"
