@@ -377,7 +377,7 @@ def signing(report: Report, key: jwt.Key, node: NodePeers | None, rounds: int) -
     compare(report, f"sign-{key.alg}", f"{key.alg}, signing", contenders, rounds)
 
 
-def steps(key: jwt.Key, rounds: int) -> None:
+def steps(report: Report, key: jwt.Key, rounds: int) -> None:
     """Where the time goes: each step alone, the least of all rounds, since what disturbs is longer than a step."""
     checking = key if key.is_symmetric else key.public()
     claims = [claims_of(number) for number in range(TOKENS)]
@@ -388,28 +388,37 @@ def steps(key: jwt.Key, rounds: int) -> None:
     header, check_claims = {"alg": key.alg, "kid": key.kid, "typ": "JWT"}, compile_policy(POLICY).check_claims
     signer: Any = key.sign
     decode, pad = msgspec.json.Decoder().decode, ("", "", "==", "=")
-    rows: list[tuple[str, Callable[[Any], Any], list[Any]]] = [
-        ("verify", jwt.Verifier(checking, cache_size=0, **POLICY).verify, tokens),
-        ("- the signature: `Key.check`", lambda pair: checking.check(*pair), signed),
-        ("- base64 and JSON", lambda text: decode(b64decode(text + pad[len(text) & 3], b"-_", True)), payloads),  # noqa: FBT003  # as above
-        ("- the same, proved canonical and without a name twice", read_claims, payloads),
-        ("- check of the claims", check_claims, claims),
-        ("- a Token with a header of its own", lambda each: jwt.Token(each, {**header}), claims),
-        ("- the clock", lambda _: time(), claims),
-        ("sign", lambda each: jwt.sign(each, key), claims),
-        ("- every claim is JSON of its type", _require_writable, claims),
-        ("- the JSON text", msgspec.json.Encoder().encode, claims),
-        ("- base64 of it", encode, texts),
-        ("- the signature: `Key.sign`", lambda pair: signer(pair[0]), signed),
-        ("an empty function", lambda _: None, claims),
-    ]
-    least = {name: float("inf") for name, _, _ in rows}
-    for _ in range(rounds):
-        for name, operation, inputs in rows:
-            least[name] = min(least[name], timed(operation)(inputs))
-    print(f"\n## {key.alg}, steps\n\n| step | µs, least |\n|---|---|")
-    for name, value in least.items():
-        print(f"| {name} | {value:.3f} |")
+    empty = ("an empty function, which is in each of these", lambda _: None, claims)
+    rows: dict[str, list[tuple[str, Callable[[Any], Any], list[Any]]]] = {
+        "verify": [
+            ("all of it", jwt.Verifier(checking, cache_size=0, **POLICY).verify, tokens),
+            ("the signature: `Key.check`", lambda pair: checking.check(*pair), signed),
+            ("base64 and JSON", lambda text: decode(b64decode(text + pad[len(text) & 3], b"-_", True)), payloads),  # noqa: FBT003  # as above
+            ("the same, proved canonical and without a name twice", read_claims, payloads),
+            ("check of the claims", check_claims, claims),
+            ("a Token with a header of its own", lambda each: jwt.Token(each, {**header}), claims),
+            ("the clock", lambda _: time(), claims),
+            empty,
+        ],
+        "sign": [
+            ("all of it", lambda each: jwt.sign(each, key), claims),
+            ("check: every claim is JSON of its type", _require_writable, claims),
+            ("the JSON text", msgspec.json.Encoder().encode, claims),
+            ("base64 of it", encode, texts),
+            ("the signature: `Key.sign`", lambda pair: signer(pair[0]), signed),
+            empty,
+        ],
+    }
+    for work, each_step in rows.items():
+        least = {name: float("inf") for name, _, _ in each_step}
+        for _ in range(rounds):
+            for name, operation, inputs in each_step:
+                least[name] = min(least[name], timed(operation)(inputs))
+        print(f"\n## {key.alg}, {work}, steps\n\n| step | µs, least |\n|---|---|")
+        for name, value in least.items():
+            print(f"| {name} | {value:.3f} |")
+        values = {name: [value] for name, value in least.items()}
+        report.add(Table.of(f"steps-{work}-{key.alg}", f"{key.alg}, {work}", "µs", values))
 
 
 def imports(report: Report, rounds: int) -> None:
@@ -429,17 +438,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=41)
     parser.add_argument("--only", help="a case: anew, cached, sign, steps, import")
-    parser.add_argument("--algorithms", default="HS256,ES256,RS256,Ed25519")
+    parser.add_argument("--algorithms", help="names with commas between; by default those that the case is worth")
     parser.add_argument("--no-node", action="store_true")
     add_json_option(parser)
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")  # peers warn of algorithms that others dropped
     report = Report(arguments.json)
-    keys = [make_key(alg) for alg in arguments.algorithms.split(",")]
+    algorithms = arguments.algorithms or ("HS256,RS256" if arguments.only == "steps" else "HS256,ES256,RS256,Ed25519")
+    keys = [make_key(alg) for alg in algorithms.split(",")]
     size = len(jwt.sign(claims_of(0), keys[0]))
     print(f"python {sys.version.split()[0]}, {arguments.rounds} rounds of {TOKENS} tokens of {size} characters")
-    with node_peers() if not arguments.no_node else NO_NODE as node:
-        if node is None:
+    needs_node = arguments.only not in ("steps", "import")
+    with node_peers() if needs_node and not arguments.no_node else NO_NODE as node:
+        if needs_node and node is None:
             report.leave_out("fast-jwt and jsonwebtoken: Node.js or npm is missing, or was not asked for")
         for key in keys:
             if node:
@@ -451,7 +462,7 @@ def main() -> None:
             if arguments.only in (None, "sign") and key.alg in ("HS256", "ES256"):
                 signing(report, key, node, arguments.rounds)
             if arguments.only == "steps":
-                steps(key, arguments.rounds)
+                steps(report, key, arguments.rounds)
     if arguments.only in (None, "import"):
         imports(report, 11)
 

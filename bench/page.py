@@ -197,7 +197,7 @@ def where_we_lose(figures: Figures) -> str:
 - **Signing with HS256** takes {figures.ratio("sign-HS256", "Sealring sign")} times the bare HMAC. Every claim is checked before
   it is written: a date, a set or NaN would silently become something else. That costs more than the HMAC leaves.
 - **Verifying RS256** takes {figures.ratio("verify-RS256", "Sealring Verifier")} times the bare call, which is so short that three
-  microseconds of ours are more than its share. [Each step](explanation/figures.md#where-the-time-of-a-token-goes) is listed.
+  microseconds of ours are more than its share. [Each step](#each-step-of-a-token) is listed.
 - **A guard of FastAPI** is a dependency, and FastAPI takes more for an empty one than our check costs
   ({figures.ratio("web-fastapi-dependency-fastapi-open", "with")} of the open route's requests are left with an empty one,
   {figures.ratio("web-fastapi-guarded-fastapi-open", "with")} with our guard). `protect=` of the middleware avoids it.
