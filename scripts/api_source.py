@@ -19,7 +19,6 @@ START = """\
 >>> import unittest  # InMemorySealring is for tests: it asks for a test runner
 >>> from sealring.testing import InMemorySealring
 >>> auth = InMemorySealring()
->>> await auth.open()
 """
 STORE_START = """\
 >>> from sealring.store.memory import MemoryStore
@@ -29,7 +28,7 @@ STORE_START = """\
 >>> await store.open()
 """
 STARTS = {"auth": START, "store": STORE_START}
-"""What examples go on from that use a name which they have not made."""
+"""What examples go on from that use a name which they have not made. `auth` is opened by its first use."""
 
 
 class Module(NamedTuple):
@@ -152,7 +151,7 @@ def public_members(found: griffe.Class) -> list[griffe.Object]:
     shown = {one.name for one in found.parameters}
     for name, one in found.all_members.items():
         target = target_of(one)
-        is_ours = not name.startswith("_") and target.path.startswith("sealring.")
+        is_ours = not name.startswith("_") and name not in OUR_OWN and target.path.startswith("sealring.")
         if is_ours and (target.docstring or is_row(target) or (_is_typed(found, target) and name not in shown)):
             members.append(target)
     return members
@@ -167,6 +166,10 @@ def _is_typed(found: griffe.Class, member: griffe.Object) -> bool:
 def is_row(member: griffe.Object) -> bool:
     """A use case of the face without an event loop, which is made from the method of the same name."""
     return member.is_attribute and str(getattr(member, "value", "")).startswith("_of_")
+
+
+OUR_OWN = frozenset({"forked"})
+"""Methods that only this package calls: in a forked child, `sealring.forks`."""
 
 
 def code_of(docstring: str) -> str:

@@ -299,7 +299,7 @@ class WrongType(TokenError):
 
     >>> from sealring import jwt
     >>> key = jwt.Key.generate("HS256")
-    >>> jwt.verify(jwt.sign({}, key, typ="logout+jwt", expires_in="1h"), key, typ="at+jwt")
+    >>> jwt.verify(jwt.sign({}, key, typ="JWT", expires_in="1h"), key, typ="logout+jwt")
     Traceback (most recent call last):
     sealring.errors.WrongType: header 'typ' is not the required type of token
     """

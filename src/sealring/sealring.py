@@ -44,6 +44,10 @@ class Sealring(UseCases, Hosts):
 
     Raises:
         ConfigurationError: a setting is missing or invalid.
+
+    >>> auth = Sealring(secret="q8W3nV6xZ1mB5kL9pR2tY7uC4eG0hJ-not-for-use", access_ttl="10m")  # opens nothing
+    >>> auth.settings.access_ttl, auth.settings.issuer
+    (600, 'http://127.0.0.1:8000')
     """
 
     _login_cost: ClassVar = LoginCost()
@@ -75,11 +79,28 @@ class Sealring(UseCases, Hosts):
 
     @classmethod
     def from_env(cls) -> Self:
-        """From the environment and `.env` alone."""
+        """From the environment and `.env` alone: as `Sealring()`, for what wants a function that takes no arguments.
+
+        Raises:
+            ConfigurationError: a setting is missing or invalid.
+
+        >>> import os
+        >>> os.environ["SEALRING_SECRET"] = "q8W3nV6xZ1mB5kL9pR2tY7uC4eG0hJ-not-for-use"
+        >>> Sealring.from_env().settings.database_url
+        'sqlite:///sealring.db'
+        """
         return cls()
 
     def sync(self) -> SyncSealring:
-        """The same use cases for code without an event loop: `with auth.sync() as s: s.start_session("42")`."""
+        """The same use cases for code without an event loop: `with auth.sync() as s: s.start_session("42")`.
+
+        >>> from sealring.testing import InMemorySealring
+        >>> auth = InMemorySealring()
+        >>> with auth.sync() as s:
+        ...     issued = s.start_session("42", scopes=["orders:read"])
+        ...     s.verify(issued.access_token.text).subject
+        '42'
+        """
         from sealring.sync import SyncSealring  # noqa: PLC0415 - it stands above this class
 
         return SyncSealring(self, self._runner)

@@ -48,6 +48,17 @@ class SyncSealring:
 
     It may be called from any thread but that of an event loop in which `auth` is open: there, await the method of
     `auth`. `with` opens and closes; without it, the first call opens, and the end of the process closes.
+
+    Args:
+        auth: whose face it is; `auth.sync()` makes it.
+        runner: the thread with the event loop in which it waits.
+
+    >>> from sealring.testing import InMemorySealring
+    >>> s = InMemorySealring().sync()
+    >>> ada = s.accounts.create("ada", "analytical engine 1843")
+    >>> s.log_in("ada", "analytical engine 1843", address="192.0.2.7").account.name
+    'ada'
+    >>> s.close()
     """
 
     def __init__(self, auth: Sealring, runner: SyncRunner) -> None:
@@ -69,8 +80,16 @@ class SyncSealring:
     def verify(self, token: str) -> Principal:
         """Who the bearer of this access token is; no I/O, and no other thread, once it is open.
 
+        Args:
+            token: a compact JWT (RFC 7519).
+
         Raises:
             TokenError: why not.
+
+        >>> from sealring.testing import InMemorySealring
+        >>> with InMemorySealring().sync() as s:
+        ...     s.verify(s.start_session("42").access_token.text).subject
+        '42'
         """
         try:
             return self._auth.verify(token)

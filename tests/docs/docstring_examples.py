@@ -41,11 +41,11 @@ def run_examples(module: str) -> doctest.TestResults:
             names = {**vars(importlib.import_module(module)), **start(loop, found.docstring.value)}
             test = awaiting(found.docstring.value, names, name=found.path, line=found.docstring.lineno or 1)
             runner.run(test, clear_globs=False)
-            for name in starts_of(found.docstring.value):
-                loop.run(test.globs[name].close())
             for made in test.globs.values():
                 if issubclass(type(made), Sealring):  # else its thread would go on until the last test
                     made.sync().close()
+            for name in starts_of(found.docstring.value):
+                loop.run(test.globs[name].close())
     return runner.summarize(verbose=False)
 
 
@@ -55,7 +55,7 @@ def start(loop: asyncio.Runner, docstring: str) -> dict[str, Any]:
     async def result_of(given: Awaitable[Any]) -> Any:
         return await given
 
-    names: dict[str, Any] = {WAIT: lambda given: loop.run(result_of(given))}
+    names: dict[str, Any] = {"asyncio": asyncio, WAIT: lambda given: loop.run(result_of(given))}
     for needed in starts_of(docstring):
         for example in PARSER.get_examples(STARTS[needed]):
             exec(with_await(example.source), names)  # noqa: S102 - our own lines

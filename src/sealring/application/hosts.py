@@ -45,6 +45,14 @@ class Hosts(Lifecycle):
             protect: path prefixes that it guards by itself, or a mapping from each to the scopes that it needs;
                 without any it refuses nothing.
             invalid_status: the answer to a bad token there: 401 (RFC 6750 §3.1), or the 403 of tutorials.
+
+        >>> from starlette.applications import Starlette
+        >>> from starlette.testclient import TestClient
+        >>> app = Starlette(lifespan=auth.lifespan)
+        >>> app.add_middleware(auth.middleware, protect={"/orders": ["orders:read"]})
+        >>> with TestClient(app) as client:
+        ...     client.get("/orders").status_code
+        401
         """
         return SessionMiddleware(app, authenticator=self.authenticator, protect=protect, invalid_status=invalid_status)
 
@@ -72,6 +80,14 @@ class Hosts(Lifecycle):
         sent to where the browser sees these routes, and nowhere else.
 
         With them comes the metadata for OAuth clients below `/.well-known`, where RFC 8414 has it.
+
+        >>> from fastapi import FastAPI
+        >>> from fastapi.testclient import TestClient
+        >>> app = FastAPI(lifespan=auth.lifespan)
+        >>> app.include_router(auth.router())
+        >>> with TestClient(app) as client:
+        ...     client.post("/auth/login", json={"username": "ada", "password": "wrong"}).status_code
+        401
         """
         from sealring.frameworks.fastapi_router import endpoint_router  # noqa: PLC0415 - as `_router`
 
@@ -82,11 +98,30 @@ class Hosts(Lifecycle):
         return router
 
     def health_router(self) -> APIRouter:
-        """`/healthz` and `/readyz`, for FastAPI: the process answers; this node is fresh and may check tokens."""
+        """`/healthz` and `/readyz`, for FastAPI: the process answers; this node is fresh and may check tokens.
+
+        >>> from fastapi import FastAPI
+        >>> from fastapi.testclient import TestClient
+        >>> app = FastAPI(lifespan=auth.lifespan)
+        >>> app.include_router(auth.health_router())
+        >>> with TestClient(app) as client:
+        ...     client.get("/readyz").json()
+        {'status': 'ready', 'lag_seconds': 0.0}
+        """
         return self._router(HEALTH)
 
     def metrics_router(self) -> APIRouter:
-        """`/metrics`, for FastAPI: Prometheus text of the registry that was given as `metrics=`; 404 without one."""
+        """`/metrics`, for FastAPI: Prometheus text of the registry that was given as `metrics=`; 404 without one.
+
+        >>> from fastapi import FastAPI
+        >>> from fastapi.testclient import TestClient
+        >>> from prometheus_client import CollectorRegistry
+        >>> from sealring.testing import InMemorySealring
+        >>> app, auth = FastAPI(), InMemorySealring(metrics=CollectorRegistry())
+        >>> app.include_router(auth.metrics_router())
+        >>> "sealring_refusals" in TestClient(app).get("/metrics").text
+        True
+        """
         return self._router(METRICS)
 
     def asgi(self, app: App | None = None, *, accounts: bool = True, oauth: bool | None = None) -> AuthApp:
@@ -100,6 +135,14 @@ class Hosts(Lifecycle):
                 ours below `auth_path`. Its lifespan runs inside of ours, so the store is open before it starts.
             accounts: see `router`.
             oauth: see `router`.
+
+        >>> from starlette.applications import Starlette
+        >>> from starlette.routing import Mount
+        >>> from starlette.testclient import TestClient
+        >>> app = Starlette(routes=[Mount("/auth", auth.asgi())], lifespan=auth.lifespan)
+        >>> with TestClient(app) as client:
+        ...     client.get("/auth/me").status_code
+        401
         """
         from sealring.frameworks.asgi import AuthApp  # noqa: PLC0415 - as `_router`
 
@@ -137,7 +180,16 @@ class Hosts(Lifecycle):
         return AuthApp(service, self._well_known, prefix="" if app is None else WELL_KNOWN, otherwise=app)
 
     def asgi_health(self, app: App) -> AuthApp:
-        """`/healthz`, `/readyz` and, with `metrics=`, `/metrics`, in front of an ASGI application."""
+        """`/healthz`, `/readyz` and, with `metrics=`, `/metrics`, in front of an ASGI application.
+
+        Args:
+            app: what it stands in front of: it gets all other paths.
+
+        >>> from starlette.applications import Starlette
+        >>> from starlette.testclient import TestClient
+        >>> TestClient(auth.asgi_health(Starlette())).get("/healthz").json()
+        {'status': 'alive'}
+        """
         from sealring.frameworks.asgi import AuthApp  # noqa: PLC0415 - as `_router`
 
         rows = (*HEALTH, *(METRICS if self.metrics is not None else ()))
@@ -147,6 +199,14 @@ class Hosts(Lifecycle):
         """The auth routes as a WSGI application, for a server or a framework that mounts one (by `SCRIPT_NAME`).
 
         The parts are those of `router`.
+
+        Args:
+            accounts: see `router`.
+            oauth: see `router`.
+
+        >>> from werkzeug.test import Client
+        >>> Client(auth.wsgi()).get("/me").status_code
+        401
         """
         return self._wsgi_app(endpoints_of(accounts=accounts, oauth=oauth), accounts=accounts, oauth=oauth)
 
@@ -177,13 +237,34 @@ class Hosts(Lifecycle):
         """`/healthz`, `/readyz` and, with `metrics=`, `/metrics`, in front of a WSGI application.
 
         Asked whether it is ready, a process that has served no request yet opens the store.
+
+        Args:
+            app: what it stands in front of: it gets all other paths.
+
+        >>> from flask import Flask
+        >>> app = Flask("shop")
+        >>> app.wsgi_app = auth.wsgi_health(app.wsgi_app)
+        >>> app.test_client().get("/readyz").json
+        {'status': 'ready', 'lag_seconds': 0.0}
         """
         return self._wsgi_app((*HEALTH, *(METRICS if self.metrics is not None else ())), otherwise=app)
 
     def wsgi_middleware(
         self, app: WsgiApp, *, protect: Protect = (), invalid_status: Literal[401, 403] = 401
     ) -> WsgiSessionMiddleware:
-        """As `middleware`, for WSGI: the principal is `environ["sealring.principal"]`, None for an anonymous user."""
+        """As `middleware`, for WSGI: the principal is `environ["sealring.principal"]`, None for an anonymous user.
+
+        Args:
+            app: what it stands in front of.
+            protect: see `middleware`.
+            invalid_status: see `middleware`.
+
+        >>> from flask import Flask
+        >>> app = Flask("shop")
+        >>> app.wsgi_app = auth.wsgi_middleware(app.wsgi_app, protect=["/orders"])
+        >>> app.test_client().get("/orders").status_code
+        401
+        """
         from sealring.frameworks.wsgi import WsgiSessionMiddleware  # noqa: PLC0415 - as `_router`
 
         return WsgiSessionMiddleware(
@@ -204,9 +285,22 @@ class Hosts(Lifecycle):
         Views then use `require` and `current_principal` of `sealring.frameworks.flask` or `.quart`. The parts are those
         of `router`, `protect` and `invalid_status` as in `middleware`. Quart opens and closes it with the application.
 
+        Args:
+            app: the application.
+            accounts: see `router`.
+            oauth: see `router`.
+            protect: see `middleware`.
+            invalid_status: see `middleware`.
+
         Raises:
             ConfigurationError: it has a Sealring already, or this process has no threads (gevent).
             TypeError, ValueError: another application, or an `invalid_status` that is neither 401 nor 403.
+
+        >>> from flask import Flask
+        >>> app = Flask("shop")
+        >>> auth.init_app(app, protect={"/orders": ["orders:read"]})
+        >>> app.test_client().get("/auth/me").status_code, app.test_client().get("/orders").status_code
+        (401, 401)
         """
         host: Any = app
         if not hasattr(app, "wsgi_app") and not hasattr(app, "asgi_app"):
@@ -241,7 +335,15 @@ class Hosts(Lifecycle):
         )
 
     def django(self, *, accounts: bool = True, oauth: bool | None = None) -> DjangoHost:
-        """What `sealring.frameworks.django` serves: it asks for this, by the setting `SEALRING` of a Django project."""
+        """What `sealring.frameworks.django` serves: it asks for this, by the setting `SEALRING` of a Django project.
+
+        Args:
+            accounts: see `router`.
+            oauth: see `router`.
+
+        >>> type(auth.django(accounts=False)).__name__
+        'DjangoHost'
+        """
         from sealring.frameworks.django.host import DjangoHost  # noqa: PLC0415 - as `_router`
 
         return DjangoHost(

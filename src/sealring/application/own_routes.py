@@ -47,8 +47,18 @@ class OwnRoutes(Lifecycle):
     def refuse_cross_site(self, request: AnyRequest) -> None:
         """Refuse in a route of your own what another site's page sends, cookies or none, as our login does (C2).
 
+        Args:
+            request: the request that asks, of any framework, an ASGI scope or a WSGI environ.
+
         Raises:
             CrossSite: the browser says that it was another site's page. A program passes.
+
+        Source: Fetch Metadata Request Headers, `Sec-Fetch-Site`.
+
+        >>> auth.refuse_cross_site({"type": "http", "headers": [(b"sec-fetch-site", b"same-origin")]})
+        >>> auth.refuse_cross_site({"type": "http", "headers": [(b"sec-fetch-site", b"cross-site")]})
+        Traceback (most recent call last):
+        sealring.http.request_errors.CrossSite: sent by another site's page
         """
         check_same_origin(scope_of(request)["headers"], self.authenticator.origins)
 
@@ -58,6 +68,17 @@ class OwnRoutes(Lifecycle):
         `app.add_exception_handler(SealringError, auth.problem_response)`. A setting or a key that is not as needed is
         no refusal: it is raised again, a server error. An open WebSocket is closed with a code that says why
         (docs/how-to/websockets.md), or 1008; one not yet accepted is refused.
+
+        Args:
+            request: the request of Starlette or FastAPI, or the WebSocket.
+            error: a `SealringError`, or the 403 of Starlette's `@requires`.
+
+        >>> from sealring import WrongCredentials
+        >>> from starlette.requests import Request
+        >>> request = Request({"type": "http", "method": "POST", "path": "/login", "headers": []})
+        >>> answer = await auth.problem_response(request, WrongCredentials())
+        >>> answer.status_code, answer.headers["content-type"]
+        (401, 'application/problem+json')
         """
         from sealring.frameworks.starlette import answer_refusal  # noqa: PLC0415 - as `Hosts`
 
@@ -93,6 +114,14 @@ class OwnRoutes(Lifecycle):
         Raises:
             TypeError: a response of another framework, or `issued` that is no such value.
             ValueError: an `auth_path` that a cookie cannot have.
+
+        >>> from starlette.responses import Response
+        >>> response = Response()
+        >>> body = auth.deliver(response, await auth.start_session("42"))
+        >>> sorted(body)
+        ['access_token', 'expires_in', 'refresh_expires_in', 'refresh_token', 'scope', 'token_type']
+        >>> response.headers["cache-control"]
+        'no-store'
         """
         if isinstance(issued, SecondFactorRequired | BegunLogin):
             write_fields(response, [*(() if issued.cookie is None else (issued.cookie,)), NO_STORE])
@@ -124,6 +153,12 @@ class OwnRoutes(Lifecycle):
 
         Raises:
             TypeError, ValueError: as `deliver`.
+
+        >>> from starlette.responses import Response
+        >>> response = Response()
+        >>> auth.clear(response)
+        >>> [cookie.partition("=")[0] for cookie in response.headers.getlist("set-cookie")]
+        ['sealring_access', 'sealring_session', 'sealring_refresh']
         """
         cleared = self.delivery.cookies.clear(auth_path=self._refresh_path(request, auth_path))
         write_fields(response, [*cleared, NO_STORE, (b"clear-site-data", b'"cache"')])  # C11
@@ -131,8 +166,18 @@ class OwnRoutes(Lifecycle):
     def csrf_token(self, principal: Principal) -> str:
         """The CSRF token of the principal's session, for forms in pages of your own: sent as `X-CSRF-Token`.
 
+        Args:
+            principal: as `verify` or a guard gave it.
+
         Raises:
             ValueError: the principal has no session (a token of another issuer, which no cookie carries).
+
+        Returns:
+            Text for a hidden field or a meta tag: the same for the whole session, and worth nothing with any other.
+
+        >>> user = auth.verify((await auth.start_session("42")).access_token.text)
+        >>> auth.csrf_token(user) == auth.csrf_token(user)
+        True
         """
         if not principal.session_id:
             raise ValueError("principal has no session: its token is of another issuer and comes in no cookie")

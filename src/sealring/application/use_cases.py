@@ -54,6 +54,9 @@ class UseCases(OwnRoutes):
             address: the client's IP address, where there is no request.
             user_agent: what it came with, where there is no request.
 
+        Returns:
+            The account, its first tokens, and the value of the device cookie; `deliver` hands them over.
+
         Raises:
             InvalidField, NameTaken, Throttled, Overloaded: why not; `problem_response` answers with it.
             RegistrationClosed, InvitationRequired: this person may not register; see `SEALRING_REGISTRATION`.
@@ -61,6 +64,10 @@ class UseCases(OwnRoutes):
                 invitation is used up. `grant_for` is asked before the account can be found.
             CrossSite, RequestRefused: see `start_session`.
             TypeError, ValueError: neither a request nor an IP address, or both.
+
+        >>> new = await auth.register("ada", "analytical engine 1843", address="192.0.2.7")
+        >>> new.account.name, auth.verify(new.issued.access_token.text).subject == new.account.id
+        ('ada', True)
         """
         check_text(username=username, password=password)
         check_text(
@@ -104,11 +111,21 @@ class UseCases(OwnRoutes):
             device: `device` of an earlier answer to this client, so that no stranger's guesses lock it out; else the
                 request's device cookie.
 
+        Returns:
+            The account, the tokens of the session, and the value of the device cookie; `deliver` hands them over.
+
         Raises:
             WrongCredentials, Throttled, Overloaded: why not; `problem_response` answers with it.
             SecondFactorRequired: the password is right; go on with `log_in_by`.
             CrossSite, RequestRefused, TokenTooLong: see `start_session`.
             TypeError, ValueError: neither a request nor an IP address, or both.
+
+        >>> ada = await auth.accounts.create("ada", "analytical engine 1843", scopes=["orders:read"])
+        >>> (await auth.log_in("ada", "analytical engine 1843", address="192.0.2.7")).issued.scopes
+        ('orders:read',)
+        >>> await auth.log_in("ada", "difference engine", address="192.0.2.7")
+        Traceback (most recent call last):
+        sealring.errors.WrongCredentials: username or password is wrong
         """
         check_text(username=username, password=password)
         return await self.log_in_by(
@@ -153,6 +170,11 @@ class UseCases(OwnRoutes):
             UnknownMethod, InvalidField: no such method, or not what it reads.
             InvalidPendingLogin, WrongCredentials, Throttled: why not; `problem_response` answers with it.
             CrossSite, RequestRefused, TypeError, ValueError: as `log_in`.
+
+        A password needs nothing beforehand, so its challenge is empty:
+
+        >>> await auth.begin_login("password", {"username": "nobody"}, address="192.0.2.7")
+        BegunLogin(challenge={})
         """
         given = _check_step(method, response or {}, pending)
         client = self._login_client(request, delivery, address, user_agent, device)
@@ -191,6 +213,9 @@ class UseCases(OwnRoutes):
             user_agent: as in `log_in`.
             device: as in `log_in`.
 
+        Returns:
+            As `log_in`.
+
         Raises:
             SecondFactorRequired: right, and one more step is needed. `problem_response` answers with `pending` and
                 `methods`; `deliver` takes it too.
@@ -198,6 +223,11 @@ class UseCases(OwnRoutes):
             InvalidPendingLogin: `pending` is not ours, too old, used, or of another browser: start again.
             WrongCredentials, Throttled, Overloaded: why not.
             CrossSite, RequestRefused, TokenTooLong, TypeError, ValueError: as `log_in`.
+
+        >>> ada = await auth.accounts.create("ada", "analytical engine 1843")
+        >>> proof = {"username": "ada", "password": "analytical engine 1843"}
+        >>> (await auth.log_in_by("password", proof, address="192.0.2.7")).issued.session.amr
+        ('pwd',)
         """
         given = _check_step(method, response, pending)
         client = self._login_client(request, delivery, address, user_agent, device)
@@ -247,6 +277,9 @@ class UseCases(OwnRoutes):
             address: where the request came from, where there is none to give.
             user_agent: what it came with, where there is no request to give.
 
+        Returns:
+            Both tokens and the session; `deliver` hands them over.
+
         Raises:
             TypeError, ValueError: the subject, scopes or claims are invalid.
             AccountInactive: the subject is an account of ours that is disabled or was deleted.
@@ -254,6 +287,11 @@ class UseCases(OwnRoutes):
             Unavailable: it failed or took longer than five seconds; try again.
             CrossSite: for cookies: another site's page sent the request (C2).
             RequestRefused, TokenTooLong: for cookies: the browser would drop them.
+
+        >>> issued = await auth.start_session("42", scopes=["orders:read"], claims={"tenant": "t1"}, amr=["otp"])
+        >>> user = auth.verify(issued.access_token.text)
+        >>> user.subject, sorted(user.scopes), user.claims["tenant"], user.amr
+        ('42', ['orders:read'], 't1', ('otp',))
         """
         check_subject(subject)
         if client_id != "":
@@ -284,9 +322,19 @@ class UseCases(OwnRoutes):
             request: the request that asks; with it, or with `address`, refusals are counted by address.
             address: the client's IP address, where there is no request.
 
+        Returns:
+            The next pair of tokens, of the same session.
+
         Raises:
             RefreshRefused: the subclass says why; `problem_response` answers with it.
             Throttled: too many dead refresh tokens from this address.
+
+        Source: RFC 6749 §6, RFC 9700 §4.14.
+
+        >>> first = await auth.start_session("42")
+        >>> second = await auth.refresh_session(first.refresh_token)
+        >>> second.session.id == first.session.id, second.refresh_token == first.refresh_token
+        (True, False)
         """
         check_text(refresh_token=refresh_token)
         client = self._client(request, address, "")
@@ -298,8 +346,16 @@ class UseCases(OwnRoutes):
     async def list_sessions(self, subject: str, *, limit: int = 1000) -> list[Session]:
         """Live sessions of a subject, an account of ours or a user of yours: the newest first, at most `limit`.
 
+        Args:
+            subject: the id of an account of ours or of a user of yours.
+            limit: how many at most.
+
         Raises:
             TypeError, ValueError: `subject` is not 1 to 255 printable characters, or `limit` no number from 1 on.
+
+        >>> laptop = await auth.start_session("42", user_agent="Mozilla/5.0 (X11; Linux x86_64) Firefox/133.0")
+        >>> [session.device for session in await auth.list_sessions("42")]
+        ['Firefox on Linux']
         """
         check_subject(subject)
         check_limit(limit)
@@ -307,19 +363,62 @@ class UseCases(OwnRoutes):
         return await self.issuer.sessions.list(subject, limit=limit)
 
     async def revoke_session(self, session_id: str) -> bool:
-        """End one session on every node; true when there was a live one."""
+        """End one session on every node; true when there was a live one.
+
+        Args:
+            session_id: `Session.id` or `Principal.session_id`.
+
+        Raises:
+            TypeError, ValueError: it is not 1 to 255 printable characters.
+
+        >>> issued = await auth.start_session("42")
+        >>> await auth.revoke_session(issued.session.id), await auth.revoke_session(issued.session.id)
+        (True, False)
+        >>> auth.verify(issued.access_token.text)
+        Traceback (most recent call last):
+        sealring.errors.Revoked: revoked by session
+        """
         check_name("session_id", session_id)
         await self.open()
         return await self.issuer.sessions.end(session_id, cause="ended_by_operator")
 
     async def revoke_subject(self, subject: str) -> int:
-        """End every session of a subject on every node; how many there were to end."""
+        """End every session of a subject on every node; how many there were to end.
+
+        Args:
+            subject: the id of an account of ours or of a user of yours: 1 to 255 printable characters.
+
+        Raises:
+            TypeError, ValueError: it is not.
+
+        >>> tokens = [(await auth.start_session("42")).access_token.text for _ in range(3)]
+        >>> await auth.revoke_subject("42")
+        3
+        >>> auth.verify(tokens[0])
+        Traceback (most recent call last):
+        sealring.errors.Revoked: revoked by subject
+        """
         check_subject(subject)
         await self.open()
         return await self.issuer.sessions.end_subject(subject)
 
     async def refresh_claims(self, subject: str) -> None:
-        """Make the subject's access tokens outdated: the next refresh brings new claims, nobody is logged out."""
+        """Make the subject's access tokens outdated: the next refresh brings new claims, nobody is logged out.
+
+        Args:
+            subject: the id of an account of ours or of a user of yours: 1 to 255 printable characters.
+
+        Raises:
+            TypeError, ValueError: it is not.
+
+        >>> issued = await auth.start_session("42")
+        >>> await auth.refresh_claims("42")
+        >>> auth.verify(issued.access_token.text)
+        Traceback (most recent call last):
+        sealring.errors.Revoked: revoked by subject
+        >>> auth.verify((await auth.refresh_session(issued.refresh_token)).access_token.text).subject
+        '42'
+        """
         check_subject(subject)
         await self.open()
         await self.issuer.sessions.refresh_claims(subject)

@@ -44,15 +44,31 @@ Severity = Literal["info", "warning"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """One line of the audit log. Never holds a token, a password or a secret."""
+    """One line of the audit log. Never holds a token, a password or a secret.
+
+    >>> from sealring.testing import InMemorySealring
+    >>> seen: list[Event] = []
+    >>> auth = InMemorySealring(on_event=seen.append)
+    >>> issued = await auth.start_session("42", address="192.0.2.7")
+    >>> seen[-1].kind, seen[-1].subject, seen[-1].address
+    ('session_started', '42', '192.0.2.7')
+    >>> await auth.close()
+    """
 
     kind: EventKind
+    """What happened: a row of docs/reference/events.md."""
     at_ms: int
+    """When, in Unix milliseconds."""
     subject: str = ""
+    """Whose `sub` it concerns."""
     session: str = ""
+    """Which session: its `sid`."""
     address: str = ""
+    """IP address of the client."""
     cause: str = ""
+    """One of the causes that its kind has."""
     detail: Mapping[str, Any] = field(default_factory=dict)
+    """More, by the keys that its kind has; read-only."""
     number: int = 0
     """Given by the store, rising; 0 before it is written."""
 

@@ -30,6 +30,10 @@ class AccountCommands:
     Args:
         accounts: the use cases.
         opening: opens the store before the first of them.
+
+    >>> ada = await auth.accounts.create("Ada", "analytical engine 1843", scopes=["orders:read"])
+    >>> (await auth.accounts.find("ada")).scopes
+    ('orders:read',)
     """
 
     def __init__(self, accounts: Accounts, opening: Opening) -> None:
@@ -39,8 +43,15 @@ class AccountCommands:
     async def find(self, username: str) -> Account:
         """The account of that name.
 
+        Args:
+            username: in any case: "Ada" finds the account "ada".
+
         Raises:
             NoSuchAccount: there is none.
+
+        >>> ada = await auth.accounts.create("Ada", "analytical engine 1843")
+        >>> (await auth.accounts.find("ada")).name
+        'Ada'
         """
         check_text(username=username)
         return _without_hash(await (await self._opened()).find(username))
@@ -48,17 +59,35 @@ class AccountCommands:
     async def get(self, account_id: str) -> Account:
         """The account of that id, the subject of its sessions.
 
+        Args:
+            account_id: `Account.id`, the `sub` of its tokens.
+
         Raises:
             NoSuchAccount: there is none.
+
+        >>> ada = await auth.accounts.create("ada", "analytical engine 1843")
+        >>> (await auth.accounts.get(ada.id)).name
+        'ada'
         """
         check_account_id(account_id)
         return _without_hash(await (await self._opened()).get(account_id))
 
     async def list(self, *, after: str = "", limit: int = 1000) -> list[Account]:
-        """Accounts by canonical name, those after that one.
+        """Accounts by canonical name, page by page.
+
+        Args:
+            after: the canonical name after which the page begins: that of the last account of the page before.
+            limit: how many at most.
 
         Raises:
             TypeError, ValueError: `after` is no text, or `limit` no number from 1 on.
+
+        >>> for name in ("ada", "grace", "mary"):
+        ...     account = await auth.accounts.create(name, None)
+        >>> [account.name for account in await auth.accounts.list(limit=2)]
+        ['ada', 'grace']
+        >>> [account.name for account in await auth.accounts.list(after="grace")]
+        ['mary']
         """
         check_text(after=after)
         check_limit(limit)
@@ -69,11 +98,21 @@ class AccountCommands:
     ) -> Account:
         """Make an account by the operator's word, who vouches for the email address: it is reserved.
 
+        Args:
+            username: 1 to 64 characters.
+            password: None for an account that cannot log in by password yet.
+            email: their email address.
+            scopes: what they may do: scope tokens of RFC 6749 §3.3.
+
         Raises:
             InvalidField: a field cannot be accepted, or `email` is another account's.
             NameTaken: the name is.
             TokenTooLong: so many scopes that no cookie could carry the access token.
             TypeError, ValueError: scopes that cannot be.
+
+        >>> ada = await auth.accounts.create("ada", "analytical engine 1843", email="ada@example.com", scopes=["admin"])
+        >>> ada.name, ada.scopes, ada.password_hash
+        ('ada', ('admin',), None)
         """
         check_text(username=username)
         check_optional_text(password=password, email=email)
@@ -111,6 +150,11 @@ class AccountCommands:
             InvalidField: a field cannot be accepted, or is another account's.
             NameTaken: the name is.
             TypeError, ValueError: arguments of the wrong type, or scopes that cannot be.
+
+        >>> old_hash = "pbkdf2_sha256$1000$seasalt1$wLLXQa0m9O2BYqihd3Jw+ehAWXpTh8ycH4us91D1REI="
+        >>> ada = await auth.accounts.import_account("ada", old_hash, account_id="42")
+        >>> (await auth.log_in("ada", "analytical engine 1843", address="192.0.2.7")).account.id
+        '42'
         """
         texts = {"password_hash": password_hash, "account_id": account_id, "email": email}
         check_text(username=username, **{name: value for name, value in texts.items() if value is not None})
@@ -133,9 +177,21 @@ class AccountCommands:
 
         The store keeps only a digest. It is used up in the transaction that makes the account.
 
+        Args:
+            expires_in: seconds, text such as "12h" or "7d", or a timedelta.
+
         Raises:
             RegistrationClosed: `SEALRING_REGISTRATION=closed`: it would let nobody in.
             TypeError, ValueError: `expires_in` is no duration of whole seconds, from 1s to 365d.
+
+        Returns:
+            The invitation, to be sent to that person: nobody can read it again.
+
+        >>> from sealring.testing import InMemorySealring
+        >>> auth = InMemorySealring(registration="invited")
+        >>> invitation = await auth.accounts.invite(expires_in="2d")
+        >>> new = await auth.register("ada", "analytical engine 1843", invitation=invitation, address="192.0.2.7")
+        >>> await auth.close()
         """
         seconds = invitation_seconds(expires_in)
         return await (await self._opened()).invite(seconds=seconds)
@@ -143,8 +199,17 @@ class AccountCommands:
     async def disable(self, account_id: str) -> None:
         """End all sessions and start no more.
 
+        Args:
+            account_id: `Account.id`, the `sub` of its tokens.
+
         Raises:
             NoSuchAccount: there is none.
+
+        >>> ada = await auth.accounts.create("ada", "analytical engine 1843")
+        >>> await auth.accounts.disable(ada.id)
+        >>> await auth.log_in("ada", "analytical engine 1843", address="192.0.2.7")
+        Traceback (most recent call last):
+        sealring.errors.WrongCredentials: username or password is wrong
         """
         check_account_id(account_id)
         await (await self._opened()).disable(account_id)
@@ -152,8 +217,17 @@ class AccountCommands:
     async def enable(self, account_id: str) -> None:
         """Let a disabled account log in again, and reset its rate limits; no ended session comes back.
 
+        Args:
+            account_id: `Account.id`, the `sub` of its tokens.
+
         Raises:
             NoSuchAccount: there is none.
+
+        >>> ada = await auth.accounts.create("ada", "analytical engine 1843")
+        >>> await auth.accounts.disable(ada.id)
+        >>> await auth.accounts.enable(ada.id)
+        >>> (await auth.accounts.get(ada.id)).status
+        'active'
         """
         check_account_id(account_id)
         await (await self._opened()).enable(account_id)
@@ -161,8 +235,16 @@ class AccountCommands:
     async def delete(self, account_id: str) -> None:
         """Remove the account and end its sessions; its id is never used again (J17).
 
+        Args:
+            account_id: `Account.id`, the `sub` of its tokens.
+
         Raises:
             NoSuchAccount: there is none.
+
+        >>> ada = await auth.accounts.create("ada", "analytical engine 1843")
+        >>> await auth.accounts.delete(ada.id)
+        >>> await auth.accounts.list()
+        []
         """
         check_account_id(account_id)
         await (await self._opened()).delete(account_id)
@@ -170,10 +252,19 @@ class AccountCommands:
     async def set_scopes(self, account_id: str, scopes: Iterable[str]) -> None:
         """Give other scopes: sessions go on, and get them at their next refresh.
 
+        Args:
+            account_id: `Account.id`, the `sub` of its tokens.
+            scopes: all that they may do from now on: scope tokens of RFC 6749 §3.3.
+
         Raises:
             NoSuchAccount: there is none.
             TokenTooLong: so many that no cookie could carry the access token; nothing was changed.
             TypeError, ValueError: scopes that cannot be.
+
+        >>> ada = await auth.accounts.create("ada", "analytical engine 1843")
+        >>> await auth.accounts.set_scopes(ada.id, ["orders:read", "orders:write"])
+        >>> (await auth.accounts.get(ada.id)).scopes
+        ('orders:read', 'orders:write')
         """
         check_account_id(account_id)
         tokens = scope_tokens(scopes)
@@ -182,9 +273,18 @@ class AccountCommands:
     async def set_email(self, account_id: str, email: str | None) -> None:
         """Replace the email address by the operator's word, who vouches for it: it is reserved. None removes it.
 
+        Args:
+            account_id: `Account.id`, the `sub` of its tokens.
+            email: the address, or None.
+
         Raises:
             InvalidField: `email` cannot be accepted, or is another account's.
             NoSuchAccount: there is none.
+
+        >>> ada = await auth.accounts.create("ada", "analytical engine 1843", email="ada@example.com")
+        >>> await auth.accounts.set_email(ada.id, None)
+        >>> print((await auth.accounts.get(ada.id)).email)
+        None
         """
         check_account_id(account_id)
         check_optional_text(email=email)
@@ -193,9 +293,18 @@ class AccountCommands:
     async def set_password(self, account_id: str, password: str) -> None:
         """Replace a password without proof; all sessions end, and the account's rate limits are reset.
 
+        Args:
+            account_id: `Account.id`, the `sub` of its tokens.
+            password: the new one; `SEALRING_PASSWORD_MIN_LENGTH` holds.
+
         Raises:
             InvalidField: `password` cannot be accepted.
             NoSuchAccount: there is none.
+
+        >>> ada = await auth.accounts.create("ada", "analytical engine 1843")
+        >>> await auth.accounts.set_password(ada.id, "difference engine 1822")
+        >>> (await auth.log_in("ada", "difference engine 1822", address="192.0.2.7")).account.name
+        'ada'
         """
         check_account_id(account_id)
         check_text(password=password)

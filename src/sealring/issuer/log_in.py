@@ -41,11 +41,19 @@ SPENT = "completed login"
 
 @dataclass(frozen=True, slots=True)
 class LoggedIn:
-    """An account, the tokens of the session that has just begun, and the value of the device cookie."""
+    """An account, the tokens of the session that has just begun, and the value of the device cookie.
+
+    >>> new = await auth.register("ada", "analytical engine 1843", address="192.0.2.7")
+    >>> new.account.name, new.issued.expires_in
+    ('ada', 1800)
+    """
 
     account: Account
+    """Whose session it is, without the password hash."""
     issued: Issued
+    """The tokens, and the session."""
     device: str = field(repr=False)
+    """For the next `log_in` of this client as `device=`: strangers who guess cannot lock it out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +68,12 @@ class Pending:
 
 @dataclass(frozen=True, slots=True)
 class BegunLogin:
-    """A login method that has begun."""
+    """A login method that has begun.
+
+    >>> begun = await auth.begin_login("password", {"username": "ada"}, address="192.0.2.7")
+    >>> begun.challenge, begun.cookie
+    ({}, None)
+    """
 
     challenge: Mapping[str, str]
     """What the client needs for the step: the same for known and unknown accounts."""

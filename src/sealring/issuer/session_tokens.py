@@ -19,13 +19,23 @@ log = logging.getLogger("sealring")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Issued:
-    """What a client gets: both tokens and the session that they belong to."""
+    """What a client gets: both tokens and the session that they belong to.
+
+    >>> issued = await auth.start_session("42", scopes=["orders:read"])
+    >>> issued.scopes, issued.expires_in, issued.refresh_expires_in
+    (('orders:read',), 1800, 1209600)
+    """
 
     access_token: AccessToken
+    """`text` is the compact JWT (RFC 9068), `expires_at` its end in Unix seconds."""
     refresh_token: str = field(repr=False)
+    """Opaque text, for one use."""
     refresh_expires_at: int
+    """Unix seconds: the session's absolute end, or its idle limit from now."""
     session: Session
+    """The session as the store has it."""
     scopes: tuple[str, ...]
+    """What the access token allows."""
     issued_at: int
     """Unix seconds."""
     delivery: Literal["body", "cookie"] = "body"

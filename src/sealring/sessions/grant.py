@@ -14,8 +14,18 @@ from sealring.sessions.session import Session
 class Grant:
     """What a subject may do now; requested at login and again at each refresh.
 
+    Args:
+        scopes: scope tokens of RFC 6749 §3.3, each once.
+        claims: added to each access token of the session: JSON by names that no claim of ours has.
+
     Raises:
         TypeError, ValueError: scopes or claims that no access token can carry; names the scope or the claim.
+
+    >>> async def grant_for(session: Session) -> Grant | None:  # Sealring(grant_for=grant_for)
+    ...     return Grant(["orders:read"], {"tenant": "t1"}) if session.subject != "mallory" else None
+    >>> Grant(["orders read"])
+    Traceback (most recent call last):
+    ValueError: scope 'orders read' is not a scope token of RFC 6749 §3.3
     """
 
     scopes: Sequence[str]

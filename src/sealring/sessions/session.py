@@ -47,13 +47,21 @@ END_CAUSES: Mapping[EndCause, str] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """The row of one session. Seconds are Unix seconds; fields ending in `_ms` are Unix milliseconds."""
+    """The row of one session. Seconds are Unix seconds; fields ending in `_ms` are Unix milliseconds.
+
+    >>> session = (await auth.start_session("42", scopes=["orders:read"], address="192.0.2.7")).session
+    >>> session.subject, session.scopes, session.address, session.ended_at
+    ('42', ('orders:read',), '192.0.2.7', None)
+    """
 
     id: str
     """`sid`: 16 random bytes, base64url, 22 characters."""
     subject: str
+    """`sub` of its tokens: 1 to 255 printable characters."""
     client_id: str
+    """The OAuth client that it was started for; the issuer itself for our own pages and routes."""
     scopes: tuple[str, ...]
+    """What it may do: scope tokens of RFC 6749 §3.3."""
     claims: Mapping[str, Any] = field(default_factory=dict)
     """What the application adds to each access token of this session; read-only."""
     device: str = ""
@@ -61,6 +69,7 @@ class Session:
     address: str = ""
     """IP address of the login."""
     created_at: int
+    """When it started."""
     auth_time: int
     """When the user last proved who they are (OpenID Connect Core §2); a refresh never renews it."""
     amr: tuple[str, ...] = ()
@@ -86,7 +95,9 @@ class Session:
     """When a child was last minted from the confirmed token; none when never."""
 
     ended_at: int | None = None
+    """When it was ended; None for one that goes on, or is past its idle limit or absolute end."""
     ended_by: EndCause | None = None
+    """Why it was ended."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "claims", freeze(self.claims))

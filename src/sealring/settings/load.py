@@ -85,6 +85,13 @@ def load_settings(**given: Unpack[SettingsArguments]) -> Settings:
     Raises:
         ConfigurationError: a bad value or an unknown `SEALRING_…` name.
         TypeError: an unknown argument.
+
+    >>> settings = load_settings(secret="q8W3nV6xZ1mB5kL9pR2tY7uC4eG0hJ-not-for-use", access_ttl="10m")
+    >>> settings.access_ttl, settings.session_idle
+    (600, 1209600)
+    >>> load_settings(acces_ttl="10m")
+    Traceback (most recent call last):
+    TypeError: unknown setting: acces_ttl; did you mean access_ttl?
     """
     if unknown := sorted(set(given) - set(SETTINGS)):
         nearest = get_close_matches(unknown[0].lower().removeprefix(PREFIX.lower()), SETTINGS, n=1)

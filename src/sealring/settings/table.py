@@ -43,8 +43,18 @@ LIMITS = "Limits"
 class Settings:
     """All that an operator can set, each value checked by its row. Durations are in seconds.
 
+    Text such as "10m" is read for a duration; each setting has its row in docs/reference/settings.md.
+
     Raises:
         ConfigurationError: a value that its row refuses.
+
+    >>> settings = Settings(secret="q8W3nV6xZ1mB5kL9pR2tY7uC4eG0hJ-not-for-use", access_ttl="10m")
+    >>> settings.access_ttl, settings.algorithm, settings.auth_path
+    (600, 'ES256', '/auth')
+    >>> Settings(access_ttl="0s")
+    Traceback (most recent call last):
+    sealring.errors.ConfigurationError: SEALRING_ACCESS_TTL: must be from 1s to 1d
+    hint: as in SEALRING_ACCESS_TTL=30m
     """
 
     secret: str = setting(

@@ -18,18 +18,36 @@ from sealring.jwt.frozen import FrozenDict, freeze
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Principal:
-    """The verified caller (RFC 9068 §2.2). Times are Unix seconds."""
+    """The verified caller (RFC 9068 §2.2). Times are Unix seconds.
+
+    >>> user = auth.verify((await auth.start_session("42", claims={"tenant": "t1"}, amr=["pwd"])).access_token.text)
+    >>> user.subject, user.amr, user.claims["tenant"]
+    ('42', ('pwd',), 't1')
+    >>> user.claims["tenant"] = "t2"
+    Traceback (most recent call last):
+    TypeError: claims are read-only; change a copy, dict(claims)
+    """
 
     subject: str
+    """`sub`: the id of an account of ours or of a user of yours."""
     session_id: str
+    """`sid`; empty for a token of another issuer, which has no session here."""
     client_id: str
+    """`client_id`: the OAuth client that the token was issued to."""
     scopes: frozenset[str]
+    """`scope`, split: scope tokens of RFC 6749 §3.3."""
     epoch: int
+    """The subject's epoch when the token was signed; a lower one than the current is outdated."""
     kid: str
+    """The id of the key that signed it."""
     token_id: str
+    """`jti`."""
     issued_at: int
+    """`iat`."""
     expires_at: int
+    """`exp`."""
     auth_time: int
+    """When the user last proved who they are (OpenID Connect Core §2)."""
     amr: tuple[str, ...] = ()
     """How the user proved who they are (RFC 8176 §2); empty where the issuer does not say."""
     acr: str = ""

@@ -50,9 +50,14 @@ class RemoteKeys:
     Args:
         url: of the JWK Set, https, or http on loopback.
 
-    Raises `ValueError` for any other URL. Source: RFC 7517 §5.
+    Raises:
+        ValueError: any other URL.
 
+    Source: RFC 7517 §5.
+
+    >>> from sealring import jwt
     >>> keys = RemoteKeys("https://issuer.example.com/.well-known/jwks.json")
+    >>> verifier = jwt.Verifier(keys, issuer="https://issuer.example.com", audience="https://api.example.com")
     >>> len(keys.keys)  # not started yet
     0
     """
@@ -79,7 +84,17 @@ class RemoteKeys:
         return keys
 
     def start(self) -> Self:
-        """Fetch the set and keep it fresh from now on; raises `Unavailable` when this first fetch fails."""
+        """Fetch the set and keep it fresh from now on.
+
+        Raises:
+            Unavailable: this first fetch failed.
+            RuntimeError: it is started already.
+
+        >>> keys = RemoteKeys("http://127.0.0.1:9/jwks.json")  # nobody listens there
+        >>> keys.start()
+        Traceback (most recent call last):
+        sealring.errors.Unavailable: key set: ConnectionRefusedError
+        """
         if self._thread is not None:
             raise RuntimeError("these remote keys are started already")
         self._fetch(forced=True)
@@ -87,7 +102,10 @@ class RemoteKeys:
         return self
 
     def close(self) -> None:
-        """End the thread; the current keys stay usable until their end. `start` may follow."""
+        """End the thread; the current keys stay usable until their end. `start` may follow.
+
+        >>> RemoteKeys("https://issuer.example.com/.well-known/jwks.json").close()  # it need not be started
+        """
         thread, self._thread = self._thread, None
         if thread is not None:
             stop_watching(self)

@@ -27,6 +27,10 @@ class AccessTokenVerifier:
         issuer: `iss`, compared whole.
         audience: `aud`, compared whole.
         leeway: how far clocks may differ, seconds.
+
+    >>> verifier = auth.verifier
+    >>> verifier.verify((await auth.start_session("42")).access_token.text).subject
+    '42'
     """
 
     def __init__(self, node: NodeState, *, issuer: str, audience: str, leeway: int) -> None:
@@ -41,6 +45,9 @@ class AccessTokenVerifier:
 
     def verify(self, token: str) -> Principal:
         """Who the bearer of this token is.
+
+        Args:
+            token: a compact JWT (RFC 7519), without "Bearer ".
 
         Raises:
             TokenError: why not. `Stale` is this node's fault, never the token's: answer 503.
@@ -61,13 +68,45 @@ class AccessTokenVerifier:
         return principal
 
     def while_live(self, principal: Principal) -> WhileLive:
-        """Cancel a block when the principal's session ends; see `Sealring.while_live`."""
+        """Cancel a block when the principal's session ends; see `Sealring.while_live`.
+
+        Args:
+            principal: whose session it is.
+
+        Raises:
+            Stale, Expired, Revoked, ConnectionEnded: see there.
+
+        >>> user = auth.verify((await auth.start_session("42")).access_token.text)
+        >>> async def numbers() -> AsyncIterator[int]:
+        ...     for number in range(2):
+        ...         yield number
+        >>> async def serve() -> list[int]:
+        ...     return [number async for number in auth.verifier.while_live(user).stream(numbers())]
+        >>> await serve()
+        [0, 1]
+        """
         return WhileLive(self._node, principal, leeway=self._leeway)
 
     def watch(self, principal: Principal, on_end: OnEnd) -> OpenConnection:
         """Register a connection that is open for this principal: `on_end` is called in this loop when it must end.
 
-        The caller closes it. Raises as `while_live`.
+        The caller closes it.
+
+        Args:
+            principal: whose session it is.
+            on_end: called once, with the reason.
+
+        Raises:
+            Stale, Expired, Revoked: as `verify` would.
+
+        >>> user = auth.verify((await auth.start_session("42")).access_token.text)
+        >>> async def serve() -> None:
+        ...     connection = auth.verifier.watch(user, lambda cause: print("ended by", cause))
+        ...     await auth.revoke_session(user.session_id)
+        ...     await asyncio.sleep(0)
+        ...     connection.close()
+        >>> await serve()
+        ended by session
         """
         return self._node.connections.open(principal, on_end, leeway=self._leeway)
 
