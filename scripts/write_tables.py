@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from inspect import getdoc
 from itertools import groupby
-from typing import get_args
+from typing import Literal, get_args, get_origin
 
 import msgspec
 from msgspec import Struct
@@ -172,8 +172,9 @@ def read_by(endpoint: Endpoint) -> str:
             found.append(f"`{members(kind)}`" + (", or nothing" if endpoint.optional else ""))
     if endpoint.query is not None:
         for one in msgspec.structs.fields(endpoint.query):
-            values = [value for part in get_args(one.type) for value in get_args(part)]
-            found.append(f"`?{one.encode_name}={'|'.join(values)}`")
+            parts = [part for part in get_args(one.type) if get_origin(part) is Literal]
+            words = "|".join(value for part in parts for value in get_args(part)) or "…"
+            found.append(f"`?{one.encode_name}={words}`")
     return ", ".join(found)
 
 

@@ -45,6 +45,7 @@ def test_the_defaults_are_the_contracts() -> None:
         "retry_window": 10,
         "max_staleness": 5,
         "poll_interval": 0.5,
+        "feed_token": "",
         "cookie_secure": "auto",
         "cookie_name": "sealring",
         "auth_path": "/auth",
@@ -239,7 +240,7 @@ def test_a_bound_is_named_with_its_unit(field: str, value: str, words: str) -> N
 
 
 def test_every_hint_for_a_bad_value_shows_a_good_one() -> None:
-    refusable = set(SETTINGS) - {"secret", "database_url", "audience"}
+    refusable = set(SETTINGS) - {"secret", "database_url", "audience", "feed_token"}
     for field in refusable:
         with pytest.raises(ConfigurationError) as caught:
             load_settings(**named(field, '"'))

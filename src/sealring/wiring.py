@@ -26,6 +26,7 @@ from sealring.issuer.authenticator import Authenticator
 from sealring.issuer.commit import CommittingStore, OnEvent
 from sealring.issuer.credentials import Credentials
 from sealring.issuer.declared_settings import SettingsDeclaration
+from sealring.issuer.feed_publisher import FeedPublisher
 from sealring.issuer.grants import Grants
 from sealring.issuer.hashing import PasswordHasher
 from sealring.issuer.issuer import Issuer
@@ -96,6 +97,8 @@ class Parts:
     delivery: TokenDelivery
     """How tokens reach browsers and programs."""
     metrics: Metrics | None
+    feed: FeedPublisher
+    """The feed as other services get it."""
     foreign_tokens: ForeignTokens | None = None
     """Verifies tokens of another issuer."""
 
@@ -149,12 +152,9 @@ def wire(
         node=node,
         leeway_seconds=LEEWAY_SECONDS,
     )
-    follower = Follower(
-        StoreSource(store, keys, heartbeat_seconds=settings.heartbeat_seconds),
-        node,
-        poll_interval=settings.poll_interval,
-        leeway=LEEWAY_SECONDS,
-    )
+    source = StoreSource(store, keys, heartbeat_seconds=settings.heartbeat_seconds)
+    feed = FeedPublisher(source, node, issuer=settings.issuer, signing_key=keys.signing, key_set=keys.key_set_document)
+    follower = Follower(source, node, poll_interval=settings.poll_interval, leeway=LEEWAY_SECONDS, publish=feed.follow)
     verifier = AccessTokenVerifier(
         node, issuer=settings.issuer, audience=settings.audience_or_issuer, leeway=LEEWAY_SECONDS
     )
@@ -198,6 +198,7 @@ def wire(
             origins=Origins.of([settings.issuer], settings.allowed_origins),
         ),
         metrics=metrics,
+        feed=feed,
         foreign_tokens=None if foreign_tokens is None else ForeignTokens(foreign_tokens),
     )
 

@@ -403,6 +403,8 @@ class Hosts(Lifecycle):
             delivery=self.delivery,
             trusted_proxies=settings.trusted_proxies,
             open=self._opening.open_for_request,
+            feed=self.parts.feed,
+            feed_token=settings.feed_token,
             jwks_max_age=JWKS_MAX_AGE_SECONDS,
             password_grant=has_password_grant,
             published=ServerMetadata(issuer=settings.issuer, auth_path=settings.auth_path, grants=grants),

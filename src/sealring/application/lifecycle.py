@@ -86,6 +86,7 @@ class Lifecycle:
         """In a child it is closed; `open` opens it again, unless its SQLite file is the parent's (`sealring.forks`)."""
         self.parts.maintenance.forked()
         self.issuer.keys.forked()
+        self.parts.feed.forked()
         self.parts.declaration.forked()
         self.parts.committing.forked()
         self._opening.forked()
@@ -124,6 +125,7 @@ class Lifecycle:
         stop_watching(self)
         await self.parts.maintenance.stop()
         await self.follower.stop()
+        self.parts.feed.close()
         if self._follows:
             await self.parts.declaration.withdraw()
         await self.issuer.accounts.close()
@@ -133,6 +135,7 @@ class Lifecycle:
     def _abandon(self) -> None:
         self.parts.maintenance.abandon()
         self.follower.abandon()
+        self.parts.feed.abandon()
 
     async def _open_for_check(self) -> bool:
         return await self._opening.try_for_request() and self.node.is_fresh

@@ -116,6 +116,15 @@ class EndSessions(Read, frozen=True, kw_only=True):
     keep: Literal["current"] | None = None
 
 
+class FeedQuery(Read, frozen=True, kw_only=True):
+    """The query of `GET /feed`."""
+
+    after: (
+        Annotated[str, Meta(pattern="^[0-9]{1,18}$", description="The newest number that the reader has.")] | None
+    ) = None
+    wait: Annotated[str, Meta(pattern="^[0-9]{1,3}([.][0-9]{1,3})?$", description="Seconds.")] | None = None
+
+
 class User(Written, frozen=True, kw_only=True):
     """The account, as its owner sees it."""
 

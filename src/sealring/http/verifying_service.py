@@ -7,7 +7,7 @@ It knows no store and no cookie, and the pipeline asks for no more than this. Wh
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sealring.errors import UnknownKey
 from sealring.http.authenticate import RequestAuthenticator
@@ -16,6 +16,7 @@ from sealring.http.origins import Origins
 from sealring.http.problems import OnRefusal
 from sealring.verifier.node_state import NodeState
 from sealring.verifier.principal import Principal
+from sealring.verifier.served_feed import ServesFeed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +31,10 @@ class VerifyingService:
     """Counts refusals by their true cause."""
     exposition: Callable[[], bytes] | None = None
     """What Prometheus reads; none without metrics."""
+    feed: ServesFeed | None = None
+    """The revocation feed for other services."""
+    feed_token: str = field(default="", repr=False)
+    """Who reads the feed must send it; empty: anybody may."""
     password_grant: bool = False
     """Whether the token endpoint takes passwords (RFC 9700 §2.4 says that it must not)."""
 

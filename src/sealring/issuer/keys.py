@@ -240,6 +240,10 @@ class SigningKeys:
         ]
         return {"keys": [msgspec.json.decode(key.public_jwk) for key in live if key.public_jwk is not None]}
 
+    def key_set_document(self) -> bytes:
+        """`jwks` as it is published, byte for byte: the feed names it by its hash."""
+        return msgspec.json.encode(self.jwks())
+
     def listing(self) -> list[dict[str, Any]]:
         """The ring for people: kid, alg, state and times; nothing secret."""
         now = self._clock() // 1000

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import AsyncIterable, Sequence
+from dataclasses import dataclass, field
 
 from sealring.revocation.entry import Entry
 
@@ -33,3 +34,6 @@ class FeedPage:
     acknowledged_ms: int | None = None
     """When, on that clock, the newest write was made that this snapshot proves to have been acknowledged: see
     `Store.heartbeat`. None where everything that can be read has been acknowledged."""
+    rest: AsyncIterable[Sequence[Entry]] | None = field(default=None, compare=False, repr=False)
+    """More live entries of a full load, read piece by piece while it is taken in: a million of them at once would stop
+    every request meanwhile. None where `entries` are all."""

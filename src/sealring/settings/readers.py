@@ -23,6 +23,7 @@ T = TypeVar("T")
 
 _WHOLE = re.compile(r"[0-9]{1,9}", re.ASCII)
 _SWITCH = {"true": "on", "1": "on", "yes": "on", "false": "off", "0": "off", "no": "off"}
+_BEARER = re.compile(r"(?=.{16,512}\Z)[A-Za-z0-9._~+/-]+=*", re.ASCII)
 _SCHEMA = re.compile(r"(?!pg_)[A-Za-z_][A-Za-z0-9_$-]{0,62}", re.ASCII)
 
 
@@ -34,6 +35,16 @@ class Reader(Generic[T]):
     """Raises `ValueError` or `TypeError` with the form that is wanted."""
     bounds: str = ""
     """For the pages: `1s to 1d`."""
+
+
+def check_bearer(value: str) -> None:
+    """Empty, or what an Authorization field may carry (RFC 6750 §2.1), and too long to be guessed.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if value and not _BEARER.fullmatch(value):
+        raise ValueError("must be 16 to 512 letters, digits or any of -._~+/ (and = at the end)")
 
 
 def text(check: Callable[[str], object] = str) -> Reader[str]:

@@ -154,6 +154,16 @@ class Settings:
         " answers 503 to every check. Must be longer than the poll interval.",
         group=FRESHNESS,
     )
+    feed_token: str = setting(
+        readers.text(readers.check_bearer),
+        "",
+        "Who reads the [revocation feed](feed.md) must send it as a bearer token; 16 to 512 characters, as `sealring"
+        " secret` prints. None: anybody may. The feed holds no names and no secrets, only ids, and so how many sessions"
+        " end.",
+        group=FRESHNESS,
+        default_words="none",
+        secret=True,
+    )
     cookie_secure: AutoSwitch = setting(
         readers.switch(get_args(AutoSwitch)),
         "auto",
@@ -327,6 +337,7 @@ class SettingsArguments(TypedDict, total=False):
     retry_window: Duration
     poll_interval: Duration
     max_staleness: Duration
+    feed_token: str
     cookie_secure: AutoSwitch | bool
     cookie_name: str
     auth_path: str

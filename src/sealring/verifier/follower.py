@@ -35,6 +35,10 @@ HINT_PAUSE_SECONDS = 0.03
 """After a hint: many revocations, or a source that notifies without cause, cost at most 30 polls a second."""
 
 
+Publish = Callable[[FeedPage, int], None]
+"""With the page, the moment on the source's clock up to which it has every revocation that was acknowledged, in ms."""
+
+
 class Follower:
     """Keeps a node's state in step with a source.
 
@@ -43,18 +47,23 @@ class Follower:
         node: what it fills.
         poll_interval: seconds between polls.
         leeway: how far our clock and the source's may differ, seconds.
+        publish: called with each page that was followed, where this node passes the feed on.
     """
 
-    def __init__(self, source: Source, node: NodeState, *, poll_interval: float, leeway: float) -> None:
+    def __init__(
+        self, source: Source, node: NodeState, *, poll_interval: float, leeway: float, publish: Publish | None = None
+    ) -> None:
         self.node = node
         self._source = source
         self._clock = node.clock
         self._max_staleness = node.max_staleness
         self._poll_interval = poll_interval
         self._leeway_ms = leeway * 1000
+        self._publish = publish
         self._heartbeat_ms: int | None = None
         self._acknowledged_at = float("-inf")
         """Up to here nobody can have revoked anything behind the source's back (F8)."""
+        self._known_ms = 0
         self._incarnation = ""
         self._digest = 0
         self._tasks: tuple[asyncio.Task[None], ...] = ()
@@ -129,6 +138,8 @@ class Follower:
                 read = await self._source.keys()
             node.use_keys(read.keys, read.version)
         node.revocations.forget(self._clock.now_ms() // 1000)
+        if self._publish is not None:
+            self._publish(page, self._known_ms)
 
     async def _ask(self, after: int | None) -> FeedPage:
         """A page of the feed, from a source whose clock agrees with ours (T1) and that acknowledges writes (F8)."""
@@ -141,6 +152,10 @@ class Follower:
         if not asked_ms - self._leeway_ms <= page.time_ms <= answered_ms + self._leeway_ms:
             raise Unavailable(f"this node's clock is {answered_ms - page.time_ms} ms ahead of its source's")
         self._acknowledged_at = self._acknowledged(page, asked)
+        # as for `know_until`: the source read its clock at some time between our question and its answer
+        self._known_ms = page.time_ms - (answered_ms - asked_ms)
+        if page.acknowledged_ms is not None:
+            self._known_ms = min(self._known_ms, page.acknowledged_ms)
         if self._acknowledged_at + self._max_staleness < asked:
             raise Unavailable(UNACKNOWLEDGED)
         return page
@@ -188,6 +203,10 @@ class Follower:
             page = await self._ask(None)
             view = RevocationView()
             await self._feed(view.add, page.entries)
+            if page.rest is not None:
+                async with asyncio.timeout(FULL_LOAD_SECONDS):
+                    async for entries in page.rest:
+                        await self._feed(view.add, entries)
             self.node.finish_reload(view, cause)
         finally:
             self.node.end_reload()

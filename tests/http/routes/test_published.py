@@ -101,6 +101,8 @@ def test_the_description_names_every_route_and_resolves(client: httpx2.Client) -
         "DELETE /auth/sessions",
         "POST /auth/password",
         "GET /auth/.well-known/jwks.json",
+        "GET /auth/feed",
+        "GET /auth/feed/segments/{name}",
         "POST /api/createNewUser",
         "GET /api/userOrders",
         "GET /healthz",
@@ -153,7 +155,7 @@ def test_operations_have_short_names_of_their_own(client: httpx2.Client) -> None
     assert sorted(names) == sorted([
         "login_by_method", "begin_login_method",
         "register", "login", "refresh", "logout", "token", "me", "live", "list_sessions", "end_session", "end_sessions",
-        "change_password", "jwks", "createNewUser", "userOrders", "healthz", "readyz",
+        "change_password", "jwks", "feed", "feed_segment", "createNewUser", "userOrders", "healthz", "readyz",
     ])  # fmt: skip
 
 

@@ -8,20 +8,26 @@ from __future__ import annotations
 from hashlib import sha256
 from http import HTTPStatus
 from importlib.resources import files
+from urllib.parse import parse_qs
 
 import msgspec
 
 from sealring.http.auth_path import auth_path
 from sealring.http.endpoint import Body, Call, Response
 from sealring.http.server_metadata import AUTHORIZATION_SERVER, WELL_KNOWN, name_below_well_known
+from sealring.revocation.wire import fingerprint
 
 CLIENT = files("sealring.http") / "static" / "client.js"
 
 
 async def jwks(call: Call[None]) -> Response:
     """The keys that verify our tokens. A verifier may keep them for max-age: no key signs sooner than that."""
-    body = msgspec.json.encode(call.service.issuer.keys.jwks())
-    return _cached(call, body, b"application/jwk-set+json", b"public, max-age=%d" % call.service.jwks_max_age)
+    body = call.service.issuer.keys.key_set_document()
+    cache_control = b"public, max-age=%d" % call.service.jwks_max_age
+    wanted = parse_qs(call.head.scope.get("query_string", b"").decode("latin-1")).get("version")
+    if wanted is not None and wanted != [fingerprint(body)]:  # a cache would keep it under the wrong name
+        cache_control = b"no-store"
+    return _cached(call, body, b"application/jwk-set+json", cache_control)
 
 
 async def authorization_server(call: Call[None]) -> Response:

@@ -1,0 +1,98 @@
+"""What every node does alike that serves the feed on to others, be it the issuer or a relay."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from typing import Final, Protocol
+
+MAX_WAIT_SECONDS: Final = 20.0
+"""Proxies cut a connection that is silent for longer than a minute, some sooner."""
+MAX_WAITING: Final = 5_000
+"""Who comes after them is answered at once, and asks again: memory for strangers stays bounded."""
+BURST: Final = 20
+"""Verifiers that are answered at once when there is something new."""
+TURN_SECONDS: Final = 0.02
+TURN_ANSWERS: Final = 20
+"""Of more verifiers, so many are answered in each turn, in the order in which they came: 1,000 a second, a fifth of a
+core. Other requests are served in between, and what is revoked meanwhile goes along in the same answers."""
+
+
+class ServesFeed(Protocol):
+    """The feed as it is served on."""
+
+    async def page(self, after: int, wait: float) -> bytes:
+        """All entries after a number, signed; where there are none, as soon as there are, or after `wait` seconds.
+
+        Raises:
+            Stale: this node's own revocation data is out of date.
+            NotFound: this issuer has no feed: its keys are secrets.
+        """
+
+    async def snapshot(self) -> bytes:
+        """All live entries, signed; most of them in segments.
+
+        Raises:
+            Stale, NotFound: as `page`.
+            Unavailable: they cannot be read now.
+        """
+
+    async def segment(self, name: str) -> bytes:
+        """A segment of a snapshot.
+
+        Raises:
+            NotFound: this node has no such segment: the reader takes another snapshot.
+            Unavailable: as `snapshot`.
+        """
+
+
+class LongPolls:
+    """Requests that wait for news, each with the number that its sender has."""
+
+    def __init__(self) -> None:
+        self._waiting: OrderedDict[asyncio.Future[None], int] = OrderedDict()
+        self._head = 0
+        self._answering: asyncio.Task[None] | None = None
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    async def wait(self, after: int, seconds: float) -> None:
+        """Return when there is an entry after that number, or when the time is over."""
+        if seconds <= 0 or len(self._waiting) >= MAX_WAITING:
+            return
+        news: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting[news] = after
+        try:
+            await asyncio.wait((news,), timeout=min(seconds, MAX_WAIT_SECONDS))
+        finally:
+            self._waiting.pop(news, None)
+            news.cancel()
+
+    def news(self, head: int) -> None:
+        """There are entries up to that number: answer those who have fewer, or, after a restore, more."""
+        self._head = head
+        if self._waiting and (self._answering is None or self._answering.done()):
+            self._answering = asyncio.get_running_loop().create_task(self._answer(), name="sealring long polls")
+
+    def close(self) -> None:
+        """Answer those who wait, and nobody after them."""
+        if self._answering is not None:
+            self._answering.cancel()
+        for news in self._waiting:
+            if not news.done():
+                news.set_result(None)
+
+    async def _answer(self) -> None:
+        left = BURST
+        while self._waiting:
+            news, after = next(iter(self._waiting.items()))
+            if after == self._head:  # all after it have come later, and know as much
+                return
+            del self._waiting[news]
+            if not news.done():
+                news.set_result(None)
+            left -= 1
+            if not left:
+                await asyncio.sleep(TURN_SECONDS)
+                left = TURN_ANSWERS
