@@ -65,7 +65,7 @@ async def store(pooled_dsn: str, postgres_dsn: str) -> AsyncIterator[PostgresSto
 
 
 async def patient(ask: Callable[[], Awaitable[T]]) -> T:
-    """Ask once more where the machine stood still for longer than a caller waits: a retry is safe (D5).
+    """Ask once more where the machine stood still for longer than a caller waits: a retry is safe (design D5).
 
     Only for want of time. Another statement than ours, or none, is an error of the server and no reason to retry.
     """

@@ -91,7 +91,7 @@ class Nemesis:
         await asyncio.to_thread(self._cluster.start)
 
     async def hold(self) -> None:
-        """Somebody leaves a transaction open that has written: what waits for the oldest snapshot would stall (D6)."""
+        """Somebody leaves a transaction open that wrote: what waits for the oldest snapshot stalls (design D6)."""
         async with await psycopg.AsyncConnection.connect(self._dsn) as connection:
             await connection.execute("INSERT INTO subjects (subject, epoch) VALUES ('never committed', 0)")
             await asyncio.sleep(self._spell_seconds)

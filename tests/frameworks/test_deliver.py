@@ -1,4 +1,4 @@
-"""`auth.deliver` and `auth.clear`: the cookies of our own login from a login route of one's own (C1, C2, N12, D20)."""
+"""`auth.deliver` and `auth.clear`: the cookies of our own login from a route of yours (C1, C2, N12, design D20)."""
 
 # no postponed annotations: FastAPI cannot look up the local models in a string
 

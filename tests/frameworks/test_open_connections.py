@@ -1,4 +1,4 @@
-"""D23 on a real server: what the other end of an open connection sees when its session ends."""
+"""Design D23 on a real server: what the other end of an open connection sees when its session ends."""
 
 from __future__ import annotations
 

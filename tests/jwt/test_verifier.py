@@ -1,4 +1,4 @@
-"""The compiled form and what it remembers (D3)."""
+"""The compiled form and what it remembers (design D3)."""
 
 from __future__ import annotations
 

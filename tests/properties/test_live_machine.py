@@ -1,4 +1,4 @@
-"""D23 as a state machine: connections, revocations, time, outages and restores against a model of what must be open.
+"""Design D23 as a state machine: connections, revocations, time, outages and restores and a model of what must be open.
 
 The model knows the truth: which sessions have ended, and when. It follows no feed and holds no index. After each step:
 

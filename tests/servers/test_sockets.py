@@ -1,4 +1,4 @@
-"""D23 on hypercorn and granian: what the other end of a WebSocket sees. uvicorn is in `test_open_connections`."""
+"""Design D23 on hypercorn and granian: what the other end of a WebSocket sees. For uvicorn: `test_open_connections`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every store promises, asked of each of ours: the suite that other people's stores run too (D11)."""
+"""What every store promises, asked of each of ours: the suite that other people's stores run too (design D11)."""
 
 from __future__ import annotations
 

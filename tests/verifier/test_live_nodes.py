@@ -1,4 +1,4 @@
-"""D23 over two nodes: a connection of one ends when the other revokes, and when the way to the store is cut."""
+"""Design D23 over two nodes: a connection of one ends when the other revokes, and when the way to the store is cut."""
 
 from __future__ import annotations
 

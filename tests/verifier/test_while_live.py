@@ -1,4 +1,4 @@
-"""D23: an open connection ends with its session, by the entry itself, and cancels as `asyncio.timeout` does."""
+"""Design D23: an open connection ends with its session, by the entry itself, and cancels as `asyncio.timeout` does."""
 
 from __future__ import annotations
 

@@ -192,7 +192,7 @@ class CookiePolicy:
         return self._set(self.names.device, token, max_age_seconds, "/")
 
     def set_login(self, text: str, max_age_seconds: int) -> HeaderPair:
-        """What binds a login in several steps to this browser (D21); no sibling host can plant a twin."""
+        """What binds a login in several steps to this browser (design D21); no sibling host can plant a twin."""
         return self._set(self.names.login, text, max_age_seconds, "/")
 
     def clear(self, *, auth_path: str) -> list[HeaderPair]:

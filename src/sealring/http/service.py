@@ -112,7 +112,7 @@ class AuthService(VerifyingService):
         device: str | None = None,
         depth: int = 1,
     ) -> Tokens:
-        """The tokens in the body, or in cookies that no script can read (D10).
+        """The tokens in the body, or in cookies that no script can read (design D10).
 
         `depth` is how many segments the route has below the auth path.
         """

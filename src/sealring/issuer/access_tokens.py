@@ -57,7 +57,7 @@ class AccessTokenIssuer:
 
         Raises:
             ValueError: the application's claims name one of ours.
-            StoreUnavailable: the life of the token is not declared in the store (D19).
+            StoreUnavailable: the life of the token is not declared in the store (design D19).
         """
         written = write_claims(
             session,

@@ -1,4 +1,4 @@
-"""The one step between "committed in the store" and "done": in force on this node, published, then returned (D17).
+"""The one step between "committed in the store" and "done": in force on this node, published, returned (design D17).
 
 Use cases hold a `CommittingStore` and no other. It has the reading methods of `Store` as they are; each writing method
 gives back the result alone, after the revocations that the store wrote are in force here (I2) and the audit events are

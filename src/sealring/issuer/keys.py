@@ -262,7 +262,7 @@ class SigningKeys:
 
     @property
     def _policy(self) -> KeyPolicy:
-        """What was set, with the life of tokens that the store knew when the ring was read (D19)."""
+        """What was set, with the life of tokens that the store knew when the ring was read (design D19)."""
         return replace(self._settings, token_seconds=self._ring.longest_access_ttl + self._leeway_seconds)
 
     async def _check_clock(self) -> None:

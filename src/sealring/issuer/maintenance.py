@@ -1,7 +1,7 @@
 """What an issuer does in the background: declares the life of its tokens, makes the keys that the ring lacks, forgets.
 
-A verifier's poll only reads (D18), so this is where a missing key is made. It runs once a minute, and soon after the
-poll has brought in a ring that another node wrote: what that node left undone is then done here.
+A verifier's poll only reads (design D18), so this is where a missing key is made. It runs once a minute, and soon after
+the poll has brought in a ring that another node wrote: what that node left undone is then done here.
 """
 
 from __future__ import annotations

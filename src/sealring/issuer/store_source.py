@@ -1,7 +1,7 @@
 """The store as a verifier's source: for the issuer's own process and every node of its application.
 
-It only reads (D18). What the ring lacks, `sealring.issuer.keys` makes in the maintenance of the issuer; a heartbeat
-is the one thing that is written for a poll's sake, where a server might have been left behind (F8).
+It only reads (design D18). What the ring lacks, `sealring.issuer.keys` makes in the maintenance of the issuer; a
+heartbeat is the one thing that is written for a poll's sake, where a server might have been left behind (F8).
 """
 
 from __future__ import annotations

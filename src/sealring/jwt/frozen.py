@@ -1,9 +1,9 @@
 """JSON that nobody can change, for values that several callers share.
 
 A verified token is kept and given to every request that brings it again, so code that could write into its
-claims would write into other users' requests (D3). Objects become `FrozenDict`, arrays become tuples. A `FrozenDict`
-is a `dict`, because encoders know that type: json, msgspec, pydantic and FastAPI write it as a plain object, and it
-can be hashed, copied and pickled.
+claims would write into other users' requests (design D3). Objects become `FrozenDict`, arrays become tuples. A
+`FrozenDict` is a `dict`, because encoders know that type: json, msgspec, pydantic and FastAPI write it as a plain
+object, and it can be hashed, copied and pickled.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SigningKey:
-    """One signing key at rest. Its state follows from its times: published → signing → retired → gone (D9)."""
+    """One signing key at rest. Its state follows from its times: published → signing → retired → gone (design D9)."""
 
     kid: str
     alg: str

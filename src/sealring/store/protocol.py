@@ -5,7 +5,7 @@ Code that needs a store takes the narrowest protocol that serves it.
 Every method is one atomic step: it happens whole or not at all, and what it returns has been
 committed durably. No method lets a caller read, decide and write: counting, swapping and
 single use happen in the statement itself. Revocations are numbered by a counter row that is
-raised as the last statement of the transaction, so that number order is commit order (D6).
+raised as the last statement of the transaction, so that number order is commit order (design D6).
 
 A method that takes an `Event` returns `Committed`: its result, with every revocation and every audit line that it
 wrote. Only `sealring.issuer.commit` calls these: nobody else can forget to put the revocations in force.
@@ -14,8 +14,8 @@ Any method may raise `StoreUnavailable`: the store could not be reached, read or
 its time budget, and the outcome of a write is then unknown; a retry is always safe. `now` is
 Unix seconds.
 
-How long a revocation is kept is the store's to say, not the caller's (D19): its settings may differ from those of the
-process that signed the token. Every method that revokes keeps its entries for the longest life that is declared.
+How long a revocation is kept is the store's to say, not the caller's (design D19): its settings may differ from those
+of the process that signed the token. Every method that revokes keeps its entries for the longest life that is declared.
 """
 
 from __future__ import annotations
@@ -283,7 +283,9 @@ class RateLimitStore(Protocol):
     """Buckets of rate limits. Counting is one atomic step: no two callers take the last place (U9)."""
 
     async def count_attempt(self, buckets: Sequence[Bucket], *, now: int) -> int:
-        """Count an attempt in every bucket if none is full, in one atomic step, before any costly work (D13, U9).
+        """Count an attempt in every bucket if none is full, in one atomic step, before any costly work.
+
+        Source: design D13, attack U9.
 
         Returns:
             0, or the seconds after which the fullest bucket opens again; then nothing was counted.
@@ -311,10 +313,12 @@ class RateLimitStore(Protocol):
 
 
 class AccessTtlStore(Protocol):
-    """The longest life of access tokens in use, which says how long a revocation is kept (D19)."""
+    """The longest life of access tokens in use, which says how long a revocation is kept (design D19)."""
 
     async def declare_access_ttl(self, seconds: int, *, now: int, signs_until: int) -> tuple[DeclaredTtl, ...]:
-        """Say that this process signs access tokens of that life, up to `signs_until`; before it signs the first (D19).
+        """Say that this process signs access tokens of that life, up to `signs_until`; before it signs the first.
+
+        Source: design D19, attack N1.
 
         The longest declared life is in force for every revocation that commits after this one. A life that is not
         renewed is dropped once its last token has expired, by the store's clock and by `now`: then, and not before, a

@@ -34,7 +34,7 @@ def storable(*texts: str | None) -> bool:
     """Whether columns can hold these texts.
 
     PostgreSQL refuses NUL and nobody encodes a lone surrogate, so nothing stored is named by such text: a look-up that
-    meets it has its answer, and a hostile path is no server error (D14).
+    meets it has its answer, and a hostile path is no server error (design D14).
     """
     return all(text is None or ("\0" not in text and _encodes(text)) for text in texts)
 

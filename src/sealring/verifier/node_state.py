@@ -32,7 +32,7 @@ class Trusted:
 
     keys: jwt.KeySet
     longest_access_ttl: int
-    """Seconds: no issuer signs a token that lives longer (D19). 0 before the first load."""
+    """Seconds: no issuer signs a token that lives longer (design D19). 0 before the first load."""
 
 
 class NodeState:

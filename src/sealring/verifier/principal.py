@@ -2,7 +2,7 @@
 
 One `Principal` is shared by every request that brings the same token (the verifier's cache holds
 it), so it is frozen all the way down: a handler that could write into it would write into other
-requests (D3). It is a plain value besides: a route can return it, and it can be pickled, copied, compared
+requests (design D3). It is a plain value besides: a route can return it, and it can be pickled, copied, compared
 and hashed. The attribute names that Starlette's `request.user` expects are here too, without an import of
 Starlette.
 """

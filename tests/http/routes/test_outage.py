@@ -1,4 +1,4 @@
-"""A node that cannot hear its store: what it holds serves for S, then 503 for all, and it heals by itself (D7, F4)."""
+"""A node that cannot reach its store: what it has serves for S, then 503 for all, then it recovers (design D7, F4)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a client may get wrong, on every route: one right answer each, and never a 500 (D7, D14)."""
+"""What a client may get wrong, on every route: one right answer each, and never a 500 (D7, design D14)."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ async def end_sessions(call: Call[None]) -> None:
     """End all of the caller's sessions, or all but this one.
 
     The one that is kept keeps its refresh token: an access token alone must not buy a new one. A copy of it in
-    other hands ends the session when both were used (D5); a password change kills it at once.
+    other hands ends the session when both were used (design D5); a password change kills it at once.
     """
     service, caller = call.service, call.principal
     query: EndSessions = call.query

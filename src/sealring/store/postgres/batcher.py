@@ -2,8 +2,8 @@
 
 Each flush of the disk then serves many callers. A batch holds one piece of work for each key, in order of the keys, so
 that two batches that meet wait for each other in one direction. A batch that fails fails for all its callers as
-StoreUnavailable: nobody knows whether it was kept, and a retry is safe (D5). A caller that gives up leaves the queue;
-work that has begun goes on to its end without it (D8).
+StoreUnavailable: nobody knows whether it was kept, and a retry is safe (design D5). A caller that gives up leaves the
+queue; work that has begun goes on to its end without it (D8).
 """
 
 from __future__ import annotations

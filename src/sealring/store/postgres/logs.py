@@ -1,8 +1,8 @@
 """Subjects, the feed and the audit log in PostgreSQL. Every writing function runs inside a transaction.
 
 Lock order, the same everywhere: the subject's row, then rows of sessions, then the counter row as the last statement.
-The counter row stays locked until the commit is done, so numbers are given in commit order and without gaps (D6, F1,
-F2); it is locked for one statement and one flush, however long the transaction took before.
+The counter row stays locked until the commit is done, so numbers are given in commit order and without gaps (design D6,
+F1, F2); it is locked for one statement and one flush, however long the transaction took before.
 """
 
 # ruff: noqa: S608

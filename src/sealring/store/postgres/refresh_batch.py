@@ -1,7 +1,7 @@
 """Refreshes in PostgreSQL: concurrent compare-and-swaps travel in one statement over arrays, and so in one commit.
 
 A statement of its own is a transaction: a lost answer is StoreUnavailable, because the outcome is not known, and a
-client's retry is safe (D5). A deadlock or a serialization failure kept nothing and is tried again.
+client's retry is safe (design D5). A deadlock or a serialization failure kept nothing and is tried again.
 """
 
 # ruff: noqa: S608

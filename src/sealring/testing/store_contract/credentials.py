@@ -1,4 +1,4 @@
-"""Credentials and what counts once: each moves by compare-and-swap, or is taken by one (D11, D21)."""
+"""Credentials and what counts once: each moves by compare-and-swap, or is taken by one (design D11, D21)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The life of access tokens, the ring of keys, the feed (D19, K2, K6, F8)."""
+"""The life of access tokens, the ring of keys, the feed (design D19, K2, K6, F8)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Buckets of rate limits: counted in one step, or not at all (D13, U9)."""
+"""Buckets of rate limits: counted in one step, or not at all (design D13, U9)."""
 
 from __future__ import annotations
 

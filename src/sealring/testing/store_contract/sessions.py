@@ -1,4 +1,4 @@
-"""Sessions that go on, and end: swaps, revocations, lists (D5, I4, I5)."""
+"""Sessions that go on, and end: swaps, revocations, lists (design D5, I4, I5)."""
 
 from __future__ import annotations
 
