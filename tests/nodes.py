@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import cast
 
-from sealring import Sealring, Verifier, jwt
+from sealring import jwt
 from sealring.issuer.commit import CommittingStore, OnEvent
-from sealring.issuer.store_source import StoreSource
 from sealring.store.protocol import Store
 from sealring.verifier.clock import Clock
 from sealring.verifier.follower import Follower
@@ -37,15 +36,3 @@ class NoKeys:
 
     async def read_verifying(self) -> VerifyingKeys:
         return VerifyingKeys(jwt.KeySet([]), 0)
-
-
-def verifier_of(auth: Sealring, **options: Any) -> Verifier:
-    """A service that only verifies, on the clock of an issuer in this process, whose store is its source."""
-    settings = auth.settings
-    source = StoreSource(auth.store, auth.issuer.keys)
-    given: dict[str, Any] = {
-        "issuer": settings.issuer,
-        "audience": settings.audience_or_issuer,
-        "clock": auth.clock,
-    } | options
-    return Verifier(source, **given)

@@ -18,8 +18,8 @@ from sealring.errors import ConnectionEnded, Revoked, Stale, StoreUnavailable, W
 from sealring.frameworks.fastapi import guard
 from sealring.frameworks.litestar import SealringPlugin
 from sealring.revocation.feed import FeedPage
+from sealring.testing import verifier_of
 from sealring.verifier.source import VerifyingKeys
-from tests.nodes import verifier_of
 from tests.serving import bearer, cheap_sealring, cookie_line, problem
 
 pytestmark = pytest.mark.anyio
@@ -224,7 +224,7 @@ def test_init_app_wants_an_application_of_flask_or_quart() -> None:
 FORK = """
 import asyncio, os
 from sealring.errors import Stale
-from tests.nodes import verifier_of
+from sealring.testing import verifier_of
 from tests.serving import cheap_sealring
 
 auth = cheap_sealring()

@@ -35,10 +35,31 @@ class Verifier(VerifierHosts):
     Raises:
         ConfigurationError: durations that exclude each other, or an invalid cookie name or origin.
         TypeError, ValueError: an argument of another type, or empty.
+
+    >>> from typing import Annotated
+    >>> from fastapi import FastAPI, Security
+    >>> from sealring import Principal
+    >>> from sealring.frameworks.fastapi import guard
+    >>> from sealring.testing import InMemorySealring, verifier_of
+    >>> verifier = verifier_of(InMemorySealring(audience="orders"))  # in a test
+    >>> app = FastAPI(lifespan=verifier.lifespan)
+    >>> @app.get("/orders")
+    ... async def orders(user: Annotated[Principal, Security(guard(verifier), scopes=["orders:read"])]) -> str:
+    ...     return user.subject
     """
 
     def sync(self) -> SyncVerifier:
-        """For code without an event loop: `with verifier.sync() as v: v.verify(token)`."""
+        """For code without an event loop.
+
+        Returns:
+            The same verifier, to be opened by `with` or by its first check.
+
+        >>> from sealring.testing import InMemorySealring, access_token, verifier_of
+        >>> auth = InMemorySealring()
+        >>> with auth.sync(), verifier_of(auth).sync() as verifier:
+        ...     verifier.verify(access_token(auth, "42")).subject
+        '42'
+        """
         return SyncVerifier(self, self._runner)
 
 
@@ -47,6 +68,15 @@ class SyncVerifier:
 
     `with` opens and closes; without it, the first check opens, and the end of the process closes. A check is made in
     the caller's thread, from memory; what follows the issuer runs in a thread of its own.
+
+    >>> from sealring.testing import InMemorySealring, access_token, verifier_of
+    >>> auth = InMemorySealring()
+    >>> sync = verifier_of(auth).sync()
+    >>> sync.verify(access_token(auth, "42")).subject  # the first check opens
+    '42'
+    >>> sync.close()
+    >>> sync.open()
+    >>> sync.close()
     """
 
     def __init__(self, verifier: Verifier, runner: SyncRunner) -> None:

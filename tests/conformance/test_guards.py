@@ -11,10 +11,10 @@ import httpx2
 import pytest
 
 from sealring import Sealring, Verifier
+from sealring.testing import verifier_of
 from tests.clocks import FrozenClock
 from tests.conformance.guarded import GUARDED, SCOPE
 from tests.conformance.hosts import transport_of
-from tests.nodes import verifier_of
 from tests.serving import bearer, cheap_sealring, cookie_line
 
 pytestmark = pytest.mark.anyio

@@ -45,6 +45,18 @@ class VerifierHosts(VerifierLife):
             protect: path prefixes that it guards by itself, or a mapping from each to the scopes that it needs;
                 without any it refuses nothing.
             invalid_status: the answer to a bad token there: 401 (RFC 6750 §3.1), or the 403 of tutorials.
+
+        Returns:
+            An ASGI application.
+
+        Raises:
+            TypeError, ValueError: a prefix, scopes or an `invalid_status` that cannot be.
+
+        >>> from sealring.testing import InMemorySealring, verifier_of
+        >>> verifier = verifier_of(InMemorySealring())
+        >>> from starlette.applications import Starlette
+        >>> app = Starlette(lifespan=verifier.lifespan)
+        >>> app.add_middleware(verifier.middleware, protect={"/admin/": ["admin"]})
         """
         return SessionMiddleware(app, authenticator=self.authenticator, protect=protect, invalid_status=invalid_status)
 
@@ -54,6 +66,13 @@ class VerifierHosts(VerifierLife):
 
         `@requires`, `request.user` and `request.auth.scopes` then work unchanged. `exception_handlers={403:
         verifier.problem_response}` answers what `@requires` refuses with 401 and a challenge for who is not logged in.
+
+        >>> from sealring.testing import InMemorySealring, verifier_of
+        >>> verifier = verifier_of(InMemorySealring())
+        >>> from starlette.applications import Starlette
+        >>> from starlette.middleware.authentication import AuthenticationMiddleware
+        >>> app = Starlette(lifespan=verifier.lifespan)
+        >>> app.add_middleware(AuthenticationMiddleware, backend=verifier.backend)
         """
         from sealring.frameworks.starlette import Backend  # noqa: PLC0415 - other frameworks have no Starlette
 
@@ -64,13 +83,39 @@ class VerifierHosts(VerifierLife):
 
         `app.add_exception_handler(SealringError, verifier.problem_response)`. A setting or a key that is not as needed
         is no refusal: it is raised again, a server error.
+
+        Args:
+            request: the request, or the WebSocket, that is refused.
+            error: the refusal.
+
+        Returns:
+            The response.
+
+        >>> from sealring.testing import InMemorySealring, verifier_of
+        >>> verifier = verifier_of(InMemorySealring())
+        >>> from fastapi import FastAPI
+        >>> from sealring import SealringError
+        >>> app = FastAPI(lifespan=verifier.lifespan)
+        >>> app.add_exception_handler(SealringError, verifier.problem_response)
         """
         from sealring.frameworks.starlette import answer_refusal  # noqa: PLC0415 - as above
 
         return await answer_refusal(request, error, self.refused)
 
     def asgi(self, app: App) -> AuthApp:
-        """An ASGI application that opens with this verifier, where a framework has no lifespan of its own to give."""
+        """An ASGI application that opens and closes with this verifier, where its framework takes no `lifespan=`.
+
+        Args:
+            app: the application. Its own lifespan runs inside of this one.
+
+        Returns:
+            An ASGI application.
+
+        >>> from sealring.testing import InMemorySealring, verifier_of
+        >>> verifier = verifier_of(InMemorySealring())
+        >>> async def orders(scope, receive, send): ...
+        >>> app = verifier.asgi(verifier.middleware(orders, protect=["/"]))
+        """
         from sealring.frameworks.asgi import AuthApp  # noqa: PLC0415 - as above
 
         return AuthApp(self._service(), (), otherwise=app, lifespan=self.lifespan)
@@ -81,6 +126,22 @@ class VerifierHosts(VerifierLife):
         """As `middleware`, for WSGI: the principal is `environ["sealring.principal"]`, None for an anonymous user.
 
         The first request of a process opens the verifier.
+
+        Args:
+            app: what it stands in front of.
+            protect: as of `middleware`.
+            invalid_status: as of `middleware`.
+
+        Returns:
+            A WSGI application.
+
+        Raises:
+            TypeError, ValueError: as `middleware`.
+
+        >>> from sealring.testing import InMemorySealring, verifier_of
+        >>> verifier = verifier_of(InMemorySealring())
+        >>> def orders(environ, start_response): ...
+        >>> app = verifier.wsgi_middleware(orders, protect=["/"])
         """
         from sealring.frameworks.wsgi import WsgiSessionMiddleware  # noqa: PLC0415 - as above
 
@@ -95,9 +156,27 @@ class VerifierHosts(VerifierLife):
         `invalid_status` are as in `middleware`. Quart opens and closes the verifier with the application; in Flask the
         first request of a process opens it.
 
+        Args:
+            app: a Flask or Quart application.
+            protect: as of `middleware`.
+            invalid_status: as of `middleware`.
+
         Raises:
             ConfigurationError: it has a Sealring or a Verifier already, or this process has no threads (gevent).
             TypeError, ValueError: another application, or an `invalid_status` that is neither 401 nor 403.
+
+        >>> from sealring.testing import InMemorySealring, verifier_of
+        >>> verifier = verifier_of(InMemorySealring())
+        >>> from flask import Flask
+        >>> from sealring.frameworks.flask import current_principal, require
+        >>> app = Flask("orders")
+        >>> verifier.init_app(app)
+        >>> @app.get("/orders")
+        ... @require("orders:read")
+        ... def orders():
+        ...     return current_principal.subject
+        >>> app.test_client().get("/orders").status_code
+        401
         """
         host: Any = app
         if not hasattr(app, "wsgi_app") and not hasattr(app, "asgi_app"):
@@ -113,7 +192,14 @@ class VerifierHosts(VerifierLife):
         install(host, self._wsgi_authenticator(), lambda inner: inner, protect=protect, invalid_status=invalid_status)
 
     def django(self) -> DjangoHost:
-        """What `sealring.frameworks.django` serves: it asks for this, by `SEALRING = {"VERIFIER": …}` of a project."""
+        """What `sealring.frameworks.django` serves: it asks for this, by `SEALRING = {"VERIFIER": …}` of a project.
+
+        >>> from sealring.testing import InMemorySealring, verifier_of
+        >>> verifier = verifier_of(InMemorySealring())
+        >>> SEALRING = {"VERIFIER": verifier}  # in the settings of the project; or where one is: "shop.tokens.verifier"
+        >>> verifier.django().routes.endpoints[0].path
+        '/healthz'
+        """
         from sealring.frameworks.django.host import DjangoHost  # noqa: PLC0415 - as above
 
         return DjangoHost(
@@ -124,15 +210,42 @@ class VerifierHosts(VerifierLife):
         )
 
     def health_router(self) -> APIRouter:
-        """`/healthz` and `/readyz`, for FastAPI: the process answers; this verifier is fresh and may check tokens."""
+        """`/healthz` and `/readyz`, for FastAPI: the process answers; this verifier is fresh and may check tokens.
+
+        >>> from sealring.testing import InMemorySealring, verifier_of
+        >>> verifier = verifier_of(InMemorySealring())
+        >>> from fastapi import FastAPI
+        >>> app = FastAPI(lifespan=verifier.lifespan)
+        >>> app.include_router(verifier.health_router())
+        """
         return self._router(HEALTH)
 
     def metrics_router(self) -> APIRouter:
-        """`/metrics`, for FastAPI: Prometheus text of the registry that was given as `metrics=`; 404 without one."""
+        """`/metrics`, for FastAPI: Prometheus text of the registry that was given as `metrics=`; 404 without one.
+
+        >>> from fastapi import FastAPI
+        >>> from prometheus_client import CollectorRegistry
+        >>> from sealring.testing import InMemorySealring, verifier_of
+        >>> verifier = verifier_of(InMemorySealring(), metrics=CollectorRegistry())
+        >>> app = FastAPI(lifespan=verifier.lifespan)
+        >>> app.include_router(verifier.metrics_router())
+        """
         return self._router(METRICS)
 
     def asgi_health(self, app: App) -> AuthApp:
-        """`/healthz`, `/readyz` and, with `metrics=`, `/metrics`, in front of an ASGI application."""
+        """`/healthz`, `/readyz` and, with `metrics=`, `/metrics`, in front of an ASGI application.
+
+        Args:
+            app: gets all other paths, and its lifespan runs inside of the verifier's.
+
+        Returns:
+            An ASGI application.
+
+        >>> from sealring.testing import InMemorySealring, verifier_of
+        >>> verifier = verifier_of(InMemorySealring())
+        >>> async def orders(scope, receive, send): ...
+        >>> app = verifier.asgi_health(verifier.middleware(orders, protect=["/"]))
+        """
         from sealring.frameworks.asgi import AuthApp  # noqa: PLC0415 - as above
 
         return AuthApp(self._service(), self._health(), otherwise=app, lifespan=self.lifespan)
@@ -141,6 +254,17 @@ class VerifierHosts(VerifierLife):
         """`/healthz`, `/readyz` and, with `metrics=`, `/metrics`, in front of a WSGI application.
 
         Asked whether it is ready, a process that has served no request yet opens the verifier.
+
+        Args:
+            app: gets all other paths.
+
+        Returns:
+            A WSGI application.
+
+        >>> from sealring.testing import InMemorySealring, verifier_of
+        >>> verifier = verifier_of(InMemorySealring())
+        >>> def orders(environ, start_response): ...
+        >>> app = verifier.wsgi_health(verifier.wsgi_middleware(orders, protect=["/"]))
         """
         from sealring.frameworks.wsgi import WsgiAuthApp  # noqa: PLC0415 - as above
 

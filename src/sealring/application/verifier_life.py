@@ -87,15 +87,35 @@ class VerifierLife:
         """Start to follow, and load all revocations if the source answers; once, for all callers.
 
         It may be closed and opened again, in another event loop too.
+
+        >>> from sealring.testing import InMemorySealring, access_token, verifier_of
+        >>> auth = InMemorySealring()
+        >>> verifier = verifier_of(auth)
+        >>> await auth.open()
+        >>> await verifier.open()
+        >>> verifier.verify(access_token(auth, "42")).subject
+        '42'
+        >>> await verifier.close()
+        >>> await auth.close()
         """
         await self._opening.open()
 
     async def close(self) -> None:
-        """Stop following. Every check answers 503 from here, once `max_staleness` is over."""
+        """Stop following. Every check answers 503 from here, once `max_staleness` is over.
+
+        >>> from sealring.testing import InMemorySealring, verifier_of
+        >>> verifier = verifier_of(InMemorySealring())
+        >>> await verifier.close()  # which nobody has opened: nothing to do
+        """
         await self._opening.close()
 
     def forked(self) -> None:
-        """In a child it is closed; the first request that needs it opens it again (`sealring.forks`)."""
+        """In a child it is closed; the first request that needs it opens it again. The fork itself calls this.
+
+        >>> from sealring.testing import InMemorySealring, verifier_of
+        >>> verifier = verifier_of(InMemorySealring())
+        >>> verifier.forked()
+        """
         self._opening.forked()
 
     async def _start(self) -> None:
@@ -111,7 +131,16 @@ class VerifierLife:
 
     @asynccontextmanager
     async def lifespan(self, app: Any = None) -> AsyncIterator[None]:  # noqa: ARG002 - ASGI frameworks pass the app
-        """Open before the first request and close after the last: `FastAPI(lifespan=verifier.lifespan)`."""
+        """Open before the first request and close after the last: `FastAPI(lifespan=verifier.lifespan)`.
+
+        Args:
+            app: what the framework passes; not used.
+
+        >>> from sealring.testing import InMemorySealring, verifier_of
+        >>> verifier = verifier_of(InMemorySealring())
+        >>> from starlette.applications import Starlette
+        >>> app = Starlette(lifespan=verifier.lifespan)
+        """
         await self.open()
         try:
             yield
@@ -123,18 +152,59 @@ class VerifierLife:
     def verify(self, token: str) -> Principal:
         """Who the bearer of this access token is; no I/O.
 
+        Args:
+            token: the compact text, as it came in the Authorization field.
+
+        Returns:
+            The principal.
+
         Raises:
             TokenError: why not. `Stale` is this node's fault, never the token's: answer 503.
+
+        >>> from sealring.testing import InMemorySealring, access_token, verifier_of
+        >>> auth = InMemorySealring()
+        >>> with auth.sync():
+        ...     token = access_token(auth, "42", state="revoked")
+        ...     with verifier_of(auth).sync() as verifier:
+        ...         verifier.verify(token)
+        Traceback (most recent call last):
+        sealring.errors.Revoked: revoked by session
         """
         return self.tokens.verify(token)
 
     def while_live(self, principal: Principal) -> WhileLive:
-        """Cancel a block when the principal's session ends: see `Sealring.while_live`."""
+        """Cancel a block when the principal's session ends: for WebSockets, event streams, long work.
+
+        Args:
+            principal: what `verify` or a guard gave.
+
+        Returns:
+            An async context manager, or the source of a stream (`stream`), for one use; see `Sealring.while_live`.
+
+        >>> from sealring.testing import InMemorySealring, access_token, verifier_of
+        >>> auth = InMemorySealring()
+        >>> verifier = verifier_of(auth)
+        >>> async def greet(user):
+        ...     async with verifier.while_live(user):
+        ...         return f"hello {user.subject}"
+        >>> await auth.open()
+        >>> await verifier.open()
+        >>> await greet(verifier.verify(access_token(auth, "42")))
+        'hello 42'
+        >>> await verifier.close()
+        >>> await auth.close()
+        """
         return self.tokens.while_live(principal)
 
     @property
     def refused(self) -> OnRefusal | None:
-        """Counts refusals by their true cause; none without metrics."""
+        """Counts refusals by their true cause; none without metrics.
+
+        >>> from sealring.testing import InMemorySealring, verifier_of
+        >>> verifier = verifier_of(InMemorySealring())
+        >>> verifier.refused is None
+        True
+        """
         return None if self.metrics is None else self.metrics.refused
 
 

@@ -21,5 +21,6 @@ from sealring.testing.clock import FrozenClock
 from sealring.testing.in_memory import InMemorySealring
 from sealring.testing.principals import principal
 from sealring.testing.tokens import access_token
+from sealring.testing.verifiers import verifier_of
 
-__all__ = ["FrozenClock", "InMemorySealring", "access_token", "as_anonymous", "as_user", "principal"]
+__all__ = ["FrozenClock", "InMemorySealring", "access_token", "as_anonymous", "as_user", "principal", "verifier_of"]
