@@ -77,7 +77,10 @@ TESTS: Mapping[str, tuple[str, ...]] = {
         for name in ("open_connections", "while_live")
     },
     "http/websockets": ("tests/http/test_websockets.py", "tests/attacks/test_c_websockets.py"),
-    "verifier/remote_keys": ("tests/verifier/test_remote_keys.py",),
+    **{
+        f"verifier/{name}": ("tests/verifier/test_remote_issuer.py", "tests/verifier/test_remote_keys.py")
+        for name in ("remote_keys", "http_document", "issuer_metadata")
+    },
     "accounts/consequences": ("tests/accounts/test_consequences.py",),
     "accounts/names": ("tests/accounts/test_names.py",),
     "accounts/passwords": ("tests/accounts/test_passwords.py",),
@@ -150,7 +153,7 @@ EQUIVALENT: Mapping[tuple[str, str, str], str] = {
     ): "the digits are bounded before, unless an application lowers it",
     ("jwt/claims", "operand 1 of Or", "more = frozenset("): "an empty set is in every token's names: slower",
     (
-        "verifier/remote_keys",
+        "verifier/http_document",
         "operand 1 of Or",
         'hostname or ""',
     ): "for the type alone: a URL that is accepted has a host",

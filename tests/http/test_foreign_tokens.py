@@ -17,6 +17,7 @@ from sealring.errors import BadSignature
 from sealring.frameworks.fastapi import guard
 from sealring.http.routes import ENDPOINTS
 from sealring.testing import InMemorySealring, principal
+from tests.jwt.forge import forge
 from tests.serving import SECRET
 
 OLD_KEY = jwt.Key.from_secret(b"an old secret of at least 32 bytes", "HS256")
@@ -98,6 +99,19 @@ def test_what_is_no_valid_access_token_of_the_other_issuer_is_refused(client: Te
         answer = client.get(path, headers=bearer(token))
         assert (answer.status_code, answer.json().get("code", "invalid_token")) == (401, "invalid_token"), path
         assert 'error="invalid_token"' in answer.headers["www-authenticate"]
+
+
+def test_a_token_of_many_groups_is_as_long_as_its_verifier_allows() -> None:
+    """Entra with 200 groups writes 10.8 KB, which is more than any token of ours has."""
+    long = forge(OLD_KEY, {"id": 42, "exp": int(time.time()) + 60, "groups": ["g" * 36] * 200})
+    for max_chars, status in ((16_384, 200), (8_192, 401)):
+        verifier = jwt.Verifier(OLD_KEY, max_chars=max_chars, project=ForeignPrincipal(subject="id"))
+        auth = InMemorySealring(foreign_tokens=verifier)
+        app = FastAPI(lifespan=auth.lifespan, dependencies=[Security(guard(auth))])
+        app.add_api_route("/", lambda: "in")
+        app.add_middleware(auth.middleware)
+        with TestClient(app) as client:
+            assert client.get("/", headers=bearer(long)).status_code == status
 
 
 def test_its_scopes_are_asked_as_those_of_ours(client: TestClient) -> None:

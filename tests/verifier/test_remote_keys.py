@@ -17,7 +17,7 @@ import pytest
 from sealring import jwt
 from sealring.errors import Unavailable, UnknownKey
 from sealring.jwt import remote_key_set as decisions
-from sealring.verifier import remote_keys
+from sealring.verifier import http_document
 from sealring.verifier.remote_keys import RemoteKeys
 
 A, B = jwt.Key.generate("ES256", kid="a"), jwt.Key.generate("ES256", kid="b")
@@ -191,7 +191,7 @@ def test_nobody_there(publisher: Publisher) -> None:
 
 
 def test_an_answer_that_drips_is_cut(publisher: Publisher, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(remote_keys, "TIMEOUT_SECONDS", 0.3)
+    monkeypatch.setattr(http_document, "TIMEOUT_SECONDS", 0.3)
     publisher.drip, publisher.body = True, b" " * 100_000
     with pytest.raises(Unavailable):
         RemoteKeys(publisher.url).start()

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from sealring.errors import BadSignature, SealringError, Stale, UnknownKey, UnsupportedAlgorithm
+from sealring.errors import BadSignature, SealringError, Stale, TooLarge, UnknownKey, UnsupportedAlgorithm
 from sealring.http.credentials import find_credential, find_websocket_credential
 from sealring.http.fetch_metadata import SAFE_METHODS, MatchesCsrf, check_csrf
 from sealring.http.origins import NO_ORIGINS, Origins
@@ -34,8 +34,11 @@ Watch = Callable[[Principal, OnEnd], OpenConnection]
 
 _AUTHENTICATED = frozenset({"authenticated"})
 
-_NOT_OURS = (UnknownKey, UnsupportedAlgorithm, BadSignature)
-"""None of our keys has signed such a token. Every other refusal is of a token of ours, and final."""
+_NOT_OURS = (UnknownKey, UnsupportedAlgorithm, BadSignature, TooLarge)
+"""None of our keys has signed such a token, or it is longer than any of ours.
+
+Every other refusal is of a token of ours, and final.
+"""
 
 
 class AuthResult(msgspec.Struct, frozen=True):

@@ -67,7 +67,7 @@ class KeySet:
         >>> [key.kid for key in KeySet.from_jwks(published)]
         ['a']
         """
-        allowed = _known_algorithms(algorithms)
+        allowed = known_algorithms(algorithms)
         keys: list[Key] = []
         for member in _members(jwks):
             with suppress(ValueError, TypeError):  # one unusable key must not make the others unusable
@@ -131,7 +131,8 @@ def _read_member(member: Any, allowed: frozenset[str] | None) -> list[Key]:
     return [key] if allowed is None or key.alg in allowed else []
 
 
-def _known_algorithms(names: Collection[str] | None) -> frozenset[str] | None:
+def known_algorithms(names: Collection[str] | None) -> frozenset[str] | None:
+    """Return the names, each of which must be one; raises `TypeError` or `ValueError`."""
     if names is None:
         return None
     if isinstance(names, str):

@@ -8,6 +8,7 @@ until its end. There is one fetch at a time. `now` is seconds on any clock that 
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from sealring.errors import KeyRefused
@@ -70,23 +71,31 @@ def fetch_failed(state: RemoteKeySet) -> RemoteKeySet:
     return replace(state, fetching=False)
 
 
-def read_key_set(body: bytes) -> KeySet:
+def read_key_set(
+    body: bytes,
+    *,
+    max_bytes: int = MAX_BYTES,
+    algorithms: Collection[str] | None = None,
+    kid_optional: bool = False,
+) -> KeySet:
     """Return the public keys of a JWK Set document; raises `KeyRefused` when it has no usable key.
 
-    Members that are no signature keys are skipped, and so are secrets: a published secret is none.
+    Members that are no signature keys are skipped, and so are secrets: a published secret is none. The options are
+    those of `KeySet.from_jwks`.
     """
-    if len(body) > MAX_BYTES:
-        raise KeyRefused(f"the JWK Set is longer than {MAX_BYTES} bytes")
+    if len(body) > max_bytes:
+        raise KeyRefused(f"the JWK Set is longer than {max_bytes} bytes")
     try:
         members = decode_object(body).get("keys")
     except BadJSON as error:
         raise KeyRefused(f"the JWK Set is not strict JSON: {error}") from None
     if not isinstance(members, list) or len(members) > MAX_KEYS:
         raise KeyRefused(f"a JWK Set is an object with a list 'keys' of at most {MAX_KEYS}")
-    keys = [key.public() for key in KeySet.from_jwks({"keys": members}) if not key.is_symmetric]
+    read = KeySet.from_jwks({"keys": members}, algorithms=algorithms, kid_optional=kid_optional)
+    keys = [key.public() for key in read if not key.is_symmetric]
     if not keys:
         raise KeyRefused("the JWK Set has no usable key")
-    return KeySet(keys)
+    return type(read)(keys)
 
 
 def max_age_of(cache_control: str | None) -> int | None:

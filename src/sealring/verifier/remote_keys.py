@@ -1,26 +1,27 @@
 """Key sets that other issuers publish over HTTP, fetched again in the background (RFC 7517 §5).
 
-`sealring.jwt.remote_key_set` decides when to fetch and which keys to use; the I/O is here: https only (http on
-loopback), no redirect, no proxy, bounded size and time. A verification never fetches: it refuses an unknown kid at
-once and wakes the thread.
+`sealring.jwt.remote_key_set` decides when to fetch and which keys to use, `issuer_metadata` where they are; the
+thread is here, and `http_document` fetches. A verification never fetches: it refuses an unknown kid at once and wakes
+the thread. Only `RemoteKeys.verify` waits for it, where an async caller asks.
 """
 
 from __future__ import annotations
 
 import asyncio
-import http.client
 import logging
-import socket
 import ssl
 import threading
 import time
+from collections.abc import Collection, Mapping
+from concurrent.futures import Future
 from contextlib import suppress
-from typing import Any, Self
-from urllib.parse import SplitResult, urlsplit
+from typing import Any, Self, TypedDict, TypeVar, Unpack
+from urllib.parse import SplitResult
 
-from sealring.errors import KeyRefused, Unavailable
+from sealring.errors import KeyRefused, Unavailable, UnknownKey
 from sealring.forks import stop_watching, watch_forks
-from sealring.jwt.key_set import KeySet
+from sealring.jwt.durations import Duration, named_duration
+from sealring.jwt.key_set import KeySet, known_algorithms
 from sealring.jwt.remote_key_set import (
     MAX_BYTES,
     RemoteKeySet,
@@ -33,11 +34,27 @@ from sealring.jwt.remote_key_set import (
     next_fetch_at,
     read_key_set,
 )
-from sealring.rate_limits.networks import is_loopback
+from sealring.jwt.verifier import Verifier
+from sealring.verifier.http_document import TIMEOUT_SECONDS, FetchOptions, checked_url, fetch
+from sealring.verifier.issuer_metadata import metadata_urls, read_jwks_uri
 
-TIMEOUT_SECONDS = 5.0
+T = TypeVar("T")
+
 _MAX_SLEEP_SECONDS = 3600.0
+_ASK_METADATA_AFTER_SECONDS = 24 * 3600  # an issuer that moves its keys announces that by its metadata
+_JWKS, _JSON = "application/jwk-set+json, application/json", "application/json"
 _log = logging.getLogger("sealring.remote_keys")
+
+
+class RemoteKeysOptions(TypedDict, total=False):
+    """The options of `RemoteKeys`, which says what they mean."""
+
+    algorithms: Collection[str] | None
+    kid_optional: bool
+    headers: Mapping[str, str] | None
+    ssl_context: ssl.SSLContext | None
+    allow_http: bool
+    max_bytes: int
 
 
 class RemoteKeys:
@@ -48,10 +65,18 @@ class RemoteKeys:
     `start` may use the keys on both sides: the child starts a thread of its own.
 
     Args:
-        url: of the JWK Set, https, or http on loopback.
+        url: of the JWK Set, https, or http on loopback. `from_issuer` finds it by the issuer's name.
+        algorithms: what the keys may be used for: names for keys without `alg`, and all others are skipped. Without
+            it, an RSA key without `alg` is for RS256.
+        kid_optional: whether a token without `kid` is verified with the only key of its algorithm (OpenID Connect
+            Core §10.1).
+        headers: request fields, such as `User-Agent` (`sealring` when left out) or a credential.
+        ssl_context: certificate authorities of your own; it must verify certificates and host names.
+        allow_http: whether http is allowed everywhere: inside one machine or one cluster, where nobody else can answer.
+        max_bytes: the longest document, 256 KiB when left out.
 
     Raises:
-        ValueError: any other URL.
+        ValueError, TypeError: any other URL, or a wrong option.
 
     Source: RFC 7517 §5.
 
@@ -62,13 +87,61 @@ class RemoteKeys:
     0
     """
 
-    def __init__(self, url: str) -> None:
-        self._url = _checked(url)
+    def __init__(
+        self,
+        url: str,
+        *,
+        algorithms: Collection[str] | None = None,
+        kid_optional: bool = True,
+        headers: Mapping[str, str] | None = None,
+        ssl_context: ssl.SSLContext | None = None,
+        allow_http: bool = False,
+        max_bytes: int = MAX_BYTES,
+    ) -> None:
+        self._options = FetchOptions(
+            headers={} if headers is None else headers,
+            ssl_context=ssl_context,
+            allow_http=allow_http,
+            max_bytes=max_bytes,
+        )
+        if not isinstance(kid_optional, bool):
+            raise TypeError("kid_optional must be True or False")
+        self._algorithms, self._kid_optional = known_algorithms(algorithms), kid_optional
+        self._given = checked_url("a key set", url, allow_http=allow_http)
+        self._issuer: str | None = None
+        self._found: SplitResult | None = None
+        self._asked_metadata_at = 0.0
         self._state = RemoteKeySet()
         self._lock = threading.Lock()
         self._woken = threading.Event()
         self._closing = threading.Event()
+        self._fetched: Future[None] = Future()
         self._thread: threading.Thread | None = None
+
+    @classmethod
+    def from_issuer(cls, issuer: str, **options: Unpack[RemoteKeysOptions]) -> Self:
+        """Return the keys of an issuer, whose metadata say where they are.
+
+        Args:
+            issuer: exactly as in its metadata and in `iss` of its tokens. `/.well-known/openid-configuration` below it
+                is asked (OpenID Connect Discovery §4), then `/.well-known/oauth-authorization-server` (RFC 8414 §3).
+            options: those of `RemoteKeys`.
+
+        The metadata are asked for again once a day, and after a fetch that failed. An issuer on https that names keys
+        on http is refused. `headers` go to the origin of the issuer alone.
+
+        Raises:
+            ValueError, TypeError: no such URL, or a wrong option.
+
+        >>> keys = RemoteKeys.from_issuer("https://accounts.example.com")
+        >>> len(keys.keys)  # not started yet
+        0
+        """
+        keys = cls(issuer, **options)
+        if keys._given.query:
+            raise ValueError("an issuer's URL has no query")  # RFC 8414 §2
+        keys._issuer = issuer
+        return keys
 
     @property
     def keys(self) -> KeySet:
@@ -82,6 +155,45 @@ class RemoteKeys:
         if kid is not None and keys.get(kid) is None and is_fetch_due(self._state, time.monotonic(), unknown_kid=True):
             self._woken.set()
         return keys
+
+    async def verify(self, verifier: Verifier[T], token: str, *, wait: Duration = "2s") -> T:
+        """Return what `verifier.verify(token)` returns; where the kid is unknown, wait for one fetch of the keys.
+
+        So the first token after a rotation that nobody announced is accepted. All who wait share one fetch, and there
+        is one in 30 seconds: between them an unknown kid is refused at once, so invented names cost nothing.
+
+        Args:
+            verifier: one that has these keys.
+            token: the compact text.
+            wait: at most so long.
+
+        Returns:
+            The Token, or what the verifier's `project` made of it.
+
+        Raises:
+            TokenError: as `verifier.verify`.
+
+        >>> from sealring import jwt
+        >>> keys = RemoteKeys.from_issuer("https://accounts.example.com")
+        >>> verifier = jwt.Verifier(keys, issuer="https://accounts.example.com", audience="orders")
+        >>> async def user_of(token):
+        ...     return (await keys.verify(verifier, token)).claims["sub"]
+        """
+        seconds = named_duration("wait", wait)
+        fetched, keys = self._fetched, self._state.keys
+        try:
+            return verifier.verify(token)
+        except UnknownKey:
+            state = self._state
+            if state.keys is keys:  # no fetch ended meanwhile
+                due = is_fetch_due(state, time.monotonic(), unknown_kid=True)
+                if self._thread is None or not (state.fetching or due):
+                    raise
+                self._woken.set()
+                with suppress(TimeoutError):
+                    # shielded: one caller that goes away must not end the waiting of the others
+                    await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(fetched)), seconds)
+        return verifier.verify(token)
 
     def start(self) -> Self:
         """Fetch the set and keep it fresh from now on.
@@ -127,6 +239,7 @@ class RemoteKeys:
 
     def _start_thread(self) -> None:
         self._lock, self._woken, self._closing = threading.Lock(), threading.Event(), threading.Event()
+        self._fetched = Future()
         self._thread = threading.Thread(target=self._run, name="sealring-remote-keys", daemon=True)
         self._thread.start()
         watch_forks(self)
@@ -148,6 +261,9 @@ class RemoteKeys:
                 _log.warning("%s; the last good key set is used until its end", error)
             except Exception:  # noqa: BLE001  # if the thread ended here, the keys would silently never be fetched again
                 _log.exception("key set: the fetch failed; the last good key set is used until its end")
+            finally:
+                fetched, self._fetched = self._fetched, Future()
+                fetched.set_result(None)
             woken.clear()
 
     def _fetch(self, *, forced: bool = False) -> None:
@@ -159,67 +275,43 @@ class RemoteKeys:
                 return
             self._state = fetch_began(self._state, began)
         try:
-            body, cache_control = fetch(self._url)
-            keys = read_key_set(body)
+            body, cache_control = fetch(self._key_set_url(began), self._options, accept=_JWKS, named=self._given)
+            keys = read_key_set(
+                body, max_bytes=self._options.max_bytes, algorithms=self._algorithms, kid_optional=self._kid_optional
+            )
         except BaseException as error:
-            self._state = fetch_failed(self._state)
-            if isinstance(error, KeyRefused):
+            self._state, self._found = fetch_failed(self._state), None
+            if isinstance(error, KeyRefused | Unavailable):
                 raise Unavailable(f"key set: {error}") from None
             raise
         # counted from the start of the fetch: a key that was withdrawn meanwhile must not count as fresh
         self._state = fetch_succeeded(self._state, began, keys, max_age_of(cache_control))
 
+    def _key_set_url(self, now: float) -> SplitResult:
+        """Return the address of the keys, from the metadata where an issuer was given."""
+        if self._issuer is None:
+            return self._given
+        if self._found is None or now >= self._asked_metadata_at + _ASK_METADATA_AFTER_SECONDS:
+            uri = read_jwks_uri(self._metadata(), self._issuer)
+            try:
+                # http only where the issuer itself is on http: metadata must not lead from https to a plain connection
+                found = checked_url("a key set", uri, allow_http=self._options.allow_http)
+                if found.scheme != self._given.scheme and found.scheme == "http":
+                    raise ValueError("the metadata of an issuer on https name keys on http")  # noqa: TRY301
+            except ValueError as error:
+                raise KeyRefused(str(error)) from None
+            self._found, self._asked_metadata_at = found, now
+        return self._found
+
+    def _metadata(self) -> bytes:
+        openid, oauth = metadata_urls(self._given)
+        try:
+            return fetch(openid, self._options, accept=_JSON, named=self._given)[0]
+        except Unavailable as first:
+            try:
+                return fetch(oauth, self._options, accept=_JSON, named=self._given)[0]
+            except Unavailable:
+                raise first from None
+
     def _seconds_to_next(self) -> float:
         return min(max(next_fetch_at(self._state) - time.monotonic(), 1.0), _MAX_SLEEP_SECONDS)
-
-
-def fetch(url: SplitResult) -> tuple[bytes, str | None]:
-    """Return body and Cache-Control of a 200 answer, within `TIMEOUT_SECONDS` once connected; raises `Unavailable`."""
-    path = (url.path or "/") + (f"?{url.query}" if url.query else "")
-    connection = _connection(url)
-    limit = None
-    try:
-        connection.connect()
-        # a socket's timeout starts again with every byte: only this timer ends an answer that drips. It gets the
-        # socket now, since the connection drops it when the answer begins
-        limit = threading.Timer(TIMEOUT_SECONDS, _cut, [connection.sock])
-        limit.daemon = True
-        limit.start()
-        connection.request("GET", path, headers={"Accept": "application/jwk-set+json, application/json"})
-        response = connection.getresponse()
-        if response.status != http.client.OK:  # a redirect would let the other side choose the address
-            raise Unavailable(f"key set: answer {response.status}")
-        body = response.read(MAX_BYTES + 1)  # one byte more than `read_key_set` accepts
-        if response.length:
-            raise Unavailable(f"key set: answer incomplete, or longer than {MAX_BYTES} bytes")
-        return body, response.getheader("Cache-Control")
-    except (OSError, UnicodeError, http.client.HTTPException) as error:  # UnicodeError: a host name that IDNA refuses
-        raise Unavailable(f"key set: {type(error).__name__}") from None
-    finally:
-        if limit is not None:
-            limit.cancel()
-        connection.close()
-
-
-def _connection(url: SplitResult) -> http.client.HTTPConnection:
-    host = url.hostname or ""
-    if url.scheme == "https":
-        return http.client.HTTPSConnection(
-            host, url.port, timeout=TIMEOUT_SECONDS, context=ssl.create_default_context()
-        )
-    return http.client.HTTPConnection(host, url.port, timeout=TIMEOUT_SECONDS)
-
-
-def _cut(sock: socket.socket) -> None:
-    with suppress(OSError):
-        sock.shutdown(socket.SHUT_RDWR)
-
-
-def _checked(url: str) -> SplitResult:
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    if parts.username is not None or parts.fragment or not host:  # a password comes with a username, maybe an empty one
-        raise ValueError("a key set's URL has a host, no user and no fragment")
-    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host)):
-        raise ValueError("a key set's URL is https, or http on loopback")
-    return parts
