@@ -17,7 +17,7 @@ CONTRACT = "sealring.testing.store_contract"
 ERRORS = ("sealring.errors", "sealring.http.request_errors")
 START = """\
 >>> import unittest  # InMemorySealring is for tests: it asks for a test runner
->>> from sealring.testing import InMemorySealring
+>>> from sealring.testing import InMemorySealring, as_user
 >>> auth = InMemorySealring()
 """
 STORE_START = """\

@@ -41,8 +41,8 @@ def test_every_public_name_has_an_example(page: Page) -> None:
 def without_example(module: Module, name: str) -> list[str]:
     """A name and its methods, those of them that have no example.
 
-    A value shares the examples of its module, and a method those of its class, if they name it: for a method that a
-    framework calls, or one that a reader writes, its own example would be the same again. Fields share those of their
+    A value shares the examples of its module, and a method those of its class, if they name it. A method that a
+    framework calls ("Called by …") is shown by those of its class, which have it called. Fields share those of their
     class, and the use cases of the face without an event loop those of the methods that they are made from.
     """
     found = find(module, name)
@@ -57,6 +57,7 @@ def without_example(module: Module, name: str) -> list[str]:
         if isinstance(member, griffe.Function)
         and not is_row(member)
         and not examples_of(member)
+        and not is_called_by_others(member)
         and not is_named(member.name, examples_of(found))
     ]
     return missing
@@ -65,6 +66,11 @@ def without_example(module: Module, name: str) -> list[str]:
 def examples_of(found: griffe.Object) -> str:
     """What the examples of a docstring have a reader type."""
     return code_of(found.docstring.value) if found.docstring else ""
+
+
+def is_called_by_others(found: griffe.Object) -> bool:
+    """Whether a framework calls this method, and no reader does: the examples of its class have it called."""
+    return bool(found.docstring and found.docstring.value.startswith("Called by "))
 
 
 def is_named(name: str, code: str) -> bool:

@@ -11,7 +11,11 @@ from collections.abc import Mapping
 from sealring.store.schema import names_made
 
 TABLES = names_made("postgresql", "sqlite", kinds="TABLE") | {"schema_version"}
-"""Every table of ours."""
+"""Every table of ours.
+
+>>> "sessions" in TABLES, "orders" in TABLES
+(True, False)
+"""
 
 
 def include_name(

@@ -1,15 +1,13 @@
 """Flask: the auth routes, who is asking, and views that need it.
 
-    auth = Sealring()                      # at module level; opens nothing
-    def create_app() -> Flask:
-        app = Flask(__name__)
-        auth.init_app(app)                 # the routes under /auth, and refusals as problem details
-        return app
-
-    @app.get("/orders")
-    @require("orders:read")
-    def orders() -> str:
-        return current_principal.subject
+>>> app = Flask("shop")
+>>> auth.init_app(app)  # the routes under /auth, and refusals as problem details
+>>> @app.get("/orders")
+... @require("orders:read")
+... def orders() -> str:
+...     return current_principal.subject
+>>> as_user(app.test_client(), auth, "42", scopes=["orders:read"]).get("/orders").text
+'42'
 
 The auth routes stand in front of the application's `wsgi_app`: no hook of the application reads their bodies first, and
 no other extension's CSRF check refuses them besides ours. All state is in `app.extensions["sealring"]`.
@@ -49,7 +47,7 @@ from sealring.http.problems import answer, is_refusal
 from sealring.sync_runner import check_real_threads
 from sealring.verifier.principal import Principal
 
-__all__ = ["current_principal", "install", "problem_response", "require"]
+__all__ = ["current_principal", "problem_response", "require"]
 
 EXTENSION = "sealring"
 
@@ -95,10 +93,24 @@ def require(*scopes: str, optional: bool = False) -> Callable[[View], View]:
 
     It stands below the decorator that registers the view (`@app.get`), which else would register it without the guard.
 
+    Args:
+        scopes: scope tokens of RFC 6749 §3.3, all of which the principal must have; none for any principal.
+        optional: whether a request without any credential passes.
+
     Raises:
         TypeError: a scope that is not text: `@require` needs parentheses.
         ValueError: one that is not a scope token (RFC 6749 §3.3).
         ConfigurationError: the view is registered already. The first request says so where nobody could know it here.
+
+    >>> app = Flask("shop")
+    >>> auth.init_app(app)
+    >>> @app.get("/orders")
+    ... @require("orders:read")
+    ... def orders() -> str:
+    ...     return "all orders"
+    >>> client = app.test_client()
+    >>> client.get("/orders").status_code, as_user(client, auth, "42", scopes=["orders:read"]).get("/orders").text
+    (401, 'all orders')
     """
     guard = Guard(scopes, optional=optional)
 
@@ -126,6 +138,14 @@ def problem_response(error: SealringError, request: Request | None = None) -> Re
     """What a client gets for `error`, as a Flask response: for handlers of an application's own.
 
     Frameworks of ASGI need the request too; under WSGI the server ends connections (PEP 3333).
+
+    Args:
+        error: the refusal.
+        request: not used here.
+
+    >>> from sealring.errors import NotFound
+    >>> problem_response(NotFound("no such order")).status
+    '404 NOT FOUND'
     """
     reply = answer(error)
     return Response(reply.body, reply.status, text_headers(reply.headers))

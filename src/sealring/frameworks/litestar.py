@@ -100,6 +100,12 @@ class SealringPlugin(InitPlugin, ReceiveRoutePlugin):
     Raises:
         ConfigurationError: an `auth_path` that Litestar misreads.
         TypeError: parts of the auth routes are asked of a `Verifier`.
+
+    >>> from litestar import Litestar
+    >>> from litestar.testing import TestClient
+    >>> with TestClient(Litestar(plugins=[SealringPlugin(auth)])) as client:
+    ...     as_user(client, auth, "42").get("/auth/me").status_code
+    200
     """
 
     def __init__(self, auth: Authenticating, *, accounts: bool = True, oauth: bool | None = None) -> None:
@@ -123,6 +129,12 @@ class SealringPlugin(InitPlugin, ReceiveRoutePlugin):
     def on_app_init(self, app_config: AppConfig) -> AppConfig:
         """Called by Litestar.
 
+        Args:
+            app_config: of the application that is being made.
+
+        Returns:
+            The same, with our routes, middleware and lifespan.
+
         Raises:
             ConfigurationError: the application has a Sealring already.
         """
@@ -142,6 +154,9 @@ class SealringPlugin(InitPlugin, ReceiveRoutePlugin):
         Litestar copies the whole handler for each guard on each request, which costs a third of a small request. A
         guard that is not taken out, by a rule below or by a version of Litestar that keeps its list to itself, is asked
         by Litestar as before: it is never asked by nobody.
+
+        Args:
+            route: one of the application's.
         """
         if not isinstance(route, HTTPRoute):
             return
@@ -217,9 +232,24 @@ def require(*scopes: str, optional: bool = False) -> LitestarGuard:
     a request without any credential through; a credential that was sent and is bad is refused all the same, and scopes
     are asked of a principal only. A WebSocket is refused with 1008.
 
+    Args:
+        scopes: scope tokens of RFC 6749 §3.3, all of which the principal must have; none for any principal.
+        optional: whether a request without any credential passes.
+
     Raises:
         TypeError: a scope that is not text: `guards=[require]` lacks its parentheses.
         ValueError: one that is not a scope token (RFC 6749 §3.3).
+
+    >>> from litestar import Litestar, get
+    >>> from litestar.testing import TestClient
+    >>> @get("/orders", guards=[require("orders:read")])
+    ... async def orders() -> str:
+    ...     return "all orders"
+    >>> with TestClient(Litestar([orders], plugins=[SealringPlugin(auth)])) as client:
+    ...     client.get("/orders").status_code
+    ...     as_user(client, auth, "42", scopes=["orders:read"]).get("/orders").text
+    401
+    'all orders'
     """
     return _Require(Guard(scopes, optional=optional))
 
@@ -272,7 +302,16 @@ def _leading(guards: Iterable[object]) -> list[_Require]:
 
 
 def problem_response(error: SealringError, request: Request[Any, Any, Any] | None = None) -> Response[bytes]:
-    """What a client gets for `error`, as a Litestar response: for exception handlers of an application's own."""
+    """What a client gets for `error`, as a Litestar response: for exception handlers of an application's own.
+
+    Args:
+        error: the refusal.
+        request: the request that it answers; with it, the answer may end the connection.
+
+    >>> from sealring.errors import NotFound
+    >>> problem_response(NotFound("no such order")).status_code
+    404
+    """
     reply = answer(error)
     headers = {name.decode("ascii"): value.decode("latin-1") for name, value in reply.headers}
     media_type = headers.pop("content-type")

@@ -1,13 +1,14 @@
 """Quart: the auth routes, who is asking, and views that need it.
 
-    auth = Sealring()                      # at module level; opens nothing
-    app = Quart(__name__)
-    auth.init_app(app)                     # the routes under /auth, the lifespan, and refusals as problem details
-
-    @app.get("/orders")
-    @require("orders:read")
-    async def orders() -> str:
-        return current_principal.subject
+>>> app = Quart("shop")
+>>> auth.init_app(app)  # the routes under /auth, the lifespan, and refusals as problem details
+>>> @app.get("/orders")
+... @require("orders:read")
+... async def orders() -> str:
+...     return current_principal.subject
+>>> client = as_user(app.test_client(), auth, "42", scopes=["orders:read"])
+>>> await (await client.get("/orders")).get_data(as_text=True)
+'42'
 
 The auth routes stand in front of the application's `asgi_app`, as the middleware does, so no hook of the application
 reads their bodies first. All state is in `app.extensions["sealring"]`.
@@ -39,7 +40,7 @@ from sealring.http.middleware import ANONYMOUS, Anonymous, Protect, SessionMiddl
 from sealring.http.problems import answer, is_refusal, must_close
 from sealring.verifier.principal import Principal
 
-__all__ = ["current_principal", "install", "problem_response", "require"]
+__all__ = ["current_principal", "problem_response", "require"]
 
 EXTENSION = "sealring"
 
@@ -81,10 +82,23 @@ def require(*scopes: str, optional: bool = False) -> Callable[[View], View]:
 
     It stands below the decorator that registers the view (`@app.get`), which else would register it without the guard.
 
+    Args:
+        scopes: scope tokens of RFC 6749 §3.3, all of which the principal must have; none for any principal.
+        optional: whether a request without any credential passes.
+
     Raises:
         TypeError: a scope that is not text: `@require` needs parentheses.
         ValueError: one that is not a scope token (RFC 6749 §3.3).
         ConfigurationError: the view is registered already. The start says so where nobody could know it here.
+
+    >>> app = Quart("shop")
+    >>> auth.init_app(app)
+    >>> @app.get("/orders")
+    ... @require("orders:read")
+    ... async def orders() -> str:
+    ...     return "all orders"
+    >>> (await app.test_client().get("/orders")).status_code
+    401
     """
     guard = Guard(scopes, optional=optional)
 
@@ -109,7 +123,16 @@ def require(*scopes: str, optional: bool = False) -> Callable[[View], View]:
 
 
 def problem_response(error: SealringError, request: Request | None = None) -> Response:
-    """What a client gets for `error`, as a Quart response; with the request, it may end the connection."""
+    """What a client gets for `error`, as a Quart response; with the request, it may end the connection.
+
+    Args:
+        error: the refusal.
+        request: the request that it answers.
+
+    >>> from sealring.errors import NotFound
+    >>> problem_response(NotFound("no such order")).status_code
+    404
+    """
     reply = answer(error)
     response = Response(reply.body, reply.status)
     for name, value in reply.headers:

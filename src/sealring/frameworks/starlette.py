@@ -43,26 +43,63 @@ class Backend(AuthenticationBackend):
 
     A credential that is bad makes an anonymous user, as none does: a revoked cookie must not keep its browser from
     logging in. `request.auth.refusal` says what was wrong with it.
+
+    Args:
+        authenticator: `auth.authenticator`.
+
+    >>> from starlette.applications import Starlette
+    >>> from starlette.middleware import Middleware
+    >>> from starlette.middleware.authentication import AuthenticationMiddleware
+    >>> from starlette.routing import Route
+    >>> from starlette.testclient import TestClient
+    >>> async def who(request: Request) -> Response:
+    ...     return PlainTextResponse(request.user.display_name)
+    >>> known = [Middleware(AuthenticationMiddleware, backend=auth.backend)]
+    >>> app = Starlette(routes=[Route("/", who)], middleware=known, lifespan=auth.lifespan)
+    >>> as_user(TestClient(app), auth, "42").get("/").text
+    '42'
     """
 
     def __init__(self, authenticator: RequestAuthenticator) -> None:
         self._authenticator = authenticator
 
     async def authenticate(self, conn: HTTPConnection) -> tuple[AuthCredentials, BaseUser]:
-        """Called by Starlette. Both have the attributes that `requires` and applications read."""
+        """Called by Starlette. Both have the attributes that `requires` and applications read.
+
+        Args:
+            conn: the request or the WebSocket.
+
+        Returns:
+            What `request.auth` and `request.user` are.
+        """
         result: Any = await self._authenticator.authenticate_when_open(conn.scope)
         user: Any = ANONYMOUS if result.principal is None else result.principal
         return result, user
 
 
 class ReportedRefusal(SealringError):
-    """A refusal that was logged and counted where it was raised; `error` is the cause."""
+    """A refusal that was logged and counted where it was raised; `error` is the cause.
+
+    >>> from sealring.frameworks.fastapi import GuardRefusal
+    >>> refusal = GuardRefusal(MissingCredential("no credential was sent"))
+    >>> isinstance(refusal, ReportedRefusal), refusal.error.code
+    (True, 'missing_credential')
+    """
 
     error: SealringError
 
 
 def problem_response(error: SealringError, request: HTTPConnection | None = None) -> Response:
-    """What a client gets for `error`, as a Starlette response; with the request, it may end the connection."""
+    """What a client gets for `error`, as a Starlette response; with the request, it may end the connection.
+
+    Args:
+        error: the refusal.
+        request: the request or the WebSocket that it answers.
+
+    >>> answer = problem_response(NotFound("no such order"))
+    >>> answer.status_code, answer.headers["content-type"]
+    (404, 'application/problem+json')
+    """
     reply = answer(error)
     response = Response(reply.body, reply.status)
     response.raw_headers = reply.headers
@@ -76,6 +113,20 @@ async def answer_refusal(request: Request | WebSocket, error: Exception, refused
 
     For a service that only verifies; where there is a `Sealring`, its `problem_response` does this and counts. For 401
     and 403 too, it answers what `@requires` refused: who is not logged in gets the challenge that RFC 6750 asks for.
+
+    Args:
+        request: the request or the WebSocket.
+        error: a `SealringError`, or the 401 or 403 of `@requires`. Any other is raised again.
+        refused: counts it.
+
+    >>> from starlette.applications import Starlette
+    >>> from starlette.routing import Route
+    >>> from starlette.testclient import TestClient
+    >>> async def order(request: Request) -> Response:
+    ...     raise NotFound("no such order")
+    >>> app = Starlette(routes=[Route("/orders/7", order)], exception_handlers={SealringError: answer_refusal})
+    >>> TestClient(app).get("/orders/7").json()["code"]
+    'not_found'
     """
     if isinstance(error, ReportedRefusal):
         error = error.error
@@ -100,6 +151,16 @@ async def answer_no_route(request: Request, error: Exception) -> Response:
 
     `app.add_exception_handler(404, answer_no_route)`, and the same for 405, whose answer names the methods that the
     path takes.
+
+    Args:
+        request: the request.
+        error: Starlette's exception of status 404 or 405.
+
+    >>> from starlette.applications import Starlette
+    >>> from starlette.testclient import TestClient
+    >>> app = Starlette(exception_handlers={404: answer_no_route, 405: answer_no_route})
+    >>> TestClient(app).get("/nowhere").json()["code"]
+    'not_found'
     """
     allowed = (error.headers or {}).get("Allow") if isinstance(error, HTTPException) else None
     refusal = NotFound("no such route") if allowed is None else MethodNotAllowed(tuple(allowed.split(", ")))

@@ -36,7 +36,17 @@ SHORTEST_HEAD = len(b"GET / HTTP/1.1\r\n\r\n")
 
 
 class LimitedProtocol(HttpToolsProtocol):
-    """One connection. Its limits are `limits`; a subclass may set others."""
+    """One connection. Its limits are `limits`; a subclass may set others.
+
+    Args:
+        config: of the server, which gives all four.
+        server_state: what its connections share.
+        app_state: what the application's lifespan has left.
+
+    >>> class FewConnections(LimitedProtocol):
+    ...     limits = ConnectionLimits(most=100)
+    >>> config = Config("app:app", http=FewConnections, proxy_headers=False)
+    """
 
     limits: ClassVar[ConnectionLimits] = ConnectionLimits()
 

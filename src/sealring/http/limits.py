@@ -26,7 +26,16 @@ _FRAMING = frozenset({b"content-length", b"transfer-encoding"})
 class HeadLimits:
     """Answers 431, 414 or 400 to a head past the limits above, before the application sees it.
 
-    `refused` counts refusals by their true cause.
+    At most 100 fields of together 32 KiB, and 8 KiB of path and query (RFC 6585 §5, RFC 9112 §3).
+
+    Args:
+        app: what it stands in front of.
+        refused: counts refusals by their true cause: `auth.refused`.
+
+    >>> from starlette.applications import Starlette
+    >>> from starlette.testclient import TestClient
+    >>> TestClient(HeadLimits(Starlette())).get("/" + "a" * 9000).status_code
+    414
     """
 
     __slots__ = ("_app", "_refused")

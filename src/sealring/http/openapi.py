@@ -66,7 +66,11 @@ READING = (
 )
 """What a route may answer that reads a body."""
 BODY = (*READING, InvalidFields)
-"""What a route may answer that reads JSON."""
+"""What a route may answer that reads JSON.
+
+>>> sorted(refusals(*BODY))
+[400, 408, 413, 414, 415, 422, 431, 503]
+"""
 GUARDED = (
     MissingCredential,
     errors.TokenError,
@@ -74,7 +78,11 @@ GUARDED = (
     CookiesTooLarge,
     errors.Stale,
 )
-"""What a route may answer that wants to know who asks."""
+"""What a route may answer that wants to know who asks.
+
+>>> sorted(refusals(*GUARDED))
+[400, 401, 414, 431, 503]
+"""
 
 
 def component_name(kind: type[Struct]) -> str:
@@ -101,7 +109,19 @@ def errors_of(endpoint: Endpoint) -> tuple[type[SealringError], ...]:
 
 
 def refusals(*kinds: type[SealringError], bad_token: int = HTTPStatus.UNAUTHORIZED) -> Responses:
-    """Describe the refusals of a route: those of `ANY`, and these. `bad_token` is the middleware's `invalid_status`."""
+    """Describe the refusals of a route in its OpenAPI document: those that every route may have, and these.
+
+    Args:
+        kinds: classes of errors; `GUARDED` and `BODY` are lists of them.
+        bad_token: the middleware's `invalid_status`.
+
+    Returns:
+        What FastAPI takes as `responses=`: by status, each with the codes that it may have.
+
+    >>> described = refusals(*GUARDED, errors.NotFound)
+    >>> sorted(described), described[404]["description"]
+    ([400, 401, 404, 414, 431, 503], 'Not Found: `not_found`')
+    """
     rows: dict[int, list[Row]] = {}
     for kind in dict.fromkeys([*ANY, *kinds]):
         row = row_of_kind(kind)

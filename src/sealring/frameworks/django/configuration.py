@@ -127,6 +127,11 @@ def get_sealring() -> Sealring:
     Raises:
         ConfigurationError: the setting `SEALRING` is invalid, or names a `Verifier`, or the application is not
             installed.
+
+    >>> from django.test import override_settings
+    >>> with override_settings(SEALRING={"AUTH": auth}):
+    ...     get_sealring() is auth
+    True
     """
     auth = configuration().auth
     if isinstance(auth, Verifier):

@@ -47,10 +47,21 @@ def require(*scopes: str, optional: bool = False) -> Callable[[AnyView], AnyView
     `method_decorator`. `optional=True` lets a request without any credential through; a credential that was sent and is
     bad is refused all the same, and scopes are asked of a principal only.
 
+    Args:
+        scopes: scope tokens of RFC 6749 §3.3, all of which the principal must have; none for any principal.
+        optional: whether a request without any credential passes.
+
     Raises:
         TypeError: a scope that is not text: `@require` needs parentheses.
         ValueError: one that is not a scope token (RFC 6749 §3.3).
         ConfigurationError: an operation of Ninja that is registered already, without the guard.
+
+    >>> from django.test import RequestFactory
+    >>> @require("orders:read")
+    ... def orders(request: HttpRequest) -> HttpResponse:
+    ...     return HttpResponse(request.principal.subject)
+    >>> orders(RequestFactory().get("/orders")).status_code
+    401
     """
     guard = Guard(scopes, optional)
 

@@ -37,9 +37,18 @@ _CSRF_DONE = "_dont_enforce_csrf_checks"
 class SealringMiddleware:
     """`MIDDLEWARE += ["sealring.frameworks.django.SealringMiddleware"]`.
 
+    Args:
+        get_response: what it stands in front of; Django gives it.
+
     Raises:
         ConfigurationError: the setting `SEALRING` is invalid, the application is not installed, a system check finds an
             error in the order of the middleware, or this process has no threads (gevent).
+
+    >>> from django.http import HttpResponse
+    >>> from django.test import RequestFactory
+    >>> serve = SealringMiddleware(lambda request: HttpResponse("known" if request.principal else "nobody"))
+    >>> serve(RequestFactory().get("/")).content
+    b'nobody'
     """
 
     sync_capable = True
@@ -97,7 +106,15 @@ class SealringMiddleware:
         return None if path is None else await serve_async(configuration().host, path, request)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponseBase | None:
-        """Answer a view with the refusal that it raised. An invalid setting or key is no refusal: a server error."""
+        """Called by Django: answer a view with the refusal that it raised.
+
+        Args:
+            request: the request.
+            error: what the view raised. An invalid setting or key is no refusal: a server error.
+
+        Returns:
+            The answer; None for what is not ours.
+        """
         if not is_refusal(error):
             return None
         report(configuration().host, error, request)

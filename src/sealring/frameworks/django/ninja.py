@@ -42,8 +42,17 @@ __all__ = ["SealringAuth"]
 class SealringAuth(HttpAuthBase):
     """Lets a principal with all of these scopes call an operation; without scopes, any principal.
 
+    Args:
+        scopes: scope tokens of RFC 6749 §3.3, all of which the principal must have.
+
     Raises:
         TypeError, ValueError: what is not a scope token (RFC 6749 §3.3).
+
+    >>> from ninja import NinjaAPI
+    >>> api = NinjaAPI(auth=SealringAuth(), urls_namespace="shop")
+    >>> @api.get("/orders", auth=SealringAuth("orders:read"))
+    ... def orders(request: HttpRequest) -> str:
+    ...     return request.auth.subject
     """
 
     openapi_scheme = "bearer"

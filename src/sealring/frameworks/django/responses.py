@@ -41,7 +41,16 @@ def http_response(status: int, headers: HeaderList, body: bytes, request: HttpRe
 
 
 def problem_response(error: SealringError, request: HttpRequest | None = None) -> HttpResponse:
-    """What a client gets for `error`, as a response of Django: for views and exception handlers of your own."""
+    """What a client gets for `error`, as a response of Django: for views and exception handlers of your own.
+
+    Args:
+        error: the refusal.
+        request: the request that it answers: to HEAD there is no body.
+
+    >>> from sealring.errors import NotFound
+    >>> problem_response(NotFound("no such order")).status_code
+    404
+    """
     return refusal_response(error, request, invalid_status=401)
 
 

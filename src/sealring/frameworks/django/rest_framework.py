@@ -54,10 +54,27 @@ class _RequestRefused(APIException):
 
 
 class SealringAuthentication(BaseAuthentication):
-    """Knows the senders of our access tokens, in the Authorization field or in the cookie."""
+    """Knows the senders of our access tokens, in the Authorization field or in the cookie.
+
+    >>> from rest_framework.response import Response
+    >>> from rest_framework.test import APIRequestFactory
+    >>> from rest_framework.views import APIView
+    >>> class Me(APIView):
+    ...     authentication_classes = [SealringAuthentication]
+    ...     def get(self, request: Request) -> Response:
+    ...         return Response({"authenticated": request.auth is not None})
+    >>> Me.as_view()(APIRequestFactory().get("/me")).data
+    {'authenticated': False}
+    """
 
     def authenticate(self, request: Request) -> tuple[Any, Principal] | None:
-        """The user and the principal; None where no credential was sent, so that another class may know the sender.
+        """Called by the framework: who sent a request.
+
+        Args:
+            request: the request.
+
+        Returns:
+            The user and the principal; None where no credential was sent, so that another class may know the sender.
 
         Raises:
             APIException: a credential that is bad, or one that may not act: 400, 401, 403 or 503.
@@ -75,7 +92,11 @@ class SealringAuthentication(BaseAuthentication):
         return lazy_user(made, plain, result.principal), result.principal
 
     def authenticate_header(self, request: Request) -> str:  # noqa: ARG002 - the framework's signature
-        """The challenge; without one the framework answers 403 for 401."""
+        """Called by the framework: the challenge of a 401 (RFC 6750 §3); without one it would answer 403.
+
+        Args:
+            request: the request.
+        """
         return dict(answer(MissingCredential("")).headers)[b"www-authenticate"].decode("ascii")
 
 
@@ -98,8 +119,19 @@ def HasScope(*scopes: str) -> type[BasePermission]:  # noqa: N802 - it stands am
 
     Without scopes, for any principal. It may be combined: `HasScope("admin") | IsAdminUser`.
 
+    Args:
+        scopes: scope tokens of RFC 6749 §3.3, all of which the principal must have.
+
     Raises:
         TypeError, ValueError: what is not a scope token (RFC 6749 §3.3).
+
+    >>> from rest_framework.test import APIRequestFactory
+    >>> from rest_framework.views import APIView
+    >>> class Orders(APIView):
+    ...     authentication_classes = [SealringAuthentication]
+    ...     permission_classes = [HasScope("orders:read")]
+    >>> Orders.as_view()(APIRequestFactory().get("/orders")).status_code
+    401
     """
     check_scopes(scopes)
     row = row_of(InsufficientScope(scopes))
