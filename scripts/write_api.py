@@ -26,7 +26,7 @@ from scripts.api_source import (
     public_members,
     starts_of,
 )
-from scripts.pages import DOCS, ROOT
+from scripts.pages import DOCS, ROOT, anchors
 
 INDEX = DOCS / "reference" / "python-api.md"
 FOLDER = DOCS / "reference" / "api"
@@ -189,7 +189,7 @@ def markdown(text: str, page: Page) -> str:
             kind = "text" if "─" in block else "python no-run"
             code = "\n".join(line[4:] for line in block.splitlines())
         else:
-            parts.append(_LINKED.sub(lambda found: _link(found[0], page), block))
+            parts.append(_LINKED.sub(lambda found: _link(found, page), block))
             continue
         opened = f"```{kind}\n"
         if parts and parts[-1].startswith(opened):
@@ -199,11 +199,16 @@ def markdown(text: str, page: Page) -> str:
     return "\n\n".join(parts)
 
 
-_LINKED = re.compile(r"\bdocs/[\w/-]+\.md\b")
+_LINKED = re.compile(r"\bdocs/[\w/-]+\.md\b|\bdesign (D\d+)\b")
+_DECISIONS = DOCS / "explanation" / "decisions.md"
 
 
-def _link(path: str, page: Page) -> str:
-    return f"[{path}]({os.path.relpath(ROOT / path, (FOLDER / page.file).parent)})"
+def _link(found: re.Match[str], page: Page) -> str:
+    path, anchor = ROOT / found[0], ""
+    if found[1]:
+        path, start = _DECISIONS, f"{found[1].lower()}-"
+        anchor = next(f"#{one}" for one in anchors(path.read_text(encoding="utf-8")) if one.startswith(start))
+    return f"[{found[0]}]({os.path.relpath(path, (FOLDER / page.file).parent)}{anchor})"
 
 
 def _types(page: Page) -> str:

@@ -66,9 +66,12 @@ def test_what_a_page_imports_is_public(page: Path) -> None:
 
 
 def test_a_docstring_becomes_markdown() -> None:
-    text = "A. See docs/how-to/flask.md.\n\n    first()\n\n    second()\n\n>>> third()\n1\n\nB."
+    text = "A (design D5). See docs/how-to/flask.md.\n\n    first()\n\n    second()\n\n>>> third()\n1\n\nB."
     assert markdown(text, PAGES[0]).split("\n\n```") == [
-        "A. See [docs/how-to/flask.md](../../how-to/flask.md).",
+        (
+            "A ([design D5](../../explanation/decisions.md#d5-one-row-for-each-session-however-often-it-is-refreshed))."
+            " See [docs/how-to/flask.md](../../how-to/flask.md)."
+        ),
         "python no-run\nfirst()\n\nsecond()\n```",
         "pycon\n>>> third()\n1\n```\n\nB.",
     ]

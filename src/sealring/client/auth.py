@@ -97,6 +97,16 @@ class Auth(_LibraryAuth):
     def auth_flow(self, request: Any) -> Generator[Any, Any, None]:
         """Send `request` with the access token, refreshed when that is due; as the libraries call it.
 
+        Args:
+            request: of httpx2 or httpx.
+
+        Yields:
+            Requests to send, a refresh among them; the library sends back each response.
+
+        Raises:
+            LoggedOut: the session has ended, or there is none.
+            RefreshSuperseded, Unavailable, UnexpectedAnswer: no token could be brought; the session may go on.
+
         >>> import time
         >>> import httpx2
         >>> from sealring.client import MemoryTokens, Tokens

@@ -93,6 +93,9 @@ class FileTokens:
     def save(self, tokens: Tokens) -> None:
         """Replace the file; on disk when this returns. An `OSError` leaves the old one.
 
+        Args:
+            tokens: what the file holds from now on.
+
         Raises:
             ConfigurationError: as `load`: a file that is not one of ours is never overwritten.
 

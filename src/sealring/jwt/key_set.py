@@ -88,6 +88,9 @@ class KeySet:
     def get(self, kid: str) -> Key | None:
         """Return the (first) key of that name; None for an unknown name.
 
+        Args:
+            kid: as in the header of a token.
+
         >>> ring = KeySet([Key.generate("ES256", kid="a")])
         >>> ring.get("a").alg, ring.get("b")
         ('ES256', None)
@@ -97,6 +100,10 @@ class KeySet:
 
     def candidates(self, kid: str | None, algs: frozenset[str]) -> tuple[Key, ...]:
         """Return the keys to try for a token of that `kid`, bound to one of `algs`.
+
+        Args:
+            kid: of the header; None where it has none.
+            algs: names of algorithms that are allowed.
 
         >>> ring = KeySet([Key.generate("ES256", kid="a"), Key.generate("Ed25519", kid="b")])
         >>> [key.kid for key in ring.candidates("b", frozenset({"ES256", "Ed25519"}))]

@@ -272,6 +272,9 @@ class Key:
     def to_jwk(self, *, private: bool = False) -> dict[str, str]:
         """Return a JWK (RFC 7517) with `kid`, `alg` and `use`; the private members only with `private=True`.
 
+        Args:
+            private: whether to write the private members, or the secret.
+
         Raises `ValueError` for a secret without `private=True`, and for the private members of a public key.
 
         >>> sorted(Key.generate("ES256").to_jwk())
@@ -292,6 +295,10 @@ class Key:
 
     def to_pem(self, *, private: bool = False, password: bytes | str | None = None) -> bytes:
         """Return PEM: SubjectPublicKeyInfo, or with `private=True` PKCS #8, encrypted when a password is given.
+
+        Args:
+            private: whether to write the private key.
+            password: to encrypt it with; None: it is not encrypted.
 
         Raises `ValueError` for a secret, and for the private form of a public key.
 

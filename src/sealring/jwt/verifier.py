@@ -100,6 +100,9 @@ class Verifier(Generic[T]):
     def replace_keys(self, keys: Keys) -> None:
         """Verify with these keys from now on, and forget every token that the old ones accepted. Atomic.
 
+        Args:
+            keys: as of the constructor.
+
         >>> from sealring import jwt
         >>> old, new = jwt.Key.generate("ES256", kid="old"), jwt.Key.generate("ES256", kid="new")
         >>> verifier = jwt.Verifier(old.public())

@@ -51,6 +51,11 @@ class AccountStore(Protocol):
         Its id must not be that of an account, deleted ones included (J17): else `ValueError`. It may be a subject of
         the application's own, which becomes an account: its epoch and its sessions stay.
 
+        Args:
+            account: the new row.
+            event: its audit line, of the kind `account_created`.
+            invitation: the digest of an invitation to take, `digest_of` what was presented; None: none is needed.
+
         Raises:
             NameTaken: `canonical_name` is taken.
             InvitationRequired: the invitation is not there, or has expired when the account is created.
@@ -69,6 +74,10 @@ class AccountStore(Protocol):
 
         Its digest must be new: else `ValueError`.
 
+        Args:
+            invitation: its digest, and until when it is good.
+            event: its audit line.
+
         >>> done = await store.create_invitation(an_invitation("digest"), an_event("invitation_created"))
         >>> done = await store.create_account(an_account("ada"), an_event("account_created"), invitation="digest")
         >>> await store.create_account(an_account("bob"), an_event("account_created"), invitation="digest")
@@ -78,6 +87,10 @@ class AccountStore(Protocol):
 
     async def find_account(self, *, canonical_name: str | None = None, id: str | None = None) -> Account | None:
         """The account of that name or that id (exactly one is given); None when there is none.
+
+        Args:
+            canonical_name: a username after NFKC and casefold.
+            id: the subject of its tokens.
 
         >>> ada = an_account("ada")
         >>> done = await store.create_account(ada, an_event("account_created"))
@@ -89,6 +102,10 @@ class AccountStore(Protocol):
 
     async def list_accounts(self, *, after: str = "", limit: int = 1000) -> list[Account]:
         """Accounts by canonical name, in the order of code points: at most `limit` of those after the name `after`.
+
+        Args:
+            after: a canonical name; empty: from the first.
+            limit: how many at most.
 
         >>> for name in ("cy", "ada", "bob"):
         ...     done = await store.create_account(an_account(name), an_event("account_created"))
@@ -104,6 +121,12 @@ class AccountStore(Protocol):
         session that is kept gets the row that
         `sealring.sessions.refresh.renew` makes of it, so that no refresh token of before the change is good in
         anybody's hands.
+
+        Args:
+            id: the account's.
+            change: one of the values of `sealring.accounts.changes`.
+            event: its audit line.
+            now: Unix seconds.
 
         Returns:
             Whether it was changed: there is such an account, and `old_hash` still is its hash, `epoch` its epoch.
@@ -126,6 +149,10 @@ class CredentialStore(Protocol):
 
         They are made and removed by `change_account`, as that concerns the account's logins.
 
+        Args:
+            account_id: of which account.
+            id: the credential's.
+
         >>> from sealring.accounts.changes import CredentialAdded
         >>> ada = an_account("ada")
         >>> done = await store.create_account(ada, an_event("account_created"))
@@ -137,6 +164,10 @@ class CredentialStore(Protocol):
 
     async def advance_credential(self, before: Credential, after: Credential) -> bool:
         """Compare-and-swap: put counter, label and time of the last use of `after` if they still are those of `before`.
+
+        Args:
+            before: as it was read.
+            after: the same credential, used.
 
         Returns:
             Whether it was swapped: of two that present one code, one wins.
@@ -156,6 +187,9 @@ class CredentialStore(Protocol):
     async def put_once(self, one_time: OneTime) -> bool:
         """Keep something until it is taken or expires.
 
+        Args:
+            one_time: what to keep; it is worth nothing from its `expires_at` on, Unix seconds.
+
         Returns:
             Whether it is new. False when its digest is there already: of many that put one digest, one wins.
 
@@ -165,6 +199,11 @@ class CredentialStore(Protocol):
 
     async def take_once(self, digest: str, *, purpose: str, now: int) -> OneTime | None:
         """Take it by one atomic statement: of many that take one digest, one gets it.
+
+        Args:
+            digest: `digest_of` what was presented.
+            purpose: what it must be good for.
+            now: Unix seconds.
 
         Returns:
             None when it is not there, is for another purpose, or has expired.
@@ -217,6 +256,9 @@ class SessionStore(Protocol):
     async def read_session(self, id: str) -> SessionRecord | None:
         """The session of that id, its subject's epoch and account, in one consistent read; None for an unknown id.
 
+        Args:
+            id: the session's, `sid`.
+
         >>> session = a_session("42")
         >>> done = await store.start_session(session, an_event("session_started"), guard=None, cap=50, replaces=None)
         >>> record = await store.read_session(session.id)
@@ -226,6 +268,9 @@ class SessionStore(Protocol):
 
     async def read_epoch(self, subject: str) -> int:
         """The subject's epoch; 0 for one whose epoch was never raised.
+
+        Args:
+            subject: an account's id, or a user of the application's own.
 
         >>> from sealring.sessions.revocation import RefreshClaims
         >>> done = await store.revoke(RefreshClaims(subject="42"), an_event("claims_refreshed", subject="42"), now=NOW)
@@ -239,6 +284,10 @@ class SessionStore(Protocol):
         Only what a refresh moves is put: the token's pair, parent and child, `last_seen_at`, scopes, claims, device
         and address. No refresh changes whose session it is, its limits or its end.
 
+        Args:
+            before: the row as it was read.
+            after: the row as the refresh leaves it.
+
         Returns:
             Whether it was swapped. Concurrent calls may share one commit.
 
@@ -250,6 +299,11 @@ class SessionStore(Protocol):
 
     async def list_sessions(self, subject: str | None, *, now: int, limit: int = 1000) -> list[Session]:
         """Live sessions (not ended, within both limits) of the subject, or of everybody; newest first.
+
+        Args:
+            subject: whose; None: everybody's.
+            now: Unix seconds.
+            limit: how many at most.
 
         >>> for subject in ("42", "42", "43"):
         ...     done = await store.start_session(a_session(subject), an_event(), guard=None, cap=50, replaces=None)
@@ -264,6 +318,11 @@ class SessionStore(Protocol):
         is merely past a limit is ended, for its last access token may outlive it.
         `EndSubject` without `keep` and `RefreshClaims` give one entry for any number of
         sessions; with `keep` too (the kept session's access tokens become stale).
+
+        Args:
+            revocation: `EndSession`, `EndSubject` or `RefreshClaims` of `sealring.sessions.revocation`.
+            event: its audit line.
+            now: Unix seconds.
 
         Returns:
             How many sessions ended that no logout or operator had ended before; none when nothing was done.
@@ -287,6 +346,10 @@ class RateLimitStore(Protocol):
 
         Source: design D13, attack U9.
 
+        Args:
+            buckets: each with its rate limit; none twice.
+            now: Unix seconds.
+
         Returns:
             0, or the seconds after which the fullest bucket opens again; then nothing was counted.
 
@@ -301,6 +364,10 @@ class RateLimitStore(Protocol):
         """Record how an attempt ended. All buckets of `owner` are emptied: success proves that it was theirs.
 
         An empty `owner` stands for a failure: it empties nothing.
+
+        Args:
+            owner: whose buckets are emptied, as `Bucket.owner`; empty for a failure.
+            event: the audit line of the outcome.
 
         >>> from sealring.rate_limits.bucket import Bucket
         >>> from sealring.rate_limits.rate import RateLimit
@@ -324,6 +391,11 @@ class AccessTtlStore(Protocol):
         renewed is dropped once its last token has expired, by the store's clock and by `now`: then, and not before, a
         shorter one is the longest. Commands that only revoke declare nothing.
 
+        Args:
+            seconds: the life of an access token.
+            now: Unix seconds.
+            signs_until: Unix seconds: from then on it signs none, unless it declares the life again.
+
         Returns:
             Every life that is in use, this one included, the longest first.
 
@@ -341,6 +413,10 @@ class DeclaredSettingsStore(Protocol):
         """Say what this process is set to, for so long from now by the store's clock; or renew it.
 
         One atomic step: of two processes that contradict each other (`conflict_of`), the second to come writes nothing.
+
+        Args:
+            mine: the settings, with the name of this process.
+            lease_seconds: how long they count.
 
         Returns:
             What other processes have declared whose time is not over, each once and without the name of the process.
@@ -366,6 +442,9 @@ class DeclaredSettingsStore(Protocol):
 
     async def withdraw_settings(self, process: str) -> None:
         """Forget what that process has declared; nothing, where it has not.
+
+        Args:
+            process: the name under which they were declared.
 
         >>> from sealring.sessions.declared_settings import DeclaredSettings
         >>> mine = DeclaredSettings(process="a", issuer="https://a", audience="", algorithm="ES256", cookie_name="s")
@@ -400,6 +479,13 @@ class KeyStore(Protocol):
 
         `revoked_kid` adds a *key* entry to the feed in the same transaction.
 
+        Args:
+            version: of the ring as it was read.
+            keys: the whole new ring.
+            event: its audit line.
+            revoked_kid: the name of a key that this revokes.
+            now: Unix seconds.
+
         Returns:
             Whether it was replaced: the version had not moved.
 
@@ -428,6 +514,9 @@ class FeedStore(Protocol):
     async def load_feed(self, after: int | None) -> FeedPage:
         """Entries after the cursor, or all live ones (`None`), with the head, in one consistent read.
 
+        Args:
+            after: the number of the last entry that the caller has; None: it has none.
+
         >>> from sealring.sessions.revocation import RefreshClaims
         >>> for subject in ("42", "43"):
         ...     done = await store.revoke(RefreshClaims(subject=subject), an_event("claims_refreshed"), now=NOW)
@@ -443,6 +532,9 @@ class FeedStore(Protocol):
         `FeedPage.acknowledged_ms` too old calls this and then reads another page. One such write a node is under
         way at most, and one an interval is made, however many nodes ask. A store that is one file on one machine, or
         memory, has nobody to be left behind by: it does as stands here.
+
+        Args:
+            every_ms: milliseconds by the store's own clock.
 
         Returns:
             Whether that was seen to, within a moment. No is no error: another node may do it, or a later page show it.
@@ -472,6 +564,10 @@ class AuditStore(Protocol):
     async def read_events(self, *, after: int = 0, limit: int = 1000) -> list[Event]:
         """The audit log in the order of numbers: at most `limit` lines after that number.
 
+        Args:
+            after: the number of a line; 0: from the first.
+            limit: how many at most.
+
         >>> for subject in ("42", "43"):
         ...     done = await store.settle_attempt("", an_event("login_failed", subject=subject))
         >>> [(event.number, event.subject) for event in await store.read_events(after=1)]
@@ -486,6 +582,10 @@ class MaintenanceStore(Protocol):
         """Forget what nothing can ask for: expired revocations, finished sessions, idle buckets, old audit lines.
 
         Small transactions, so that no refresh waits for it (P9).
+
+        Args:
+            now: Unix seconds.
+            audit_seconds: how long a line of the audit log is kept.
 
         >>> line = await store.settle_attempt("", an_event("login_failed"))
         >>> await store.purge(now=NOW + 61, audit_seconds=60)
@@ -509,6 +609,10 @@ class MaintenanceStore(Protocol):
         - The incarnation is a new one: every node drops the view and the keys that it holds, and loads all.
 
         Accounts and passwords are as the backup has them: what was changed since, nobody here can know.
+
+        Args:
+            event: its audit line, `store_restored`.
+            now: Unix seconds.
 
         >>> session = a_session("42")
         >>> done = await store.start_session(session, an_event("session_started"), guard=None, cap=50, replaces=None)

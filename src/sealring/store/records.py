@@ -49,6 +49,7 @@ class Committed(Generic[Result_co]):
     """
 
     result: Result_co
+    """What the method's own text says."""
     entries: tuple[Entry, ...] = ()
     """The revocations that were written, in number order."""
     events: tuple[Event, ...] = ()
@@ -67,4 +68,6 @@ class SessionRecord:
 
     session: Session
     epoch: int
+    """Of the session's subject."""
     account: Account | None
+    """None where the subject is a user of the application's own."""

@@ -89,6 +89,13 @@ def as_user(
 def as_anonymous(client: C, auth: Sealring) -> C:
     """Have a test client ask as nobody: undo `as_user`, and forget the cookies of a login. The session goes on.
 
+    Args:
+        client: as for `as_user`.
+        auth: the `Sealring` of the application.
+
+    Returns:
+        The client.
+
     >>> from flask import Flask
     >>> from sealring.testing import InMemorySealring
     >>> app, auth = Flask("shop"), InMemorySealring()
