@@ -102,7 +102,7 @@ class Applicant:
             assert client.post("/auth/refresh", json={"refresh_token": tokens["refresh_token"]}).status_code == 200
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 10))])
 def test_i6_acknowledged_registrations_and_log_ins_survive_kill_9(tmp_path: Path, seed: int) -> None:
     dice = random.Random(seed)  # noqa: S311 - no secret
     port = free_port()
@@ -219,10 +219,6 @@ def storm(folder: Path, rounds: int) -> None:
         served.kill()
 
 
-def test_i6_refreshes_and_revocations_survive_a_storm_of_kills(tmp_path: Path) -> None:
-    storm(tmp_path, 10)
-
-
-@pytest.mark.slow
-def test_i6_refreshes_and_revocations_survive_two_hundred_kills(tmp_path: Path) -> None:
-    storm(tmp_path, 200)
+@pytest.mark.parametrize("rounds", [5, pytest.param(200, marks=pytest.mark.slow)])
+def test_i6_refreshes_and_revocations_survive_a_storm_of_kills(tmp_path: Path, rounds: int) -> None:
+    storm(tmp_path, rounds)

@@ -181,9 +181,10 @@ while True:
 """
 
 
-def test_i6_kills_at_any_moment_leave_whole_tokens_and_a_free_lock(path: Path) -> None:
+@pytest.mark.parametrize("rounds", [5, pytest.param(100, marks=pytest.mark.slow)])
+def test_i6_kills_at_any_moment_leave_whole_tokens_and_a_free_lock(path: Path, rounds: int) -> None:
     store = FileTokens(path)
-    for _ in range(12):
+    for _ in range(rounds):
         writers = [
             subprocess.Popen([sys.executable, "-c", WRITER, path], stdout=subprocess.PIPE, text=True) for _ in range(2)
         ]

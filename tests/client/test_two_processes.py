@@ -70,22 +70,19 @@ def judge(seen: Counter[str], refreshes: int, lost: int, seconds: int) -> None:
     assert seen["refreshes"] == refreshes
     assert lost > seconds / 8
     assert refreshes - lost <= seconds / 1.5 + 3, "one refresh for both programs, each time one was due"
-    assert seen["204"] > seconds * 20
+    assert seen["204"] > seconds * 10
 
 
-def test_two_programs_share_a_token_file_while_refreshes_are_lost(tmp_path: Path) -> None:
-    judge(*share(tmp_path, 25), 25)
-
-
-def test_i6_programs_killed_at_any_moment_log_nobody_out(tmp_path: Path) -> None:
-    seen, refreshes, lost = share(tmp_path, 20, kills=True)
-    assert set(seen) <= {"204", "refreshes", "lost"}
-    assert seen["204"] > 400
-    assert refreshes - lost > 5
-
-
-@pytest.mark.slow
-def test_two_programs_share_a_token_file_for_ten_minutes(tmp_path: Path) -> None:
-    seen, refreshes, lost = share(tmp_path, 600)
+@pytest.mark.parametrize("seconds", [10, pytest.param(600, marks=pytest.mark.slow)])
+def test_two_programs_share_a_token_file_while_refreshes_are_lost(tmp_path: Path, seconds: int) -> None:
+    seen, refreshes, lost = share(tmp_path, seconds)
     print(dict(seen), "refreshes", refreshes, "lost", lost)  # noqa: T201 - the figures
-    judge(seen, refreshes, lost, 600)
+    judge(seen, refreshes, lost, seconds)
+
+
+@pytest.mark.parametrize("seconds", [10, pytest.param(60, marks=pytest.mark.slow)])
+def test_i6_programs_killed_at_any_moment_log_nobody_out(tmp_path: Path, seconds: int) -> None:
+    seen, refreshes, lost = share(tmp_path, seconds, kills=True)
+    assert set(seen) <= {"204", "refreshes", "lost"}
+    assert seen["204"] > seconds * 10
+    assert refreshes - lost > seconds / 5

@@ -1,6 +1,7 @@
-"""Every host of the conformance table in one process, each with a Sealring and a database file of its own.
+"""Hosts of the conformance table in one process, each with a Sealring and a database file of its own.
 
-The field `X-Test-Host` names the host that a request is for; it is taken off the request. `TEST_KIND` is ASGI or WSGI.
+The field `X-Test-Host` names the host that a request is for; it is taken off the request. `TEST_KIND` is ASGI or WSGI,
+`TEST_HOSTS` the hosts of that kind.
 """
 
 from __future__ import annotations
@@ -16,11 +17,12 @@ from sealring.frameworks.lifespan import Lifespan
 from sealring.sessions.lifetimes import LEEWAY_SECONDS
 from sealring.store.sqlite import SqliteStore
 from sealring.verifier.clock import SystemClock
-from tests.conformance.hosts import HOSTS, WSGI, WSGI_HOSTS
+from tests.conformance.hosts import HOSTS, WSGI
 from tests.conformance.test_hosts import SETTINGS
 from tests.serving import cheap_sealring
 
 FOLDER = Path(os.environ["TEST_FOLDER"])
+NAMES = os.environ["TEST_HOSTS"].split(",")
 
 
 def make(name: str) -> tuple[Sealring, Any]:
@@ -32,7 +34,7 @@ def make(name: str) -> tuple[Sealring, Any]:
 
 
 def make_asgi() -> Any:
-    made = {name: make(name) for name in HOSTS if name not in WSGI_HOSTS}
+    made = {name: make(name) for name in NAMES}
 
     @asynccontextmanager
     async def all_open() -> AsyncIterator[None]:
@@ -50,7 +52,7 @@ def make_asgi() -> Any:
         if scope["type"] == "lifespan":
             await lifespan(scope, receive, send)
             return
-        name = next((value.decode() for field, value in scope["headers"] if field == b"x-test-host"), "raw ASGI")
+        name = next((value.decode() for field, value in scope["headers"] if field == b"x-test-host"), NAMES[0])
         headers = [field for field in scope["headers"] if field[0] != b"x-test-host"]
         await made[name][1]({**scope, "headers": headers}, receive, send)
 
@@ -58,10 +60,10 @@ def make_asgi() -> Any:
 
 
 def make_wsgi() -> Any:
-    made = {name: make(name) for name in WSGI_HOSTS}
+    made = {name: make(name) for name in NAMES}
 
     def app(environ: Any, start_response: Any) -> Any:
-        return made[environ.pop("HTTP_X_TEST_HOST", "raw WSGI")][1](environ, start_response)
+        return made[environ.pop("HTTP_X_TEST_HOST", NAMES[0])][1](environ, start_response)
 
     return app
 

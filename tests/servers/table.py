@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -59,8 +60,13 @@ async def differences(client: httpx2.AsyncClient) -> list[str]:
     return found
 
 
-async def set_the_standard() -> None:
+@cache
+def set_the_standard() -> None:
     """Ask the raw ASGI application first: its answers are those that all others are compared with."""
+    asyncio.run(_ask_the_raw_application())
+
+
+async def _ask_the_raw_application() -> None:
     auth = cheap_sealring(**SETTINGS)
     async with (
         auth.lifespan(),
@@ -79,20 +85,20 @@ async def ask(served: RunningServer, column: str, host: str) -> list[str]:
         return await differences(client)
 
 
-def ask_all(columns: Iterable[str], hosts: Iterable[str] | None = None) -> dict[tuple[str, str], list[str]]:
+def ask_all(columns: Iterable[str], hosts: Collection[str] | None = None) -> dict[tuple[str, str], list[str]]:
     """The differences, by host and column; of all hosts, or of these."""
-    asyncio.run(set_the_standard())
+    set_the_standard()
     found: dict[tuple[str, str], list[str]] = {}
     for column in columns:
         server = COLUMNS[column][0]
         kind, command = ("WSGI", WSGI[server]) if server in WSGI else ("ASGI", ASGI[server])
         with TemporaryDirectory() as folder:
             port = free_port()
-            variables = {"TEST_KIND": kind, "TEST_FOLDER": folder}
+            asked = [host for host in hosts_of(column) if hosts is None or host in hosts]
+            variables = {"TEST_KIND": kind, "TEST_FOLDER": folder, "TEST_HOSTS": ",".join(asked)}
             with running(command("tests.servers.every_host:app", port), port, Path(folder), **variables) as served:
-                for host in hosts_of(column):
-                    if hosts is None or host in hosts:
-                        found[host, column] = asyncio.run(ask(served, column, host))
+                for host in asked:
+                    found[host, column] = asyncio.run(ask(served, column, host))
                 assert _FAILED.get(column, "Traceback") not in served.log, served.log
     return found
 
