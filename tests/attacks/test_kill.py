@@ -219,6 +219,7 @@ def storm(folder: Path, rounds: int) -> None:
         served.kill()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("rounds", [5, pytest.param(200, marks=pytest.mark.slow)])
 def test_i6_refreshes_and_revocations_survive_a_storm_of_kills(tmp_path: Path, rounds: int) -> None:
     storm(tmp_path, rounds)

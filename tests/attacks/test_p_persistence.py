@@ -74,6 +74,7 @@ def kill_after(storm: subprocess.Popen[bytes], promises: int) -> list[dict[str, 
     return read + [json.loads(line) for line in lines if line.endswith(b"\n")]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("rounds", KILLS)
 async def test_p1_every_acknowledged_write_survives_kill_9(url: str, rounds: int) -> None:
     dice = random.Random(rounds)  # noqa: S311 - no secret
@@ -210,6 +211,7 @@ async def test_p5_connections_that_an_operator_ends_cost_nobody_an_answer(postgr
         await one_of_each(store)
 
 
+@pytest.mark.long
 @pytest.mark.postgres
 @pytest.mark.parametrize("mode", ["fast", "immediate"])
 async def test_p5_a_restart_of_the_server_loses_nothing_and_heals_by_itself(cluster: Cluster, mode: str) -> None:

@@ -1,7 +1,8 @@
 """A real server by the command line, and Debian's Chromium by Playwright, for every test in this folder.
 
 A module owns its Playwright: its event loop must be gone before another module runs `asyncio`.
-Servers live as long as the test run; each has its own folder, `.env` and SQLite file.
+Servers live as long as the test run; each has its own folder, `.env` and SQLite file. All modules run in one worker, so
+that each server and the browser of each module are started once.
 """
 
 from __future__ import annotations
@@ -35,11 +36,14 @@ LAUNCH_ARGUMENTS = [
 START_WITHIN_SECONDS = 30
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.browser)
+            if item.get_closest_marker("xdist_group") is None:
+                item.add_marker(pytest.mark.xdist_group("browser"))
 
 
 def _is_ready(url: str) -> bool:

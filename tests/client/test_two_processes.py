@@ -73,6 +73,7 @@ def judge(seen: Counter[str], refreshes: int, lost: int, seconds: int) -> None:
     assert seen["204"] > seconds * 10
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seconds", [10, pytest.param(600, marks=pytest.mark.slow)])
 def test_two_programs_share_a_token_file_while_refreshes_are_lost(tmp_path: Path, seconds: int) -> None:
     seen, refreshes, lost = share(tmp_path, seconds)
@@ -80,6 +81,7 @@ def test_two_programs_share_a_token_file_while_refreshes_are_lost(tmp_path: Path
     judge(seen, refreshes, lost, seconds)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seconds", [10, pytest.param(60, marks=pytest.mark.slow)])
 def test_i6_programs_killed_at_any_moment_log_nobody_out(tmp_path: Path, seconds: int) -> None:
     seen, refreshes, lost = share(tmp_path, seconds, kills=True)

@@ -9,7 +9,7 @@ import pytest
 from tests.cluster.trial import run_trial
 from tests.store.postgres_cluster import own_cluster
 
-pytestmark = [pytest.mark.anyio, pytest.mark.postgres, pytest.mark.xdist_group("cluster")]
+pytestmark = [pytest.mark.anyio, pytest.mark.postgres, pytest.mark.long]
 
 
 async def test_a_cluster_keeps_its_promises_whatever_breaks(tmp_path: Path) -> None:

@@ -22,7 +22,8 @@ HAS_6 = sys.version_info >= SERIES_6_NEEDS
 ASKS = "import sys; sys.exit(not (sys.version_info {} (3, 12) and sys.version_info >= (3, 11)))".format(
     "<" if HAS_6 else ">="
 )
-TESTS = ["tests/frameworks", "tests/attacks/test_c_django.py", "tests/conformance"]
+SOME = ["tests/frameworks/test_django.py", "tests/conformance/test_hosts.py"]
+ALL = ["tests/frameworks", "tests/attacks/test_c_django.py", "tests/conformance"]
 
 
 def other_python() -> str | None:
@@ -37,7 +38,9 @@ def test_this_run_has_the_series_that_its_python_gets() -> None:
     assert django.VERSION[:2] >= (6, 0) if HAS_6 else django.VERSION[:2] == (5, 2)
 
 
-def test_the_other_series_passes_the_same_tests() -> None:
+@pytest.mark.long
+@pytest.mark.parametrize("tests", [SOME, pytest.param(ALL, marks=pytest.mark.slow)], ids=["some", "all"])
+def test_the_other_series_passes_the_same_tests(tests: list[str]) -> None:
     python, tool = other_python(), uv()
     if python is None or tool is None:
         pytest.skip("no Python that gets the other series (6 needs 3.12), or no uv")
@@ -47,7 +50,7 @@ def test_the_other_series_passes_the_same_tests() -> None:
     done = subprocess.run(sync, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     program = str(place / "bin" / "python")
-    run = [program, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", "-m", "not slow"]
-    chosen = ["-k", "django and not other_series", *TESTS]
+    run = [program, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", "--assert=plain", "-m", "not slow"]
+    chosen = ["-k", "django and not other_series", *tests]
     done = subprocess.run([*run, *chosen], cwd=ROOT, env=os.environ, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-5000:]

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.serving import environment, start
 
 ROOT = Path(__file__).parents[2]
@@ -21,6 +23,7 @@ checks.positive_data_acceptance.expected-statuses = ["2xx", "401", "403", "404",
 """
 
 
+@pytest.mark.long
 def test_the_server_answers_as_its_openapi_document_says(tmp_path: Path) -> None:
     server = start(
         tmp_path,

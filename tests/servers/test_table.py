@@ -31,6 +31,7 @@ SOME = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("column", SOME)
 def test_a_server_answers_as_the_table_says(column: str) -> None:
     found = ask_all([column], SOME[column])
