@@ -18,8 +18,6 @@ MODULES = [
     for path in sorted(SOURCE.rglob("*.py"))
     if PROMPT in path.read_text(encoding="utf-8")
 ]
-NOT_YET = {"sealring", "frameworks"}
-"""Pages on which names without an example are left."""
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -32,10 +30,7 @@ def test_the_examples_of_a_module_run(name: str) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.file)
 def test_every_public_name_has_an_example(page: Page) -> None:
     missing = [path for module in page.modules for name in names_of(module) for path in without_example(module, name)]
-    if page.file in NOT_YET:
-        assert missing, f"the page {page.file} is complete: take it out of NOT_YET"
-    else:
-        assert missing == []
+    assert missing == []
 
 
 def without_example(module: Module, name: str) -> list[str]:

@@ -145,6 +145,13 @@ def get_verifier() -> Verifier:
     Raises:
         ConfigurationError: the setting `SEALRING` is invalid, or names no `Verifier`, or the application is not
             installed.
+
+    >>> from django.test import override_settings
+    >>> from sealring.testing import verifier_of
+    >>> verifier = verifier_of(auth)
+    >>> with override_settings(SEALRING={"VERIFIER": verifier}):
+    ...     get_verifier() is verifier
+    True
     """
     auth = configuration().auth
     if not isinstance(auth, Verifier):
