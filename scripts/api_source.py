@@ -23,7 +23,7 @@ START = """\
 STORE_START = """\
 >>> from sealring.store.memory import MemoryStore
 >>> from sealring.testing.store_contract.samples import NOW, a_credential, a_key, a_link, a_session
->>> from sealring.testing.store_contract.samples import an_account, an_event, an_invitation, moved
+>>> from sealring.testing.store_contract.samples import a_client, an_account, an_event, an_invitation, moved
 >>> store = MemoryStore()
 >>> await store.open()
 """

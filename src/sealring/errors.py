@@ -46,7 +46,9 @@ password or a secret. A caller's own mistake (a bad option, a wrong type) is `Ty
     │   ├── LastCredential        last_credential         the account could not log in without it
     │   ├── AccountInactive       account_inactive        of `start_session`: the account is disabled or deleted
     │   └── NoSuchAccount         no_such_account         for operators: none of our routes answers with it
-    ├── NotFound                  not_found               no such session or key, or not yours
+    ├── ClientRefused             invalid_client          a registered client: unknown, or a wrong secret
+    ├── ScopeRefused              invalid_scope           more was asked for than is granted
+    ├── NotFound                  not_found               no such session, key or client, or not yours
     │   └── UnknownMethod         unknown_method          no login method of that name is in use
     ├── Throttled                 throttled               too many attempts: `retry_after` seconds
     ├── Unavailable               try again later: `retry_after` seconds
@@ -692,8 +694,42 @@ class NoSuchAccount(AccountRefused):
     code = "no_such_account"
 
 
+class ClientRefused(SealringError):
+    """The credentials of an OAuth client are unknown or wrong: never which (RFC 6749 §5.2).
+
+    >>> from flask import Flask
+    >>> from sealring.testing import InMemorySealring
+    >>> app = Flask("shop")
+    >>> InMemorySealring().init_app(app)
+    >>> form = {"grant_type": "client_credentials", "client_id": "report", "client_secret": "guessed"}
+    >>> answer = app.test_client().post("/auth/token", data=form)
+    >>> answer.status_code, answer.json["error"]
+    (401, 'invalid_client')
+    """
+
+    code = "invalid_client"
+
+
+class ScopeRefused(SealringError):
+    """An OAuth client asked for more than is granted (RFC 6749 §3.3, §5.2).
+
+    >>> from flask import Flask
+    >>> from sealring.testing import InMemorySealring
+    >>> app, auth = Flask("shop"), InMemorySealring()
+    >>> auth.init_app(app)
+    >>> with auth.sync() as s:
+    ...     made = s.clients.register("nightly report", scopes=["orders:read"])
+    ...     form = {"grant_type": "client_credentials", "scope": "orders:write"}
+    ...     form |= {"client_id": made.client.id, "client_secret": made.secret}
+    ...     app.test_client().post("/auth/token", data=form).json["error"]
+    'invalid_scope'
+    """
+
+    code = "invalid_scope"
+
+
 class NotFound(SealringError):
-    """There is no such session or key, or it is not yours.
+    """There is no such session, key or client, or it is not yours.
 
     >>> from flask import Flask
     >>> from sealring.testing import InMemorySealring, as_user

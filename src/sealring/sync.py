@@ -15,6 +15,7 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from sealring.errors import Stale
 from sealring.issuer.account_commands import AccountCommands
+from sealring.issuer.client_commands import ClientCommands
 from sealring.sealring import Sealring
 from sealring.sync_runner import SyncRunner
 from sealring.verifier.principal import Principal
@@ -43,6 +44,16 @@ def _of_accounts(
     return call
 
 
+def _of_clients(
+    method: Callable[Concatenate[ClientCommands, P], Coroutine[Any, Any, R]],
+) -> Callable[Concatenate[SyncClients, P], R]:
+    @wraps(method)
+    def call(self: SyncClients, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        return self._runner.run(method(self._clients, *args, **kwargs))
+
+    return call
+
+
 class SyncSealring:
     """`auth.sync()`: each method does what the method of that name on `auth` does, and waits.
 
@@ -65,6 +76,7 @@ class SyncSealring:
         self._auth = auth
         self._runner = runner
         self.accounts = SyncAccounts(auth.accounts, runner)
+        self.clients = SyncClients(auth.clients, runner)
 
     def __enter__(self) -> Self:
         self._runner.open()
@@ -131,3 +143,23 @@ class SyncAccounts:
     set_scopes = _of_accounts(AccountCommands.set_scopes)
     set_email = _of_accounts(AccountCommands.set_email)
     set_password = _of_accounts(AccountCommands.set_password)
+
+
+class SyncClients:
+    """`auth.sync().clients`: as `auth.clients`.
+
+    >>> from sealring.testing import InMemorySealring
+    >>> with InMemorySealring().sync() as s:
+    ...     s.clients.register("nightly report").client.name
+    'nightly report'
+    """
+
+    def __init__(self, clients: ClientCommands, runner: SyncRunner) -> None:
+        self._clients = clients
+        self._runner = runner
+
+    register = _of_clients(ClientCommands.register)
+    list = _of_clients(ClientCommands.list)
+    set_scopes = _of_clients(ClientCommands.set_scopes)
+    replace_secret = _of_clients(ClientCommands.replace_secret)
+    remove = _of_clients(ClientCommands.remove)

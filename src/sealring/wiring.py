@@ -23,6 +23,7 @@ from sealring.issuer.access_tokens import AccessTokenIssuer
 from sealring.issuer.access_ttl import AccessTtl
 from sealring.issuer.accounts import AccountPolicy, Accounts, CheckScopes
 from sealring.issuer.authenticator import Authenticator
+from sealring.issuer.clients import Clients
 from sealring.issuer.commit import CommittingStore, OnEvent
 from sealring.issuer.credentials import Credentials
 from sealring.issuer.declared_settings import SettingsDeclaration
@@ -340,6 +341,13 @@ def _issuer(  # noqa: PLR0917 - the parts, in the order in which they were made
         sessions=sessions,
         new_sessions=new_sessions,
         credentials=Credentials(store=store, authenticator=authenticator, clock=clock.now_ms),
+        clients=Clients(
+            store=store,
+            access=sessions.tokens.access,
+            address_rate=settings.throttle_address,
+            clock=clock.now_ms,
+            check_scopes=measure.check_scopes,
+        ),
         logins=LogIn(
             store=store,
             authenticator=authenticator,

@@ -15,7 +15,7 @@ from sealring.audit.event import EVENTS, Event, EventKind, Severity, faults_of
 from sealring.authentication.client_info import ClientInfo
 from sealring.authentication.decision import RefusedCause
 from sealring.authentication.pending import PendingLoginCause
-from sealring.errors import RefreshReused, SessionEnded, Throttled, WrongCredentials
+from sealring.errors import ClientRefused, RefreshReused, SessionEnded, Throttled, WrongCredentials
 from sealring.rate_limits.rate import RateLimit
 from sealring.sessions.session import END_CAUSES, EndCause
 from tests.clocks import FrozenClock
@@ -52,6 +52,17 @@ async def accounts(auth: Sealring, clock: FrozenClock) -> None:
             await auth.log_in("bob", "wrong horse wrong battery", address=HERE)
 
 
+async def clients(auth: Sealring) -> None:
+    made = await auth.clients.register("report")
+    registered, address = auth.issuer.clients, ClientInfo(HERE)
+    issued = await registered.issue(made.client.id, made.secret, scopes=None, client=address)
+    await registered.revoke_token(auth.verify(issued.access_token.text), client=address)
+    with suppress(ClientRefused):
+        await registered.authenticate(made.client.id, "wrong", client=address)
+    await auth.clients.set_scopes(made.client.id, ["orders:read"])
+    await auth.clients.remove(made.client.id)
+
+
 async def sessions(auth: Sealring, clock: FrozenClock) -> None:
     first = await auth.start_session(subject="42", address=HERE)
     used = [first.refresh_token]
@@ -79,6 +90,7 @@ async def keys(auth: Sealring) -> None:
 async def all_that_happens(auth: Sealring, clock: FrozenClock) -> list[Event]:
     await auth.open()
     await accounts(auth, clock)
+    await clients(auth)
     await keys(auth)
     await sessions(auth, clock)
     await auth.close()

@@ -91,6 +91,14 @@ CASES: list[Case] = [
     (400, None, "POST", "/auth/token", plain(data={"grant_type": "x"})),
     (400, None, "POST", "/auth/token", plain(data={"scope": "x"})),
     (415, "unsupported_media_type", "POST", "/auth/token", plain(json=ADA)),
+    (401, None, "POST", "/auth/token", plain(data={"grant_type": "client_credentials"})),
+    (401, None, "POST", "/auth/token", plain(data={"grant_type": "client_credentials"}, headers={
+        "Authorization": "Basic Y2xpZW50X0FBQUFBQUFBQUFBQUFBQUE6eA=="})),
+    (200, None, "POST", "/auth/revoke", lambda tokens: {"data": {"token": tokens["refresh_token"]}}),
+    (200, None, "POST", "/auth/revoke", plain(data={"token": "x"})),
+    (400, None, "POST", "/auth/revoke", plain(data={"x": "y"})),
+    (403, "csrf", "POST", "/auth/revoke", plain(data={"token": "x"}, headers=CROSS)),
+    (401, None, "POST", "/auth/introspect", plain(data={"token": "x"})),
     (403, "csrf", "POST", "/auth/token", plain(data=ADA | {"grant_type": "password"}, headers=CROSS)),
     (200, None, "GET", "/auth/me", known()),
     (200, None, "HEAD", "/auth/me", known()),
@@ -226,7 +234,9 @@ async def check_case(client: httpx2.AsyncClient, number: int) -> None:
     assert answer.status_code == status, (said, answer.text)
     if code is not None:
         assert answer.json()["code"] == code, said
-        media_type = "application/json" if path.startswith("/auth/token") else "application/problem+json"
+        media_type = (
+            "application/json" if path.startswith(("/auth/token", "/auth/revoke")) else "application/problem+json"
+        )
         assert answer.headers["content-type"] == media_type
     assert answer.headers.get("allow") == ALLOW.get((method, path)), said
     assert answer.headers["x-content-type-options"] == "nosniff"

@@ -81,7 +81,8 @@ def test_a_challenge_is_what_rfc_6750_allows(error: SealringError) -> None:
         assert challenge is not None
     if challenge is not None:
         text = challenge.decode()
-        assert re.fullmatch(rf"Bearer {ATTRIBUTE}(?:, {ATTRIBUTE})*", text)
+        scheme = "Basic" if isinstance(error, errors.ClientRefused) else "Bearer"  # RFC 6749 §5.2
+        assert re.fullmatch(rf"{scheme} {ATTRIBUTE}(?:, {ATTRIBUTE})*", text)
         names = re.findall(r'(\w+)="', text)
         assert len(names) == len(set(names))
         assert names[0] == "realm"

@@ -28,6 +28,8 @@ from sealring.issuer.access_ttl import AccessTtl
 from sealring.issuer.account_commands import AccountCommands
 from sealring.issuer.accounts import Accounts
 from sealring.issuer.authenticator import Authenticator
+from sealring.issuer.client_commands import ClientCommands
+from sealring.issuer.clients import Clients, RegisteredClient
 from sealring.issuer.credentials import Credentials
 from sealring.issuer.issuer import Issuer
 from sealring.issuer.keys import SigningKeys
@@ -41,6 +43,7 @@ from sealring.revocation.entry import Entry
 from sealring.store.memory import MemoryStore
 from sealring.store.protocol import Store
 from sealring.store.records import Committed
+from sealring.testing import principal as a_principal
 from sealring.verifier.node_state import NodeState
 from tests.clocks import FrozenClock
 from tests.serving import OTHER_PASSWORD, PASSWORD, SECRET, cheap_sealring
@@ -61,6 +64,7 @@ class Scene:
     own: Issued
     dan: str
     """The id of an account with a credential."""
+    robot: RegisteredClient
     published: list[Event] = field(default_factory=list)
 
 
@@ -143,6 +147,19 @@ async def reencrypt(scene: Scene) -> None:
 async def answer_problem(scene: Scene) -> None:
     request = Request({"type": "http", "method": "GET", "path": "/", "headers": []})
     await scene.auth.problem_response(request, WrongCredentials())
+
+
+async def token_of_robot(scene: Scene) -> str:
+    robot = scene.robot
+    issued = await scene.auth.issuer.clients.issue(robot.client.id, robot.secret, scopes=None, client=HERE)
+    return issued.access_token.text
+
+
+async def revoke_token_of_robot(scene: Scene) -> None:
+    client_id = scene.robot.client.id
+    await token_of_robot(scene)
+    principal = a_principal(client_id, client_id=client_id, session_id="A" * 22)
+    await scene.auth.issuer.clients.revoke_token(principal, client=HERE)
 
 
 def password_of(scene: Scene) -> LoginMethod:
@@ -347,6 +364,40 @@ ROWS: dict[Callable[..., Any], Reads | tuple[UseCase, list[str], list[str]]] = {
     Sessions.refresh_claims: (lambda s: s.auth.issuer.sessions.refresh_claims("42"), ["subject"], ["claims_refreshed"]),
     Sessions.read: Reads(lambda s: s.auth.issuer.sessions.read(s.own.session.id)),
     Sessions.list: Reads(lambda s: s.auth.issuer.sessions.list(None)),
+    Clients.register: (lambda s: s.auth.issuer.clients.register("r2"), [], ["client_registered"]),
+    Clients.list: Reads(lambda s: s.auth.issuer.clients.list()),
+    Clients.replace_secret: (
+        lambda s: s.auth.issuer.clients.replace_secret(s.robot.client.id),
+        ["subject"],
+        ["client_changed"],
+    ),
+    Clients.set_scopes: (
+        lambda s: s.auth.issuer.clients.set_scopes(s.robot.client.id, ["a"]),
+        ["subject"],
+        ["client_changed"],
+    ),
+    Clients.remove: (lambda s: s.auth.issuer.clients.remove(s.robot.client.id), ["subject"], ["client_removed"]),
+    Clients.authenticate: (
+        lambda s: fails(s.auth.issuer.clients.authenticate(s.robot.client.id, "wrong", client=HERE)),
+        [],
+        ["client_refused"],
+    ),
+    Clients.issue: Reads(token_of_robot),
+    Clients.count_inactive: Reads(lambda s: s.auth.issuer.clients.count_inactive(s.robot.client)),
+    Clients.revoke_token: (revoke_token_of_robot, ["session"], ["token_revoked"]),
+    ClientCommands.register: (lambda s: s.auth.clients.register("r2"), [], ["client_registered"]),
+    ClientCommands.list: Reads(lambda s: s.auth.clients.list()),
+    ClientCommands.set_scopes: (
+        lambda s: s.auth.clients.set_scopes(s.robot.client.id, ["a"]),
+        ["subject"],
+        ["client_changed"],
+    ),
+    ClientCommands.replace_secret: (
+        lambda s: s.auth.clients.replace_secret(s.robot.client.id),
+        ["subject"],
+        ["client_changed"],
+    ),
+    ClientCommands.remove: (lambda s: s.auth.clients.remove(s.robot.client.id), ["subject"], ["client_removed"]),
     SigningKeys.read: Reads(lambda s: s.auth.issuer.keys.read()),
     SigningKeys.read_verifying: Reads(lambda s: s.auth.issuer.keys.read_verifying()),
     SigningKeys.load: (later(lambda s: s.auth.issuer.keys.load()), [], ["key_published"]),
@@ -440,13 +491,14 @@ USE_CASES = (
     Authenticator,
     Accounts,
     Credentials,
+    Clients,
     NewSessions,
     Sessions,
     SigningKeys,
     AccessTtl,
     Maintenance,
 )
-PUBLIC = (Sealring, AccountCommands)
+PUBLIC = (Sealring, AccountCommands, ClientCommands)
 
 
 @pytest.fixture
@@ -468,7 +520,8 @@ async def scene_of(auth: Sealring, published: list[Event]) -> Scene:
     own = await auth.issuer.new_sessions.start("42", client_id="c", client=HERE)
     dan = (await auth.issuer.accounts.create("dan", PASSWORD)).id
     await auth.issuer.credentials.add(stored_code(dan, "a"), epoch=0, client=HERE)
-    return Scene(auth, ann, bob, own, dan, published)
+    robot = await auth.issuer.clients.register("robot")
+    return Scene(auth, ann, bob, own, dan, robot, published)
 
 
 def in_force(node: NodeState, entry: Entry) -> bool:
@@ -567,4 +620,4 @@ async def test_every_writing_method_of_the_store_is_reached_by_a_row(clock: Froz
         by_rows |= reached
         await auth.close()
     assert writes <= by_rows
-    assert len(writes) == 8
+    assert len(writes) == 10

@@ -48,6 +48,17 @@ export type Me = {
   csrf_token?: string;
 };
 
+/** `POST /token` (RFC 6749 §5.1). Lives in seconds; a client that acts for itself gets no refresh token (§4.4.3). */
+export type OAuthTokens = {
+  access_token: string;
+  token_type: "Bearer";
+  expires_in: number;
+  scope: string;
+  refresh_token?: string;
+  refresh_expires_in?: number;
+  device?: string;
+};
+
 /** A session, as its owner sees it. Times are Unix seconds. */
 export type OneSession = {
   id: string;

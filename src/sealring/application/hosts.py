@@ -407,7 +407,12 @@ class Hosts(Lifecycle):
             feed_token=settings.feed_token,
             jwks_max_age=JWKS_MAX_AGE_SECONDS,
             password_grant=has_password_grant,
-            published=ServerMetadata(issuer=settings.issuer, auth_path=settings.auth_path, grants=grants),
+            published=ServerMetadata(
+                issuer=settings.issuer,
+                auth_path=settings.auth_path,
+                audience=settings.audience_or_issuer,
+                grants=grants,
+            ),
             refused=self.refused,
             exposition=None if self.metrics is None else self.metrics.exposition,
         )

@@ -15,6 +15,7 @@ from sealring.errors import SecondFactorRequired
 from sealring.http.client_info import AnyRequest
 from sealring.http.schemas import Delivery
 from sealring.issuer.account_commands import AccountCommands, check_limit, check_name, check_optional_text, check_text
+from sealring.issuer.client_commands import ClientCommands
 from sealring.issuer.log_in import BegunLogin, LoggedIn
 from sealring.issuer.session_tokens import Issued
 from sealring.sessions.grant import check_subject
@@ -28,6 +29,17 @@ class UseCases(OwnRoutes):
     def accounts(self) -> AccountCommands:
         """Find, list, create, disable, enable, delete accounts, set scopes and passwords; each in force at once."""
         return AccountCommands(self.issuer.accounts, self._opening)
+
+    @property
+    def clients(self) -> ClientCommands:
+        """Registered OAuth clients: register, list, remove, set scopes, replace secrets; each in force at once.
+
+        >>> from sealring.testing import InMemorySealring
+        >>> with InMemorySealring().sync() as s:
+        ...     s.clients.register("nightly report", scopes=["orders:read"]).client.scopes
+        ('orders:read',)
+        """
+        return ClientCommands(self.issuer.clients, self._opening)
 
     async def register(
         self,

@@ -22,6 +22,11 @@ EventKind = Literal[
     "account_deleted",
     "password_changed",
     "scopes_changed",
+    "client_registered",
+    "client_changed",
+    "client_removed",
+    "client_refused",
+    "token_revoked",
     "credential_added",
     "credential_removed",
     "email_changed",
@@ -120,6 +125,25 @@ EVENTS: Mapping[EventKind, EventRow] = MappingProxyType(
         ),
         "scopes_changed": _row(
             "The scopes of an account changed; its access tokens are outdated.", "subject", causes=("by operator",)
+        ),
+        "client_registered": _row(
+            "A program may ask for tokens of its own.", "subject", causes=("by operator",), detail={"name": "its name"}
+        ),
+        "client_changed": _row(
+            "A registered client has a new secret or other scopes; its tokens are worthless.",
+            "subject",
+            causes=("secret replaced", "scopes changed"),
+        ),
+        "client_removed": _row(
+            "A registered client is gone; its tokens are worthless.", "subject", causes=("by operator",)
+        ),
+        "client_refused": _row(
+            "The credentials of a client were refused. Clients see one answer for both causes.",
+            "subject address",
+            causes=("unknown client", "wrong secret"),
+        ),
+        "token_revoked": _row(
+            "One access token of a registered client was revoked.", "subject session address", causes=("by its bearer",)
         ),
         "credential_added": _row(
             "An account has one more credential beside its password; its access tokens are outdated.",

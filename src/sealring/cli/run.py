@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from sealring.cli.audit import audit
+from sealring.cli.clients import clients
 from sealring.cli.keys import keys
 from sealring.cli.output import hint_of, say_error
 from sealring.cli.serve import serve
@@ -31,7 +32,7 @@ def sealring() -> None:
     """JWT sessions: checked locally in microseconds, revoked everywhere within seconds."""
 
 
-for command in (serve, init, secret, migrate, restored, check, users, sessions, keys, token, audit, version):
+for command in (serve, init, secret, migrate, restored, check, users, clients, sessions, keys, token, audit, version):
     sealring.add_command(command)
 
 

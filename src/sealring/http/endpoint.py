@@ -107,6 +107,8 @@ class Endpoint:
     """What it may refuse with, beside what follows from the rest of the row."""
     caller: bool = False
     """Only for those who are logged in: nobody else learns what it reads."""
+    clients: bool = False
+    """With `caller`: a registered client that acts for itself may call it too. It has no account and no session."""
     page: Literal["any", "own"] = "any"
     """"own" refuses what another site's page sends, cookies or none (C2)."""
     queue: Literal["hashing", "method"] | None = None

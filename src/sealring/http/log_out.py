@@ -25,7 +25,7 @@ from sealring.errors import InvalidRefreshToken, Stale, TokenError
 from sealring.http.cookies import read_cookie
 from sealring.http.credentials import find_credential
 from sealring.http.endpoint import Head
-from sealring.http.request_errors import InvalidRequest, MissingCredential
+from sealring.http.request_errors import InvalidRequest, MissingCredential, UserRequired
 from sealring.http.service import AuthService
 
 
@@ -59,6 +59,7 @@ def read_shown(service: AuthService, head: Head, refresh_token: str | None) -> S
         InvalidRequest: a malformed Authorization field, or a bearer token and an access cookie at once (C9).
         InvalidRefreshToken: the body's is not one of ours.
         CookiesTooLarge: see `read_cookie`.
+        UserRequired: a token of a registered client.
     """
     headers = head.headers
     bearer = find_credential(headers, None)
@@ -116,9 +117,12 @@ def _proven(access: ShownAccess | None) -> list[str]:
 
 def _presented(service: AuthService, token: str) -> ShownAccess:
     try:
-        return ShownAccess(service.authenticator.verify(token).session_id, None)
+        principal = service.authenticator.verify(token)
     except TokenError as error:
         return ShownAccess(_named(token), error.with_traceback(None))
+    if principal.is_client:  # there is no session to end, and 204 would say that the token is dead
+        raise UserRequired("a token of a registered client, which is revoked at /revoke")
+    return ShownAccess(principal.session_id, None)
 
 
 def _named(token: str) -> str | None:

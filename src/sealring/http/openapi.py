@@ -32,6 +32,7 @@ from sealring.http.request_errors import (
     RequestTimeout,
     TargetTooLong,
     UnsupportedMediaType,
+    UserRequired,
 )
 from sealring.http.schemas import TokenRefusal
 
@@ -101,6 +102,8 @@ def errors_of(endpoint: Endpoint) -> tuple[type[SealringError], ...]:
         found += BODY
     if endpoint.query is not None:
         found.append(InvalidFields)
+    if endpoint.caller and not endpoint.clients:
+        found.append(UserRequired)
     if endpoint.page == "own" or (endpoint.caller and endpoint.method != "GET"):
         found.append(CrossSite)
     if endpoint.queue is not None:

@@ -38,6 +38,7 @@ from sealring.http.request_errors import (
     TargetTooLong,
     UnknownParameter,
     UnsupportedMediaType,
+    UserRequired,
 )
 from sealring.sessions.grant import is_scope
 
@@ -62,7 +63,8 @@ OnRefusal = Callable[[SealringError], None]
 
 _log = logging.getLogger("sealring")
 
-Challenge = Literal["none", "bare", "invalid_request", "invalid_token", "insufficient_scope"]
+Challenge = Literal["none", "bare", "invalid_request", "invalid_token", "insufficient_scope", "client"]
+"""Of RFC 6750 §3; `client` is the one of RFC 6749 §5.2, for the credentials of a client."""
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -113,6 +115,8 @@ ANSWERS: dict[type[SealringError], Row] = {
     errors.NameTaken: Row(409, "name_taken", "this username is taken"),
     errors.LastCredential: Row(409, "last_credential", "the account could not log in without it; add another first"),
     errors.InvalidField: Row(422, "invalid_field", "a field is invalid"),
+    errors.ClientRefused: Row(401, "invalid_client", "the credentials of the client are not valid", "client"),
+    errors.ScopeRefused: Row(400, "invalid_scope", "a scope was asked for that is not granted"),
     errors.NotFound: Row(404, "not_found", "not found"),
     errors.UnknownMethod: Row(404, "unknown_method", "no login method of this name is in use here"),
     errors.Throttled: Row(429, "throttled", "too many attempts; wait before the next"),
@@ -126,6 +130,7 @@ ANSWERS: dict[type[SealringError], Row] = {
         400, "unknown_parameter", "the query has a parameter that this route does not read", "invalid_request"
     ),
     InsufficientScope: Row(403, "insufficient_scope", "the access token lacks a scope", "insufficient_scope"),
+    UserRequired: Row(403, "user_required", "this route is for users, and the token is a registered client's"),
     # a part of the request is missing (RFC 6750 §3.1): neither another token nor another scope would help
     CrossSite: Row(
         403,
@@ -271,6 +276,8 @@ def report(error: SealringError, *, where: str, refused: OnRefusal | None = None
 
 
 def _challenge(error: SealringError, row: Row) -> str:
+    if row.challenge == "client":
+        return f'Basic realm="{REALM}"'
     parts = [f'Bearer realm="{REALM}"']
     if row.challenge != "bare":
         parts += [f'error="{row.challenge}"', f'error_description="{row.detail}"']

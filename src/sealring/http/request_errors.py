@@ -9,11 +9,14 @@ They belong to the tree of `sealring.errors`, whose rules hold here too.
         ├── MissingCredential     missing_credential      no credential was sent
         ├── InvalidRequest        invalid_request         two credentials, or one malformed (RFC 6750 §3.1)
         │   └── UnknownParameter  unknown_parameter       in the query of a route that changes or selects something
+        ├── UserRequired          user_required           a registered client asked for what only users have
         ├── InsufficientScope     insufficient_scope      `scopes` that the route requires
         ├── CrossSite             csrf                    cross-site request (CSRF)
         │   └── OriginNotAllowed  origin_not_allowed      a CORS preflight of an origin that is not listed
         ├── CrossSiteCookies      cross_site_cookies      cookies asked for by a page of another site
         ├── MalformedBody         malformed_body          not one strict JSON object or form
+        ├── OtherClient           unauthorized_client     the client may not do that, or the token is another's
+        ├── InvalidTarget         invalid_target          `resource` is not the one of our tokens (RFC 8707 §2)
         ├── UnsupportedGrant      unsupported_grant_type  at the token endpoint (RFC 6749 §5.2)
         ├── InvalidFields         invalid_field           `fields`, each with its reason
         ├── UnsupportedMediaType  unsupported_media_type
@@ -194,6 +197,56 @@ class MalformedBody(RequestRefused):
     """
 
     code = "malformed_body"
+
+
+class UserRequired(RequestRefused):
+    """The access token is of a registered client, which acts for itself and has no account and no session.
+
+    >>> from flask import Flask
+    >>> from sealring.testing import InMemorySealring
+    >>> app, auth = Flask("shop"), InMemorySealring()
+    >>> auth.init_app(app)
+    >>> with auth.sync() as s:
+    ...     made = s.clients.register("nightly report")
+    ...     form = {"grant_type": "client_credentials", "client_id": made.client.id, "client_secret": made.secret}
+    ...     token = app.test_client().post("/auth/token", data=form).json["access_token"]
+    ...     app.test_client().get("/auth/me", headers={"Authorization": f"Bearer {token}"}).json["code"]
+    'user_required'
+    """
+
+    code = "user_required"
+
+
+class OtherClient(RequestRefused):
+    """The client may not do this, or the token is another client's (RFC 6749 §5.2, RFC 7009 §2.1).
+
+    >>> from flask import Flask
+    >>> from sealring.testing import InMemorySealring
+    >>> app, auth = Flask("shop"), InMemorySealring()
+    >>> auth.init_app(app)
+    >>> with auth.sync() as s:
+    ...     made = s.clients.register("nightly report")
+    ...     form = {"token": "a token", "client_id": made.client.id, "client_secret": made.secret}
+    ...     app.test_client().post("/auth/introspect", data=form).json["error"]
+    'unauthorized_client'
+    """
+
+    code = "unauthorized_client"
+
+
+class InvalidTarget(RequestRefused):
+    """The client asked for a token for another `resource` than our tokens are for (RFC 8707 §2).
+
+    >>> from flask import Flask
+    >>> from sealring.testing import InMemorySealring
+    >>> app = Flask("shop")
+    >>> InMemorySealring().init_app(app)
+    >>> form = {"grant_type": "refresh_token", "refresh_token": "…", "resource": "https://other.example"}
+    >>> app.test_client().post("/auth/token", data=form).json["error"]
+    'invalid_target'
+    """
+
+    code = "invalid_target"
 
 
 class UnsupportedGrant(RequestRefused):

@@ -10,6 +10,7 @@ from sealring.http.endpoint import Endpoint, Form
 from sealring.http.endpoints.account import change_password, end_session, end_sessions, list_sessions, live, me
 from sealring.http.endpoints.feed import feed, feed_segment
 from sealring.http.endpoints.log_in import begin_method, log_in, log_in_by, register
+from sealring.http.endpoints.presented_token import introspect, revoke, token_and_client_form
 from sealring.http.endpoints.published import authorization_server, authorization_server_at_root, client, jwks
 from sealring.http.endpoints.session import log_out, refresh
 from sealring.http.endpoints.token import oauth_refusal, token, token_form
@@ -20,6 +21,7 @@ from sealring.http.request_errors import (
     InvalidRequest,
     MissingCredential,
     RefreshUnbound,
+    UserRequired,
 )
 from sealring.http.schemas import (
     EndSessions,
@@ -30,6 +32,7 @@ from sealring.http.schemas import (
     LoginStepRequest,
     ManySessions,
     Me,
+    OAuthTokens,
     PasswordChangeRequest,
     Refresh,
     Registration,
@@ -87,6 +90,22 @@ _SEGMENT: dict[int, dict[str, Any]] = {
 }
 _FEEDING = (MissingCredential, errors.TokenError, InvalidRequest, errors.Stale, errors.NotFound)
 
+_REVOKED: dict[int, dict[str, Any]] = {200: {"description": "It is not good any more, or never was"}}
+_INTROSPECTED: dict[int, dict[str, Any]] = {
+    200: {
+        "description": "`active` alone for a token that is not good, else every claim too (RFC 7662 §2.2)",
+        "content": {
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "required": ["active"],
+                    "properties": {"active": {"type": "boolean"}, "token_type": {"type": "string"}},
+                }
+            }
+        },
+    }
+}
+
 ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(
         method="POST", path="/register", run=register, operation_id="register", part="accounts",
@@ -119,18 +138,28 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         reads=Refresh, optional=True, answers={204: None}, page="own",
         errors=(
             MissingCredential, errors.TokenError, InvalidRequest, CookiesTooLarge, errors.Stale,
-            errors.InvalidRefreshToken,
+            errors.InvalidRefreshToken, UserRequired,
         ),
     ),
     Endpoint(
         method="POST", path="/token", run=token, operation_id="token", part="oauth",
-        reads=Form(token_form), answers={200: Tokens}, page="own", refuse=oauth_refusal,
+        reads=Form(token_form), answers={200: OAuthTokens}, page="own", refuse=oauth_refusal,
         any_query=True,  # RFC 6749 §3.2: unknown ones are ignored
-        errors=(errors.Throttled, errors.Overloaded),
+        errors=(errors.ClientRefused, errors.Throttled, errors.Overloaded),
+    ),
+    Endpoint(
+        method="POST", path="/revoke", run=revoke, operation_id="revoke_token", part="oauth",
+        reads=Form(token_and_client_form), answers={200: None}, described=_REVOKED, page="own", refuse=oauth_refusal,
+        any_query=True, errors=(errors.ClientRefused, errors.Throttled, errors.Stale),
+    ),
+    Endpoint(
+        method="POST", path="/introspect", run=introspect, operation_id="introspect_token", part="oauth",
+        reads=Form(token_and_client_form), answers={200: None}, described=_INTROSPECTED, page="own",
+        refuse=oauth_refusal, any_query=True, errors=(errors.ClientRefused, errors.Throttled, errors.Stale),
     ),
     Endpoint(
         method="GET", path="/live", run=live, operation_id="live", part="sessions",
-        answers={204: None}, caller=True, errors=(CrossSite,),
+        answers={204: None}, caller=True, clients=True, errors=(CrossSite,),
     ),
     Endpoint(method="GET", path="/me", run=me, operation_id="me", part="sessions", answers={200: Me}, caller=True),
     Endpoint(

@@ -159,6 +159,20 @@ class Tokens(Written, frozen=True, kw_only=True):
     __repr__ = Written.__repr__
 
 
+class OAuthTokens(Written, frozen=True, kw_only=True):
+    """`POST /token` (RFC 6749 §5.1). Lives in seconds; a client that acts for itself gets no refresh token (§4.4.3)."""
+
+    access_token: str
+    token_type: Literal["Bearer"]
+    expires_in: Seconds
+    scope: str
+    refresh_token: str | None = None
+    refresh_expires_in: Seconds | None = None
+    device: str | None = None
+
+    __repr__ = Written.__repr__
+
+
 class LoginBegun(Written, frozen=True, kw_only=True):
     """What the client needs for the next step, such as a challenge, as the method says."""
 

@@ -23,6 +23,10 @@ AUTHORIZATION_SERVER = "oauth-authorization-server"
 """The name that RFC 8414 §7.3 registers."""
 
 
+SECRET_METHODS = ("client_secret_basic", "client_secret_post")
+"""How a registered client authenticates; `none` is a client that only has tokens, such as a page or an app."""
+
+
 def name_below_well_known(name: str, identifier: str) -> str:
     """Where the metadata of an identifier is, below `/.well-known`: its path comes after the name (RFC 8414 §3).
 
@@ -39,6 +43,8 @@ class ServerMetadata:
     issuer: str
     auth_path: str
     """The setting: where the auth routes are below the application."""
+    audience: str
+    """`aud` of our access tokens: what `resource` may name (RFC 8707)."""
     grants: tuple[str, ...]
     """Values of `grant_type` that the token endpoint takes; none where it is not served."""
 
@@ -52,10 +58,15 @@ class ServerMetadata:
         members: dict[str, Any] = {
             "issuer": self.issuer,  # byte for byte, since clients compare it so (§3.3)
             "jwks_uri": f"{base}/.well-known/jwks.json",
+            "sealring_feed": f"{base}/feed",  # a member of our own (§2): which tokens are revoked
             "response_types_supported": [],  # there is no authorization endpoint
             "grant_types_supported": list(self.grants),
         }
         if self.grants:
             members["token_endpoint"] = f"{base}/token"
-            members["token_endpoint_auth_methods_supported"] = ["none"]
+            members["token_endpoint_auth_methods_supported"] = ["none", *SECRET_METHODS]
+            members["revocation_endpoint"] = f"{base}/revoke"
+            members["revocation_endpoint_auth_methods_supported"] = ["none", *SECRET_METHODS]
+            members["introspection_endpoint"] = f"{base}/introspect"
+            members["introspection_endpoint_auth_methods_supported"] = [*SECRET_METHODS]
         return members

@@ -14,6 +14,7 @@ from sealring.http.authenticate import RequestAuthenticator
 from sealring.http.endpoint import Endpoint, Head
 from sealring.http.origins import Origins
 from sealring.http.problems import OnRefusal
+from sealring.http.request_errors import UserRequired
 from sealring.verifier.node_state import NodeState
 from sealring.verifier.principal import Principal
 from sealring.verifier.served_feed import ServesFeed
@@ -43,15 +44,18 @@ class VerifyingService:
         """Where our own pages come from, and those of front ends that the settings trust."""
         return self.authenticator.origins
 
-    def caller(self, head: Head) -> Principal:
+    def caller(self, head: Head, *, clients: bool = False) -> Principal:
         """Who is asking, with a session of ours: these routes do nothing for a token of another issuer.
 
         Raises:
+            UserRequired: a registered client that acts for itself, unless `clients` lets it.
             SealringError: nobody whom we know.
         """
         principal = self.authenticator.result_for(head.scope).require()
         if not principal.session_id:
             raise UnknownKey("a token of another issuer, for which there is no session")
+        if principal.is_client and not clients:
+            raise UserRequired("a token of a registered client, which has no account and no session")
         return principal
 
     def check_room(self, endpoint: Endpoint, path: Mapping[str, str], head: Head) -> None:

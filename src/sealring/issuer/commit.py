@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 from sealring.accounts.account import Account
 from sealring.accounts.changes import AccountChange
 from sealring.accounts.credential import Credential
+from sealring.accounts.oauth_client import ClientChange, OAuthClient
 from sealring.audit.event import EVENTS, Event
 from sealring.authentication.one_time import OneTime
 from sealring.forks import leave_to_parent
@@ -109,6 +110,14 @@ class CommittingStore:
         """See `Store.create_account`."""
         return await self._commit(self._store.create_account(account, event, invitation=invitation))
 
+    async def create_client(self, client: OAuthClient, event: Event) -> None:
+        """See `Store.create_client`."""
+        return await self._commit(self._store.create_client(client, event))
+
+    async def change_client(self, id: str, change: ClientChange, event: Event, *, now: int) -> bool:
+        """See `Store.change_client`."""
+        return await self._commit(self._store.change_client(id, change, event, now=now))
+
     async def create_invitation(self, invitation: OneTime, event: Event) -> None:
         """See `Store.create_invitation`."""
         return await self._commit(self._store.create_invitation(invitation, event))
@@ -184,6 +193,14 @@ class CommittingStore:
     async def find_credentials(self, *, account_id: str | None = None, id: str | None = None) -> list[Credential]:
         """See `Store.find_credentials`."""
         return await self._store.find_credentials(account_id=account_id, id=id)
+
+    async def find_client(self, id: str) -> OAuthClient | None:
+        """See `Store.find_client`."""
+        return await self._store.find_client(id)
+
+    async def list_clients(self, *, after: str = "", limit: int = 1000) -> list[OAuthClient]:
+        """See `Store.list_clients`."""
+        return await self._store.list_clients(after=after, limit=limit)
 
     async def find_account(self, *, canonical_name: str | None = None, id: str | None = None) -> Account | None:
         """See `Store.find_account`."""

@@ -7,7 +7,7 @@ return (I2): the store that they write to applies it (`sealring.issuer.commit`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from sealring.accounts.account import Account
@@ -23,6 +23,7 @@ from sealring.errors import (
     Throttled,
 )
 from sealring.issuer.accounts import Accounts
+from sealring.issuer.clients import Clients
 from sealring.issuer.commit import CommittingStore
 from sealring.issuer.credentials import Credentials
 from sealring.issuer.keys import SigningKeys
@@ -49,6 +50,7 @@ class Issuer:
     new_sessions: NewSessions
     logins: LogIn
     credentials: Credentials
+    clients: Clients
     keys: SigningKeys
     device_cookies: DeviceCookies
     address_rate: RateLimit
@@ -134,7 +136,13 @@ class Issuer:
         return step
 
     async def refresh(
-        self, text: str, *, client: ClientInfo, counted: bool = True, max_access_chars: int | None = None
+        self,
+        text: str,
+        *,
+        client: ClientInfo,
+        counted: bool = True,
+        max_access_chars: int | None = None,
+        scopes: Iterable[str] | None = None,
     ) -> Issued:
         """Trade a refresh token; see `Sessions.refresh`.
 
@@ -143,7 +151,7 @@ class Issuer:
         counts none: else all of its clients would share one count.
         """
         try:
-            return await self.sessions.refresh(text, client=client, max_access_chars=max_access_chars)
+            return await self.sessions.refresh(text, client=client, max_access_chars=max_access_chars, scopes=scopes)
         except (InvalidRefreshToken, RefreshSuperseded):
             raise
         except RefreshRefused:

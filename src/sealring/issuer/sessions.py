@@ -7,8 +7,8 @@ again. The MAC of a refresh token is checked before the store is asked anything 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from sealring.audit.event import Event, EventKind
@@ -23,7 +23,7 @@ from sealring.issuer.commit import CommittingStore
 from sealring.issuer.grants import Grants
 from sealring.issuer.session_tokens import Issued, SessionTokens, check_length
 from sealring.issuer.store_clock import check_clock
-from sealring.sessions.grant import Grant
+from sealring.sessions.grant import Grant, narrowed
 from sealring.sessions.lifetimes import over_cause
 from sealring.sessions.refresh import Ended, LimitReached, Mint, Repeat, Reused, Superseded, decide_refresh, token_of
 from sealring.sessions.revocation import EndSession, EndSubject, RefreshClaims, Revocation
@@ -68,8 +68,17 @@ class Sessions:
     clock: Callable[[], int]
     grants: Grants = field(default_factory=lambda: Grants(None))
 
-    async def refresh(self, text: str, *, client: ClientInfo, max_access_chars: int | None = None) -> Issued:
+    async def refresh(
+        self,
+        text: str,
+        *,
+        client: ClientInfo,
+        max_access_chars: int | None = None,
+        scopes: Iterable[str] | None = None,
+    ) -> Issued:
         """Trade a refresh token for the next one and a fresh access token (RFC 6749 §6, design D5).
+
+        With `scopes`, the access token has these alone; the refresh token keeps what it had (§6).
 
         Raises:
             InvalidRefreshToken: not one of ours.
@@ -77,6 +86,7 @@ class Sessions:
             RefreshReused: the token was dead; the session has been ended for it.
             RefreshSuperseded: a request in flight lost its race; nothing happened.
             TokenTooLong: the delivery cannot carry what the subject may do now; nothing happened (N12).
+            ScopeRefused: `scopes` has one that the session has not; nothing happened.
             StoreUnavailable: try again; a retry is safe. Also where a limit has come by our clock, but ours and the
                 store's disagree.
         """
@@ -95,12 +105,12 @@ class Sessions:
                 case Superseded():
                     raise RefreshSuperseded("a newer refresh token is in use")
                 case Repeat(child):
-                    grant = await self._grant(record)
+                    grant = _part_of(await self._grant(record), scopes)
                     issued = self.tokens.issue(record.session, child, grant, record.epoch, now_ms // 1000)
                     check_length(len(issued.access_token.text), max_access_chars)
                     return issued
                 case Mint(child, after):
-                    grant = await self._grant(record)
+                    grant = _part_of(await self._grant(record), scopes)
                     # signed before anything is written: a token that nobody can carry moves no session
                     issued = self.tokens.issue(after, child, grant, record.epoch, now_ms // 1000)
                     check_length(len(issued.access_token.text), max_access_chars)
@@ -226,3 +236,7 @@ class Sessions:
         self, kind: EventKind, *, subject: str = "", session: str = "", address: str = "", cause: str = ""
     ) -> Event:
         return Event(kind=kind, at_ms=self.clock(), subject=subject, session=session, address=address, cause=cause)
+
+
+def _part_of(grant: Grant, scopes: Iterable[str] | None) -> Grant:
+    return grant if scopes is None else replace(grant, scopes=narrowed(grant.scopes, scopes))

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from sealring.errors import ScopeRefused
 from sealring.sessions.access_token import check_claims
 from sealring.sessions.session import Session
 
@@ -110,6 +111,24 @@ def scope_tokens(scopes: Iterable[str]) -> tuple[str, ...]:
         if not is_scope(scope):
             raise ValueError(f"scope {scope!r} is not a scope token of RFC 6749 §3.3")
     return tuple(dict.fromkeys(several))
+
+
+def narrowed(granted: Iterable[str], wanted: Iterable[str] | None) -> tuple[str, ...]:
+    """What is granted, or the part of it that is asked for (RFC 6749 §3.3, §6).
+
+    Raises:
+        ScopeRefused: more is asked for.
+
+    >>> narrowed(["a", "b"], None), narrowed(["a", "b"], ["b"])
+    (('a', 'b'), ('b',))
+    """
+    granted = tuple(granted)
+    if wanted is None:
+        return granted
+    asked = tuple(dict.fromkeys(wanted))
+    if not set(asked) <= set(granted):
+        raise ScopeRefused("a scope is asked for that is not granted")
+    return asked
 
 
 def is_scope(text: str) -> bool:

@@ -1,4 +1,4 @@
-"""What can be revoked: a session, all sessions of a subject, or its access tokens. Pure."""
+"""What can be revoked: a session, all sessions of a subject, its access tokens, or one token of a client. Pure."""
 
 from __future__ import annotations
 
@@ -33,4 +33,12 @@ class RefreshClaims:
     subject: str
 
 
-Revocation = EndSession | EndSubject | RefreshClaims
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndToken:
+    """Revoke the one access token of this `sid`: a registered client's, which has no session and so no row."""
+
+    id: str
+    subject: str
+
+
+Revocation = EndSession | EndSubject | RefreshClaims | EndToken

@@ -26,6 +26,7 @@ from typing import Protocol
 from sealring.accounts.account import Account
 from sealring.accounts.changes import AccountChange
 from sealring.accounts.credential import Credential
+from sealring.accounts.oauth_client import ClientChange, OAuthClient
 from sealring.audit.event import Event
 from sealring.authentication.one_time import OneTime
 from sealring.rate_limits.bucket import Bucket
@@ -137,6 +138,51 @@ class AccountStore(Protocol):
         >>> change = ScopesChange(scopes=("orders:read",))
         >>> done = await store.change_account(ada.id, change, an_event("scopes_changed"), now=NOW)
         >>> done.result, [(entry.kind, entry.epoch) for entry in done.entries]
+        (True, [('subject', 1)])
+        """
+
+
+class ClientStore(Protocol):
+    """Registered OAuth clients. A change and what it revokes are one transaction, as with accounts (I7)."""
+
+    async def create_client(self, client: OAuthClient, event: Event) -> Committed[None]:
+        """Add a client and its subject.
+
+        Its id must not be that of any subject, removed clients and deleted accounts included: else `ValueError`.
+
+        >>> report = a_client()
+        >>> done = await store.create_client(report, an_event("client_registered"))
+        >>> (await store.find_client(report.id)).name
+        'report'
+        """
+
+    async def find_client(self, id: str) -> OAuthClient | None:
+        """The client of that id with its epoch, in one consistent read; none when there is none.
+
+        >>> await store.find_client("nobody") is None
+        True
+        """
+
+    async def list_clients(self, *, after: str = "", limit: int = 1000) -> list[OAuthClient]:
+        """Clients by id, those after `after`.
+
+        >>> for number in range(3):
+        ...     done = await store.create_client(a_client(id=f"client_{number}"), an_event("client_registered"))
+        >>> [one.id for one in await store.list_clients(after="client_0")]
+        ['client_1', 'client_2']
+        """
+
+    async def change_client(self, id: str, change: ClientChange, event: Event, *, now: int) -> Committed[bool]:
+        """Change or remove a client, raise its epoch and write the entry that says so, in one transaction.
+
+        Returns:
+            Whether it was changed: there is such a client.
+
+        >>> from sealring.accounts.oauth_client import ClientRemoval
+        >>> report = a_client()
+        >>> done = await store.create_client(report, an_event("client_registered"))
+        >>> removed = await store.change_client(report.id, ClientRemoval(), an_event("client_removed"), now=NOW)
+        >>> removed.result, [(entry.kind, entry.epoch) for entry in removed.entries]
         (True, [('subject', 1)])
         """
 
@@ -314,6 +360,7 @@ class SessionStore(Protocol):
     async def revoke(self, revocation: Revocation, event: Event, *, now: int) -> Committed[int | None]:
         """Carry out a revocation in one transaction.
 
+        `EndToken` writes its entry whether a session is there or not: the caller has verified the token.
         `EndSession` of a session that has ended or is not the subject's, or whose row has moved, does nothing; one that
         is merely past a limit is ended, for its last access token may outlive it.
         `EndSubject` without `keep` and `RefreshClaims` give one entry for any number of
@@ -625,6 +672,7 @@ class MaintenanceStore(Protocol):
 
 class Store(
     AccountStore,
+    ClientStore,
     CredentialStore,
     SessionStore,
     RateLimitStore,

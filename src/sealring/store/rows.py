@@ -16,10 +16,11 @@ import msgspec
 
 from sealring.accounts.account import Account
 from sealring.accounts.credential import Credential
+from sealring.accounts.oauth_client import OAuthClient
 from sealring.audit.event import Event
 from sealring.authentication.one_time import OneTime
 from sealring.revocation.entry import Entry
-from sealring.sessions.revocation import EndSession, Revocation
+from sealring.sessions.revocation import EndSession, EndToken, Revocation
 from sealring.sessions.session import Session
 from sealring.signing_keys.key import SigningKey
 from sealring.store.records import SessionRecord
@@ -49,7 +50,7 @@ def _encodes(text: str) -> bool:
 
 def names_something(revocation: Revocation) -> bool:
     """Whether what is to be revoked can be in a store at all."""
-    if isinstance(revocation, EndSession):
+    if isinstance(revocation, EndSession | EndToken):
         return storable(revocation.id, revocation.subject)
     return storable(revocation.subject)
 
@@ -143,6 +144,8 @@ _SESSIONS = Table(
 )
 _ACCOUNTS = Table(Account, {"scopes": SCOPES}, omit={"epoch"})
 """The epoch stands with the subject, which outlives its account."""
+_CLIENTS = Table(OAuthClient, {"scopes": SCOPES, "introspects": ColumnForm(_as_it_is, bool)}, omit={"epoch"})
+"""As accounts."""
 _CREDENTIALS = Table(Credential, {"label": TEXT_FROM_OUTSIDE})
 _ONE_TIME = Table(OneTime)
 _KEYS = Table(SigningKey)
@@ -171,6 +174,8 @@ SESSION_COLUMNS = _SESSIONS.columns
 SESSION_COLUMNS_OF_S = _SESSIONS.columns_of("s")
 ACCOUNT_COLUMNS = _ACCOUNTS.columns
 ACCOUNT_COLUMNS_OF_A = _ACCOUNTS.columns_of("a")
+CLIENT_COLUMNS = _CLIENTS.columns
+CLIENT_COLUMNS_OF_C = _CLIENTS.columns_of("c")
 CREDENTIAL_COLUMNS = _CREDENTIALS.columns
 ONE_TIME_COLUMNS = _ONE_TIME.columns
 ENTRY_COLUMNS = "number, id, kind, target, epoch, expires_at"
@@ -188,6 +193,7 @@ def set_moving(placeholder: str) -> str:
 
 
 write_account = _ACCOUNTS.write
+write_client = _CLIENTS.write
 write_credential, read_credential = _CREDENTIALS.write, _CREDENTIALS.read
 write_one_time, read_one_time = _ONE_TIME.write, _ONE_TIME.read
 write_key, read_key = _KEYS.write, _KEYS.read
@@ -198,6 +204,11 @@ write_event = _EVENTS.write
 def read_account(row: Row) -> Account:
     """The account of a row that ends with its subject's epoch."""
     return _ACCOUNTS.read(row, epoch=row[-1])
+
+
+def read_client(row: Row) -> OAuthClient:
+    """The client of a row that ends with its subject's epoch."""
+    return _CLIENTS.read(row, epoch=row[-1])
 
 
 def read_session_record(row: Row) -> SessionRecord:

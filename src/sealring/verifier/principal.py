@@ -80,6 +80,16 @@ class Principal:
         return True
 
     @property
+    def is_client(self) -> bool:
+        """Whether a registered client acts for itself (RFC 9068 §2.2): then `subject` is its id and there is no user.
+
+        >>> from sealring.testing import principal
+        >>> principal("42").is_client, principal("client_AA", client_id="client_AA").is_client
+        (False, True)
+        """
+        return self.client_id == self.subject
+
+    @property
     def display_name(self) -> str:
         """The subject: a token holds no name (Starlette's word)."""
         return self.subject

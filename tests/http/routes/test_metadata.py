@@ -39,7 +39,7 @@ async def test_the_document_says_what_is_served_and_only_that() -> None:
     assert answer.headers["cache-control"] == "public, max-age=300"
     document = answer.json()
     base = "https://auth.example.com/auth"
-    urls = {name: value for name, value in document.items() if name.endswith(("_endpoint", "_uri"))}
+    urls = {name: value for name, value in document.items() if name.endswith(("_endpoint", "_uri", "_feed"))}
     assert urls.items() >= {"token_endpoint": f"{base}/token", "jwks_uri": f"{base}/.well-known/jwks.json"}.items()
     paths = {f"{base}{row.path}" for row in ENDPOINTS}
     assert set(urls.values()) <= paths, "each is a route of ours"
@@ -61,6 +61,7 @@ async def test_without_the_oauth_routes_it_has_the_keys_and_no_endpoint() -> Non
         assert document == {
             "issuer": "http://127.0.0.1:8000",
             "jwks_uri": "http://127.0.0.1:8000/auth/.well-known/jwks.json",
+            "sealring_feed": "http://127.0.0.1:8000/auth/feed",
             "response_types_supported": [],
             "grant_types_supported": [],
         }

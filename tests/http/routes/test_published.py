@@ -92,6 +92,8 @@ def test_the_description_names_every_route_and_resolves(client: httpx2.Client) -
         "POST /auth/login/{method}",
         "POST /auth/login/{method}/begin",
         "POST /auth/token",
+        "POST /auth/revoke",
+        "POST /auth/introspect",
         "POST /auth/refresh",
         "POST /auth/logout",
         "GET /auth/me",
@@ -123,8 +125,9 @@ def test_the_description_names_refusals_as_they_are(client: httpx2.Client) -> No
     for path, methods in description["paths"].items():
         for operation in methods.values():
             refusing = {status: said for status, said in operation["responses"].items() if status >= "400"}
-            media_type = "application/json" if path == "/auth/token" else "application/problem+json"
-            model = "TokenRefusal" if path == "/auth/token" else "SealringProblem"
+            is_oauth = path in {"/auth/token", "/auth/revoke", "/auth/introspect"}
+            media_type = "application/json" if is_oauth else "application/problem+json"
+            model = "TokenRefusal" if is_oauth else "SealringProblem"
             assert {"400", "503"} <= refusing.keys()
             for status, said in refusing.items():
                 assert said["content"] == {media_type: {"schema": {"$ref": f"#/components/schemas/{model}"}}}
@@ -155,7 +158,8 @@ def test_operations_have_short_names_of_their_own(client: httpx2.Client) -> None
     assert sorted(names) == sorted([
         "login_by_method", "begin_login_method",
         "register", "login", "refresh", "logout", "token", "me", "live", "list_sessions", "end_session", "end_sessions",
-        "change_password", "jwks", "feed", "feed_segment", "createNewUser", "userOrders", "healthz", "readyz",
+        "change_password", "jwks", "feed", "feed_segment", "revoke_token", "introspect_token", "createNewUser",
+        "userOrders", "healthz", "readyz",
     ])  # fmt: skip
 
 

@@ -26,6 +26,7 @@ from sealring.accounts.changes import (
     StatusChange,
 )
 from sealring.accounts.consequences import Consequence, EndAll, Nothing, RaiseEpoch, consequence
+from sealring.accounts.oauth_client import ClientChange, ClientRemoval, OAuthClient
 from sealring.audit.event import Event
 from sealring.authentication.one_time import INVITATION, OneTime
 from sealring.errors import InvalidField, InvitationRequired, NameTaken
@@ -35,9 +36,10 @@ from sealring.revocation.entry import Entry
 from sealring.revocation.feed import FeedPage
 from sealring.sessions.access_ttl import DeclaredTtl
 from sealring.sessions.declared_settings import DeclaredSettings, conflict_of
-from sealring.sessions.revocation import EndSession, EndSubject, RefreshClaims, Revocation
+from sealring.sessions.revocation import EndSession, EndSubject, EndToken, RefreshClaims, Revocation
 from sealring.sessions.session import Session
 from sealring.signing_keys.key import KeyRing, SigningKey
+from sealring.store.memory.clients import MemoryClients
 from sealring.store.memory.credentials import MemoryCredentials
 from sealring.store.memory.logs import MemoryLogs
 from sealring.store.memory.sessions import MemorySessions
@@ -64,6 +66,7 @@ class MemoryStore(MemoryCredentials, Store):
         self._clock = clock
         self._accounts: dict[str, Account] = {}
         self._deleted: set[str] = set()
+        self._clients = MemoryClients()
         self._sessions = MemorySessions()
         self._buckets: dict[tuple[str, str], int] = {}
         self._declared: dict[str, tuple[DeclaredSettings, int]] = {}
@@ -122,6 +125,31 @@ class MemoryStore(MemoryCredentials, Store):
             return Committed(result=False)
         return self._logs.append(self._revoke(id, consequence(change), now), event, result=True, now=now)
 
+    # clients
+
+    async def create_client(self, client: OAuthClient, event: Event) -> Committed[None]:
+        if client.id in self._sessions.epochs or client.id in self._deleted:
+            raise ValueError("a subject is never used again")
+        self._clients.add(client)
+        self._sessions.epochs[client.id] = client.epoch
+        return self._logs.append([], event, result=None)
+
+    async def find_client(self, id: str) -> OAuthClient | None:
+        client = self._clients.find(id)
+        return None if client is None else replace(client, epoch=self._sessions.epochs[id])
+
+    async def list_clients(self, *, after: str = "", limit: int = 1000) -> list[OAuthClient]:
+        found = self._clients.list_after(after, limit)
+        return [replace(client, epoch=self._sessions.epochs[client.id]) for client in found]
+
+    async def change_client(self, id: str, change: ClientChange, event: Event, *, now: int) -> Committed[bool]:
+        if not self._clients.change(id, change):
+            return Committed(result=False)
+        if isinstance(change, ClientRemoval):
+            self._deleted.add(id)
+        draft, _ = self._sessions.end_subject(id, "subject_revoked", None, now)
+        return self._logs.append([draft], event, result=True, now=now)
+
     # sessions
 
     async def start_session(
@@ -179,6 +207,8 @@ class MemoryStore(MemoryCredentials, Store):
                 draft, ended = self._sessions.end_subject(revocation.subject, revocation.cause, revocation.keep, now)
             case RefreshClaims():
                 draft, ended = self._sessions.raise_epoch(revocation.subject), 0
+            case EndToken():
+                draft, ended = draft_entry("session", revocation.id), 1
             case _:
                 assert_never(revocation)
         return self._logs.append([draft], event, result=ended, now=now)

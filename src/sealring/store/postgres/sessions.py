@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import assert_never
 
 from sealring.audit.event import Event
-from sealring.sessions.revocation import EndSubject, RefreshClaims
+from sealring.sessions.revocation import EndSubject, EndToken, RefreshClaims
 from sealring.sessions.session import EndCause, Session
 from sealring.store.postgres.connection import Connection
 from sealring.store.postgres.database import RollBack
@@ -122,9 +122,9 @@ async def list_live(connection: Connection, subject: str | None, now: int, limit
 
 
 async def revoke(
-    connection: Connection, revocation: EndSubject | RefreshClaims, event: Event, *, now: int
+    connection: Connection, revocation: EndSubject | RefreshClaims | EndToken, event: Event, *, now: int
 ) -> Committed[int | None]:
-    """Carry out the revocation of a subject. Single sessions end in `revocation_batch`."""
+    """Carry out the revocation of a subject, or of a client's token. Single sessions end in `revocation_batch`."""
     match revocation:
         case EndSubject():
             draft, ended = await end_subject(
@@ -132,6 +132,8 @@ async def revoke(
             )
         case RefreshClaims():
             draft, ended = await raise_epoch(connection, revocation.subject), 0
+        case EndToken():
+            draft, ended = draft_entry("session", revocation.id), 1
         case _:
             assert_never(revocation)
     return await append_and_commit(connection, [draft], event, result=ended, now=now)

@@ -15,6 +15,7 @@ import psycopg
 from sealring.accounts.account import Account
 from sealring.accounts.changes import AccountChange
 from sealring.accounts.credential import Credential
+from sealring.accounts.oauth_client import ClientChange, OAuthClient
 from sealring.audit.event import Event
 from sealring.authentication.one_time import OneTime
 from sealring.forks import leave_to_parent, stop_watching, watch_forks
@@ -28,6 +29,7 @@ from sealring.signing_keys.key import KeyRing, SigningKey
 from sealring.store.postgres import (
     access_ttls,
     accounts,
+    clients,
     credentials,
     declared_settings,
     logs,
@@ -154,6 +156,24 @@ class PostgresStore(Store):
 
     async def change_account(self, id: str, change: AccountChange, event: Event, *, now: int) -> Committed[bool]:
         return await self._database.transact(partial(accounts.change, id=id, change=change, event=event, now=now))
+
+    # clients
+
+    async def create_client(self, client: OAuthClient, event: Event) -> Committed[None]:
+        return await self._database.transact(partial(clients.create, client=client, event=event))
+
+    async def find_client(self, id: str) -> OAuthClient | None:
+        if not storable(id):
+            return None
+        return await self._database.read(partial(clients.find, id=id))
+
+    async def list_clients(self, *, after: str = "", limit: int = 1000) -> list[OAuthClient]:
+        return await self._database.read(partial(clients.list_after, after=after, limit=limit))
+
+    async def change_client(self, id: str, change: ClientChange, event: Event, *, now: int) -> Committed[bool]:
+        if not storable(id):
+            return Committed(result=False)
+        return await self._database.transact(partial(clients.change, id=id, change=change, event=event, now=now))
 
     # credentials and what counts once
 

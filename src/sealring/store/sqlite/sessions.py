@@ -9,7 +9,7 @@ import sqlite3
 from typing import assert_never
 
 from sealring.audit.event import Event
-from sealring.sessions.revocation import EndSession, EndSubject, RefreshClaims, Revocation
+from sealring.sessions.revocation import EndSession, EndSubject, EndToken, RefreshClaims, Revocation
 from sealring.sessions.session import EndCause, Session
 from sealring.store.records import Committed, LoginGuard, SessionRecord
 from sealring.store.revocation_log import draft_entry, session_ended
@@ -137,6 +137,8 @@ def revoke(
             draft, ended = end_subject(db, revocation.subject, revocation.cause, keep=revocation.keep, now=now)
         case RefreshClaims():
             draft, ended = raise_epoch(db, revocation.subject), 0
+        case EndToken():
+            draft, ended = draft_entry("session", revocation.id), 1
         case _:
             assert_never(revocation)
     return append(db, [draft], event, result=ended, now=now, store_now=store_now)

@@ -15,6 +15,7 @@ from pathlib import Path
 from sealring.accounts.account import Account
 from sealring.accounts.changes import AccountChange
 from sealring.accounts.credential import Credential
+from sealring.accounts.oauth_client import ClientChange, OAuthClient
 from sealring.audit.event import Event
 from sealring.authentication.one_time import OneTime
 from sealring.rate_limits.bucket import Bucket
@@ -32,6 +33,7 @@ from sealring.store.schema import pending_migrations
 from sealring.store.sqlite import (
     access_ttls,
     accounts,
+    clients,
     credentials,
     declared_settings,
     logs,
@@ -90,6 +92,25 @@ class SqliteStore(Store):
     async def change_account(self, id: str, change: AccountChange, event: Event, *, now: int) -> Committed[bool]:
         store_now = self._now()
         return await self.writer.write(lambda db: accounts.change(db, id, change, event, now=now, store_now=store_now))
+
+    # clients
+
+    async def create_client(self, client: OAuthClient, event: Event) -> Committed[None]:
+        return await self.writer.write(lambda db: clients.create(db, client, event))
+
+    async def find_client(self, id: str) -> OAuthClient | None:
+        if not storable(id):
+            return None
+        return await self.writer.read(lambda db: clients.find(db, id))
+
+    async def list_clients(self, *, after: str = "", limit: int = 1000) -> list[OAuthClient]:
+        return await self.writer.read(lambda db: clients.list_after(db, after, limit))
+
+    async def change_client(self, id: str, change: ClientChange, event: Event, *, now: int) -> Committed[bool]:
+        if not storable(id):
+            return Committed(result=False)
+        store_now = self._now()
+        return await self.writer.write(lambda db: clients.change(db, id, change, event, now=now, store_now=store_now))
 
     # credentials and what counts once
 

@@ -25,10 +25,21 @@ except ModuleNotFoundError as missing:
         f"{__name__} needs the package {missing.name}: pip install pytest anyio", name=missing.name
     ) from missing
 
-_PARTS = ("accounts", "credentials", "feed", "rate_limits", "samples", "sessions", "starting_sessions", "upkeep")
+_PARTS = (
+    "accounts",
+    "clients",
+    "credentials",
+    "feed",
+    "rate_limits",
+    "samples",
+    "sessions",
+    "starting_sessions",
+    "upkeep",
+)
 pytest.register_assert_rewrite(*(f"{__name__}.{part}" for part in _PARTS))  # then a failure shows both sides
 
 from sealring.testing.store_contract.accounts import AccountContract
+from sealring.testing.store_contract.clients import ClientContract
 from sealring.testing.store_contract.credentials import CredentialContract
 from sealring.testing.store_contract.feed import FeedContract
 from sealring.testing.store_contract.rate_limits import RateLimitContract
@@ -41,6 +52,7 @@ __all__ = ["StoreContract"]
 
 class StoreContract(
     AccountContract,
+    ClientContract,
     CredentialContract,
     StartContract,
     SessionContract,

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from sealring.accounts.account import Account
 from sealring.accounts.changes import CredentialAdded
 from sealring.accounts.credential import Credential
+from sealring.accounts.oauth_client import OAuthClient, digest_of_secret
 from sealring.audit.event import Event, EventKind
 from sealring.authentication.one_time import INVITATION, OneTime, digest_of
 from sealring.revocation.entry import Entry
@@ -39,6 +40,17 @@ def an_account(canonical_name: str = "ada", **fields: Any) -> Account:
         "created_at": NOW,
     }
     return Account(**(values | fields))
+
+
+def a_client(name: str = "report", **fields: Any) -> OAuthClient:
+    values: dict[str, Any] = {
+        "id": f"client_{secrets.token_urlsafe(12)}",
+        "name": name,
+        "secret_digest": digest_of_secret("a secret"),
+        "scopes": ("orders:read",),
+        "created_at": NOW,
+    }
+    return OAuthClient(**(values | fields))
 
 
 def a_session(subject: str = "42", **fields: Any) -> Session:

@@ -4,7 +4,7 @@
 --
 -- Least privilege (F13): let `sealring migrate` run as the owner of these tables, and the servers as a role that can
 -- neither rewrite the audit log nor rewrite a revocation:
---   GRANT SELECT, INSERT, UPDATE, DELETE ON accounts, credentials, one_time, sessions, signing_keys, access_ttls, declared_settings, rate_limit_buckets TO sealring_server;
+--   GRANT SELECT, INSERT, UPDATE, DELETE ON accounts, clients, credentials, one_time, sessions, signing_keys, access_ttls, declared_settings, rate_limit_buckets TO sealring_server;
 --   GRANT SELECT, INSERT, UPDATE ON subjects TO sealring_server;
 --   GRANT SELECT, UPDATE ON store, heartbeat TO sealring_server;
 --   GRANT SELECT, INSERT ON revocations, events TO sealring_server;
@@ -48,6 +48,16 @@ CREATE TABLE accounts (
   password_hash TEXT,
   scopes TEXT NOT NULL,
   status TEXT NOT NULL CHECK (status IN ('active', 'disabled')),
+  created_at BIGINT NOT NULL
+);
+
+-- Programs that act for themselves (OAuth clients). Each is a subject, whose epoch kills its tokens.
+CREATE TABLE clients (
+  id TEXT COLLATE "C" PRIMARY KEY REFERENCES subjects (subject),
+  name TEXT NOT NULL,
+  secret_digest TEXT NOT NULL,
+  scopes TEXT NOT NULL,
+  introspects BOOLEAN NOT NULL,
   created_at BIGINT NOT NULL
 );
 

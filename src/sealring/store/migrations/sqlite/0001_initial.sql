@@ -33,6 +33,16 @@ CREATE TABLE accounts (
   created_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+-- Programs that act for themselves (OAuth clients). Each is a subject, whose epoch kills its tokens.
+CREATE TABLE clients (
+  id TEXT PRIMARY KEY REFERENCES subjects (subject),
+  name TEXT NOT NULL,
+  secret_digest TEXT NOT NULL,
+  scopes TEXT NOT NULL,
+  introspects INTEGER NOT NULL CHECK (introspects IN (0, 1)),
+  created_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
 -- Ways to log in beside the password, of which an account may have several. No foreign key: a deletion of an account
 -- removes these rows in the same transaction.
 CREATE TABLE credentials (
