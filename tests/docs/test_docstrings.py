@@ -9,7 +9,19 @@ import griffe
 import pytest
 
 import tests.django_project.settings  # noqa: F401 - modules of Django frameworks ask for settings when imported
-from scripts.api_source import PAGES, Module, Page, code_of, find, is_row, module_of, names_of, public_members
+from scripts.api_source import (
+    PAGES,
+    Module,
+    Page,
+    code_of,
+    find,
+    is_row,
+    module_of,
+    names_of,
+    public_members,
+    target_of,
+)
+from scripts.write_api import with_members
 from tests.docs.docstring_examples import PROMPT, run_examples, with_await
 
 SOURCE = Path(__file__).parents[2] / "src"
@@ -61,6 +73,36 @@ def without_example(module: Module, name: str) -> list[str]:
 def examples_of(found: griffe.Object) -> str:
     """What the examples of a docstring have a reader type."""
     return code_of(found.docstring.value) if found.docstring else ""
+
+
+UNDESCRIBED = {"errors", "jwt", "client"}
+"""Pages on which arguments without a description are left."""
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.file)
+def test_every_argument_is_described(page: Page) -> None:
+    shown = [found for module in page.modules for name in names_of(module) for found in with_members(module, name)]
+    left = [words for found in shown for words in undescribed(found)]
+    if page.file in UNDESCRIBED:
+        assert left, f"the page {page.file} is complete: take it out of UNDESCRIBED"
+    else:
+        assert left == []
+
+
+def undescribed(found: griffe.Object) -> list[str]:
+    """Arguments of a function or a class of which nothing is said: neither below `Args:`, nor at a field.
+
+    A setting has its words in its row, which docs/reference/settings.md shows.
+    """
+    if not isinstance(found, griffe.Function | griffe.Class):
+        return []
+    sections = found.docstring.parse("google") if found.docstring else []
+    said = {one.name for section in sections if section.kind.value == "parameters" for one in section.value}
+    if isinstance(found, griffe.Class):
+        fields = [target_of(member) for member in found.all_members.values()]
+        said |= {one.name for one in fields if one.docstring or str(getattr(one, "value", "")).startswith("setting(")}
+    names = [one.name for one in found.parameters if one.name not in {"self", "cls"} and not one.name.startswith("_")]
+    return [f"{found.path}: {name}" for name in names if name not in said]
 
 
 def is_called_by_others(found: griffe.Object) -> bool:

@@ -67,6 +67,7 @@ class SessionRecord:
     """
 
     session: Session
+    """The session, ended or not."""
     epoch: int
     """Of the session's subject."""
     account: Account | None
