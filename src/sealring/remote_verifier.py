@@ -6,11 +6,30 @@ framework gets. No part of the issuing half is imported here or there: no store,
 
 from __future__ import annotations
 
-from typing import Self
+from collections.abc import Sequence
+from ssl import SSLContext
+from typing import TYPE_CHECKING, Self, TypedDict, Unpack
 
 from sealring.application.verifier_hosts import VerifierHosts
+from sealring.jwt.durations import Duration, named_duration
+from sealring.sessions.lifetimes import LEEWAY_SECONDS
 from sealring.sync_runner import SyncRunner
+from sealring.verifier.clock import Clock, SystemClock
+from sealring.verifier.http_get import checked_url
+from sealring.verifier.http_source import HttpSource
 from sealring.verifier.principal import Principal
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+
+
+class VerifierOptions(TypedDict, total=False):
+    """Arguments of `Verifier` that `Verifier.from_issuer` passes on."""
+
+    poll_interval: Duration
+    cookie_name: str | None
+    allowed_origins: Sequence[str]
+    metrics: CollectorRegistry | None
 
 
 class Verifier(VerifierHosts):
@@ -47,6 +66,64 @@ class Verifier(VerifierHosts):
     ... async def orders(user: Annotated[Principal, Security(guard(verifier), scopes=["orders:read"])]) -> str:
     ...     return user.subject
     """
+
+    @classmethod
+    def from_issuer(
+        cls,
+        url: str,
+        *,
+        audience: str,
+        issuer: str | None = None,
+        feed_url: str | None = None,
+        feed_token: str | None = None,
+        allow_http: bool = False,
+        ssl_context: SSLContext | None = None,
+        max_staleness: Duration = 5,
+        clock: Clock | None = None,
+        **options: Unpack[VerifierOptions],
+    ) -> Self:
+        """Verify tokens of an issuer elsewhere, by its revocation feed over HTTP (docs/reference/feed.md).
+
+        Nothing is asked before it opens. It needs no more than the base install.
+
+        Args:
+            url: where the issuer's auth routes are: https, or http on loopback.
+            audience: `aud` of the tokens, compared whole: the name of this service at the issuer.
+            issuer: `iss` of the tokens and of the feed, compared whole; left out, the origin of `url`.
+            feed_url: where the feed is read from instead, such as the auth routes of a relay. It is signed, so they
+                need not be trusted; the keys come from `url`.
+            feed_token: the issuer's `SEALRING_FEED_TOKEN`, if it has one.
+            allow_http: for http between machines, where nobody else can reach the network between them: who can writes
+                the keys.
+            ssl_context: another trust store or a client certificate than the machine's.
+            max_staleness: how long it answers without news, as seconds or text such as "5s".
+            clock: another clock than the machine's.
+            options: as of the class.
+
+        Raises:
+            ConfigurationError: durations that exclude each other, or an invalid cookie name or origin.
+            TypeError, ValueError: a URL that is not https, or another argument of another form.
+
+        Example:
+            >>> from sealring import Verifier
+            >>> verifier = Verifier.from_issuer("https://auth.example.com/auth", audience="orders")
+            >>> verifier.node.is_fresh  # not open yet
+            False
+        """
+        parts = checked_url(url, allow_http=allow_http)
+        expected = f"{parts.scheme}://{parts.netloc}" if issuer is None else issuer
+        clock = SystemClock(LEEWAY_SECONDS) if clock is None else clock
+        source = HttpSource(
+            url,
+            issuer=expected,
+            clock=clock,
+            max_staleness=named_duration("max_staleness", max_staleness),
+            feed_url=feed_url,
+            feed_token=feed_token,
+            allow_http=allow_http,
+            ssl_context=ssl_context,
+        )
+        return cls(source, issuer=expected, audience=audience, max_staleness=max_staleness, clock=clock, **options)
 
     def sync(self) -> SyncVerifier:
         """For code without an event loop.

@@ -22,7 +22,7 @@ from sealring.revocation.entry import Entry, entry_digest
 from sealring.revocation.feed import FeedPage
 from sealring.revocation.view import RevocationView
 from sealring.verifier.node_state import NOT_STARTED, UNACKNOWLEDGED, NodeState, ReloadCause
-from sealring.verifier.source import Source
+from sealring.verifier.source import HoldsConnections, Source
 
 log = logging.getLogger("sealring.follower")
 
@@ -90,6 +90,8 @@ class Follower:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        if isinstance(self._source, HoldsConnections):
+            self._source.close()
         self.node.last_error = NOT_STARTED
         stop_watching(self)
 
@@ -99,12 +101,16 @@ class Follower:
             if not task.get_loop().is_closed():
                 task.cancel()
         self._tasks = ()
+        if isinstance(self._source, HoldsConnections):
+            self._source.close()
 
     def forked(self) -> None:
         """The tasks are the parent's: this node is stale until it is started, and then loads everything."""
         leave_to_parent(*self._tasks)
         self._tasks = ()
         self._wake = asyncio.Event()
+        if isinstance(self._source, HoldsConnections):
+            self._source.forked()
         self.node.forget_position(f"not started: {FORKED}")
 
     async def poll(self) -> bool:

@@ -7,7 +7,7 @@ store is one (`sealring.issuer.store_source`); an issuer over HTTP can be anothe
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from sealring import jwt
 from sealring.revocation.feed import FeedPage
@@ -46,3 +46,14 @@ class Source(Protocol):
         Raises:
             Unavailable: the source of hints cannot be reached.
         """
+
+
+@runtime_checkable
+class HoldsConnections(Protocol):
+    """A source that keeps something open between two questions."""
+
+    def close(self) -> None:
+        """Let go of it; the next question, in another event loop maybe, opens it again."""
+
+    def forked(self) -> None:
+        """In a child, leave it to the parent."""
