@@ -38,7 +38,7 @@ class BrokenAnswer(Unavailable):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class HttpAnswer:
     """A whole answer."""
 
     status: int
@@ -74,7 +74,7 @@ class HttpGetter:
         self._ssl_context = ssl_context
         self._idle: Streams | None = None
 
-    async def get(self, path: str, *, seconds: float, max_bytes: int) -> Answer:
+    async def get(self, path: str, *, seconds: float, max_bytes: int) -> HttpAnswer:
         """The answer to a request, whatever its status.
 
         Args:
@@ -126,7 +126,7 @@ class HttpGetter:
             limit=MAX_HEAD_BYTES,
         )
 
-    async def _exchange(self, streams: Streams, request: bytes, max_bytes: int) -> Answer:
+    async def _exchange(self, streams: Streams, request: bytes, max_bytes: int) -> HttpAnswer:
         reader, writer = streams
         try:
             writer.write(request)
@@ -143,7 +143,7 @@ class HttpGetter:
             raise Unavailable(f"{self._url.netloc}: the head of the answer is too long") from None
         if keeps and self._idle is None:
             self._idle = streams
-        return Answer(status, fields, body)
+        return HttpAnswer(status, fields, body)
 
 
 def _abort(streams: Streams) -> None:

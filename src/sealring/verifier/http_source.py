@@ -25,7 +25,7 @@ from sealring.revocation.feed import FeedPage
 from sealring.revocation.wire import MAX_BYTES, FeedDocument, fingerprint, read_document, read_segment
 from sealring.sessions.lifetimes import LEEWAY_SECONDS
 from sealring.verifier.clock import Clock
-from sealring.verifier.http_get import Answer, HttpGetter
+from sealring.verifier.http_get import HttpAnswer, HttpGetter
 from sealring.verifier.source import VerifyingKeys
 
 log = logging.getLogger("sealring.http_source")
@@ -192,7 +192,7 @@ class HttpSource:
             self._note_keys(entries)
             yield entries
 
-    async def _ask(self, path: str, seconds: float) -> Answer:
+    async def _ask(self, path: str, seconds: float) -> HttpAnswer:
         answer = await self._feed.get(path, seconds=seconds, max_bytes=MAX_BYTES)
         if answer.status != HTTPStatus.OK:
             self._respect(answer)
@@ -254,7 +254,7 @@ class HttpSource:
             raise Unavailable("the keys are not yet, or no more, those that the feed names")
         self._keys, self._keys_named, self._keys_at = read_key_set(answer.body), name, now
 
-    def _respect(self, answer: Answer) -> None:
+    def _respect(self, answer: HttpAnswer) -> None:
         """Wait as long as the answer asks (RFC 9110 §10.2.3), and not all at the same moment."""
         value = answer.fields.get(b"retry-after", b"")
         if value.isdigit():
