@@ -77,6 +77,7 @@ PAGES = (
                 ("django", (), True),
                 ("django.rest_framework", (), True),
                 ("django.ninja", (), True),
+                ("mcp", (), True),
                 ("asgi", ("HeadLimits",), True),
                 ("uvicorn", ("LimitedProtocol",), False),
                 ("alembic", ("TABLES", "include_name"), True),
