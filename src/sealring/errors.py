@@ -213,7 +213,9 @@ class MissingClaim(TokenError):
 
 
 class BadClaim(TokenError):
-    """A claim has the wrong JSON type, or a value that is not accepted; `claim` names it (RFC 7519 §7.2).
+    """A claim has the wrong JSON type, or a value that is not accepted (RFC 7519 §7.2).
+
+    `claim` names it; the message says what it must be, `wanted`.
 
     >>> from sealring import ForeignPrincipal, jwt
     >>> key = jwt.Key.generate("HS256")
@@ -576,7 +578,9 @@ class InvalidPendingLogin(AccountRefused):
 
 
 class RegistrationClosed(AccountRefused):
-    """Only the operator makes accounts here (`SEALRING_REGISTRATION=closed`). `hint` is for one who invites.
+    """Only the operator makes accounts here (`SEALRING_REGISTRATION=closed`).
+
+    `message` is for logs; `hint`, or None, is for one who invites.
 
     >>> from sealring.testing import InMemorySealring
     >>> with InMemorySealring(registration="closed").sync() as s:
@@ -777,7 +781,7 @@ class Throttled(SealringError):
 
 
 class Unavailable(SealringError):
-    """The request itself is fine; try again in `retry_after` seconds.
+    """The request itself is fine; try again in `retry_after` seconds (RFC 9110 §15.6.4). `message` is for logs.
 
     >>> from sealring.testing import InMemorySealring
     >>> auth = InMemorySealring()
@@ -798,6 +802,8 @@ class Unavailable(SealringError):
 
 class Overloaded(Unavailable):
     """A bounded queue is full: of password hashes, or of writes that wait for the database.
+
+    `message` and `retry_after`, in seconds, are those of `Unavailable`.
 
     >>> from flask import Flask
     >>> from sealring.testing import InMemorySealring
@@ -837,7 +843,8 @@ class GrantUnavailable(Unavailable):
 class StoreUnavailable(Unavailable):
     """The store cannot be reached, read or written; the outcome of a write is not known.
 
-    `hint`, for operators, says where to look, when the cause is known.
+    `message` and `retry_after`, in seconds, are those of `Unavailable`. `hint`, for operators, says where to look, when
+    the cause is known.
 
     >>> from sealring.testing import InMemorySealring
     >>> auth = InMemorySealring()
@@ -883,7 +890,7 @@ class ConnectionEnded(SealringError):
 
 
 class ConfigurationError(SealringError, ValueError):
-    """A setting or the machine is not as required; `hint` says how to fix it.
+    """A setting or the machine is not as required. `message` says what, and `hint`, or None, how to fix it.
 
     >>> from sealring import load_settings
     >>> try:

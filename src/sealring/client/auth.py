@@ -60,7 +60,8 @@ class Auth(_LibraryAuth):
         max_wait: the longest that one request waits for a refresh, seconds.
         clock: for tests.
 
-    Raises `ValueError` or `TypeError` for an argument of another form.
+    Raises:
+        TypeError, ValueError: an argument of another form.
 
     >>> Auth("https://app.example.com/auth", origins=["https://api.example.com"])
     Auth('https://app.example.com/auth')
@@ -192,7 +193,8 @@ class Auth(_LibraryAuth):
             As `login`.
 
         Raises:
-            ValueError: `path` does not begin with a slash. Else as `login`.
+            ValueError: `path` does not begin with a slash.
+            WrongCredentials, SecondFactorRequired, Throttled, Unavailable, UnexpectedAnswer: as `login`.
 
         >>> import httpx2
         >>> from sealring.testing import InMemorySealring

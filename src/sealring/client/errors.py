@@ -44,8 +44,8 @@ class LoggedOut(SealringError):
 class UnexpectedAnswer(SealringError):
     """The auth service answered with what it never says: a wrong URL, or something else answers there.
 
-    The tokens are kept. `status` is the HTTP status, None where a redirect was not followed; `answer_code` is the
-    `code` of a problem body.
+    The tokens are kept. `path` is where the request went, below the URL of the auth routes; `status` is the HTTP
+    status, None where a redirect was not followed; `answer_code` is the `code` of a problem body.
 
     >>> import httpx2
     >>> from sealring.client import Auth

@@ -37,8 +37,9 @@ class FileTokens:
     Args:
         path: of the file, on a local disk; a symbolic link is followed.
 
-    Raises `ConfigurationError` for a folder, and on Windows, which has no `fcntl`: keep tokens in memory there, or
-    write a `TokenStore`.
+    Raises:
+        ConfigurationError: `path` is a folder; or this is Windows, which has no `fcntl`: keep tokens in memory there,
+            or write a `TokenStore`.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:

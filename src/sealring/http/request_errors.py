@@ -154,7 +154,7 @@ class CrossSite(RequestRefused):
 
 
 class OriginNotAllowed(CrossSite):
-    """A CORS preflight of an origin that the settings do not list.
+    """A CORS preflight of an origin that the settings do not list; `cause` is for the log.
 
     >>> from flask import Flask
     >>> from sealring.testing import InMemorySealring

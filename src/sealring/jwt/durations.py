@@ -37,7 +37,9 @@ def parse_duration(value: Duration) -> int | float:
     Args:
         value: seconds, text such as `"30m"`, or a timedelta.
 
-    Raises `TypeError` for any other type, `ValueError` for a number that is not finite and for text of another form.
+    Raises:
+        TypeError: any other type.
+        ValueError: a number that is not finite, or text of another form.
 
     >>> parse_duration("30m"), parse_duration("1.5h"), parse_duration("3600"), parse_duration(90)
     (1800, 5400, 3600, 90)

@@ -22,7 +22,8 @@ class KeySet:
     Args:
         keys: the keys, public or private.
 
-    Raises `TypeError` when a member is no Key.
+    Raises:
+        TypeError: a member is no Key.
 
     >>> ring = KeySet([Key.generate("ES256", kid="a"), Key.generate("Ed25519", kid="b")])
     >>> ring.algorithms == {"ES256", "Ed25519"}, len(ring)
@@ -57,7 +58,9 @@ class KeySet:
             kid_optional: whether a token without `kid` is checked with the only key of its algorithm (OpenID Connect
                 Core §10.1). With several such keys it is refused.
 
-        Raises `KeyRefused` when no member is left, `ValueError` for an unknown algorithm.
+        Raises:
+            KeyRefused: no member is left.
+            ValueError: an unknown algorithm.
 
         >>> jwks = KeySet([Key.generate("ES256", kid="a")]).to_jwks()
         >>> KeySet.from_jwks(jwks).get("a").alg

@@ -25,6 +25,8 @@ _MAX_HEADERS = 16  # a key signs few types of tokens
 class Key:
     """One key for one algorithm, private or public. Frozen; equal when it is the same key in the same role.
 
+    Only `generate` and the methods that begin with `from_` make one: `row` and `material` are theirs to give.
+
     Attributes:
         alg: the algorithm's name, as in a header.
         kid: the name that was given, or the RFC 7638 thumbprint.
@@ -125,7 +127,9 @@ class Key:
             kid: the key's name; the thumbprint when left out.
             bits: size of an RSA modulus; other key types have a fixed size.
 
-        Raises `ValueError` for an unknown algorithm, `KeyRefused` for a size that the algorithm does not allow.
+        Raises:
+            ValueError: an unknown algorithm.
+            KeyRefused: a size that the algorithm does not allow.
 
         >>> Key.generate("ES256").alg
         'ES256'
@@ -142,8 +146,9 @@ class Key:
             alg: `HS256`, `HS384` or `HS512`.
             kid: the key's name; without one, the key has no name of its own.
 
-        Raises `KeyRefused` when the secret is too short, or is a key of another kind (RFC 8725 §3.5): PEM, DER, SSH,
-        JWK, a certificate, in base64 or hexadecimal as well.
+        Raises:
+            KeyRefused: the secret is too short, or is a key of another kind (RFC 8725 §3.5): PEM, DER, SSH, JWK, a
+                certificate, in base64 or hexadecimal as well.
 
         >>> Key.from_secret(bytes(range(32)), "HS256").is_private
         True
@@ -162,8 +167,9 @@ class Key:
             password: of an encrypted private key.
             kid: the key's name; without one, the key has no name of its own.
 
-        Raises `KeyRefused` when the text is no such key, when the password is wrong, missing or needless, and when
-        the key is not one for `alg`.
+        Raises:
+            KeyRefused: the text is no such key; the password is wrong, missing or needless; the key is not one for
+                `alg`.
 
         >>> pem = Key.generate("ES256").to_pem(private=True, password="correct horse")
         >>> Key.from_pem(pem, "ES256", password="correct horse").is_private
@@ -175,7 +181,16 @@ class Key:
 
     @classmethod
     def from_der(cls, der: bytes, alg: str, *, password: bytes | str | None = None, kid: str | None = None) -> Key:
-        """Read a private or public key from DER: the forms, arguments and errors of `from_pem`.
+        """Read a private or public key from DER: the forms of `from_pem`.
+
+        Args:
+            der: the bytes.
+            alg: the algorithm that the key is for.
+            password: of an encrypted private key.
+            kid: the key's name; without one, the key has no name of its own.
+
+        Raises:
+            KeyRefused: as `from_pem`.
 
         >>> from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
         >>> from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -197,8 +212,9 @@ class Key:
                 secret without `alg` needs this argument.
             kid: must equal the JWK's `kid`, when it has one.
 
-        Raises `KeyRefused` for a JWK that is no usable key, for a `use` other than `sig`, and for `key_ops` without
-        `verify` or `sign` (RFC 7517 §4.2, §4.3).
+        Raises:
+            KeyRefused: the JWK is no usable key; its `use` is another than `sig`, or its `key_ops` have neither
+                `verify` nor `sign` (RFC 7517 §4.2, §4.3).
 
         >>> jwk = Key.generate("ES256", kid="a").to_jwk()
         >>> Key.from_jwk(jwk).kid
@@ -219,7 +235,8 @@ class Key:
             alg: the algorithm that the key is for.
             kid: the key's name; without one, the key has no name of its own.
 
-        Raises `KeyRefused` when the object is no key for `alg`. For a secret there is `from_secret`.
+        Raises:
+            KeyRefused: the object is no key for `alg`. For a secret there is `from_secret`.
 
         >>> from cryptography.hazmat.primitives.asymmetric import ec
         >>> Key.from_cryptography(ec.generate_private_key(ec.SECP256R1()), "ES256").is_private
@@ -241,8 +258,11 @@ class Key:
             der: whether `sign` returns DER, as key services do for elliptic curves, in place of the r and s of
                 RFC 7518 §3.4.
 
-        Each signature is checked with the public key; `jwt.sign` raises `KeyRefused` when it does not fit. Raises
-        `TypeError` for a function that is async, `ValueError` for a private key or a secret.
+        Each signature is checked with the public key; `jwt.sign` raises `KeyRefused` when it does not fit.
+
+        Raises:
+            TypeError: the function is async.
+            ValueError: the key is private, or a secret.
 
         >>> private = Key.generate("ES256", kid="in-the-hsm")
         >>> key = Key.from_signer(private.sign, private.public())
@@ -259,7 +279,10 @@ class Key:
         return cls(row, material, public.kid, named=public.named, sign=checked)
 
     def public(self) -> Key:
-        """Return the public key, of the same name; raises `ValueError` for a secret, which has none.
+        """Return the public key, of the same name.
+
+        Raises:
+            ValueError: it is a secret, which has none.
 
         >>> key = Key.generate("Ed25519")
         >>> key.public().is_private, key.public().kid == key.kid
@@ -275,7 +298,8 @@ class Key:
         Args:
             private: whether to write the private members, or the secret.
 
-        Raises `ValueError` for a secret without `private=True`, and for the private members of a public key.
+        Raises:
+            ValueError: it is a secret, without `private=True`; or a public key, with it.
 
         >>> sorted(Key.generate("ES256").to_jwk())
         ['alg', 'crv', 'kid', 'kty', 'use', 'x', 'y']
@@ -300,7 +324,8 @@ class Key:
             private: whether to write the private key.
             password: to encrypt it with; None: it is not encrypted.
 
-        Raises `ValueError` for a secret, and for the private form of a public key.
+        Raises:
+            ValueError: it is a secret; or a public key, with `private=True`.
 
         >>> key = Key.generate("Ed25519")
         >>> key.to_pem().splitlines()[0]

@@ -20,7 +20,7 @@ from sealring.jwt.values import Peeked, Signed, Token
 
 
 def verify(token: str, key_or_keys: Keys, *, now: Moment | None = None, **options: Unpack[PolicyOptions]) -> Token:
-    """Return the verified Token; raises a `TokenError` that says why the token is refused.
+    """Return the verified Token (RFC 7519 §7.2, RFC 8725).
 
     Args:
         token: the compact text.
@@ -29,7 +29,9 @@ def verify(token: str, key_or_keys: Keys, *, now: Moment | None = None, **option
         options: the policy, see `PolicyOptions`. `exp` is required unless `require=()`, and a token with `aud` is
             refused unless `audience` names one of its values.
 
-    Raises `TypeError` or `ValueError` for a wrong option (RFC 7519 §7.2, RFC 8725).
+    Raises:
+        TokenError: why the token is refused.
+        TypeError, ValueError: a wrong option.
 
     >>> from sealring import jwt
     >>> key = jwt.Key.generate("HS256")
@@ -49,7 +51,7 @@ def verify_signature(
     padded_base64url: bool = False,
     max_chars: int = MAX_TOKEN_CHARS,
 ) -> Signed:
-    """Return header and payload of a compact JWS over any bytes (RFC 7515 §5.2); raises a `TokenError`.
+    """Return header and payload of a compact JWS over any bytes (RFC 7515 §5.2).
 
     Claims, dates and `typ` are not checked.
 
@@ -86,7 +88,9 @@ def peek(token: str, *, padded_base64url: bool = False, max_chars: int = MAX_TOK
         padded_base64url: accept padding, see `PolicyOptions`.
         max_chars: how long the text may be, 65536 at most.
 
-    Raises `TooLarge`, `Malformed`, `CriticalHeader`, or `UnsupportedAlgorithm` when the header has no `alg`.
+    Raises:
+        TooLarge, Malformed, CriticalHeader: it cannot be read.
+        UnsupportedAlgorithm: the header has no `alg`.
 
     >>> from sealring import jwt
     >>> jwt.peek(jwt.sign({"sub": "42"}, jwt.Key.generate("HS256"))).claims["sub"]

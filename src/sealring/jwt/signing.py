@@ -61,8 +61,11 @@ def sign(
         issued_at: whether to add `iat` when the claims do not have it.
         now: seconds since 1970, or a datetime with a time zone; the clock when left out.
 
-    Raises `TypeError` or `ValueError` for claims that `verify` would refuse as malformed, for an option whose claim is
-    in `claims` already, and for a key that cannot sign.
+    Raises:
+        TypeError, ValueError: claims that `verify` would refuse as malformed; an option whose claim is in `claims`
+            already; a key that cannot sign.
+        TokenTooLong: more than 8192 characters.
+        KeyRefused: the signature of a signer of your own does not fit its public key.
 
     >>> token = sign({"sub": "42"}, Key.generate("ES256"), expires_in="30m")
     >>> token.count(".")

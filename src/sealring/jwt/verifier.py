@@ -48,7 +48,8 @@ class Verifier(Generic[T]):
             Token whose dictionaries belong to the caller.
         options: the policy, see `PolicyOptions`.
 
-    Raises `TypeError` or `ValueError` for an option that is wrong or unknown.
+    Raises:
+        TypeError, ValueError: an option is wrong or unknown.
 
     >>> from sealring import jwt
     >>> key = jwt.Key.generate("ES256")
@@ -126,7 +127,8 @@ class Verifier(Generic[T]):
             token: the compact text.
             now: seconds since 1970, or a datetime with a time zone; the clock when left out.
 
-        Raises a `TokenError` that says why the token is refused (RFC 7519 §7.2, RFC 8725).
+        Raises:
+            TokenError: why the token is refused (RFC 7519 §7.2, RFC 8725).
 
         >>> from sealring import jwt
         >>> key = jwt.Key.generate("ES256")
