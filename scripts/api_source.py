@@ -164,6 +164,12 @@ def _is_typed(found: griffe.Class, member: griffe.Object) -> bool:
     return isinstance(member, griffe.Attribute) and bool(member.annotation) and "Protocol" in bases
 
 
+def is_made_by_methods(found: griffe.Class) -> bool:
+    """Whether a reader calls methods of the class to make one, and never the class: its `__init__` says so first."""
+    made = found.members.get("__init__")
+    return bool(made and made.docstring and made.docstring.value.startswith("Use `"))
+
+
 def is_row(member: griffe.Object) -> bool:
     """A use case of the face without an event loop, which is made from the method of the same name."""
     return member.is_attribute and str(getattr(member, "value", "")).startswith("_of_")

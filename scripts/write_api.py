@@ -19,6 +19,7 @@ from scripts.api_source import (
     Module,
     Page,
     find,
+    is_made_by_methods,
     is_row,
     module_of,
     named_in,
@@ -147,7 +148,7 @@ def signature(found: griffe.Object, name: str) -> str:
         case griffe.Class():
             if any(str(base).startswith(("TypedDict", "Protocol", "Exception")) for base in found.bases):
                 return f"class {name}({', '.join(str(base) for base in found.bases)})"
-            return _wrapped(f"class {name}", found.parameters, None)
+            return f"class {name}" if is_made_by_methods(found) else _wrapped(f"class {name}", found.parameters, None)
         case griffe.Attribute():
             return f"{name}: {found.annotation}" if found.annotation else f"{name} = {found.value}"
         case _:

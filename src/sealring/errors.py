@@ -67,6 +67,8 @@ from typing import ClassVar
 class SealringError(Exception):
     """The base of every error here. `code` is a word in lower case that is stable across releases.
 
+    What an error is made with is an attribute of the same name, except a message.
+
     >>> from sealring import jwt
     >>> try:
     ...     jwt.verify("no token", jwt.Key.generate("HS256"))
@@ -196,7 +198,10 @@ class TooOld(TokenError):
 
 
 class MissingClaim(TokenError):
-    """A required claim is absent; `claim` names it (RFC 7519 §4.1).
+    """A required claim is absent (RFC 7519 §4.1).
+
+    Args:
+        claim: its name.
 
     >>> from sealring import jwt
     >>> key = jwt.Key.generate("HS256")
@@ -215,7 +220,9 @@ class MissingClaim(TokenError):
 class BadClaim(TokenError):
     """A claim has the wrong JSON type, or a value that is not accepted (RFC 7519 §7.2).
 
-    `claim` names it; the message says what it must be, `wanted`.
+    Args:
+        claim: its name.
+        wanted: what it must be, for the message.
 
     >>> from sealring import ForeignPrincipal, jwt
     >>> key = jwt.Key.generate("HS256")
@@ -325,7 +332,10 @@ class CriticalHeader(TokenError):
 
 
 class Revoked(TokenError):
-    """The session, the subject's epoch or the key was revoked: `cause` is "session", "subject" or "key".
+    """The session, the subject's epoch or the key was revoked.
+
+    Args:
+        cause: which of them: "session", "subject" or "key".
 
     >>> from sealring.testing import InMemorySealring
     >>> auth = InMemorySealring()
@@ -347,7 +357,9 @@ class Revoked(TokenError):
 class Stale(TokenError):
     """Revocation data on this node is out of date, so it accepts no token: answer 503, never 401.
 
-    `retry_after` is in seconds; `cause`, for logs, is the last error of the node, if it had any.
+    Args:
+        retry_after: seconds.
+        cause: the last error of the node, for logs; None where it had none.
 
     >>> from sealring.testing import InMemorySealring
     >>> auth = InMemorySealring()
@@ -366,7 +378,10 @@ class Stale(TokenError):
 
 
 class TokenTooLong(SealringError, ValueError):
-    """A token to be issued would be too long for a verifier or a cookie; `limit` is in characters.
+    """A token to be issued would be too long for a verifier or a cookie.
+
+    Args:
+        limit: characters that it may have.
 
     >>> from sealring import jwt
     >>> jwt.sign({"text": 10_000 * "a"}, jwt.Key.generate("HS256"))
@@ -532,10 +547,14 @@ class NotGranted(WrongCredentials):
 
 
 class SecondFactorRequired(AccountRefused):
-    """What was proved is right, and one more factor is needed: by one of `methods`, with `pending` brought back.
+    """What was proved is right, and one more factor is needed.
 
-    `pending` is text that `log_in_by` takes; `methods` are names of login methods. `cookie` is a header field for the
-    answer, or None: it binds the pending login to the browser that is to get cookies.
+    `cookie` is a header field for the answer, or None: it binds the pending login to the browser that is to get
+    cookies.
+
+    Args:
+        pending: text that `log_in_by` takes with the next step.
+        methods: the names of the login methods that may take it.
 
     >>> from flask import Flask
     >>> from sealring.testing import InMemorySealring
@@ -560,7 +579,9 @@ class SecondFactorRequired(AccountRefused):
 class InvalidPendingLogin(AccountRefused):
     """The pending login is unknown, expired, already used, or belongs to another browser.
 
-    `cause` says which, for logs. `subject` is the account's id where the text is genuine, and empty where it is not.
+    Args:
+        cause: which of these, for logs.
+        subject: the account's id where the text is genuine; else empty.
 
     >>> from sealring.testing import InMemorySealring
     >>> with InMemorySealring().sync() as s:
@@ -580,7 +601,9 @@ class InvalidPendingLogin(AccountRefused):
 class RegistrationClosed(AccountRefused):
     """Only the operator makes accounts here (`SEALRING_REGISTRATION=closed`).
 
-    `message` is for logs; `hint`, or None, is for one who invites.
+    Args:
+        message: for logs.
+        hint: for one who invites; None where nobody can.
 
     >>> from sealring.testing import InMemorySealring
     >>> with InMemorySealring(registration="closed").sync() as s:
@@ -630,7 +653,12 @@ class NameTaken(AccountRefused):
 
 
 class InvalidField(AccountRefused):
-    """A field is invalid: `field` names it, `reason` says what is expected; `also` are other fields that are.
+    """A field is invalid.
+
+    Args:
+        field: its name.
+        reason: what is expected, in words for the user.
+        also: other fields that are invalid.
 
     >>> from sealring.testing import InMemorySealring
     >>> with InMemorySealring().sync() as s:
@@ -760,7 +788,10 @@ class UnknownMethod(NotFound):
 
 
 class Throttled(SealringError):
-    """Too many attempts; `retry_after` is in seconds (RFC 6585 §4).
+    """Too many attempts (RFC 6585 §4).
+
+    Args:
+        retry_after: seconds.
 
     >>> from sealring.testing import InMemorySealring
     >>> with InMemorySealring(throttle_account="1/60").sync() as s:
@@ -781,7 +812,11 @@ class Throttled(SealringError):
 
 
 class Unavailable(SealringError):
-    """The request itself is fine; try again in `retry_after` seconds (RFC 9110 §15.6.4). `message` is for logs.
+    """The request itself is fine: try again later (RFC 9110 §15.6.4).
+
+    Args:
+        message: for logs.
+        retry_after: seconds.
 
     >>> from sealring.testing import InMemorySealring
     >>> auth = InMemorySealring()
@@ -803,7 +838,9 @@ class Unavailable(SealringError):
 class Overloaded(Unavailable):
     """A bounded queue is full: of password hashes, or of writes that wait for the database.
 
-    `message` and `retry_after`, in seconds, are those of `Unavailable`.
+    Args:
+        message: for logs.
+        retry_after: seconds.
 
     >>> from flask import Flask
     >>> from sealring.testing import InMemorySealring
@@ -820,7 +857,10 @@ class Overloaded(Unavailable):
 
 
 class GrantUnavailable(Unavailable):
-    """The application's `grant_for` failed or took too long; `cause` names the exception, the log has all of it.
+    """The application's `grant_for` failed or took too long; the log has its traceback.
+
+    Args:
+        cause: the name of the exception.
 
     >>> from sealring.testing import InMemorySealring
     >>> async def grant_for(subject):
@@ -843,8 +883,10 @@ class GrantUnavailable(Unavailable):
 class StoreUnavailable(Unavailable):
     """The store cannot be reached, read or written; the outcome of a write is not known.
 
-    `message` and `retry_after`, in seconds, are those of `Unavailable`. `hint`, for operators, says where to look, when
-    the cause is known.
+    Args:
+        message: for logs.
+        retry_after: seconds.
+        hint: where an operator should look; None where the cause is not known.
 
     >>> from sealring.testing import InMemorySealring
     >>> auth = InMemorySealring()
@@ -862,12 +904,13 @@ class StoreUnavailable(Unavailable):
 
 
 class ConnectionEnded(SealringError):
-    """An open connection was ended (`while_live`). `cause` is one of these words:
+    """An open connection was ended (`while_live`).
 
-    `session`: the session was revoked. `subject`: all sessions of the subject were, or its claims have changed. `key`:
-    the key that signed the token was revoked. `expired`: the session is over, unless it was refreshed meanwhile.
-    `reloaded`: this node loaded all revocations again, and nothing proves that the session is live. `stale`: revocation
-    data on this node is out of date.
+    Args:
+        cause: "session": the session was revoked. "subject": all sessions of the subject were, or its claims have
+            changed. "key": the key that signed the token was revoked. "expired": the session is over, unless it was
+            refreshed meanwhile. "reloaded": this node loaded all revocations again, and nothing proves that the session
+            is live. "stale": revocation data on this node is out of date.
 
     >>> import asyncio
     >>> from sealring.testing import InMemorySealring
@@ -890,7 +933,11 @@ class ConnectionEnded(SealringError):
 
 
 class ConfigurationError(SealringError, ValueError):
-    """A setting or the machine is not as required. `message` says what, and `hint`, or None, how to fix it.
+    """A setting or the machine is not as required.
+
+    Args:
+        message: what is not.
+        hint: how to fix it; None where the message says so.
 
     >>> from sealring import load_settings
     >>> try:

@@ -122,6 +122,9 @@ class Auth(_LibraryAuth):
     def sync_auth_flow(self, request: Any) -> Generator[Any, Any, None]:
         """See `auth_flow`; for a `Client`.
 
+        Args:
+            request: of httpx2 or httpx.
+
         >>> import httpx2
         >>> request = httpx2.Request("GET", "https://elsewhere.example/")
         >>> sent = next(Auth("https://app.example.com/auth").sync_auth_flow(request))
@@ -132,6 +135,9 @@ class Auth(_LibraryAuth):
 
     def async_auth_flow(self, request: Any) -> AsyncGenerator[Any, Any]:
         """See `auth_flow`; for an `AsyncClient`.
+
+        Args:
+            request: of httpx2 or httpx.
 
         >>> import httpx2
         >>> request = httpx2.Request("GET", "https://elsewhere.example/")

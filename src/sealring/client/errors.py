@@ -23,7 +23,10 @@ _SENTENCES = {
 
 
 class LoggedOut(SealringError):
-    """There is no session any more, or none yet: log in. `reason` is the server's code, or `no_session`.
+    """There is no session any more, or none yet: log in.
+
+    Args:
+        reason: the server's code ("refresh_reused", "session_ended" or "invalid_token"), or "no_session".
 
     >>> import httpx2
     >>> from sealring.client import Auth
@@ -44,8 +47,12 @@ class LoggedOut(SealringError):
 class UnexpectedAnswer(SealringError):
     """The auth service answered with what it never says: a wrong URL, or something else answers there.
 
-    The tokens are kept. `path` is where the request went, below the URL of the auth routes; `status` is the HTTP
-    status, None where a redirect was not followed; `answer_code` is the `code` of a problem body.
+    The tokens are kept.
+
+    Args:
+        path: where the request went, below the URL of the auth routes.
+        status: of HTTP; None where a redirect was not followed.
+        answer_code: the `code` of a problem body; else empty.
 
     >>> import httpx2
     >>> from sealring.client import Auth

@@ -36,7 +36,11 @@ class TokenStore(Protocol):
         """Return what was saved last; `Tokens()` when nothing was."""
 
     def save(self, tokens: Tokens) -> None:
-        """Keep `tokens` instead, whole or not at all, and durably: no crash afterwards brings older ones back."""
+        """Keep `tokens` instead, whole or not at all, and durably: no crash afterwards brings older ones back.
+
+        Args:
+            tokens: what `load` returns from now on.
+        """
 
     def try_lock(self) -> bool:
         """Take the lock if it is free, without waiting; return whether it was."""
@@ -72,6 +76,9 @@ class MemoryTokens:
 
     def save(self, tokens: Tokens) -> None:
         """See `TokenStore.save`; durable for as long as this process runs.
+
+        Args:
+            tokens: what `load` returns from now on.
 
         >>> store = MemoryTokens()
         >>> store.save(Tokens(access_token="a", refresh_token="r", expires_in=1800))

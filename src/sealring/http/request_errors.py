@@ -111,7 +111,10 @@ class UnknownParameter(InvalidRequest):
 
 
 class InsufficientScope(RequestRefused):
-    """The token is valid but lacks a scope; `scopes` are those that the route requires (RFC 6750 §3.1).
+    """The token is valid but lacks a scope (RFC 6750 §3.1).
+
+    Args:
+        scopes: those that the route requires.
 
     >>> from flask import Flask
     >>> from sealring.frameworks.flask import require
@@ -135,7 +138,10 @@ class InsufficientScope(RequestRefused):
 
 
 class CrossSite(RequestRefused):
-    """Nothing proves that the request came from a page of this site; `cause` is for the log.
+    """Nothing proves that the request came from a page of this site.
+
+    Args:
+        cause: why, for the log.
 
     >>> from flask import Flask
     >>> from sealring.testing import InMemorySealring, as_user
@@ -154,7 +160,10 @@ class CrossSite(RequestRefused):
 
 
 class OriginNotAllowed(CrossSite):
-    """A CORS preflight of an origin that the settings do not list; `cause` is for the log.
+    """A CORS preflight of an origin that the settings do not list.
+
+    Args:
+        cause: why, for the log.
 
     >>> from flask import Flask
     >>> from sealring.testing import InMemorySealring
@@ -264,7 +273,10 @@ class UnsupportedGrant(RequestRefused):
 
 
 class InvalidFields(RequestRefused):
-    """The body is well-formed, but fields are invalid; `fields` are `InvalidField`s, one for each.
+    """The body is well-formed, but fields are invalid.
+
+    Args:
+        fields: one `InvalidField` for each, with its reason.
 
     >>> from flask import Flask
     >>> from sealring.testing import InMemorySealring
@@ -296,9 +308,11 @@ class UnsupportedMediaType(RequestRefused):
 
 
 class MethodNotAllowed(RequestRefused):
-    """The route does not allow this method; `allowed` names those it allows (RFC 9110 §15.5.6).
+    """The route does not allow this method (RFC 9110 §15.5.6).
 
-    `public` says whether pages of every origin may ask there (CORS).
+    Args:
+        allowed: the methods that it allows.
+        public: whether pages of every origin may ask there (CORS).
 
     >>> from flask import Flask
     >>> from sealring.testing import InMemorySealring

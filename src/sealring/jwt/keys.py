@@ -25,7 +25,7 @@ _MAX_HEADERS = 16  # a key signs few types of tokens
 class Key:
     """One key for one algorithm, private or public. Frozen; equal when it is the same key in the same role.
 
-    Only `generate` and the methods that begin with `from_` make one: `row` and `material` are theirs to give.
+    Only `generate` and the methods that begin with `from_` make one.
 
     Attributes:
         alg: the algorithm's name, as in a header.

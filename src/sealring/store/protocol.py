@@ -150,6 +150,10 @@ class ClientStore(Protocol):
 
         Its id must not be that of any subject, removed clients and deleted accounts included: else `ValueError`.
 
+        Args:
+            client: the new row.
+            event: its audit line, `client_registered`.
+
         >>> report = a_client()
         >>> done = await store.create_client(report, an_event("client_registered"))
         >>> (await store.find_client(report.id)).name
@@ -157,14 +161,21 @@ class ClientStore(Protocol):
         """
 
     async def find_client(self, id: str) -> OAuthClient | None:
-        """The client of that id with its epoch, in one consistent read; none when there is none.
+        """The client of that id with its epoch, in one consistent read; None when there is none.
+
+        Args:
+            id: the `client_id`, which is the subject of its tokens too.
 
         >>> await store.find_client("nobody") is None
         True
         """
 
     async def list_clients(self, *, after: str = "", limit: int = 1000) -> list[OAuthClient]:
-        """Clients by id, those after `after`.
+        """Clients in the order of their ids: at most `limit` of those after the id `after`.
+
+        Args:
+            after: an id; empty: from the first.
+            limit: how many at most.
 
         >>> for number in range(3):
         ...     done = await store.create_client(a_client(id=f"client_{number}"), an_event("client_registered"))
@@ -174,6 +185,12 @@ class ClientStore(Protocol):
 
     async def change_client(self, id: str, change: ClientChange, event: Event, *, now: int) -> Committed[bool]:
         """Change or remove a client, raise its epoch and write the entry that says so, in one transaction.
+
+        Args:
+            id: the client's.
+            change: one of the values of `sealring.accounts.oauth_client`.
+            event: its audit line.
+            now: Unix seconds.
 
         Returns:
             Whether it was changed: there is such a client.
