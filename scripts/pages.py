@@ -24,6 +24,7 @@ BESIDE: Mapping[str, str] = {
     "SECURITY.md": "security.md",
     "examples/django-drf/README.md": "examples/django-drf.md",
     "examples/fastapi-react/README.md": "examples/fastapi-react.md",
+    "examples/services/README.md": "examples/services.md",
 }
 """Pages of the site that stand elsewhere than in docs/, with their place on it."""
 NOT_ON_THE_SITE = ("README.md", "clients/js/README.md")

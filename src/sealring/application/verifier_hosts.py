@@ -7,11 +7,14 @@ As in `sealring.application.hosts`, each framework is imported where it is asked
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from sealring.application.verifier_life import VerifierLife
 from sealring.http.asgi_types import App
+from sealring.http.cookies import TOKEN_BYTES
 from sealring.http.endpoint import Endpoint, Routes
+from sealring.http.feed_routes import FEED
 from sealring.http.health_routes import HEALTH, METRICS
 from sealring.http.middleware import Protect, SessionMiddleware, check_invalid_status
 from sealring.http.verifying_service import VerifyingService
@@ -269,6 +272,90 @@ class VerifierHosts(VerifierLife):
         from sealring.frameworks.wsgi import WsgiAuthApp  # noqa: PLC0415 - as above
 
         return WsgiAuthApp(self._service(), self._wsgi_authenticator(), self._runner, self._health(), otherwise=app)
+
+    # passing the feed on
+
+    def relay(self, *, token: str = "") -> APIRouter:
+        """The feed that this verifier follows, for FastAPI: `app.include_router(verifier.relay(), prefix="/auth")`.
+
+        Other verifiers read it by `feed_url="https://orders.example.com/auth"`, and so a tree of any depth serves
+        thousands of them. What is passed on is what the issuer signed: nobody need trust this service with more than
+        a delay. While it is itself out of date, it passes nothing on.
+
+        Args:
+            token: who reads it here must send this as a bearer token (their `feed_token=`); left out, anybody may.
+
+        Returns:
+            A router with `/feed` and `/feed/segments/{name}`.
+
+        Raises:
+            TypeError: this verifier was not made by `Verifier.from_issuer`.
+            ValueError: a token that no Authorization field can carry.
+
+        >>> from fastapi import FastAPI
+        >>> from sealring import Verifier
+        >>> verifier = Verifier.from_issuer("https://auth.example.com/auth", audience="orders")
+        >>> app = FastAPI(lifespan=verifier.lifespan)
+        >>> app.include_router(verifier.relay(), prefix="/auth")
+        >>> below = Verifier.from_issuer(
+        ...     "https://auth.example.com/auth", audience="orders", feed_url="https://orders.example.com/auth"
+        ... )
+        """
+        from sealring.frameworks.fastapi_router import endpoint_router  # noqa: PLC0415 - as above
+
+        return endpoint_router(self._relaying(token), FEED)
+
+    def relay_asgi(self, *, token: str = "") -> AuthApp:
+        """As `relay`, as an ASGI application to be mounted: `Mount("/auth", verifier.relay_asgi())`.
+
+        Args:
+            token: as of `relay`.
+
+        Returns:
+            An ASGI application.
+
+        Raises:
+            TypeError, ValueError: as `relay`.
+
+        >>> from sealring import Verifier
+        >>> from starlette.applications import Starlette
+        >>> from starlette.routing import Mount
+        >>> verifier = Verifier.from_issuer("https://auth.example.com/auth", audience="orders")
+        >>> app = Starlette(routes=[Mount("/auth", verifier.relay_asgi())], lifespan=verifier.lifespan)
+        """
+        from sealring.frameworks.asgi import AuthApp  # noqa: PLC0415 - as above
+
+        return AuthApp(self._relaying(token), FEED)
+
+    def relay_wsgi(self, *, token: str = "") -> WsgiAuthApp:
+        """As `relay`, as a WSGI application to be mounted. It answers at once: a thread for each who waits is too dear.
+
+        Args:
+            token: as of `relay`.
+
+        Returns:
+            A WSGI application.
+
+        Raises:
+            TypeError, ValueError: as `relay`.
+
+        >>> from flask import Flask
+        >>> from sealring import Verifier
+        >>> from werkzeug.middleware.dispatcher import DispatcherMiddleware
+        >>> verifier = Verifier.from_issuer("https://auth.example.com/auth", audience="orders")
+        >>> app = Flask("orders")
+        >>> app.wsgi_app = DispatcherMiddleware(app.wsgi_app, {"/auth": verifier.relay_wsgi()})
+        """
+        from sealring.frameworks.wsgi import WsgiAuthApp  # noqa: PLC0415 - as above
+
+        return WsgiAuthApp(self._relaying(token), self._wsgi_authenticator(), self._runner, FEED)
+
+    def _relaying(self, token: str) -> VerifyingService:
+        if not isinstance(token, str):
+            raise TypeError(f"token must be text, not {type(token).__name__}")
+        if token.encode("ascii", "replace").translate(None, TOKEN_BYTES):
+            raise ValueError("token must be of token characters (RFC 6750 §2.1)")
+        return replace(self._service(), feed=self._passing_on(), feed_token=token)
 
     def _health(self) -> tuple[Endpoint, ...]:
         return (*HEALTH, *(METRICS if self.metrics is not None else ()))

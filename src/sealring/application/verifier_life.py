@@ -20,13 +20,15 @@ from sealring.http.problems import OnRefusal
 from sealring.jwt.durations import Duration, named_duration
 from sealring.opening import Opening
 from sealring.rate_limits.networks import is_loopback
+from sealring.revocation.feed import FeedPage
 from sealring.sessions.lifetimes import LEEWAY_SECONDS
 from sealring.sync_runner import SyncRunner
 from sealring.verifier.clock import Clock, SystemClock
 from sealring.verifier.follower import Follower
 from sealring.verifier.node_state import NodeState
 from sealring.verifier.principal import Principal
-from sealring.verifier.source import Source
+from sealring.verifier.relay import FeedRelay
+from sealring.verifier.source import Relayable, Source
 from sealring.verifier.verifier import AccessTokenVerifier
 from sealring.verifier.while_live import WhileLive
 
@@ -66,10 +68,14 @@ class VerifierLife:
             )
         self.clock = SystemClock(LEEWAY_SECONDS) if clock is None else clock
         self.node = NodeState(self.clock, max_staleness=bound, retry_after=max(1, round(interval)))
-        self.follower = Follower(source, self.node, poll_interval=interval, leeway=LEEWAY_SECONDS)
+        self._source = source
+        self._relay: FeedRelay | None = None
+        self.follower = Follower(
+            source, self.node, poll_interval=interval, leeway=LEEWAY_SECONDS, publish=self._followed
+        )
         self.tokens = AccessTokenVerifier(self.node, issuer=issuer, audience=audience, leeway=LEEWAY_SECONDS)
         self.metrics = None if metrics is None else _metrics(self.node, metrics)
-        self._opening = Opening(start=self._start, stop=self._stop, abandon=self.follower.abandon)
+        self._opening = Opening(start=self._start, stop=self._stop, abandon=self._abandon)
         self._runner = SyncRunner(self._opening)
         origins = _origins(issuer, cookie_name, allowed_origins)
         self.authenticator = RequestAuthenticator(
@@ -117,6 +123,8 @@ class VerifierLife:
         >>> verifier.forked()
         """
         self._opening.forked()
+        if self._relay is not None:
+            self._relay.forked()
 
     async def _start(self) -> None:
         await self.follower.start()
@@ -125,6 +133,29 @@ class VerifierLife:
     async def _stop(self) -> None:
         stop_watching(self)
         await self.follower.stop()
+        if self._relay is not None:
+            self._relay.close()
+
+    def _abandon(self) -> None:
+        self.follower.abandon()
+        if self._relay is not None:
+            self._relay.begin()
+
+    def _followed(self, page: FeedPage, known_ms: int) -> None:
+        if self._relay is not None:
+            self._relay.follow(page, known_ms)
+
+    def _passing_on(self) -> FeedRelay:
+        """What passes the feed on, one for all routes.
+
+        Raises:
+            TypeError: what this verifier follows is no signed feed.
+        """
+        if self._relay is None:
+            if not isinstance(self._source, Relayable):
+                raise TypeError("a relay needs a verifier of Verifier.from_issuer: others follow no signed feed")
+            self._relay = self._source.relay(self.node)
+        return self._relay
 
     async def _open_for_check(self) -> bool:
         return await self._opening.try_for_request() and self.node.is_fresh

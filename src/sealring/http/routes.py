@@ -8,12 +8,12 @@ from typing import Any
 from sealring import errors
 from sealring.http.endpoint import Endpoint, Form
 from sealring.http.endpoints.account import change_password, end_session, end_sessions, list_sessions, live, me
-from sealring.http.endpoints.feed import feed, feed_segment
 from sealring.http.endpoints.log_in import begin_method, log_in, log_in_by, register
 from sealring.http.endpoints.presented_token import introspect, revoke, token_and_client_form
 from sealring.http.endpoints.published import authorization_server, authorization_server_at_root, client, jwks
 from sealring.http.endpoints.session import log_out, refresh
 from sealring.http.endpoints.token import oauth_refusal, token, token_form
+from sealring.http.feed_routes import FEED
 from sealring.http.request_errors import (
     CookiesTooLarge,
     CrossSite,
@@ -25,7 +25,6 @@ from sealring.http.request_errors import (
 )
 from sealring.http.schemas import (
     EndSessions,
-    FeedQuery,
     LoginBeginRequest,
     LoginBegun,
     LoginRequest,
@@ -73,23 +72,6 @@ _JWKS: dict[int, dict[str, Any]] = {
     },
     304: {"description": "The one that the client has already"},
 }
-_CACHED = {"headers": {"Cache-Control": {"required": True, "schema": {"type": "string"}}}}
-_FEED: dict[int, dict[str, Any]] = {
-    200: {
-        "description": "A compact JWS of the type feed+jwt",
-        "content": {"application/jwt": {"schema": {"type": "string"}}},
-        **_CACHED,
-    }
-}
-_SEGMENT: dict[int, dict[str, Any]] = {
-    200: {
-        "description": "Entries, each an array",
-        "content": {"application/json": {"schema": {"type": "array", "items": {"type": "array"}}}},
-        **_CACHED,
-    }
-}
-_FEEDING = (MissingCredential, errors.TokenError, InvalidRequest, errors.Stale, errors.NotFound)
-
 _REVOKED: dict[int, dict[str, Any]] = {200: {"description": "It is not good any more, or never was"}}
 _INTROSPECTED: dict[int, dict[str, Any]] = {
     200: {
@@ -191,14 +173,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         operation_id="authorization_server", part="sessions", answers={200: None, 304: None}, public=True,
         opens=False, in_schema=False,
     ),
-    Endpoint(
-        method="GET", path="/feed", run=feed, operation_id="feed", part="sessions", query=FeedQuery,
-        answers={200: None}, described=_FEED, errors=_FEEDING,
-    ),
-    Endpoint(
-        method="GET", path="/feed/segments/{name}", run=feed_segment, operation_id="feed_segment", part="sessions",
-        answers={200: None}, described=_SEGMENT, errors=_FEEDING,
-    ),
+    *FEED,
     Endpoint(
         method="GET", path="/client.js", run=client, operation_id="client", part="sessions",
         answers={200: None, 304: None}, in_schema=False,

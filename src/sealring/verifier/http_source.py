@@ -12,6 +12,7 @@ import random
 import ssl
 from asyncio import Event
 from collections.abc import AsyncIterator, Sequence
+from functools import partial
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import quote
@@ -25,7 +26,10 @@ from sealring.revocation.feed import FeedPage
 from sealring.revocation.wire import MAX_BYTES, FeedDocument, fingerprint, read_document, read_segment
 from sealring.sessions.lifetimes import LEEWAY_SECONDS
 from sealring.verifier.clock import Clock
+from sealring.verifier.http_feed import HttpFeed
 from sealring.verifier.http_get import HttpAnswer, HttpGetter
+from sealring.verifier.node_state import NodeState
+from sealring.verifier.relay import FeedRelay, SignedPage
 from sealring.verifier.source import VerifyingKeys
 
 log = logging.getLogger("sealring.http_source")
@@ -43,6 +47,9 @@ KEYS_RETRY_SECONDS: Final = 30.0
 MAX_PAUSE_SECONDS: Final = 5.0
 """Between two polls of an issuer that does not answer: its recovery is noticed by then, by each at its own moment."""
 MAX_RETRY_AFTER: Final = 60
+RELAY_WAIT_SECONDS: Final = 0.25
+"""How long a poll of a relay waits for news. What it passes on is as old as its own last page, and each level of a tree
+adds that: so a verifier below ten relays is still fresh by a bound of 5 s."""
 _NO_KEYS = jwt.KeySet([])
 
 
@@ -81,9 +88,17 @@ class HttpSource:
         self._max_staleness = max_staleness
         self._wait = max_staleness / 4
         """Of four such spans one may be lost, and the node is still fresh."""
-        self._feed = HttpGetter(
-            url if feed_url is None else feed_url, allow_http=allow_http, fields=fields, ssl_context=ssl_context
+        self._connect = partial(
+            HttpGetter,
+            url if feed_url is None else feed_url,
+            allow_http=allow_http,
+            fields=fields,
+            ssl_context=ssl_context,
         )
+        self._feed = self._connect()
+        self._passed_on: HttpFeed | None = None
+        self._signed: SignedPage | None = None
+        """The page that was read last, as it came; None where that was a snapshot."""
         self._keys_from = HttpGetter(url, allow_http=allow_http, ssl_context=ssl_context)
         self._keys = _NO_KEYS
         self._keys_named = ""
@@ -140,14 +155,24 @@ class HttpSource:
         await self._again.wait()
         self._again.clear()
 
+    def relay(self, node: NodeState) -> FeedRelay:
+        """What passes the feed on that this source reads. It is asked more often then: see `RELAY_WAIT_SECONDS`."""
+        self._wait = min(self._wait, RELAY_WAIT_SECONDS)
+        self._passed_on = HttpFeed(self._connect, page_seconds=self._max_staleness, load_seconds=SNAPSHOT_SECONDS)
+        return FeedRelay(self._passed_on, node, issuer=self._issuer, signed=lambda: self._signed)
+
     def close(self) -> None:
         """See `HoldsConnections.close`."""
+        if self._passed_on is not None:
+            self._passed_on.close()
         self._feed.close()
         self._keys_from.close()
         self._again = Event()
 
     def forked(self) -> None:
         """See `HoldsConnections.forked`."""
+        if self._passed_on is not None:
+            self._passed_on.forked()
         self._feed.forked()
         self._keys_from.forked()
         self._again = Event()
@@ -170,6 +195,7 @@ class HttpSource:
         if after is None:
             self._revoked_kids.clear()
         self._note_keys(document.entries)
+        self._signed = None if document.after is None else SignedPage(document.after, answer.body)
         begins_here = after is None or document.after is None or document.after <= after
         return FeedPage(
             incarnation=document.incarnation,

@@ -7,10 +7,14 @@ store is one (`sealring.issuer.store_source`); an issuer over HTTP can be anothe
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from sealring import jwt
 from sealring.revocation.feed import FeedPage
+
+if TYPE_CHECKING:
+    from sealring.verifier.node_state import NodeState
+    from sealring.verifier.relay import FeedRelay
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,3 +61,11 @@ class HoldsConnections(Protocol):
 
     def forked(self) -> None:
         """In a child, leave it to the parent."""
+
+
+@runtime_checkable
+class Relayable(Protocol):
+    """A source that reads a signed feed, which others may have too."""
+
+    def relay(self, node: NodeState) -> FeedRelay:
+        """What passes it on, as this node accepts it."""
