@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -26,6 +26,8 @@ from sealring.rate_limits.rate import RateLimit
 from sealring.sessions.revocation import EndSession
 from sealring.store import open_store
 from sealring.store.postgres import PostgresStore
+from sealring.store.postgres.connection import Connection
+from sealring.store.postgres.database import Database
 from sealring.store.records import LoginGuard
 from sealring.testing.store_contract.samples import (
     NOW,
@@ -250,9 +252,6 @@ async def database_with(dsn: str, setting: str) -> Any:
         "default_transaction_isolation = serializable",
         "default_transaction_deferrable = on",
         "client_encoding = LATIN1",
-        "statement_timeout = 5",
-        "lock_timeout = 1",
-        "idle_in_transaction_session_timeout = 5",
         "synchronous_commit = off",
         "search_path = nowhere, public, pg_catalog",
         "array_nulls = off",
@@ -271,6 +270,56 @@ async def test_settings_of_a_database_do_not_matter(
     dsn: str = request.getfixturevalue("postgres_dsn")
     async with database_with(dsn, setting):
         await lead_a_life(request.getfixturevalue("pooled_dsn") if pooled else dsn)
+
+
+PATIENCE_MS, SLOW_SECONDS = 100, 0.3
+
+
+async def takes_long(_: str, connection: Connection) -> None:
+    await connection.execute(f"SELECT pg_sleep({SLOW_SECONDS})".encode())
+
+
+async def waits_for_a_lock(dsn: str, connection: Connection) -> None:
+    async with await psycopg.AsyncConnection.connect(dsn) as other:
+        await other.execute("LOCK TABLE store IN ACCESS EXCLUSIVE MODE")
+        waiting = asyncio.ensure_future(connection.execute("SELECT head FROM store"))
+        await asyncio.sleep(SLOW_SECONDS)
+        assert not waiting.done()
+        await other.rollback()
+        await waiting
+
+
+async def is_idle(_: str, connection: Connection) -> None:
+    await connection.execute("SELECT 1")
+    await asyncio.sleep(SLOW_SECONDS)
+    await connection.execute("SELECT 1")
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("pooled", [False, True], ids=["direct", "pooled"])
+@pytest.mark.parametrize(
+    ("setting", "work"),
+    [
+        ("statement_timeout", takes_long),
+        ("lock_timeout", waits_for_a_lock),
+        ("idle_in_transaction_session_timeout", is_idle),
+    ],
+)
+async def test_a_transaction_may_take_longer_than_the_database_says(
+    request: pytest.FixtureRequest, setting: str, work: Callable[[str, Connection], Awaitable[None]], *, pooled: bool
+) -> None:
+    """The patience is long enough for the statement that puts our settings in force, on a busy machine too."""
+    dsn: str = request.getfixturevalue("postgres_dsn")
+    store = PostgresStore(dsn)
+    await store.open()
+    await store.close()
+    async with database_with(dsn, f"{setting} = {PATIENCE_MS}"):
+        database = Database(request.getfixturevalue("pooled_dsn") if pooled else dsn)
+        await database.open()
+        try:
+            await database.transact(partial(work, dsn))
+        finally:
+            await database.close()
 
 
 @pytest.mark.postgres
