@@ -33,7 +33,7 @@ from tests.nodes import NoKeys
 from tests.serving import SECRET
 from tests.store.postgres_cluster import Cluster, own_cluster
 
-pytestmark = [pytest.mark.anyio, pytest.mark.postgres]
+pytestmark = [pytest.mark.anyio, pytest.mark.postgres, pytest.mark.xdist_group("clusters")]
 
 STALENESS = 60.0
 

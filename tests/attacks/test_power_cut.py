@@ -167,7 +167,7 @@ async def rage_and_cut(database: Database, folder: Path, *, rounds: int, storms:
 
 @pytest.mark.parametrize("storms", [1, 2])
 async def test_p2_what_sqlite_acknowledged_survives_power_cuts(folder: Path, storms: int) -> None:
-    await rage_and_cut(Sqlite(), folder, rounds=2, storms=storms, promises=150, cuts=12)
+    await rage_and_cut(Sqlite(), folder, rounds=2, storms=storms, promises=100, cuts=6)
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""The applications of `examples`, started by their one command from nothing, and used in Chromium as pages say."""
+"""The applications of `examples`, started by their one command, and used in Chromium as pages say."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,11 +54,22 @@ def checkout(folder: Path, name: str) -> Path:
 
 
 @contextmanager
-def running(name: str, found: Example, folder: Path, **chosen: str) -> Iterator[Example]:
-    """The example, started by its one command and ended as by Ctrl-C."""
+def running(name: str, found: Example, folder: Path, *, installs: bool = False, **chosen: str) -> Iterator[Example]:
+    """The example, started by its one command and ended as by Ctrl-C.
+
+    Args:
+        name: its folder.
+        found: where it will answer.
+        folder: an empty one.
+        installs: make an environment of Python, as in a clone; else it finds the one of these tests.
+        **chosen: its environment variables.
+    """
+    command = checkout(folder, name)
+    if not installs:
+        (command.parent / ".venv").symlink_to(sys.prefix)
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
-            [str(checkout(folder, name))],
+            [str(command)],
             env=environment(**chosen),
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -82,24 +94,45 @@ def running(name: str, found: Example, folder: Path, **chosen: str) -> Iterator[
             process.wait(30)
 
 
+@contextmanager
+def fastapi_and_react(folder: Path, *, installs: bool = False) -> Iterator[Example]:
+    required_program("npm")
+    api, page = free_port(), free_port()
+    found = Example(f"http://localhost:{page}", f"http://localhost:{api}", "/notes")
+    ports = {"API_PORT": str(api), "PAGE_PORT": str(page)}
+    with running("fastapi-react", found, folder, installs=installs, **ports) as started:
+        yield started
+
+
+@contextmanager
+def django_and_drf(folder: Path, *, installs: bool = False) -> Iterator[Example]:
+    port = free_port()
+    found = Example(f"http://127.0.0.1:{port}", f"http://127.0.0.1:{port}", "/api/notes")
+    with running("django-drf", found, folder, installs=installs, PORT=str(port)) as started:
+        yield started
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("start", [fastapi_and_react, django_and_drf])
+def test_the_one_command_installs_all_that_is_missing(
+    start: Callable[..., AbstractContextManager[Example]], tmp_path: Path
+) -> None:
+    with start(tmp_path, installs=True) as example:
+        assert httpx2.get(f"{example.api}{example.notes}", trust_env=False).status_code == 401
+
+
 # A fixture for each: one with two parameters would start them again for each test, whose order is random.
 
 
 @pytest.fixture(scope="module")
 def fastapi_react(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Example]:
-    required_program("npm")
-    api, page = free_port(), free_port()
-    found = Example(f"http://localhost:{page}", f"http://localhost:{api}", "/notes")
-    folder = tmp_path_factory.mktemp("fastapi-react")
-    with running("fastapi-react", found, folder, API_PORT=str(api), PAGE_PORT=str(page)) as started:
+    with fastapi_and_react(tmp_path_factory.mktemp("fastapi-react")) as started:
         yield started
 
 
 @pytest.fixture(scope="module")
 def django_drf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Example]:
-    port = free_port()
-    found = Example(f"http://127.0.0.1:{port}", f"http://127.0.0.1:{port}", "/api/notes")
-    with running("django-drf", found, tmp_path_factory.mktemp("django-drf"), PORT=str(port)) as started:
+    with django_and_drf(tmp_path_factory.mktemp("django-drf")) as started:
         yield started
 
 

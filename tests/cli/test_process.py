@@ -30,6 +30,8 @@ from tests.serving import (
     start,
 )
 
+pytestmark = pytest.mark.xdist_group("commands")
+
 
 def sealring(folder: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(

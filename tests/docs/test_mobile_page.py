@@ -12,6 +12,8 @@ from tests.docs.transcript import files
 from tests.programs import required_program
 from tests.serving import PASSWORD, register, shared_demo
 
+pytestmark = pytest.mark.xdist_group("mobile")
+
 DRIVER = """
 import { Session, SignedOut } from "./session.js";
 const [base, username, password] = process.argv.slice(2);

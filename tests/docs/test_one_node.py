@@ -28,6 +28,8 @@ from tests.ports import free_port
 from tests.programs import required_program
 from tests.serving import PASSWORD, SEALRING, SECRET, START_WITHIN_SECONDS, environment, fresh_name
 
+pytestmark = pytest.mark.xdist_group("one node")
+
 PAGE = "how-to/one-node.md"
 ROOT = Path(__file__).parents[2]
 HOST = "shop.example.com"

@@ -11,7 +11,7 @@ import pytest
 from tests.serving import environment, start
 
 ROOT = Path(__file__).parents[2]
-EXAMPLES = 8
+EXAMPLES = [4, pytest.param(40, marks=pytest.mark.slow)]
 CONFIG = """
 [checks.positive_data_acceptance]
 expected-statuses = ["2xx", "401", "403", "404", "503"]
@@ -24,7 +24,8 @@ checks.positive_data_acceptance.expected-statuses = ["2xx", "401", "403", "404",
 
 
 @pytest.mark.long
-def test_the_server_answers_as_its_openapi_document_says(tmp_path: Path) -> None:
+@pytest.mark.parametrize("examples", EXAMPLES)
+def test_the_server_answers_as_its_openapi_document_says(tmp_path: Path, examples: int) -> None:
     server = start(
         tmp_path,
         SEALRING_THROTTLE_ADDRESS="100000/1m",
@@ -36,7 +37,7 @@ def test_the_server_answers_as_its_openapi_document_says(tmp_path: Path) -> None
         done = subprocess.run(
             [
                 sys.executable, "-m", "schemathesis.cli", "--config-file", "schemathesis.toml",
-                "run", f"{server.url}/openapi.json", "--checks", "all", "--max-examples", str(EXAMPLES),
+                "run", f"{server.url}/openapi.json", "--checks", "all", "--max-examples", str(examples),
                 "--continue-on-failure", "--seed", "1", "--warnings", "off", "--no-color",
             ],
             cwd=tmp_path,

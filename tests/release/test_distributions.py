@@ -41,6 +41,8 @@ from scripts.release_files import (
 from scripts.try_release import try_node, try_pythons
 from tests.programs import required_program
 
+pytestmark = pytest.mark.xdist_group("distributions")
+
 VERSION = project()["version"]
 Distributions = tuple[Path, Path]
 

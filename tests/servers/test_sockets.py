@@ -15,6 +15,8 @@ from tests.ports import free_port
 from tests.servers.running import ASGI_SERVERS, GRANIAN_ASGI, RunningServer, running, wait_until
 from tests.serving import bearer, cookie_line, register
 
+pytestmark = pytest.mark.xdist_group("sockets")
+
 COMMANDS = {"hypercorn": ASGI_SERVERS["hypercorn"]} | GRANIAN_ASGI
 
 

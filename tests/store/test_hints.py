@@ -16,7 +16,7 @@ from tests.ports import free_port
 from tests.store.pgbouncer import own_pooler
 from tests.store.postgres_cluster import FAST, Cluster, own_cluster
 
-pytestmark = [pytest.mark.anyio, pytest.mark.postgres]
+pytestmark = [pytest.mark.anyio, pytest.mark.postgres, pytest.mark.xdist_group("clusters")]
 
 RULES = """
 local all locked scram-sha-256

@@ -14,6 +14,8 @@ import pytest
 from sealring.store.protocol import Store
 from tests.store.toy_stores import TOYS
 
+pytestmark = pytest.mark.xdist_group("other stores")
+
 SUITE = """
 import pytest
 from sealring.testing.store_contract import StoreContract

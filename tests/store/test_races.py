@@ -43,7 +43,7 @@ from sealring.testing.store_contract.samples import (
 )
 from tests.store.race import Arena, Side
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("races")]
 
 ROUNDS = 200
 
