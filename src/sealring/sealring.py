@@ -85,6 +85,7 @@ class Sealring(UseCases, Hosts):
             ConfigurationError: a setting is missing or invalid.
 
         >>> import os
+        >>> from sealring import Sealring
         >>> os.environ["SEALRING_SECRET"] = "q8W3nV6xZ1mB5kL9pR2tY7uC4eG0hJ-not-for-use"
         >>> Sealring.from_env().settings.database_url
         'sqlite:///sealring.db'

@@ -11,11 +11,13 @@ import asyncio
 import doctest
 import importlib
 from collections.abc import Awaitable, Iterator
+from functools import cache
 from typing import Any
 
 import griffe
 
-from scripts.api_source import STARTS, module_of, starts_of
+from scripts.api_source import PAGES, STARTS, Module, module_of, names_of, starts_of
+from scripts.write_api import with_members
 from sealring import Sealring
 
 PROMPT = ">>> "
@@ -38,7 +40,7 @@ def run_examples(module: str) -> doctest.TestResults:
     for found in documented(module_of(module)):
         assert found.docstring
         with asyncio.Runner() as loop:
-            names = {**vars(importlib.import_module(module)), **start(loop, found.docstring.value)}
+            names = {**names_for(found.path, module), **start(loop, found.docstring.value)}
             test = awaiting(found.docstring.value, names, name=found.path, line=found.docstring.lineno or 1)
             runner.run(test, clear_globs=False)
             for made in test.globs.values():
@@ -47,6 +49,25 @@ def run_examples(module: str) -> doctest.TestResults:
             for name in starts_of(found.docstring.value):
                 loop.run(test.globs[name].close())
     return runner.summarize(verbose=False)
+
+
+def names_for(path: str, module: str) -> dict[str, Any]:
+    """What the examples of a docstring may use: on a page, public names of its module; elsewhere, all of its module."""
+    public = public_modules().get(path)
+    if public is None:
+        return dict(vars(importlib.import_module(module)))
+    imported = importlib.import_module(public.path)
+    return {"__name__": "__main__"} | {name: getattr(imported, name) for name in names_of(public)}
+
+
+@cache
+def public_modules() -> dict[str, Module]:
+    """For each docstring that stands on a page, the module of which its reader has imported all public names."""
+    found: dict[str, Module] = {}
+    for module in [module for page in PAGES for module in page.modules]:
+        for one in (module_of(module.path), *(one for name in names_of(module) for one in with_members(module, name))):
+            found.setdefault(one.path, module)
+    return found
 
 
 def start(loop: asyncio.Runner, docstring: str) -> dict[str, Any]:

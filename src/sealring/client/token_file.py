@@ -100,6 +100,7 @@ class FileTokens:
         Raises:
             ConfigurationError: as `load`: a file that is not one of ours is never overwritten.
 
+        >>> from pathlib import Path
         >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     file = Path(folder, "session.json")

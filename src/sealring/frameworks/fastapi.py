@@ -109,6 +109,7 @@ def guard(auth: Verifying, *, token_url: str | None = None) -> RequiredGuard:
     >>> from typing import Annotated
     >>> from fastapi import FastAPI, Security
     >>> from fastapi.testclient import TestClient
+    >>> from sealring import Principal
     >>> app = FastAPI(lifespan=auth.lifespan)
     >>> @app.get("/orders")
     ... async def orders(user: Annotated[Principal, Security(guard(auth), scopes=["orders:read"])]) -> str:
@@ -138,6 +139,7 @@ def optional_guard(auth: Verifying, *, token_url: str | None = None) -> Optional
     >>> from typing import Annotated
     >>> from fastapi import FastAPI, Security
     >>> from fastapi.testclient import TestClient
+    >>> from sealring import Principal
     >>> app = FastAPI(lifespan=auth.lifespan)
     >>> @app.get("/")
     ... async def home(user: Annotated[Principal | None, Security(optional_guard(auth))]) -> str:

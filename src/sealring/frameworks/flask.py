@@ -1,5 +1,6 @@
 """Flask: the auth routes, who is asking, and views that need it.
 
+>>> from flask import Flask
 >>> app = Flask("shop")
 >>> auth.init_app(app)  # the routes under /auth, and refusals as problem details
 >>> @app.get("/orders")
@@ -102,6 +103,7 @@ def require(*scopes: str, optional: bool = False) -> Callable[[View], View]:
         ValueError: one that is not a scope token (RFC 6749 §3.3).
         ConfigurationError: the view is registered already. The first request says so where nobody could know it here.
 
+    >>> from flask import Flask
     >>> app = Flask("shop")
     >>> auth.init_app(app)
     >>> @app.get("/orders")

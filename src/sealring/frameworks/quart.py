@@ -1,5 +1,6 @@
 """Quart: the auth routes, who is asking, and views that need it.
 
+>>> from quart import Quart
 >>> app = Quart("shop")
 >>> auth.init_app(app)  # the routes under /auth, the lifespan, and refusals as problem details
 >>> @app.get("/orders")
@@ -91,6 +92,7 @@ def require(*scopes: str, optional: bool = False) -> Callable[[View], View]:
         ValueError: one that is not a scope token (RFC 6749 §3.3).
         ConfigurationError: the view is registered already. The start says so where nobody could know it here.
 
+    >>> from quart import Quart
     >>> app = Quart("shop")
     >>> auth.init_app(app)
     >>> @app.get("/orders")

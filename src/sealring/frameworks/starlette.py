@@ -50,9 +50,11 @@ class Backend(AuthenticationBackend):
     >>> from starlette.applications import Starlette
     >>> from starlette.middleware import Middleware
     >>> from starlette.middleware.authentication import AuthenticationMiddleware
+    >>> from starlette.requests import Request
+    >>> from starlette.responses import PlainTextResponse
     >>> from starlette.routing import Route
     >>> from starlette.testclient import TestClient
-    >>> async def who(request: Request) -> Response:
+    >>> async def who(request: Request) -> PlainTextResponse:
     ...     return PlainTextResponse(request.user.display_name)
     >>> known = [Middleware(AuthenticationMiddleware, backend=auth.backend)]
     >>> app = Starlette(routes=[Route("/", who)], middleware=known, lifespan=auth.lifespan)
@@ -81,6 +83,7 @@ class ReportedRefusal(SealringError):
     """A refusal that was logged and counted where it was raised; `error` is the cause.
 
     >>> from sealring.frameworks.fastapi import GuardRefusal
+    >>> from sealring.http.request_errors import MissingCredential
     >>> refusal = GuardRefusal(MissingCredential("no credential was sent"))
     >>> isinstance(refusal, ReportedRefusal), refusal.error.code
     (True, 'missing_credential')
@@ -96,6 +99,7 @@ def problem_response(error: SealringError, request: HTTPConnection | None = None
         error: the refusal.
         request: the request or the WebSocket that it answers.
 
+    >>> from sealring import NotFound
     >>> answer = problem_response(NotFound("no such order"))
     >>> answer.status_code, answer.headers["content-type"]
     (404, 'application/problem+json')
@@ -119,10 +123,12 @@ async def answer_refusal(request: Request | WebSocket, error: Exception, refused
         error: a `SealringError`, or the 401 or 403 of `@requires`. Any other is raised again.
         refused: counts it.
 
+    >>> from sealring import NotFound, SealringError
     >>> from starlette.applications import Starlette
+    >>> from starlette.requests import Request
     >>> from starlette.routing import Route
     >>> from starlette.testclient import TestClient
-    >>> async def order(request: Request) -> Response:
+    >>> async def order(request: Request) -> None:
     ...     raise NotFound("no such order")
     >>> app = Starlette(routes=[Route("/orders/7", order)], exception_handlers={SealringError: answer_refusal})
     >>> TestClient(app).get("/orders/7").json()["code"]

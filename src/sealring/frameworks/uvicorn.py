@@ -43,6 +43,8 @@ class LimitedProtocol(HttpToolsProtocol):
         server_state: what its connections share.
         app_state: what the application's lifespan has left.
 
+    >>> from sealring.http.connections import ConnectionLimits
+    >>> from uvicorn import Config
     >>> class FewConnections(LimitedProtocol):
     ...     limits = ConnectionLimits(most=100)
     >>> config = Config("app:app", http=FewConnections, proxy_headers=False)

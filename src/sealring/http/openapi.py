@@ -121,7 +121,8 @@ def refusals(*kinds: type[SealringError], bad_token: int = HTTPStatus.UNAUTHORIZ
     Returns:
         What FastAPI takes as `responses=`: by status, each with the codes that it may have.
 
-    >>> described = refusals(*GUARDED, errors.NotFound)
+    >>> from sealring import NotFound
+    >>> described = refusals(*GUARDED, NotFound)
     >>> sorted(described), described[404]["description"]
     ([400, 401, 404, 414, 431, 503], 'Not Found: `not_found`')
     """

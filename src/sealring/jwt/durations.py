@@ -43,6 +43,7 @@ def parse_duration(value: Duration) -> int | float:
 
     >>> parse_duration("30m"), parse_duration("1.5h"), parse_duration("3600"), parse_duration(90)
     (1800, 5400, 3600, 90)
+    >>> from datetime import timedelta
     >>> parse_duration(timedelta(minutes=30))
     1800
     """

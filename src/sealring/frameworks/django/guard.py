@@ -56,6 +56,7 @@ def require(*scopes: str, optional: bool = False) -> Callable[[AnyView], AnyView
         ValueError: one that is not a scope token (RFC 6749 §3.3).
         ConfigurationError: an operation of Ninja that is registered already, without the guard.
 
+    >>> from django.http import HttpRequest, HttpResponse
     >>> from django.test import RequestFactory
     >>> @require("orders:read")
     ... def orders(request: HttpRequest) -> HttpResponse:

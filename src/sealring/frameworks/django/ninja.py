@@ -48,6 +48,7 @@ class SealringAuth(HttpAuthBase):
     Raises:
         TypeError, ValueError: what is not a scope token (RFC 6749 §3.3).
 
+    >>> from django.http import HttpRequest
     >>> from ninja import NinjaAPI
     >>> api = NinjaAPI(auth=SealringAuth(), urls_namespace="shop")
     >>> @api.get("/orders", auth=SealringAuth("orders:read"))

@@ -56,6 +56,7 @@ class _RequestRefused(APIException):
 class SealringAuthentication(BaseAuthentication):
     """Knows the senders of our access tokens, in the Authorization field or in the cookie.
 
+    >>> from rest_framework.request import Request
     >>> from rest_framework.response import Response
     >>> from rest_framework.test import APIRequestFactory
     >>> from rest_framework.views import APIView

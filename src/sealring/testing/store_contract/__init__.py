@@ -62,6 +62,7 @@ class StoreContract(
 ):
     """Every promise of `sealring.store.protocol.Store`: derive from it and give the fixture `store`.
 
+    >>> import pytest
     >>> from sealring.store.memory import MemoryStore as MyStore
     >>> class TestMyStore(StoreContract):
     ...     @pytest.fixture
