@@ -14,7 +14,6 @@ PACKAGES = {
     "nginx": "nginx-light",
     "caddy": "caddy",
     "systemd-analyze": "systemd",
-    "patroni": "patroni python3-etcd",
     "etcd": "etcd-server",
     "haproxy": "haproxy",
     "ip": "iproute2",

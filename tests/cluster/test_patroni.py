@@ -1,6 +1,6 @@
 """A failover with the Patroni of docs/how-to/high-availability.md: nobody is logged out, nobody comes back.
 
-Two database machines and an etcd as processes on loopback. It needs Debian's `patroni` and `etcd-server`.
+Two database machines and an etcd as processes on loopback. It needs Debian's `etcd-server`.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -51,7 +52,7 @@ class Machine:
         self.password = read["postgresql"]["authentication"]["superuser"]["password"]
         self.data, self.name = folder / name, name
         (folder / f"{name}.yml").write_text(yaml.safe_dump(read))
-        self.process = as_postgres(folder, name, [str(required_program("patroni")), f"{name}.yml"])
+        self.process = as_postgres(folder, name, [sys.executable, "-m", "patroni", f"{name}.yml"])
 
     def role(self) -> str:
         """What Patroni says that it is."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -75,7 +76,7 @@ class Databases:
             "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer,
             "--initial-cluster", ",".join(f"{one}={url}" for one, url in members.items()),
         ])  # fmt: skip
-        machine.start("patroni", [str(required_program("patroni")), str(machine.folder / "patroni.yml")])
+        machine.start("patroni", [sys.executable, "-m", "patroni", str(machine.folder / "patroni.yml")])
 
     async def open(self) -> None:
         """Switch all of them on."""

@@ -20,6 +20,8 @@ BRIDGE = "sealring0"
 UNSHARE = ("unshare", "--net", "--pid", "--fork", "--kill-child", "--mount-proc")
 INIT = "trap '' CHLD; exec sleep infinity"
 """Process 1 of bash, not dash: a child of which nobody asks is no zombie; Patroni would wait for a zombie to stop."""
+READS = ("--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search")
+"""A Python of root's own, as of pyenv, may lie where nobody else may look."""
 START_SECONDS = 10
 
 
@@ -87,7 +89,7 @@ class Machine:
             command: the program and its arguments.
         """
         owner = Cluster.owner()
-        person = ["setpriv", f"--reuid={owner.pw_uid}", f"--regid={owner.pw_gid}", "--clear-groups", "--"]
+        person = ["setpriv", f"--reuid={owner.pw_uid}", f"--regid={owner.pw_gid}", "--clear-groups", *READS, "--"]
         with (self.folder / f"{name}.log").open("ab") as log:
             process = subprocess.Popen(
                 ["nsenter", f"--target={self._init}", "--net", "--pid", "--mount", "--", *person, *command],

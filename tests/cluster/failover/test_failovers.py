@@ -1,7 +1,7 @@
 """Three database machines under Patroni and etcd, HAProxy, three nodes: what was acknowledged outlives its leader.
 
 The machines are network and process namespaces, made and left by a process of its own, so that "cut off" and "loses its
-power" mean a whole machine. Needs root, and Debian's `patroni`, `etcd-server`, `haproxy`, `iproute2` and `iptables`.
+power" mean a whole machine. Needs root, and Debian's `etcd-server`, `haproxy`, `iproute2` and `iptables`.
 `scripts/failovers` is the long run.
 """
 
@@ -22,7 +22,7 @@ from tests.programs import required_program
 pytestmark = [pytest.mark.slow, pytest.mark.postgres, pytest.mark.xdist_group("cluster")]
 
 ROOT = Path(__file__).parents[3]
-PROGRAMS = ("initdb", "patroni", "etcd", "haproxy", "ip", "iptables")
+PROGRAMS = ("initdb", "etcd", "haproxy", "ip", "iptables")
 RUN_SECONDS = 900
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces and iptables need root")
 
