@@ -164,6 +164,39 @@ async def test_f8_a_node_whose_store_acknowledges_nothing_fails_closed_and_recov
         assert node.verify(renewed).subject == "42"
 
 
+async def test_f8_a_primary_that_was_left_behind_answers_for_no_session_by_a_read_alone(
+    server: Cluster, dsn: str
+) -> None:
+    """What its successor began since is no ended session there, and what its successor moved on is not the last word.
+
+    A refresh was answered without a write where it found no session (401, and the node refused it from then on) or one
+    that had been refreshed a moment ago (the same child again, to whoever asks); a logout, where it found none (204).
+    """
+    node = Sealring(secret=SECRET, store=PostgresStore(dsn), max_staleness=STALENESS, poll_interval=0.05)
+    async with node.lifespan():
+        first, successors = await node.start_session("42"), await node.start_session("43")
+        second = await node.refresh_session(first.refresh_token)
+        row = ask(dsn, f"DELETE FROM sessions WHERE id = '{successors.session.id}' RETURNING sessions::TEXT")  # noqa: S608 - an id of ours
+        async with left_behind(server):
+            answers = await asyncio.gather(
+                node.refresh_session(first.refresh_token),
+                node.refresh_session(successors.refresh_token),
+                node.revoke_session(successors.session.id),
+                node.issuer.sessions.read(successors.session.id),
+                node.issuer.sessions.check_fits(successors.session.id),
+                return_exceptions=True,
+            )
+            assert [type(answer) for answer in answers] == [StoreUnavailable] * 5, answers
+            assert node.verify(successors.access_token.text).subject == "43", "a live session is refused here"
+        ask(dsn, f"INSERT INTO sessions SELECT ('{row}'::sessions).*")
+        again = await node.refresh_session(first.refresh_token)
+        assert again.refresh_token == second.refresh_token
+        assert (await node.refresh_session(successors.refresh_token)).session.subject == "43"
+        # nor does any of that keep a healthy one from its answers
+        assert not await node.revoke_session("unknown")
+        assert await node.issuer.sessions.read("unknown") is None
+
+
 async def test_f8_no_poll_of_a_primary_that_was_left_behind_makes_a_node_fresher(
     server: Cluster, open_store: Callable[..., Any]
 ) -> None:

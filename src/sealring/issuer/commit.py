@@ -214,6 +214,10 @@ class CommittingStore:
         """See `Store.read_session`."""
         return await self._store.read_session(id)
 
+    async def confirm_session(self, id: str) -> SessionRecord | None:
+        """See `Store.confirm_session`."""
+        return await self._store.confirm_session(id)
+
     async def read_epoch(self, subject: str) -> int:
         """See `Store.read_epoch`."""
         return await self._store.read_epoch(subject)

@@ -2,7 +2,8 @@
 
 The rules are `sealring.sessions`'; here is the I/O. Refreshing is *decide purely, then swap*: read the row, ask
 `decide_refresh`, write what it says by compare-and-swap, and where the swap is lost to a concurrent request, look
-again. The MAC of a refresh token is checked before the store is asked anything (R9).
+again. What is answered without a write is confirmed by the store first: a read alone may come from a primary that was
+left behind (F8). The MAC of a refresh token is checked before the store is asked anything (R9).
 """
 
 from __future__ import annotations
@@ -93,7 +94,7 @@ class Sessions:
         token = self.tokens.refresh.decode(text)
         await self.tokens.access.ttl.declare()  # before the session is read: see there
         for _ in range(SWAP_ATTEMPTS):
-            record = await self.store.read_session(token.session_id)
+            record = await self._read(token.session_id)
             if record is None:
                 self._over_here(token.session_id)
                 raise SessionEnded("no such session any more")
@@ -105,6 +106,8 @@ class Sessions:
                 case Superseded():
                     raise RefreshSuperseded("a newer refresh token is in use")
                 case Repeat(child):
+                    if await self.store.confirm_session(token.session_id) != record:
+                        continue
                     grant = _part_of(await self._grant(record), scopes)
                     issued = self.tokens.issue(record.session, child, grant, record.epoch, now_ms // 1000)
                     check_length(len(issued.access_token.text), max_access_chars)
@@ -173,7 +176,7 @@ class Sessions:
 
     async def read(self, session_id: str) -> Session | None:
         """The session, if it is live."""
-        record = await self.store.read_session(session_id)
+        record = await self._read(session_id)
         if record is None or over_cause(record.session, self.clock() // 1000) is not None:
             return None
         return record.session
@@ -216,10 +219,14 @@ class Sessions:
         entry = draft_entry("session", session_id, expires_at=until)
         self.store.apply_here((entry,))
 
+    async def _read(self, session_id: str) -> SessionRecord | None:
+        """The row; that there is none must be confirmed, for a primary that was left behind has none either (F8)."""
+        return await self.store.read_session(session_id) or await self.store.confirm_session(session_id)
+
     async def _live(self, session_id: str) -> tuple[SessionRecord, int]:
         """The row of a live session, and the second at which it lived."""
         await self.tokens.access.ttl.declare()
-        record = await self.store.read_session(session_id)
+        record = await self._read(session_id)
         now = self.clock() // 1000
         if record is None or over_cause(record.session, now) is not None:
             raise SessionEnded("the session is over")

@@ -29,7 +29,7 @@ class Mint:
 
 @dataclass(frozen=True, slots=True)
 class Repeat:
-    """Issue `child` again, which was minted before; write nothing."""
+    """Issue `child` again, which was minted before, once the store confirms the row; change nothing."""
 
     child: RefreshToken
 

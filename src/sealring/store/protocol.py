@@ -329,6 +329,23 @@ class SessionStore(Protocol):
         (True, 0, None)
         """
 
+    async def confirm_session(self, id: str) -> SessionRecord | None:
+        """As `read_session`, but only once the store has acknowledged a write that came after the read (F8).
+
+        For an answer that is given without a write of its own: that a session is not there, or was refreshed a moment
+        ago. A server that its standbys have left behind reads what was, not what its successor has made of it. A
+        store that is one file on one machine, or memory, does as stands here.
+
+        Raises:
+            StoreUnavailable: also where the write was not acknowledged in time.
+
+        >>> session = a_session("42")
+        >>> done = await store.start_session(session, an_event("session_started"), guard=None, cap=50, replaces=None)
+        >>> await store.confirm_session(session.id) == await store.read_session(session.id)
+        True
+        """
+        return await self.read_session(id)
+
     async def read_epoch(self, subject: str) -> int:
         """The subject's epoch; 0 for one whose epoch was never raised.
 

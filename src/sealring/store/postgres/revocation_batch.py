@@ -15,7 +15,8 @@ from sealring.audit.event import Event
 from sealring.sessions.revocation import EndSession
 from sealring.store.postgres.batcher import Batcher
 from sealring.store.postgres.connection import Connection
-from sealring.store.postgres.database import Database, RollBack
+from sealring.store.postgres.database import Database
+from sealring.store.postgres.heartbeat import witness
 from sealring.store.postgres.logs import append_and_commit
 from sealring.store.records import Committed
 from sealring.store.revocation_log import draft_entry
@@ -90,7 +91,8 @@ async def _end_all(connection: Connection, endings: Sequence[_Ending]) -> dict[s
     ids = {sid for (sid,) in await cursor.fetchall()}
     ended = [ending for ending in endings if ending.revocation.id in ids]
     if not ended:
-        raise RollBack({})
+        await witness(connection)  # that there is nothing to end is an answer too: to a logout, that it is done (F8)
+        return {}
     drafts = [draft_entry("session", ending.revocation.id) for ending in ended]
     now = max(ending.now for ending in ended)
     done = await append_and_commit(connection, drafts, *(ending.event for ending in ended), result=None, now=now)

@@ -12,6 +12,7 @@ from sealring.sessions.revocation import EndSubject, EndToken, RefreshClaims
 from sealring.sessions.session import EndCause, Session
 from sealring.store.postgres.connection import Connection
 from sealring.store.postgres.database import RollBack
+from sealring.store.postgres.heartbeat import witness
 from sealring.store.postgres.logs import append_and_commit, end_subject, ensure_subject, lock_subject, raise_epoch
 from sealring.store.records import Committed, LoginGuard, SessionRecord
 from sealring.store.revocation_log import draft_entry, session_ended
@@ -101,6 +102,15 @@ async def read(connection: Connection, id: str) -> SessionRecord | None:
     )
     row = await cursor.fetchone()
     return None if row is None else read_session_record(row)
+
+
+async def confirm(connection: Connection, id: str) -> SessionRecord | None:
+    """Read, then write without a change: the commit proves of this very server that it was not left behind (F8)."""
+    record = await read(connection, id)
+    cursor = await connection.execute("UPDATE sessions SET last_seen_at = last_seen_at WHERE id = %s", (id,))
+    if not cursor.rowcount:
+        await witness(connection)
+    return record
 
 
 async def read_epoch(connection: Connection, subject: str) -> int:

@@ -220,6 +220,11 @@ class PostgresStore(Store):
             return None
         return await self._database.read(partial(sessions.read, id=id))
 
+    async def confirm_session(self, id: str) -> SessionRecord | None:
+        if not storable(id):
+            return None
+        return await self._database.transact(partial(sessions.confirm, id=id))
+
     async def read_epoch(self, subject: str) -> int:
         return await self._database.read(partial(sessions.read_epoch, subject=subject))
 

@@ -66,13 +66,16 @@ class StartContract(Contract):
         assert record is not None
         assert record.session == session
         assert (record.epoch, record.account) == (0, None)
+        assert await store.confirm_session(session.id) == record
         assert await store.read_session("unknown") is None
+        assert await store.confirm_session("unknown") is None
 
     async def test_a_name_that_no_column_can_hold_names_nothing(self, store: Store) -> None:
         for odd in ("a\0b", "\ud800", "🜨" * 1000):
             assert await store.find_account(canonical_name=odd) is None
             assert await store.find_account(id=odd) is None
             assert await store.read_session(odd) is None
+            assert await store.confirm_session(odd) is None
             assert await revoke(store, EndSession(id=odd, cause="ended_by_user")) == ()
             assert await revoke(store, EndSession(id="x", cause="ended_by_user", subject=odd)) == ()
             assert await store.count_attempt([Bucket(key=odd, rate=RateLimit(1, 60))], now=NOW) == 0
