@@ -38,8 +38,9 @@ from sealring.http.endpoint import Endpoint, Form
 from sealring.http.health_routes import HEALTH, METRICS
 from sealring.http.metrics import Metrics
 from sealring.http.problems import ANSWERS
-from sealring.http.routes import ENDPOINTS, WELL_KNOWN_ENDPOINTS
+from sealring.http.routes import ENDPOINTS
 from sealring.http.server_metadata import WELL_KNOWN
+from sealring.http.well_known_routes import WELL_KNOWN_ENDPOINTS
 from sealring.jwt.algorithms import ALGORITHMS
 from sealring.sessions.access_token import CLAIMS
 from sealring.sessions.session import END_CAUSES

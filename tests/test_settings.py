@@ -38,6 +38,7 @@ def test_the_defaults_are_the_contracts() -> None:
         "issuer": "http://127.0.0.1:8000",
         "audience": "",
         "previous_issuer": "",
+        "resource": "",
         "algorithm": "ES256",
         "access_ttl": 30 * 60,
         "session_idle": 14 * 86_400,

@@ -77,6 +77,9 @@ class SealringError(Exception):
     malformed
     """
 
+    resource_metadata: str = ""
+    """Where a challenge sends a client that knows no issuer yet (RFC 9728 §5.1); set where the caller is refused."""
+
     code: ClassVar[str] = "error"
 
 

@@ -48,11 +48,13 @@ class Verifier(VerifierHosts):
             `SEALRING_COOKIE_NAME`, "sealring" unless it was set. Left out, only the Authorization field counts.
         allowed_origins: with `cookie_name`: whose pages may act with the cookie, beside those of the issuer's origin.
             A browser that names no origin cannot act by cookie here: the session's CSRF token is the issuer's to check.
+        resource: the URL by which OAuth clients know this service. Challenges then name its metadata (RFC 9728), which
+            `well_known_router`, `asgi_well_known` and `wsgi_well_known` serve.
         metrics: a Prometheus registry to count in (needs the extra `metrics`).
         clock: another clock than the machine's.
 
     Raises:
-        ConfigurationError: durations that exclude each other, or an invalid cookie name or origin.
+        ConfigurationError: durations that exclude each other, or an invalid cookie name, origin or resource.
         TypeError, ValueError: an argument of another type, or empty.
 
     >>> from typing import Annotated

@@ -11,7 +11,8 @@ from sealring.cli.run import sealring
 from sealring.demo import create_app
 from sealring.http.health_routes import HEALTH, METRICS
 from sealring.http.problems import ANSWERS
-from sealring.http.routes import ENDPOINTS, WELL_KNOWN_ENDPOINTS
+from sealring.http.routes import ENDPOINTS
+from sealring.http.well_known_routes import WELL_KNOWN_ENDPOINTS
 from sealring.settings import PREFIX, SETTINGS, Settings, load_settings
 
 ROOT = Path(__file__).parents[2]

@@ -6,7 +6,6 @@ Each framework is imported where it is asked for: an application of another one 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,9 +15,10 @@ from sealring.http.endpoint import Endpoint, Routes
 from sealring.http.endpoints.token import grants_served
 from sealring.http.health_routes import HEALTH, METRICS
 from sealring.http.middleware import Protect, SessionMiddleware, check_invalid_status
-from sealring.http.routes import endpoints_of, well_known_of
+from sealring.http.routes import endpoints_of
 from sealring.http.server_metadata import WELL_KNOWN, ServerMetadata
 from sealring.http.service import AuthService
+from sealring.http.well_known_routes import at_root, well_known_of
 from sealring.wiring import JWKS_MAX_AGE_SECONDS
 
 if TYPE_CHECKING:
@@ -93,8 +93,7 @@ class Hosts(Lifecycle):
 
         rows, service = endpoints_of(accounts=accounts, oauth=oauth), self._service(accounts=accounts, oauth=oauth)
         router = endpoint_router(service, rows, prefix=self.settings.auth_path.rstrip("/"))
-        rows = tuple(replace(row, path=WELL_KNOWN + row.path) for row in self._well_known)
-        router.include_router(endpoint_router(service, rows))
+        router.include_router(endpoint_router(service, at_root(self._well_known)))
         return router
 
     def health_router(self) -> APIRouter:
@@ -353,7 +352,7 @@ class Hosts(Lifecycle):
             routes=Routes(
                 (
                     *endpoints_of(accounts=accounts, oauth=oauth),
-                    *(replace(row, path=WELL_KNOWN + row.path) for row in self._well_known),
+                    *at_root(self._well_known),
                     *HEALTH,
                     *(METRICS if self.metrics is not None else ()),
                 )
@@ -389,7 +388,7 @@ class Hosts(Lifecycle):
 
     @property
     def _well_known(self) -> tuple[Endpoint, ...]:
-        return well_known_of(self.settings.issuer)
+        return well_known_of(issuer=self.settings.issuer, resource=self.settings.resource)
 
     def _service(self, *, accounts: bool = True, oauth: bool | None = None) -> AuthService:
         settings = self.settings
@@ -414,5 +413,6 @@ class Hosts(Lifecycle):
                 grants=grants,
             ),
             refused=self.refused,
+            resource=self.resource,
             exposition=None if self.metrics is None else self.metrics.exposition,
         )

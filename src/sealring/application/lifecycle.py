@@ -13,6 +13,7 @@ from typing import Any
 from sealring.forks import stop_watching, watch_forks
 from sealring.http.authenticate import RequestAuthenticator
 from sealring.http.problems import OnRefusal
+from sealring.http.protected_resource import ProtectedResource
 from sealring.opening import Opening
 from sealring.settings import Settings
 from sealring.sync_runner import SyncRunner
@@ -40,6 +41,9 @@ class Lifecycle:
         self.issuer = parts.issuer
         self.metrics = parts.metrics
         self.delivery = parts.delivery
+        self.resource = (
+            ProtectedResource(resource=settings.resource, issuer=settings.issuer) if settings.resource else None
+        )
         self._follows = True
         self._opening = Opening(start=self._start, stop=self._stop, abandon=self._abandon)
         self._runner = SyncRunner(self._opening)
@@ -52,6 +56,7 @@ class Lifecycle:
             opens=self._open_for_check,
             watch=self.verifier.watch,
             foreign=None if parts.foreign_tokens is None else parts.foreign_tokens.verify,
+            resource_metadata="" if self.resource is None else self.resource.metadata_url,
         )
 
     # life

@@ -17,7 +17,9 @@ from sealring.http.endpoint import Endpoint, Routes
 from sealring.http.feed_routes import FEED
 from sealring.http.health_routes import HEALTH, METRICS
 from sealring.http.middleware import Protect, SessionMiddleware, check_invalid_status
+from sealring.http.server_metadata import WELL_KNOWN
 from sealring.http.verifying_service import VerifyingService
+from sealring.http.well_known_routes import at_root, well_known_of
 
 if TYPE_CHECKING:
     from fastapi import APIRouter
@@ -121,7 +123,8 @@ class VerifierHosts(VerifierLife):
         """
         from sealring.frameworks.asgi import AuthApp  # noqa: PLC0415 - as above
 
-        return AuthApp(self._service(), (), otherwise=app, lifespan=self.lifespan)
+        rows = self._well_known
+        return AuthApp(self._service(), rows, prefix=WELL_KNOWN, otherwise=app, lifespan=self.lifespan)
 
     def wsgi_middleware(
         self, app: WsgiApp, *, protect: Protect = (), invalid_status: Literal[401, 403] = 401
@@ -155,7 +158,8 @@ class VerifierHosts(VerifierLife):
     def init_app(self, app: Flask | Quart, *, protect: Protect = (), invalid_status: Literal[401, 403] = 401) -> None:
         """Have a Flask or Quart application check tokens, and answer refusals as problem details.
 
-        Views then use `require` and `current_principal` of `sealring.frameworks.flask` or `.quart`. `protect` and
+        Views then use `require` and `current_principal` of `sealring.frameworks.flask` or `.quart`; with a `resource`,
+        its metadata is served too (RFC 9728). `protect` and
         `invalid_status` are as in `middleware`. Quart opens and closes the verifier with the application; in Flask the
         first request of a process opens it.
 
@@ -192,7 +196,8 @@ class VerifierHosts(VerifierLife):
             return
         from sealring.frameworks.flask import install  # noqa: PLC0415 - as above
 
-        install(host, self._wsgi_authenticator(), lambda inner: inner, protect=protect, invalid_status=invalid_status)
+        serve = self.wsgi_well_known if self._well_known else lambda inner: inner
+        install(host, self._wsgi_authenticator(), serve, protect=protect, invalid_status=invalid_status)
 
     def django(self) -> DjangoHost:
         """What `sealring.frameworks.django` serves: it asks for this, by `SEALRING = {"VERIFIER": …}` of a project.
@@ -209,7 +214,7 @@ class VerifierHosts(VerifierLife):
             service=self._service(),
             authenticator=self._wsgi_authenticator(),
             runner=self._runner,
-            routes=Routes(self._health()),
+            routes=Routes((*self._health(), *at_root(self._well_known))),
         )
 
     def health_router(self) -> APIRouter:
@@ -234,6 +239,65 @@ class VerifierHosts(VerifierLife):
         >>> app.include_router(verifier.metrics_router())
         """
         return self._router(METRICS)
+
+    def well_known_router(self) -> APIRouter:
+        """The metadata of this API for OAuth clients (RFC 9728), for FastAPI; of a verifier that has a `resource`.
+
+        Returns:
+            A router, to be included without a prefix.
+
+        >>> from sealring.testing import InMemorySealring, verifier_of
+        >>> verifier = verifier_of(InMemorySealring(), resource="https://api.example.com")
+        >>> from fastapi import FastAPI
+        >>> from fastapi.testclient import TestClient
+        >>> app = FastAPI(lifespan=verifier.lifespan)
+        >>> app.include_router(verifier.well_known_router())
+        >>> TestClient(app).get("/.well-known/oauth-protected-resource").json()["resource"]
+        'https://api.example.com'
+        """
+        return self._router(at_root(self._well_known))
+
+    def asgi_well_known(self, app: App | None = None) -> AuthApp:
+        """As `well_known_router`, to mount at the root: `app.mount("/.well-known", verifier.asgi_well_known())`.
+
+        Args:
+            app: an ASGI application to stand in front of, where a framework mounts none.
+
+        Returns:
+            An ASGI application.
+
+        >>> from sealring.testing import InMemorySealring, verifier_of
+        >>> verifier = verifier_of(InMemorySealring(), resource="https://api.example.com/orders")
+        >>> from starlette.applications import Starlette
+        >>> app = Starlette(lifespan=verifier.lifespan)
+        >>> app.mount("/.well-known", verifier.asgi_well_known())
+        >>> verifier.asgi_well_known().endpoints[0].path
+        '/oauth-protected-resource/orders'
+        """
+        from sealring.frameworks.asgi import AuthApp  # noqa: PLC0415 - as above
+
+        return AuthApp(self._service(), self._well_known, prefix="" if app is None else WELL_KNOWN, otherwise=app)
+
+    def wsgi_well_known(self, app: WsgiApp | None = None) -> WsgiAuthApp:
+        """As `asgi_well_known`, for a server or a framework that mounts it at `/.well-known`, or in front of `app`.
+
+        Args:
+            app: a WSGI application to stand in front of.
+
+        Returns:
+            A WSGI application.
+
+        >>> from sealring.testing import InMemorySealring, verifier_of
+        >>> verifier = verifier_of(InMemorySealring(), resource="https://api.example.com")
+        >>> def orders(environ, start_response): ...
+        >>> app = verifier.wsgi_well_known(verifier.wsgi_middleware(orders, protect=["/"]))
+        """
+        from sealring.frameworks.wsgi import WsgiAuthApp  # noqa: PLC0415 - as above
+
+        prefix = "" if app is None else WELL_KNOWN
+        return WsgiAuthApp(
+            self._service(), self._wsgi_authenticator(), self._runner, self._well_known, prefix=prefix, otherwise=app
+        )
 
     def asgi_health(self, app: App) -> AuthApp:
         """`/healthz`, `/readyz` and, with `metrics=`, `/metrics`, in front of an ASGI application.
@@ -360,6 +424,10 @@ class VerifierHosts(VerifierLife):
     def _health(self) -> tuple[Endpoint, ...]:
         return (*HEALTH, *(METRICS if self.metrics is not None else ()))
 
+    @property
+    def _well_known(self) -> tuple[Endpoint, ...]:
+        return well_known_of(resource="" if self.resource is None else self.resource.resource)
+
     def _wsgi_authenticator(self) -> WsgiAuthenticator:
         from sealring.frameworks.wsgi import WsgiAuthenticator  # noqa: PLC0415 - as above
 
@@ -376,5 +444,6 @@ class VerifierHosts(VerifierLife):
             node=self.node,
             open=self._opening.open_for_request,
             refused=self.refused,
+            resource=self.resource,
             exposition=None if self.metrics is None else self.metrics.exposition,
         )

@@ -17,6 +17,7 @@ from sealring.http.authenticate import RequestAuthenticator
 from sealring.http.cookies import CookieNames
 from sealring.http.origins import NO_ORIGINS, Origins
 from sealring.http.problems import OnRefusal
+from sealring.http.protected_resource import ProtectedResource, check_resource
 from sealring.jwt.durations import Duration, named_duration
 from sealring.opening import Opening
 from sealring.rate_limits.networks import is_loopback
@@ -51,6 +52,7 @@ class VerifierLife:
         poll_interval: Duration = 0.5,
         cookie_name: str | None = None,
         allowed_origins: Sequence[str] = (),
+        resource: str | None = None,
         metrics: CollectorRegistry | None = None,
         clock: Clock | None = None,
     ) -> None:
@@ -77,6 +79,7 @@ class VerifierLife:
         self.metrics = None if metrics is None else _metrics(self.node, metrics)
         self._opening = Opening(start=self._start, stop=self._stop, abandon=self._abandon)
         self._runner = SyncRunner(self._opening)
+        self.resource = None if resource is None else _resource(resource, issuer)
         origins = _origins(issuer, cookie_name, allowed_origins)
         self.authenticator = RequestAuthenticator(
             self.tokens.verify,
@@ -85,6 +88,7 @@ class VerifierLife:
             refused=self.refused,
             opens=self._open_for_check,
             watch=self.tokens.watch,
+            resource_metadata="" if self.resource is None else self.resource.metadata_url,
         )
 
     # life
@@ -243,6 +247,15 @@ def _metrics(node: NodeState, registry: CollectorRegistry) -> Metrics:
     from sealring.http.metrics import Metrics  # noqa: PLC0415 - prometheus-client is an extra
 
     return Metrics(node, registry)
+
+
+def _resource(url: str, issuer: str) -> ProtectedResource:
+    if not isinstance(url, str):
+        raise TypeError(f"resource must be text, not {type(url).__name__}")
+    try:
+        return ProtectedResource(resource=check_resource(url), issuer=issuer)
+    except ValueError as error:
+        raise ConfigurationError(f"resource {error}") from None
 
 
 def _origins(issuer: str, cookie_name: str | None, allowed: Sequence[str]) -> Origins:

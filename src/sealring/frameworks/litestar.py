@@ -70,6 +70,9 @@ class Authenticating(Protocol):
     def lifespan(self, app: Any = None) -> AbstractAsyncContextManager[None]:
         """Opens what checks tokens."""
 
+    def asgi_well_known(self) -> AuthApp:
+        """The metadata for OAuth clients."""
+
 
 @runtime_checkable
 class Application(Authenticating, Protocol):
@@ -90,7 +93,7 @@ class SealringPlugin(InitPlugin, ReceiveRoutePlugin):
     The routes are below the setting `auth_path`, and stand in the OpenAPI document. Litestar's own CSRF check leaves
     them out: ours refuses there, once. An exception handler of the application's own for `SealringError` stays.
 
-    With a `Verifier` there are no auth routes: the rest is the same.
+    With a `Verifier` there are no auth routes: the rest is the same. With its `resource`, the metadata is served.
 
     Args:
         auth: a `Sealring`, or a `Verifier`.
@@ -114,6 +117,7 @@ class SealringPlugin(InitPlugin, ReceiveRoutePlugin):
         if self._issuing is None:
             if not accounts or oauth is not None:
                 raise TypeError("accounts and oauth are for a Sealring: a Verifier serves no auth routes")
+            self._well_known = auth.asgi_well_known()
             return
         self._routes = self._issuing.asgi(accounts=accounts, oauth=oauth)
         self._well_known = self._issuing.asgi_well_known(accounts=accounts, oauth=oauth)
@@ -142,6 +146,9 @@ class SealringPlugin(InitPlugin, ReceiveRoutePlugin):
             raise ConfigurationError("this Litestar application has a Sealring already: give it one SealringPlugin")
         if self._issuing is not None:
             self._add_routes(app_config, self._issuing)
+        elif at_root := [WELL_KNOWN + row.path for row in self._well_known.endpoints]:
+            serve = self._serving(self._well_known, WELL_KNOWN)
+            app_config.route_handlers.append(ASGIRouteHandler(at_root, opt={_AUTH_ROUTE: True}, copy_scope=True)(serve))
         app_config.middleware.insert(0, self._middleware)
         app_config.exception_handlers.setdefault(SealringError, self._answer)
         if self._auth.lifespan not in app_config.lifespan:

@@ -28,7 +28,7 @@ from sealring.http.authenticate import AuthResult, RequestAuthenticator
 from sealring.http.close_codes import close_code
 from sealring.http.middleware import ANONYMOUS
 from sealring.http.problems import OnRefusal, answer, is_refusal, must_close, report
-from sealring.http.request_errors import InsufficientScope, MethodNotAllowed, MissingCredential
+from sealring.http.request_errors import MethodNotAllowed
 
 if TYPE_CHECKING:
     from starlette.authentication import AuthCredentials, BaseUser
@@ -179,9 +179,7 @@ def _refused_by_requires(request: Request | WebSocket, error: HTTPException) -> 
     ours = error.status_code in _OF_REQUIRES and error.detail == HTTPStatus(error.status_code).phrase
     if not ours or not isinstance(result, AuthResult):
         return None
-    if result.principal is not None:
-        return InsufficientScope(())  # of which scopes, Starlette does not say
-    return result.refusal or MissingCredential("no credential was sent")
+    return result.refuse()  # of which scopes, Starlette does not say
 
 
 def _can_deny(websocket: WebSocket) -> bool:

@@ -49,6 +49,8 @@ class AuthResult(msgspec.Struct, frozen=True):
     principal: Principal | None = None
     refusal: SealringError | None = None
     """Why a credential that was sent brought no principal; none when none was sent."""
+    resource_metadata: str = ""
+    """What challenges point to (RFC 9728 §5.1)."""
 
     @property
     def scopes(self) -> frozenset[str]:
@@ -64,10 +66,19 @@ class AuthResult(msgspec.Struct, frozen=True):
         """
         principal = self.principal
         if principal is None:
-            raise self.refusal or MissingCredential("no credential was sent")
+            raise self.refuse()
         if scopes and not principal.scopes.issuperset(scopes):
-            raise InsufficientScope(scopes)
+            raise self.refuse(scopes)
         return principal
+
+    def refuse(self, scopes: tuple[str, ...] = ()) -> SealringError:
+        """Why nobody, or a principal without these scopes, is refused; the challenge says where to begin."""
+        error = self.refusal
+        if error is None:
+            error = MissingCredential("no credential was sent") if self.principal is None else InsufficientScope(scopes)
+        if self.resource_metadata:
+            error.resource_metadata = self.resource_metadata
+        return error
 
 
 class RequestAuthenticator:
@@ -79,6 +90,7 @@ class RequestAuthenticator:
     Sec-Fetch-Site nor Origin cannot act by cookie.
     `foreign` verifies what none of our keys has signed: tokens of another issuer, in the Authorization field alone. A
     cookie with one is refused, since CSRF tokens are of sessions, and it has none.
+    `resource_metadata` is the URL that challenges name (RFC 9728 §5.1), if there is one.
     `refused` counts refusals by their true cause. `watch` registers WebSockets, which the middleware then closes when
     their session ends. `opens` is asked where the verifier is stale, since an
     application may have no lifespan to open it.
@@ -92,6 +104,7 @@ class RequestAuthenticator:
         "_opens",
         "_refused",
         "origins",
+        "resource_metadata",
         "verify",
         "watch",
     )
@@ -107,8 +120,10 @@ class RequestAuthenticator:
         opens: Opens | None = None,
         watch: Watch | None = None,
         foreign: Verify | None = None,
+        resource_metadata: str = "",
     ) -> None:
         self.verify = verify
+        self.resource_metadata = resource_metadata
         self._foreign = foreign
         self.watch = watch
         self._access_cookie = access_cookie
@@ -116,7 +131,7 @@ class RequestAuthenticator:
         self._matches_csrf = matches_csrf
         self._refused = refused
         self._opens = opens
-        self._nothing = AuthResult(verify)
+        self._nothing = AuthResult(verify, resource_metadata=resource_metadata)
 
     def authenticate(self, scope: Mapping[str, Any]) -> AuthResult:
         """Return what the fields of this ASGI scope (http or websocket) say about its sender."""
@@ -137,13 +152,13 @@ class RequestAuthenticator:
             # the result lives in the scope: a traceback would tie the frames to it in a cycle
             refusal = error.with_traceback(None)
         else:
-            return AuthResult(self.verify, principal)
+            return AuthResult(self.verify, principal, None, self.resource_metadata)
         if self._foreign is None or credential is None or credential.from_cookie or not isinstance(refusal, _NOT_OURS):
-            return AuthResult(self.verify, None, refusal)
+            return AuthResult(self.verify, None, refusal, self.resource_metadata)
         try:
-            return AuthResult(self.verify, self._foreign(credential.token))
+            return AuthResult(self.verify, self._foreign(credential.token), None, self.resource_metadata)
         except SealringError as error:
-            return AuthResult(self.verify, None, error.with_traceback(None))
+            return AuthResult(self.verify, None, error.with_traceback(None), self.resource_metadata)
 
     def result_for(self, scope: Mapping[str, Any]) -> AuthResult:
         """Return what the middleware has found for this request by the same verifier; without it, `authenticate`."""

@@ -20,7 +20,6 @@ from sealring.http.asgi_types import App, Receive, Scope, Send
 from sealring.http.authenticate import AuthResult, RequestAuthenticator
 from sealring.http.problems import answer, send_answer
 from sealring.http.protected_paths import ProtectedPaths, read_rules
-from sealring.http.request_errors import InsufficientScope, MissingCredential
 from sealring.http.websockets import serve_websocket
 
 Protect = Iterable[str] | Mapping[str, Iterable[str]]
@@ -121,5 +120,5 @@ def refusal_of(result: AuthResult, scopes: tuple[str, ...] | None) -> SealringEr
     if scopes is None:
         return None
     if result.principal is None:
-        return result.refusal or MissingCredential("no credential was sent")
-    return None if result.principal.scopes.issuperset(scopes) else InsufficientScope(scopes)
+        return result.refuse()
+    return None if result.principal.scopes.issuperset(scopes) else result.refuse(scopes)

@@ -284,6 +284,8 @@ def _challenge(error: SealringError, row: Row) -> str:
     if isinstance(error, InsufficientScope) and (named := [scope for scope in error.scopes if is_scope(scope)]):
         # scopes are the application's words, checked here all the same (RFC 6749 §3.3: no quote, no backslash)
         parts.append(f'scope="{" ".join(named)}"')
+    if error.resource_metadata:
+        parts.append(f'resource_metadata="{error.resource_metadata}"')
     return ", ".join(parts)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from sealring import errors
@@ -10,7 +9,7 @@ from sealring.http.endpoint import Endpoint, Form
 from sealring.http.endpoints.account import change_password, end_session, end_sessions, list_sessions, live, me
 from sealring.http.endpoints.log_in import begin_method, log_in, log_in_by, register
 from sealring.http.endpoints.presented_token import introspect, revoke, token_and_client_form
-from sealring.http.endpoints.published import authorization_server, authorization_server_at_root, client, jwks
+from sealring.http.endpoints.published import authorization_server, client, jwks
 from sealring.http.endpoints.session import log_out, refresh
 from sealring.http.endpoints.token import oauth_refusal, token, token_form
 from sealring.http.feed_routes import FEED
@@ -37,7 +36,6 @@ from sealring.http.schemas import (
     Registration,
     Tokens,
 )
-from sealring.http.server_metadata import AUTHORIZATION_SERVER, name_below_well_known
 
 _PROVING = (
     errors.WrongCredentials, errors.SecondFactorRequired, errors.Throttled, errors.TokenTooLong, CookiesTooLarge,
@@ -197,22 +195,3 @@ def endpoints_of(*, accounts: bool = True, oauth: bool | None = None) -> tuple[E
             raise TypeError(f"{name} must be True or False, not {type(value).__name__}")
     served = {"sessions"} | ({"accounts"} if accounts else set()) | ({"oauth"} if oauth else set())
     return tuple(endpoint for endpoint in ENDPOINTS if endpoint.part in served)
-
-
-WELL_KNOWN_ENDPOINTS: tuple[Endpoint, ...] = (
-    Endpoint(
-        method="GET", path=f"/{AUTHORIZATION_SERVER}", run=authorization_server_at_root,
-        operation_id="authorization_server_at_root", part="sessions", answers={200: None, 304: None}, public=True,
-        opens=False, in_schema=False,
-    ),
-)  # fmt: skip
-"""Below `/.well-known` of the host; the path of the issuer follows."""
-
-
-def well_known_of(issuer: str) -> tuple[Endpoint, ...]:
-    """The rows of `WELL_KNOWN_ENDPOINTS` at the paths that they have for that issuer (RFC 8414 §3).
-
-    >>> [row.path for row in well_known_of("https://example.com/auth")]
-    ['/oauth-authorization-server/auth']
-    """
-    return tuple(replace(row, path=name_below_well_known(row.path[1:], issuer)) for row in WELL_KNOWN_ENDPOINTS)

@@ -14,6 +14,7 @@ from sealring.http.authenticate import RequestAuthenticator
 from sealring.http.endpoint import Endpoint, Head
 from sealring.http.origins import Origins
 from sealring.http.problems import OnRefusal
+from sealring.http.protected_resource import ProtectedResource
 from sealring.http.request_errors import UserRequired
 from sealring.verifier.node_state import NodeState
 from sealring.verifier.principal import Principal
@@ -36,6 +37,8 @@ class VerifyingService:
     """The revocation feed for other services."""
     feed_token: str = field(default="", repr=False)
     """Who reads the feed must send it; empty: anybody may."""
+    resource: ProtectedResource | None = None
+    """The API that this process is, for OAuth clients that know nothing else (RFC 9728)."""
     password_grant: bool = False
     """Whether the token endpoint takes passwords (RFC 9700 §2.4 says that it must not)."""
 

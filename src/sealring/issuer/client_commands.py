@@ -61,6 +61,13 @@ class ClientCommands:
     async def list(self, *, after: str = "", limit: int = 1000) -> list[OAuthClient]:
         """Clients by id, those after that one.
 
+        Args:
+            after: an id, or empty.
+            limit: how many at most.
+
+        Returns:
+            The clients, without the digests of their secrets.
+
         Raises:
             TypeError, ValueError: `after` is no text, or `limit` no number from 1 on.
 
@@ -75,6 +82,10 @@ class ClientCommands:
 
     async def set_scopes(self, client_id: str, scopes: Iterable[str]) -> None:
         """Say what a client's tokens may say at most; those of before are worthless at once.
+
+        Args:
+            client_id: the client's.
+            scopes: all that it may have from now on.
 
         Raises:
             NotFound: there is no such client.
@@ -94,6 +105,12 @@ class ClientCommands:
     async def replace_secret(self, client_id: str) -> str:
         """Give a client another secret; the old one, and every token that it bought, is worthless at once.
 
+        Args:
+            client_id: the client's.
+
+        Returns:
+            The new secret, which nobody can read again.
+
         Raises:
             NotFound: there is no such client.
 
@@ -108,6 +125,9 @@ class ClientCommands:
 
     async def remove(self, client_id: str) -> None:
         """Remove a client; its tokens are worthless at once.
+
+        Args:
+            client_id: the client's.
 
         Raises:
             NotFound: there is no such client.

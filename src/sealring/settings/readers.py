@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from sealring.http.client_address import TrustedProxy
 from sealring.http.origins import check_origin, origin_of
+from sealring.http.protected_resource import check_resource as check_identifier
 from sealring.jwt import parse_duration
 from sealring.rate_limits.rate import RateLimit
 from sealring.sessions.grant import scope_tokens
@@ -182,6 +183,12 @@ def check_previous_issuer(url: str) -> None:
     """As `check_issuer`; empty where there is none."""
     if url:
         check_issuer(url)
+
+
+def check_resource(url: str) -> None:
+    """As `sealring.http.protected_resource.check_resource`; empty where there is none."""
+    if url:
+        check_identifier(url)
 
 
 def check_issuer(url: str) -> None:

@@ -96,6 +96,15 @@ class Settings:
     audience: str = setting(
         readers.text(), "", "`aud` of our tokens.", group=TOKENS, default_words="the issuer", example=""
     )
+    resource: str = setting(
+        readers.text(readers.check_resource),
+        "",
+        "URL by which OAuth clients know the API that is in this application (RFC 9728): its metadata is served, and"
+        " challenges name it. See [OAuth clients](../how-to/oauth-clients.md#an-api-that-says-whose-tokens-it-takes).",
+        group=TOKENS,
+        default_words="none",
+        example="https://api.example.com",
+    )
     previous_issuer: str = setting(
         readers.text(readers.check_previous_issuer),
         "",
@@ -328,6 +337,7 @@ class SettingsArguments(TypedDict, total=False):
     database_schema: str
     issuer: str
     audience: str
+    resource: str
     previous_issuer: str
     algorithm: AlgorithmName
     access_ttl: Duration

@@ -22,6 +22,7 @@ def verifier_of(
     poll_interval: Duration = 0.5,
     cookie_name: str | None = None,
     allowed_origins: Sequence[str] = (),
+    resource: str | None = None,
     metrics: CollectorRegistry | None = None,
 ) -> Verifier:
     """A verifier that follows an issuer in this process, in the place of one that `Verifier.from_issuer` made.
@@ -33,6 +34,7 @@ def verifier_of(
         poll_interval: as of `Verifier`.
         cookie_name: as of `Verifier`.
         allowed_origins: as of `Verifier`.
+        resource: as of `Verifier`.
         metrics: as of `Verifier`.
 
     Returns:
@@ -54,6 +56,7 @@ def verifier_of(
         poll_interval=poll_interval,
         cookie_name=cookie_name,
         allowed_origins=allowed_origins,
+        resource=resource,
         metrics=metrics,
         clock=auth.clock,
     )

@@ -33,7 +33,6 @@ from sealring.frameworks.django.refused import keep_refusal
 from sealring.frameworks.django.users import attach
 from sealring.frameworks.required_scopes import check_scopes
 from sealring.http.problems import row_of
-from sealring.http.request_errors import MissingCredential
 from sealring.verifier.principal import Principal
 
 __all__ = ["SealringAuth"]
@@ -72,8 +71,7 @@ class SealringAuth(HttpAuthBase):
         made = configuration()
         result = authenticate(made.host, request)
         if result.principal is None and result.refusal is None:
-            nobody = MissingCredential("no credential was sent")
-            keep_refusal(request, nobody, _is_default(AuthenticationError().message))
+            keep_refusal(request, result.refuse(), _is_default(AuthenticationError().message))
             return None
         try:
             principal = result.require(*self._scopes)

@@ -84,11 +84,12 @@ class SealringAuthentication(BaseAuthentication):
         plain = request._request  # noqa: SLF001 - what every authentication class of the framework reads
         result = authenticate(made.host, plain)
         if result.refusal is not None:
-            report(made.host, result.refusal, plain)
-            keep_refusal(plain, result.refusal, _is_default)
-            raise _RequestRefused(result.refusal)
+            refusal = result.refuse()
+            report(made.host, refusal, plain)
+            keep_refusal(plain, refusal, _is_default)
+            raise _RequestRefused(refusal)
         if result.principal is None:
-            keep_refusal(plain, MissingCredential("no credential was sent"), _is_default)
+            keep_refusal(plain, result.refuse(), _is_default)
             return None
         return lazy_user(made, plain, result.principal), result.principal
 
@@ -98,7 +99,9 @@ class SealringAuthentication(BaseAuthentication):
         Args:
             request: the request.
         """
-        return dict(answer(MissingCredential("")).headers)[b"www-authenticate"].decode("ascii")
+        nobody = MissingCredential("no credential was sent")
+        nobody.resource_metadata = configuration().auth.authenticator.resource_metadata
+        return dict(answer(nobody).headers)[b"www-authenticate"].decode("ascii")
 
 
 class _HasScope(BasePermission):
@@ -111,7 +114,9 @@ class _HasScope(BasePermission):
             return False
         if principal.scopes.issuperset(self.scopes):
             return True
-        keep_refusal(request._request, InsufficientScope(self.scopes), _is_default)  # noqa: SLF001 - as above
+        refusal = InsufficientScope(self.scopes)
+        refusal.resource_metadata = configuration().auth.authenticator.resource_metadata
+        keep_refusal(request._request, refusal, _is_default)  # noqa: SLF001 - as above
         return False
 
 

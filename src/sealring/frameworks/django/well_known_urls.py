@@ -10,10 +10,10 @@ from __future__ import annotations
 from django.urls import re_path
 
 from sealring.errors import ConfigurationError
-from sealring.frameworks.django.configuration import get_sealring
+from sealring.frameworks.django.configuration import configuration
 from sealring.frameworks.django.endpoints import endpoint_view
 from sealring.frameworks.django.urls import name_of, pattern_of
-from sealring.http.routes import WELL_KNOWN_ENDPOINTS, well_known_of
+from sealring.http.endpoint import Endpoint
 from sealring.http.server_metadata import WELL_KNOWN
 
 __all__ = ["app_name", "urlpatterns"]
@@ -21,14 +21,15 @@ __all__ = ["app_name", "urlpatterns"]
 app_name = "sealring-well-known"
 
 
-def _issuer() -> str:
+def _rows() -> tuple[Endpoint, ...]:
     try:
-        return get_sealring().settings.issuer
+        return configuration().host.routes.endpoints
     except ConfigurationError:  # a system check says so, and the middleware when it starts
-        return ""
+        return ()
 
 
 urlpatterns = [
-    re_path(pattern_of(row.path), endpoint_view(WELL_KNOWN + row.path), name=name_of(plain.path))
-    for plain, row in zip(WELL_KNOWN_ENDPOINTS, well_known_of(_issuer()), strict=True)
+    re_path(pattern_of(below), endpoint_view(row.path), name=name_of("/" + below.split("/")[1]))
+    for row in _rows()
+    if (below := row.path.removeprefix(WELL_KNOWN)) != row.path and below.startswith("/oauth-")
 ]

@@ -12,10 +12,14 @@ from urllib.parse import parse_qs
 
 import msgspec
 
+from sealring.errors import NotFound
 from sealring.http.auth_path import auth_path
 from sealring.http.endpoint import Body, Call, Response
 from sealring.http.server_metadata import AUTHORIZATION_SERVER, WELL_KNOWN, name_below_well_known
 from sealring.revocation.wire import fingerprint
+
+RESOURCE_MAX_AGE = 300
+"""Seconds: as long as the keys of an issuer."""
 
 CLIENT = files("sealring.http") / "static" / "client.js"
 
@@ -46,6 +50,18 @@ async def authorization_server_at_root(call: Call[None]) -> Response:
     published = call.service.published
     depth = (WELL_KNOWN + name_below_well_known(AUTHORIZATION_SERVER, published.issuer)).count("/")
     return _metadata(call, auth_path(call.head.scope, depth=depth).rstrip("/") + published.auth_path)
+
+
+async def protected_resource(call: Call[None]) -> Response:
+    """The metadata of the API that takes our tokens, where RFC 9728 §3.1 has it; served where a resource is named.
+
+    The path of the resource comes last, as in `/.well-known/oauth-protected-resource/orders`.
+    """
+    resource = call.service.resource
+    if resource is None:
+        raise NotFound("no resource is named here")
+    body = msgspec.json.encode(resource.document())
+    return _cached(call, body, b"application/json", b"public, max-age=%d" % RESOURCE_MAX_AGE)
 
 
 def _metadata(call: Call[None], path: str) -> Response:

@@ -66,10 +66,11 @@ async def token(call: Call[dict[str, str]]) -> OAuthTokens:
 
     RFC 6749 §4.4, §6, §4.3. A registered client authenticates by HTTP Basic or in the form. `scope` may ask for less
     than is granted: of a registered client, and of a session when it is refreshed. `resource` may name the audience of
-    our tokens (RFC 8707), and nothing else.
+    our tokens or the API (RFC 8707), and nothing else.
     """
     call.headers.append(NO_CACHE)
-    if (target := call.body.get("resource")) and target != call.service.published.audience:
+    target, api = call.body.get("resource"), call.service.resource
+    if target and target not in {call.service.published.audience, "" if api is None else api.resource}:
         raise InvalidTarget("no token is for another resource")
     if _member(call.body, "grant_type") == CLIENT_CREDENTIALS:
         return await _client_token(call)
