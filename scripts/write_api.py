@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from textwrap import indent
 
 import griffe
 
@@ -103,8 +104,10 @@ def _rows(found: griffe.Class) -> str:
 def _field(found: griffe.Object, page: Page) -> str:
     annotation = getattr(found, "annotation", None)
     kind = f": `{annotation}`" if annotation else ""
-    said = " ".join(markdown(found.docstring.value, page).split()) if found.docstring else ""
-    return f"- `{found.name}`{kind}" + (f" · {said}" if said else "")
+    text = markdown(found.docstring.value, page) if found.docstring else ""
+    said, fence, code = text.partition("\n\n```")
+    line = f"- `{found.name}`{kind}" + (f" · {' '.join(said.split())}" if said else "")
+    return line + indent(f"\n\n{fence.strip()}{code}", "  ") if code else line
 
 
 def described(found: griffe.Object, page: Page) -> Iterator[str]:

@@ -59,10 +59,9 @@ class Verifier(VerifierHosts):
 
     >>> from typing import Annotated
     >>> from fastapi import FastAPI, Security
-    >>> from sealring import Principal
+    >>> from sealring import Principal, Verifier
     >>> from sealring.frameworks.fastapi import guard
-    >>> from sealring.testing import InMemorySealring, verifier_of
-    >>> verifier = verifier_of(InMemorySealring(audience="orders"))  # in a test
+    >>> verifier = Verifier.from_issuer("https://auth.example.com/auth", audience="orders")
     >>> app = FastAPI(lifespan=verifier.lifespan)
     >>> @app.get("/orders")
     ... async def orders(user: Annotated[Principal, Security(guard(verifier), scopes=["orders:read"])]) -> str:

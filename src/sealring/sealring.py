@@ -84,10 +84,10 @@ class Sealring(UseCases, Hosts):
         Raises:
             ConfigurationError: a setting is missing or invalid.
 
-        >>> import os
+        >>> from unittest.mock import patch
         >>> from sealring import Sealring
-        >>> os.environ["SEALRING_SECRET"] = "q8W3nV6xZ1mB5kL9pR2tY7uC4eG0hJ-not-for-use"
-        >>> Sealring.from_env().settings.database_url
+        >>> with patch.dict("os.environ", SEALRING_SECRET="q8W3nV6xZ1mB5kL9pR2tY7uC4eG0hJ-not-for-use"):
+        ...     Sealring.from_env().settings.database_url
         'sqlite:///sealring.db'
         """
         return cls()

@@ -46,6 +46,12 @@ class Hosts(Lifecycle):
                 without any it refuses nothing.
             invalid_status: the answer to a bad token there: 401 (RFC 6750 §3.1), or the 403 of tutorials.
 
+        Returns:
+            An ASGI application; `scope["user"]` is the principal, or an anonymous user.
+
+        Raises:
+            TypeError, ValueError: a prefix, scopes or an `invalid_status` that cannot be.
+
         >>> from starlette.applications import Starlette
         >>> from starlette.testclient import TestClient
         >>> app = Starlette(lifespan=auth.lifespan)
@@ -80,6 +86,9 @@ class Hosts(Lifecycle):
         sent to where the browser sees these routes, and nowhere else.
 
         With them comes the metadata for OAuth clients below `/.well-known`, where RFC 8414 has it.
+
+        Raises:
+            TypeError: `accounts` or `oauth` is neither True nor False.
 
         >>> from fastapi import FastAPI
         >>> from fastapi.testclient import TestClient
@@ -134,6 +143,9 @@ class Hosts(Lifecycle):
                 ours below `auth_path`. Its lifespan runs inside of ours, so the store is open before it starts.
             accounts: see `router`.
             oauth: see `router`.
+
+        Returns:
+            An ASGI application.
 
         >>> from starlette.applications import Starlette
         >>> from starlette.routing import Mount
@@ -203,6 +215,9 @@ class Hosts(Lifecycle):
             accounts: see `router`.
             oauth: see `router`.
 
+        Returns:
+            A WSGI application.
+
         >>> from werkzeug.test import Client
         >>> Client(auth.wsgi()).get("/me").status_code
         401
@@ -257,6 +272,12 @@ class Hosts(Lifecycle):
             app: what it stands in front of.
             protect: see `middleware`.
             invalid_status: see `middleware`.
+
+        Returns:
+            A WSGI application.
+
+        Raises:
+            TypeError, ValueError: as `middleware`.
 
         >>> from flask import Flask
         >>> app = Flask("shop")

@@ -207,6 +207,9 @@ class Lifecycle:
         Args:
             principal: whose session it is, as `verify` or a guard gave it.
 
+        Returns:
+            An async context manager, or the source of a stream (`stream`), for one use.
+
         Raises:
             TokenError: on entering it, as `verify` would: `Stale`, `Expired` or `Revoked`.
             ConnectionEnded: on leaving it, when it was ended; `problem_response` turns it into a close code

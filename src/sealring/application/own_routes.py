@@ -73,6 +73,9 @@ class OwnRoutes(Lifecycle):
             request: the request of Starlette or FastAPI, or the WebSocket.
             error: a `SealringError`, or the 403 of Starlette's `@requires`.
 
+        Returns:
+            The response; None for a WebSocket that was closed.
+
         >>> from sealring import WrongCredentials
         >>> from starlette.requests import Request
         >>> request = Request({"type": "http", "method": "POST", "path": "/login", "headers": []})

@@ -380,6 +380,9 @@ class UseCases(OwnRoutes):
         Args:
             session_id: `Session.id` or `Principal.session_id`.
 
+        Returns:
+            Whether there was a live one. It is in force on this node now, elsewhere within `max_staleness`.
+
         Raises:
             TypeError, ValueError: it is not 1 to 255 printable characters.
 
@@ -399,6 +402,9 @@ class UseCases(OwnRoutes):
 
         Args:
             subject: the id of an account of ours or of a user of yours: 1 to 255 printable characters.
+
+        Returns:
+            How many live sessions there were. It is in force on this node now, elsewhere within `max_staleness`.
 
         Raises:
             TypeError, ValueError: it is not.

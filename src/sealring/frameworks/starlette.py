@@ -123,6 +123,9 @@ async def answer_refusal(request: Request | WebSocket, error: Exception, refused
         error: a `SealringError`, or the 401 or 403 of `@requires`. Any other is raised again.
         refused: counts it.
 
+    Returns:
+        The response; None for a WebSocket that was closed.
+
     >>> from sealring import NotFound, SealringError
     >>> from starlette.applications import Starlette
     >>> from starlette.requests import Request

@@ -24,7 +24,7 @@ _FRAMING = frozenset({b"content-length", b"transfer-encoding"})
 
 
 class HeadLimits:
-    """Answers 431, 414 or 400 to a head past the limits above, before the application sees it.
+    """Answers 431, 414 or 400 to a head past its limits, before the application sees it.
 
     At most 100 fields of together 32 KiB, and 8 KiB of path and query (RFC 6585 §5, RFC 9112 §3).
 

@@ -46,6 +46,9 @@ class AccountCommands:
         Args:
             username: in any case: "Ada" finds the account "ada".
 
+        Returns:
+            The account, without its password hash.
+
         Raises:
             NoSuchAccount: there is none.
 
@@ -61,6 +64,9 @@ class AccountCommands:
 
         Args:
             account_id: `Account.id`, the `sub` of its tokens.
+
+        Returns:
+            The account, without its password hash.
 
         Raises:
             NoSuchAccount: there is none.
@@ -104,6 +110,9 @@ class AccountCommands:
             email: their email address.
             scopes: what they may do: scope tokens of RFC 6749 §3.3.
 
+        Returns:
+            The account, without its password hash.
+
         Raises:
             InvalidField: a field cannot be accepted, or `email` is another account's.
             NameTaken: the name is.
@@ -145,6 +154,9 @@ class AccountCommands:
             email_verified: whether they have proved to read mail there: only then it is reserved.
             scopes: what they may do.
             disabled: whether they may not log in.
+
+        Returns:
+            The account, without its password hash.
 
         Raises:
             InvalidField: a field cannot be accepted, or is another account's.

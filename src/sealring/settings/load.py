@@ -82,6 +82,9 @@ def load_settings(**given: Unpack[SettingsArguments]) -> Settings:
     Args:
         given: values that win over environment and `.env`, by the names of `Settings`.
 
+    Returns:
+        The settings: what was given, then the environment, then `.env`, then the defaults.
+
     Raises:
         ConfigurationError: a bad value or an unknown `SEALRING_…` name.
         TypeError: an unknown argument.
