@@ -34,7 +34,7 @@ def token_and_client_form(_: bool) -> dict[str, Any]:  # noqa: FBT001 - of `Form
         "type": "object",
         "required": ["token"],
         "properties": {
-            "token": {"type": "string"},
+            "token": {"type": "string", "minLength": 1},
             "token_type_hint": {"type": "string"},
             **CLIENT_MEMBERS,
         },
