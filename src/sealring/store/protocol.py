@@ -336,6 +336,12 @@ class SessionStore(Protocol):
         ago. A server that its standbys have left behind reads what was, not what its successor has made of it. A
         store that is one file on one machine, or memory, does as stands here.
 
+        Args:
+            id: the session's, `sid`.
+
+        Returns:
+            As `read_session`: None for an unknown id.
+
         Raises:
             StoreUnavailable: also where the write was not acknowledged in time.
 
