@@ -204,7 +204,7 @@ def read_document(text: str, keys: jwt.KeySet, *, issuer: str | None) -> FeedDoc
     if payload.ver != VERSION:
         raise Malformed(f"the feed has version {payload.ver}, and {VERSION} is read here")
     if issuer is not None and payload.iss != issuer:
-        raise WrongIssuer("the feed is of another issuer")
+        raise WrongIssuer(f"the feed is of the issuer {payload.iss!r}")
     return _document(payload)
 
 
