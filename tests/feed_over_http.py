@@ -29,9 +29,9 @@ def dead(number: int, target: str = "", *, kind: str = "session", epoch: int = 0
 class Issuer:
     """An issuer's node that publishes a list of revocations, behind HTTP, on a frozen clock."""
 
-    def __init__(self) -> None:
-        self.clock = FrozenClock()
-        self.feed = Feed(self.clock)
+    def __init__(self, clock: FrozenClock | None = None, feed: Feed | None = None) -> None:
+        self.clock = FrozenClock() if clock is None else clock
+        self.feed = Feed(self.clock) if feed is None else feed
         self.key = jwt.Key.generate("ES256", kid="first")
         self.published_keys = [self.key]
         self.follower = follow(self.feed, self.clock)

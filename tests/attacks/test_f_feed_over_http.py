@@ -224,10 +224,39 @@ async def test_j12_the_feed_of_another_issuer_is_refused(issuer: Issuer) -> None
 async def test_f7_another_incarnation_is_loaded_whole(remote: Remote, caplog: pytest.LogCaptureFixture) -> None:
     remote.issuer.feed.entries = [dead(1, "sid-9")]
     remote.issuer.feed.incarnation = "second life"
+    remote.pass_seconds(0.001)
     assert await remote.poll()
     assert (remote.refuses("sid-1"), remote.refuses("sid-9")) == (None, "session")
     assert remote.node.reloads == {"first load": 1, "incarnation": 1}
     assert "following again from a full load" in caplog.text
+
+
+@pytest.mark.parametrize("same_life", [True, False])
+async def test_i5_a_node_of_the_issuer_that_is_behind_revives_nothing(remote: Remote, *, same_life: bool) -> None:
+    """Of two nodes behind one address, one has not polled since the other did."""
+    if not same_life:
+        remote.issuer.feed.incarnation = "first life, restored"
+        remote.pass_seconds(0.001)
+    behind = Issuer(remote.issuer.clock)
+    behind.key, behind.published_keys = remote.issuer.key, remote.issuer.published_keys
+    await behind.revoke(dead(1))
+    remote.pass_seconds(0.001)
+    await remote.issuer.revoke(dead(2))
+    assert await remote.poll()
+    assert remote.refuses("sid-2") == "session"
+
+    async def other(asked: Asked) -> bytes:
+        return ok(await behind.body(asked.path))
+
+    remote.issuer.instead = other
+    remote.pass_seconds(1)
+    assert not await remote.poll()
+    assert "knows less" in str(remote.node.last_error)
+    assert remote.refuses("sid-2") == "session"
+    assert remote.is_fresh()
+    remote.issuer.instead = None
+    remote.pass_seconds(1)
+    assert await remote.poll(), "the one that knows more goes on"
 
 
 async def test_f9_who_is_too_far_behind_loads_a_snapshot(remote: Remote) -> None:

@@ -44,6 +44,7 @@ PAGE = FeedDocument(
     digest=-7,
     keys="k" * 43,
     time_ms=1_900_000_000_000,
+    read_ms=1_900_000_000_009,
     longest_access_ttl=1800,
     entries=(entry(2), Entry(3, "random-3", "subject", "ünï \U0001f600", 5, 1_900_000_000)),
 )
@@ -79,7 +80,8 @@ def test_what_is_signed_is_read_back(document: FeedDocument) -> None:
 def test_the_members_are_those_of_the_page_on_the_wire_form() -> None:
     assert payload_of(PAGE) == {
         "ver": VERSION, "iss": ISSUER, "incarnation": "first life", "after": 1, "head": 3, "digest": "fffffffffffffff9",
-        "keys": "k" * 43, "time_ms": 1_900_000_000_000, "access_ttl": 1800,
+        "keys": "k" * 43, "time_ms": 1_900_000_000_000,
+        "read_ms": 1_900_000_000_009, "access_ttl": 1800,
         "entries": [
             [2, "random-2", "session", "sid", 0, 1_900_000_000],
             [3, "random-3", "subject", "ünï \U0001f600", 5, 1_900_000_000],
@@ -113,6 +115,7 @@ def test_members_that_a_later_issuer_adds_are_ignored() -> None:
         {"digest": "fffffffffffffff9\n"},
         {"digest": -7},
         {"time_ms": -1},
+        {"read_ms": None},
         {"access_ttl": "1800"},
         {"incarnation": 1},
         {"keys": None},

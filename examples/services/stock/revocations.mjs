@@ -9,7 +9,7 @@ const WAIT_SECONDS = 1.25;
 
 export class Revocations {
   constructor(auth, issuer, keys) {
-    Object.assign(this, { auth, issuer, keys, freshUntil: -Infinity });
+    Object.assign(this, { auth, issuer, keys, known: null });
     this.forget();
   }
 
@@ -82,6 +82,7 @@ export class Revocations {
   }
 
   forget() {
+    this.freshUntil = -Infinity; // until all is loaded again, nobody is let in
     Object.assign(this, { head: null, digest: 0n, dead: new Set(), epochs: new Map(), incarnation: null });
   }
 
@@ -91,7 +92,16 @@ export class Revocations {
     const document = JSON.parse(new TextDecoder().decode(payload));
     if (protectedHeader.typ !== "feed+jwt" || document.ver !== 1 || document.iss !== this.issuer)
       throw new Error("not a document of this issuer's feed");
+    this.refuseOlder(document);
     return document;
+  }
+
+  // Of several servers of the issuer, one may not know yet what another has told us: go back only to what is newer.
+  refuseOlder({ incarnation, head, time_ms, read_ms }) {
+    const known = this.known;
+    const contradicts = known && (incarnation !== known.incarnation || head < known.head);
+    if (contradicts && time_ms <= known.read_ms) throw new Error("a server of the issuer that knows less has answered");
+    if (!known || contradicts || read_ms > known.read_ms) this.known = { incarnation, head, read_ms };
   }
 
   async get(path) {

@@ -145,9 +145,9 @@ class VerifierLife:
         if self._relay is not None:
             self._relay.begin()
 
-    def _followed(self, page: FeedPage, known_ms: int) -> None:
+    def _followed(self, page: FeedPage, known_ms: int, read_ms: int) -> None:
         if self._relay is not None:
-            self._relay.follow(page, known_ms)
+            self._relay.follow(page, known_ms, read_ms)
 
     def _passing_on(self) -> FeedRelay:
         """What passes the feed on, one for all routes.

@@ -35,7 +35,7 @@ KEEP_SEGMENTS_SECONDS: Final = 600.0
 BUILD_SECONDS: Final = 300
 ADDED_AT_ONCE: Final = 500
 """Entries of a full load that are added before requests are answered again."""
-BEHIND_SECONDS: Final = 2.0
+BEHIND_SECONDS: Final = 0.5
 """How long a node that knows less than the verifier who asks waits for its own next poll: another node of this issuer
 told that verifier."""
 
@@ -66,7 +66,7 @@ class FeedPublisher:
         self._signing_key = signing_key
         self._key_set = key_set
         self._newest: FeedPage | None = None
-        self._known_ms = 0
+        self._known_ms = self._read_ms = 0
         self._loads = 0
         self._tail: deque[Entry] = deque()
         self._signed: dict[int | None, bytes] = {}
@@ -78,7 +78,7 @@ class FeedPublisher:
 
     # by the follower
 
-    def follow(self, page: FeedPage, known_ms: int) -> None:
+    def follow(self, page: FeedPage, known_ms: int, read_ms: int) -> None:
         """Serve what this node has just followed; see `sealring.verifier.follower.Publish`."""
         before, loads = self._newest, sum(self._node.reloads.values())
         self._signed.clear()
@@ -90,7 +90,7 @@ class FeedPublisher:
         else:
             new = page.entries
         self._newest = replace(page, entries=(), rest=None)
-        self._known_ms = known_ms
+        self._known_ms, self._read_ms = known_ms, read_ms
         self._keep(new)
         followed, self._followed = self._followed, asyncio.Event()
         followed.set()
@@ -172,13 +172,13 @@ class FeedPublisher:
         return bool(self._tail) and self._tail[-1].number == newest.head
 
     async def _wait_until_followed(self) -> None:
-        """Until a poll is over that began after now: the second from here."""
-        for _ in range(2):
-            try:
-                async with asyncio.timeout(BEHIND_SECONDS):
+        """Until a poll is over that began after now, the second from here; but not for long."""
+        try:
+            async with asyncio.timeout(BEHIND_SECONDS):
+                for _ in range(2):
                     await self._followed.wait()
-            except TimeoutError:
-                return
+        except TimeoutError:
+            return
 
     def _sign(self, newest: FeedPage, after: int | None) -> bytes:
         """The page after a number, or the snapshot."""
@@ -199,6 +199,7 @@ class FeedPublisher:
                 digest=newest.digest,
                 keys=fingerprint(self._key_set()),
                 time_ms=self._known_ms,
+                read_ms=self._read_ms,
                 longest_access_ttl=newest.longest_access_ttl,
                 entries=entries,
                 segments=() if after is not None or segments is None else segments.closed,

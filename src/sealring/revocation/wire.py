@@ -68,6 +68,7 @@ class _Payload(Struct, frozen=True, kw_only=True, omit_defaults=True):
     digest: Annotated[str, Meta(pattern=r"^[0-9a-f]{16}\Z")]
     keys: str
     time_ms: _Count
+    read_ms: _Count
     access_ttl: _Count
     entries: tuple[_Row, ...]
     segments: tuple[_SegmentRow, ...] | None = None
@@ -107,6 +108,9 @@ class FeedDocument:
     """SHA-256 of the JWK Set document, base64url: which keys verify now, wherever they are fetched from."""
     time_ms: int
     """Every revocation that was acknowledged before this moment is in here, on the store's clock."""
+    read_ms: int
+    """By this moment the store had been read, on its clock: no revocation that began after it is in here. So of two
+    documents that disagree, one is known to be the later if its `time_ms` is after the `read_ms` of the other."""
     longest_access_ttl: int
     """As in `FeedPage`."""
     entries: tuple[Entry, ...]
@@ -163,6 +167,7 @@ def sign_document(document: FeedDocument, key: jwt.Key) -> str:
         digest=f"{document.digest % (1 << 64):016x}",  # JSON numbers of other languages have 53 bits
         keys=document.keys,
         time_ms=document.time_ms,
+        read_ms=document.read_ms,
         access_ttl=document.longest_access_ttl,
         entries=tuple(map(_row, document.entries)),
         segments=tuple(_SegmentRow(one.first, one.last, one.name) for one in document.segments)
@@ -230,6 +235,7 @@ def _document(payload: _Payload) -> FeedDocument:
         digest=int.from_bytes(bytes.fromhex(payload.digest), "big", signed=True),
         keys=payload.keys,
         time_ms=payload.time_ms,
+        read_ms=payload.read_ms,
         longest_access_ttl=payload.access_ttl,
         entries=entries,
         segments=segments,

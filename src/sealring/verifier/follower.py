@@ -35,8 +35,9 @@ HINT_PAUSE_SECONDS = 0.03
 """After a hint: many revocations, or a source that notifies without cause, cost at most 30 polls a second."""
 
 
-Publish = Callable[[FeedPage, int], None]
-"""With the page, the moment on the source's clock up to which it has every revocation that was acknowledged, in ms."""
+Publish = Callable[[FeedPage, int, int], None]
+"""With the page, two moments on the source's clock, in ms: up to the first, it has every revocation that was
+acknowledged; by the second, the source had been read."""
 
 
 class Follower:
@@ -63,7 +64,7 @@ class Follower:
         self._heartbeat_ms: int | None = None
         self._acknowledged_at = float("-inf")
         """Up to here nobody can have revoked anything behind the source's back (F8)."""
-        self._known_ms = 0
+        self._known_ms = self._read_ms = 0
         self._incarnation = ""
         self._digest = 0
         self._tasks: tuple[asyncio.Task[None], ...] = ()
@@ -145,7 +146,7 @@ class Follower:
             node.use_keys(read.keys, read.version)
         node.revocations.forget(self._clock.now_ms() // 1000)
         if self._publish is not None:
-            self._publish(page, self._known_ms)
+            self._publish(page, self._known_ms, self._read_ms)
 
     async def _ask(self, after: int | None) -> FeedPage:
         """A page of the feed, from a source whose clock agrees with ours (T1) and that acknowledges writes (F8)."""
@@ -160,6 +161,7 @@ class Follower:
         self._acknowledged_at = self._acknowledged(page, asked)
         # as for `know_until`: the source read its clock at some time between our question and its answer
         self._known_ms = page.time_ms - (answered_ms - asked_ms)
+        self._read_ms = page.time_ms + (answered_ms - asked_ms)
         if page.acknowledged_ms is not None:
             self._known_ms = min(self._known_ms, page.acknowledged_ms)
         if self._acknowledged_at + self._max_staleness < asked:

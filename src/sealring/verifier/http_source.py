@@ -12,6 +12,7 @@ import random
 import ssl
 from asyncio import Event
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
 from typing import Final
@@ -108,6 +109,8 @@ class HttpSource:
         self._keys_at = self._renewed_at = self._keys_silent_until = float("-inf")
         self._revoked_kids: set[str] = set()
         self._again = Event()
+        self._newest: FeedDocument | None = None
+        """What was accepted last, without its entries."""
         self._failures = 0
         self._last_error = ""
         self._silent_until = float("-inf")
@@ -191,6 +194,7 @@ class HttpSource:
             raise Unavailable(f"this node's clock is {-age_ms} ms behind its issuer's")
         if document.time_ms < asked_ms - self._max_staleness * 1000:
             raise Unavailable(f"the feed is {age_ms} ms old, or this node's clock is ahead of its issuer's")
+        self._refuse_older(document)
         self._wanted = document.keys
         if after is None:
             self._revoked_kids.clear()
@@ -210,6 +214,22 @@ class HttpSource:
             acknowledged_ms=min(asked_ms, document.time_ms),
             rest=self._segments(document) if document.segments else None,
         )
+
+    def _refuse_older(self, document: FeedDocument) -> None:
+        """Do not go back to what another node of the issuer, or another relay, still thinks.
+
+        Of two nodes behind one address, one may not have polled yet. What it lacks would be forgotten here (I5). After
+        a restore, what contradicts is newer than all that was read before.
+
+        Raises:
+            Unavailable: it contradicts what is known here, and nothing proves that it is newer.
+        """
+        known = self._newest
+        contradicts = known is not None and (document.incarnation != known.incarnation or document.head < known.head)
+        if known is not None and contradicts and document.time_ms <= known.read_ms:
+            raise Unavailable("a node of the issuer that knows less than this one has answered")
+        if known is None or contradicts or document.read_ms > known.read_ms:
+            self._newest = replace(document, entries=(), segments=())
 
     async def _segments(self, document: FeedDocument) -> AsyncIterator[Sequence[Entry]]:
         for segment in document.segments:

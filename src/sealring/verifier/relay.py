@@ -81,7 +81,7 @@ class FeedRelay:
 
     # by this node's own follower
 
-    def follow(self, page: FeedPage, _known_ms: int) -> None:
+    def follow(self, page: FeedPage, _known_ms: int, _read_ms: int) -> None:
         """This node has accepted what its source read last; see `sealring.verifier.follower.Publish`."""
         now = self._node.clock.steady()
         signed = self._signed()
