@@ -128,18 +128,25 @@ async def introspection(dsn: str, tokens: list[str]) -> AsyncIterator[dict[str, 
     }
     command = [str(Path(sys.executable).with_name("sealring")), "serve", "--no-demo", "--port", str(port)]
     with server(command, port, environment):
-        limits = httpx2.Limits(max_connections=AT_A_TIME, max_keepalive_connections=AT_A_TIME)
-        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False, limits=limits) as client:
-            asked = cycle([{"Authorization": f"Bearer {token}"} for token in tokens])
+        async with introspection_of(f"http://127.0.0.1:{port}", tokens) as checks:
+            yield checks
 
-            async def live() -> None:
-                response = await client.get("/auth/live", headers=next(asked))
-                require(response.is_success)
 
-            async with asyncio.timeout(30):
-                while not (await client.get("/auth/live", headers=next(asked))).is_success:  # noqa: ASYNC110 - of a process
-                    await asyncio.sleep(0.05)
-            yield {"introspection: an HTTP request to the auth service": live}
+@asynccontextmanager
+async def introspection_of(url: str, tokens: list[str]) -> AsyncIterator[dict[str, Check]]:
+    """An auth service that runs already."""
+    limits = httpx2.Limits(max_connections=AT_A_TIME, max_keepalive_connections=AT_A_TIME)
+    async with httpx2.AsyncClient(base_url=url, trust_env=False, limits=limits) as client:
+        asked = cycle([{"Authorization": f"Bearer {token}"} for token in tokens])
+
+        async def live() -> None:
+            response = await client.get("/auth/live", headers=next(asked))
+            require(response.is_success)
+
+        async with asyncio.timeout(30):
+            while not (await client.get("/auth/live", headers=next(asked))).is_success:  # noqa: ASYNC110 - of a process
+                await asyncio.sleep(0.05)
+        yield {"introspection: an HTTP request to the auth service": live}
 
 
 async def rate(check: Check, callers: int) -> float:
@@ -158,18 +165,18 @@ async def rate(check: Check, callers: int) -> float:
     return done / (time.perf_counter() - began)
 
 
-async def measure(report: Report, checks: dict[str, Check], rounds: int) -> None:
+async def measure(report: Report, checks: dict[str, Check], rounds: int, *, name: str = "alternatives") -> None:
     waits: dict[str, list[float]] = {name: [] for name in checks}
     rates: dict[str, list[float]] = {name: [] for name in checks}
     names = list(checks)
     for _ in range(rounds):
         names.append(names.pop(0))
-        for name in names:
-            waits[name].append(1e6 / await rate(checks[name], 1))
-            rates[name].append(await rate(checks[name], AT_A_TIME))
+        for one in names:
+            waits[one].append(1e6 / await rate(checks[one], 1))
+            rates[one].append(await rate(checks[one], AT_A_TIME))
     for table in (
-        Table.of("alternatives-wait", "one check at a time", "µs", waits),
-        Table.of("alternatives-rate", f"{AT_A_TIME} at a time, one process", "checks/s", rates, less_is_better=False),
+        Table.of(f"{name}-wait", "one check at a time", "µs", waits),
+        Table.of(f"{name}-rate", f"{AT_A_TIME} at a time, one process", "checks/s", rates, less_is_better=False),
     ):
         report.add(table)
         print(f"\n{table.title}, {table.unit}")
