@@ -21,7 +21,7 @@ import resource
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, ExitStack
 from itertools import cycle
 from pathlib import Path
@@ -30,7 +30,6 @@ from typing import Any
 
 import httpx2
 
-from bench.alternatives import Check, introspection_of, measure, redis_checks, require
 from bench.feed_roles import AUDIENCE, Role, issuer_role, relay_role, verifier_roles
 from bench.report import Report, Table, add_json_option
 from sealring import Verifier
@@ -46,6 +45,11 @@ SECONDS = float(os.environ.get("BENCH_SECONDS", "10"))
 REVOCATIONS_A_SECOND = 10
 GIVEN_UP_SECONDS = 60
 STALL_MS = 5
+
+
+def require(condition: object) -> None:
+    if not condition:
+        raise SystemExit("a verifier did not do what it is for")
 
 
 async def serving(url: str) -> httpx2.AsyncClient:
@@ -64,6 +68,9 @@ async def serving(url: str) -> httpx2.AsyncClient:
 
 async def check(report: Report, folder: Path) -> None:
     """One check, and what one asks otherwise."""
+    # the other parts do without its packages
+    from bench.alternatives import introspection_of, measure, redis_checks  # noqa: PLC0415
+
     async with AsyncExitStack() as stack:
         role, url = issuer_role(folder)
         stack.enter_context(role)
@@ -76,7 +83,7 @@ async def check(report: Report, folder: Path) -> None:
         async def own() -> None:
             require(verifier.verify(next(asked)).subject)
 
-        checks: dict[str, Check] = {"Sealring: Verifier.from_issuer": own}
+        checks: dict[str, Callable[[], Awaitable[None]]] = {"Sealring: Verifier.from_issuer": own}
         if shutil.which("redis-server"):
             checks |= await stack.enter_async_context(redis_checks())
         else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
@@ -17,7 +18,7 @@ from sealring.verifier import served_feed
 from tests.clocks import FrozenClock
 from tests.feeds import Feed
 from tests.nodes import follow
-from tests.serving import cheap_sealring
+from tests.serving import SECRET, cheap_sealring
 
 pytestmark = pytest.mark.anyio
 
@@ -325,3 +326,16 @@ async def test_a_sealring_publishes_what_it_revokes() -> None:
         await asyncio.sleep(0)
     with pytest.raises(Stale):  # a server that ends keeps nobody waiting
         await asyncio.wait_for(waiting, 5)
+
+
+async def test_what_a_node_revokes_is_published_before_its_next_poll_is_due(tmp_path: Path) -> None:
+    auth = Sealring(
+        secret=SECRET, database_url=f"sqlite:///{tmp_path}/sealring.db", poll_interval="60s", max_staleness="10m"
+    )
+    async with auth.lifespan():
+        await auth.start_session(subject="42")
+        waiting = asyncio.create_task(auth.parts.feed.page(0, 20))
+        await asyncio.sleep(0)
+        await auth.revoke_subject("42")
+        async with asyncio.timeout(5):
+            assert await waiting

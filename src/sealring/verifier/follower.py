@@ -69,6 +69,7 @@ class Follower:
         self._digest = 0
         self._tasks: tuple[asyncio.Task[None], ...] = ()
         self._wake = asyncio.Event()
+        self._applied = asyncio.Event()
         self._logged_stale = False
 
     def wake(self) -> None:
@@ -84,6 +85,10 @@ class Follower:
             asyncio.create_task(self._follow(), name="sealring follower"),
             asyncio.create_task(self._listen(), name="sealring listener"),
         )
+        if self._publish is not None:
+            self._applied = asyncio.Event()
+            self.node.on_applied = self._applied.set
+            self._tasks += (asyncio.create_task(self._listen_here(), name="sealring publisher"),)
 
     async def stop(self) -> None:
         """Stop polling; the node grows stale from here."""
@@ -252,6 +257,14 @@ class Follower:
             else:
                 self.wake()
                 await asyncio.sleep(HINT_PAUSE_SECONDS)
+
+    async def _listen_here(self) -> None:
+        """Wake the poll when this node has revoked something: others wait for it."""
+        while True:
+            await self._applied.wait()
+            self._applied.clear()
+            self.wake()
+            await asyncio.sleep(HINT_PAUSE_SECONDS)
 
     def _log_freshness(self) -> None:
         """One log line when the node goes stale, one when it is fresh again."""

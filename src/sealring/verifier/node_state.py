@@ -7,7 +7,7 @@ not ask again, are ended by what changes. It does no I/O. One event loop writes;
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -54,6 +54,7 @@ class NodeState:
         "known_until",
         "last_error",
         "max_staleness",
+        "on_applied",
         "reloads",
         "retry_after",
         "revocations",
@@ -76,6 +77,8 @@ class NodeState:
         self.reloads: dict[ReloadCause, int] = {}
         """Full loads, by cause."""
         self.connections = OpenConnections(self)
+        self.on_applied: Callable[[], None] | None = None
+        """Called when this node has revoked something: who passes the feed on from here reads it at once."""
         self._committed_here: list[Entry] | None = None
 
     @property
@@ -100,6 +103,8 @@ class NodeState:
         self.follow_revocations(entries)
         if self._committed_here is not None:
             self._committed_here.extend(entries)
+        if entries and self.on_applied is not None:
+            self.on_applied()
 
     # by the issuer and the follower
 
