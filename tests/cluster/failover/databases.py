@@ -85,53 +85,51 @@ class Databases:
             self.boot(name)
         await self.whole()
 
-    async def members(self, without: str = "") -> Mapping[str, Mapping[str, Any]]:
-        """What Patroni says of each machine, as the first that answers sees it; empty where none does.
-
-        Args:
-            without: a machine that is not asked, for what it knows may be old.
-        """
-        for name in NAMES.replace(without, ""):
-            try:
-                answer = await self._client.get(f"http://{self.address(name)}:8008/cluster")
-                return {member["name"]: member for member in answer.json()["members"]}
-            except (httpx2.TransportError, ValueError, KeyError):
-                continue
-        return {}
+    async def view(self, name: str) -> Mapping[str, Mapping[str, Any]]:
+        """What the Patroni of one machine says of each; empty where it does not answer."""
+        try:
+            answer = await self._client.get(f"http://{self.address(name)}:8008/cluster")
+            return {member["name"]: member for member in answer.json()["members"]}
+        except (httpx2.TransportError, ValueError, KeyError):
+            return {}
 
     async def named(self, role: str) -> str:
-        """The machine with a role: `leader`, `sync_standby`, `replica`."""
-        members = await self.members()
+        """The machine with a role, once all are whole: `leader`, `sync_standby`, `replica`."""
+        members = await self.whole()
         return next(name for name, member in members.items() if member["role"] == role)
 
     async def another_leads(self, leader: str, seconds: float = READY_SECONDS) -> None:
-        """Wait until another machine leads.
+        """Wait until another machine leads, by what the others say: the old leader may not know.
 
         Args:
             leader: who led.
             seconds: how long, at most.
         """
+        others = NAMES.replace(leader, "")
         async with asyncio.timeout(seconds):
             while True:
-                members = await self.members(without=leader)
-                if any(member["role"] == "leader" and name != leader for name, member in members.items()):
-                    return
+                for members in await asyncio.gather(*map(self.view, others)):
+                    if any(members[name]["role"] == "leader" for name in others if name in members):
+                        return
                 await asyncio.sleep(0.5)
 
-    async def whole(self, seconds: float = READY_SECONDS) -> None:
-        """Wait until one leads, one is its synchronous standby, and the third follows."""
+    async def whole(self, seconds: float = READY_SECONDS) -> Mapping[str, Mapping[str, Any]]:
+        """Wait until all agree that one leads, one is its synchronous standby, and the third follows."""
         deadline = time.monotonic() + seconds
         while True:
-            members = await self.members()
-            roles = sorted(member["role"] for member in members.values())
-            states = {member["state"] for member in members.values()}
-            lags = [member.get("lag", 0) for member in members.values()]
-            if roles == self._roles and states <= {"running", "streaming"} and lags == [0] * 3:
-                return
+            views = await asyncio.gather(*map(self.view, NAMES))
+            if all(self._is_whole(members) for members in views) and len({_roles(members) for members in views}) == 1:
+                return views[0]
             if time.monotonic() > deadline:
                 logs = "\n".join((self.folder / name / "patroni.log").read_text()[-1500:] for name in NAMES)
-                raise TimeoutError(f"the database machines are not whole: {members}\n{logs}")
+                raise TimeoutError(f"the database machines are not whole: {views}\n{logs}")
             await asyncio.sleep(0.5)
+
+    def _is_whole(self, members: Mapping[str, Mapping[str, Any]]) -> bool:
+        roles = sorted(member["role"] for member in members.values())
+        states = {member["state"] for member in members.values()}
+        lags = [member.get("lag", 0) for member in members.values()]
+        return roles == self._roles and states <= {"running", "streaming"} and lags == [0] * 3
 
     async def switch_over(self, leader: str, candidate: str) -> None:
         """What `patronictl switchover` does."""
@@ -144,3 +142,7 @@ class Databases:
         await self._client.aclose()
         for machine in self.machines.values():
             machine.close()
+
+
+def _roles(members: Mapping[str, Mapping[str, Any]]) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted((name, str(member["role"])) for name, member in members.items()))
