@@ -21,6 +21,7 @@ import psycopg
 import pytest
 import yaml
 
+from tests.cluster.failover.machine import as_owner
 from tests.docs.transcript import files
 from tests.ports import free_port
 from tests.programs import required_program
@@ -76,15 +77,12 @@ class Machine:
 
 
 def as_postgres(folder: Path, name: str, command: Sequence[str]) -> subprocess.Popen[bytes]:
-    owner = Cluster.owner() if os.geteuid() == 0 else None
+    person = as_owner() if os.geteuid() == 0 else []
     with (folder / f"{name}.log").open("wb") as log:
         return subprocess.Popen(
-            command,
+            [*person, *command],
             cwd=folder,
             env={"PATH": os.environ["PATH"], "HOME": str(folder), "LC_ALL": "C.UTF-8"},
-            user=None if owner is None else owner.pw_uid,
-            group=None if owner is None else owner.pw_gid,
-            extra_groups=None if owner is None else [],
             stdout=log,
             stderr=log,
         )

@@ -32,6 +32,12 @@ def run(*command: str) -> None:
         raise RuntimeError(f"{' '.join(command)}: {done.stderr}")
 
 
+def as_owner() -> list[str]:
+    """What to put before a command, for root to run it as whom PostgreSQL runs as."""
+    owner = Cluster.owner()
+    return ["setpriv", f"--reuid={owner.pw_uid}", f"--regid={owner.pw_gid}", "--clear-groups", *READS, "--"]
+
+
 def make_bridge(addresses: Iterable[str]) -> None:
     """The switch that all machines hang on.
 
@@ -88,11 +94,9 @@ class Machine:
             name: of its log.
             command: the program and its arguments.
         """
-        owner = Cluster.owner()
-        person = ["setpriv", f"--reuid={owner.pw_uid}", f"--regid={owner.pw_gid}", "--clear-groups", *READS, "--"]
         with (self.folder / f"{name}.log").open("ab") as log:
             process = subprocess.Popen(
-                ["nsenter", f"--target={self._init}", "--net", "--pid", "--mount", "--", *person, *command],
+                ["nsenter", f"--target={self._init}", "--net", "--pid", "--mount", "--", *as_owner(), *command],
                 cwd=self.folder,
                 env={"PATH": os.environ["PATH"], "HOME": str(self.folder), "LC_ALL": "C.UTF-8"},
                 stdout=log,
