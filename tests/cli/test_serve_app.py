@@ -116,8 +116,8 @@ def run(folder: Path, *arguments: str, **settings: str) -> subprocess.CompletedP
     ("arguments", "number"),
     [
         (["shop:app"], signal.SIGTERM),
-        (["shop:create_app", "--factory"], signal.SIGINT),
-        (["shop:app", "--workers", "2"], signal.SIGTERM),
+        pytest.param(["shop:create_app", "--factory"], signal.SIGINT, marks=pytest.mark.slow),
+        pytest.param(["shop:app", "--workers", "2"], signal.SIGTERM, marks=pytest.mark.slow),
         (["shop:create_app", "--factory", "--workers", "2"], signal.SIGINT),
     ],
 )

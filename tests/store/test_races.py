@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -45,7 +46,13 @@ from tests.store.race import Arena, Side
 
 pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("races")]
 
-ROUNDS = 200
+ROUNDS = 60
+
+
+@pytest.fixture(params=[ROUNDS, pytest.param(600, marks=pytest.mark.slow)], autouse=True)
+def rounds(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each race is begun so often; in the slow run far more often."""
+    monkeypatch.setattr(sys.modules[__name__], "ROUNDS", request.param)
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
@@ -203,8 +210,8 @@ async def use_many(store: Store, credential: Credential) -> list[bool]:
     return list(await asyncio.gather(*(store.advance_credential(credential, used) for _ in range(25))))
 
 
-async def started_sessions(store: Store, number: int = ROUNDS) -> list[Session]:
-    sessions = [a_session(f"subject-{place}") for place in range(number)]
+async def started_sessions(store: Store, number: int = 0) -> list[Session]:
+    sessions = [a_session(f"subject-{place}") for place in range(number or ROUNDS)]
     starts = (store.start_session(session, an_event(), guard=None, cap=10, replaces=None) for session in sessions)
     await asyncio.gather(*starts)
     return sessions
@@ -232,7 +239,7 @@ async def test_r1_of_two_processes_that_refresh_one_token_one_moves_the_row(race
 
 @also_pooled
 async def test_r1_fifty_at_once_from_two_processes_move_the_row_once(race: Race, shared: Store) -> None:
-    sessions = await started_sessions(shared, 40)
+    sessions = await started_sessions(shared, ROUNDS // 4)
     outcomes = await race(refresh_many, refresh_many, sessions)
     for left, right in outcomes:
         assert (left + right).count(True) == 1
