@@ -18,7 +18,7 @@ from tests.store.postgres_cluster import Cluster
 pytestmark = [pytest.mark.anyio, pytest.mark.postgres]
 
 BOUND = 3.0
-SLACK = 0.5
+SLACK = 1.5
 """A machine that does other things besides."""
 
 
