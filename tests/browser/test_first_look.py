@@ -15,10 +15,10 @@ FOCUSED = "document.activeElement.id || document.activeElement.innerText || docu
 
 def test_a_session_that_was_ended_elsewhere_is_gone_within_seconds(site: str, visit: Visit) -> None:
     here, there = visit(site), visit(site)
-    ended = there.sign_up("watched")
+    ended = there.sign_up("lookedat")
     looks: list[str] = []
     ended.on("request", lambda request: looks.append(request.url.removeprefix(site)))
-    tab = here.sign_in("watched")
+    tab = here.sign_in("lookedat")
     tab.locator("#sessions").get_by_role("button", name="End all others").click()
     expect(tab.locator("#notice")).to_have_text("All other sessions are ended.")
     expect(door(ended)).to_be_visible(timeout=8_000)  # without a click
