@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -130,39 +131,42 @@ def test_what_is_not_exported_cannot_be_imported(app: Path) -> None:
     assert run("node", "--input-type=module", "-e", script, folder=app) == "ERR_PACKAGE_PATH_NOT_EXPORTED\n"
 
 
-@pytest.mark.parametrize(
-    ("base", "kept"),
-    [
-        ("/auth", "/auth"),
-        ("/auth/", "/auth"),
-        ("/", ""),
-        ("https://auth.example.com/auth/", "https://auth.example.com/auth"),
-        ("http://127.0.0.1:8000", "http://127.0.0.1:8000"),
-        ("auth", None),
-        ("./auth", None),
-        ("", None),
-        ("//evil.example/auth", None),
-        ("/\\evil.example", None),
-        ("https:auth", None),
-        ("javascript:alert(1)", None),
-        ("file:///auth", None),
-        ("https://ada:secret@auth.example.com/auth", None),
-        ("/auth?next=1", None),
-        ("/auth#there", None),
-    ],
-)
-def test_a_base_is_a_path_or_a_url_and_never_a_guess(app: Path, base: str, kept: str | None) -> None:
+BASES: dict[str, str | None] = {
+    "/auth": "/auth",
+    "/auth/": "/auth",
+    "/": "",
+    "https://auth.example.com/auth/": "https://auth.example.com/auth",
+    "http://127.0.0.1:8000": "http://127.0.0.1:8000",
+    "auth": None,
+    "./auth": None,
+    "": None,
+    "//evil.example/auth": None,
+    "/\\evil.example": None,
+    "https:auth": None,
+    "javascript:alert(1)": None,
+    "file:///auth": None,
+    "https://ada:secret@auth.example.com/auth": None,
+    "/auth?next=1": None,
+    "/auth#there": None,
+}
+"""What an application gives, and what is kept of it; None for a TypeError."""
+
+
+def test_a_base_is_a_path_or_a_url_and_never_a_guess(app: Path) -> None:
     script = (
         'import { Client } from "@sealring/client";'
-        "try { console.log(JSON.stringify(new Client({ base: process.argv[1] }).base)); }"
-        "catch (error) { console.log(error.name, error.message); }"
+        "for (const base of JSON.parse(process.argv[1])) {"
+        "  try { console.log(JSON.stringify(new Client({ base }).base)); }"
+        "  catch (error) { console.log(error.name, error.message); }"
+        "}"
     )
-    said = run("node", "--input-type=module", "-e", script, "--", base, folder=app).strip()
-    if kept is None:
-        assert said.startswith("TypeError base: want the path or URL of the auth routes")
-        assert "secret" not in said
-    else:
-        assert said == f'"{kept}"'
+    said = run("node", "--input-type=module", "-e", script, "--", json.dumps(list(BASES)), folder=app)
+    assert "secret" not in said
+    for (base, kept), line in zip(BASES.items(), said.splitlines(), strict=True):
+        if kept is None:
+            assert line.startswith("TypeError base: want the path or URL of the auth routes"), base
+        else:
+            assert line == f'"{kept}"', base
 
 
 @pytest.mark.parametrize(
