@@ -70,7 +70,12 @@ _JWKS: dict[int, dict[str, Any]] = {
     },
     304: {"description": "The one that the client has already"},
 }
-_REVOKED: dict[int, dict[str, Any]] = {200: {"description": "It is not good any more, or never was"}}
+_REVOKED: dict[int, dict[str, Any]] = {
+    200: {
+        "description": "It is not good any more, or never was; an empty object",
+        "content": {"application/json": {"schema": {"type": "object"}}},
+    }
+}
 _INTROSPECTED: dict[int, dict[str, Any]] = {
     200: {
         "description": "`active` alone for a token that is not good, else every claim too (RFC 7662 §2.2)",

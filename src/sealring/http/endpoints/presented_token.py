@@ -26,6 +26,8 @@ from sealring.http.request_errors import MalformedBody, OtherClient
 from sealring.verifier.principal import Principal
 
 _INACTIVE = b'{"active":false}'
+_NOTHING = b"{}"
+"""Clients ignore it (RFC 7009 §2.2), but for simple-oauth2, which fails where there is no JSON."""
 
 
 def token_and_client_form(_: bool) -> dict[str, Any]:  # noqa: FBT001 - of `Form`
@@ -41,12 +43,17 @@ def token_and_client_form(_: bool) -> dict[str, Any]:  # noqa: FBT001 - of `Form
     }
 
 
-async def revoke(call: Call[dict[str, str]]) -> None:
+async def revoke(call: Call[dict[str, str]]) -> Response:
     """Revoke a token (RFC 7009): the session of a refresh or access token ends, a client's token dies alone.
 
     200 also for a token that is not good any more or never was (§2.2).
     """
-    service, head, text = call.service, call.head, _token(call)
+    await _revoke(call, _token(call))
+    return _answer(_NOTHING)
+
+
+async def _revoke(call: Call[dict[str, str]], text: str) -> None:
+    service, head = call.service, call.head
     client = await authenticated_client(call)
     try:
         session_id = service.issuer.sessions.tokens.session_of(text)
