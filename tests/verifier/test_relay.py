@@ -242,9 +242,19 @@ async def test_f4_a_relay_that_is_out_of_date_passes_nothing_on(tree: Tree) -> N
     tree.clock.pass_seconds(4)
     assert (await relay.page(0)).time_ms == time_ms, "an old time is passed on as it is"
     tree.clock.pass_seconds(2)
-    for work in (relay.feed.page(0, 0), relay.feed.snapshot(), relay.feed.segment("x")):
+    assert await tree.issuer.poll()  # the issuer is well: it is the relay that must not answer
+    for work in (relay.feed.page(0, 0), relay.feed.page(7, 0), relay.feed.snapshot(), relay.feed.segment("x")):
         with pytest.raises(Stale):
             await work
+
+
+async def test_f4_who_waits_at_a_relay_that_goes_out_of_date_is_answered_so(tree: Tree) -> None:
+    [relay] = tree.relays
+    waiting = asyncio.create_task(relay.feed.page(0, 0.05))
+    await asyncio.sleep(0)
+    tree.clock.pass_seconds(6)
+    with pytest.raises(Stale):
+        await waiting
 
 
 async def test_what_was_there_before_a_restore_is_passed_on_no_more(
@@ -276,6 +286,17 @@ class TestSegments:
             reader.feed.close()
         assert relay.wire.asked["segment"] == before + 3
         assert relay.wire.asked["snapshot"] <= 2
+
+    async def test_a_segment_is_kept_longer_than_an_answer(self, tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(relays, "SHARED_SECONDS", 0)
+        [relay] = tree.relays
+        await tree.revoke(*range(1, 36))
+        read = read_document((await relay.feed.snapshot()).decode(), KEYS, issuer="us")
+        first = await relay.feed.segment(read.segments[0].name)
+        await asyncio.sleep(0.01)
+        asked = relay.wire.asked.copy()
+        assert await relay.feed.segment(read.segments[0].name) == first
+        assert relay.wire.asked == asked
 
     async def test_a_name_that_no_snapshot_has_is_404_and_nobody_is_asked(self, tree: Tree) -> None:
         [relay] = tree.relays
