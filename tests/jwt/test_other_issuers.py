@@ -90,7 +90,9 @@ def test_padding_stays_strict_in_all_else() -> None:
     assert refusal(good + "=", A, padded_base64url=True) == "malformed"
     assert refusal(good[:-1], A, padded_base64url=True) == "malformed"  # one "=" of two
     assert refusal(good.replace("==.", "=.=", 1), A, padded_base64url=True) == "malformed"
-    assert refusal(good.replace("_", "/").replace("-", "+"), A, padded_base64url=True) in {"malformed", "unknown_key"}
+    with_both = next(token for token in iter(padded_token, "") if {"-", "_"} <= set(token))  # a signature is random
+    for character, of_base64 in (("-", "+"), ("_", "/")):
+        assert refusal(with_both.replace(character, of_base64), A, padded_base64url=True) == "malformed"
     assert refusal(good + ".", A, padded_base64url=True) == "malformed"
     stray = forge(A, CLAIMS, b'{"alg":"ES256"}'.hex())  # no base64url of JSON
     assert refusal(stray, A, padded_base64url=True) == "malformed"
