@@ -48,6 +48,7 @@ TESTS: Mapping[str, tuple[str, ...]] = {
     },
     **{f"jwt/{name}": _jwt("tests/jwt/test_verifier.py") for name in ("pipeline", "policy", "selection")},
     "sessions/access_token": ("tests/sessions/test_access_token.py", "tests/verifier/test_principal.py"),
+    "sessions/status_list": ("tests/sessions/test_status_list.py",),
     "sessions/csrf": ("tests/sessions/test_csrf.py",),
     "sessions/grant": ("tests/sessions/test_grant.py",),
     "sessions/lifetimes": ("tests/sessions/test_lifetimes.py",),

@@ -39,8 +39,10 @@ from sealring.issuer.methods.password import PasswordMethod
 from sealring.issuer.new_sessions import NewSessions
 from sealring.issuer.session_tokens import SessionTokens
 from sealring.issuer.sessions import SessionPolicy, Sessions
+from sealring.issuer.status_list import StatusLists, check_algorithm
 from sealring.issuer.store_source import StoreSource
 from sealring.issuer.token_measure import TokenMeasure
+from sealring.jwt.algorithms import ALGORITHMS
 from sealring.rate_limits.device_cookie import DeviceCookies
 from sealring.sessions.csrf import CsrfTokens
 from sealring.sessions.declared_settings import DeclaredSettings
@@ -100,6 +102,8 @@ class Parts:
     metrics: Metrics | None
     feed: FeedPublisher
     """The feed as other services get it."""
+    status_lists: StatusLists
+    """The Token Status List, where one is published."""
     foreign_tokens: ForeignTokens | None = None
     """Verifies tokens of another issuer."""
 
@@ -166,7 +170,9 @@ def wire(
         client_id=settings.audience_or_issuer,
         algorithm=settings.algorithm,
         max_chars=cookies.max_access_chars,
+        status_list=settings.status_list,
     )
+    check_algorithm(settings.status_list, ALGORITHMS[settings.algorithm].is_symmetric)
     if grant_for is None:
         _check_default_scopes(settings, measure)
     access_ttl = AccessTtl(committing, settings.access_ttl, heard_seconds=_heard_seconds(settings), node=node)
@@ -200,6 +206,13 @@ def wire(
         ),
         metrics=metrics,
         feed=feed,
+        status_lists=StatusLists(
+            ended=committing.ended_status_indexes,
+            settings=settings.status_list,
+            issuer=settings.issuer,
+            signing_key=keys.signing,
+            node=node,
+        ),
         foreign_tokens=None if foreign_tokens is None else ForeignTokens(foreign_tokens),
     )
 
@@ -296,6 +309,7 @@ def _issuer(  # noqa: PLR0917 - the parts, in the order in which they were made
                 audience=settings.audience_or_issuer,
                 ttl=access_ttl,
                 signing_key=keys.signing,
+                status_list_url=settings.status_list_url,
             ),
             RefreshTokenCodec(secret.derive("refresh token")),
         ),
@@ -309,7 +323,7 @@ def _issuer(  # noqa: PLR0917 - the parts, in the order in which they were made
         clock=clock.now_ms,
         grants=Grants(grant_for),
     )
-    new_sessions = NewSessions(store=store, sessions=sessions)
+    new_sessions = NewSessions(store=store, sessions=sessions, status_list=settings.status_list)
     devices = DeviceCookies(secret.derive("device cookie"))
     hasher = PasswordHasher(profile=login_cost.profile)
     accounts = Accounts(

@@ -19,7 +19,9 @@ from tests.nodes import a_node
 KEY = jwt.Key.generate("ES256")
 TTL = AccessTtl(MemoryStore(), 1800, heard_seconds=10, node=a_node(FrozenClock(NOW)))
 asyncio.run(TTL.declare())
-TOKENS = AccessTokenIssuer(issuer="https://auth.example.com", audience="orders", ttl=TTL, signing_key=lambda: KEY)
+TOKENS = AccessTokenIssuer(
+    issuer="https://auth.example.com", audience="orders", ttl=TTL, signing_key=lambda: KEY, status_list_url="https://l"
+)
 
 
 def test_a_token_says_all_that_rfc_9068_asks_and_verifies() -> None:
@@ -76,7 +78,7 @@ def test_a_claim_of_ours_is_ours(name: str) -> None:
 
 
 def test_a_token_has_every_claim_of_the_table_but_the_reserved_and_no_other() -> None:
-    session = a_session(amr=("pwd",), acr="sfa")
+    session = a_session(amr=("pwd",), acr="sfa", status_index=7)
     token = TOKENS.issue(session, epoch=0, scopes=[], claims={}, now=NOW)
     assert set(jwt.peek(token.text).claims) == {name for name, row in CLAIMS.items() if row.use != "reserved"}
     silent = TOKENS.issue(a_session(), epoch=0, scopes=[], claims={}, now=NOW)

@@ -31,14 +31,14 @@ from sealring.verifier.principal import Principal
 
 KEYS = [jwt.Key.generate(name) for name in ALGORITHMS]
 KEY = jwt.Key.generate("ES256")
-OTHER_TYPES: dict[str, Any] = {"string": 1, "integer": "1", "array of strings": ["pwd", 1]}
+OTHER_TYPES: dict[str, Any] = {"string": 1, "integer": "1", "array of strings": ["pwd", 1], "object": [7]}
 EPOCHS = st.integers(0, MAX_EPOCH)
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=20)
 
 
 def written(epoch: int = 3, **added: Any) -> dict[str, Any]:
     return write_claims(
-        a_session(amr=("pwd", "otp", "mfa"), acr="mfa", auth_time=NOW - 60),
+        a_session(amr=("pwd", "otp", "mfa"), acr="mfa", auth_time=NOW - 60, status_index=7),
         issuer="https://auth.example.com",
         audience="orders",
         token_id="t" * 22,
@@ -47,6 +47,7 @@ def written(epoch: int = 3, **added: Any) -> dict[str, Any]:
         claims=added,
         issued_at=NOW,
         expires_at=NOW + 1800,
+        status_list_url="https://auth.example.com/auth/status-list",
     )
 
 
@@ -119,7 +120,9 @@ def test_a_token_without_a_required_claim_is_refused(name: str) -> None:
 @pytest.mark.parametrize("name", [name for name, row in CLAIMS.items() if row.use != "reserved"])
 def test_a_claim_has_the_type_of_its_row(name: str) -> None:
     row, claims = CLAIMS[name], written()
-    assert type(claims[name]) is {"string": str, "integer": int, "array of strings": list}[row.json_type]
+    assert (
+        type(claims[name]) is {"string": str, "integer": int, "array of strings": list, "object": dict}[row.json_type]
+    )
     with pytest.raises(BadClaim, match=name):
         principal(claims | {name: OTHER_TYPES[row.json_type]})
 
@@ -127,8 +130,10 @@ def test_a_claim_has_the_type_of_its_row(name: str) -> None:
 def test_the_table_says_which_claims_an_application_cannot_add() -> None:
     assert set(CLAIMS) == RESERVED
     assert {name for name, row in CLAIMS.items() if row.use == "reserved"} == {"nbf", "cnf", "act", "nonce"}
-    assert {name for name, row in CLAIMS.items() if row.use == "where known"} == {"amr", "acr", "session_expiry"}
-    assert set(REQUIRED) == set(CLAIMS) - {"nbf", "cnf", "act", "nonce", "amr", "acr", "session_expiry"}
+    assert {name for name, row in CLAIMS.items() if row.use == "where known"} == {
+        *("amr", "acr", "session_expiry", "status")
+    }
+    assert set(REQUIRED) == set(CLAIMS) - {"nbf", "cnf", "act", "nonce", "amr", "acr", "session_expiry", "status"}
 
 
 def test_the_type_stands_once_in_the_code() -> None:

@@ -425,6 +425,7 @@ class Hosts(Lifecycle):
             open=self._opening.open_for_request,
             feed=self.parts.feed,
             feed_token=settings.feed_token,
+            status_lists=self.parts.status_lists,
             jwks_max_age=JWKS_MAX_AGE_SECONDS,
             password_grant=has_password_grant,
             published=ServerMetadata(

@@ -9,7 +9,7 @@ from sealring.http.endpoint import Endpoint, Form
 from sealring.http.endpoints.account import change_password, end_session, end_sessions, list_sessions, live, me
 from sealring.http.endpoints.log_in import begin_method, log_in, log_in_by, register
 from sealring.http.endpoints.presented_token import introspect, revoke, token_and_client_form
-from sealring.http.endpoints.published import authorization_server, client, jwks
+from sealring.http.endpoints.published import authorization_server, client, jwks, status_list
 from sealring.http.endpoints.session import log_out, refresh
 from sealring.http.endpoints.token import oauth_refusal, token, token_form
 from sealring.http.feed_routes import FEED
@@ -75,6 +75,14 @@ _REVOKED: dict[int, dict[str, Any]] = {
         "description": "It is not good any more, or never was; an empty object",
         "content": {"application/json": {"schema": {"type": "object"}}},
     }
+}
+_STATUS_LIST: dict[int, dict[str, Any]] = {
+    200: {
+        "description": "A Status List Token: a compact JWS of the type statuslist+jwt",
+        "headers": _JWKS[200]["headers"],
+        "content": {"application/statuslist+jwt": {"schema": {"type": "string"}}},
+    },
+    304: _JWKS[304],
 }
 _INTROSPECTED: dict[int, dict[str, Any]] = {
     200: {
@@ -177,6 +185,10 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         opens=False, in_schema=False,
     ),
     *FEED,
+    Endpoint(
+        method="GET", path="/status-list", run=status_list, operation_id="status_list", part="sessions",
+        answers={200: None, 304: None}, described=_STATUS_LIST, public=True, errors=(errors.NotFound, errors.Stale),
+    ),
     Endpoint(
         method="GET", path="/client.js", run=client, operation_id="client", part="sessions",
         answers={200: None, 304: None}, in_schema=False,

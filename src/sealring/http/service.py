@@ -23,6 +23,7 @@ from sealring.sessions.csrf import CsrfTokens
 if TYPE_CHECKING:  # what only verifies imports this for its type, and has no Argon2
     from sealring.issuer.issuer import Issuer
     from sealring.issuer.session_tokens import Issued
+    from sealring.issuer.status_list import StatusLists
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +35,8 @@ class AuthService(VerifyingService):
     """How tokens reach a client."""
     trusted_proxies: tuple[TrustedProxy, ...]
     jwks_max_age: int
+    status_lists: StatusLists
+    """The Token Status List, where one is published."""
     published: ServerMetadata
     """What OAuth clients read of this issuer."""
 

@@ -49,6 +49,7 @@ class AccessTokenIssuer:
     audience: str
     ttl: AccessTtl
     signing_key: Callable[[], jwt.Key]
+    status_list_url: str = ""
 
     def draft(
         self, session: Session, *, scopes: Iterable[str], claims: Mapping[str, Any], now: int
@@ -69,6 +70,7 @@ class AccessTokenIssuer:
             claims=claims,
             issued_at=now,
             expires_at=access_expiry(session, now, self.ttl.at(now)),
+            status_list_url=self.status_list_url,
         )
         return AccessTokenDraft(claims=written, key=self.signing_key())
 

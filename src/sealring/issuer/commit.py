@@ -218,6 +218,10 @@ class CommittingStore:
         """See `Store.confirm_session`."""
         return await self._store.confirm_session(id)
 
+    async def ended_status_indexes(self) -> list[int]:
+        """See `Store.ended_status_indexes`."""
+        return await self._store.ended_status_indexes()
+
     async def read_epoch(self, subject: str) -> int:
         """See `Store.read_epoch`."""
         return await self._store.read_epoch(subject)

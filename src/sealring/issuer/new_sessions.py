@@ -14,17 +14,19 @@ from typing import Any
 from sealring.accounts.account import Account
 from sealring.audit.event import Event
 from sealring.authentication.client_info import ClientInfo
-from sealring.errors import AccountInactive, NotGranted, WrongCredentials
+from sealring.errors import AccountInactive, NotGranted, StoreUnavailable, WrongCredentials
 from sealring.issuer.access_tokens import AccessTokenDraft
 from sealring.issuer.commit import CommittingStore
 from sealring.issuer.session_tokens import Issued, check_length
 from sealring.issuer.sessions import Sessions
+from sealring.issuer.status_list import DRAWS, draw_index
 from sealring.sessions.access_token import check_claims
 from sealring.sessions.device import describe_device
 from sealring.sessions.grant import check_acr, check_amr, check_subject, scope_tokens
 from sealring.sessions.refresh import token_of
 from sealring.sessions.session import Session
-from sealring.store.records import LoginGuard
+from sealring.sessions.status_list import StatusListSettings
+from sealring.store.records import LoginGuard, StatusIndexTaken
 
 SESSION_ID_BYTES = 16
 
@@ -46,10 +48,12 @@ class NewSessions:
     Args:
         store: where they are written.
         sessions: what they are from then on; its limits, grants and tokens count.
+        status_list: where each of them gets a place, if anywhere.
     """
 
     store: CommittingStore
     sessions: Sessions
+    status_list: StatusListSettings | None = None
 
     async def start(
         self,
@@ -115,7 +119,29 @@ class NewSessions:
 
         Raises:
             WrongCredentials, AccountInactive: see `start`.
+            StoreUnavailable: the status list is full.
         """
+        for _ in range(DRAWS):
+            drawn = self._with_index(prepared)
+            try:
+                return await self._write(drawn, guard, replaces)
+            except StatusIndexTaken:
+                continue
+        raise StoreUnavailable("the status list is full: raise SEALRING_STATUS_LIST_SIZE")
+
+    def _with_index(self, prepared: PreparedSession) -> PreparedSession:
+        """Draw a place in the status list, where there is one."""
+        if self.status_list is None:
+            return prepared
+        session = draw_index(prepared.session, self.status_list)
+        return replace(prepared, session=session, draft=self._draft(session))
+
+    def _draft(self, session: Session) -> AccessTokenDraft:
+        return self.sessions.tokens.access.draft(
+            session, scopes=session.scopes, claims=session.claims, now=session.created_at
+        )
+
+    async def _write(self, prepared: PreparedSession, guard: LoginGuard | None, replaces: str | None) -> Issued:
         session, now = prepared.session, prepared.session.created_at
         event = Event(
             kind="session_started",
@@ -193,6 +219,8 @@ class NewSessions:
                 raise NotGranted
             session = replace(session, scopes=tuple(grant.scopes), claims=grant.claims if claims is None else added)
         # before anything is written: what cannot be signed, or is too long for a token, leaves no session behind
-        draft = self.sessions.tokens.access.draft(session, scopes=session.scopes, claims=session.claims, now=now)
+        # before anything is written, with the longest index: which one it gets is drawn when it is written
+        longest = None if self.status_list is None else self.status_list.size - 1
+        draft = self._draft(replace(session, status_index=longest))
         check_length(draft.check_fits(), max_access_chars)
         return PreparedSession(session, draft, asked_at)

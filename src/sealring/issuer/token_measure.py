@@ -17,6 +17,7 @@ from sealring.errors import TokenTooLong
 from sealring.issuer.keys import generate_signing_key
 from sealring.sessions.access_token import MAX_EPOCH, check_fits, write_claims
 from sealring.sessions.session import Session
+from sealring.sessions.status_list import StatusListSettings
 
 _ID = "x" * 22
 """Of a session, an account or a token: 16 random bytes."""
@@ -35,6 +36,7 @@ class TokenMeasure:
         client_id: of sessions that begin at our own routes.
         algorithm: of the signing keys.
         max_chars: what a cookie carries of an access token.
+        status_list: where sessions get a place, if anywhere.
     """
 
     issuer: str
@@ -42,6 +44,7 @@ class TokenMeasure:
     client_id: str
     algorithm: str
     max_chars: int
+    status_list: StatusListSettings | None = None
 
     def check_scopes(self, scopes: Iterable[str]) -> None:
         """Check that an account with these scopes can log in, with cookies too.
@@ -63,6 +66,7 @@ class TokenMeasure:
             expires_at=_TIME,
             minted_ms=0,
             confirmed_ms=0,
+            status_index=None if self.status_list is None else self.status_list.size - 1,
         )
         claims = write_claims(
             session,
@@ -74,6 +78,7 @@ class TokenMeasure:
             claims={},
             issued_at=_TIME,
             expires_at=_TIME,
+            status_list_url="" if self.status_list is None else self.status_list.url,
         )
         if check_fits(claims, _key(self.algorithm)) > self.max_chars:
             raise TokenTooLong(self.max_chars)

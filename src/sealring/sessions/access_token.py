@@ -19,6 +19,7 @@ from sealring.jwt.signing import count_chars
 from sealring.jwt.strict_json import require_json, write
 from sealring.sessions.lifetimes import session_expiry
 from sealring.sessions.session import Session
+from sealring.sessions.status_list import write_reference
 
 TYPE = "at+jwt"
 """The header's `typ` (RFC 9068 §2.1): no other token of the same key is taken for an access token."""
@@ -124,6 +125,13 @@ CLAIMS: Mapping[str, Claim] = MappingProxyType(
             use="where known",
             source="RFC 9068 §2.2.1",
         ),
+        "status": Claim(
+            meaning="The session's place in the Token Status List, where one is published; the index of a session is "
+            "in all its tokens.",
+            json_type="object",
+            use="where known",
+            source="Token Status List, draft 21 §6.1",
+        ),
         "nbf": Claim(
             meaning="From when on a token is accepted.",
             json_type="integer",
@@ -180,6 +188,7 @@ def write_claims(
     claims: Mapping[str, Any],
     issued_at: int,
     expires_at: int,
+    status_list_url: str = "",
 ) -> dict[str, Any]:
     """Return all claims of an access token; `claims` are those that the application adds.
 
@@ -207,6 +216,8 @@ def write_claims(
         written["amr"] = list(session.amr)
     if session.acr:
         written["acr"] = session.acr
+    if status_list_url and session.status_index is not None:
+        written["status"] = write_reference(session.status_index, status_list_url)
     return written
 
 
@@ -217,6 +228,8 @@ def read_claims(token: jwt.Token) -> PrincipalValues:
         BadClaim: a claim has another type than the table says.
     """
     claims = token.claims
+    if not isinstance(claims.get("status", {}), dict):
+        raise BadClaim("status", "an object")
     return {
         "subject": _text(claims, "sub"),
         "session_id": _text(claims, "sid"),

@@ -98,6 +98,8 @@ class Session:
     """When it was ended; None for one that goes on, or is past its idle limit or absolute end."""
     ended_by: EndCause | None = None
     """Why it was ended."""
+    status_index: int | None = None
+    """Its place in the Token Status List; none where no list is published."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "claims", freeze(self.claims))

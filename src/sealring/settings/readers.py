@@ -38,6 +38,9 @@ class Reader(Generic[T]):
     """For the pages: `1s to 1d`."""
 
 
+MOST_STATUS_LIST_URL = 256
+
+
 def check_bearer(value: str) -> None:
     """Empty, or what an Authorization field may carry (RFC 6750 §2.1), and too long to be guessed.
 
@@ -189,6 +192,14 @@ def check_resource(url: str) -> None:
     """As `sealring.http.protected_resource.check_resource`; empty where there is none."""
     if url:
         check_identifier(url)
+
+
+def check_status_list_url(url: str) -> None:
+    """Refuse what others could not fetch; empty where no list is published."""
+    if url:
+        check_issuer(url)
+        if not url.isascii() or len(url) > MOST_STATUS_LIST_URL:  # it is in every token
+            raise ValueError(f"must be an ASCII URL of at most {MOST_STATUS_LIST_URL} characters")
 
 
 def check_issuer(url: str) -> None:

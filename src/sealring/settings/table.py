@@ -19,6 +19,7 @@ from sealring.http.client_address import TrustedProxy
 from sealring.http.cookies import CookieNames
 from sealring.rate_limits.networks import is_loopback
 from sealring.rate_limits.rate import RateLimit
+from sealring.sessions.status_list import LEAST_SIZE, MOST_SIZE, StatusListSettings
 from sealring.settings import readers
 from sealring.settings.row import Setting, row_of, setting
 
@@ -173,6 +174,22 @@ class Settings:
         default_words="none",
         secret=True,
     )
+    status_list_url: str = setting(
+        readers.text(readers.check_status_list_url),
+        "",
+        "Publishes a [Token Status List](../how-to/status-list.md) for verifiers in other languages: the URL of"
+        " `/status-list` below the auth routes, as others reach it. Access tokens of sessions that begin from then on"
+        " name it. None: none.",
+        group=FRESHNESS,
+        default_words="none",
+    )
+    status_list_size: int = setting(
+        readers.whole(LEAST_SIZE, MOST_SIZE),
+        "1048576",
+        "Places in that list: twice the sessions that live at one time, at least. Each has one bit. Lowering it makes"
+        " verifiers refuse the sessions that are left outside.",
+        group=FRESHNESS,
+    )
     cookie_secure: AutoSwitch = setting(
         readers.switch(get_args(AutoSwitch)),
         "auto",
@@ -308,6 +325,13 @@ class Settings:
         return self.cookie_secure == "on"
 
     @property
+    def status_list(self) -> StatusListSettings | None:
+        """The list that is published; None where none is."""
+        return (
+            StatusListSettings(url=self.status_list_url, size=self.status_list_size) if self.status_list_url else None
+        )
+
+    @property
     def heartbeat_seconds(self) -> float:
         """How old the store's last acknowledged write may be before a node has it make another (F8).
 
@@ -348,6 +372,8 @@ class SettingsArguments(TypedDict, total=False):
     poll_interval: Duration
     max_staleness: Duration
     feed_token: str
+    status_list_url: str
+    status_list_size: int
     cookie_secure: AutoSwitch | bool
     cookie_name: str
     auth_path: str

@@ -309,6 +309,9 @@ class SessionStore(Protocol):
         Returns:
             The subject's epoch at that moment; None when the guard did not hold, or an inactive account has none.
 
+        Raises:
+            StatusIndexTaken: another row, live or ended, has this `status_index`; nothing was written.
+
         >>> event = an_event("session_started")
         >>> for number in range(3):
         ...     done = await store.start_session(a_session("42"), event, guard=None, cap=2, replaces=None)
@@ -351,6 +354,19 @@ class SessionStore(Protocol):
         True
         """
         return await self.read_session(id)
+
+    async def ended_status_indexes(self) -> list[int]:
+        """The `status_index` of each session that was ended and whose row is still there; in any order.
+
+        >>> from sealring.sessions.revocation import EndSession
+        >>> for index in (7, 8, None):
+        ...     session = a_session("42", status_index=index)
+        ...     done = await store.start_session(session, an_event(), guard=None, cap=50, replaces=None)
+        ...     if index != 8:
+        ...         done = await store.revoke(EndSession(id=session.id, cause="logout"), an_event(), now=NOW)
+        >>> await store.ended_status_indexes()
+        [7]
+        """
 
     async def read_epoch(self, subject: str) -> int:
         """The subject's epoch; 0 for one whose epoch was never raised.

@@ -34,6 +34,20 @@ class LoginGuard:
     """As it was read together with what was proved against, in one consistent read."""
 
 
+class StatusIndexTaken(Exception):
+    """`start_session`: another session has this place in the Token Status List; nothing was written.
+
+    >>> event = an_event("session_started")
+    >>> for _ in range(2):
+    ...     try:
+    ...         session = a_session("42", status_index=7)
+    ...         done = await store.start_session(session, event, guard=None, cap=2, replaces=None)
+    ...     except StatusIndexTaken:
+    ...         print("taken")
+    taken
+    """
+
+
 Result_co = TypeVar("Result_co", covariant=True)
 
 

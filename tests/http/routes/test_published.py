@@ -105,6 +105,7 @@ def test_the_description_names_every_route_and_resolves(client: httpx2.Client) -
         "GET /auth/.well-known/jwks.json",
         "GET /auth/feed",
         "GET /auth/feed/segments/{name}",
+        "GET /auth/status-list",
         "POST /api/createNewUser",
         "GET /api/userOrders",
         "GET /healthz",
@@ -158,8 +159,8 @@ def test_operations_have_short_names_of_their_own(client: httpx2.Client) -> None
     assert sorted(names) == sorted([
         "login_by_method", "begin_login_method",
         "register", "login", "refresh", "logout", "token", "me", "live", "list_sessions", "end_session", "end_sessions",
-        "change_password", "jwks", "feed", "feed_segment", "revoke_token", "introspect_token", "createNewUser",
-        "userOrders", "healthz", "readyz",
+        "change_password", "jwks", "feed", "feed_segment", "status_list", "revoke_token", "introspect_token",
+        "createNewUser", "userOrders", "healthz", "readyz",
     ])  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from sealring.http.auth_path import auth_path
 from sealring.http.endpoint import Body, Call, Response
 from sealring.http.server_metadata import AUTHORIZATION_SERVER, WELL_KNOWN, name_below_well_known
 from sealring.revocation.wire import fingerprint
+from sealring.sessions.status_list import TTL_SECONDS
 
 RESOURCE_MAX_AGE = 300
 """Seconds: as long as the keys of an issuer."""
@@ -68,6 +69,12 @@ def _metadata(call: Call[None], path: str) -> Response:
     body = msgspec.json.encode(call.service.published.document(path))
     # as long as the keys: who has read the one has read the other
     return _cached(call, body, b"application/json", b"public, max-age=%d" % call.service.jwks_max_age)
+
+
+async def status_list(call: Call[None]) -> Response:
+    """The Token Status List (draft 21 §8): which sessions have ended, for verifiers in other languages."""
+    body = await call.service.status_lists.document()
+    return _cached(call, body, b"application/statuslist+jwt", b"public, max-age=%d" % TTL_SECONDS)
 
 
 async def client(call: Call[None]) -> Response:

@@ -9,6 +9,7 @@ from sealring.sessions.refresh import renew
 from sealring.sessions.revocation import EndSession
 from sealring.sessions.session import EndCause, Session
 from sealring.store.protocol import FINISHED_SESSION_SECONDS
+from sealring.store.records import StatusIndexTaken
 from sealring.store.revocation_log import draft_entry
 from sealring.store.rows import MOVING_NAMES
 
@@ -33,8 +34,16 @@ class MemorySessions:
         )
         return sorted(live, key=lambda session: (session.created_at, session.id), reverse=True)
 
+    def ended_status_indexes(self) -> list[int]:
+        """The status indexes of sessions that were ended."""
+        ended = (session.status_index for session in self.rows.values() if session.ended_at is not None)
+        return [index for index in ended if index is not None]
+
     def start(self, session: Session, *, cap: int, replaces: str | None) -> list[tuple[Session, EndCause]]:
         """Put a session in, and end what it replaces and what is one too many; what ended, and why."""
+        index = session.status_index
+        if index is not None and any(other.status_index == index for other in self.rows.values()):
+            raise StatusIndexTaken
         now = session.created_at
         ended: list[tuple[Session, EndCause]] = []
         replaced = None if replaces is None else self.rows.get(replaces)

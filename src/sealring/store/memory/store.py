@@ -186,6 +186,9 @@ class MemoryStore(MemoryCredentials, Store):
         epoch = self._sessions.epoch(session.subject)
         return SessionRecord(session, epoch, None if account is None else self._with_epoch(account))
 
+    async def ended_status_indexes(self) -> list[int]:
+        return self._sessions.ended_status_indexes()
+
     async def read_epoch(self, subject: str) -> int:
         return self._sessions.epoch(subject)
 

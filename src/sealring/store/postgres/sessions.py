@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import assert_never
 
+from psycopg.errors import UniqueViolation
+
 from sealring.audit.event import Event
 from sealring.sessions.revocation import EndSubject, EndToken, RefreshClaims
 from sealring.sessions.session import EndCause, Session
@@ -14,7 +16,7 @@ from sealring.store.postgres.connection import Connection
 from sealring.store.postgres.database import RollBack
 from sealring.store.postgres.heartbeat import witness
 from sealring.store.postgres.logs import append_and_commit, end_subject, ensure_subject, lock_subject, raise_epoch
-from sealring.store.records import Committed, LoginGuard, SessionRecord
+from sealring.store.records import Committed, LoginGuard, SessionRecord, StatusIndexTaken
 from sealring.store.revocation_log import draft_entry, session_ended
 from sealring.store.rows import (
     ACCOUNT_COLUMNS_OF_A,
@@ -58,7 +60,12 @@ async def start(
         "over_cap",
         {"subject": session.subject, "others": max(0, cap - 1), "now": now},
     )
-    await connection.execute(_INSERT, write_session(session))
+    try:
+        await connection.execute(_INSERT, write_session(session))
+    except UniqueViolation as taken:
+        if taken.diag.constraint_name != "sessions_status_index":
+            raise
+        raise StatusIndexTaken from None
     return await append_and_commit(
         connection,
         [draft_entry("session", sid) for sid, _, _ in ended],
@@ -80,6 +87,14 @@ async def _may_start(connection: Connection, subject: str, epoch: int, guard: Lo
         (subject,),
     )
     return await cursor.fetchone() is not None
+
+
+async def ended_status_indexes(connection: Connection) -> list[int]:
+    """The status indexes of sessions that were ended."""
+    cursor = await connection.execute(
+        "SELECT status_index FROM sessions WHERE status_index IS NOT NULL AND ended_at IS NOT NULL"
+    )
+    return [index for (index,) in await cursor.fetchall()]
 
 
 async def _end(

@@ -225,6 +225,9 @@ class PostgresStore(Store):
             return None
         return await self._database.transact(partial(sessions.confirm, id=id))
 
+    async def ended_status_indexes(self) -> list[int]:
+        return await self._database.read(sessions.ended_status_indexes)
+
     async def read_epoch(self, subject: str) -> int:
         return await self._database.read(partial(sessions.read_epoch, subject=subject))
 

@@ -11,7 +11,7 @@ from typing import assert_never
 from sealring.audit.event import Event
 from sealring.sessions.revocation import EndSession, EndSubject, EndToken, RefreshClaims, Revocation
 from sealring.sessions.session import EndCause, Session
-from sealring.store.records import Committed, LoginGuard, SessionRecord
+from sealring.store.records import Committed, LoginGuard, SessionRecord, StatusIndexTaken
 from sealring.store.revocation_log import draft_entry, session_ended
 from sealring.store.rows import (
     ACCOUNT_COLUMNS_OF_A,
@@ -50,6 +50,8 @@ def start(
     """Insert a session, and end what it replaces and what is one too many."""
     if not _may_start(db, session.subject, guard):
         return Committed(None)
+    if session.status_index is not None and _is_taken(db, session.status_index):
+        raise StatusIndexTaken
     now = session.created_at
     ended = _end(db, "id = :replaces", "replaced", {"replaces": replaces, "now": now})
     ended += _end(
@@ -86,6 +88,16 @@ def _may_start(db: sqlite3.Connection, subject: str, guard: LoginGuard | None) -
         (subject, guard.epoch),
     )
     return proved.fetchone() is not None
+
+
+def _is_taken(db: sqlite3.Connection, status_index: int) -> bool:
+    return db.execute("SELECT 1 FROM sessions WHERE status_index = ?", (status_index,)).fetchone() is not None
+
+
+def ended_status_indexes(db: sqlite3.Connection) -> list[int]:
+    """The status indexes of sessions that were ended."""
+    rows = db.execute("SELECT status_index FROM sessions WHERE status_index IS NOT NULL AND ended_at IS NOT NULL")
+    return [index for (index,) in rows]
 
 
 def _end(

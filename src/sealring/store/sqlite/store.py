@@ -151,6 +151,9 @@ class SqliteStore(Store):
             return None
         return await self.writer.read(lambda db: sessions.read(db, id))
 
+    async def ended_status_indexes(self) -> list[int]:
+        return await self.writer.read(sessions.ended_status_indexes)
+
     async def read_epoch(self, subject: str) -> int:
         return await self.writer.read(lambda db: logs.epoch_of(db, subject))
 

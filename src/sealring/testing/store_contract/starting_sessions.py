@@ -18,7 +18,7 @@ from sealring.rate_limits.bucket import Bucket
 from sealring.rate_limits.rate import RateLimit
 from sealring.sessions.revocation import EndSession, EndSubject
 from sealring.store.protocol import Store
-from sealring.store.records import LoginGuard
+from sealring.store.records import LoginGuard, StatusIndexTaken
 from sealring.testing.store_contract.contract import Contract
 from sealring.testing.store_contract.samples import (
     ACTIVE,
@@ -48,6 +48,60 @@ OVERTAKING: list[tuple[AccountChange, bool]] = [
 
 class StartContract(Contract):
     """The tests of this part."""
+
+    # places in the status list
+
+    async def test_a_place_in_the_status_list_is_given_once(self, store: Store) -> None:
+        first, other = a_session("42", status_index=7), a_session("43", status_index=7)
+        await start(store, first)
+        with pytest.raises(StatusIndexTaken):
+            await start(store, other)
+        assert await store.read_session(other.id) is None
+        await start(store, a_session("43", status_index=8))
+        for _ in range(2):
+            await start(store, a_session("43"))  # without one, there is nothing to be taken
+        record = await store.read_session(first.id)
+        assert record is not None
+        assert record.session == first
+
+    async def test_one_of_many_at_once_gets_the_place(self, store: Store) -> None:
+        sessions = [a_session(str(number), status_index=5) for number in range(8)]
+        done = await asyncio.gather(*(start(store, session) for session in sessions), return_exceptions=True)
+        assert sorted(type(one).__name__ for one in done) == sorted(["Started", *["StatusIndexTaken"] * 7])
+
+    async def test_a_session_that_finds_its_place_taken_ends_no_other(self, store: Store) -> None:
+        held, kept = a_session("42", status_index=7), a_session("43")
+        await start(store, held)
+        await start(store, kept)
+        with pytest.raises(StatusIndexTaken):
+            await start(store, a_session("43", status_index=7), cap=1, replaces=held.id)
+        assert [await end_of(store, session) for session in (held, kept)] == [None, None]
+        assert await store.ended_status_indexes() == []
+
+    async def test_a_refresh_keeps_the_place(self, store: Store) -> None:
+        session = a_session("42", status_index=7)
+        await start(store, session)
+        assert await store.advance_session(session, moved(session, status_index=9))
+        record = await store.read_session(session.id)
+        assert record is not None
+        assert record.session.status_index == 7
+
+    async def test_the_places_of_ended_sessions_are_known_until_their_rows_go(self, store: Store) -> None:
+        ended, replaced, theirs = (a_session(subject, status_index=n) for n, subject in enumerate(("42", "43", "44")))
+        for session in (ended, replaced, theirs, a_session("45", status_index=3), a_session("46")):
+            await start(store, session)
+        assert await store.ended_status_indexes() == []
+        await revoke(store, EndSession(id=ended.id, cause="logout"))
+        await start(store, a_session("43", status_index=4), replaces=replaced.id)
+        await revoke(store, EndSubject(subject="44", cause="subject_revoked"))
+        assert sorted(await store.ended_status_indexes()) == [0, 1, 2]
+        with pytest.raises(StatusIndexTaken):  # its tokens may still be in date
+            await start(store, a_session("42", status_index=0))
+        await store.purge(now=NOW + 86_399, audit_seconds=10**6)
+        assert sorted(await store.ended_status_indexes()) == [0, 1, 2]
+        await store.purge(now=NOW + 86_400, audit_seconds=10**6)
+        assert await store.ended_status_indexes() == []
+        await start(store, a_session("42", status_index=0))
 
     async def test_a_session_comes_back_as_it_was_written(self, store: Store) -> None:
         session = a_session(

@@ -91,9 +91,12 @@ CREATE TABLE sessions (
   ended_at INTEGER,
   ended_by TEXT,
   amr TEXT NOT NULL,
-  acr TEXT NOT NULL
+  acr TEXT NOT NULL,
+  status_index INTEGER
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX sessions_by_subject ON sessions (subject) WHERE ended_at IS NULL;
+CREATE UNIQUE INDEX sessions_status_index ON sessions (status_index) WHERE status_index IS NOT NULL;
+CREATE INDEX sessions_ended_status ON sessions (status_index) WHERE status_index IS NOT NULL AND ended_at IS NOT NULL;
 
 CREATE TABLE signing_keys (
   kid TEXT PRIMARY KEY,
