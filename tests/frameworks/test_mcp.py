@@ -16,7 +16,9 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.server.auth.middleware.auth_context import get_access_token
 from mcp.server.auth.settings import AuthSettings
 from mcp.server.mcpserver import MCPServer
+from starlette.applications import Starlette
 from starlette.authentication import AuthenticationError
+from starlette.routing import Mount
 
 from sealring import ForeignPrincipal, Sealring, jwt
 from sealring.frameworks.mcp import TokenVerifier
@@ -50,16 +52,23 @@ async def token_of(auth: Sealring, subject: str = "42", scopes: tuple[str, ...] 
 
 
 @asynccontextmanager
-async def served(tokens: TokenVerifier, *, middleware: bool = True) -> AsyncIterator[str]:
+async def served(
+    tokens: TokenVerifier,
+    *,
+    middleware: bool = True,
+    port: int | None = None,
+    issuer: str = ISSUER,
+    resource: str = RESOURCE,
+) -> AsyncIterator[str]:
     """The address of a real MCP server, in this event loop."""
-    port = free_port()
+    port = free_port() if port is None else port
     mcp = MCPServer(
         "orders",
         token_verifier=tokens,
         auth=AuthSettings.model_validate(
             {
-                "issuer_url": ISSUER,
-                "resource_server_url": RESOURCE,
+                "issuer_url": issuer,
+                "resource_server_url": resource,
                 "validate_token_resource": True,
                 "required_scopes": ["orders:read"],
             }
@@ -72,18 +81,25 @@ async def served(tokens: TokenVerifier, *, middleware: bool = True) -> AsyncIter
         token = get_access_token()
         assert token is not None
         claims = token.claims or {}
-        return f"{token.subject} {token.client_id} {token.scopes} {claims['org']} {claims['sid']}"
+        return f"{token.subject} {token.client_id} {token.scopes} {claims.get('org')} {claims['sid']}"
 
     app = mcp.streamable_http_app()
     if middleware:
         app.add_middleware(tokens.middleware)
+    async with listening(app, port):
+        yield f"http://127.0.0.1:{port}/mcp"
+
+
+@asynccontextmanager
+async def listening(app: Any, port: int) -> AsyncIterator[None]:
+    """Serve an application in this event loop."""
     server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="critical", timeout_graceful_shutdown=1))
     serving = asyncio.create_task(server.serve())
     while not server.started:
         assert not serving.done()
         await asyncio.sleep(0.01)
     try:
-        yield f"http://127.0.0.1:{port}/mcp"
+        yield
     finally:
         server.should_exit = True
         await serving
@@ -124,6 +140,35 @@ async def test_a_tool_knows_who_calls_until_the_session_is_revoked(remote: bool)
             assert 'resource_metadata="https://mcp.example.com/.well-known/' in answer.headers["www-authenticate"]
             with pytest.raises(BaseException):  # noqa: B017, PT011  # whatever the SDK's client makes of a 401
                 await call(url, token)
+
+
+async def test_a_program_gets_its_token_and_is_refused_when_an_operator_removes_it() -> None:
+    """All over HTTP: client credentials, the feed, and the call. The MCP server has no secret."""
+    issuer_url, port = f"http://127.0.0.1:{(issuer_port := free_port())}", free_port()
+    resource = f"http://127.0.0.1:{port}/mcp"
+    auth = InMemorySealring(issuer=issuer_url, audience=resource)
+    app = Starlette(routes=[Mount("/auth", auth.asgi())], lifespan=auth.lifespan)
+    async with listening(app, issuer_port):
+        verifier = Verifier.from_issuer(f"{issuer_url}/auth", audience=resource, clock=auth.clock)
+        async with served(TokenVerifier(verifier), port=port, issuer=issuer_url, resource=resource) as url:
+            registered = await auth.clients.register("nightly report", scopes=["orders:read"])
+            async with httpx2.AsyncClient(trust_env=False, timeout=10) as http:
+                answer = await http.post(
+                    f"{issuer_url}/auth/token",
+                    auth=(registered.client.id, registered.secret),
+                    data={"grant_type": "client_credentials", "resource": resource},
+                )
+            token = answer.json()["access_token"]
+            assert (await call(url, token)).startswith(f"{registered.client.id} {registered.client.id} ['orders:read']")
+            await auth.clients.remove(registered.client.id)
+            async with asyncio.timeout(5):  # I1: the staleness bound; the long poll brings it at once
+                await refused(url, token)
+
+
+async def refused(url: str, token: str) -> None:
+    status = 0
+    while status != 401:
+        status = (await status_of(url, token)).status_code
 
 
 async def test_what_else_is_refused() -> None:
