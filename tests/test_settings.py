@@ -47,6 +47,8 @@ def test_the_defaults_are_the_contracts() -> None:
         "max_staleness": 5,
         "poll_interval": 0.5,
         "feed_token": "",
+        "status_list_url": "",
+        "status_list_size": 1_048_576,
         "cookie_secure": "auto",
         "cookie_name": "sealring",
         "auth_path": "/auth",

@@ -114,6 +114,14 @@ def test_a_token_of_many_groups_is_as_long_as_its_verifier_allows() -> None:
             assert client.get("/", headers=bearer(long)).status_code == status
 
 
+def test_a_number_as_sub_becomes_text() -> None:
+    token = forge(OLD_KEY, {"sub": 42, "exp": int(time.time()) + 60})
+    numbers = jwt.Verifier(OLD_KEY, numeric_subject=True, project=ForeignPrincipal())
+    assert numbers.verify(token).subject == "42"
+    with pytest.raises(TokenError):
+        jwt.Verifier(OLD_KEY, project=ForeignPrincipal()).verify(token)
+
+
 def test_its_scopes_are_asked_as_those_of_ours(client: TestClient) -> None:
     assert client.get("/orders", headers=bearer(old(buyer=False))).status_code == 403
 

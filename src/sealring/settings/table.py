@@ -182,6 +182,7 @@ class Settings:
         " name it. None: none.",
         group=FRESHNESS,
         default_words="none",
+        example="https://auth.example.com/auth/status-list",
     )
     status_list_size: int = setting(
         readers.whole(LEAST_SIZE, MOST_SIZE),
