@@ -8,20 +8,16 @@ a secret has 256 random bits. So one SHA-256 is enough at rest, and guessing nee
 from __future__ import annotations
 
 import hmac
-import re
 from dataclasses import dataclass, field
 from hashlib import sha256
 
 from sealring.errors import InvalidField
 
-ID_PREFIX = "client_"
 SECRET_PREFIX = "sealring_secret_"  # noqa: S105 - what scanners of repositories look for, not a secret
 ID_BYTES = 12
 SECRET_BYTES = 32
 MAX_CLIENT_NAME = 100
 """Characters; people read it."""
-
-_ID = re.compile(r"client_[A-Za-z0-9_-]{16}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,15 +64,6 @@ class ClientRemoval:
 
 ClientChange = ClientSecretChange | ClientScopesChange | ClientRemoval
 """Each makes every token of the client invalid, by its epoch."""
-
-
-def is_client_id(text: str) -> bool:
-    """Whether this could be the id of a registered client.
-
-    >>> is_client_id("client_AAAAAAAAAAAAAAAA"), is_client_id("my-app")
-    (True, False)
-    """
-    return _ID.fullmatch(text) is not None
 
 
 def digest_of_secret(secret: str) -> str:

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 
 from sealring.accounts.oauth_client import (
     ID_BYTES,
-    ID_PREFIX,
     SECRET_BYTES,
     SECRET_PREFIX,
     ClientChange,
@@ -24,7 +23,6 @@ from sealring.accounts.oauth_client import (
     check_client_name,
     digest_of_secret,
     has_secret,
-    is_client_id,
 )
 from sealring.audit.event import Event, EventKind
 from sealring.authentication.client_info import ClientInfo
@@ -36,6 +34,7 @@ from sealring.issuer.new_sessions import SESSION_ID_BYTES
 from sealring.rate_limits.bucket import Bucket
 from sealring.rate_limits.buckets import address_bucket
 from sealring.rate_limits.rate import RateLimit
+from sealring.sessions.client_id import ID_PREFIX, is_client_id
 from sealring.sessions.grant import narrowed, scope_tokens
 from sealring.sessions.revocation import EndToken
 from sealring.sessions.session import Session

@@ -59,13 +59,14 @@ CLAIMS: Mapping[str, Claim] = MappingProxyType(
             source="RFC 9068 §2.2, RFC 7519 §4.1.2",
         ),
         "client_id": Claim(
-            meaning="The OAuth client; the issuer's own name for its pages.",
+            meaning="The OAuth client; the issuer's own name for its pages. Of a registered client that acts for "
+            "itself, the same as `sub`.",
             json_type="string",
             use="required",
             source="RFC 9068 §2.2, RFC 8693 §4.3",
         ),
         "sid": Claim(
-            meaning="The session; what revokes it names it.",
+            meaning="The session; what revokes it names it. Of a registered client, which has none, the one token.",
             json_type="string",
             use="required",
             source="OpenID Connect Front-Channel Logout §3",

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sealring.jwt.frozen import FrozenDict, freeze
+from sealring.sessions.client_id import is_client_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,10 +85,11 @@ class Principal:
         """Whether a registered client acts for itself (RFC 9068 §2.2): then `subject` is its id and there is no user.
 
         >>> from sealring.testing import principal
-        >>> principal("42").is_client, principal("client_AA", client_id="client_AA").is_client
+        >>> report = "client_AAAAAAAAAAAAAAAA"
+        >>> principal("42").is_client, principal(report, client_id=report).is_client
         (False, True)
         """
-        return self.client_id == self.subject
+        return self.client_id == self.subject and is_client_id(self.subject)
 
     @property
     def display_name(self) -> str:

@@ -215,6 +215,16 @@ async def test_a_client_is_no_user(scene: Scene) -> None:
     assert scene.auth.verify(token).is_client, "and it is still good"
 
 
+async def test_a_user_whose_id_is_that_of_the_application_is_a_user(scene: Scene) -> None:
+    """Subjects of an application's own may be any text, the name of its own pages included."""
+    for client_id in ("shop", ""):
+        subject = client_id or scene.auth.settings.audience_or_issuer
+        issued = await scene.auth.start_session(subject, client_id=client_id)
+        token = issued.access_token.text
+        assert not scene.auth.verify(token).is_client
+        assert (await scene.http.get("/auth/me", headers=bearer(token))).status_code == 200
+
+
 async def test_a_guarded_route_serves_a_client_by_its_scopes(scene: Scene) -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None:  # noqa: ARG001 - the interface
         user: Principal = scope["user"]

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from sealring.accounts.oauth_client import OAuthClient, is_client_id
+from sealring.accounts.oauth_client import OAuthClient
 from sealring.errors import (
     AccountRefused,
     ClientRefused,
@@ -28,6 +28,7 @@ from sealring.http.problems import SECURITY_HEADERS, answer, row_of
 from sealring.http.request_errors import InvalidTarget, MalformedBody, OtherClient, UnsupportedGrant
 from sealring.http.schemas import OAuthTokens, TokenRefusal
 from sealring.issuer.session_tokens import Issued
+from sealring.sessions.client_id import is_client_id
 from sealring.sessions.grant import is_scope
 
 NO_CACHE = (b"pragma", b"no-cache")
