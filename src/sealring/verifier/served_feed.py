@@ -61,13 +61,16 @@ class LongPolls:
         """Return when there is an entry after that number, or when the time is over."""
         if seconds <= 0 or len(self._waiting) >= MAX_WAITING:
             return
-        news: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        news: asyncio.Future[None] = loop.create_future()
         self._waiting[news] = after
+        # a thousand wait, most of them in vain: a timer is a third of what `asyncio.timeout` costs
+        timer = loop.call_later(min(seconds, MAX_WAIT_SECONDS), _let_go, news)
         try:
-            await asyncio.wait((news,), timeout=min(seconds, MAX_WAIT_SECONDS))
+            await news
         finally:
+            timer.cancel()
             self._waiting.pop(news, None)
-            news.cancel()
 
     def news(self, head: int) -> None:
         """There are entries up to that number: answer those who have fewer, or, after a restore, more."""
@@ -80,8 +83,7 @@ class LongPolls:
         if self._answering is not None:
             self._answering.cancel()
         for news in self._waiting:
-            if not news.done():
-                news.set_result(None)
+            _let_go(news)
 
     async def _answer(self) -> None:
         left = BURST
@@ -90,9 +92,13 @@ class LongPolls:
             if after == self._head:  # all after it have come later, and know as much
                 return
             del self._waiting[news]
-            if not news.done():
-                news.set_result(None)
+            _let_go(news)
             left -= 1
             if not left:
                 await asyncio.sleep(TURN_SECONDS)
                 left = TURN_ANSWERS
+
+
+def _let_go(news: asyncio.Future[None]) -> None:
+    if not news.done():
+        news.set_result(None)
