@@ -131,6 +131,18 @@ def load_feed(db: sqlite3.Connection, after: int | None, time_ms: int) -> FeedPa
     return feed_page(counters, entries, after=after, time_ms=time_ms)
 
 
+def read_incarnation(db: sqlite3.Connection) -> str:
+    """Of the feed."""
+    (found,) = db.execute("SELECT incarnation FROM store").fetchone()
+    return str(found)
+
+
+def read_entries(db: sqlite3.Connection, *, after: int, limit: int) -> list[Entry]:
+    """Some entries after a number, in order."""
+    query = f"SELECT {ENTRY_COLUMNS} FROM revocations WHERE number > ? ORDER BY number LIMIT ?"
+    return list(map(read_entry, db.execute(query, (after, limit))))
+
+
 def read_events(db: sqlite3.Connection, after: int, limit: int) -> list[Event]:
     """Audit lines in order."""
     rows: Any = db.execute(

@@ -9,6 +9,7 @@ import asyncio
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from sealring.accounts.oauth_client import ClientChange, OAuthClient
 from sealring.audit.event import Event
 from sealring.authentication.one_time import OneTime
 from sealring.rate_limits.bucket import Bucket
+from sealring.revocation.entry import Entry
 from sealring.revocation.feed import FeedPage
 from sealring.sessions.access_ttl import DeclaredTtl
 from sealring.sessions.declared_settings import DeclaredSettings
@@ -50,6 +52,10 @@ from sealring.store.sqlite.writer import SqliteWriter
 
 def _clock() -> int:
     return time.time_ns() // 1_000_000
+
+
+PIECE = 5_000
+"""Entries of a full load that are read at once: some ten milliseconds, in which nobody writes."""
 
 
 class SqliteStore(Store):
@@ -235,7 +241,26 @@ class SqliteStore(Store):
         return self._clock()
 
     async def load_feed(self, after: int | None) -> FeedPage:
-        return await self.writer.read(lambda db: logs.load_feed(db, after, self._clock()))
+        if after is not None:
+            return await self.writer.read(lambda db: logs.load_feed(db, after, self._clock()))
+        while True:
+            page = await self._load_all()
+            if page is not None:
+                return page
+
+    async def _load_all(self) -> FeedPage | None:
+        """All live entries, in pieces: in one, a million would keep writers waiting, and callers beyond their patience.
+
+        What is revoked meanwhile has higher numbers, and so is in a later piece. None when a restore came in between.
+        """
+        entries: list[Entry] = []
+        incarnation = await self.writer.read(logs.read_incarnation)
+        while piece := await self.writer.read(partial(logs.read_entries, after=_last(entries), limit=PIECE)):
+            entries += piece
+        rest = await self.writer.read(lambda db: logs.load_feed(db, _last(entries), self._clock()))
+        if rest.incarnation != incarnation:
+            return None
+        return replace(rest, entries=(*entries, *rest.entries), complete=True)
 
     async def wait_for_change(self) -> None:
         await asyncio.Event().wait()  # nobody tells another process; polling a file is cheap
@@ -272,3 +297,8 @@ def _migrate(db: sqlite3.Connection) -> None:
         for statement in step.statements:
             db.execute(statement)
         db.execute("INSERT INTO schema_version VALUES (?, ?)", (step.number, step.digest))
+
+
+def _last(entries: Sequence[Entry]) -> int:
+    """The number of the last entry; below all where there is none."""
+    return entries[-1].number if entries else -1
