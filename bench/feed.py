@@ -74,7 +74,8 @@ async def check(report: Report, folder: Path) -> None:
     async with AsyncExitStack() as stack:
         role, url = issuer_role(folder)
         stack.enter_context(role)
-        client = await stack.enter_async_context(await serving(url))
+        client = await serving(url)
+        stack.push_async_callback(client.aclose)
         tokens = [(await client.post("/start")).json()["token"] for _ in range(100)]
         verifier = Verifier.from_issuer(f"{url}/auth", audience=AUDIENCE)
         await stack.enter_async_context(verifier.lifespan())
@@ -162,19 +163,19 @@ async def load(report: Report, folder: Path) -> None:
         await client.aclose()
     found = {
         "until it verifies, s": took,
-        "longest stall of its event loop, ms": max(stalls),
-        f"stalls of more than {STALL_MS} ms": sum(stall > STALL_MS for stall in stalls),
+        "longest turn of its event loop, ms of CPU": max(stalls),
+        f"turns of more than {STALL_MS} ms": sum(stall > STALL_MS for stall in stalls),
         "peak memory, MB": (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory) / 1024,
     }
     show_one(report, "feed-load", f"a verifier that starts with {ENTRIES:,} revocations", found)
 
 
 async def stalled(stalls: list[float]) -> None:
-    """By how many ms the event loop was late for a request that comes every ms."""
+    """How many ms of CPU each turn of the event loop took, which a request would have waited for."""
     while True:
-        began = time.perf_counter()
-        await asyncio.sleep(0.001)
-        stalls.append((time.perf_counter() - began - 0.001) * 1000)
+        began = time.thread_time()
+        await asyncio.sleep(0)
+        stalls.append((time.thread_time() - began) * 1000)
 
 
 async def cost(report: Report, folder: Path) -> None:
@@ -248,10 +249,10 @@ async def fan_out(
     asked = {name: (now - asked[name]) / SECONDS for name, now in (await count(client)).items()}
     await asyncio.sleep(3)
     answers = [one.ask() for one in verifiers]
-    waits, lasts = [], []
+    waits, lasts, late = [], [], 0
     for sid, at in acknowledged.items():
         arrived = [moment for answer in answers for moment in answer["arrived"].get(sid, ())]
-        require(len(arrived) == VERIFIERS)
+        late += VERIFIERS - len(arrived)
         waits += [max(0.0, moment - at) * 1000 for moment in arrived]
         lasts.append(max(0.0, max(arrived) - at) * 1000)
     return {
@@ -266,6 +267,7 @@ async def fan_out(
         "revocation to one verifier, p99, ms": percentile(waits, 99),
         "revocation to the last of them, p50, ms": percentile(lasts, 50),
         "revocation to the last of them, longest, ms": max(lasts),
+        "not there 3 s after the last, of all, %": late / (VERIFIERS * len(acknowledged)) * 100,
         "verifiers out of date at the end": sum(answer["stale"] for answer in answers),
     }
 

@@ -35,8 +35,8 @@ MAX_BYTES: Final = 4 << 20
 """Of one document or segment: some three times the largest that is written, with subjects of 255 characters."""
 MAX_PAGE_ENTRIES: Final = 1_000
 """Who is farther behind loads a snapshot."""
-SEGMENT_NUMBERS: Final = 2_000
-"""A segment holds what is left of so many consecutive numbers: two milliseconds to read, half a megabyte at most."""
+SEGMENT_NUMBERS: Final = 1_000
+"""A segment holds what is left of so many consecutive numbers: some two milliseconds to read."""
 
 
 _Count = Annotated[int, Meta(ge=0)]

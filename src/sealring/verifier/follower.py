@@ -26,7 +26,7 @@ from sealring.verifier.source import HoldsConnections, Source
 
 log = logging.getLogger("sealring.follower")
 
-ENTRIES_A_TURN = 500
+ENTRIES_A_TURN = 250
 """Entries taken in before requests are answered again: about a millisecond."""
 FULL_LOAD_SECONDS = 300
 """A full load may take longer than the bound (a million entries, some ten seconds); the node stays stale until the poll
