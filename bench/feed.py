@@ -107,7 +107,7 @@ async def force(report: Report, folder: Path) -> None:
         role, url = issuer_role(folder)
         stack.enter_context(role)
         client = await serving(url)
-        relay, relay_url = relay_role(folder, url, url)
+        relay, (relay_url,) = relay_role(folder, url)
         stack.enter_context(relay)
         await (await serving(relay_url)).aclose()
         rounds = {}
@@ -198,14 +198,11 @@ async def relays(report: Report, folder: Path) -> None:
         stack.enter_context(role)
         client = await serving(url)
         before = await without_verifiers(role, client)
-        urls = []
-        for _ in range(RELAYS):
-            relay, relay_url = relay_role(folder, url, url)
-            stack.enter_context(relay)
-            urls.append(relay_url)
+        relay, urls = relay_role(folder, url, RELAYS)
+        stack.enter_context(relay)
         for relay_url in urls:
             await (await serving(relay_url)).aclose()
-        verifiers = started(stack, verifier_roles(folder, url, urls, VERIFIERS, processes=2))
+        verifiers = started(stack, verifier_roles(folder, url, urls, VERIFIERS))
         found = await fan_out(role, client, verifiers, idle_share=before)
         await client.aclose()
     show_one(report, "feed-relays", f"{VERIFIERS:,} verifiers behind {RELAYS} relays", found)

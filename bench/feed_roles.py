@@ -86,21 +86,31 @@ async def _seed(auth: Sealring, file: Path, entries: int) -> None:
         db.commit()
 
 
-def serve_relay(port: int, issuer: str, feed_url: str) -> None:
-    """A service that verifies, and serves the feed on."""
-    verifier = Verifier.from_issuer(f"{issuer}/auth", audience=AUDIENCE, feed_url=feed_url)
-    app = Starlette(routes=[Mount("/auth", verifier.relay_asgi())], lifespan=verifier.lifespan)
-    uvicorn.run(app, port=port, log_config=None, access_log=False, backlog=16_384, loop="uvloop", http="httptools")
+def serve_relays(ports: Sequence[int], issuer: str) -> None:
+    """Services that verify, and serve the feed on: each a server with connections of its own, in one process."""
+    servers = []
+    for port in ports:
+        verifier = Verifier.from_issuer(f"{issuer}/auth", audience=AUDIENCE)
+        app = Starlette(routes=[Mount("/auth", verifier.relay_asgi())], lifespan=verifier.lifespan)
+        config = uvicorn.Config(app, port=port, log_config=None, access_log=False, backlog=16_384, http="httptools")
+        servers.append(uvicorn.Server(config))
+
+    async def serve() -> None:
+        await asyncio.gather(*(server.serve() for server in servers))
+
+    import uvloop  # noqa: PLC0415 - of two roles alone
+
+    uvloop.run(serve())
 
 
-def follow(issuer: str, feed_url: str, count: int) -> None:
-    """So many verifiers in one event loop. Each notes when an entry is in force."""
-    import uvloop  # noqa: PLC0415 - of this role alone
+def follow(issuer: str, feed_urls: Sequence[str], count: int) -> None:
+    """So many verifiers in one event loop, which follow in turn one of these. Each notes when an entry is in force."""
+    import uvloop  # noqa: PLC0415 - of two roles alone
 
-    uvloop.run(_follow(issuer, feed_url, count))
+    uvloop.run(_follow(issuer, feed_urls, count))
 
 
-async def _follow(issuer: str, feed_url: str, count: int) -> None:
+async def _follow(issuer: str, feed_urls: Sequence[str], count: int) -> None:
     arrived: dict[str, list[float]] = defaultdict(list)
 
     def note(page: FeedPage, *_: int) -> None:
@@ -108,7 +118,10 @@ async def _follow(issuer: str, feed_url: str, count: int) -> None:
         for entry in page.entries:
             arrived[entry.target].append(now)
 
-    verifiers = [Verifier.from_issuer(f"{issuer}/auth", audience=AUDIENCE, feed_url=feed_url) for _ in range(count)]
+    verifiers = [
+        Verifier.from_issuer(f"{issuer}/auth", audience=AUDIENCE, feed_url=feed_urls[number % len(feed_urls)])
+        for number in range(count)
+    ]
     gc.freeze()
     for verifier in verifiers:
         verifier.follower._publish = note  # noqa: SLF001 - called once a page is in force
@@ -182,15 +195,13 @@ def issuer_role(folder: Path, *, entries: int = 0) -> tuple[Role, str]:
     return Role(folder, f"serve_issuer({port}, {entries})"), f"http://127.0.0.1:{port}"
 
 
-def relay_role(folder: Path, issuer: str, feed_url: str) -> tuple[Role, str]:
-    """A relay, and its URL."""
-    port = free_port()
-    return Role(folder, f"serve_relay({port}, {issuer!r}, {feed_url + '/auth'!r})"), f"http://127.0.0.1:{port}"
+def relay_role(folder: Path, issuer: str, count: int = 1) -> tuple[Role, list[str]]:
+    """Relays, and their URLs."""
+    ports = [free_port() for _ in range(count)]
+    return Role(folder, f"serve_relays({ports}, {issuer!r})"), [f"http://127.0.0.1:{port}" for port in ports]
 
 
 def verifier_roles(folder: Path, issuer: str, feed_urls: Sequence[str], count: int, processes: int = 2) -> list[Role]:
     """So many verifiers, spread over processes, and over what they read the feed from."""
-    each = count // (processes * len(feed_urls))
-    return [
-        Role(folder, f"follow({issuer!r}, {url + '/auth'!r}, {each})") for url in feed_urls for _ in range(processes)
-    ]
+    urls = [f"{url}/auth" for url in feed_urls]
+    return [Role(folder, f"follow({issuer!r}, {urls}, {count // processes})") for _ in range(processes)]
