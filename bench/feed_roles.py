@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import itertools
 import os
 import sqlite3
 import subprocess
@@ -44,12 +45,14 @@ def serve_issuer(port: int, entries: int) -> None:
     if entries:
         asyncio.run(_seed(auth, folder / "issuer.db", entries))
 
+    numbers = itertools.count()  # of subjects: one alone may not have so many sessions
+
     async def routes(scope: dict[str, Any], _receive: Any, send: Any) -> None:
         _, verb, *rest = scope["path"].split("/")
         if verb == "count":
             found: dict[str, Any] = counted
         elif verb == "start":
-            issued = await auth.start_session("somebody")
+            issued = await auth.start_session(f"user-{next(numbers)}")
             found = {"token": issued.access_token.text, "sid": issued.session.id}
         else:
             await auth.revoke_session(rest[0])
