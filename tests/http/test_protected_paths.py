@@ -101,6 +101,8 @@ def attempts(draw: st.DrawFn) -> tuple[str, str]:
 @example(("/Reports", "/%52eports/../x"), ["decode"], "the path")
 @example(("/a/Reports", "/a/%2e%2e/../Reports"), ["normpath"], "the path")
 @example(("/Reports", "/Reports\n"), ["newline"], "the path")
+@example(("/Reports", "/Reports\x00Reports"), ["NUL"], "the path")
+@example(("/Reports", "/Reports%00.txt"), ["decode", "NUL"], "the path")
 def test_n2_what_any_router_reads_as_below_the_prefix_is_covered(
     attempt: tuple[str, str], steps: list[str], read_so: str
 ) -> None:

@@ -33,7 +33,8 @@ _ENDS = re.compile(r"[;?#][^/\\]*")
 
 _SLASH = re.compile(r"[/\\]")
 _DECODINGS = 8
-"""A path that is still escaped after this many rounds is an attack: it counts as below every prefix."""
+"""A path that is still escaped after this many rounds is an attack: it counts as below every prefix. So does one with
+a NUL, which ends the path for some readers and is dropped by others: no form of it is what both of them see."""
 
 _PARAMETER = re.compile(r"\{[^/{}]*\}")
 
@@ -113,9 +114,12 @@ def _is_below(prefix: tuple[str, ...], path: str) -> bool:
 
 
 def plain_segments(path: str) -> list[str] | None:
-    """The plain form of a path: the segments that all readings agree on. None when it is escaped too often."""
+    """The plain form of a path: the segments that all readings agree on. None when there is none: an attack."""
     for _ in range(_DECODINGS):
-        decoded = fold(_IGNORED.sub("", unquote(path)))
+        decoded = unquote(path)
+        if "\0" in decoded:
+            return None
+        decoded = fold(_IGNORED.sub("", decoded))
         if decoded == path:
             break
         path = decoded
