@@ -49,6 +49,7 @@ TESTS: Mapping[str, tuple[str, ...]] = {
     **{f"jwt/{name}": _jwt("tests/jwt/test_verifier.py") for name in ("pipeline", "policy", "selection")},
     "sessions/access_token": ("tests/sessions/test_access_token.py", "tests/verifier/test_principal.py"),
     "sessions/status_list": ("tests/sessions/test_status_list.py",),
+    "sessions/client_id": ("tests/http/routes/test_clients.py",),
     "sessions/csrf": ("tests/sessions/test_csrf.py",),
     "sessions/grant": ("tests/sessions/test_grant.py",),
     "sessions/lifetimes": ("tests/sessions/test_lifetimes.py",),
@@ -62,6 +63,7 @@ TESTS: Mapping[str, tuple[str, ...]] = {
     "revocation/compact_set": ("tests/revocation/test_view.py",),
     "revocation/expiring_set": ("tests/revocation/test_expiring_set.py",),
     "revocation/view": ("tests/revocation/test_view.py",),
+    "revocation/wire": ("tests/revocation/test_wire.py",),
     "signing_keys/lifecycle": ("tests/signing_keys/test_lifecycle.py",),
     "signing_keys/encryption": ("tests/signing_keys/test_encryption.py",),
     **{
@@ -83,6 +85,7 @@ TESTS: Mapping[str, tuple[str, ...]] = {
         for name in ("remote_keys", "http_document", "issuer_metadata")
     },
     "accounts/consequences": ("tests/accounts/test_consequences.py",),
+    "accounts/oauth_client": ("tests/http/routes/test_clients.py",),
     "accounts/names": ("tests/accounts/test_names.py",),
     "accounts/passwords": ("tests/accounts/test_passwords.py",),
     "accounts/policy": ("tests/accounts/test_policy.py",),

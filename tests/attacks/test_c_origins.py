@@ -147,9 +147,12 @@ async def test_a_trusted_front_end_logs_in_reads_and_acts(client: httpx2.AsyncCl
 async def test_an_answer_to_nobody_elsewhere_names_no_origin_and_says_that_it_varies(
     client: httpx2.AsyncClient,
 ) -> None:
-    for answer in (await client.post("/auth/login", json=ADA), await client.get("/auth/.well-known/jwks.json")):
-        assert permissions(answer) == []
-        assert "Origin" in answer.headers["vary"]
+    answer = await client.post("/auth/login", json=ADA)
+    assert permissions(answer) == []
+    assert "Origin" in answer.headers["vary"]
+    public = await client.get("/auth/.well-known/jwks.json")
+    assert permissions(public) == ["access-control-allow-origin"]
+    assert public.headers["access-control-allow-origin"] == "*", "for every page, and for no page's cookies"
 
 
 @pytest.mark.parametrize(

@@ -89,7 +89,7 @@ async def introspect(call: Call[dict[str, str]]) -> Response:
 
 
 def _answer(body: bytes) -> Response:
-    return Response(HTTPStatus.OK, [(b"content-type", b"application/json"), NO_CACHE], body)
+    return Response(HTTPStatus.OK, [(b"content-type", b"application/json")], body)
 
 
 def _principal(call: Call[dict[str, str]], text: str) -> Principal | None:
