@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests import programs
+from tests.own_files import own_files
 from tests.programs import PACKAGES, required_program
 
 ROOT = Path(__file__).parents[1]
@@ -27,9 +28,9 @@ def test_every_program_that_a_test_needs_is_installed_by_the_script() -> None:
 
 
 def test_no_test_looks_for_a_program_by_itself_or_skips_for_want_of_one() -> None:
-    for path in (ROOT / "tests").rglob("*.py"):
+    for path in own_files(ROOT / "tests"):
         name = path.relative_to(ROOT).as_posix()
-        if name in {"tests/programs.py", "tests/test_programs.py"}:
+        if path.suffix != ".py" or name in {"tests/programs.py", "tests/test_programs.py"}:
             continue
         text = path.read_text()
         assert "shutil.which" not in text, name

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from scripts.pages import ROOT
+from tests.own_files import own_files
 
 PAGE = ROOT / "docs" / "explanation" / "decisions.md"
 TEXT = PAGE.read_text(encoding="utf-8")
@@ -22,7 +23,7 @@ INVARIANT = re.compile(r"[(,;:]\s*(I\d{1,2})\b")
 def texts() -> Iterator[Path]:
     """What may name a decision: code, tests, SQL, scripts, pages."""
     for folder in ("src", "tests", "scripts", "bench", "docs", "clients/js/src"):
-        for path in sorted((ROOT / folder).rglob("*")):
+        for path in own_files(ROOT / folder):
             if path.suffix in {".py", ".sql", ".js", ".md"} and path not in {PAGE, Path(__file__)}:
                 yield path
 

@@ -143,6 +143,7 @@ def test_a_page_of_any_other_form_is_malformed(change: dict[str, Any]) -> None:
         {"segments": [[0, 2, "s" * 43]]},
         {"segments": [[2, 1, "s" * 43]]},
         {"segments": [[1, 4, "s" * 43]]},
+        {"segments": [[1, 4, "s" * 43]], "entries": []},
         {"segments": [[1, 2, "s" * 43], [2, 3, "t" * 43]]},
         {"segments": [[1, 3, "s" * 43]]},  # the entry below stands there already
         {"after": 0},
@@ -164,6 +165,7 @@ def test_what_is_no_document_at_all_is_refused() -> None:
     assert refusal(f"{header}.{payload}.") == "bad_signature"
     assert refusal(f"{header}.{encode(b'{}')}.{signature}") == "bad_signature"
     assert refusal(sign_payload([])) == "malformed"
+    assert refusal(sign_payload(payload_of(PAGE), typ="at+jwt")) == "wrong_type"
     assert refusal("a" * (MAX_BYTES + 1)) == "too_large"
 
 
