@@ -41,7 +41,7 @@ class Verifier(VerifierHosts):
     Args:
         source: where keys and revocations come from.
         issuer: `iss` of the tokens, compared whole.
-        audience: `aud` of the tokens, compared whole: the name of this service at the issuer.
+        audience: `aud` of the tokens, compared whole: what the issuer writes into all its tokens.
         max_staleness: how long it answers without news from the source, as seconds or text such as "5s".
         poll_interval: how often it asks for news; shorter than `max_staleness`.
         cookie_name: for a service on the issuer's own host, where browsers send it the access cookie: the issuer's
@@ -89,7 +89,7 @@ class Verifier(VerifierHosts):
 
         Args:
             url: where the issuer's auth routes are: https, or http on loopback.
-            audience: `aud` of the tokens, compared whole: the name of this service at the issuer.
+            audience: `aud` of the tokens, compared whole: what the issuer writes into all its tokens.
             issuer: `iss` of the tokens and of the feed, compared whole; left out, the origin of `url`.
             feed_url: where the feed is read from instead, such as the auth routes of a relay. It is signed, so they
                 need not be trusted; the keys come from `url`.
