@@ -29,6 +29,7 @@ class VerifierOptions(TypedDict, total=False):
     poll_interval: Duration
     cookie_name: str | None
     allowed_origins: Sequence[str]
+    resource: str | None
     metrics: CollectorRegistry | None
 
 
@@ -96,14 +97,16 @@ class Verifier(VerifierHosts):
             feed_token: the issuer's `SEALRING_FEED_TOKEN`, if it has one.
             allow_http: for http between machines, where nobody else can reach the network between them: who can writes
                 the keys.
-            ssl_context: another trust store or a client certificate than the machine's.
+            ssl_context: another trust store or a client certificate than the machine's; it must verify certificates and
+                host names.
             max_staleness: how long it answers without news, as seconds or text such as "5s".
             clock: another clock than the machine's.
             options: as of the class.
 
         Raises:
-            ConfigurationError: durations that exclude each other, or an invalid cookie name or origin.
-            TypeError, ValueError: a URL that is not https, or another argument of another form.
+            ConfigurationError: durations that exclude each other, or an invalid cookie name, origin or resource.
+            TypeError, ValueError: a URL that is not https, a TLS context that verifies nothing, or another argument of
+                another form.
 
         Example:
             >>> from sealring import Verifier

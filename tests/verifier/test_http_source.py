@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import AsyncIterator
 
 import pytest
@@ -120,6 +121,29 @@ def test_an_issuer_is_at_an_https_url(url: str, why: str) -> None:
         Verifier.from_issuer(url, audience="orders")
     with pytest.raises(ValueError, match=why):
         Verifier.from_issuer("https://auth.example.com/auth", audience="orders", feed_url=url)
+
+
+def test_a_tls_context_that_takes_every_certificate_is_refused() -> None:
+    """Who sits in between would write the keys (as of `RemoteKeys`)."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    for mode in (ssl.CERT_REQUIRED, ssl.CERT_NONE):
+        context.verify_mode = mode
+        with pytest.raises(ValueError, match="ssl_context must verify"):
+            Verifier.from_issuer("https://auth.example.com/auth", audience="orders", ssl_context=context)
+    made = Verifier.from_issuer("https://a.example", audience="orders", ssl_context=ssl.create_default_context())
+    assert not made.node.is_fresh
+
+
+@pytest.mark.parametrize("token", ["a b", "a\r\nX-Evil: 1", "é"])
+def test_a_token_for_the_feed_is_one_that_a_field_can_carry(token: str) -> None:
+    with pytest.raises(ValueError, match="feed_token must be of token characters"):
+        Verifier.from_issuer("https://auth.example.com/auth", audience="orders", feed_token=token)
+
+
+def test_an_api_by_its_url_follows_an_issuer() -> None:
+    made = Verifier.from_issuer("https://a.example", audience="orders", resource="https://api.example.com")
+    assert made.authenticator.resource_metadata == "https://api.example.com/.well-known/oauth-protected-resource"
 
 
 def test_http_needs_a_word() -> None:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from sealring.application.verifier_life import VerifierLife
 from sealring.http.asgi_types import App
-from sealring.http.cookies import TOKEN_BYTES
 from sealring.http.endpoint import Endpoint, Routes
 from sealring.http.feed_routes import FEED
 from sealring.http.health_routes import HEALTH, METRICS
@@ -20,6 +19,7 @@ from sealring.http.middleware import Protect, SessionMiddleware, check_invalid_s
 from sealring.http.server_metadata import WELL_KNOWN
 from sealring.http.verifying_service import VerifyingService
 from sealring.http.well_known_routes import at_root, well_known_of
+from sealring.verifier.http_trust import check_bearer_token
 
 if TYPE_CHECKING:
     from fastapi import APIRouter
@@ -415,10 +415,7 @@ class VerifierHosts(VerifierLife):
         return WsgiAuthApp(self._relaying(token), self._wsgi_authenticator(), self._runner, FEED)
 
     def _relaying(self, token: str) -> VerifyingService:
-        if not isinstance(token, str):
-            raise TypeError(f"token must be text, not {type(token).__name__}")
-        if token.encode("ascii", "replace").translate(None, TOKEN_BYTES):
-            raise ValueError("token must be of token characters (RFC 6750 §2.1)")
+        check_bearer_token("token", token)
         return replace(self._service(), feed=self._passing_on(), feed_token=token)
 
     def _health(self) -> tuple[Endpoint, ...]:

@@ -18,7 +18,7 @@ from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from sealring.errors import Unavailable
-from sealring.rate_limits.networks import is_loopback
+from sealring.verifier.http_trust import check_ssl_context, is_trusted_scheme
 
 TIMEOUT_SECONDS = 5.0
 MOST_BYTES = 16 * 1024 * 1024
@@ -47,7 +47,6 @@ class FetchOptions:
     def __post_init__(self) -> None:
         """Check the options; raises `TypeError` or `ValueError`, which name a wrong one."""
         headers: Any = self.headers
-        context: object = self.ssl_context
         if not isinstance(headers, Mapping):
             raise TypeError('headers must be a mapping, as in {"User-Agent": "orders/1.0"}')
         for name, value in headers.items():
@@ -56,11 +55,7 @@ class FetchOptions:
             if name.lower() in _OURS or not _VALUE.fullmatch(value):
                 raise ValueError(f"headers: the field {name} cannot be set so")
         object.__setattr__(self, "headers", dict(headers))
-        if context is not None:
-            if not isinstance(context, ssl.SSLContext):
-                raise TypeError("ssl_context must be an ssl.SSLContext")
-            if context.verify_mode != ssl.CERT_REQUIRED or not context.check_hostname:
-                raise ValueError("ssl_context must verify certificates and host names: keys that anybody could send")
+        check_ssl_context(self.ssl_context)
         if not isinstance(self.allow_http, bool):
             raise TypeError("allow_http must be True or False")
         if type(self.max_bytes) is not int or not 0 < self.max_bytes <= MOST_BYTES:
@@ -70,10 +65,10 @@ class FetchOptions:
 def checked_url(what: str, url: str, *, allow_http: bool) -> SplitResult:
     """Return the parts of a URL that may be asked; raises `ValueError`, which says `what` it is the URL of."""
     parts = urlsplit(url)
-    host = parts.hostname or ""
-    if parts.username is not None or parts.fragment or not host:  # a password comes with a username, maybe an empty one
+    # a password comes with a username, maybe an empty one
+    if parts.username is not None or parts.fragment or not parts.hostname:
         raise ValueError(f"{what}'s URL has a host, no user and no fragment")
-    if parts.scheme != "https" and not (parts.scheme == "http" and (allow_http or is_loopback(host))):
+    if not is_trusted_scheme(parts, allow_http=allow_http):
         raise ValueError(f"{what}'s URL is https, or http on loopback or with allow_http=True")
     return parts
 

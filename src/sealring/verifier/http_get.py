@@ -19,7 +19,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from sealring.errors import Unavailable
 from sealring.forks import leave_to_parent
-from sealring.rate_limits.networks import is_loopback
+from sealring.verifier.http_trust import check_ssl_context, is_trusted_scheme
 
 MAX_HEAD_BYTES: Final = 32 * 1024
 
@@ -57,7 +57,7 @@ class HttpGetter:
         ssl_context: another trust store or a client certificate than the machine's.
 
     Raises:
-        ValueError: a URL that is not https, nor http on loopback.
+        TypeError, ValueError: a URL that is not https, nor http on loopback; a TLS context that verifies nothing.
     """
 
     def __init__(
@@ -69,6 +69,7 @@ class HttpGetter:
         ssl_context: ssl.SSLContext | None = None,
     ) -> None:
         self._url = checked_url(url, allow_http=allow_http)
+        check_ssl_context(ssl_context)
         given = {"Host": self._url.netloc, "Accept-Encoding": "identity", "User-Agent": "sealring"} | dict(fields or {})
         self._head = "".join(f"{name}: {value}\r\n" for name, value in given.items())
         self._ssl_context = ssl_context
@@ -243,6 +244,6 @@ def checked_url(url: object, *, allow_http: bool = False) -> SplitResult:
         raise ValueError("url must be printable ASCII without spaces: a host name in its xn-- form")
     if not parts.hostname or parts.username is not None or parts.query or parts.fragment or "?" in url or "#" in url:
         raise ValueError("url must have a host, and no user, query or fragment")
-    if parts.scheme != "https" and not (parts.scheme == "http" and (allow_http or is_loopback(parts.hostname))):
+    if not is_trusted_scheme(parts, allow_http=allow_http):
         raise ValueError("url must be https; http is for loopback, or with allow_http=True")
     return parts

@@ -29,6 +29,7 @@ from sealring.sessions.lifetimes import LEEWAY_SECONDS
 from sealring.verifier.clock import Clock
 from sealring.verifier.http_feed import HttpFeed
 from sealring.verifier.http_get import HttpAnswer, HttpGetter
+from sealring.verifier.http_trust import check_bearer_token
 from sealring.verifier.node_state import NodeState
 from sealring.verifier.relay import FeedRelay, SignedPage
 from sealring.verifier.source import VerifyingKeys
@@ -68,7 +69,8 @@ class HttpSource:
         ssl_context: another trust store or a client certificate than the machine's.
 
     Raises:
-        TypeError, ValueError: a URL that is not https, or http on loopback.
+        TypeError, ValueError: a URL that is not https, or http on loopback; a TLS context that verifies nothing; a
+            token that no field can carry.
     """
 
     def __init__(
@@ -83,6 +85,8 @@ class HttpSource:
         allow_http: bool = False,
         ssl_context: ssl.SSLContext | None = None,
     ) -> None:
+        if feed_token is not None:
+            check_bearer_token("feed_token", feed_token)
         fields = {} if feed_token is None else {"Authorization": f"Bearer {feed_token}"}
         self._issuer = issuer
         self._clock = clock
