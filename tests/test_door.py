@@ -57,6 +57,7 @@ def test_the_door_holds_exactly_these_names() -> None:
         "Session",
         "SessionEnded",
         "Settings",
+        "StepUp",
         "StoreUnavailable",
         "SyncSealring",
         "Throttled",

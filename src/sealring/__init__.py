@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from sealring.sealring import Sealring
     from sealring.sessions.grant import Grant
     from sealring.sessions.session import Session
+    from sealring.sessions.step_up import StepUp
     from sealring.settings import Settings, load_settings
     from sealring.sync import SyncSealring
     from sealring.verifier.foreign_principal import ForeignPrincipal
@@ -90,6 +91,7 @@ __all__ = [
     "Session",
     "SessionEnded",
     "Settings",
+    "StepUp",
     "StoreUnavailable",
     "SyncSealring",
     "Throttled",
@@ -118,6 +120,7 @@ _MODULES = {
     "RequestRefused": "sealring.http.request_errors",
     "Sealring": "sealring.sealring",
     "Session": "sealring.sessions.session",
+    "StepUp": "sealring.sessions.step_up",
     "SyncSealring": "sealring.sync",
     "Settings": "sealring.settings",
     "Verifier": "sealring.remote_verifier",

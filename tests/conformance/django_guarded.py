@@ -1,4 +1,4 @@
-"""The URLs of the guarded routes in Django: the auth routes, and the four of `tests.conformance.guarded`."""
+"""The URLs of the guarded routes in Django: the auth routes, and the five of `tests.conformance.guarded`."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ urlpatterns = [
     path("home", require(optional=True)(everybody)),
     path("mine", require()(everybody)),
     path("orders", require("orders:read")(everybody)),
+    path("transfer", require(max_age="5m", acr="mfa")(everybody)),
 ]
 
 

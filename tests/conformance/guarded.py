@@ -1,9 +1,9 @@
-"""Applications with the same four routes of their own, guarded as each framework guards: the table of guards.
+"""Applications with the same five routes of their own, guarded as each framework guards: the table of guards.
 
 Each takes a `Sealring`, whose auth routes it serves too, or the `Verifier` of a service that has none.
 
 `/open` is for everybody, `/home` too but refuses bad credentials, `/mine` is for who is logged in, `/orders` needs the
-scope `orders:read`. Each says the subject, or "nobody".
+scope `orders:read`, `/transfer` two factors shown within five minutes. Each says the subject, or "nobody".
 """
 
 # no postponed annotations: FastAPI cannot look up the local names in a string
@@ -24,7 +24,7 @@ from starlette.requests import Request as StarletteRequest
 from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route
 
-from sealring import Principal, Sealring, SealringError, Verifier
+from sealring import Principal, Sealring, SealringError, StepUp, Verifier
 from sealring.frameworks import flask as in_flask
 from sealring.frameworks import quart as in_quart
 from sealring.frameworks.fastapi import guard, optional_guard
@@ -35,6 +35,7 @@ from tests.django_project.settings import use as use_in_django
 from tests.conformance.django_guarded import GuardedASGI, GuardedWSGI  # isort: skip  # after the project's settings
 
 SCOPE = "orders:read"
+STEP_UP = StepUp(max_age="5m", acr="mfa")
 
 Checks = Sealring | Verifier
 
@@ -66,11 +67,24 @@ def fastapi_guards(auth: Checks) -> Any:
     async def orders(user: Annotated[Principal, Security(guard(auth), scopes=[SCOPE])]) -> str:
         return said(user)
 
+    @app.get("/transfer")
+    async def transfer(user: Annotated[Principal, Security(guard(auth, max_age="5m", acr="mfa"))]) -> str:
+        return said(user)
+
     return app
 
 
 def auth_routes(auth: Checks) -> list[Any]:
     return [Mount("/auth", auth.asgi())] if isinstance(auth, Sealring) else []
+
+
+def transfer_route(auth: Checks) -> Route:
+    """What a framework without a guard of ours asks, inside of the route."""
+
+    async def transfer(request: StarletteRequest) -> PlainTextResponse:
+        return PlainTextResponse(said(auth.authenticator.result_for(request.scope).require(step_up=STEP_UP)))
+
+    return Route("/transfer", transfer)
 
 
 def starlette_routes(auth: Checks) -> list[Any]:
@@ -83,6 +97,7 @@ def starlette_routes(auth: Checks) -> list[Any]:
 
     return [
         *auth_routes(auth),
+        transfer_route(auth),
         Route("/open", everybody),
         Route("/home", home),
         Route("/mine", requires("authenticated")(everybody), methods=["GET", "POST"]),
@@ -117,6 +132,7 @@ def protected_paths(auth: Checks) -> Any:
     return Starlette(
         routes=[
             *auth_routes(auth),
+            transfer_route(auth),
             Route("/open", everybody),
             Route("/home", home),
             Route("/mine", everybody, methods=["GET", "POST"]),
@@ -144,7 +160,11 @@ def litestar_guards(auth: Checks) -> Any:
     async def orders(request: Request[Any, Any, Any]) -> str:
         return said(request.user)
 
-    return Litestar([everybody, home, mine, orders], plugins=[SealringPlugin(auth)], logging_config=None)
+    @get("/transfer", media_type=MediaType.TEXT, guards=[require(max_age="5m", acr="mfa")])
+    async def transfer(request: Request[Any, Any, Any]) -> str:
+        return said(request.user)
+
+    return Litestar([everybody, home, mine, orders, transfer], plugins=[SealringPlugin(auth)], logging_config=None)
 
 
 def add_views(app: Any, framework: Any) -> None:
@@ -157,6 +177,7 @@ def add_views(app: Any, framework: Any) -> None:
     app.add_url_rule("/home", "home", framework.require(optional=True)(everybody))
     app.add_url_rule("/mine", "mine", framework.require()(everybody), methods=["GET", "POST"])
     app.add_url_rule("/orders", "orders", framework.require(SCOPE)(everybody))
+    app.add_url_rule("/transfer", "transfer", framework.require(max_age="5m", acr="mfa")(everybody))
 
 
 def quart_views(auth: Checks) -> Any:

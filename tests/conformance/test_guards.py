@@ -11,6 +11,7 @@ import httpx2
 import pytest
 
 from sealring import Sealring, Verifier
+from sealring.authentication.client_info import ClientInfo
 from sealring.testing import verifier_of
 from tests.clocks import FrozenClock
 from tests.conformance.guarded import GUARDED, SCOPE
@@ -141,6 +142,51 @@ async def test_every_route_answers_every_state_alike(site: Site) -> None:
             assert answer.json()["code"] == code, (said, path)
             fields = (fields_of(answer), answer.content)
             assert FIELDS.setdefault((said, path, code), fields) == fields, (said, path)
+
+
+STEPS: dict[str, tuple[int, str]] = {
+    # how old the last proof is in seconds, and how strong; then the answer
+    "just now, two factors": (0, "mfa"),
+    "five minutes ago": (300, "mfa"),
+    "two factors without phishing": (10, "phr"),
+    "a second too old": (301, "mfa"),
+    "one factor": (0, "sfa"),
+    "nobody said how": (0, ""),
+    "another issuer's word": (0, "urn:mfa"),
+    "too old and too weak": (900, "sfa"),
+}
+PASSES = {"just now, two factors", "five minutes ago", "two factors without phishing"}
+STEP_UP_CHALLENGE = (
+    'Bearer realm="sealring", error="insufficient_user_authentication", '
+    'error_description="authenticate again: a more recent or a stronger proof is needed", '
+    'max_age="300", acr_values="mfa phr"'
+)
+
+
+async def test_a_step_up_is_asked_alike_everywhere(site: Site) -> None:
+    """RFC 9470 §3: by the token alone, wherever it is verified."""
+    auth, client, verifier = site
+    assert isinstance(auth.clock, FrozenClock)
+    now = auth.clock.now_ms() // 1000
+    for said, (age, acr) in STEPS.items():
+        issued = await auth.issuer.new_sessions.start(
+            "42", client_id="shop", client=ClientInfo(""), scopes=[], acr=acr, auth_time=now - age
+        )
+        if verifier is not None:
+            assert await verifier.follower.poll()
+        answer = await client.get("/transfer", headers=bearer(issued.access_token.text))
+        if said in PASSES:
+            assert (answer.status_code, answer.text) == (200, "42"), said
+            continue
+        assert answer.status_code == 401, (said, answer.text)
+        problem = answer.json()
+        assert problem["code"] == "insufficient_user_authentication", said
+        assert (problem["max_age"], problem["acr_values"]) == (300, ["mfa", "phr"])
+        assert answer.headers["www-authenticate"] == STEP_UP_CHALLENGE
+        fields = (fields_of(answer), answer.content)
+        assert FIELDS.setdefault(("", "/transfer", "step-up"), fields) == fields, said
+    missing = await client.get("/transfer")
+    assert (missing.status_code, missing.json()["code"]) == (401, "missing_credential")
 
 
 async def test_f4_a_node_that_hears_nothing_answers_503_everywhere(site: Site) -> None:

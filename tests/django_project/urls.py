@@ -150,6 +150,10 @@ class Either(Orders):
     permission_classes = (HasScope("admin") | IsAdminUser,)
 
 
+class Transfer(Orders):
+    permission_classes = (HasScope(max_age="5m", acr="mfa"),)
+
+
 # Ninja
 
 api = NinjaAPI(auth=SealringAuth("orders:read"), docs_url=None)
@@ -165,7 +169,13 @@ async def ninja_orders_async(request: Any) -> dict[str, str]:
     return {"subject": request.auth.subject}
 
 
+@api.get("/transfer", auth=SealringAuth(max_age="5m", acr="mfa"))
+def ninja_transfer(request: Any) -> dict[str, str]:
+    return {"subject": request.auth.subject}
+
+
 urlpatterns = [
+    path("drf-transfer", Transfer.as_view()),
     path("", include("sealring.frameworks.django.health_urls")),
     path(".well-known/", include("sealring.frameworks.django.well_known_urls")),
     path("auth/", include("sealring.frameworks.django.urls")),

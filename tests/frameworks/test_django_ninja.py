@@ -14,8 +14,10 @@ from django.http import HttpResponse
 from django.test import Client, override_settings
 from django.urls import path as url
 
-from sealring import ConfigurationError, Sealring
+from sealring import ConfigurationError, Sealring, StepUp
 from sealring.frameworks.django.guard import require
+from sealring.frameworks.django.responses import problem_response
+from sealring.http.request_errors import InsufficientAuthentication
 from tests.django_project.settings import MIDDLEWARE, use
 from tests.serving import bearer, cheap_sealring
 
@@ -44,6 +46,17 @@ def test_an_operation_is_for_those_who_may_call_it(auth: Sealring, path: str, *,
         nobody = client.get(path)
         assert (nobody.status_code, nobody.json()["code"]) == (401, "missing_credential")
         assert nobody.headers["www-authenticate"] == 'Bearer realm="sealring"'
+
+
+@pytest.mark.parametrize("path", ["/ninja/transfer", "/drf-transfer"])
+def test_rfc9470_what_is_asked_of_a_proof_is_asked_here_too(auth: Sealring, path: str) -> None:
+    strong = auth.sync().start_session("42", amr=["pwd", "otp", "mfa"], acr="mfa").access_token.text
+    client = Client()
+    assert client.get(path, headers=bearer(strong)).json() == {"subject": "42"}
+    refused = client.get(path, headers=token(auth))
+    assert refused.status_code == 401
+    assert refused.content == problem_response(InsufficientAuthentication(StepUp(max_age="5m", acr="mfa"))).content
+    assert refused.headers["www-authenticate"].endswith('max_age="300", acr_values="mfa phr"')
 
 
 @pytest.mark.parametrize("path", ["/ninja/orders", "/ninja/orders-async"])

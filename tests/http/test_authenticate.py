@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gc
 import weakref
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,9 +11,16 @@ from hypothesis import strategies as st
 
 from sealring import jwt
 from sealring.errors import Expired, SealringError
-from sealring.http.authenticate import RequestAuthenticator
+from sealring.http.authenticate import AuthResult, RequestAuthenticator
 from sealring.http.origins import Origins
-from sealring.http.request_errors import CrossSite, InsufficientScope, InvalidRequest, MissingCredential
+from sealring.http.request_errors import (
+    CrossSite,
+    InsufficientAuthentication,
+    InsufficientScope,
+    InvalidRequest,
+    MissingCredential,
+)
+from sealring.sessions.step_up import StepUp
 from sealring.verifier.principal import Principal
 
 NOW = 1_700_000_000
@@ -102,6 +110,51 @@ def test_a_missing_scope_is_named() -> None:
     with pytest.raises(InsufficientScope) as refusal:
         authenticator().authenticate(http(BEARER)).require("orders:read", "orders:write")
     assert refusal.value.scopes == ("orders:read", "orders:write")
+
+
+def stepped(now: float, **fields: Any) -> AuthResult:
+    known: dict[str, Any] = {"auth_time": NOW, "acr": "sfa", "claims": {"auth_time": NOW}} | fields
+    principal = replace(principal_of(jwt.verify(GOOD.decode(), KEY, now=NOW)), **known)
+    return AuthResult(verify, principal, clock=lambda: now)
+
+
+FRESH = StepUp(max_age=60)
+STRONG = StepUp(acr="mfa")
+
+
+def refusal_of(result: AuthResult, *scopes: str, step_up: StepUp) -> SealringError | None:
+    try:
+        result.require(*scopes, step_up=step_up)
+    except SealringError as error:
+        return error
+    return None
+
+
+def test_rfc9470_a_proof_that_is_too_old_or_too_weak_is_no_proof_for_the_route() -> None:
+    assert refusal_of(stepped(NOW + 60), step_up=FRESH) is None
+    assert isinstance(refusal_of(stepped(NOW + 61), step_up=FRESH), InsufficientAuthentication)
+    assert isinstance(refusal_of(stepped(NOW), step_up=STRONG), InsufficientAuthentication)
+    assert refusal_of(stepped(NOW, acr="phr"), step_up=STRONG) is None
+
+
+def test_rfc9470_a_scope_that_no_proof_would_bring_is_said_before_a_password_is_asked_for() -> None:
+    old = stepped(NOW + 61)
+    assert isinstance(refusal_of(old, "orders:write", step_up=FRESH), InsufficientScope)
+    assert isinstance(refusal_of(old, "orders:read", step_up=FRESH), InsufficientAuthentication)
+    # a second factor may bring it
+    assert isinstance(refusal_of(stepped(NOW), "orders:write", step_up=STRONG), InsufficientAuthentication)
+
+
+def test_rfc9470_who_proved_at_no_time_or_has_no_user_meets_no_step_up() -> None:
+    """A token of another issuer without `auth_time`, and a registered client: `iat` is no proof of a user."""
+    nobody = "client_AAAAAAAAAAAAAAAA"
+    for result in (
+        stepped(NOW, claims={}),
+        stepped(NOW, claims={"auth_time": str(NOW)}),
+        stepped(NOW, subject=nobody, client_id=nobody, acr="mfa"),
+    ):
+        for step_up in (FRESH, STRONG):
+            assert isinstance(refusal_of(result, step_up=step_up), InsufficientAuthentication)
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "CONNECT", "get", "MADE-UP", ""])

@@ -122,6 +122,15 @@ def test_a_number_as_sub_becomes_text() -> None:
         jwt.Verifier(OLD_KEY, project=ForeignPrincipal()).verify(token)
 
 
+def test_rfc9470_it_says_when_and_how_its_user_proved_or_meets_no_step_up() -> None:
+    verifier = jwt.Verifier(OLD_KEY, project=ACCESS)
+    known = verifier.verify(old(auth_time=1_700_000_000, acr="mfa"))
+    assert (known.auth_time, known.acr) == (1_700_000_000, "mfa")
+    for acr in (None, 5, ["mfa"]):
+        assert verifier.verify(old(acr=acr)).acr == ""
+    assert verifier.verify(old(auth_time="now", now=1_700_000_000, expires_in=10**9)).auth_time == 1_700_000_000
+
+
 def test_its_scopes_are_asked_as_those_of_ours(client: TestClient) -> None:
     assert client.get("/orders", headers=bearer(old(buyer=False))).status_code == 403
 

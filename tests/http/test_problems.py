@@ -13,6 +13,7 @@ from sealring import errors
 from sealring.errors import SealringError
 from sealring.http import request_errors
 from sealring.http.problems import ANSWERS, Answer, answer, is_refusal, report, row_of, send_answer
+from sealring.sessions.step_up import StepUp
 
 MADE: dict[type[SealringError], SealringError] = {
     errors.MissingClaim: errors.MissingClaim("sub"),
@@ -30,6 +31,9 @@ MADE: dict[type[SealringError], SealringError] = {
     ),
     errors.Throttled: errors.Throttled(42),
     request_errors.InsufficientScope: request_errors.InsufficientScope(("orders:read", "orders:write")),
+    request_errors.InsufficientAuthentication: request_errors.InsufficientAuthentication(
+        StepUp(max_age=300, acr="mfa")
+    ),
     request_errors.MethodNotAllowed: request_errors.MethodNotAllowed(("POST", "GET")),
 }
 
@@ -45,7 +49,7 @@ ALL = [
     if issubclass(kind, SealringError) and kind.__module__ == module.__name__
 ]
 TOKEN_ERRORS = [error for error in ALL if isinstance(error, errors.TokenError) and not isinstance(error, errors.Stale)]
-ATTRIBUTE = r'(?:realm|error|error_description|scope)="[\x20-\x21\x23-\x5b\x5d-\x7e]*"'
+ATTRIBUTE = r'(?:realm|error|error_description|scope|max_age|acr_values)="[\x20-\x21\x23-\x5b\x5d-\x7e]*"'
 
 
 def fields(reply: Answer) -> dict[bytes, bytes]:
@@ -58,7 +62,8 @@ def test_every_error_has_an_answer_that_is_well_formed(error: SealringError) -> 
     reply = answer(error)
     body: dict[str, Any] = msgspec.json.decode(reply.body)
     assert {"type", "title", "status", "detail", "code"} <= body.keys() <= {
-        "type", "title", "status", "detail", "code", "errors", "pending", "methods",
+        "type", "title", "status", "detail", "code", "errors", "pending", "methods", "max_age",
+        "acr_values",
     }  # fmt: skip
     assert body["status"] == reply.status
     assert 400 <= reply.status <= 499 or reply.status == 503

@@ -99,6 +99,8 @@ export type SealringProblem = {
   errors?: Array<SealringProblemField>;
   pending?: string;
   methods?: Array<string>;
+  max_age?: number;
+  acr_values?: Array<string>;
   type: string;
 };
 

@@ -57,6 +57,7 @@ class Lifecycle:
             watch=self.verifier.watch,
             foreign=None if parts.foreign_tokens is None else parts.foreign_tokens.verify,
             resource_metadata="" if self.resource is None else self.resource.metadata_url,
+            clock=lambda: parts.clock.now_ms() / 1000,
         )
 
     # life

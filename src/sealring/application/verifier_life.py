@@ -89,6 +89,7 @@ class VerifierLife:
             opens=self._open_for_check,
             watch=self.tokens.watch,
             resource_metadata="" if self.resource is None else self.resource.metadata_url,
+            clock=lambda: self.clock.now_ms() / 1000,
         )
 
     # life

@@ -33,6 +33,8 @@ from sealring.frameworks.starlette import ReportedRefusal
 from sealring.http.authenticate import RequestAuthenticator
 from sealring.http.openapi import BODY, GUARDED, refusals
 from sealring.http.problems import POLICY_VIOLATION, answer, row_of
+from sealring.jwt.durations import Duration
+from sealring.sessions.step_up import step_up_of
 from sealring.verifier.principal import Principal
 
 __all__ = [
@@ -92,7 +94,9 @@ class GuardRefusal(ReportedRefusal, HTTPException):
 _OF_THE_BODY = frozenset({b"content-type", b"content-length"})
 
 
-def guard(auth: Verifying, *, token_url: str | None = None) -> RequiredGuard:
+def guard(
+    auth: Verifying, *, token_url: str | None = None, max_age: Duration | None = None, acr: str = ""
+) -> RequiredGuard:
     """Return the dependency that gives the principal, or refuses the request.
 
     `Security(guard(auth), scopes=[…])` asks for all of these scopes too. Called again with the same
@@ -102,9 +106,12 @@ def guard(auth: Verifying, *, token_url: str | None = None) -> RequiredGuard:
         auth: who verifies.
         token_url: the OAuth token endpoint ("auth/token"), for the Authorize button of `/docs`; without
             it, `/docs` asks for a token as text. That button sends the password there: SEALRING_PASSWORD_GRANT=on.
+        max_age: how long ago the user may have proved who they are, as in "5m"; a refresh does not renew it. Else 401
+            `insufficient_user_authentication` (RFC 9470): `POST /auth/reauthenticate/{method}` helps.
+        acr: how strongly: `mfa` for two factors, `phr` for two that no phishing page gets.
 
     Raises:
-        ValueError: a `token_url`, and the token endpoint takes no passwords.
+        ValueError: a `token_url`, and the token endpoint takes no passwords; what cannot be asked of a proof.
 
     >>> from typing import Annotated
     >>> from fastapi import FastAPI, Security
@@ -120,10 +127,12 @@ def guard(auth: Verifying, *, token_url: str | None = None) -> RequiredGuard:
     '42'
     403
     """
-    return _required(auth, token_url)
+    return _required(auth, token_url, max_age, acr)
 
 
-def optional_guard(auth: Verifying, *, token_url: str | None = None) -> OptionalGuard:
+def optional_guard(
+    auth: Verifying, *, token_url: str | None = None, max_age: Duration | None = None, acr: str = ""
+) -> OptionalGuard:
     """Return the dependency that gives the principal, or none when no credential was sent.
 
     A credential that was sent and is bad is refused all the same: the client should refresh it, and
@@ -132,6 +141,8 @@ def optional_guard(auth: Verifying, *, token_url: str | None = None) -> Optional
     Args:
         auth: see `guard`.
         token_url: see `guard`.
+        max_age: see `guard`; asked of a principal only.
+        acr: see `guard`; asked of a principal only.
 
     Raises:
         ValueError: see `guard`.
@@ -147,19 +158,22 @@ def optional_guard(auth: Verifying, *, token_url: str | None = None) -> Optional
     >>> TestClient(app).get("/").json()
     'nobody'
     """
-    return _optional(auth, token_url)
+    return _optional(auth, token_url, max_age, acr)
 
 
 class _Guard(SecurityBase):
     scheme_name = "sealring"
 
-    def __init__(self, auth: Verifying, token_url: str | None) -> None:
+    def __init__(
+        self, auth: Verifying, token_url: str | None = None, max_age: Duration | None = None, acr: str = ""
+    ) -> None:
         if token_url is not None and not getattr(getattr(auth, "settings", None), "has_password_grant", True):
             raise ValueError("token_url needs the OAuth password grant: SEALRING_PASSWORD_GRANT=on, or leave it out")
         authenticator = getattr(auth, "authenticator", None)
         self._authenticator = (
             authenticator if isinstance(authenticator, RequestAuthenticator) else RequestAuthenticator(auth.verify)
         )
+        self._step_up = step_up_of(max_age, acr)
         self.model: SecurityScheme = _scheme(token_url)
 
     @property
@@ -192,6 +206,8 @@ class RequiredGuard(_Guard):
     Args:
         auth: see `guard`.
         token_url: see `guard`.
+        max_age: see `guard`.
+        acr: see `guard`.
 
     >>> from fastapi import FastAPI
     >>> from sealring.testing import principal
@@ -207,7 +223,7 @@ class RequiredGuard(_Guard):
         if type(result.refusal) is Stale:
             result = await self._authenticator.once_open(connection.scope, result)
         try:
-            return result.require(*security_scopes.scopes)
+            return result.require(*security_scopes.scopes, step_up=self._step_up)
         except SealringError as error:
             raise self._refusal(error, connection) from None
 
@@ -218,6 +234,8 @@ class OptionalGuard(_Guard):
     Args:
         auth: see `guard`.
         token_url: see `guard`.
+        max_age: see `guard`.
+        acr: see `guard`.
 
     >>> optional_guard(auth) is optional_guard(auth), type(optional_guard(auth)).__name__
     (True, 'OptionalGuard')
@@ -229,7 +247,7 @@ class OptionalGuard(_Guard):
         if result.principal is None and result.refusal is None:
             return None
         try:
-            return result.require(*security_scopes.scopes)
+            return result.require(*security_scopes.scopes, step_up=self._step_up)
         except SealringError as error:
             raise self._refusal(error, connection) from None
 

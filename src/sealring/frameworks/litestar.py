@@ -49,6 +49,7 @@ from sealring.http.middleware import SessionMiddleware
 from sealring.http.openapi import document
 from sealring.http.problems import POLICY_VIOLATION, answer, is_refusal, must_close, row_of
 from sealring.http.server_metadata import WELL_KNOWN
+from sealring.jwt.durations import Duration
 
 if TYPE_CHECKING:  # what only verifies has none of what reads settings
     from sealring.settings import Settings
@@ -232,7 +233,7 @@ class SealringPlugin(InitPlugin, ReceiveRoutePlugin):
         return problem_response(error, request)
 
 
-def require(*scopes: str, optional: bool = False) -> LitestarGuard:
+def require(*scopes: str, optional: bool = False, max_age: Duration | None = None, acr: str = "") -> LitestarGuard:
     """Return a guard that only lets a principal with all of these scopes in: 401, 403 or 503 for all others.
 
     It guards handlers, controllers, routers and a whole application, whose auth routes stay open. `optional=True` lets
@@ -242,10 +243,13 @@ def require(*scopes: str, optional: bool = False) -> LitestarGuard:
     Args:
         scopes: scope tokens of RFC 6749 §3.3, all of which the principal must have; none for any principal.
         optional: whether a request without any credential passes.
+        max_age: how long ago the user may have proved who they are, as in "5m"; a refresh does not renew it. Else 401
+            `insufficient_user_authentication` (RFC 9470): `POST /auth/reauthenticate/{method}` helps.
+        acr: how strongly: `mfa` for two factors, `phr` for two that no phishing page gets.
 
     Raises:
         TypeError: a scope that is not text: `guards=[require]` lacks its parentheses.
-        ValueError: one that is not a scope token (RFC 6749 §3.3).
+        ValueError: one that is not a scope token (RFC 6749 §3.3), or what cannot be asked of a proof.
 
     >>> from litestar import Litestar, get
     >>> from litestar.testing import TestClient
@@ -258,7 +262,7 @@ def require(*scopes: str, optional: bool = False) -> LitestarGuard:
     401
     'all orders'
     """
-    return _Require(Guard(scopes, optional=optional))
+    return _Require(Guard(scopes, optional=optional, max_age=max_age, acr=acr))
 
 
 class _Require:

@@ -39,6 +39,7 @@ from sealring.http.asgi_types import App, Receive, Scope, Send
 from sealring.http.authenticate import RequestAuthenticator
 from sealring.http.middleware import ANONYMOUS, Anonymous, Protect, SessionMiddleware
 from sealring.http.problems import answer, is_refusal, must_close
+from sealring.jwt.durations import Duration
 from sealring.verifier.principal import Principal
 
 __all__ = ["current_principal", "problem_response", "require"]
@@ -74,7 +75,9 @@ def install(
         app.register_error_handler(SealringError, _answer)
 
 
-def require(*scopes: str, optional: bool = False) -> Callable[[View], View]:
+def require(
+    *scopes: str, optional: bool = False, max_age: Duration | None = None, acr: str = ""
+) -> Callable[[View], View]:
     """Decorate a view that only a principal with all of these scopes may call: 401, 403 or 503 for all others.
 
     `optional=True` lets a request without any credential through; a credential that was sent and is bad is refused all
@@ -86,10 +89,13 @@ def require(*scopes: str, optional: bool = False) -> Callable[[View], View]:
     Args:
         scopes: scope tokens of RFC 6749 §3.3, all of which the principal must have; none for any principal.
         optional: whether a request without any credential passes.
+        max_age: how long ago the user may have proved who they are, as in "5m"; a refresh does not renew it. Else 401
+            `insufficient_user_authentication` (RFC 9470): `POST /auth/reauthenticate/{method}` helps.
+        acr: how strongly: `mfa` for two factors, `phr` for two that no phishing page gets.
 
     Raises:
         TypeError: a scope that is not text: `@require` needs parentheses.
-        ValueError: one that is not a scope token (RFC 6749 §3.3).
+        ValueError: one that is not a scope token (RFC 6749 §3.3), or what cannot be asked of a proof.
         ConfigurationError: the view is registered already. The start says so where nobody could know it here.
 
     >>> from quart import Quart
@@ -102,7 +108,7 @@ def require(*scopes: str, optional: bool = False) -> Callable[[View], View]:
     >>> (await app.test_client().get("/orders")).status_code
     401
     """
-    guard = Guard(scopes, optional=optional)
+    guard = Guard(scopes, optional=optional, max_age=max_age, acr=acr)
 
     def decorate(view: View) -> View:
         check_is_function(view)

@@ -9,6 +9,7 @@ does not goes on with an anonymous user. Whatever the bytes, `authenticate` retu
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -19,7 +20,8 @@ from sealring.http.credentials import find_credential, find_websocket_credential
 from sealring.http.fetch_metadata import SAFE_METHODS, MatchesCsrf, check_csrf
 from sealring.http.origins import NO_ORIGINS, Origins
 from sealring.http.problems import OnRefusal, report
-from sealring.http.request_errors import InsufficientScope, MissingCredential
+from sealring.http.request_errors import InsufficientAuthentication, InsufficientScope, MissingCredential
+from sealring.sessions.step_up import StepUp
 from sealring.verifier.open_connections import OnEnd, OpenConnection
 from sealring.verifier.principal import Principal
 
@@ -51,31 +53,52 @@ class AuthResult(msgspec.Struct, frozen=True):
     """Why a credential that was sent brought no principal; none when none was sent."""
     resource_metadata: str = ""
     """What challenges point to (RFC 9728 §5.1)."""
+    clock: Callable[[], float] = time.time
+    """Unix seconds, by which a step-up is judged."""
 
     @property
     def scopes(self) -> frozenset[str]:
         """The token's scopes and Starlette's word "authenticated"; nothing for an anonymous user."""
         return frozenset() if self.principal is None else self.principal.scopes | _AUTHENTICATED
 
-    def require(self, *scopes: str) -> Principal:
-        """Return the principal, who has all of `scopes`.
+    def require(self, *scopes: str, step_up: StepUp | None = None) -> Principal:
+        """Return the principal, who has all of `scopes` and has proved as recently and as strongly as `step_up` asks.
 
         Raises:
-            SealringError: the refusal; `MissingCredential` when no credential was sent;
-                `InsufficientScope` when the token lacks one of the scopes.
+            SealringError: the refusal; `MissingCredential` when no credential was sent; `InsufficientScope` when the
+                token lacks one of the scopes; `InsufficientAuthentication` when the user must prove again, or more.
         """
         principal = self.principal
         if principal is None:
             raise self.refuse()
+        if step_up is not None and (error := self._step_up(principal, scopes, step_up)) is not None:
+            raise error
         if scopes and not principal.scopes.issuperset(scopes):
             raise self.refuse(scopes)
         return principal
+
+    def _step_up(self, principal: Principal, scopes: tuple[str, ...], step_up: StepUp) -> SealringError | None:
+        """Why the user must prove again.
+
+        A class that is too weak comes before the scopes, since a step-up may bring them (`SEALRING_MFA_SCOPES`). A
+        proof that is too old comes after: nobody is asked for a password where it would not have helped.
+        """
+        unknown = principal.is_client or type(principal.claims.get("auth_time")) is not int
+        if unknown or not step_up.is_strong_enough(principal.acr):
+            return self._pointing(InsufficientAuthentication(step_up))
+        if scopes and not principal.scopes.issuperset(scopes):
+            return None
+        recent = step_up.is_recent_enough(principal.auth_time, self.clock())
+        return None if recent else self._pointing(InsufficientAuthentication(step_up))
 
     def refuse(self, scopes: tuple[str, ...] = ()) -> SealringError:
         """Why nobody, or a principal without these scopes, is refused; the challenge says where to begin."""
         error = self.refusal
         if error is None:
             error = MissingCredential("no credential was sent") if self.principal is None else InsufficientScope(scopes)
+        return self._pointing(error)
+
+    def _pointing(self, error: SealringError) -> SealringError:
         if self.resource_metadata:
             error.resource_metadata = self.resource_metadata
         return error
@@ -93,11 +116,12 @@ class RequestAuthenticator:
     `resource_metadata` is the URL that challenges name (RFC 9728 §5.1), if there is one.
     `refused` counts refusals by their true cause. `watch` registers WebSockets, which the middleware then closes when
     their session ends. `opens` is asked where the verifier is stale, since an
-    application may have no lifespan to open it.
+    application may have no lifespan to open it. `clock` gives Unix seconds, by which a step-up is judged.
     """
 
     __slots__ = (
         "_access_cookie",
+        "_clock",
         "_foreign",
         "_matches_csrf",
         "_nothing",
@@ -121,6 +145,7 @@ class RequestAuthenticator:
         watch: Watch | None = None,
         foreign: Verify | None = None,
         resource_metadata: str = "",
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self.verify = verify
         self.resource_metadata = resource_metadata
@@ -131,7 +156,8 @@ class RequestAuthenticator:
         self._matches_csrf = matches_csrf
         self._refused = refused
         self._opens = opens
-        self._nothing = AuthResult(verify, resource_metadata=resource_metadata)
+        self._clock = clock
+        self._nothing = AuthResult(verify, resource_metadata=resource_metadata, clock=clock)
 
     def authenticate(self, scope: Mapping[str, Any]) -> AuthResult:
         """Return what the fields of this ASGI scope (http or websocket) say about its sender."""
@@ -152,13 +178,13 @@ class RequestAuthenticator:
             # the result lives in the scope: a traceback would tie the frames to it in a cycle
             refusal = error.with_traceback(None)
         else:
-            return AuthResult(self.verify, principal, None, self.resource_metadata)
+            return AuthResult(self.verify, principal, None, self.resource_metadata, self._clock)
         if self._foreign is None or credential is None or credential.from_cookie or not isinstance(refusal, _NOT_OURS):
-            return AuthResult(self.verify, None, refusal, self.resource_metadata)
+            return AuthResult(self.verify, None, refusal, self.resource_metadata, self._clock)
         try:
-            return AuthResult(self.verify, self._foreign(credential.token), None, self.resource_metadata)
+            return AuthResult(self.verify, self._foreign(credential.token), None, self.resource_metadata, self._clock)
         except SealringError as error:
-            return AuthResult(self.verify, None, error.with_traceback(None), self.resource_metadata)
+            return AuthResult(self.verify, None, error.with_traceback(None), self.resource_metadata, self._clock)
 
     def result_for(self, scope: Mapping[str, Any]) -> AuthResult:
         """Return what the middleware has found for this request by the same verifier; without it, `authenticate`."""

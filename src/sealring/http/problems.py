@@ -25,6 +25,7 @@ from sealring.http.request_errors import (
     CrossSite,
     CrossSiteCookies,
     HeadersTooLarge,
+    InsufficientAuthentication,
     InsufficientScope,
     InvalidFields,
     InvalidRequest,
@@ -63,8 +64,16 @@ OnRefusal = Callable[[SealringError], None]
 
 _log = logging.getLogger("sealring")
 
-Challenge = Literal["none", "bare", "invalid_request", "invalid_token", "insufficient_scope", "client"]
-"""Of RFC 6750 §3; `client` is the one of RFC 6749 §5.2, for the credentials of a client."""
+Challenge = Literal[
+    "none",
+    "bare",
+    "invalid_request",
+    "invalid_token",
+    "insufficient_scope",
+    "insufficient_user_authentication",
+    "client",
+]
+"""Of RFC 6750 §3, and of RFC 9470 §3; `client` is the one of RFC 6749 §5.2, for the credentials of a client."""
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -130,6 +139,12 @@ ANSWERS: dict[type[SealringError], Row] = {
         400, "unknown_parameter", "the query has a parameter that this route does not read", "invalid_request"
     ),
     InsufficientScope: Row(403, "insufficient_scope", "the access token lacks a scope", "insufficient_scope"),
+    InsufficientAuthentication: Row(
+        401,
+        "insufficient_user_authentication",
+        "authenticate again: a more recent or a stronger proof is needed",
+        "insufficient_user_authentication",
+    ),
     UserRequired: Row(403, "user_required", "this route is for users, and the token is a registered client's"),
     # a part of the request is missing (RFC 6750 §3.1): neither another token nor another scope would help
     CrossSite: Row(
@@ -177,6 +192,10 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
     """With `second_factor_required`: to be brought back with the next step."""
     methods: tuple[str, ...] = ()
     """With `second_factor_required`: the login methods by which the account can take that step."""
+    max_age: int | None = None
+    """With `insufficient_user_authentication`: how many seconds old the proof may be (RFC 9470 §3)."""
+    acr_values: tuple[str, ...] = ()
+    """With `insufficient_user_authentication`: the classes that are strong enough."""
     type: str = msgspec.field(default_factory=lambda: "about:blank")  # a factory, so that it is always written
 
 
@@ -216,6 +235,7 @@ def answer(error: SealringError, *, invalid_status: Literal[401, 403] = 401) -> 
     """
     row = row_of(error)
     status = invalid_status if row.challenge == "invalid_token" and isinstance(error, errors.TokenError) else row.status
+    step_up = error.step_up if isinstance(error, InsufficientAuthentication) else None
     problem = Problem(
         title=HTTPStatus(status).phrase,
         status=status,
@@ -224,6 +244,8 @@ def answer(error: SealringError, *, invalid_status: Literal[401, 403] = 401) -> 
         errors=_field_problems(error),
         pending=error.pending if isinstance(error, errors.SecondFactorRequired) else "",
         methods=error.methods if isinstance(error, errors.SecondFactorRequired) else (),
+        max_age=None if step_up is None else step_up.max_age_seconds,
+        acr_values=() if step_up is None else step_up.acr_values,
     )
     body = msgspec.json.encode(problem)
     headers = [
@@ -284,6 +306,11 @@ def _challenge(error: SealringError, row: Row) -> str:
     if isinstance(error, InsufficientScope) and (named := [scope for scope in error.scopes if is_scope(scope)]):
         # scopes are the application's words, checked here all the same (RFC 6749 §3.3: no quote, no backslash)
         parts.append(f'scope="{" ".join(named)}"')
+    if isinstance(error, InsufficientAuthentication):
+        if error.step_up.max_age_seconds is not None:
+            parts.append(f'max_age="{error.step_up.max_age_seconds}"')
+        if error.step_up.acr_values:
+            parts.append(f'acr_values="{" ".join(error.step_up.acr_values)}"')
     if error.resource_metadata:
         parts.append(f'resource_metadata="{error.resource_metadata}"')
     return ", ".join(parts)

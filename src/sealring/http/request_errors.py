@@ -11,6 +11,7 @@ They belong to the tree of `sealring.errors`, whose rules hold here too.
         │   └── UnknownParameter  unknown_parameter       in the query of a route that changes or selects something
         ├── UserRequired          user_required           a registered client asked for what only users have
         ├── InsufficientScope     insufficient_scope      `scopes` that the route requires
+        ├── InsufficientAuthentication  insufficient_user_authentication  `step_up`: prove again, or more (RFC 9470)
         ├── CrossSite             csrf                    cross-site request (CSRF)
         │   └── OriginNotAllowed  origin_not_allowed      a CORS preflight of an origin that is not listed
         ├── CrossSiteCookies      cross_site_cookies      cookies asked for by a page of another site
@@ -31,6 +32,7 @@ They belong to the tree of `sealring.errors`, whose rules hold here too.
 from __future__ import annotations
 
 from sealring.errors import InvalidField, RefreshRefused, SealringError
+from sealring.sessions.step_up import StepUp
 
 
 class RefreshUnbound(RefreshRefused):
@@ -135,6 +137,35 @@ class InsufficientScope(RequestRefused):
     def __init__(self, scopes: tuple[str, ...]) -> None:
         super().__init__("the token lacks a scope")
         self.scopes = scopes
+
+
+class InsufficientAuthentication(RequestRefused):
+    """The token is valid, but the user must prove again who they are, or by one more factor (RFC 9470 §3).
+
+    A refresh does not help: `POST /auth/reauthenticate/{method}` does.
+
+    Args:
+        step_up: what the route asks.
+
+    >>> from flask import Flask
+    >>> from sealring.frameworks.flask import require
+    >>> from sealring.testing import InMemorySealring, as_user
+    >>> app, auth = Flask("shop"), InMemorySealring()
+    >>> auth.init_app(app)
+    >>> @app.delete("/orders/7")
+    ... @require(acr="mfa")
+    ... def delete():
+    ...     return {}
+    >>> answer = as_user(app.test_client(), auth).delete("/orders/7")
+    >>> answer.status_code, answer.json["code"], answer.www_authenticate["acr_values"]
+    (401, 'insufficient_user_authentication', 'mfa phr')
+    """
+
+    code = "insufficient_user_authentication"
+
+    def __init__(self, step_up: StepUp) -> None:
+        super().__init__("the user must authenticate again")
+        self.step_up = step_up
 
 
 class CrossSite(RequestRefused):

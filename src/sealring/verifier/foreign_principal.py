@@ -124,6 +124,7 @@ class ForeignPrincipal:
             if type(found) is not type(wanted) or found != wanted:
                 raise BadClaim(name, "another value")
         issued_at, token_id = claims.get("iat", 0), claims.get("jti")
+        auth_time, acr = claims.get("auth_time"), claims.get("acr")
         return Principal(
             subject=self._subject(claims),
             session_id="",
@@ -134,7 +135,8 @@ class ForeignPrincipal:
             token_id=token_id if isinstance(token_id, str) else "",
             issued_at=int(issued_at),
             expires_at=int(_claim(claims, "exp")),
-            auth_time=int(issued_at),
+            auth_time=auth_time if type(auth_time) is int else int(issued_at),
+            acr=acr if isinstance(acr, str) else "",
             claims=claims,
         )
 

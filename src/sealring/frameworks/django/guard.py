@@ -21,6 +21,7 @@ from sealring.frameworks.django.responses import problem_response
 from sealring.frameworks.django.users import attach
 from sealring.frameworks.guard import Guard
 from sealring.http.authenticate import AuthResult
+from sealring.jwt.durations import Duration
 
 __all__ = ["PASSED", "guard_of", "require"]
 
@@ -40,7 +41,9 @@ def guard_of(view: Any, method: str | None) -> Guard | None:
     return guard if isinstance(guard, Guard) else None
 
 
-def require(*scopes: str, optional: bool = False) -> Callable[[AnyView], AnyView]:
+def require(
+    *scopes: str, optional: bool = False, max_age: Duration | None = None, acr: str = ""
+) -> Callable[[AnyView], AnyView]:
     """Decorate a view that only a principal with all of these scopes may call: 401, 403 or 503 for all others.
 
     It works on functions and `async def` functions, on class-based views as a whole, on one method of them, and through
@@ -50,10 +53,13 @@ def require(*scopes: str, optional: bool = False) -> Callable[[AnyView], AnyView
     Args:
         scopes: scope tokens of RFC 6749 §3.3, all of which the principal must have; none for any principal.
         optional: whether a request without any credential passes.
+        max_age: how long ago the user may have proved who they are, as in "5m"; a refresh does not renew it. Else 401
+            `insufficient_user_authentication` (RFC 9470): `POST /auth/reauthenticate/{method}` helps.
+        acr: how strongly: `mfa` for two factors, `phr` for two that no phishing page gets.
 
     Raises:
         TypeError: a scope that is not text: `@require` needs parentheses.
-        ValueError: one that is not a scope token (RFC 6749 §3.3).
+        ValueError: one that is not a scope token (RFC 6749 §3.3), or what cannot be asked of a proof.
         ConfigurationError: an operation of Ninja that is registered already, without the guard.
 
     >>> from django.http import HttpRequest, HttpResponse
@@ -64,7 +70,7 @@ def require(*scopes: str, optional: bool = False) -> Callable[[AnyView], AnyView
     >>> orders(RequestFactory().get("/orders")).status_code
     401
     """
-    guard = Guard(scopes, optional)
+    guard = Guard(scopes, optional, max_age, acr)
 
     def decorate(view: AnyView) -> AnyView:
         if isinstance(view, type):

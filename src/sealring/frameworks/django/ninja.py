@@ -33,6 +33,8 @@ from sealring.frameworks.django.refused import keep_refusal
 from sealring.frameworks.django.users import attach
 from sealring.frameworks.required_scopes import check_scopes
 from sealring.http.problems import row_of
+from sealring.jwt.durations import Duration
+from sealring.sessions.step_up import step_up_of
 from sealring.verifier.principal import Principal
 
 __all__ = ["SealringAuth"]
@@ -43,9 +45,11 @@ class SealringAuth(HttpAuthBase):
 
     Args:
         scopes: scope tokens of RFC 6749 §3.3, all of which the principal must have.
+        max_age: how old the proof may be; see `require`.
+        acr: how strong it must be; see `require`.
 
     Raises:
-        TypeError, ValueError: what is not a scope token (RFC 6749 §3.3).
+        TypeError, ValueError: what is not a scope token (RFC 6749 §3.3), or cannot be asked of a proof.
 
     >>> from django.http import HttpRequest
     >>> from ninja import NinjaAPI
@@ -57,9 +61,10 @@ class SealringAuth(HttpAuthBase):
 
     openapi_scheme = "bearer"
 
-    def __init__(self, *scopes: str) -> None:
+    def __init__(self, *scopes: str, max_age: Duration | None = None, acr: str = "") -> None:
         check_scopes(scopes)
         self._scopes = scopes
+        self._step_up = step_up_of(max_age, acr)
         super().__init__()
 
     def __call__(self, request: HttpRequest) -> Principal | None:
@@ -74,7 +79,7 @@ class SealringAuth(HttpAuthBase):
             keep_refusal(request, result.refuse(), _is_default(AuthenticationError().message))
             return None
         try:
-            principal = result.require(*self._scopes)
+            principal = result.require(*self._scopes, step_up=self._step_up)
         except SealringError as error:
             report(made.host, error, request)
             row = row_of(error)

@@ -27,16 +27,23 @@ KEPT = "sealring_refused"
 class _Refused:
     error: SealringError
     is_default: Callable[[Any], bool]
+    status: int
 
 
-def keep_refusal(request: Any, error: SealringError, is_default: Callable[[Any], bool]) -> None:
-    """Remember why a request is refused. `is_default` knows a response in the framework's own form."""
-    setattr(request, KEPT, _Refused(error, is_default))
+def keep_refusal(
+    request: Any, error: SealringError, is_default: Callable[[Any], bool], *, status: int | None = None
+) -> None:
+    """Remember why a request is refused.
+
+    `is_default` knows a response in the framework's own form, and `status` is that of such a response, where it is not
+    that of the refusal.
+    """
+    setattr(request, KEPT, _Refused(error, is_default, row_of(error).status if status is None else status))
 
 
 def answer_refused(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
     """The response, or the usual one for the refusal that was kept."""
     refused: _Refused | None = request.__dict__.get(KEPT)
-    if refused is None or response.status_code != row_of(refused.error).status or not refused.is_default(response):
+    if refused is None or response.status_code != refused.status or not refused.is_default(response):
         return response
     return problem_response(refused.error, request)

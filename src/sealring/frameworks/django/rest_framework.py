@@ -23,6 +23,7 @@ except ModuleNotFoundError as missing:
     raise ModuleNotFoundError(
         f"{__name__} needs the package {missing.name}: pip install djangorestframework", name=missing.name
     ) from missing
+from msgspec.structs import replace
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import APIException
 from rest_framework.permissions import BasePermission
@@ -36,6 +37,8 @@ from sealring.frameworks.django.users import lazy_user
 from sealring.frameworks.required_scopes import check_scopes
 from sealring.http.problems import answer, row_of
 from sealring.http.request_errors import InsufficientScope, MissingCredential
+from sealring.jwt.durations import Duration
+from sealring.sessions.step_up import StepUp, step_up_of
 from sealring.verifier.principal import Principal
 
 __all__ = ["HasScope", "SealringAuthentication"]
@@ -106,30 +109,39 @@ class SealringAuthentication(BaseAuthentication):
 
 class _HasScope(BasePermission):
     scopes: tuple[str, ...] = ()
+    step_up: StepUp | None = None
 
     def has_permission(self, request: Request, view: object) -> bool:  # noqa: ARG002 - the framework's signature
-        """Whether the principal has the scopes."""
+        """Whether the principal has the scopes, and has proved who they are as is asked."""
         principal = request.auth
         if not isinstance(principal, Principal):
             return False
-        if principal.scopes.issuperset(self.scopes):
-            return True
-        refusal = InsufficientScope(self.scopes)
-        refusal.resource_metadata = configuration().auth.authenticator.resource_metadata
-        keep_refusal(request._request, refusal, _is_default)  # noqa: SLF001 - as above
-        return False
+        plain = request._request  # noqa: SLF001 - as above
+        # the framework says who it is: its test client may have, where no request did
+        found = replace(authenticate(configuration().host, plain), principal=principal, refusal=None)
+        try:
+            found.require(*self.scopes, step_up=self.step_up)
+        except SealringError as refusal:
+            # the framework answers 403 to what no permission allows, a 401 of ours too
+            keep_refusal(plain, refusal, _is_default, status=HTTPStatus.FORBIDDEN)
+            return False
+        return True
 
 
-def HasScope(*scopes: str) -> type[BasePermission]:  # noqa: N802 - it stands among classes
+def HasScope(  # noqa: N802 - it stands among classes
+    *scopes: str, max_age: Duration | None = None, acr: str = ""
+) -> type[BasePermission]:
     """A permission class for principals with all of these scopes: `permission_classes = [HasScope("orders:read")]`.
 
     Without scopes, for any principal. It may be combined: `HasScope("admin") | IsAdminUser`.
 
     Args:
         scopes: scope tokens of RFC 6749 §3.3, all of which the principal must have.
+        max_age: how old the proof may be; see `require`.
+        acr: how strong it must be; see `require`.
 
     Raises:
-        TypeError, ValueError: what is not a scope token (RFC 6749 §3.3).
+        TypeError, ValueError: what is not a scope token (RFC 6749 §3.3), or cannot be asked of a proof.
 
     >>> from rest_framework.test import APIRequestFactory
     >>> from rest_framework.views import APIView
@@ -141,7 +153,9 @@ def HasScope(*scopes: str) -> type[BasePermission]:  # noqa: N802 - it stands am
     """
     check_scopes(scopes)
     row = row_of(InsufficientScope(scopes))
-    return type("HasScope", (_HasScope,), {"scopes": scopes, "message": row.detail, "code": row.code})
+    step_up = step_up_of(max_age, acr)
+    own = {"scopes": scopes, "step_up": step_up, "message": row.detail, "code": row.code}
+    return type("HasScope", (_HasScope,), own)
 
 
 def _is_default(response: Any) -> bool:
