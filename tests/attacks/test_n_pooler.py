@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import psycopg
 import pytest
@@ -21,7 +20,7 @@ from sealring.rate_limits.rate import RateLimit
 from sealring.sessions.revocation import EndSession, EndSubject
 from sealring.store.postgres import PostgresStore
 from sealring.store.postgres.connection import Connection
-from sealring.store.postgres.database import Database
+from sealring.store.postgres.database import Database, execute_and_commit
 from sealring.store.postgres.migration import LOCK, migrate
 from sealring.testing.store_contract.samples import NOW, a_key, a_session, an_account, an_event, moved
 from tests.cluster.node import SECRET
@@ -29,8 +28,6 @@ from tests.store.pgbouncer import SERVER_CONNECTIONS, Pooler, own_pooler
 from tests.store.postgres_cluster import own_cluster
 
 pytestmark = [pytest.mark.anyio, pytest.mark.postgres]
-
-T = TypeVar("T")
 
 SEEN = "current_setting('synchronous_commit'), current_setting('statement_timeout'), current_setting('plan_cache_mode')"
 OURS = ("on", "5s", "force_generic_plan")
@@ -64,19 +61,6 @@ async def store(pooled_dsn: str, postgres_dsn: str) -> AsyncIterator[PostgresSto
     await opened.close()
 
 
-async def patient(ask: Callable[[], Awaitable[T]]) -> T:
-    """Ask once more where the machine stood still for longer than a caller waits: a retry is safe (design D5).
-
-    Only for want of time. Another statement than ours, or none, is an error of the server and no reason to retry.
-    """
-    try:
-        return await ask()
-    except StoreUnavailable as error:
-        if not isinstance(error.__cause__, TimeoutError):
-            raise
-        return await ask()
-
-
 async def test_n9_parallel_sessions_start_refresh_and_end(pooled_dsn: str) -> None:
     auth = Sealring(secret=SECRET, database_url=pooled_dsn)
     async with auth.lifespan():
@@ -84,10 +68,10 @@ async def test_n9_parallel_sessions_start_refresh_and_end(pooled_dsn: str) -> No
         async def live(caller: int) -> None:
             for turn in range(8):
                 subject = f"{caller}-{turn}"
-                started = await patient(partial(auth.start_session, subject, scopes=["orders:read"]))
-                refreshed = await patient(partial(auth.refresh_session, started.refresh_token))
+                started = await auth.start_session(subject, scopes=["orders:read"])
+                refreshed = await auth.refresh_session(started.refresh_token)
                 assert auth.verify(refreshed.access_token.text).subject == subject
-                await patient(partial(auth.revoke_session, started.session.id))
+                await auth.revoke_session(started.session.id)
                 with pytest.raises(Revoked):
                     auth.verify(refreshed.access_token.text)
 
@@ -103,6 +87,26 @@ async def test_n9_our_settings_hold_on_whichever_connection_a_transaction_travel
     several = range(2 * SERVER_CONNECTIONS)
     for how in (store.database.read, store.database.transact):
         assert {*await asyncio.gather(*(how(look) for _ in several))} == {OURS}
+
+
+async def test_n9_nothing_follows_the_end_of_a_transaction(pooled_dsn: str, tmp_path: Path) -> None:
+    """Else the pooler lends a server connection for it, which nothing gives back: all others wait."""
+    late = "SELECT pg_sleep(0.05)"  # longer than it takes to send what is to be sent
+    connection = await Database(pooled_dsn).connect()
+    with (tmp_path / "trace").open("w+b") as trace:
+        connection.pgconn.trace(trace.fileno())
+        await connection.execute(late)
+        await connection.begin()
+        await execute_and_commit(connection, late, {})
+        with pytest.raises(psycopg.errors.DivisionByZero):
+            await connection.execute("SELECT 1 / 0 FROM pg_sleep(0.05)")
+        connection.pgconn.untrace()
+        trace.seek(0)
+        messages = [line.split(b"\t") for line in trace.read().splitlines()]
+    await connection.close()
+    sent = [name for _, side, _, name, *_ in messages if side == b"F"]
+    assert sent.count(b"Sync") == 3
+    assert b"Flush" not in sent
 
 
 async def test_n9_nothing_is_left_behind_for_other_users_of_the_pool(store: PostgresStore, pooled_dsn: str) -> None:

@@ -15,6 +15,8 @@ from multiprocessing.synchronize import Barrier
 from types import TracebackType
 from typing import Any, Self
 
+import pytest
+
 from sealring.store import open_store
 from sealring.store.protocol import Store
 
@@ -59,11 +61,12 @@ class Arena:
         """
         for end, side in zip(self._ends, (left, right), strict=True):
             end.send((url, side, list(rounds)))
-        outcomes = []
-        for end in self._ends:
-            failure, found = end.recv()
-            assert failure is None, failure
-            outcomes.append(found)
+        failures, outcomes = zip(*[end.recv() for end in self._ends], strict=True)
+        if any(failures):
+            self._barrier.reset()  # the race after this one is judged by itself
+            pytest.fail(
+                "\n".join(f"{side.__name__}: {text}" for side, text in zip((left, right), failures, strict=True))
+            )
         return list(zip(*outcomes, strict=True))
 
 

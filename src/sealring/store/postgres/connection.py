@@ -16,7 +16,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import psycopg
-from psycopg.abc import Params, Query
+from psycopg.abc import Params, PQGen, Query
 from psycopg.pq import TransactionStatus
 
 STATEMENT_SECONDS = 5.0
@@ -61,6 +61,22 @@ def settings_statement(schema: str | None, *, of_transaction: bool) -> str:
     return "SELECT " + ", ".join(f"set_config('{name}', {value}, {local})" for name, value in settings.items())
 
 
+class _EndingWithSync(psycopg.AsyncPipeline):
+    """A pipeline whose last message is Sync.
+
+    psycopg's own sends Flush behind it, to hurry results that are not there yet. A pooler that has seen the
+    transaction end by then lends another server connection for it. Nothing answers a Flush, so that one stays with a
+    client that wants nothing, and once all of them do, every other client waits (N9).
+    """
+
+    def _exit_gen(self) -> PQGen[None]:
+        try:
+            self._enqueue_sync()
+            yield from self._communicate_gen()
+        finally:
+            yield from self._fetch_gen(flush=False)
+
+
 class Connection(psycopg.AsyncConnection[Any]):
     """A connection with our settings, and with what its engine can do."""
 
@@ -82,6 +98,14 @@ class Connection(psycopg.AsyncConnection[Any]):
             self._settings = settings_statement(schema, of_transaction=True)
         else:
             await super().execute(settings_statement(schema, of_transaction=False).encode())
+
+    @asynccontextmanager
+    async def pipeline(self) -> AsyncIterator[psycopg.AsyncPipeline]:
+        """Statements that travel together, and Sync behind them."""
+        if self._pipeline is None:
+            self._pipeline = _EndingWithSync(self)
+        async with super().pipeline() as pipeline:
+            yield pipeline
 
     async def check_transactions(self) -> None:
         """See that a pooler takes transactions: one in statement mode runs each statement anywhere, by itself (N9).
