@@ -179,11 +179,21 @@ SOUGHT_AT_LENGTH = ("unforgiving", "check, then write")
 def go(make: Callable[[World], Driver], steps: Steps) -> None:
     """Take these steps, as Hypothesis would, and look after each."""
     machine = machine_over(make)()
-    for step in steps:
-        step(machine)
-        machine.honest_jar_is_alive_when_all_is_quiet()
-        machine.ended_stays_ended()
-        machine.one_row_a_session()
+    try:
+        for step in steps:
+            step(machine)
+            machine.honest_jar_is_alive_when_all_is_quiet()
+            machine.ended_stays_ended()
+            machine.one_row_a_session()
+    finally:
+        machine.teardown()
+
+
+def test_a_request_that_loses_its_swap_a_day_later_is_answered() -> None:
+    """What it declared of the life of its access token has run out by then (design D19)."""
+    begun = (call("log_in_first", G_MS, "wild"), call("tab_asks"), call("exchange_goes_on", 0, 0))
+    late = (call("tab_refreshes", 0), call("something_rare_happens", "day", 0), call("network_loses", 0))
+    go(memory_driver, (*begun, *late))
 
 
 @pytest.mark.parametrize("fault", FAULTS)

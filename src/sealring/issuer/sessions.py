@@ -92,8 +92,8 @@ class Sessions:
                 store's disagree.
         """
         token = self.tokens.refresh.decode(text)
-        await self.tokens.access.ttl.declare()  # before the session is read: see there
         for _ in range(SWAP_ATTEMPTS):
+            await self.tokens.access.ttl.declare()  # before the session is read: see there
             record = await self._read(token.session_id)
             if record is None:
                 self._over_here(token.session_id)
