@@ -64,6 +64,10 @@ def test_the_defaults_are_the_contracts() -> None:
         "trusted_proxies": (),
         "default_scopes": (),
         "registration": "open",
+        "pages": "on",
+        "pages_name": "",
+        "pages_home": "/",
+        "pages_style": "",
     }
     assert settings.secret == ""
     assert settings.database_url == "sqlite:///sealring.db"
@@ -243,7 +247,7 @@ def test_a_bound_is_named_with_its_unit(field: str, value: str, words: str) -> N
 
 
 def test_every_hint_for_a_bad_value_shows_a_good_one() -> None:
-    refusable = set(SETTINGS) - {"secret", "database_url", "audience", "feed_token"}
+    refusable = set(SETTINGS) - {"secret", "database_url", "audience", "feed_token", "pages_name", "pages_style"}
     for field in refusable:
         with pytest.raises(ConfigurationError) as caught:
             load_settings(**named(field, '"'))

@@ -279,15 +279,15 @@ def _contrast(one: str, other: str) -> float:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_colours_keep_their_contrast(scheme: str) -> None:
     """WCAG 2.2 §1.4.3 (text, 4.5) and §1.4.11 (edges of controls, 3)."""
-    css = (files("sealring.demo") / "static" / "page.css").read_text()
+    css = (files("sealring.pages") / "static" / "pages.css").read_text()
     blocks = re.findall(r":root \{(.*?)\}", css, re.DOTALL)
     colours: dict[str, str] = {}
     for block in blocks if scheme == "dark" else blocks[:1]:
         colours |= dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", block))
     assert len(blocks) == 2
     for ground in ("paper", "card", "wash"):
-        for text in ("ink", "quiet", "seal"):
+        for text in ("ink", "quiet", "accent"):
             assert _contrast(colours[text], colours[ground]) >= 4.5, (text, ground)
-    for text, ground in (("on-seal", "seal"), ("on-seal", "seal-deep"), ("good", "card"), ("paper", "ink")):
+    for text, ground in (("on-accent", "accent"), ("on-accent", "accent-strong"), ("good", "card"), ("paper", "ink")):
         assert _contrast(colours[text], colours[ground]) >= 4.5, (text, ground)
     assert _contrast(colours["edge"], colours["card"]) >= 3

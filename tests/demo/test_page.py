@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urljoin
 
 import httpx2
 import pytest
@@ -80,9 +80,9 @@ def test_the_page_needs_no_build_and_imports_only_what_is_served(client: httpx2.
         assert answer.status_code == 200, path
         assert answer.headers["content-type"].startswith("text/javascript")
         for target in re.findall(r"""(?:from|import\()\s*["']([^"']+)["']""", answer.text):
-            assert target.startswith(("/", "./")), target
-            wanted.append(target if target.startswith("/") else f"/static/{target.removeprefix('./')}")
-    assert "/auth/client.js" in seen
+            assert target.startswith(("/", "./", "../")), target
+            wanted.append(urljoin(path, target))
+    assert {"/auth/client.js", "/auth/pages/form.js"} <= seen
 
 
 def test_head_answers_as_get_without_the_body(client: httpx2.Client) -> None:

@@ -70,6 +70,14 @@ export type OneSession = {
   current: boolean;
 };
 
+/** What a login page needs to know before anybody is logged in: the same for everybody. */
+export type Options = {
+  registration: "closed" | "invited" | "open";
+  password_min_length: number;
+  methods: Array<string>;
+  second_methods: Array<string>;
+};
+
 /** `POST /password`. */
 export type PasswordChangeRequest = {
   current: string;

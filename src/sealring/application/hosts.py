@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from sealring.application.lifecycle import Lifecycle
+from sealring.application.pages import options_of, pages_of
 from sealring.http.asgi_types import App
 from sealring.http.endpoint import Endpoint, Routes
 from sealring.http.endpoints.token import grants_served
@@ -100,7 +101,7 @@ class Hosts(Lifecycle):
         """
         from sealring.frameworks.fastapi_router import endpoint_router  # noqa: PLC0415 - as `_router`
 
-        rows, service = endpoints_of(accounts=accounts, oauth=oauth), self._service(accounts=accounts, oauth=oauth)
+        rows, service = self._rows(accounts=accounts, oauth=oauth), self._service(accounts=accounts, oauth=oauth)
         router = endpoint_router(service, rows, prefix=self.settings.auth_path.rstrip("/"))
         router.include_router(endpoint_router(service, at_root(self._well_known)))
         return router
@@ -159,7 +160,7 @@ class Hosts(Lifecycle):
 
         return AuthApp(
             self._service(accounts=accounts, oauth=oauth),
-            endpoints_of(accounts=accounts, oauth=oauth),
+            self._rows(accounts=accounts, oauth=oauth),
             prefix="" if app is None else self.settings.auth_path.rstrip("/"),
             otherwise=None if app is None else self.asgi_well_known(app, accounts=accounts, oauth=oauth),
             lifespan=self.lifespan,
@@ -222,7 +223,7 @@ class Hosts(Lifecycle):
         >>> Client(auth.wsgi()).get("/me").status_code
         401
         """
-        return self._wsgi_app(endpoints_of(accounts=accounts, oauth=oauth), accounts=accounts, oauth=oauth)
+        return self._wsgi_app(self._rows(accounts=accounts, oauth=oauth), accounts=accounts, oauth=oauth)
 
     def wsgi_well_known(
         self, app: WsgiApp | None = None, *, accounts: bool = True, oauth: bool | None = None
@@ -339,7 +340,7 @@ class Hosts(Lifecycle):
             return
         from sealring.frameworks.flask import install  # noqa: PLC0415 - as `_router`
 
-        prefix, rows = self.settings.auth_path.rstrip("/"), endpoints_of(accounts=accounts, oauth=oauth)
+        prefix, rows = self.settings.auth_path.rstrip("/"), self._rows(accounts=accounts, oauth=oauth)
         install(
             host,
             self._wsgi_authenticator(),
@@ -372,7 +373,7 @@ class Hosts(Lifecycle):
             runner=self._runner,
             routes=Routes(
                 (
-                    *endpoints_of(accounts=accounts, oauth=oauth),
+                    *self._rows(accounts=accounts, oauth=oauth),
                     *at_root(self._well_known),
                     *HEALTH,
                     *(METRICS if self.metrics is not None else ()),
@@ -411,6 +412,9 @@ class Hosts(Lifecycle):
     def _well_known(self) -> tuple[Endpoint, ...]:
         return well_known_of(issuer=self.settings.issuer, resource=self.settings.resource)
 
+    def _rows(self, *, accounts: bool, oauth: bool | None) -> tuple[Endpoint, ...]:
+        return endpoints_of(accounts=accounts, oauth=oauth, pages=self.settings.has_pages)
+
     def _service(self, *, accounts: bool = True, oauth: bool | None = None) -> AuthService:
         settings = self.settings
         has_password_grant = settings.has_password_grant and accounts
@@ -434,6 +438,8 @@ class Hosts(Lifecycle):
                 audience=settings.audience_or_issuer,
                 grants=grants,
             ),
+            options=options_of(settings, self.issuer.logins.authenticator.policy.methods),
+            pages=pages_of(settings),
             refused=self.refused,
             resource=self.resource,
             exposition=None if self.metrics is None else self.metrics.exposition,

@@ -72,6 +72,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     settings = load_settings() if settings is None else settings
     if "password_grant" not in settings.given:  # for the Authorize button of /docs
         settings = replace(settings, password_grant="on")  # noqa: S106 - a switch
+    settings = replace(settings, pages="on")  # the demo's own page is built of their modules
     counters = registry()
     auth = Sealring(settings, metrics=counters)
     orders = orders_at(settings.database_url, settings.database_schema)

@@ -24,9 +24,10 @@ if TYPE_CHECKING:  # the service has no need of the table, and the table none of
 
 Body = TypeVar("Body")
 HeaderList = list[tuple[bytes, bytes]]
-Part = Literal["sessions", "accounts", "oauth", "service"]
+Part = Literal["sessions", "accounts", "oauth", "pages", "service"]
 """`sessions`: how a session goes on and ends, however it began. `accounts`: our own accounts, with login,
-registration and password. `oauth`: for OAuth clients. `service`: health and metrics of the process."""
+registration and password. `oauth`: for OAuth clients. `pages`: pages of those accounts. `service`: health and metrics
+of the process."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from sealring import errors
 from sealring.http.endpoint import Endpoint, Form
 from sealring.http.endpoints.account import change_password, end_session, end_sessions, list_sessions, live, me
 from sealring.http.endpoints.log_in import begin_method, log_in, log_in_by, register
+from sealring.http.endpoints.pages import options, page
 from sealring.http.endpoints.presented_token import introspect, revoke, token_and_client_form
 from sealring.http.endpoints.published import authorization_server, client, jwks, status_list
 from sealring.http.endpoints.session import log_out, refresh
@@ -31,6 +32,7 @@ from sealring.http.schemas import (
     ManySessions,
     Me,
     OAuthTokens,
+    Options,
     PasswordChangeRequest,
     Refresh,
     Registration,
@@ -193,12 +195,22 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         method="GET", path="/client.js", run=client, operation_id="client", part="sessions",
         answers={200: None, 304: None}, in_schema=False,
     ),
+    Endpoint(
+        method="GET", path="/options", run=options, operation_id="options", part="accounts", answers={200: Options},
+        opens=False,
+    ),
+    Endpoint(
+        method="GET", path="/pages/{name}", run=page, operation_id="page", part="pages",
+        answers={200: None, 304: None}, opens=False, in_schema=False,
+    ),
 )  # fmt: skip
 """Below `SEALRING_AUTH_PATH`."""
 
 
-def endpoints_of(*, accounts: bool = True, oauth: bool | None = None) -> tuple[Endpoint, ...]:
+def endpoints_of(*, accounts: bool = True, oauth: bool | None = None, pages: bool = True) -> tuple[Endpoint, ...]:
     """The rows of the auth routes that an application serves: those of sessions always, of OAuth as of accounts.
+
+    Pages are those of accounts of ours: without accounts there are none.
 
     Raises:
         TypeError: not True or False: text such as "no" would leave registration open.
@@ -211,4 +223,5 @@ def endpoints_of(*, accounts: bool = True, oauth: bool | None = None) -> tuple[E
         if not isinstance(value, bool):
             raise TypeError(f"{name} must be True or False, not {type(value).__name__}")
     served = {"sessions"} | ({"accounts"} if accounts else set()) | ({"oauth"} if oauth else set())
+    served |= {"pages"} if accounts and pages else set()
     return tuple(endpoint for endpoint in ENDPOINTS if endpoint.part in served)

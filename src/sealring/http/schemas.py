@@ -229,6 +229,17 @@ class Me(Written, frozen=True, kw_only=True):
     __repr__ = Written.__repr__
 
 
+class Options(Written, frozen=True, kw_only=True):
+    """What a login page needs to know before anybody is logged in: the same for everybody."""
+
+    registration: Literal["open", "invited", "closed"]
+    password_min_length: int
+    methods: list[str]
+    """Login methods with which a login may begin."""
+    second_methods: list[str]
+    """Those that may follow another one."""
+
+
 class Alive(Written, frozen=True, kw_only=True):
     """The process answers."""
 

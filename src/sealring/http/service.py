@@ -15,9 +15,10 @@ from sealring.http.credentials import PresentedToken, find_credential
 from sealring.http.delivery import TokenDelivery
 from sealring.http.endpoint import Endpoint, Head, HeaderList
 from sealring.http.fetch_metadata import check_csrf
-from sealring.http.schemas import Delivery, Tokens, User
+from sealring.http.schemas import Delivery, Options, Tokens, User
 from sealring.http.server_metadata import ServerMetadata
 from sealring.http.verifying_service import VerifyingService
+from sealring.pages.frame import Pages
 from sealring.sessions.csrf import CsrfTokens
 
 if TYPE_CHECKING:  # what only verifies imports this for its type, and has no Argon2
@@ -39,6 +40,10 @@ class AuthService(VerifyingService):
     """The Token Status List, where one is published."""
     published: ServerMetadata
     """What OAuth clients read of this issuer."""
+    options: Options
+    """What login pages read of it."""
+    pages: Pages | None = None
+    """The pages, where they are served."""
 
     @property
     def cookies(self) -> CookiePolicy:

@@ -25,6 +25,7 @@ T = TypeVar("T")
 _WHOLE = re.compile(r"[0-9]{1,9}", re.ASCII)
 _SWITCH = {"true": "on", "1": "on", "yes": "on", "false": "off", "0": "off", "no": "off"}
 _BEARER = re.compile(r"(?=.{16,512}\Z)[A-Za-z0-9._~+/-]+=*", re.ASCII)
+_LOCAL_PATH = re.compile(r"/(?![/\\])[!#-\[\]-~]*", re.ASCII)
 _SCHEMA = re.compile(r"(?!pg_)[A-Za-z_][A-Za-z0-9_$-]{0,62}", re.ASCII)
 
 
@@ -39,6 +40,7 @@ class Reader(Generic[T]):
 
 
 MOST_STATUS_LIST_URL = 256
+MOST_PAGES_NAME = 64
 
 
 def check_bearer(value: str) -> None:
@@ -49,6 +51,26 @@ def check_bearer(value: str) -> None:
     """
     if value and not _BEARER.fullmatch(value):
         raise ValueError("must be 16 to 512 letters, digits or any of -._~+/ (and = at the end)")
+
+
+def check_pages_name(value: str) -> None:
+    """A name to be shown.
+
+    Raises:
+        ValueError: it is too long, or holds what no screen shows.
+    """
+    if len(value) > MOST_PAGES_NAME or not value.isprintable():
+        raise ValueError(f"must be at most {MOST_PAGES_NAME} printable characters")
+
+
+def check_local_path(value: str) -> None:
+    r"""A path of the same origin, as every browser reads it: `//host` and `/\host` are others' (WHATWG URL §4.4).
+
+    Raises:
+        ValueError: it is not.
+    """
+    if not _LOCAL_PATH.fullmatch(value):
+        raise ValueError("must be a path of the same origin, such as '/' or '/shop'")
 
 
 def text(check: Callable[[str], object] = str) -> Reader[str]:

@@ -37,6 +37,7 @@ SESSIONS = "Sessions"
 FRESHNESS = "Revocation"
 BROWSERS = "Routes and cookies"
 ACCOUNTS = "Accounts"
+PAGES = "Pages"
 LIMITS = "Limits"
 
 
@@ -255,6 +256,35 @@ class Settings:
         example="orders:read orders:write",
         default_words="none",
     )
+    pages: Switch = setting(
+        readers.switch(get_args(Switch)),
+        "on",
+        "Whether the [pages](../how-to/pages.md) for login, registration and the user's account are served, at `/pages`"
+        " below the auth routes.",
+        group=PAGES,
+    )
+    pages_name: str = setting(
+        readers.text(readers.check_pages_name),
+        "",
+        "What the application is called: in the head and the title of each page, up to 64 characters.",
+        group=PAGES,
+        default_words="the host of the issuer",
+        example="Example Shop",
+    )
+    pages_home: str = setting(
+        readers.text(readers.check_local_path),
+        "/",
+        "Where the pages lead after a login, as a browser sees it: a path of the same origin.",
+        group=PAGES,
+    )
+    pages_style: str = setting(
+        readers.text(),
+        "",
+        "A file with a stylesheet of your own, which comes after ours; read at the start, 256 KiB at most.",
+        group=PAGES,
+        default_words="none",
+        example="brand.css",
+    )
     throttle_account: RateLimit = setting(
         readers.rate(),
         FAILURES_PER_ACCOUNT,
@@ -316,6 +346,11 @@ class Settings:
     def has_password_grant(self) -> bool:
         """Whether the token endpoint takes passwords."""
         return self.password_grant == "on"  # noqa: S105 - a switch
+
+    @property
+    def has_pages(self) -> bool:
+        """Whether the pages are served."""
+        return self.pages == "on"
 
     @property
     def secure_cookies(self) -> bool:
@@ -384,6 +419,10 @@ class SettingsArguments(TypedDict, total=False):
     password_grant: Switch | bool
     registration: RegistrationMode
     default_scopes: str | Sequence[str]
+    pages: Switch | bool
+    pages_name: str
+    pages_home: str
+    pages_style: str
     throttle_account: RateLimit | str
     throttle_address: RateLimit | str
     throttle_registration: RateLimit | str

@@ -6,10 +6,10 @@
  */
 
 import { onChange, refresh } from "/auth/client.js";
-import { onPress } from "./button.js";
-import { countdown, dateAndTime } from "./clock.js";
-import { say } from "./notice.js";
-import { find, Panel } from "./panel.js";
+import { onPress } from "/auth/pages/button.js";
+import { countdown, dateAndTime } from "/auth/pages/clock.js";
+import { say } from "/auth/pages/notice.js";
+import { find, Panel } from "/auth/pages/panel.js";
 
 const section = find(document, "#inspector", HTMLElement);
 const clock = find(section, "#countdown", HTMLElement);

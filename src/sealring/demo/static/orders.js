@@ -3,8 +3,8 @@
  * The orders of the signed-in user: what the session is for.
  */
 
-import { date, setTime } from "./clock.js";
-import { find, Panel, stamp } from "./panel.js";
+import { date, setTime } from "/auth/pages/clock.js";
+import { find, Panel, stamp } from "/auth/pages/panel.js";
 
 /** @typedef {{id: string, item: string, quantity: number, total_cents: number, ordered_at: number}} Order */
 

@@ -5,14 +5,14 @@
  */
 
 import { fetch, login, logout, onChange, onIdentityChange, Problem, register, watch } from "/auth/client.js";
-import { onPress } from "./button.js";
-import { countdown } from "./clock.js";
-import { Form } from "./form.js";
+import { onPress } from "/auth/pages/button.js";
+import { countdown } from "/auth/pages/clock.js";
+import { Form } from "/auth/pages/form.js";
 import { inspector } from "./inspector.js";
-import { say, sentence } from "./notice.js";
+import { say, sentence } from "/auth/pages/notice.js";
 import { orders } from "./orders.js";
-import { find } from "./panel.js";
-import { sessions } from "./sessions.js";
+import { find } from "/auth/pages/panel.js";
+import { sessions } from "/auth/pages/sessions.js";
 
 /** @typedef {import("/auth/client.js").State} State */
 

@@ -32,7 +32,7 @@ async def jwks(call: Call[None]) -> Response:
     wanted = parse_qs(call.head.scope.get("query_string", b"").decode("latin-1")).get("version")
     if wanted is not None and wanted != [fingerprint(body)]:  # a cache would keep it under the wrong name
         cache_control = b"no-store"
-    return _cached(call, body, b"application/jwk-set+json", cache_control)
+    return cached(call, body, b"application/jwk-set+json", cache_control)
 
 
 async def authorization_server(call: Call[None]) -> Response:
@@ -62,27 +62,28 @@ async def protected_resource(call: Call[None]) -> Response:
     if resource is None:
         raise NotFound("no resource is named here")
     body = msgspec.json.encode(resource.document())
-    return _cached(call, body, b"application/json", b"public, max-age=%d" % RESOURCE_MAX_AGE)
+    return cached(call, body, b"application/json", b"public, max-age=%d" % RESOURCE_MAX_AGE)
 
 
 def _metadata(call: Call[None], path: str) -> Response:
     body = msgspec.json.encode(call.service.published.document(path))
     # as long as the keys: who has read the one has read the other
-    return _cached(call, body, b"application/json", b"public, max-age=%d" % call.service.jwks_max_age)
+    return cached(call, body, b"application/json", b"public, max-age=%d" % call.service.jwks_max_age)
 
 
 async def status_list(call: Call[None]) -> Response:
     """The Token Status List (draft 21 §8): which sessions have ended, for verifiers in other languages."""
     body = await call.service.status_lists.document()
-    return _cached(call, body, b"application/statuslist+jwt", b"public, max-age=%d" % TTL_SECONDS)
+    return cached(call, body, b"application/statuslist+jwt", b"public, max-age=%d" % TTL_SECONDS)
 
 
 async def client(call: Call[None]) -> Response:
     """The browser client: one ES module."""
-    return _cached(call, CLIENT.read_bytes(), b"text/javascript; charset=utf-8", b"no-cache")
+    return cached(call, CLIENT.read_bytes(), b"text/javascript; charset=utf-8", b"no-cache")
 
 
-def _cached(call: Call[Body], body: bytes, media_type: bytes, cache_control: bytes) -> Response:
+def cached(call: Call[Body], body: bytes, media_type: bytes, cache_control: bytes) -> Response:
+    """The body, or 304 to who has it already."""
     etag = b'"%s"' % sha256(body).hexdigest()[:32].encode()
     # the same for everybody: a shared cache need not keep one for each credential that came along
     headers = [(b"etag", etag), (b"cache-control", cache_control), (b"vary", b"Accept-Encoding")]

@@ -6,7 +6,7 @@
  * nothing of one user is ever shown after they left or to the next.
  */
 
-import { fetch, Problem } from "/auth/client.js";
+import { fetch, Problem } from "../client.js";
 import { sentence } from "./notice.js";
 
 /** The one element that `selector` names. @template {Element} T @param {ParentNode} root @param {string} selector @param {new () => T} type @returns {T} */

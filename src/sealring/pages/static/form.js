@@ -6,7 +6,7 @@
  * down the server's Retry-After with its button closed.
  */
 
-import { Problem } from "/auth/client.js";
+import { Problem } from "../client.js";
 import { isClosed, setClosed } from "./button.js";
 import { countdown } from "./clock.js";
 import { sentence } from "./notice.js";

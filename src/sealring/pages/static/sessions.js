@@ -3,11 +3,12 @@
  * Where this user is signed in, and the buttons that end it there.
  */
 
-import { fetch, Problem } from "/auth/client.js";
+import { fetch, Problem } from "../client.js";
 import { onPress } from "./button.js";
 import { ago, date, setTime } from "./clock.js";
 import { say, sentence } from "./notice.js";
 import { find, Panel, stamp } from "./panel.js";
+import { route } from "./place.js";
 
 /** @typedef {{id: string, device: string, address: string, created_at: number, last_seen_at: number, expires_at: number, current: boolean}} Session */
 
@@ -15,10 +16,10 @@ const section = find(document, "#sessions", HTMLElement);
 const title = find(section, "h2", HTMLElement);
 const endOthers = find(section, "#end-others", HTMLButtonElement);
 
-/** Ends what `path` names, then shows what is left. @param {string} path @param {string} done */
-async function end(path, done) {
+/** Ends what `url` names, then shows what is left. @param {string} url @param {string} done */
+async function end(url, done) {
   try {
-    const answer = await fetch(path, { method: "DELETE" });
+    const answer = await fetch(url, { method: "DELETE" });
     // Not there any more is what was wanted.
     if (answer.ok || answer.status === 404) say(done);
     else if (answer.status !== 401) say(sentence((await Problem.of(answer)).message));
@@ -44,7 +45,7 @@ function row(session) {
     button.remove(); // "Sign out" ends this one
   } else {
     button.ariaLabel = `End this one: ${device}, ${session.address}`;
-    onPress(button, () => end(`/auth/sessions/${encodeURIComponent(session.id)}`, `Ended: ${device}.`));
+    onPress(button, () => end(route(`sessions/${encodeURIComponent(session.id)}`), `Ended: ${device}.`));
   }
   return li;
 }
@@ -52,11 +53,11 @@ function row(session) {
 /** This one first, then by when they were last seen. @param {Session} a @param {Session} b */
 const order = (a, b) => Number(b.current) - Number(a.current) || b.last_seen_at - a.last_seen_at;
 
-onPress(endOthers, () => end("/auth/sessions?keep=current", "All other sessions are ended."));
+onPress(endOthers, () => end(route("sessions?keep=current"), "All other sessions are ended."));
 
 export const sessions = new Panel(
   section,
-  "/auth/sessions",
+  route("sessions"),
   (/** @type {{sessions: Session[]}} */ body) => {
     endOthers.hidden = !body.sessions.some((session) => !session.current);
     return body.sessions.toSorted(order).map(row);
