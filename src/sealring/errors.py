@@ -45,7 +45,7 @@ password or a secret. A caller's own mistake (a bad option, a wrong type) is `Ty
     │   ├── InvalidField          invalid_field           `field` and `reason`
     │   ├── LastCredential        last_credential         the account could not log in without it
     │   ├── AccountInactive       account_inactive        of `start_session`: the account is disabled or deleted
-    │   └── NoSuchAccount         no_such_account         for operators: none of our routes answers with it
+    │   └── NoSuchAccount         no_such_account         no account of ours has this name or id
     ├── ClientRefused             invalid_client          a registered client: unknown, or a wrong secret
     ├── ScopeRefused              invalid_scope           more was asked for than is granted
     ├── NotFound                  not_found               no such session, key or client, or not yours
@@ -717,7 +717,7 @@ class AccountInactive(AccountRefused):
 
 
 class NoSuchAccount(AccountRefused):
-    """There is no such account. For operators; our own routes say `WrongCredentials` instead.
+    """There is no such account. A login never says so: it answers `WrongCredentials`.
 
     >>> from sealring.testing import InMemorySealring
     >>> with InMemorySealring().sync() as s:

@@ -50,6 +50,7 @@ async def accounts(auth: Sealring, clock: FrozenClock) -> None:
     for _ in range(3):
         with suppress(WrongCredentials, Throttled):
             await auth.log_in("bob", "wrong horse wrong battery", address=HERE)
+    await users.delete_own(bob.account.id, ClientInfo(HERE))
 
 
 async def clients(auth: Sealring) -> None:

@@ -117,7 +117,9 @@ EVENTS: Mapping[EventKind, EventRow] = MappingProxyType(
             "An account can no longer log in; its sessions ended.", "subject", causes=("by operator",)
         ),
         "account_enabled": _row("A disabled account can log in again.", "subject", causes=("by operator",)),
-        "account_deleted": _row("An account is gone; its sessions ended.", "subject", causes=("by operator",)),
+        "account_deleted": _row(
+            "An account is gone; its sessions ended.", "subject address", causes=("by operator", "deleted by user")
+        ),
         "password_changed": _row(
             "The stored hash of a password changed. Sessions end except where it was only hashed again.",
             "subject address",

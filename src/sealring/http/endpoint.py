@@ -17,12 +17,16 @@ from msgspec import Struct
 from sealring.errors import NotFound, SealringError
 from sealring.http.cookies import Headers
 from sealring.http.request_errors import MethodNotAllowed
+from sealring.sessions.step_up import StepUp
 from sealring.verifier.principal import Principal
 
 if TYPE_CHECKING:  # the service has no need of the table, and the table none of it but by name
     from sealring.http.service import AuthService
 
 Body = TypeVar("Body")
+RECENT = StepUp(max_age="10m")
+"""What our own routes ask where a stolen session would do lasting harm: time enough to read a page and to find a code
+or a security key."""
 HeaderList = list[tuple[bytes, bytes]]
 Part = Literal["sessions", "accounts", "oauth", "pages", "service"]
 """`sessions`: how a session goes on and ends, however it began. `accounts`: our own accounts, with login,
@@ -89,7 +93,7 @@ class Form:
 class Endpoint:
     """One route. The summary of its description is the first line of `run`'s docstring."""
 
-    method: Literal["GET", "POST", "DELETE"]
+    method: Literal["GET", "POST", "PATCH", "DELETE"]
     path: str
     run: Callable[[Call[Any]], Awaitable[object]]
     """Returns a struct, or None for no content, or a `Response` of its own."""
@@ -110,6 +114,9 @@ class Endpoint:
     """Only for those who are logged in: nobody else learns what it reads."""
     clients: bool = False
     """With `caller`: a registered client that acts for itself may call it too. It has no account and no session."""
+    step_up: StepUp | None = None
+    """With `caller`: how recent the caller's last proof must be (RFC 9470), where a stolen session would do lasting
+    harm."""
     page: Literal["any", "own"] = "any"
     """"own" refuses what another site's page sends, cookies or none (C2)."""
     queue: Literal["hashing", "method"] | None = None

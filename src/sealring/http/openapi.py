@@ -24,6 +24,7 @@ from sealring.http.request_errors import (
     CookiesTooLarge,
     CrossSite,
     HeadersTooLarge,
+    InsufficientAuthentication,
     InvalidFields,
     InvalidRequest,
     MalformedBody,
@@ -104,6 +105,8 @@ def errors_of(endpoint: Endpoint) -> tuple[type[SealringError], ...]:
         found.append(InvalidFields)
     if endpoint.caller and not endpoint.clients:
         found.append(UserRequired)
+    if endpoint.step_up is not None:
+        found.append(InsufficientAuthentication)
     if endpoint.page == "own" or (endpoint.caller and endpoint.method != "GET"):
         found.append(CrossSite)
     if endpoint.queue is not None:

@@ -57,7 +57,7 @@ def admit(service: VerifyingService, endpoint: Endpoint, path: Mapping[str, str]
     Raises:
         SealringError: why not; `refuse` answers with it.
     """
-    caller = service.caller(head, clients=endpoint.clients) if endpoint.caller else None
+    caller = service.caller(head, clients=endpoint.clients, step_up=endpoint.step_up) if endpoint.caller else None
     query = _read_query(endpoint, head)
     if endpoint.page == "own":
         check_same_origin(head.headers, service.origins)

@@ -5,8 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from sealring import errors
-from sealring.http.endpoint import Endpoint, Form
-from sealring.http.endpoints.account import change_password, end_session, end_sessions, list_sessions, live, me
+from sealring.http.endpoint import RECENT, Endpoint, Form
+from sealring.http.endpoints.account import (
+    change_password,
+    delete_account,
+    end_session,
+    end_sessions,
+    list_sessions,
+    live,
+    me,
+)
 from sealring.http.endpoints.log_in import begin_method, log_in, log_in_by, register
 from sealring.http.endpoints.pages import options, page
 from sealring.http.endpoints.presented_token import introspect, revoke, token_and_client_form
@@ -176,6 +184,10 @@ ENDPOINTS: tuple[Endpoint, ...] = (
             errors.SessionEnded, errors.TokenTooLong, errors.WrongPassword, errors.InvalidField, errors.Throttled,
             errors.Overloaded, CrossSiteCookies,
         ),
+    ),
+    Endpoint(
+        method="POST", path="/account/delete", run=delete_account, operation_id="delete_account", part="accounts",
+        answers={204: None}, caller=True, step_up=RECENT, errors=(errors.NoSuchAccount,),
     ),
     Endpoint(
         method="GET", path="/.well-known/jwks.json", run=jwks, operation_id="jwks", part="sessions",

@@ -16,6 +16,7 @@ from sealring.http.origins import Origins
 from sealring.http.problems import OnRefusal
 from sealring.http.protected_resource import ProtectedResource
 from sealring.http.request_errors import UserRequired
+from sealring.sessions.step_up import StepUp
 from sealring.verifier.node_state import NodeState
 from sealring.verifier.principal import Principal
 from sealring.verifier.served_feed import ServesFeed
@@ -47,19 +48,21 @@ class VerifyingService:
         """Where our own pages come from, and those of front ends that the settings trust."""
         return self.authenticator.origins
 
-    def caller(self, head: Head, *, clients: bool = False) -> Principal:
+    def caller(self, head: Head, *, clients: bool = False, step_up: StepUp | None = None) -> Principal:
         """Who is asking, with a session of ours: these routes do nothing for a token of another issuer.
 
         Raises:
             UserRequired: a registered client that acts for itself, unless `clients` lets it.
+            InsufficientAuthentication: the last proof is older than `step_up` says.
             SealringError: nobody whom we know.
         """
-        principal = self.authenticator.result_for(head.scope).require()
+        result = self.authenticator.result_for(head.scope)
+        principal = result.require()
         if not principal.session_id:
             raise UnknownKey("a token of another issuer, for which there is no session")
         if principal.is_client and not clients:
             raise UserRequired("a token of a registered client, which has no account and no session")
-        return principal
+        return result.require(step_up=step_up)
 
     def check_room(self, endpoint: Endpoint, path: Mapping[str, str], head: Head) -> None:
         """Refuse a request before its body is read, where it would not even get into its queue.

@@ -194,6 +194,17 @@ class Accounts:
             await self.attempts.fail(client, subject=account_id, cause="wrong current password")
             raise WrongPassword
 
+    async def delete_own(self, account_id: str, client: ClientInfo) -> None:
+        """Remove the account by its user's word, and end its sessions; its id is never used again (J17).
+
+        Raises:
+            NoSuchAccount: the subject is no account of ours.
+        """
+        account = await self._find_by_id(account_id)
+        event = self._event("account_deleted", account, client, cause="deleted by user")
+        if not await self._change(account_id, Deletion(), event):
+            raise NoSuchAccount("no account has this id")
+
     # by the operator
 
     async def create(

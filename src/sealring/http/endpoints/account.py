@@ -1,4 +1,4 @@
-"""A user's own account: who am I, my sessions, my password.
+"""A user's own account: who am I, my sessions, my password, the end of it.
 
 Each endpoint serves the caller's own things only; another's id is a 404 (ASVS 8.2.2).
 """
@@ -85,6 +85,13 @@ async def change_password(call: Call[PasswordChangeRequest]) -> Tokens:
     )
     # the tokens of the session that goes on come as the caller's came
     return service.deliver(call.head, call.headers, issued, delivery)
+
+
+async def delete_account(call: Call[None]) -> None:
+    """Delete the caller's account for good; every session ends. The last proof of who it is must be recent."""
+    service, caller = call.service, call.principal
+    await service.issuer.accounts.delete_own(caller.subject, service.client(call.head))
+    _forget(call, depth=2)
 
 
 def _forget(call: Call[Body], *, depth: int = 1) -> None:
