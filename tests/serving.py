@@ -209,10 +209,12 @@ def cheap_sealring(
         policy=AuthenticationPolicy(methods=(*METHODS, *(method.row for method in more)), mfa=mfa),
         methods=(*login_methods(parts), *more),
     )
+    logins = replace(auth.issuer.logins, authenticator=authenticator)
     auth.issuer = replace(
         auth.issuer,
         accounts=accounts,
-        logins=replace(auth.issuer.logins, authenticator=authenticator),
+        logins=logins,
+        reauthentication=replace(auth.issuer.reauthentication, logins=logins),
         credentials=replace(auth.issuer.credentials, authenticator=authenticator),
     )
     return auth

@@ -46,6 +46,7 @@ def test_the_door_holds_exactly_these_names() -> None:
         "NotGranted",
         "Overloaded",
         "Principal",
+        "Reauthenticated",
         "RefreshRefused",
         "RegistrationClosed",
         "RemoteKeys",

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from sealring.audit.event import Event
     from sealring.http.request_errors import CrossSite, MethodNotAllowed, RequestRefused
     from sealring.issuer.log_in import BegunLogin, LoggedIn
+    from sealring.issuer.reauthentication import Reauthenticated
     from sealring.issuer.session_tokens import Issued
     from sealring.remote_verifier import Verifier
     from sealring.sealring import Sealring
@@ -80,6 +81,7 @@ __all__ = [
     "NotGranted",
     "Overloaded",
     "Principal",
+    "Reauthenticated",
     "RefreshRefused",
     "RegistrationClosed",
     "RemoteKeys",
@@ -116,6 +118,7 @@ _MODULES = {
     "LoggedIn": "sealring.issuer.log_in",
     "MethodNotAllowed": "sealring.http.request_errors",
     "Principal": "sealring.verifier.principal",
+    "Reauthenticated": "sealring.issuer.reauthentication",
     "RemoteKeys": "sealring.verifier.remote_keys",
     "RequestRefused": "sealring.http.request_errors",
     "Sealring": "sealring.sealring",

@@ -117,6 +117,7 @@ class SyncSealring:
     begin_login = _of_sealring(Sealring.begin_login)
     log_in_by = _of_sealring(Sealring.log_in_by)
     start_session = _of_sealring(Sealring.start_session)
+    reauthenticate_session = _of_sealring(Sealring.reauthenticate_session)
     refresh_session = _of_sealring(Sealring.refresh_session)
     list_sessions = _of_sealring(Sealring.list_sessions)
     revoke_session = _of_sealring(Sealring.revoke_session)

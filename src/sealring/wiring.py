@@ -37,6 +37,7 @@ from sealring.issuer.maintenance import Maintenance
 from sealring.issuer.methods import LoginMethod
 from sealring.issuer.methods.password import PasswordMethod
 from sealring.issuer.new_sessions import NewSessions
+from sealring.issuer.reauthentication import Reauthentication
 from sealring.issuer.session_tokens import SessionTokens
 from sealring.issuer.sessions import SessionPolicy, Sessions
 from sealring.issuer.status_list import StatusLists, check_algorithm
@@ -349,6 +350,15 @@ def _issuer(  # noqa: PLR0917 - the parts, in the order in which they were made
         methods=login_methods(MethodParts(store, hasher, secret, clock.now_ms)),
         clock=clock.now_ms,
     )
+    logins = LogIn(
+        store=store,
+        authenticator=authenticator,
+        new_sessions=new_sessions,
+        pending=PendingLoginCodec(secret.derive("pending login")),
+        device_cookies=devices,
+        clock=clock.now_ms,
+        client_id=settings.audience_or_issuer,
+    )
     return Issuer(
         store=store,
         accounts=accounts,
@@ -362,15 +372,8 @@ def _issuer(  # noqa: PLR0917 - the parts, in the order in which they were made
             clock=clock.now_ms,
             check_scopes=measure.check_scopes,
         ),
-        logins=LogIn(
-            store=store,
-            authenticator=authenticator,
-            new_sessions=new_sessions,
-            pending=PendingLoginCodec(secret.derive("pending login")),
-            device_cookies=devices,
-            clock=clock.now_ms,
-            client_id=settings.audience_or_issuer,
-        ),
+        logins=logins,
+        reauthentication=Reauthentication(logins=logins, sessions=sessions, clock=clock.now_ms),
         keys=keys,
         device_cookies=devices,
         address_rate=settings.throttle_address,

@@ -76,6 +76,9 @@ async def sessions(auth: Sealring, clock: FrozenClock) -> None:
     second = await auth.start_session(subject="42", address=HERE)
     await auth.issuer.log_out(second.session.id, client=ClientInfo(HERE))
     third = await auth.start_session(subject="42", address=HERE)
+    await auth.issuer.reauthentication.put(
+        third.session.id, amr=("pwd",), acr="sfa", auth_time=1, guard=None, client=ClientInfo(HERE)
+    )
     await auth.issuer.end_sessions("42", keep=third.session.id, client=ClientInfo(HERE))
     clock.pass_seconds(auth.settings.session_idle)
     with suppress(SessionEnded):

@@ -23,7 +23,7 @@ from sealring import Sealring, WrongCredentials, issuer
 from sealring.accounts.imported import ImportedUser
 from sealring.audit.event import Event
 from sealring.authentication.client_info import ClientInfo
-from sealring.errors import SealringError
+from sealring.errors import InvalidPendingLogin, SealringError
 from sealring.issuer.access_ttl import AccessTtl
 from sealring.issuer.account_commands import AccountCommands
 from sealring.issuer.accounts import Accounts
@@ -37,6 +37,7 @@ from sealring.issuer.log_in import LoggedIn, LogIn
 from sealring.issuer.maintenance import Maintenance
 from sealring.issuer.methods import LoginMethod
 from sealring.issuer.new_sessions import NewSessions, PreparedSession
+from sealring.issuer.reauthentication import Reauthentication
 from sealring.issuer.session_tokens import Issued
 from sealring.issuer.sessions import Sessions
 from sealring.revocation.entry import Entry
@@ -162,6 +163,26 @@ async def revoke_token_of_robot(scene: Scene) -> None:
     await scene.auth.issuer.clients.revoke_token(principal, client=HERE)
 
 
+async def record_refusal(scene: Scene) -> None:
+    async def refused() -> None:
+        async with scene.auth.issuer.logins.recorded(password_of(scene), HERE):
+            raise InvalidPendingLogin("pending login was used", scene.ann.account.id)
+
+    await fails(refused())
+
+
+async def reauthenticate(scene: Scene) -> object:
+    issued = scene.ann.issued
+    return await scene.auth.issuer.reauthentication.step(
+        issued.session.id,
+        "password",
+        {"password": PASSWORD},
+        subject=scene.ann.account.id,
+        pending=None,
+        client=HERE,
+    )
+
+
 def password_of(scene: Scene) -> LoginMethod:
     return scene.auth.issuer.logins.authenticator.find("password")
 
@@ -256,6 +277,31 @@ ROWS: dict[Callable[..., Any], Reads | tuple[UseCase, list[str], list[str]]] = {
         ),
         ["session"],
         ["login", "session_ended", "session_started"],
+    ),
+    LogIn.recorded: (record_refusal, [], ["login_failed"]),
+    LogIn.spend: Reads(lambda s: s.auth.issuer.logins.spend(None)),
+    Reauthentication.step: (reauthenticate, [], ["login", "reauthenticated"]),
+    Reauthentication.begin: Reads(
+        lambda s: s.auth.issuer.reauthentication.begin(
+            s.ann.issued.session.id, "password", subject=s.ann.account.id, pending=None, client=HERE
+        )
+    ),
+    Reauthentication.put: (
+        lambda s: s.auth.issuer.reauthentication.put(
+            s.own.session.id, amr=("pwd",), acr="", auth_time=1, guard=None, client=HERE
+        ),
+        [],
+        ["reauthenticated"],
+    ),
+    Sessions.draft_proved: Reads(
+        lambda s: s.auth.issuer.sessions.draft_proved(
+            s.own.session.id, amr=(), acr="", auth_time=1, max_access_chars=None
+        )
+    ),
+    Sealring.reauthenticate_session: (
+        lambda s: s.auth.reauthenticate_session(s.own.session.id, acr="mfa"),
+        [],
+        ["reauthenticated"],
     ),
     LogIn.begin: (
         lambda s: fails(s.auth.issuer.logins.begin(None, "stored-code", {}, client=HERE)),
@@ -620,4 +666,4 @@ async def test_every_writing_method_of_the_store_is_reached_by_a_row(clock: Froz
         by_rows |= reached
         await auth.close()
     assert writes <= by_rows
-    assert len(writes) == 10
+    assert len(writes) == 11

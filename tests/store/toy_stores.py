@@ -45,6 +45,13 @@ class ForgetsTheGuard(MemoryStore):
         return await super().start_session(session, event, guard=guard and None, cap=cap, replaces=replaces)
 
 
+class ForgetsTheGuardOfAnotherProof(MemoryStore):
+    async def reauthenticate_session(
+        self, session: Session, event: Event, *, guard: LoginGuard | None
+    ) -> Committed[bool]:
+        return await super().reauthenticate_session(session, event, guard=guard and None)
+
+
 class ReadsThenCounts(MemoryStore):
     async def count_attempt(self, buckets: Sequence[Bucket], *, now: int) -> int:
         before = dict(self._buckets)
@@ -122,6 +129,7 @@ TOYS: dict[str, Toy] = {
         Toy(Delegating, ()),
         Toy(SwapsBlindly, ("test_r1_of_fifty_swaps_of_one_row_one_succeeds",)),
         Toy(ForgetsTheGuard, ("test_a_guard_for_nobody_does_not_hold",)),
+        Toy(ForgetsTheGuardOfAnotherProof, ("test_u13_what_overtakes_another_proof_keeps_it_from_being_put",)),
         Toy(ReadsThenCounts, ("test_u9_of_a_hundred_attempts_at_once_ten_pass",)),
         Toy(ReadsThenTakes, ("test_of_fifty_puts_and_of_fifty_takes_one_wins",)),
         Toy(ReplacesAnyRing, ("test_k6_of_two_that_create_the_first_key_one_wins",)),

@@ -48,6 +48,17 @@ export type Me = {
   csrf_token?: string;
 };
 
+/** Another access token of a session that goes on; its refresh token stays as it is. Lives in seconds. */
+export type NewAccessToken = {
+  expires_in: number;
+  scope: string;
+  acr: string;
+  auth_time: number;
+  access_token?: string;
+  token_type?: "Bearer";
+  csrf_token?: string;
+};
+
 /** `POST /token` (RFC 6749 §5.1). Lives in seconds; a client that acts for itself gets no refresh token (§4.4.3). */
 export type OAuthTokens = {
   access_token: string;
@@ -82,6 +93,19 @@ export type Options = {
 export type PasswordChangeRequest = {
   current: string;
   new: string;
+};
+
+/** `POST /reauthenticate/{method}/begin`: `pending` from the step before. */
+export type ReauthenticationBegin = {
+  pending?: string | null;
+  device?: string | null;
+};
+
+/** `POST /reauthenticate/{method}`: what the method reads as proof, and `pending` from the step before. */
+export type ReauthenticationStep = {
+  response: Record<string, any>;
+  pending?: string | null;
+  device?: string | null;
 };
 
 /** `POST /refresh` without cookies, and `POST /logout` with nothing else in hand. */

@@ -21,6 +21,7 @@ from sealring.http.fetch_metadata import SAFE_METHODS, check_same_origin
 from sealring.http.schemas import Delivery, User
 from sealring.issuer.account_commands import check_optional_text, check_text
 from sealring.issuer.log_in import BegunLogin, LoggedIn
+from sealring.issuer.reauthentication import Reauthenticated
 from sealring.issuer.session_tokens import Issued
 from sealring.verifier.principal import Principal
 
@@ -90,7 +91,7 @@ class OwnRoutes(Lifecycle):
     def deliver(
         self,
         response: object,
-        issued: Issued | LoggedIn | SecondFactorRequired | BegunLogin,
+        issued: Issued | LoggedIn | Reauthenticated | SecondFactorRequired | BegunLogin,
         *,
         request: AnyRequest | None = None,
         auth_path: str | None = None,
@@ -103,7 +104,8 @@ class OwnRoutes(Lifecycle):
         Args:
             response: of Starlette, FastAPI, Litestar, Django, Flask or Quart; it gets cookies and `Cache-Control:
                 no-store`.
-            issued: what `start_session`, `refresh_session`, `log_in`, `log_in_by` or `register` gave. Of a login that
+            issued: what `start_session`, `reauthenticate_session`, `refresh_session`, `log_in`, `log_in_by` or
+                `register` gave. Of a login that
                 is not complete: the `SecondFactorRequired` that was raised, or what `begin_login` gave; the answer
                 then gets the cookie that binds the login to this browser, if it is to have cookies.
             request: the request that asks: where the browser sees this application (`root_path`).
@@ -131,6 +133,12 @@ class OwnRoutes(Lifecycle):
             if isinstance(issued, BegunLogin):
                 return {"challenge": dict(issued.challenge)}
             return {"pending": issued.pending, "methods": list(issued.methods)}
+        members: dict[str, Any]
+        if isinstance(issued, Reauthenticated):
+            again = self.delivery.deliver_access(issued, issued.delivery)
+            write_fields(response, [*again.headers, NO_STORE])
+            members = to_builtins(again.body)
+            return members
         if not isinstance(issued, Issued | LoggedIn):
             raise TypeError(f"issued must be what start_session or log_in gave, not {type(issued).__name__}")
         logged_in = issued if isinstance(issued, LoggedIn) else None
@@ -143,7 +151,7 @@ class OwnRoutes(Lifecycle):
             device=None if logged_in is None else logged_in.device,
         )
         write_fields(response, [*delivered.headers, NO_STORE])
-        members: dict[str, Any] = to_builtins(delivered.body)
+        members = to_builtins(delivered.body)
         return members
 
     def clear(self, response: object, *, request: AnyRequest | None = None, auth_path: str | None = None) -> None:

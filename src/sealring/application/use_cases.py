@@ -11,14 +11,15 @@ from typing import Any
 
 from sealring.application.own_routes import OwnRoutes
 from sealring.authentication.method import PASSWORD
-from sealring.errors import SecondFactorRequired
+from sealring.errors import SecondFactorRequired, SessionEnded
 from sealring.http.client_info import AnyRequest
 from sealring.http.schemas import Delivery
 from sealring.issuer.account_commands import AccountCommands, check_limit, check_name, check_optional_text, check_text
 from sealring.issuer.client_commands import ClientCommands
 from sealring.issuer.log_in import BegunLogin, LoggedIn
+from sealring.issuer.reauthentication import Reauthenticated
 from sealring.issuer.session_tokens import Issued
-from sealring.sessions.grant import check_subject
+from sealring.sessions.grant import check_acr, check_amr, check_subject
 from sealring.sessions.session import Session
 
 
@@ -323,6 +324,64 @@ class UseCases(OwnRoutes):
             acr=acr,
         )
         return replace(issued, delivery=delivery)
+
+    async def reauthenticate_session(
+        self,
+        session_id: str,
+        *,
+        amr: Iterable[str] = (),
+        acr: str = "",
+        auth_time: int | None = None,
+        request: AnyRequest | None = None,
+        delivery: Delivery = "body",
+    ) -> Reauthenticated:
+        """The user of a session has just proved again who they are, to the application: the session goes on.
+
+        For users of your own; accounts of ours prove it at `POST /auth/reauthenticate/{method}`.
+
+        Args:
+            session_id: `Principal.session_id`.
+            amr: how the user proved it, as in `start_session`: all that `acr` rests on.
+            acr: how strongly.
+            auth_time: when, in Unix seconds: the oldest of these proofs; now when left out.
+            request: the request that asks.
+            delivery: how `deliver` will hand over the access token.
+
+        Returns:
+            The session and its new access token, which `deliver` hands over; its refresh token stays as it is.
+
+        Raises:
+            SessionEnded: it has ended.
+            RequestRefused, TokenTooLong: for cookies: the browser would drop it.
+            TypeError, ValueError: arguments that cannot be.
+
+        Source: RFC 9470.
+
+        >>> issued = await auth.start_session("42", amr=["pwd"], acr="sfa")
+        >>> again = await auth.reauthenticate_session(issued.session.id, amr=["pwd", "otp", "mfa"], acr="mfa")
+        >>> auth.verify(again.access_token.text).acr
+        'mfa'
+        """
+        check_name("session_id", session_id)
+        proved, strength = check_amr(amr), check_acr(acr)
+        now = self.issuer.clock() // 1000
+        if auth_time is not None and (type(auth_time) is not int or not 0 < auth_time <= now):
+            raise ValueError("auth_time must be Unix seconds that have passed")
+        recipient = self._recipient(request, delivery)
+        client = self._client(request, None, "")
+        await self.open()
+        again = await self.issuer.reauthentication.put(
+            session_id,
+            amr=proved,
+            acr=strength,
+            auth_time=now if auth_time is None else auth_time,
+            guard=None,
+            client=client,
+            max_access_chars=recipient.max_access_chars,
+        )
+        if again is None:
+            raise SessionEnded("the session is over")
+        return replace(again, delivery=delivery)
 
     async def refresh_session(
         self, refresh_token: str, *, request: AnyRequest | None = None, address: str | None = None

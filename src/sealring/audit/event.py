@@ -32,6 +32,7 @@ EventKind = Literal[
     "email_changed",
     "login",
     "session_started",
+    "reauthenticated",
     "login_failed",
     "throttled",
     "session_ended",
@@ -173,6 +174,11 @@ EVENTS: Mapping[EventKind, EventRow] = MappingProxyType(
             "A session began.",
             "subject session address",
             detail={"device": "browser and system, as in `Firefox on Linux`"},
+        ),
+        "reauthenticated": _row(
+            "The user of a session proved again who they are, or by one more factor: `auth_time` and `acr` are new.",
+            "subject session address",
+            detail={"acr": "how strongly, as in the claim `acr`"},
         ),
         "login_failed": _row(
             "A login was refused. Clients see one answer for all causes.",

@@ -10,12 +10,15 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 
+from msgspec.structs import replace
+
 from sealring.authentication.decision import PROOF_SECONDS
 from sealring.http.cookies import CookiePolicy, HeaderPair, Headers, check_room, cookie_line, read_cookie
 from sealring.http.endpoint import HeaderList
 from sealring.http.fetch_metadata import check_csrf, check_keeps_cookies, decide_same_origin
 from sealring.http.origins import Origins
-from sealring.http.schemas import Delivery, Tokens, User
+from sealring.http.schemas import Delivery, NewAccessToken, Tokens, User
+from sealring.issuer.reauthentication import Reauthenticated
 from sealring.issuer.session_tokens import Issued
 from sealring.sessions.csrf import CsrfTokens
 from sealring.sessions.session_cookie import SessionCookieCodec
@@ -30,6 +33,14 @@ class Delivered:
 
     headers: HeaderList
     body: Tokens
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveredAccess:
+    """An access token alone on its way."""
+
+    headers: HeaderList
+    body: NewAccessToken
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +100,18 @@ class TokenDelivery:
         if held is not None and decide_same_origin(headers, self.origins) not in {"same-origin", "trusted"}:
             check_csrf(headers, self.origins, held, self.csrf_tokens.matches)
         return held
+
+    def deliver_access(self, again: Reauthenticated, delivery: Delivery) -> DeliveredAccess:
+        """The answer that carries the access token of a session that goes on: its other cookies stay."""
+        session = again.session
+        body = NewAccessToken(
+            expires_in=again.expires_in, scope=" ".join(again.scopes), acr=session.acr, auth_time=session.auth_time
+        )
+        if delivery == "body":
+            token = again.access_token.text
+            return DeliveredAccess([], replace(body, access_token=token, token_type="Bearer"))  # noqa: S106 - as below
+        fields = [self.cookies.set_access(again.access_token.text, again.expires_in)]
+        return DeliveredAccess(fields, replace(body, csrf_token=self.csrf_tokens.token(session.id)))
 
     def deliver(
         self,

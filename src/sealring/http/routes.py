@@ -19,6 +19,7 @@ from sealring.http.endpoints.log_in import begin_method, log_in, log_in_by, regi
 from sealring.http.endpoints.pages import options, page
 from sealring.http.endpoints.presented_token import introspect, revoke, token_and_client_form
 from sealring.http.endpoints.published import authorization_server, client, jwks, status_list
+from sealring.http.endpoints.reauthenticate import begin_reauthentication, reauthenticate
 from sealring.http.endpoints.session import log_out, refresh
 from sealring.http.endpoints.token import oauth_refusal, token, token_form
 from sealring.http.feed_routes import FEED
@@ -39,9 +40,12 @@ from sealring.http.schemas import (
     LoginStepRequest,
     ManySessions,
     Me,
+    NewAccessToken,
     OAuthTokens,
     Options,
     PasswordChangeRequest,
+    ReauthenticationBegin,
+    ReauthenticationStep,
     Refresh,
     Registration,
     Tokens,
@@ -131,6 +135,23 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         method="POST", path="/login/{method}", run=log_in_by, operation_id="login_by_method", part="accounts",
         reads=LoginStepRequest, answers={200: Tokens}, page="own", queue="method",
         errors=(*_PROVING, errors.InvalidPendingLogin, errors.UnknownMethod, errors.InvalidField),
+    ),
+    Endpoint(
+        method="POST", path="/reauthenticate/{method}/begin", run=begin_reauthentication,
+        operation_id="begin_reauthentication", part="accounts", reads=ReauthenticationBegin,
+        answers={200: LoginBegun}, caller=True,
+        errors=(
+            errors.WrongCredentials, errors.InvalidPendingLogin, errors.UnknownMethod, errors.NoSuchAccount,
+            errors.Throttled, errors.InvalidField,
+        ),
+    ),
+    Endpoint(
+        method="POST", path="/reauthenticate/{method}", run=reauthenticate, operation_id="reauthenticate",
+        part="accounts", reads=ReauthenticationStep, answers={200: NewAccessToken}, caller=True, queue="method",
+        errors=(
+            *_PROVING, errors.InvalidPendingLogin, errors.UnknownMethod, errors.NoSuchAccount, errors.SessionEnded,
+            errors.InvalidField,
+        ),
     ),
     Endpoint(
         method="POST", path="/refresh", run=refresh, operation_id="refresh", part="sessions",

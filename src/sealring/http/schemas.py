@@ -93,6 +93,25 @@ class LoginBeginRequest(Read, frozen=True, kw_only=True):
     __repr__ = Read.__repr__
 
 
+class ReauthenticationStep(Read, frozen=True, kw_only=True):
+    """`POST /reauthenticate/{method}`: what the method reads as proof, and `pending` from the step before."""
+
+    response: dict[str, str]
+    pending: str | None = None
+    device: str | None = None
+
+    __repr__ = Read.__repr__
+
+
+class ReauthenticationBegin(Read, frozen=True, kw_only=True):
+    """`POST /reauthenticate/{method}/begin`: `pending` from the step before."""
+
+    pending: str | None = None
+    device: str | None = None
+
+    __repr__ = Read.__repr__
+
+
 class Refresh(Read, frozen=True, kw_only=True):
     """`POST /refresh` without cookies, and `POST /logout` with nothing else in hand."""
 
@@ -155,6 +174,23 @@ class Tokens(Written, frozen=True, kw_only=True):
     refresh_path: str | None = None
     device: str | None = None
     user: User | None = None
+
+    __repr__ = Written.__repr__
+
+
+class NewAccessToken(Written, frozen=True, kw_only=True):
+    """Another access token of a session that goes on; its refresh token stays as it is. Lives in seconds.
+
+    With cookies, `access_token` is in its own, and the page gets its CSRF token. `acr` and `auth_time` are the claims.
+    """
+
+    expires_in: Seconds
+    scope: str
+    acr: str
+    auth_time: UnixTime
+    access_token: str | None = None
+    token_type: Literal["Bearer"] | None = None
+    csrf_token: str | None = None
 
     __repr__ = Written.__repr__
 

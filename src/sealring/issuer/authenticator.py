@@ -70,21 +70,38 @@ class Authenticator:
             raise ValueError(f"each method needs one row and one file: rows are {', '.join(rows)}; files are {files}")
 
     async def prove(
-        self, earlier: PendingLogin | None, way: LoginMethod, response: Mapping[str, str], client: ClientInfo
+        self,
+        earlier: PendingLogin | None,
+        way: LoginMethod,
+        response: Mapping[str, str],
+        client: ClientInfo,
+        *,
+        known: Account | None = None,
     ) -> Judged:
         """Prove one thing, counted, recorded and evenly timed.
+
+        Args:
+            earlier: what was proved before; None at a first step.
+            way: the method.
+            response: what the client presents to it.
+            client: where the request came from.
+            known: whose session asks, where its user proves again: then the client claims no name. Counted apart:
+                who holds a stolen session may not guess at length, and keeps nobody from logging in.
 
         Raises:
             WrongCredentials, Throttled, Overloaded: see `LogIn.step`.
         """
         attempts = self.accounts.attempts
-        _check_fields(way.row.fields if earlier else (*way.row.claims, *way.row.fields), response)
-        account, bucket_name = await self._claimed(earlier, way, response, client)
+        claims = () if earlier or known else way.row.claims
+        _check_fields((*claims, *way.row.fields), response)
+        account, bucket_name = await self._claimed(earlier, way, response, client, known)
         purpose = "login" if way.row.costs_hash else f"login by {way.row.name}"
+        if known is not None:
+            purpose = f"again by {way.row.name}"
         buckets = self.accounts.buckets(purpose, bucket_name, client, rate=way.row.rate)
         proofs = () if earlier is None else earlier.proofs
         async with attempts.attempt(buckets, client, hashes=way.row.costs_hash) as attempt:
-            if earlier is None:  # found only now: a flood that is refused asks the store nothing
+            if earlier is None and known is None:  # found only now: a flood that is refused asks the store nothing
                 account = await self._find_named(bucket_name)
             elif not await self.may_use(way, account, proofs):
                 await self._fail(way, client, account, "method may not be used now")
@@ -102,22 +119,28 @@ class Authenticator:
             return judged
 
     async def begin(
-        self, earlier: PendingLogin | None, way: LoginMethod, response: Mapping[str, str], client: ClientInfo
+        self,
+        earlier: PendingLogin | None,
+        way: LoginMethod,
+        response: Mapping[str, str],
+        client: ClientInfo,
+        *,
+        known: Account | None = None,
     ) -> Mapping[str, str]:
         """Begin a method, counted and evenly timed: an account that cannot use it gets the answer of one that can.
 
         Raises:
             WrongCredentials, Throttled: see `LogIn.begin`.
         """
-        _check_fields(() if earlier else way.row.claims, response)
-        account, bucket_name = await self._claimed(earlier, way, response, client)
+        _check_fields(() if earlier or known else way.row.claims, response)
+        account, bucket_name = await self._claimed(earlier, way, response, client, known)
         buckets = self.accounts.buckets(f"begin {way.row.name}", bucket_name, client, rate=way.row.rate)
         async with self.accounts.attempts.beginning(buckets, client):
-            if earlier is None:
+            if earlier is None and known is None:
                 account = await self._find_named(bucket_name)
                 if account is not None and (account.status != "active" or not await way.is_enrolled(account)):
                     account = None
-            elif not await self.may_use(way, account, earlier.proofs):
+            elif not await self.may_use(way, account, earlier.proofs if earlier else ()):
                 await self._fail(way, client, account, "method may not be used now")
             return await way.begin(account, browser=client.browser, now=self.clock() // 1000)
 
@@ -145,9 +168,16 @@ class Authenticator:
         return isinstance(outcome, NeedsFactor) and way.row.name in outcome.methods
 
     async def _claimed(
-        self, earlier: PendingLogin | None, way: LoginMethod, response: Mapping[str, str], client: ClientInfo
+        self,
+        earlier: PendingLogin | None,
+        way: LoginMethod,
+        response: Mapping[str, str],
+        client: ClientInfo,
+        known: Account | None,
     ) -> tuple[Account | None, str]:
         """The account of a pending login, and the name whose rate limits count."""
+        if earlier is None and known is not None:
+            return known, known.canonical_name
         if earlier is None:
             if not way.row.first:
                 await self._fail(way, client, None, "method out of order")

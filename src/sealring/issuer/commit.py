@@ -132,6 +132,10 @@ class CommittingStore:
         """See `Store.start_session`."""
         return await self._commit(self._store.start_session(session, event, guard=guard, cap=cap, replaces=replaces))
 
+    async def reauthenticate_session(self, session: Session, event: Event, *, guard: LoginGuard | None) -> bool:
+        """See `Store.reauthenticate_session`."""
+        return await self._commit(self._store.reauthenticate_session(session, event, guard=guard))
+
     async def revoke(self, revocation: Revocation, event: Event, *, now: int) -> int | None:
         """See `Store.revoke`."""
         return await self._commit(self._store.revoke(revocation, event, now=now))

@@ -29,6 +29,7 @@ from sealring.issuer.credentials import Credentials
 from sealring.issuer.keys import SigningKeys
 from sealring.issuer.log_in import LoggedIn, LogIn, Pending
 from sealring.issuer.new_sessions import NewSessions, PreparedSession
+from sealring.issuer.reauthentication import Reauthentication
 from sealring.issuer.session_tokens import Issued
 from sealring.issuer.sessions import Sessions
 from sealring.rate_limits.bucket import Bucket
@@ -49,6 +50,7 @@ class Issuer:
     sessions: Sessions
     new_sessions: NewSessions
     logins: LogIn
+    reauthentication: Reauthentication
     credentials: Credentials
     clients: Clients
     keys: SigningKeys

@@ -132,7 +132,7 @@ class LogIn:
             NotGranted, TokenTooLong: see `NewSessions.start`.
         """
         way = self.authenticator.find(method)
-        async with self._recorded(way, client):
+        async with self.recorded(way, client):
             return await self._step(pending, way, response, client, replaces, max_access_chars)
 
     async def _step(  # noqa: PLR0917 - the arguments of `step`
@@ -144,14 +144,14 @@ class LogIn:
         replaces: str | None,
         max_access_chars: int | None,
     ) -> LoggedIn | Pending:
-        earlier = self._read(pending, client)
+        earlier = self.read_pending(pending, client)
         tries = 1 if way.row.single_use or earlier is not None else LOGIN_TRIES
         while True:
             judged = await self.authenticator.prove(earlier, way, response, client)
             tries -= 1
             if isinstance(judged.outcome, NeedsFactor):
-                return self._suspend(judged, earlier, judged.outcome, client)
-            await self._spend(earlier)
+                return self.suspend(judged, earlier, judged.outcome, client)
+            await self.spend(earlier)
             epoch = judged.account.epoch if earlier is None else earlier.epoch
             # one step: proved just now, as the session starts
             auth_time = None if earlier is None else judged.outcome.auth_time
@@ -186,8 +186,8 @@ class LogIn:
             WrongCredentials: the method may not be used now.
         """
         way = self.authenticator.find(method)
-        async with self._recorded(way, client):
-            return await self.authenticator.begin(self._read(pending, client), way, response, client)
+        async with self.recorded(way, client):
+            return await self.authenticator.begin(self.read_pending(pending, client), way, response, client)
 
     async def prepare_registered(
         self, account: Account, *, client: ClientInfo, max_access_chars: int | None
@@ -243,7 +243,7 @@ class LogIn:
         return self.clock() // 1000
 
     @asynccontextmanager
-    async def _recorded(self, way: LoginMethod, client: ClientInfo) -> AsyncIterator[None]:
+    async def recorded(self, way: LoginMethod, client: ClientInfo) -> AsyncIterator[None]:
         """Record the refusal of a genuine pending login, counted for its address; any other text reaches no store."""
         attempts = self.authenticator.accounts.attempts
         try:
@@ -253,11 +253,17 @@ class LogIn:
                 await attempts.fail(client, subject=refused.subject, cause=refused.cause, method=way.row.name)
             raise
 
-    def _read(self, pending: str | None, client: ClientInfo) -> PendingLogin | None:
+    def read_pending(self, pending: str | None, client: ClientInfo) -> PendingLogin | None:
+        """The pending login that the client brings; None at a first step.
+
+        Raises:
+            InvalidPendingLogin, Throttled: see `step`.
+        """
         self.authenticator.accounts.attempts.refuse_full(client)
         return None if pending is None else self.pending.decode(pending, now=self._now(), browser=client.browser)
 
-    def _suspend(self, judged: Judged, earlier: PendingLogin | None, needs: NeedsFactor, client: ClientInfo) -> Pending:
+    def suspend(self, judged: Judged, earlier: PendingLogin | None, needs: NeedsFactor, client: ClientInfo) -> Pending:
+        """What the client brings with its next proof."""
         now = self._now()
         pending = PendingLogin(
             id=secrets.token_urlsafe(PENDING_ID_BYTES) if earlier is None else earlier.id,
@@ -269,7 +275,7 @@ class LogIn:
         )
         return Pending(self.pending.encode(pending), needs.methods)
 
-    async def _spend(self, earlier: PendingLogin | None) -> None:
+    async def spend(self, earlier: PendingLogin | None) -> None:
         """Use up a pending login: of two that complete it at once, one does."""
         if earlier is None:
             return

@@ -20,6 +20,7 @@ from sealring.errors import (
     SessionEnded,
     StoreUnavailable,
 )
+from sealring.issuer.access_tokens import AccessTokenDraft
 from sealring.issuer.commit import CommittingStore
 from sealring.issuer.grants import Grants
 from sealring.issuer.session_tokens import Issued, SessionTokens, check_length
@@ -134,6 +135,24 @@ class Sessions:
         grant = await self._grant(record)
         draft = self.tokens.access.draft(record.session, scopes=grant.scopes, claims=grant.claims, now=now)
         check_length(draft.check_fits(), max_access_chars)
+
+    async def draft_proved(
+        self, session_id: str, *, amr: tuple[str, ...], acr: str, auth_time: int, max_access_chars: int | None
+    ) -> tuple[Session, AccessTokenDraft, int, tuple[str, ...]]:
+        """A live session as it is after another proof of its user's, with the draft of its access token.
+
+        Returns:
+            The session, the draft, the subject's epoch, and what the token allows.
+
+        Raises:
+            SessionEnded, TokenTooLong: see `check_fits`.
+        """
+        record, now = await self._live(session_id)
+        proved = replace(record.session, amr=amr, acr=acr, auth_time=auth_time)
+        grant = await self._grant(replace(record, session=proved))
+        draft = self.tokens.access.draft(proved, scopes=grant.scopes, claims=grant.claims, now=now)
+        check_length(draft.check_fits(), max_access_chars)
+        return proved, draft, record.epoch, tuple(grant.scopes)
 
     async def reissue(self, session_id: str) -> Issued:
         """The tokens that a session has now, after its row was renewed.

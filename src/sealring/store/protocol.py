@@ -399,6 +399,32 @@ class SessionStore(Protocol):
         (True, False)
         """
 
+    async def reauthenticate_session(
+        self, session: Session, event: Event, *, guard: LoginGuard | None
+    ) -> Committed[bool]:
+        """Put `auth_time`, `amr` and `acr` of the session, whose user has proved again who they are; nothing else.
+
+        Source: RFC 9470, attack U13: the guard is held against the row in the same transaction, as when a session
+        starts. No refresh changes what is put here.
+
+        Args:
+            session: the session with what was proved.
+            event: its audit line, `reauthenticated`.
+            guard: see `start_session`.
+
+        Returns:
+            Whether it was put: the guard held, and the session has not ended and is the subject's.
+
+        >>> from dataclasses import replace
+        >>> session = a_session("42")
+        >>> done = await store.start_session(session, an_event("session_started"), guard=None, cap=50, replaces=None)
+        >>> again = replace(session, auth_time=NOW + 60, amr=("pwd",), acr="sfa")
+        >>> (await store.reauthenticate_session(again, an_event("reauthenticated"), guard=None)).result
+        True
+        >>> (await store.read_session(session.id)).session.auth_time == NOW + 60
+        True
+        """
+
     async def list_sessions(self, subject: str | None, *, now: int, limit: int = 1000) -> list[Session]:
         """Live sessions (not ended, within both limits) of the subject, or of everybody; newest first.
 

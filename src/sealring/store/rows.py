@@ -169,6 +169,8 @@ MOVING_NAMES = (
     "child_minted_ms",
 )
 """What a refresh may change. Who the session belongs to, its limits and its end are not among it."""
+PROOF_NAMES = ("auth_time", "amr", "acr")
+"""What another proof of the user's changes."""
 SESSION_NAMES = _SESSIONS.names
 SESSION_COLUMNS = _SESSIONS.columns
 SESSION_COLUMNS_OF_S = _SESSIONS.columns_of("s")
@@ -187,9 +189,18 @@ write_moving = _SESSIONS.writer(MOVING_NAMES)
 """What a refresh may change of a session, in the order of `MOVING_NAMES`."""
 
 
+write_proof = _SESSIONS.writer(PROOF_NAMES)
+"""What another proof changes of a session, in the order of `PROOF_NAMES`."""
+
+
 def set_moving(placeholder: str) -> str:
     """The assignments that take what `write_moving` wrote."""
     return ", ".join(f"{name} = {placeholder}" for name in MOVING_NAMES)
+
+
+def set_proof(placeholder: str) -> str:
+    """The assignments that take what `write_proof` wrote."""
+    return ", ".join(f"{name} = {placeholder}" for name in PROOF_NAMES)
 
 
 write_account = _ACCOUNTS.write

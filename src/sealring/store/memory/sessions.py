@@ -11,7 +11,7 @@ from sealring.sessions.session import EndCause, Session
 from sealring.store.protocol import FINISHED_SESSION_SECONDS
 from sealring.store.records import StatusIndexTaken
 from sealring.store.revocation_log import draft_entry
-from sealring.store.rows import MOVING_NAMES
+from sealring.store.rows import MOVING_NAMES, PROOF_NAMES
 
 
 class MemorySessions:
@@ -62,6 +62,14 @@ class MemorySessions:
             return False
         moved = {name: getattr(after, name) for name in MOVING_NAMES}
         self.rows[before.id] = replace(self.rows[before.id], **moved)
+        return True
+
+    def reauthenticate(self, session: Session) -> bool:
+        """Put what was proved, if the session is there, live and the subject's."""
+        row = self.rows.get(session.id)
+        if row is None or row.ended_at is not None or row.subject != session.subject:
+            return False
+        self.rows[row.id] = replace(row, **{name: getattr(session, name) for name in PROOF_NAMES})
         return True
 
     def end_one(self, revocation: EndSession, now: int) -> bool:

@@ -172,6 +172,13 @@ class MemoryStore(MemoryCredentials, Store):
             now=session.created_at,
         )
 
+    async def reauthenticate_session(
+        self, session: Session, event: Event, *, guard: LoginGuard | None
+    ) -> Committed[bool]:
+        if not self._may_start(session.subject, guard) or not self._sessions.reauthenticate(session):
+            return Committed(result=False)
+        return self._logs.append([], event, result=True)
+
     def _may_start(self, subject: str, guard: LoginGuard | None) -> bool:
         account = self._accounts.get(subject)
         if guard is None:

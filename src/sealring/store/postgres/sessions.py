@@ -25,10 +25,13 @@ from sealring.store.rows import (
     SESSION_NAMES,
     read_session,
     read_session_record,
+    set_proof,
+    write_proof,
     write_session,
 )
 
 _LIVE = "ended_at IS NULL AND expires_at > %(now)s AND last_seen_at + idle_seconds > %(now)s"
+_PROVE = f"UPDATE sessions SET {set_proof('%s')} WHERE id = %s AND subject = %s AND ended_at IS NULL"
 _INSERT = f"INSERT INTO sessions ({SESSION_COLUMNS}) VALUES ({', '.join('%s' for _ in SESSION_NAMES)})"
 
 
@@ -87,6 +90,19 @@ async def _may_start(connection: Connection, subject: str, epoch: int, guard: Lo
         (subject,),
     )
     return await cursor.fetchone() is not None
+
+
+async def reauthenticate(
+    connection: Connection, session: Session, event: Event, *, guard: LoginGuard | None
+) -> Committed[bool]:
+    """Put what was proved, if it still holds and the session has not ended. The subject is locked, as in `start`."""
+    epoch = await lock_subject(connection, session.subject)
+    if epoch is None or not await _may_start(connection, session.subject, epoch, guard):
+        raise RollBack(Committed(result=False))
+    cursor = await connection.execute(_PROVE, (*write_proof(session), session.id, session.subject))
+    if not cursor.rowcount:
+        raise RollBack(Committed(result=False))
+    return await append_and_commit(connection, [], event, result=True)
 
 
 async def ended_status_indexes(connection: Connection) -> list[int]:

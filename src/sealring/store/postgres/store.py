@@ -215,6 +215,13 @@ class PostgresStore(Store):
             )
         )
 
+    async def reauthenticate_session(
+        self, session: Session, event: Event, *, guard: LoginGuard | None
+    ) -> Committed[bool]:
+        return await self._database.transact(
+            partial(sessions.reauthenticate, session=session, event=event, guard=guard)
+        )
+
     async def read_session(self, id: str) -> SessionRecord | None:
         if not storable(id):
             return None

@@ -22,7 +22,9 @@ from sealring.store.rows import (
     read_session,
     read_session_record,
     set_moving,
+    set_proof,
     write_moving,
+    write_proof,
     write_session,
 )
 from sealring.store.sqlite.logs import append, end_subject, epoch_of, raise_epoch
@@ -30,6 +32,7 @@ from sealring.store.sqlite.logs import append, end_subject, epoch_of, raise_epoc
 _LIVE = "ended_at IS NULL AND expires_at > :now AND last_seen_at + idle_seconds > :now"
 _UNMOVED = "id = ? AND generation = ? AND minted_ms = ? AND child_minted_ms IS ? AND ended_at IS NULL"
 _ADVANCE = f"UPDATE sessions SET {set_moving('?')} WHERE {_UNMOVED}"
+_PROVE = f"UPDATE sessions SET {set_proof('?')} WHERE id = ? AND subject = ? AND ended_at IS NULL"
 _INSERT = f"INSERT INTO sessions ({SESSION_COLUMNS}) VALUES ({', '.join('?' for _ in SESSION_NAMES)})"
 
 
@@ -124,6 +127,17 @@ def read(db: sqlite3.Connection, id: str) -> SessionRecord | None:
 def advance(db: sqlite3.Connection, before: Session, after: Session) -> bool:
     """Compare-and-swap."""
     return db.execute(_ADVANCE, (*write_moving(after), *_unmoved(before))).rowcount == 1
+
+
+def reauthenticate(
+    db: sqlite3.Connection, session: Session, event: Event, *, guard: LoginGuard | None
+) -> Committed[bool]:
+    """Put what was proved, if it still holds and the session has not ended."""
+    if not _may_start(db, session.subject, guard):
+        return Committed(result=False)
+    if not db.execute(_PROVE, (*write_proof(session), session.id, session.subject)).rowcount:
+        return Committed(result=False)
+    return append(db, [], event, result=True)
 
 
 def list_live(db: sqlite3.Connection, subject: str | None, now: int, limit: int) -> list[Session]:

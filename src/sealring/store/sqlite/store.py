@@ -163,6 +163,11 @@ class SqliteStore(Store):
     async def read_epoch(self, subject: str) -> int:
         return await self.writer.read(lambda db: logs.epoch_of(db, subject))
 
+    async def reauthenticate_session(
+        self, session: Session, event: Event, *, guard: LoginGuard | None
+    ) -> Committed[bool]:
+        return await self.writer.write(lambda db: sessions.reauthenticate(db, session, event, guard=guard))
+
     async def advance_session(self, before: Session, after: Session) -> bool:
         return await self.writer.write(lambda db: sessions.advance(db, before, after))
 

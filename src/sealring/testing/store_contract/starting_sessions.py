@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -187,6 +189,56 @@ class StartContract(Contract):
         await store.create_account(account, an_event("account_created"))
         assert entries_of(await store.change_account(account.id, StatusChange(status="disabled"), an_event(), now=NOW))
         assert await start(store, a_session(account.id), guard=LoginGuard(epoch=1)) is None
+
+    async def test_rfc9470_another_proof_changes_when_and_how_and_nothing_else(self, store: Store) -> None:
+        account = an_account()
+        await store.create_account(account, an_event("account_created"))
+        session = a_session(account.id, auth_time=NOW, amr=("pwd",), acr="sfa")
+        await start(store, session, guard=ACTIVE)
+        proved: dict[str, Any] = {"auth_time": NOW + 60, "amr": ("pwd", "otp", "mfa"), "acr": "mfa"}
+        hostile = moved(replace(session, **proved), subject=account.id, expires_at=2**40, scopes=("admin",))
+        done = await store.reauthenticate_session(hostile, an_event("reauthenticated"), guard=ACTIVE)
+        assert (done.result, done.entries, [event.kind for event in done.events]) == (True, (), ["reauthenticated"])
+        record = await store.read_session(session.id)
+        assert record is not None
+        assert record.session == replace(session, **proved)
+        assert await store.advance_session(session, moved(session)), "a refresh in flight goes on"
+        record = await store.read_session(session.id)
+        assert record is not None
+        assert record.session == moved(replace(session, **proved)), "and does not take the proof back"
+
+    @pytest.mark.parametrize(("change", "holds"), OVERTAKING)
+    async def test_u13_what_overtakes_another_proof_keeps_it_from_being_put(
+        self, store: Store, change: AccountChange, *, holds: bool
+    ) -> None:
+        account = an_account()
+        await store.create_account(account, an_event("account_created"))
+        session = a_session(account.id, auth_time=NOW)
+        await start(store, session, guard=ACTIVE)
+        assert (await store.change_account(account.id, change, an_event(), now=NOW)).result
+        events = len(await store.read_events())
+        proved = replace(session, auth_time=NOW + 60)
+        done = await store.reauthenticate_session(proved, an_event("reauthenticated"), guard=ACTIVE)
+        assert (done.result, len(done.events)) == (holds, int(holds))
+        assert len(await store.read_events()) == events + holds
+
+    async def test_i5_another_proof_revives_no_session_and_touches_none_of_another_subject(self, store: Store) -> None:
+        ended, theirs = a_session("42", auth_time=NOW), a_session("43", auth_time=NOW)
+        for session in (ended, theirs):
+            await start(store, session)
+        await revoke(store, EndSession(id=ended.id, cause="logout"))
+        for session in (ended, replace(theirs, subject="42"), a_session("42"), a_session("nobody")):
+            proved = replace(session, auth_time=NOW + 60)
+            done = await store.reauthenticate_session(proved, an_event("reauthenticated"), guard=None)
+            assert (done.result, done.events) == (False, ())
+        assert await end_of(store, ended) == "logout"
+        record = await store.read_session(theirs.id)
+        assert record is not None
+        assert record.session == theirs
+        done = await store.reauthenticate_session(
+            replace(theirs, auth_time=NOW + 60), an_event("reauthenticated"), guard=None
+        )
+        assert done.result
 
     async def test_a_guard_for_nobody_does_not_hold(self, store: Store) -> None:
         assert await start(store, a_session("nobody"), guard=ACTIVE) is None
