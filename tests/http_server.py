@@ -18,6 +18,8 @@ class Asked:
     path: str
     fields: dict[str, str]
     writer: asyncio.StreamWriter = field(repr=False)
+    ended: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
+    """Set once its connection has ended."""
 
 
 def ok(body: bytes, *fields: str, status: str = "200 OK") -> bytes:
@@ -31,11 +33,12 @@ async def http_server(answer: Answers) -> AsyncIterator[str]:
     """Serve until the block ends; its URL."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        ended = asyncio.Event()
         try:
             while head := await reader.readuntil(b"\r\n\r\n"):
                 first, *lines = head.decode("latin-1").split("\r\n")
                 fields = dict(line.lower().split(": ", 1) for line in lines if line)
-                said = await answer(Asked(first.split()[1], fields, writer))
+                said = await answer(Asked(first.split()[1], fields, writer, ended))
                 if said is None:
                     return
                 writer.write(said)
@@ -43,6 +46,7 @@ async def http_server(answer: Answers) -> AsyncIterator[str]:
         except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
             pass
         finally:
+            ended.set()
             writer.close()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from collections.abc import AsyncIterator
 
@@ -11,7 +12,7 @@ from sealring import Verifier, jwt
 from sealring.errors import Revoked
 from sealring.issuer import feed_segments
 from tests.feed_over_http import ISSUER, Issuer, Remote, dead
-from tests.http_server import Asked
+from tests.http_server import Asked, ok
 
 pytestmark = pytest.mark.anyio
 
@@ -82,6 +83,85 @@ async def test_a_node_is_never_fresher_than_the_start_of_its_own_poll(remote: Re
     remote.issuer.instead = slowly
     assert await remote.poll()
     assert remote.node.lag == pytest.approx(3), "signed just now, asked for three seconds ago"
+
+
+async def test_a_node_without_keys_waits_for_an_issuer_that_is_slow(
+    issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All verifiers of a fleet have come at once: the first keys take longer than a poll may."""
+    loop = asyncio.get_running_loop()
+    now, passed = loop.time, 0.0
+    monkeypatch.setattr(loop, "time", lambda: now() + passed)
+
+    async def after_four_seconds(asked: Asked) -> bytes:
+        nonlocal passed
+        if "jwks" in asked.path:
+            passed += 4
+            for _ in range(5):  # a deadline that is over ends the request first
+                await asyncio.sleep(0)
+        return b""
+
+    issuer.instead = after_four_seconds
+    async with issuer.served() as url:
+        remote = Remote(issuer, url)
+        assert await remote.poll()
+        remote.source.close()
+
+
+async def test_a_deadline_grows_with_each_failure(issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> None:
+    loop = asyncio.get_running_loop()
+    now, passed, slow = loop.time, 0.0, 9.0
+    monkeypatch.setattr(loop, "time", lambda: now() + passed)
+
+    async def slowly(asked: Asked) -> bytes:
+        nonlocal passed
+        passed += slow if "jwks" in asked.path or "after" in asked.path else 0
+        for _ in range(5):
+            await asyncio.sleep(0)
+        return b""
+
+    issuer.instead = slowly
+    async with issuer.served() as url:
+        remote = Remote(issuer, url)
+        assert not await remote.poll(), "5 s for the keys"
+        assert await remote.poll(), "10 s"
+        slow = 3.0
+        assert not await remote.poll(), "1.25 s for a page"
+        assert not await remote.poll(), "2.5 s"
+        remote.pass_seconds(3)  # the pause
+        assert await remote.poll(), "5 s"
+        assert not await remote.poll(), "from the beginning"
+        remote.source.close()
+
+
+async def test_the_first_keys_are_asked_for_by_each_poll(remote: Remote) -> None:
+    failed = False
+
+    async def once(asked: Asked) -> bytes:
+        nonlocal failed
+        if "jwks" in asked.path and not failed:
+            failed = True
+            return ok(b"", status="503 Service Unavailable")
+        return b""
+
+    remote.issuer.instead = once
+    assert not await remote.poll()
+    assert await remote.poll()
+
+
+async def test_a_verifier_holds_one_connection(remote: Remote) -> None:
+    """Of ten thousand verifiers, two each would be more than a process may have files open."""
+    ended = []
+
+    async def note(asked: Asked) -> bytes:
+        if "jwks" in asked.path:
+            ended.append(asked.ended)
+        return b""
+
+    remote.issuer.instead = note
+    assert await remote.poll()
+    async with asyncio.timeout(60):
+        await ended[0].wait()
 
 
 async def test_verifier_from_issuer_verifies_and_refuses(issuer: Issuer) -> None:

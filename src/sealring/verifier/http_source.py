@@ -42,8 +42,8 @@ KEYS_SECONDS: Final = 300.0
 """After so long the keys are fetched again, whatever the feed says: a key that was withdrawn because it was stolen
 could sign a feed that says nothing of it."""
 KEYS_PAUSE_SECONDS: Final = 1.0
-"""Between two fetches of keys, and four times as long as the last one took: keys that hang must not make a node stale
-that has its feed."""
+"""Between two fetches of keys by a node that has some, and four times as long as the last one took: keys that hang must
+not make a node stale that has its feed."""
 KEYS_RETRY_SECONDS: Final = 30.0
 """Between two tries to renew keys of which the feed says that they are the same."""
 MAX_PAUSE_SECONDS: Final = 5.0
@@ -189,7 +189,7 @@ class HttpSource:
             path, seconds = "/feed", SNAPSHOT_SECONDS
         else:
             path = f"/feed?after={after}" + (f"&wait={wait:.3f}" if wait else "")
-            seconds = min(self._max_staleness, wait + max(1.0, self._max_staleness / 4))
+            seconds = wait + self._longer_each_time(max(1.0, self._max_staleness / 4), self._max_staleness - wait)
         asked_ms = self._clock.now_ms()
         answer = await self._ask(path, seconds)
         document = await self._read(answer.body)
@@ -286,15 +286,17 @@ class HttpSource:
             Unavailable, KeyRefused: they cannot be had now.
         """
         now = self._clock.steady()
-        if now < self._keys_silent_until:
+        seconds = max(1.0, self._max_staleness / 4)
+        if not self._keys_named:  # a node without any verifies nothing: there is nothing to keep fresh meanwhile
+            seconds = self._longer_each_time(self._max_staleness, SNAPSHOT_SECONDS)
+        elif now < self._keys_silent_until:
             raise Unavailable("the keys were asked for just now")
         try:
             answer = await self._keys_from.get(
-                f"/.well-known/jwks.json{query}",
-                seconds=max(1.0, self._max_staleness / 4),
-                max_bytes=MAX_KEY_SET_BYTES,
+                f"/.well-known/jwks.json{query}", seconds=seconds, max_bytes=MAX_KEY_SET_BYTES
             )
         finally:
+            self._keys_from.close()  # not needed for minutes: ten thousand verifiers would hold as many at the issuer
             ended = self._clock.steady()
             self._keys_silent_until = ended + KEYS_PAUSE_SECONDS + 4 * (ended - now)
         if answer.status != HTTPStatus.OK:
@@ -303,6 +305,14 @@ class HttpSource:
         if query and name != self._wanted:
             raise Unavailable("the keys are not yet, or no more, those that the feed names")
         self._keys, self._keys_named, self._keys_at = read_key_set(answer.body), name, now
+
+    def _longer_each_time(self, seconds: float, most: float) -> float:
+        """A deadline that doubles with each failure: an issuer to which all come at once, after its own restart, is slow.
+
+        With a deadline that stays the same, those behind the first thousands in its queue would give up and come again
+        for ever, and each of their requests would be answered in vain.
+        """
+        return min(most, seconds * 2 ** min(self._failures - 1, 8))
 
     def _respect(self, answer: HttpAnswer) -> None:
         """Wait as long as the answer asks (RFC 9110 §10.2.3), and not all at the same moment."""
