@@ -106,14 +106,14 @@ def serve_relays(ports: Sequence[int], issuer: str) -> None:
     uvloop.run(serve())
 
 
-def follow(issuer: str, feed_urls: Sequence[str], count: int) -> None:
+def follow(issuer: str, feed_urls: Sequence[str], count: int, staleness: float) -> None:
     """So many verifiers in one event loop, which follow in turn one of these. Each notes when an entry is in force."""
     import uvloop  # noqa: PLC0415 - of two roles alone
 
-    uvloop.run(_follow(issuer, feed_urls, count))
+    uvloop.run(_follow(issuer, feed_urls, count, staleness))
 
 
-async def _follow(issuer: str, feed_urls: Sequence[str], count: int) -> None:
+async def _follow(issuer: str, feed_urls: Sequence[str], count: int, staleness: float) -> None:
     arrived: dict[str, list[float]] = defaultdict(list)
 
     def note(page: FeedPage, *_: int) -> None:
@@ -122,7 +122,12 @@ async def _follow(issuer: str, feed_urls: Sequence[str], count: int) -> None:
             arrived[entry.target].append(now)
 
     verifiers = [
-        Verifier.from_issuer(f"{issuer}/auth", audience=AUDIENCE, feed_url=feed_urls[number % len(feed_urls)])
+        Verifier.from_issuer(
+            f"{issuer}/auth",
+            audience=AUDIENCE,
+            feed_url=feed_urls[number % len(feed_urls)],
+            max_staleness=staleness,
+        )
         for number in range(count)
     ]
     gc.freeze()
@@ -130,7 +135,8 @@ async def _follow(issuer: str, feed_urls: Sequence[str], count: int) -> None:
         verifier.follower._publish = note  # noqa: SLF001 - called once a page is in force
     began = time.monotonic()
     await asyncio.gather(*(verifier.open() for verifier in verifiers))
-    while not all(verifier.node.is_fresh for verifier in verifiers):  # noqa: ASYNC110 - of tasks beside us
+    waiting = list(verifiers)
+    while waiting := [verifier for verifier in waiting if not verifier.node.is_fresh]:
         await asyncio.sleep(0.01)
     _say({"fresh_after": time.monotonic() - began})
     loop = asyncio.get_running_loop()
@@ -204,7 +210,10 @@ def relay_role(folder: Path, issuer: str, count: int = 1) -> tuple[Role, list[st
     return Role(folder, f"serve_relays({ports}, {issuer!r})"), [f"http://127.0.0.1:{port}" for port in ports]
 
 
-def verifier_roles(folder: Path, issuer: str, feed_urls: Sequence[str], count: int, processes: int = 2) -> list[Role]:
+def verifier_roles(
+    folder: Path, issuer: str, feed_urls: Sequence[str], count: int, *, staleness: float = 5, processes: int = 2
+) -> list[Role]:
     """So many verifiers, spread over processes, and over what they read the feed from."""
     urls = [f"{url}/auth" for url in feed_urls]
-    return [Role(folder, f"follow({issuer!r}, {urls}, {count // processes})") for _ in range(processes)]
+    call = f"follow({issuer!r}, {urls}, {count // processes}, {staleness})"
+    return [Role(folder, call) for _ in range(processes)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from sealring import jwt
 from sealring.errors import StoreUnavailable
@@ -63,3 +63,26 @@ class Feed:
     async def keys(self) -> VerifyingKeys:
         self.keys_read += 1
         return VerifyingKeys(jwt.KeySet([]), self.keys_version)
+
+
+async def answers_in_each_turn(count: int, ask: Callable[[], Awaitable[object]]) -> list[int]:
+    """So many ask at the same moment: how many were answered in each turn of the event loop. In order, or it fails."""
+    loop = asyncio.get_running_loop()
+    answered: list[int] = []
+    turns: list[int] = []
+
+    async def one(number: int) -> None:
+        await ask()
+        answered.append(number)
+        turns[-1] += 1
+
+    def next_turn() -> None:
+        turns.append(0)
+        if len(answered) < count:
+            loop.call_soon(next_turn)
+
+    next_turn()
+    async with asyncio.timeout(60):
+        await asyncio.gather(*map(one, range(count)))
+    assert answered == list(range(count))
+    return turns

@@ -16,7 +16,7 @@ from sealring.revocation.entry import Entry
 from sealring.revocation.wire import FeedDocument, fingerprint, read_document, read_segment
 from sealring.verifier import served_feed
 from tests.clocks import FrozenClock
-from tests.feeds import Feed
+from tests.feeds import Feed, answers_in_each_turn
 from tests.nodes import follow
 from tests.serving import SECRET, cheap_sealring
 
@@ -146,6 +146,49 @@ async def test_many_waiting_readers_are_answered_in_turns_in_the_order_in_which_
     assert len(answered) < 10
     await asyncio.wait_for(asyncio.gather(*waiting), 5)
     assert answered == list(range(10))
+
+
+@pytest.mark.parametrize("what", ["snapshot", "page", "segment"])
+async def test_many_who_come_at_the_same_moment_are_answered_in_turns(
+    issuer: Issuer, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """Ten thousand verifiers restart together. This node's own poll needs turns of the event loop in between."""
+    monkeypatch.setattr(feed_segments, "SEGMENT_NUMBERS", 2)
+    await issuer.revoke(1, 2, 3)
+    name = (await issuer.snapshot()).segments[0].name
+    monkeypatch.setattr(served_feed, "BURST", 2)
+    monkeypatch.setattr(served_feed, "TURN_ANSWERS", 3)
+    monkeypatch.setattr(served_feed, "TURN_SECONDS", 0)
+    issuer.published._turns = served_feed.Turns()
+    ask = {
+        "snapshot": issuer.published.snapshot,
+        "page": lambda: issuer.published.page(3, 0),
+        "segment": lambda: issuer.published.segment(name),
+    }[what]
+    assert max(await answers_in_each_turn(10, ask)) <= 3
+
+
+async def test_who_went_away_takes_no_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(served_feed, "BURST", 0)
+    monkeypatch.setattr(served_feed, "TURN_ANSWERS", 1)
+    turns = served_feed.Turns()
+    gone, here = asyncio.create_task(turns.take()), asyncio.create_task(turns.take())
+    await asyncio.sleep(0)
+    gone.cancel()
+    await asyncio.sleep(0)
+    turns._begin()
+    await asyncio.wait_for(here, 60)
+    turns.close()
+
+
+async def test_those_whose_turn_has_not_come_are_let_go_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(served_feed, "BURST", 0)
+    monkeypatch.setattr(served_feed, "TURN_SECONDS", 3600)
+    turns = served_feed.Turns()
+    waiting = asyncio.create_task(turns.take())
+    await asyncio.sleep(0)
+    turns.close()
+    await asyncio.wait_for(waiting, 60)
 
 
 async def test_no_more_readers_wait_than_there_is_room_for(issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> None:

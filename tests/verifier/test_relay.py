@@ -16,11 +16,12 @@ from sealring.revocation.entry import Entry
 from sealring.revocation.feed import FeedPage
 from sealring.revocation.wire import FeedDocument, read_document, read_segment
 from sealring.verifier import relay as relays
+from sealring.verifier import served_feed
 from sealring.verifier.relay import FeedRelay, SignedPage
 from sealring.verifier.served_feed import ServesFeed
 from sealring.verifier.source import VerifyingKeys
 from tests.clocks import FrozenClock
-from tests.feeds import Feed
+from tests.feeds import Feed, answers_in_each_turn
 from tests.nodes import follow
 
 pytestmark = pytest.mark.anyio
@@ -193,6 +194,27 @@ async def test_who_is_at_another_place_costs_the_issuer_one_question_for_all(tre
     pages = await asyncio.gather(*(relay.page(1) for _ in range(20)))
     assert [numbers(page) for page in pages] == [[2, 3]] * 20
     assert relay.wire.asked["page"] == asked + 1
+
+
+@pytest.mark.parametrize("what", ["snapshot", "page", "segment"])
+async def test_many_who_come_at_the_same_moment_are_answered_in_turns(
+    tree: Tree, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    monkeypatch.setattr(feed_segments, "SEGMENT_NUMBERS", 2)
+    [relay] = tree.relays
+    await tree.revoke(1, 2, 3)
+    [segment] = read_document((await relay.feed.snapshot()).decode(), KEYS, issuer="us").segments
+    await relay.feed.segment(segment.name)  # it is kept from here
+    monkeypatch.setattr(served_feed, "BURST", 2)
+    monkeypatch.setattr(served_feed, "TURN_ANSWERS", 3)
+    monkeypatch.setattr(served_feed, "TURN_SECONDS", 0)
+    relay.feed._turns = served_feed.Turns()
+    ask = {
+        "snapshot": relay.feed.snapshot,
+        "page": lambda: relay.feed.page(3, 0),
+        "segment": lambda: relay.feed.segment(segment.name),
+    }[what]
+    assert max(await answers_in_each_turn(10, ask)) <= 3
 
 
 async def test_a_reader_a_little_behind_gets_a_page_of_a_moment_ago(tree: Tree) -> None:

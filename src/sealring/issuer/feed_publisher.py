@@ -23,7 +23,7 @@ from sealring.revocation.entry import Entry
 from sealring.revocation.feed import FeedPage
 from sealring.revocation.wire import MAX_PAGE_ENTRIES, FeedDocument, fingerprint, sign_document
 from sealring.verifier.node_state import NodeState
-from sealring.verifier.served_feed import LongPolls
+from sealring.verifier.served_feed import LongPolls, Turns
 from sealring.verifier.source import Source
 
 TAIL_ENTRIES: Final = 4 * MAX_PAGE_ENTRIES
@@ -71,6 +71,7 @@ class FeedPublisher:
         self._tail: deque[Entry] = deque()
         self._signed: dict[int | None, bytes] = {}
         self._polls = LongPolls()
+        self._turns = Turns()
         self._followed = asyncio.Event()
         self._segments: FeedSegments | None = None
         self._building: asyncio.Task[None] | None = None
@@ -116,10 +117,12 @@ class FeedPublisher:
         """See `ServesFeed.page`."""
         newest = self._check()
         self._refuse_secrets()
-        if after == newest.head:
+        if after == newest.head and wait > 0:
             await self._polls.wait(after, wait)
         elif after > newest.head:
             await self._wait_until_followed()
+        else:
+            await self._turns.take()
         newest = self._check()
         tail_begin = newest.head - len(self._tail) if self._is_gapless(newest) else newest.head
         within = tail_begin <= after <= newest.head and newest.head - after <= MAX_PAGE_ENTRIES
@@ -130,11 +133,13 @@ class FeedPublisher:
         self._check()
         self._refuse_secrets()
         await self._need_segments()
+        await self._turns.take()
         return self._sign(self._check(), None)
 
     async def segment(self, name: str) -> bytes:
         """See `ServesFeed.segment`."""
         self._check()
+        await self._turns.take()
         data = (await self._need_segments()).bytes_of(name)
         if data is None:
             raise NotFound("no such segment of the feed")
@@ -143,6 +148,7 @@ class FeedPublisher:
     def close(self) -> None:
         """Answer nobody from here on."""
         self._polls.close()
+        self._turns.close()
         if self._building is not None:
             self._building.cancel()
         self.abandon()
@@ -150,12 +156,13 @@ class FeedPublisher:
     def abandon(self) -> None:
         """Let go of what belongs to an event loop that has ended."""
         self._polls = LongPolls()
+        self._turns = Turns()
         self._followed = asyncio.Event()
         self._newest = self._building = self._segments = None
 
     def forked(self) -> None:
         """In a child the tasks of the parent do not run."""
-        leave_to_parent(self._building, self._polls)
+        leave_to_parent(self._building, self._polls, self._turns)
         self.abandon()
 
     def _check(self) -> FeedPage:

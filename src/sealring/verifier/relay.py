@@ -20,7 +20,7 @@ from sealring.forks import leave_to_parent
 from sealring.revocation.feed import FeedPage
 from sealring.revocation.wire import Segment, read_document, read_segment
 from sealring.verifier.node_state import NodeState
-from sealring.verifier.served_feed import LongPolls, ServesFeed
+from sealring.verifier.served_feed import LongPolls, ServesFeed, Turns
 
 SHARED_SECONDS: Final = 1.0
 """How long an answer serves others who ask the same. A reader that gets an older page asks again at once."""
@@ -74,6 +74,7 @@ class FeedRelay:
         """Know nothing: a new process, or a new event loop."""
         self._pages: deque[_Accepted] = deque()
         self._polls = LongPolls()
+        self._turns = Turns()
         self._questions: dict[int | str, asyncio.Task[bytes]] = {}
         self._named: dict[str, Segment] = {}
         self._segments: dict[str, bytes] = {}
@@ -100,9 +101,11 @@ class FeedRelay:
     async def page(self, after: int, wait: float) -> bytes:
         """See `ServesFeed.page`."""
         self._check()
-        if after == self._node.cursor:
+        if after == self._node.cursor and wait > 0:
             await self._polls.wait(after, wait)
-            self._check()
+        else:
+            await self._turns.take()
+        self._check()
         for page in reversed(self._pages):
             if page.after <= after <= page.head:
                 return page.signed
@@ -112,11 +115,13 @@ class FeedRelay:
 
     async def snapshot(self) -> bytes:
         """See `ServesFeed.snapshot`."""
+        await self._turns.take()
         self._check()
         return await self._ask("snapshot", self._read_snapshot)
 
     async def segment(self, name: str) -> bytes:
         """See `ServesFeed.segment`."""
+        await self._turns.take()
         self._check()
         kept = self._segments.get(name)
         if kept is not None:
@@ -180,11 +185,12 @@ class FeedRelay:
     def close(self) -> None:
         """Answer nobody from here on."""
         self._polls.close()
+        self._turns.close()
         for asked in self._questions.values():
             asked.cancel()
         self.begin()
 
     def forked(self) -> None:
         """In a child the tasks of the parent do not run."""
-        leave_to_parent(self._polls, *self._questions.values())
+        leave_to_parent(self._polls, self._turns, *self._questions.values())
         self.begin()
