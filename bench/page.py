@@ -236,7 +236,7 @@ def page(figures: Figures) -> str:
         parts.append(f"{QUICK}\n")
     parts.append(
         wrapped(
-            "`scripts/bench all` runs everything (about ten minutes, on a machine where nothing else runs) and writes this page "
+            "`scripts/bench all` runs everything (a quarter of an hour, on a machine where nothing else runs) and writes this page "
             "from the files in `bench/results`, which hold the same figures as JSON. The peers are those of `uv.lock` and of "
             f"`bench/jwt.py`. The last run began on {run.began} UTC; all parts took {minutes}."
         )
