@@ -2,10 +2,10 @@
 
     scripts/bench all [--quick] [--only PART]…
 
-About a quarter of an hour. Use a machine on which nothing else runs: each figure is a median of rounds in turns, with its
-spread, but two processes on two busy cores measure each other. A benchmark that fails or takes too long is reported on
-the page as not measured, with the reason; the others go on. `--quick` takes a few rounds of each, to try the page: it
-is marked so. `python -m bench.page` makes the page anew from what is in `bench/results`.
+About a quarter of an hour. Use a machine on which nothing else runs: each figure is a median of rounds in turns, with
+its spread, but two processes on two busy cores measure each other. A benchmark that fails or takes too long is reported
+on the page as not measured, with the reason; the others go on. `--quick` takes a few rounds of each, to try the page:
+it is marked so. `python -m bench.page` makes the page anew from what is in `bench/results`.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ REVOCATIONS_A_SECOND = 10
 BEHIND_RELAYS_A_SECOND = 1
 """Fewer: on one machine each of them is as many answers as there are verifiers, by all relays at once."""
 RESTARTING_STALENESS = 60.0
-"""`max_staleness` of the verifiers that restart: with 5 s, ten thousand are more polls than one issuer answers, at rest."""
+"""`max_staleness` of the verifiers that restart: with 5 s, ten thousand poll more than one issuer answers."""
 GIVEN_UP_SECONDS = 60
 STALL_MS = 5
 

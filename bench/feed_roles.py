@@ -136,7 +136,7 @@ async def _follow(issuer: str, feed_urls: Sequence[str], count: int, staleness: 
     began = time.monotonic()
     await asyncio.gather(*(verifier.open() for verifier in verifiers))
     waiting = list(verifiers)
-    while waiting := [verifier for verifier in waiting if not verifier.node.is_fresh]:
+    while waiting := [verifier for verifier in waiting if not verifier.node.is_fresh]:  # noqa: ASYNC110 - of tasks beside us
         await asyncio.sleep(0.01)
     _say({"fresh_after": time.monotonic() - began})
     loop = asyncio.get_running_loop()

@@ -307,12 +307,12 @@ class HttpSource:
         self._keys, self._keys_named, self._keys_at = read_key_set(answer.body), name, now
 
     def _longer_each_time(self, seconds: float, most: float) -> float:
-        """A deadline that doubles with each failure: an issuer to which all come at once, after its own restart, is slow.
+        """A deadline that doubles with each failure: an issuer to which all come at once, after a restart, is slow.
 
         With a deadline that stays the same, those behind the first thousands in its queue would give up and come again
         for ever, and each of their requests would be answered in vain.
         """
-        return min(most, seconds * 2 ** min(self._failures - 1, 8))
+        return min(most, seconds * 2.0 ** min(self._failures - 1, 8))
 
     def _respect(self, answer: HttpAnswer) -> None:
         """Wait as long as the answer asks (RFC 9110 §10.2.3), and not all at the same moment."""
