@@ -232,6 +232,8 @@ CHANGES: tuple[tuple[str, AccountChange], ...] = (
     ("enabled", StatusChange(status="active")),
     ("other scopes", ScopesChange(scopes=())),
     ("another email address", EmailChange(email=None, canonical_email=None)),
+    ("the address was verified", EmailChange(email=None, canonical_email=None, revokes="nothing")),
+    ("a change of the address was undone", EmailChange(email=None, canonical_email=None, revokes="sessions")),
     ("deleted", Deletion()),
     (
         "a credential added",

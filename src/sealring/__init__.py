@@ -14,7 +14,9 @@ from sealring.errors import (
     AccountRefused,
     ConfigurationError,
     ConnectionEnded,
+    EmailUnverified,
     InvalidField,
+    InvalidMailLink,
     InvalidPendingLogin,
     InvitationRequired,
     KeyRefused,
@@ -46,6 +48,9 @@ if TYPE_CHECKING:
     from sealring.issuer.log_in import BegunLogin, LoggedIn
     from sealring.issuer.reauthentication import Reauthenticated
     from sealring.issuer.session_tokens import Issued
+    from sealring.mail.mailer import Mailer, MailRefused
+    from sealring.mail.message import MailMessage
+    from sealring.mail.smtp import SmtpMailer
     from sealring.remote_verifier import Verifier
     from sealring.sealring import Sealring
     from sealring.sessions.grant import Grant
@@ -65,15 +70,20 @@ __all__ = [
     "ConfigurationError",
     "ConnectionEnded",
     "CrossSite",
+    "EmailUnverified",
     "Event",
     "ForeignPrincipal",
     "Grant",
     "InvalidField",
+    "InvalidMailLink",
     "InvalidPendingLogin",
     "InvitationRequired",
     "Issued",
     "KeyRefused",
     "LoggedIn",
+    "MailMessage",
+    "MailRefused",
+    "Mailer",
     "MethodNotAllowed",
     "NameTaken",
     "NoSuchAccount",
@@ -93,6 +103,7 @@ __all__ = [
     "Session",
     "SessionEnded",
     "Settings",
+    "SmtpMailer",
     "StepUp",
     "StoreUnavailable",
     "SyncSealring",
@@ -116,6 +127,9 @@ _MODULES = {
     "Grant": "sealring.sessions.grant",
     "Issued": "sealring.issuer.session_tokens",
     "LoggedIn": "sealring.issuer.log_in",
+    "MailMessage": "sealring.mail.message",
+    "MailRefused": "sealring.mail.mailer",
+    "Mailer": "sealring.mail.mailer",
     "MethodNotAllowed": "sealring.http.request_errors",
     "Principal": "sealring.verifier.principal",
     "Reauthenticated": "sealring.issuer.reauthentication",
@@ -124,6 +138,7 @@ _MODULES = {
     "Sealring": "sealring.sealring",
     "Session": "sealring.sessions.session",
     "StepUp": "sealring.sessions.step_up",
+    "SmtpMailer": "sealring.mail.smtp",
     "SyncSealring": "sealring.sync",
     "Settings": "sealring.settings",
     "Verifier": "sealring.remote_verifier",

@@ -36,7 +36,9 @@ password or a secret. A caller's own mistake (a bad option, a wrong type) is `Ty
     ├── AccountRefused            an account operation was refused
     │   ├── WrongCredentials      invalid_credentials     unknown, wrong or disabled: never which
     │   │   ├── WrongPassword     invalid_credentials     of a user who is already logged in
-    │   │   └── NotGranted        invalid_credentials     the application's `grant_for` grants no session
+    │   │   ├── NotGranted        invalid_credentials     the application's `grant_for` grants no session
+    │   │   └── InvalidMailLink   invalid_link            a mail's link or code: unknown, expired, used, overtaken
+    │   ├── EmailUnverified       email_unverified        `SEALRING_VERIFY_EMAIL=required`: a mail says how
     │   ├── SecondFactorRequired  second_factor_required  `pending` and the `methods` of the next step
     │   ├── InvalidPendingLogin   login_expired           unknown, too old, used, or of another browser
     │   ├── RegistrationClosed    registration_closed     only the operator makes accounts
@@ -547,6 +549,44 @@ class NotGranted(WrongCredentials):
     """
 
     cause = "grant_for grants nothing"
+
+
+class InvalidMailLink(WrongCredentials):
+    """The link or the code of a mail is unknown, expired, used, or overtaken by a change of the account: never which.
+
+    Args:
+        cause: which of these, for logs.
+        subject: the account's id where it is known; else empty.
+
+    >>> from sealring.testing import InMemorySealring
+    >>> with InMemorySealring().sync() as s:
+    ...     s.reset_password("no link of ours", "analytical engine 1843", address="192.0.2.7")
+    Traceback (most recent call last):
+    sealring.errors.InvalidMailLink: not a link of ours
+    """
+
+    code = "invalid_link"
+
+    def __init__(self, cause: str, subject: str = "") -> None:
+        AccountRefused.__init__(self, cause)
+        self.cause = cause
+        self.subject = subject
+
+
+class EmailUnverified(AccountRefused):
+    """Who logs in is right, and must verify the account's email address first: a mail that says how is on its way.
+
+    >>> from sealring.testing import InMemorySealring
+    >>> with InMemorySealring(verify_email="required").sync() as s:
+    ...     s.register("ada", "analytical engine 1843", email="ada@example.com", address="192.0.2.7")
+    Traceback (most recent call last):
+    sealring.errors.EmailUnverified: the email address must be verified first
+    """
+
+    code = "email_unverified"
+
+    def __init__(self) -> None:
+        super().__init__("the email address must be verified first")
 
 
 class SecondFactorRequired(AccountRefused):

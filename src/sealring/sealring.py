@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, Self, Unpack
 from sealring.application.hosts import Hosts
 from sealring.application.use_cases import UseCases
 from sealring.issuer.commit import OnEvent
+from sealring.mail.mailer import Mailer, SendMail
 from sealring.sessions.grant import GrantFor
 from sealring.settings import Settings, SettingsArguments, load_settings
 from sealring.store.protocol import Store
@@ -40,6 +41,8 @@ class Sealring(UseCases, Hosts):
             `jwt.Verifier(old_key, project=ForeignPrincipal())`. Guards and middleware then accept a token that none of
             our keys has signed, from the Authorization field alone, until its `exp`. It has no session: the auth routes
             refuse it, and nothing here revokes it.
+        mail: what sends mail, in the place of `SEALRING_MAIL_URL`: a `Mailer` such as `SmtpMailer`, or a function of a
+            `MailMessage`, plain or async.
         given: settings by name, as in `Sealring(secret=…, issuer=…)`.
 
     Raises:
@@ -62,6 +65,7 @@ class Sealring(UseCases, Hosts):
         on_event: OnEvent | None = None,
         metrics: CollectorRegistry | None = None,
         foreign_tokens: VerifiesForeign | None = None,
+        mail: Mailer | SendMail | None = None,
         **given: Unpack[SettingsArguments],
     ) -> None:
         settings = load_settings(**given) if settings is None else settings
@@ -73,6 +77,7 @@ class Sealring(UseCases, Hosts):
             on_event=on_event,
             registry=metrics,
             foreign_tokens=foreign_tokens,
+            mail=mail,
             login_cost=self._login_cost,
         )
         super().__init__(settings, parts)

@@ -115,6 +115,9 @@ class SyncSealring:
     register = _of_sealring(Sealring.register)
     log_in = _of_sealring(Sealring.log_in)
     begin_login = _of_sealring(Sealring.begin_login)
+    forgot_password = _of_sealring(Sealring.forgot_password)
+    reset_password = _of_sealring(Sealring.reset_password)
+    verify_email = _of_sealring(Sealring.verify_email)
     log_in_by = _of_sealring(Sealring.log_in_by)
     start_session = _of_sealring(Sealring.start_session)
     reauthenticate_session = _of_sealring(Sealring.reauthenticate_session)
@@ -143,6 +146,7 @@ class SyncAccounts:
     delete = _of_accounts(AccountCommands.delete)
     set_scopes = _of_accounts(AccountCommands.set_scopes)
     set_email = _of_accounts(AccountCommands.set_email)
+    verify_email = _of_accounts(AccountCommands.verify_email)
     set_password = _of_accounts(AccountCommands.set_password)
 
 

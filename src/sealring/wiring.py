@@ -10,10 +10,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from inspect import iscoroutinefunction
 from math import ceil
+from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from sealring.accounts.argon2id import OWASP_2024, Argon2Profile
 from sealring.authentication.decision import AuthenticationPolicy
+from sealring.authentication.mail_link import MailLinks
 from sealring.authentication.pending import PendingLoginCodec
 from sealring.errors import ConfigurationError, TokenTooLong
 from sealring.http.cookies import CookiePolicy
@@ -27,12 +30,15 @@ from sealring.issuer.clients import Clients
 from sealring.issuer.commit import CommittingStore, OnEvent
 from sealring.issuer.credentials import Credentials
 from sealring.issuer.declared_settings import SettingsDeclaration
+from sealring.issuer.email_addresses import EmailAddresses
 from sealring.issuer.feed_publisher import FeedPublisher
 from sealring.issuer.grants import Grants
 from sealring.issuer.hashing import PasswordHasher
 from sealring.issuer.issuer import Issuer
 from sealring.issuer.keys import SigningKeys
 from sealring.issuer.log_in import LogIn
+from sealring.issuer.mail_delivery import MailComposer, MailDelivery
+from sealring.issuer.mail_drafts import MailDrafts
 from sealring.issuer.maintenance import Maintenance
 from sealring.issuer.methods import LoginMethod
 from sealring.issuer.methods.password import PasswordMethod
@@ -44,6 +50,8 @@ from sealring.issuer.status_list import StatusLists, check_algorithm
 from sealring.issuer.store_source import StoreSource
 from sealring.issuer.token_measure import TokenMeasure
 from sealring.jwt.algorithms import ALGORITHMS
+from sealring.mail.mailer import ConsoleMailer, Mailer, SendMail, mailer_of
+from sealring.mail.templates import MailTemplates
 from sealring.rate_limits.device_cookie import DeviceCookies
 from sealring.sessions.csrf import CsrfTokens
 from sealring.sessions.declared_settings import DeclaredSettings
@@ -52,7 +60,9 @@ from sealring.sessions.lifetimes import LEEWAY_SECONDS
 from sealring.sessions.refresh_token import RefreshTokenCodec
 from sealring.sessions.session_cookie import SessionCookieCodec
 from sealring.settings import Settings
+from sealring.settings.readers import CONSOLE
 from sealring.settings.root_secret import RootSecret
+from sealring.settings.table import SETTINGS
 from sealring.signing_keys.encryption import KeyEncryption
 from sealring.signing_keys.lifecycle import KeyPolicy
 from sealring.store import open_store
@@ -98,6 +108,8 @@ class Parts:
     declaration: SettingsDeclaration
     issuer: Issuer
     maintenance: Maintenance
+    mail: MailDelivery
+    """What sends mail in the background."""
     delivery: TokenDelivery
     """How tokens reach browsers and programs."""
     metrics: Metrics | None
@@ -118,6 +130,7 @@ def wire(
     on_event: OnEvent | None = None,
     registry: CollectorRegistry | None = None,
     foreign_tokens: VerifiesForeign | None = None,
+    mail: Mailer | SendMail | None = None,
     login_cost: LoginCost,
 ) -> Parts:
     """Make the parts of one `Sealring`.
@@ -130,6 +143,7 @@ def wire(
         on_event: see `Sealring`.
         registry: a Prometheus registry to count in.
         foreign_tokens: see `Sealring`.
+        mail: see `Sealring`.
         login_cost: what a login by password takes.
 
     Raises:
@@ -178,6 +192,7 @@ def wire(
         _check_default_scopes(settings, measure)
     access_ttl = AccessTtl(committing, settings.access_ttl, heard_seconds=_heard_seconds(settings), node=node)
     declaration = SettingsDeclaration(committing, declared_by(settings))
+    mailing = _mailing(settings, secret, committing, clock, mail)
     return Parts(
         clock=clock,
         store=store,
@@ -189,7 +204,7 @@ def wire(
         access_ttl=access_ttl,
         measure=measure,
         declaration=declaration,
-        issuer=_issuer(settings, secret, committing, keys, access_ttl, clock, grant_for, login_cost, measure),
+        issuer=_issuer(settings, secret, committing, keys, access_ttl, clock, grant_for, login_cost, measure, mailing),
         maintenance=Maintenance(
             committing,
             keys,
@@ -199,6 +214,7 @@ def wire(
             audit_seconds=settings.audit_retention,
             look_seconds=settings.poll_interval,
         ),
+        mail=mailing.delivery,
         delivery=TokenDelivery(
             cookies=cookies,
             csrf_tokens=CsrfTokens(secret.derive("csrf token")),
@@ -216,6 +232,61 @@ def wire(
         ),
         foreign_tokens=None if foreign_tokens is None else ForeignTokens(foreign_tokens),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Mailing:
+    """What mails are made of, and what sends them."""
+
+    links: MailLinks
+    drafts: MailDrafts
+    delivery: MailDelivery
+
+
+def _mailing(
+    settings: Settings,
+    secret: RootSecret,
+    store: CommittingStore,
+    clock: Clock,
+    mail: Mailer | SendMail | None,
+) -> Mailing:
+    mailer = _mailer(settings, mail)
+    links = MailLinks(secret.derive("mail link"))
+    templates = MailTemplates(Path(settings.mail_templates) if settings.mail_templates else None)
+    if settings.mail_language not in templates.languages:
+        raise ConfigurationError(
+            f"SEALRING_MAIL_LANGUAGE: must be one of {', '.join(templates.languages)}",
+            hint="SEALRING_MAIL_TEMPLATES names a folder with texts in other languages",
+        )
+    composer = MailComposer(
+        links=links,
+        templates=templates,
+        pages=settings.mail_pages_url,
+        service=settings.pages_name or urlsplit(settings.issuer).hostname or settings.issuer,
+    )
+    return Mailing(
+        links=links,
+        drafts=MailDrafts(
+            languages=() if mailer is None else templates.languages,
+            default_language=settings.mail_language,
+            clock=clock.now_ms,
+        ),
+        delivery=MailDelivery(store, composer, mailer, clock=clock.now_ms),
+    )
+
+
+def _mailer(settings: Settings, given: Mailer | SendMail | None) -> Mailer | None:
+    if given is not None:
+        return mailer_of(given)
+    if settings.mail_url and settings.mail_url != CONSOLE:
+        from sealring.mail.smtp import SmtpMailer  # noqa: PLC0415 - smtplib is slow to load, and seldom needed
+
+        if not settings.mail_from:
+            raise ConfigurationError(
+                "SEALRING_MAIL_FROM: is needed with SEALRING_MAIL_URL", hint=SETTINGS["mail_from"].hint
+            )
+        return SmtpMailer(settings.mail_url, settings.mail_from)
+    return ConsoleMailer() if settings.mail_url or settings.is_on_loopback else None
 
 
 def _metrics(node: NodeState, registry: CollectorRegistry) -> Metrics:
@@ -301,6 +372,7 @@ def _issuer(  # noqa: PLR0917 - the parts, in the order in which they were made
     grant_for: GrantFor | None,
     login_cost: LoginCost,
     measure: TokenMeasure,
+    mailing: Mailing,
 ) -> Issuer:
     sessions = Sessions(
         store=store,
@@ -327,20 +399,22 @@ def _issuer(  # noqa: PLR0917 - the parts, in the order in which they were made
     new_sessions = NewSessions(store=store, sessions=sessions, status_list=settings.status_list)
     devices = DeviceCookies(secret.derive("device cookie"))
     hasher = PasswordHasher(profile=login_cost.profile)
+    policy = AccountPolicy(
+        password_min_length=settings.password_min_length,
+        account_rate=settings.throttle_account,
+        address_rate=settings.throttle_address,
+        registration_rate=settings.throttle_registration,
+        new_account_scopes=settings.default_scopes,
+        registration=settings.registration,
+        verify_email=settings.verify_email,
+        answer_grid_ms=login_cost.answer_grid_ms,
+    )
     accounts = Accounts(
         store,
         hasher,
         clock=clock.now_ms,
         devices=devices,
-        policy=AccountPolicy(
-            password_min_length=settings.password_min_length,
-            account_rate=settings.throttle_account,
-            address_rate=settings.throttle_address,
-            registration_rate=settings.throttle_registration,
-            new_account_scopes=settings.default_scopes,
-            registration=settings.registration,
-            answer_grid_ms=login_cost.answer_grid_ms,
-        ),
+        policy=policy,
         check_scopes=scopes_check(measure, grant_for),
     )
     authenticator = Authenticator(
@@ -348,6 +422,14 @@ def _issuer(  # noqa: PLR0917 - the parts, in the order in which they were made
         accounts=accounts,
         policy=AuthenticationPolicy(),
         methods=login_methods(MethodParts(store, hasher, secret, clock.now_ms)),
+        clock=clock.now_ms,
+    )
+    email = EmailAddresses(
+        store=store,
+        accounts=accounts,
+        policy=policy,
+        links=mailing.links,
+        drafts=mailing.drafts,
         clock=clock.now_ms,
     )
     logins = LogIn(
@@ -358,10 +440,12 @@ def _issuer(  # noqa: PLR0917 - the parts, in the order in which they were made
         device_cookies=devices,
         clock=clock.now_ms,
         client_id=settings.audience_or_issuer,
+        check_email=email.require_verified if settings.verify_email == "required" else None,
     )
     return Issuer(
         store=store,
         accounts=accounts,
+        email=email,
         sessions=sessions,
         new_sessions=new_sessions,
         credentials=Credentials(store=store, authenticator=authenticator, clock=clock.now_ms),

@@ -19,10 +19,12 @@ from typing import Any, get_type_hints
 import pytest
 from starlette.requests import Request
 
-from sealring import Sealring, WrongCredentials, issuer
+from sealring import MailMessage, MailRefused, Sealring, WrongCredentials, issuer
+from sealring.accounts.changes import EmailChange
 from sealring.accounts.imported import ImportedUser
 from sealring.audit.event import Event
 from sealring.authentication.client_info import ClientInfo
+from sealring.authentication.mail_link import MailPurpose
 from sealring.errors import InvalidPendingLogin, SealringError
 from sealring.issuer.access_ttl import AccessTtl
 from sealring.issuer.account_commands import AccountCommands
@@ -31,15 +33,18 @@ from sealring.issuer.authenticator import Authenticator
 from sealring.issuer.client_commands import ClientCommands
 from sealring.issuer.clients import Clients, RegisteredClient
 from sealring.issuer.credentials import Credentials
+from sealring.issuer.email_addresses import EmailAddresses, LinkProof
 from sealring.issuer.issuer import Issuer
 from sealring.issuer.keys import SigningKeys
 from sealring.issuer.log_in import LoggedIn, LogIn
+from sealring.issuer.mail_delivery import MailDelivery
 from sealring.issuer.maintenance import Maintenance
 from sealring.issuer.methods import LoginMethod
 from sealring.issuer.new_sessions import NewSessions, PreparedSession
 from sealring.issuer.reauthentication import Reauthentication
 from sealring.issuer.session_tokens import Issued
 from sealring.issuer.sessions import Sessions
+from sealring.mail.mailer import FunctionMailer
 from sealring.revocation.entry import Entry
 from sealring.store.memory import MemoryStore
 from sealring.store.protocol import Store
@@ -185,6 +190,61 @@ async def reauthenticate(scene: Scene) -> object:
 
 def password_of(scene: Scene) -> LoginMethod:
     return scene.auth.issuer.logins.authenticator.find("password")
+
+
+MAIL = "dan@example.com"
+NEW_MAIL = "new@example.com"
+
+
+async def link(scene: Scene, purpose: MailPurpose, email: str = MAIL) -> str:
+    """The token of a mail's link to dan."""
+    dan = await scene.auth.issuer.accounts.get(scene.dan)
+    return scene.auth.issuer.email.links.link(purpose, dan, email, now=scene.auth.clock.now_ms() // 1000)
+
+
+async def unverified(scene: Scene) -> None:
+    """Dan's address was typed, and verified by nobody."""
+    change = EmailChange(email=MAIL, canonical_email=MAIL, revokes="nothing")
+    event = Event(kind="email_changed", at_ms=0, subject=scene.dan, cause="by operator")
+    await scene.auth.store.change_account(scene.dan, change, event, now=0)
+
+
+async def start_verification(scene: Scene) -> None:
+    await unverified(scene)
+    scene.published += (await scene.auth.store.read_events())[-1:]
+    await scene.auth.issuer.email.start_verification(scene.dan, HERE)
+
+
+async def require_verified(scene: Scene) -> None:
+    await unverified(scene)
+    scene.published += (await scene.auth.store.read_events())[-1:]
+    await fails(scene.auth.issuer.email.require_verified(await scene.auth.issuer.accounts.get(scene.dan), HERE))
+
+
+async def confirm_by(scene: Scene, work: Callable[[str], Awaitable[object]]) -> None:
+    await work(await link(scene, "change", NEW_MAIL))
+
+
+async def undo(scene: Scene) -> None:
+    await confirm_by(scene, lambda token: scene.auth.issuer.email.confirm(LinkProof(token), HERE))
+    await scene.auth.issuer.email.undo(await link(scene, "undo"), HERE)
+
+
+async def reset_by(scene: Scene, work: Callable[[str], Awaitable[object]]) -> None:
+    await work(await link(scene, "reset"))
+
+
+async def refused_mail(scene: Scene) -> None:
+    """A mail that can never be sent."""
+
+    async def send(_: MailMessage) -> None:
+        raise MailRefused
+
+    await scene.auth.issuer.email.forgot(MAIL, HERE)
+    mail = scene.auth.parts.mail
+    await MailDelivery(
+        scene.auth.parts.committing, mail.composer, FunctionMailer(send), clock=scene.auth.clock.now_ms
+    ).deliver()
 
 
 async def fails(work: Awaitable[object]) -> None:
@@ -389,6 +449,49 @@ ROWS: dict[Callable[..., Any], Reads | tuple[UseCase, list[str], list[str]]] = {
         ["subject"],
         ["email_changed"],
     ),
+    Accounts.verify_email: (
+        lambda s: s.auth.issuer.accounts.verify_email(s.dan),
+        [],
+        ["email_verified"],
+    ),
+    AccountCommands.verify_email: (lambda s: s.auth.accounts.verify_email(s.dan), [], ["email_verified"]),
+    EmailAddresses.start_verification: (start_verification, [], ["email_changed", "mail_requested"]),
+    EmailAddresses.require_verified: (require_verified, [], ["email_changed", "mail_requested"]),
+    EmailAddresses.first_mail: Reads(lambda s: s.auth.issuer.email.first_mail(s.ann.account, HERE)),
+    EmailAddresses.confirm: (
+        lambda s: confirm_by(s, lambda token: s.auth.issuer.email.confirm(LinkProof(token), HERE)),
+        ["subject"],
+        ["email_changed", "throttled", "throttled"],
+    ),
+    EmailAddresses.request_change: (
+        lambda s: s.auth.issuer.email.request_change(s.dan, NEW_MAIL, epoch=1, client=HERE),
+        [],
+        ["mail_requested"],
+    ),
+    EmailAddresses.undo: (undo, ["subject", "subject"], ["email_changed"] * 2),
+    EmailAddresses.forgot: (lambda s: s.auth.issuer.email.forgot(MAIL, HERE), [], ["mail_requested"]),
+    EmailAddresses.reset_password: (
+        lambda s: reset_by(s, lambda token: s.auth.issuer.email.reset_password(LinkProof(token), OTHER_PASSWORD, HERE)),
+        ["subject"],
+        ["password_changed"],
+    ),
+    MailDelivery.deliver: (refused_mail, [], ["mail_requested", "mail_failed"]),
+    MailDelivery.stop: Reads(lambda s: s.auth.parts.mail.stop()),
+    Sealring.forgot_password: (
+        lambda s: s.auth.forgot_password(MAIL, address="192.0.2.7"),
+        [],
+        ["mail_requested"],
+    ),
+    Sealring.verify_email: (
+        lambda s: confirm_by(s, lambda token: s.auth.verify_email(token, address="192.0.2.7")),
+        ["subject"],
+        ["email_changed"],
+    ),
+    Sealring.reset_password: (
+        lambda s: reset_by(s, lambda token: s.auth.reset_password(token, OTHER_PASSWORD, address="192.0.2.7")),
+        ["subject"],
+        ["password_changed"],
+    ),
     Accounts.list: Reads(lambda s: s.auth.issuer.accounts.list()),
     Accounts.close: Reads(lambda s: s.auth.issuer.accounts.close()),
     NewSessions.start: (
@@ -538,6 +641,8 @@ USE_CASES = (
     Accounts,
     Credentials,
     Clients,
+    EmailAddresses,
+    MailDelivery,
     NewSessions,
     Sessions,
     SigningKeys,
@@ -564,7 +669,7 @@ async def scene_of(auth: Sealring, published: list[Event]) -> Scene:
     ann = await auth.issuer.register("ann", PASSWORD, email=None, client=HERE, replaces=None)
     bob = await auth.issuer.register("bob", PASSWORD, email=None, client=HERE, replaces=None)
     own = await auth.issuer.new_sessions.start("42", client_id="c", client=HERE)
-    dan = (await auth.issuer.accounts.create("dan", PASSWORD)).id
+    dan = (await auth.issuer.accounts.create("dan", PASSWORD, email=MAIL)).id
     await auth.issuer.credentials.add(stored_code(dan, "a"), epoch=0, client=HERE)
     robot = await auth.issuer.clients.register("robot")
     return Scene(auth, ann, bob, own, dan, robot, published)

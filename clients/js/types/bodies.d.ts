@@ -2,6 +2,21 @@
  * The JSON bodies of the auth routes. Written by scripts/docs from the table of endpoints: change it there.
  */
 
+/** `POST /email/change`. */
+export type EmailChangeRequest = {
+  email: string;
+};
+
+/** `POST /email/undo`. */
+export type EmailUndoRequest = {
+  token: string;
+};
+
+/** `POST /password/forgot`. */
+export type ForgottenPassword = {
+  email: string;
+};
+
 /** `POST /login/{method}/begin`: whose account it is, or `pending` from the step before. */
 export type LoginBeginRequest = {
   response?: Record<string, any>;
@@ -31,6 +46,13 @@ export type LoginStepRequest = {
   device?: string | null;
 };
 
+/** `POST /email/verify/confirm`: `token` of the link, or `email` and `code`. */
+export type MailProofRequest = {
+  token?: string | null;
+  email?: string | null;
+  code?: string | null;
+};
+
 /** The live sessions of a user, newest first. */
 export type ManySessions = {
   sessions: Array<OneSession>;
@@ -41,6 +63,7 @@ export type Me = {
   id: string;
   username: string | null;
   email: string | null;
+  email_verified: boolean;
   scopes: Array<string>;
   session: OneSession;
   claims: Record<string, any>;
@@ -93,6 +116,19 @@ export type Options = {
 export type PasswordChangeRequest = {
   current: string;
   new: string;
+};
+
+/** `POST /password/reset`: `token` of the link, or `email` and `code`, and the `new` password. */
+export type PasswordResetRequest = {
+  new: string;
+  token?: string | null;
+  email?: string | null;
+  code?: string | null;
+};
+
+/** Whose password it is: who reads the account's mail may know its name. */
+export type PasswordWasReset = {
+  username: string;
 };
 
 /** `POST /reauthenticate/{method}/begin`: `pending` from the step before. */
@@ -168,5 +204,11 @@ export type User = {
   id: string;
   username: string | null;
   email: string | null;
+  email_verified: boolean;
   scopes: Array<string>;
+};
+
+/** The address of the account, which is verified now. */
+export type VerifiedEmail = {
+  email: string;
 };

@@ -25,7 +25,12 @@ class Account:
     email: str | None = None
     """As it was typed; None where none was given."""
     canonical_email: str | None = None
-    """The form in which it is reserved; None while nobody vouches for the address."""
+    """The form by which addresses are compared. Several accounts may have typed one; one may have it verified."""
+    email_verified_at: int | None = None
+    """When somebody proved to read mail there, or the operator vouched for it (Unix seconds): only then the address is
+    reserved for this account. None while nobody has."""
+    email_changed_at: int | None = None
+    """When its owner last changed the address, while mail to the one before may undo that; see `sealring.accounts`."""
     password_hash: str | None = field(repr=False)
     """A PHC string; None for an account without a password."""
     scopes: tuple[str, ...] = ()
@@ -36,3 +41,12 @@ class Account:
     """Unix seconds."""
     epoch: int = 0
     """Tokens of a lower epoch are outdated: it rises when all sessions end, and when scopes change."""
+
+    @property
+    def email_verified(self) -> bool:
+        """Whether the address is known to be theirs.
+
+        >>> Account(id="42", name="Ada", canonical_name="ada", password_hash=None, created_at=0).email_verified
+        False
+        """
+        return self.email_verified_at is not None

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from sealring.accounts.account import AccountStatus
 from sealring.accounts.credential import Credential
+
+EmailConsequence = Literal["nothing", "tokens", "sessions"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +20,9 @@ class PasswordChange:
     ends_sessions: bool = True
     keep_session: str | None = None
     """This session goes on, renewed: its access tokens become outdated, its refresh tokens are revoked."""
+    epoch: int | None = None
+    """Unless None, the account's epoch must still be this: what a mail to an earlier address allows, another change
+    has overtaken."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,13 +41,23 @@ class ScopesChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmailChange:
-    """Replace the email address, which is reserved for the account; None removes it.
+    """Replace the email address, or say that it is verified; None removes it.
 
-    A login in flight that rests on mail to the old one proves again; sessions go on (the epoch rises).
+    It is reserved for the account where `verified_at` says so. A login in flight that rests on mail to the old one
+    proves again; sessions go on (the epoch rises).
     """
 
     email: str | None
     canonical_email: str | None
+    verified_at: int | None = None
+    """When it was proved, in Unix seconds; None: nobody vouches for it."""
+    changed_at: int | None = None
+    """See `Account.email_changed_at`."""
+    epoch: int | None = None
+    """Unless None, the account's epoch must still be this."""
+    revokes: EmailConsequence = "tokens"
+    """`tokens`: access tokens become outdated. `sessions`: every session ends, where the address was taken back.
+    `nothing`: the address is as it was, and was verified."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

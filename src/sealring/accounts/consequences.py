@@ -6,8 +6,10 @@ more or less makes logins in flight prove again, since the epoch rises (U13).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import assert_never
+from types import MappingProxyType
+from typing import Final, assert_never
 
 from sealring.accounts.changes import (
     AccountChange,
@@ -15,6 +17,7 @@ from sealring.accounts.changes import (
     CredentialRemoved,
     Deletion,
     EmailChange,
+    EmailConsequence,
     PasswordChange,
     ScopesChange,
     StatusChange,
@@ -41,6 +44,10 @@ class Nothing:
 
 Consequence = EndAll | RaiseEpoch | Nothing
 
+EMAIL_CONSEQUENCES: Final[Mapping[EmailConsequence, Consequence]] = MappingProxyType(
+    {"nothing": Nothing(), "tokens": RaiseEpoch(), "sessions": EndAll()}
+)
+
 
 def consequence(change: AccountChange) -> Consequence:
     """What a store must revoke in the transaction that makes this change.
@@ -53,7 +60,9 @@ def consequence(change: AccountChange) -> Consequence:
             return EndAll(keep=change.keep_session) if change.ends_sessions else Nothing()
         case StatusChange():
             return EndAll() if change.status == "disabled" else Nothing()
-        case ScopesChange() | EmailChange() | CredentialAdded() | CredentialRemoved():
+        case EmailChange():
+            return EMAIL_CONSEQUENCES[change.revokes]
+        case ScopesChange() | CredentialAdded() | CredentialRemoved():
             return RaiseEpoch()
         case Deletion():
             return EndAll()

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 
 from sealring.accounts.account import Account
 from sealring.accounts.hash_notations import read_hash
-from sealring.accounts.names import check_email
 from sealring.accounts.policy import draft_account
 from sealring.errors import InvalidField
 from sealring.sessions.grant import check_subject, scope_tokens
@@ -48,11 +47,10 @@ def draft_imported(user: ImportedUser, *, fresh_id: str, now: int) -> Account:
         check_subject(account.id)
     except ValueError as error:
         raise InvalidField("id", str(error).replace("subject ", "", 1)) from None
-    canonical_email = check_email(account.email)[1] if account.email is not None and user.email_verified else None
     return replace(
         account,
         password_hash=None if user.password_hash is None else read_hash(user.password_hash),
-        canonical_email=canonical_email,
+        email_verified_at=now if account.email is not None and user.email_verified else None,
         status="disabled" if user.disabled else "active",
     )
 

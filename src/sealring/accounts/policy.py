@@ -11,7 +11,7 @@ from typing import Literal
 from sealring.accounts.account import Account
 from sealring.accounts.names import check_email, check_name
 from sealring.accounts.passwords import FLOOR, check_password
-from sealring.errors import InvitationRequired, RegistrationClosed
+from sealring.errors import InvalidField, InvitationRequired, RegistrationClosed
 from sealring.rate_limits.rate import RateLimit
 
 # as settings have them, whose defaults they are
@@ -33,6 +33,7 @@ class AccountPolicy:
         service_words: words that a password must not consist of, among them the service's own name.
         new_account_scopes: scopes of a newly registered account.
         registration: who may register.
+        verify_email: whether new accounts are asked to verify their email address, or must.
         answer_grid_ms: see `LoginAttempts`.
 
     Raises:
@@ -46,6 +47,7 @@ class AccountPolicy:
     service_words: tuple[str, ...] = ("sealring",)
     new_account_scopes: tuple[str, ...] = ()
     registration: Literal["open", "invited", "closed"] = "open"
+    verify_email: Literal["off", "optional", "required"] = "off"
     answer_grid_ms: int = 50
 
     def __post_init__(self) -> None:
@@ -68,6 +70,15 @@ class AccountPolicy:
         if not invitation:
             raise InvitationRequired
         return invitation
+
+    def check_email_given(self, email: str | None) -> None:
+        """Let an account be made without an email address, unless it could then never log in.
+
+        Raises:
+            InvalidField: `email`.
+        """
+        if self.verify_email == "required" and not email:
+            raise InvalidField("email", "field required")
 
     def check_inviting(self) -> None:
         """Let an operator invite where an invitation lets somebody in, now or once the setting says `invited`.
@@ -94,17 +105,19 @@ class AccountPolicy:
 
 
 def draft_account(username: str, email: str | None, *, account_id: str, scopes: tuple[str, ...], now: int) -> Account:
-    """Return a new account without a password; its email address is not reserved.
+    """Return a new account without a password; its email address is not verified, so it is not reserved.
 
     Raises:
         InvalidField: `username` or `email`.
     """
     name, canonical = check_name(username)
+    address, canonical_email = (None, None) if email is None else check_email(email)
     return Account(
         id=account_id,
         name=name,
         canonical_name=canonical,
-        email=None if email is None else check_email(email)[0],
+        email=address,
+        canonical_email=canonical_email,
         password_hash=None,
         scopes=scopes,
         created_at=now,

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+from sealring.errors import ConfigurationError
 from sealring.forks import stop_watching, watch_forks
 from sealring.http.authenticate import RequestAuthenticator
 from sealring.http.problems import OnRefusal
@@ -91,6 +92,7 @@ class Lifecycle:
     def forked(self) -> None:
         """In a child it is closed; `open` opens it again, unless its SQLite file is the parent's (`sealring.forks`)."""
         self.parts.maintenance.forked()
+        self.parts.mail.forked()
         self.issuer.keys.forked()
         self.parts.feed.forked()
         self.parts.declaration.forked()
@@ -120,15 +122,22 @@ class Lifecycle:
             raise
 
     async def _start_issuing(self) -> None:
+        if self.settings.verify_email != "off" and not self.issuer.email.drafts.are_sent:
+            raise ConfigurationError(
+                "SEALRING_VERIFY_EMAIL: no mail is set up that could ask for it",
+                hint="set SEALRING_MAIL_URL and SEALRING_MAIL_FROM, or give Sealring(mail=…)",
+            )
         await self.parts.access_ttl.declare()  # before the ring is read: a longer life puts the end of keys off
         await self.issuer.keys.start()
         self.issuer.keys.verifying()  # a key that no listed secret opens is said now
         await self.follower.start()
         self.parts.maintenance.start()
+        self.parts.mail.start()
         watch_forks(self)
 
     async def _stop(self) -> None:
         stop_watching(self)
+        await self.parts.mail.stop()
         await self.parts.maintenance.stop()
         await self.follower.stop()
         self.parts.feed.close()
@@ -139,6 +148,7 @@ class Lifecycle:
         await self.store.close()
 
     def _abandon(self) -> None:
+        self.parts.mail.abandon()
         self.parts.maintenance.abandon()
         self.follower.abandon()
         self.parts.feed.abandon()

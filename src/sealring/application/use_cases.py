@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from sealring.application.own_routes import OwnRoutes
+from sealring.application.mail_use_cases import MailUseCases
 from sealring.authentication.method import PASSWORD
 from sealring.errors import SecondFactorRequired, SessionEnded
 from sealring.http.client_info import AnyRequest
@@ -23,7 +23,7 @@ from sealring.sessions.grant import check_acr, check_amr, check_subject
 from sealring.sessions.session import Session
 
 
-class UseCases(OwnRoutes):
+class UseCases(MailUseCases):
     """Accounts and sessions, in force on this node when a method returns (I2)."""
 
     @property
@@ -72,6 +72,8 @@ class UseCases(OwnRoutes):
 
         Raises:
             InvalidField, NameTaken, Throttled, Overloaded: why not; `problem_response` answers with it.
+            EmailUnverified: the account is made, and its address must be verified before a login
+                (`SEALRING_VERIFY_EMAIL=required`).
             RegistrationClosed, InvitationRequired: this person may not register; see `SEALRING_REGISTRATION`.
             NotGranted, Unavailable, TokenTooLong: its session could not start: no account is made, and no
                 invitation is used up. `grant_for` is asked before the account can be found.
@@ -130,6 +132,7 @@ class UseCases(OwnRoutes):
         Raises:
             WrongCredentials, Throttled, Overloaded: why not; `problem_response` answers with it.
             SecondFactorRequired: the password is right; go on with `log_in_by`.
+            EmailUnverified: the password is right; a mail says how to go on.
             CrossSite, RequestRefused, TokenTooLong: see `start_session`.
             TypeError, ValueError: neither a request nor an IP address, or both.
 

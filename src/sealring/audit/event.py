@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal
 
+from sealring.audit.queued_mail import QueuedMail
 from sealring.jwt.frozen import freeze
 
 EventKind = Literal[
@@ -30,6 +31,10 @@ EventKind = Literal[
     "credential_added",
     "credential_removed",
     "email_changed",
+    "email_verified",
+    "mail_requested",
+    "mail_link_refused",
+    "mail_failed",
     "login",
     "session_started",
     "reauthenticated",
@@ -77,6 +82,8 @@ class Event:
     """More, by the keys that its kind has; read-only."""
     number: int = 0
     """Given by the store, rising; 0 before it is written."""
+    mails: tuple[QueuedMail, ...] = field(default=(), repr=False, compare=False)
+    """What goes out because of it: put into the outbox by the transaction that writes this line. No part of the log."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "detail", freeze(self.detail))
@@ -124,7 +131,7 @@ EVENTS: Mapping[EventKind, EventRow] = MappingProxyType(
         "password_changed": _row(
             "The stored hash of a password changed. Sessions end except where it was only hashed again.",
             "subject address",
-            causes=("changed by user", "set by operator", "rehashed at login"),
+            causes=("changed by user", "set by operator", "rehashed at login", "reset by mail"),
         ),
         "scopes_changed": _row(
             "The scopes of an account changed; its access tokens are outdated.", "subject", causes=("by operator",)
@@ -161,9 +168,31 @@ EVENTS: Mapping[EventKind, EventRow] = MappingProxyType(
             detail=_CREDENTIAL,
         ),
         "email_changed": _row(
-            "The email address of an account changed; its access tokens are outdated.",
+            "The email address of an account changed; its access tokens are outdated. Undone, its sessions ended.",
+            "subject address",
+            causes=("by operator", "by link", "by code", "undone by link"),
+        ),
+        "email_verified": _row(
+            "Somebody proved to read the mail of an account, or an operator vouched for it.",
+            "subject address",
+            causes=("by link", "by code", "by reset", "by operator"),
+        ),
+        "mail_requested": _row(
+            "Somebody asked for a mail. It goes out if there is such an account; they cannot tell.",
+            "subject address",
+            causes=("verification", "change of the address", "forgotten password", "forgotten password of nobody"),
+        ),
+        "mail_link_refused": _row(
+            "A link or a code of a mail was refused. Clients see one answer for all causes.",
+            "subject address",
+            causes=("link was used or overtaken", "wrong code"),
+        ),
+        "mail_failed": _row(
+            "A mail was given up.",
             "subject",
-            causes=("by operator",),
+            causes=("refused for good", "could not be sent in time"),
+            detail={"mail": "its kind", "tries": "how often it was tried"},
+            severity="warning",
         ),
         "login": _row(
             "Somebody proved to be the owner of an account.",
@@ -203,6 +232,7 @@ EVENTS: Mapping[EventKind, EventRow] = MappingProxyType(
                 "pending login is of another browser",
                 "pending login was used",
                 "account changed since the login began",
+                "email address is not verified",
             ),
             detail={"method": "the login method, where a login by one failed"},
         ),
@@ -216,6 +246,7 @@ EVENTS: Mapping[EventKind, EventRow] = MappingProxyType(
                 "address begin bucket is full",
                 "lifted by operator",
                 "lifted by password change",
+                "lifted by mail",
             ),
         ),
         "session_ended": _row(

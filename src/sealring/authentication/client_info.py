@@ -18,5 +18,7 @@ class ClientInfo:
     user_agent: str = ""
     device_cookie: str | None = field(default=None, repr=False)
     """From the cookie or the body, not yet checked: it gives buckets of its own only if its MAC is good (U11)."""
+    languages: str = ""
+    """Its Accept-Language field, for mails to it."""
     browser: str = field(default="", repr=False)
     """What binds a pending login to one browser: the value of a cookie of ours; empty for other clients."""

@@ -124,7 +124,11 @@ def read_file(file: Path) -> tuple[list[ImportRow], list[WrongLine]]:
 
 def _check_first(first_use: dict[tuple[str, str], int], account: Account, given_id: str | None, number: int) -> None:
     """No earlier line has the name, the id or the verified address."""
-    unique = (("username", account.canonical_name), ("id", given_id), ("email", account.canonical_email))
+    unique = (
+        ("username", account.canonical_name),
+        ("id", given_id),
+        ("email", account.canonical_email if account.email_verified else None),
+    )
     for field, value in unique:
         if value is not None and (earlier := first_use.setdefault((field, value), number)) != number:
             raise InvalidField(field, f"is that of line {earlier}")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def users() -> None:
-    """Accounts: list, create, import, invite, disable, enable, delete, set-password, scopes."""
+    """Accounts: list, create, import, invite, disable, enable, delete, set-password, verify-email, scopes."""
 
 
 @users.command("list")
@@ -36,6 +36,7 @@ def list_users(as_json: bool) -> None:
                 "username": account.name,
                 "id": account.id,
                 "email": account.email,
+                "email_verified": account.email_verified,
                 "status": account.status,
                 "scopes": list(account.scopes),
                 "created_at": account.created_at,
@@ -132,6 +133,14 @@ def set_password(username: str, password_file: Path | None) -> None:
     password = read_password(password_file)
     change(username, lambda accounts, found: accounts.set_password(found, password))
     say(f"set a new password for {username}; every session ended, its rate limits are reset")
+
+
+@users.command("verify-email", context_settings=TAKES_DASHES)
+@click.argument("username")
+def verify_email(username: str) -> None:
+    """Take the email address of an account as verified, by your word."""
+    change(username, lambda accounts, found: accounts.verify_email(found))
+    say(f"the email address of {username} is verified")
 
 
 @users.command(context_settings=TAKES_DASHES)

@@ -15,6 +15,7 @@ from sealring.http.cookies import read_cookie
 from sealring.http.environ import is_environ, scope_of_environ
 
 MAX_USER_AGENT = 512
+MAX_LANGUAGES = 256
 
 
 class HasEnviron(Protocol):
@@ -58,9 +59,11 @@ def client_info(
     """The client's address, its user agent and the device cookie that it shows."""
     headers = scope["headers"]
     agent = next((value for name, value in headers if name == b"user-agent"), b"")
+    languages = next((value for name, value in headers if name == b"accept-language"), b"")
     device = read_cookie(headers, device_cookie)
     return ClientInfo(
         address=client_address(scope, trusted_proxies),
         user_agent=agent[:MAX_USER_AGENT].decode("latin-1"),
         device_cookie=None if device is None else device.decode("ascii"),
+        languages=languages[:MAX_LANGUAGES].decode("latin-1"),
     )

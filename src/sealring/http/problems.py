@@ -117,6 +117,8 @@ ANSWERS: dict[type[SealringError], Row] = {
         "token_too_long",
         "the access token would be too long: grant fewer scopes or claims, or deliver in the body",
     ),
+    errors.InvalidMailLink: Row(422, "invalid_link", "the link or the code is not valid, or has expired"),
+    errors.EmailUnverified: Row(403, "email_unverified", "the email address must be verified first; see the mail"),
     errors.RegistrationClosed: Row(
         403, "registration_closed", "registration is closed; ask the operator for an account"
     ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sealring import errors
+from sealring.http.email_routes import EMAIL
 from sealring.http.endpoint import RECENT, Endpoint, Form
 from sealring.http.endpoints.account import (
     change_password,
@@ -52,7 +53,8 @@ from sealring.http.schemas import (
 )
 
 _PROVING = (
-    errors.WrongCredentials, errors.SecondFactorRequired, errors.Throttled, errors.TokenTooLong, CookiesTooLarge,
+    errors.WrongCredentials, errors.SecondFactorRequired, errors.EmailUnverified, errors.Throttled,
+    errors.TokenTooLong, CookiesTooLarge,
     CrossSiteCookies,
 )  # fmt: skip
 _RENEWING = (
@@ -219,6 +221,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         operation_id="authorization_server", part="sessions", answers={200: None, 304: None}, public=True,
         opens=False, in_schema=False,
     ),
+    *EMAIL,
     *FEED,
     Endpoint(
         method="GET", path="/status-list", run=status_list, operation_id="status_list", part="sessions",

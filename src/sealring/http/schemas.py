@@ -150,12 +150,19 @@ class User(Written, frozen=True, kw_only=True):
     id: str
     username: str | None
     email: str | None
+    email_verified: bool
     scopes: list[str]
 
     @classmethod
     def of(cls, account: Account) -> User:
         """From the account's record."""
-        return cls(id=account.id, username=account.name, email=account.email, scopes=list(account.scopes))
+        return cls(
+            id=account.id,
+            username=account.name,
+            email=account.email,
+            email_verified=account.email_verified,
+            scopes=list(account.scopes),
+        )
 
 
 class Tokens(Written, frozen=True, kw_only=True):
@@ -256,6 +263,7 @@ class Me(Written, frozen=True, kw_only=True):
     id: str
     username: str | None
     email: str | None
+    email_verified: bool
     scopes: list[str]
     session: OneSession
     claims: dict[str, Any]

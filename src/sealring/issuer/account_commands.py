@@ -57,7 +57,7 @@ class AccountCommands:
         'Ada'
         """
         check_text(username=username)
-        return _without_hash(await (await self._opened()).find(username))
+        return without_hash(await (await self._opened()).find(username))
 
     async def get(self, account_id: str) -> Account:
         """The account of that id, the subject of its sessions.
@@ -76,7 +76,7 @@ class AccountCommands:
         'ada'
         """
         check_account_id(account_id)
-        return _without_hash(await (await self._opened()).get(account_id))
+        return without_hash(await (await self._opened()).get(account_id))
 
     async def list(self, *, after: str = "", limit: int = 1000) -> list[Account]:
         """Accounts by canonical name, page by page.
@@ -97,7 +97,7 @@ class AccountCommands:
         """
         check_text(after=after)
         check_limit(limit)
-        return [_without_hash(account) for account in await (await self._opened()).list(after=after, limit=limit)]
+        return [without_hash(account) for account in await (await self._opened()).list(after=after, limit=limit)]
 
     async def create(
         self, username: str, password: str | None, *, email: str | None = None, scopes: Iterable[str] = ()
@@ -126,7 +126,7 @@ class AccountCommands:
         check_text(username=username)
         check_optional_text(password=password, email=email)
         tokens = scope_tokens(scopes)
-        return _without_hash(await (await self._opened()).create(username, password, email=email, scopes=tokens))
+        return without_hash(await (await self._opened()).create(username, password, email=email, scopes=tokens))
 
     async def import_account(
         self,
@@ -182,7 +182,7 @@ class AccountCommands:
             scopes=scope_tokens(scopes),
             disabled=disabled,
         )
-        return _without_hash(await (await self._opened()).import_account(user))
+        return without_hash(await (await self._opened()).import_account(user))
 
     async def invite(self, *, expires_in: float | str | timedelta = "7d") -> str:
         """Let one person register where `SEALRING_REGISTRATION=invited`: the text is good once, as `invitation`.
@@ -302,6 +302,24 @@ class AccountCommands:
         check_optional_text(email=email)
         await (await self._opened()).set_email(account_id, email)
 
+    async def verify_email(self, account_id: str) -> None:
+        """Take the email address that the account has as verified, by the operator's word: it is reserved.
+
+        Args:
+            account_id: `Account.id`, the `sub` of its tokens.
+
+        Raises:
+            InvalidField: the account has no address, or another account has it verified.
+            NoSuchAccount: there is none.
+
+        >>> new = await auth.register("ada", "analytical engine 1843", email="a@example.com", address="192.0.2.7")
+        >>> await auth.accounts.verify_email(new.account.id)
+        >>> (await auth.accounts.get(new.account.id)).email_verified
+        True
+        """
+        check_account_id(account_id)
+        await (await self._opened()).verify_email(account_id)
+
     async def set_password(self, account_id: str, password: str) -> None:
         """Replace a password without proof; all sessions end, and the account's rate limits are reset.
 
@@ -393,5 +411,6 @@ def check_optional_text(**given: object) -> None:
     check_text(**{name: value for name, value in given.items() if value is not None})
 
 
-def _without_hash(account: Account) -> Account:
+def without_hash(account: Account) -> Account:
+    """The account as the application sees it."""
     return replace(account, password_hash=None)

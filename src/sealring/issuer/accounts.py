@@ -21,9 +21,18 @@ from sealring.accounts.names import canonical_name, check_email, lenient_name, l
 from sealring.accounts.passwords import normalise_password
 from sealring.accounts.policy import AccountPolicy, draft_account
 from sealring.audit.event import Event, EventKind
+from sealring.audit.queued_mail import QueuedMail
 from sealring.authentication.client_info import ClientInfo
 from sealring.authentication.one_time import INVITATION, OneTime, digest_of
-from sealring.errors import InvalidField, InvitationRequired, NameTaken, NoSuchAccount, TokenTooLong, WrongPassword
+from sealring.errors import (
+    InvalidField,
+    InvitationRequired,
+    NameTaken,
+    NoSuchAccount,
+    Overloaded,
+    TokenTooLong,
+    WrongPassword,
+)
 from sealring.issuer.commit import CommittingStore
 from sealring.issuer.hashing import PasswordHasher
 from sealring.issuer.login_attempts import LoginAttempts
@@ -46,6 +55,7 @@ LOST_SWAPS = 3
 NO_NAME = ""
 """No account has it: looked up for names that no account can have, so that those take the same steps."""
 OPERATOR = ClientInfo("")
+FirstMail = Callable[[Account, ClientInfo], Awaitable[tuple[QueuedMail, ...]]]
 CheckScopes = Callable[[tuple[str, ...]], None]
 """Raises `TokenTooLong`."""
 
@@ -117,6 +127,7 @@ class Accounts:
         *,
         invitation: str | None = None,
         before_written: Callable[[Account], Awaitable[None]] | None = None,
+        first_mail: FirstMail | None = None,
     ) -> Account:
         """Make an account, where the policy lets this person; an invitation is used up with it, or not at all.
 
@@ -125,7 +136,8 @@ class Accounts:
         address known to us and one unknown take the same steps to the same answer (U3). It becomes unique, and good
         for mail, when a later step proves it, or an operator vouches for it (`create`).
 
-        What `before_written` raises leaves no account behind, and uses up no invitation.
+        What `before_written` raises leaves no account behind, and uses up no invitation. `first_mail` gives the mail
+        that is to go out with it.
 
         Returns:
             The account; its hash is that of this password, so that a session can be started right away.
@@ -137,6 +149,7 @@ class Accounts:
             Throttled, Overloaded: try again later.
         """
         invitation = self._policy.check_registration(invitation)
+        self._policy.check_email_given(email)
         account = self._draft(username, email, self._policy.new_account_scopes)
         form = self._policy.check_password(password, account)
         async with self.attempts.registration(client) as slot:
@@ -145,7 +158,10 @@ class Accounts:
             await before_written(account)
         cause = "registered" if invitation is None else "registered with an invitation"
         digest = None if invitation is None else digest_of(INVITATION, invitation)
-        event = self._event("account_created", account, client, cause=cause)
+        mails: tuple[QueuedMail, ...] = ()
+        if first_mail is not None and self._policy.verify_email != "off":
+            mails = await first_mail(account, client)
+        event = replace(self._event("account_created", account, client, cause=cause), mails=mails)
         if digest is not None:
             event = replace(event, detail={"invitation": digest[:INVITATION_NAME_CHARS]})
         try:
@@ -223,7 +239,7 @@ class Accounts:
             form = self._policy.check_password(password, account)
             account = replace(account, password_hash=await self._hash(form))
         if account.email is not None:
-            account = replace(account, canonical_email=check_email(account.email)[1])
+            account = replace(account, email_verified_at=account.created_at)
         event = self._event("account_created", account, OPERATOR, cause="created by operator")
         await self._store.create_account(account, event)
         return account
@@ -335,8 +351,31 @@ class Accounts:
             NoSuchAccount: there is none.
         """
         shown, canonical = (None, None) if email is None else check_email(email)
-        change = EmailChange(email=shown, canonical_email=canonical)
+        verified_at = None if shown is None else self._clock() // 1000
+        change = EmailChange(email=shown, canonical_email=canonical, verified_at=verified_at)
         await self._change_by_operator(account_id, change, "email_changed")
+
+    async def verify_email(self, account_id: str) -> None:
+        """Take the address that the account has as verified, by the operator's word: it is reserved.
+
+        Raises:
+            InvalidField: it has no address, or another account has it verified.
+            NoSuchAccount: there is none.
+        """
+        account = await self._find_by_id(account_id)
+        if account.email is None:
+            raise InvalidField("email", "the account has none")
+        change = EmailChange(
+            email=account.email,
+            canonical_email=account.canonical_email,
+            verified_at=self._clock() // 1000,
+            changed_at=account.email_changed_at,
+            epoch=account.epoch,
+            revokes="nothing",
+        )
+        event = Event(kind="email_verified", at_ms=self._clock(), subject=account_id, cause="by operator")
+        if not await self._change(account_id, change, event):
+            raise Overloaded("the account changes faster than it can be changed")
 
     async def disable(self, account_id: str) -> None:
         """End all sessions and start no more.
@@ -364,6 +403,10 @@ class Accounts:
         await self._change_by_operator(account_id, Deletion(), "account_deleted")
 
     # steps
+
+    def owner(self, name: str) -> str:
+        """Whose buckets success at that account empties."""
+        return self._devices.owner(name)
 
     def buckets(self, purpose: str, name: str, client: ClientInfo, *, rate: RateLimit | None = None) -> AccountBuckets:
         """The buckets that an attempt at that account counts in; `rate` where it is not the policy's."""

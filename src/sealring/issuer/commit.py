@@ -21,6 +21,7 @@ from sealring.accounts.changes import AccountChange
 from sealring.accounts.credential import Credential
 from sealring.accounts.oauth_client import ClientChange, OAuthClient
 from sealring.audit.event import EVENTS, Event
+from sealring.audit.queued_mail import QueuedMail
 from sealring.authentication.one_time import OneTime
 from sealring.forks import leave_to_parent
 from sealring.rate_limits.bucket import Bucket
@@ -54,6 +55,8 @@ class CommittingStore:
         self._node = node
         self._listeners = listeners
         self._under_way: set[asyncio.Task[Any]] = set()
+        self.mail_queued: Callable[[], None] = _nobody_waits
+        """Called when a mail was put into the outbox here: who sends it need not wait for the next look."""
 
     # the step
 
@@ -74,6 +77,8 @@ class CommittingStore:
         self._node.apply_revocations(committed.entries)
         for event in committed.events:
             self._publish(event)
+            if event.mails:
+                self.mail_queued()
         return committed.result
 
     def _publish(self, event: Event) -> None:
@@ -188,6 +193,14 @@ class CommittingStore:
         """See `Store.put_once`."""
         return await self._store.put_once(one_time)
 
+    async def claim_mails(self, *, now: int, limit: int) -> list[QueuedMail]:
+        """See `Store.claim_mails`."""
+        return await self._store.claim_mails(now=now, limit=limit)
+
+    async def finish_mail(self, id: str) -> bool:
+        """See `Store.finish_mail`."""
+        return await self._store.finish_mail(id)
+
     async def take_once(self, digest: str, *, purpose: str, now: int) -> OneTime | None:
         """See `Store.take_once`."""
         return await self._store.take_once(digest, purpose=purpose, now=now)
@@ -209,6 +222,10 @@ class CommittingStore:
     async def find_account(self, *, canonical_name: str | None = None, id: str | None = None) -> Account | None:
         """See `Store.find_account`."""
         return await self._store.find_account(canonical_name=canonical_name, id=id)
+
+    async def find_accounts_by_email(self, canonical_email: str, *, limit: int) -> list[Account]:
+        """See `Store.find_accounts_by_email`."""
+        return await self._store.find_accounts_by_email(canonical_email, limit=limit)
 
     async def list_accounts(self, *, after: str = "", limit: int = 1000) -> list[Account]:
         """See `Store.list_accounts`."""
@@ -245,6 +262,10 @@ class CommittingStore:
     async def time_ms(self) -> int:
         """See `Store.time_ms`."""
         return await self._store.time_ms()
+
+
+def _nobody_waits() -> None:
+    pass
 
 
 def _take_exception(task: asyncio.Task[Any]) -> None:

@@ -15,6 +15,7 @@ from sealring.audit.event import Event
 from sealring.authentication.client_info import ClientInfo
 from sealring.authentication.method import PASSWORD
 from sealring.errors import (
+    EmailUnverified,
     InvalidRefreshToken,
     NotFound,
     RefreshRefused,
@@ -26,6 +27,7 @@ from sealring.issuer.accounts import Accounts
 from sealring.issuer.clients import Clients
 from sealring.issuer.commit import CommittingStore
 from sealring.issuer.credentials import Credentials
+from sealring.issuer.email_addresses import EmailAddresses
 from sealring.issuer.keys import SigningKeys
 from sealring.issuer.log_in import LoggedIn, LogIn, Pending
 from sealring.issuer.new_sessions import NewSessions, PreparedSession
@@ -47,6 +49,7 @@ class Issuer:
 
     store: CommittingStore
     accounts: Accounts
+    email: EmailAddresses
     sessions: Sessions
     new_sessions: NewSessions
     logins: LogIn
@@ -77,6 +80,7 @@ class Issuer:
         Raises:
             InvalidField, NameTaken, Throttled, Overloaded: see `Accounts.register`.
             RegistrationClosed, InvitationRequired: see there.
+            EmailUnverified: the account is made, and logs in once its email address is verified.
             NotGranted, GrantUnavailable, TokenTooLong: its session could not start: nothing was written.
         """
         prepared: list[PreparedSession] = []
@@ -87,8 +91,16 @@ class Issuer:
             )
 
         account = await self.accounts.register(
-            username, password, email, client, invitation=invitation, before_written=prepare
+            username,
+            password,
+            email,
+            client,
+            invitation=invitation,
+            before_written=prepare,
+            first_mail=self.email.first_mail,
         )
+        if self.logins.check_email is not None:  # it has just been sent a mail
+            raise EmailUnverified
         started = await self.logins.start_prepared(account, prepared[0], account.epoch, replaces=replaces)
         return started or await self.log_in(
             username, password, client=client, replaces=replaces, max_access_chars=max_access_chars

@@ -7,7 +7,7 @@ is still the one that was proved against; an incomplete one goes back to the cli
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
@@ -22,7 +22,7 @@ from sealring.authentication.method import PASSWORD
 from sealring.authentication.one_time import OneTime, digest_of
 from sealring.authentication.pending import PendingLogin, PendingLoginCodec, digest_of_browser
 from sealring.authentication.proof import Proof
-from sealring.errors import InvalidPendingLogin, WrongCredentials
+from sealring.errors import EmailUnverified, InvalidPendingLogin, WrongCredentials
 from sealring.issuer.authenticator import Authenticator, Judged
 from sealring.issuer.commit import CommittingStore
 from sealring.issuer.methods import LoginMethod
@@ -31,6 +31,8 @@ from sealring.issuer.session_tokens import Issued
 from sealring.rate_limits.device_cookie import DEVICE_ID_BYTES, DeviceCookies
 from sealring.store.records import LoginGuard
 
+CheckEmail = Callable[[Account, ClientInfo], Awaitable[None]]
+"""Raises `EmailUnverified`."""
 LOGIN_TRIES = 2
 """How often one thing is proved when the account's epoch moves before the session starts: other scopes, or an end of
 all sessions, are no reason to refuse a right password. A change that voids it is found by the second proof (U13)."""
@@ -102,6 +104,8 @@ class LogIn:
     device_cookies: DeviceCookies
     clock: Callable[[], int]
     client_id: str
+    check_email: CheckEmail | None = None
+    """Asked of each account whose login is complete; refuses one whose email address must be verified first."""
 
     async def step(
         self,
@@ -129,6 +133,7 @@ class LogIn:
             WrongCredentials: not proved, or not by a method that may be used now.
             InvalidPendingLogin: `pending` is not ours, too old, used, or of another browser.
             Throttled, Overloaded: try again later.
+            EmailUnverified: the account's email address must be verified first.
             NotGranted, TokenTooLong: see `NewSessions.start`.
         """
         way = self.authenticator.find(method)
@@ -151,6 +156,7 @@ class LogIn:
             tries -= 1
             if isinstance(judged.outcome, NeedsFactor):
                 return self.suspend(judged, earlier, judged.outcome, client)
+            await self._check_email(judged.account, way, client)
             await self.spend(earlier)
             epoch = judged.account.epoch if earlier is None else earlier.epoch
             # one step: proved just now, as the session starts
@@ -274,6 +280,17 @@ class LogIn:
             browser=digest_of_browser(client.browser),
         )
         return Pending(self.pending.encode(pending), needs.methods)
+
+    async def _check_email(self, account: Account, way: LoginMethod, client: ClientInfo) -> None:
+        if self.check_email is None:
+            return
+        try:
+            await self.check_email(account, client)
+        except EmailUnverified:
+            attempts = self.authenticator.accounts.attempts
+            cause = "email address is not verified"
+            await attempts.record(client, subject=account.id, cause=cause, method=way.row.name)
+            raise
 
     async def spend(self, earlier: PendingLogin | None) -> None:
         """Use up a pending login: of two that complete it at once, one does."""

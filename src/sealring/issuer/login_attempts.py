@@ -158,6 +158,10 @@ class LoginAttempts:
         yield
         await asyncio.sleep(_until_grid(loop.time() - began, self._answer_grid_seconds))
 
+    async def has_room(self, buckets: AccountBuckets) -> bool:
+        """Count in an account's buckets; whether they had room."""
+        return await self._count(buckets) == 0
+
     async def succeed(self, attempt: LoginAttempt, *, subject: str, methods: Sequence[str]) -> None:
         """The login is complete: the account's buckets are emptied, the address pays in its wide bucket."""
         detail = {"methods": " ".join(methods)}
@@ -173,10 +177,14 @@ class LoginAttempts:
 
     async def fail(self, client: ClientInfo, *, subject: str, cause: str, method: str = "") -> None:
         """The attempt failed: its address pays, the audit log has the true cause, and the method of a login."""
+        await self.record(client, subject=subject, cause=cause, method=method)
+        await self.charge(client)
+
+    async def record(self, client: ClientInfo, *, subject: str, cause: str, method: str = "") -> None:
+        """Write the audit line of a login that was refused; nobody pays for it."""
         detail = {"method": method} if method else {}
         event = self._event("login_failed", client, subject=subject, cause=cause, detail=detail)
         await self._store.settle_attempt("", event)
-        await self.charge(client)
 
     async def charge(self, client: ClientInfo) -> None:
         """Count a failure against the address alone."""

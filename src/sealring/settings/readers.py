@@ -17,6 +17,7 @@ from sealring.http.client_address import TrustedProxy
 from sealring.http.origins import check_origin, origin_of
 from sealring.http.protected_resource import check_resource as check_identifier
 from sealring.jwt import parse_duration
+from sealring.mail.server import check_sender, check_smtp_url
 from sealring.rate_limits.rate import RateLimit
 from sealring.sessions.grant import scope_tokens
 
@@ -222,6 +223,27 @@ def check_status_list_url(url: str) -> None:
         check_issuer(url)
         if not url.isascii() or len(url) > MOST_STATUS_LIST_URL:  # it is in every token
             raise ValueError(f"must be an ASCII URL of at most {MOST_STATUS_LIST_URL} characters")
+
+
+CONSOLE = "console:"
+
+
+def check_mail_url(url: str) -> None:
+    """As `sealring.mail.smtp.check_smtp_url`, or the console; empty where none is set."""
+    if url and url != CONSOLE:
+        check_smtp_url(url)
+
+
+def check_mail_from(sender: str) -> None:
+    """As `sealring.mail.smtp.check_sender`; empty where there is none."""
+    if sender:
+        check_sender(sender)
+
+
+def check_mail_pages(url: str) -> None:
+    """As `check_issuer`; empty for our own pages."""
+    if url:
+        check_issuer(url)
 
 
 def check_issuer(url: str) -> None:

@@ -24,6 +24,7 @@ Use = Literal[
     "csrf token",
     "signing keys at rest",
     "device cookie",
+    "mail link",
     "fingerprint",
 ]
 

@@ -17,6 +17,7 @@ from sealring.errors import ConfigurationError
 from sealring.http.auth_path import check_auth_path
 from sealring.http.client_address import TrustedProxy
 from sealring.http.cookies import CookieNames
+from sealring.http.origins import origin_of
 from sealring.rate_limits.networks import is_loopback
 from sealring.rate_limits.rate import RateLimit
 from sealring.sessions.status_list import LEAST_SIZE, MOST_SIZE, StatusListSettings
@@ -30,6 +31,7 @@ AlgorithmName = Literal[
 Switch = Literal["off", "on"]
 AutoSwitch = Literal["auto", "on", "off"]
 RegistrationMode = Literal["open", "invited", "closed"]
+VerifyEmail = Literal["off", "optional", "required"]
 
 STORE = "Secret and store"
 TOKENS = "Tokens and keys"
@@ -38,6 +40,7 @@ FRESHNESS = "Revocation"
 BROWSERS = "Routes and cookies"
 ACCOUNTS = "Accounts"
 PAGES = "Pages"
+MAIL = "Mail"
 LIMITS = "Limits"
 
 
@@ -285,6 +288,54 @@ class Settings:
         default_words="none",
         example="brand.css",
     )
+    verify_email: VerifyEmail = setting(
+        readers.choice(get_args(VerifyEmail)),
+        "off",
+        "Whether a mail asks a new account to verify its address (`optional`), and whether nobody logs in before that"
+        " (`required`: then registration asks for an address). See [mail](../how-to/mail.md).",
+        group=MAIL,
+    )
+    mail_url: str = setting(
+        readers.text(readers.check_mail_url),
+        "",
+        "How mail is sent: `smtp://user:password@host:587` (STARTTLS), `smtps://user:password@host:465` (TLS from the"
+        " start), or `console:`, which prints links and codes. `Sealring(mail=…)` wins.",
+        group=MAIL,
+        default_words="`console:` where the issuer is on loopback; else none",
+        example="smtps://user:password@mail.example.com",
+        secret=True,
+    )
+    mail_from: str = setting(
+        readers.text(readers.check_mail_from),
+        "",
+        "The sender of mails.",
+        group=MAIL,
+        default_words="none",
+        example="Shop <no-reply@example.com>",
+    )
+    mail_pages: str = setting(
+        readers.text(readers.check_mail_pages),
+        "",
+        "URL below which the pages are that mails link to: `/verify`, `/reset`, `/email-undo`, `/login`, `/forgot`.",
+        group=MAIL,
+        default_words="`pages` below the auth routes of the issuer",
+        example="https://app.example.com/account",
+    )
+    mail_templates: str = setting(
+        readers.text(),
+        "",
+        "A folder with texts of your own for mails, `en/reset.txt` and so on; what it lacks is taken from ours.",
+        group=MAIL,
+        default_words="none",
+        example="mails",
+    )
+    mail_language: str = setting(
+        readers.text(),
+        "en",
+        "The language of mails to those whose browser asks for none that there is.",
+        group=MAIL,
+        example="de",
+    )
     throttle_account: RateLimit = setting(
         readers.rate(),
         FAILURES_PER_ACCOUNT,
@@ -351,6 +402,17 @@ class Settings:
     def has_pages(self) -> bool:
         """Whether the pages are served."""
         return self.pages == "on"
+
+    @property
+    def is_on_loopback(self) -> bool:
+        """Whether the issuer is this machine alone, as in development."""
+        return is_loopback(urlsplit(self.issuer).hostname or "")
+
+    @property
+    def mail_pages_url(self) -> str:
+        """Where the pages are that mails link to."""
+        ours = origin_of(self.issuer).decode("ascii") + self.auth_path.rstrip("/") + "/pages"
+        return (self.mail_pages or ours).rstrip("/")
 
     @property
     def secure_cookies(self) -> bool:
@@ -423,6 +485,12 @@ class SettingsArguments(TypedDict, total=False):
     pages_name: str
     pages_home: str
     pages_style: str
+    verify_email: VerifyEmail
+    mail_url: str
+    mail_from: str
+    mail_pages: str
+    mail_templates: str
+    mail_language: str
     throttle_account: RateLimit | str
     throttle_address: RateLimit | str
     throttle_registration: RateLimit | str

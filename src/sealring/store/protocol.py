@@ -28,6 +28,7 @@ from sealring.accounts.changes import AccountChange
 from sealring.accounts.credential import Credential
 from sealring.accounts.oauth_client import ClientChange, OAuthClient
 from sealring.audit.event import Event
+from sealring.audit.queued_mail import QueuedMail
 from sealring.authentication.one_time import OneTime
 from sealring.rate_limits.bucket import Bucket
 from sealring.revocation.feed import FeedPage
@@ -60,7 +61,7 @@ class AccountStore(Protocol):
         Raises:
             NameTaken: `canonical_name` is taken.
             InvitationRequired: the invitation is not there, or has expired when the account is created.
-            InvalidField: `canonical_email` is taken (field `email`).
+            InvalidField: the email address is verified, and another account has it verified (field `email`).
 
         >>> done = await store.create_account(an_account("ada"), an_event("account_created"))
         >>> done.events[0].number, done.events[0].kind
@@ -112,6 +113,20 @@ class AccountStore(Protocol):
         ...     done = await store.create_account(an_account(name), an_event("account_created"))
         >>> [account.canonical_name for account in await store.list_accounts(after="ada", limit=1)]
         ['bob']
+        """
+
+    async def find_accounts_by_email(self, canonical_email: str, *, limit: int) -> list[Account]:
+        """Accounts that have this address: the one that has it verified first, then the oldest.
+
+        Args:
+            canonical_email: an address after NFKC and casefold.
+            limit: how many at most.
+
+        >>> for name in ("ada", "bob"):
+        ...     account = an_account(name, email="a@x.example", canonical_email="a@x.example")
+        ...     done = await store.create_account(account, an_event("account_created"))
+        >>> sorted(account.name for account in await store.find_accounts_by_email("a@x.example", limit=3))
+        ['ada', 'bob']
         """
 
     async def change_account(self, id: str, change: AccountChange, event: Event, *, now: int) -> Committed[bool]:
@@ -277,6 +292,38 @@ class CredentialStore(Protocol):
         True
         >>> await store.take_once(link.digest, purpose="reset", now=NOW) is None
         True
+        """
+
+
+class MailStore(Protocol):
+    """Mails to be sent. Each was written by the transaction of the event that it belongs to (`Event.mails`)."""
+
+    async def claim_mails(self, *, now: int, limit: int) -> list[QueuedMail]:
+        """Take mails that are due, by one atomic statement: of two nodes that ask at once, one gets a mail.
+
+        Each stays in the outbox, and is due again after `retry_seconds` of its tries: a node that is killed before it
+        has sent one loses none.
+
+        Args:
+            now: Unix seconds.
+            limit: how many at most.
+
+        >>> done = await store.settle_attempt("", an_event("login", mails=(a_mail("m-1"),)))
+        >>> [mail.id for mail in await store.claim_mails(now=NOW, limit=10)]
+        ['m-1']
+        >>> await store.claim_mails(now=NOW, limit=10)
+        []
+        """
+
+    async def finish_mail(self, id: str) -> bool:
+        """Forget a mail that was sent, or is of no use; whether it was there.
+
+        Args:
+            id: the mail's.
+
+        >>> done = await store.settle_attempt("", an_event("login", mails=(a_mail("m-1"),)))
+        >>> await store.finish_mail("m-1"), await store.finish_mail("m-1")
+        (True, False)
         """
 
 
@@ -756,6 +803,7 @@ class Store(
     AccountStore,
     ClientStore,
     CredentialStore,
+    MailStore,
     SessionStore,
     RateLimitStore,
     AccessTtlStore,

@@ -18,6 +18,7 @@ from sealring.accounts.account import Account
 from sealring.accounts.credential import Credential
 from sealring.accounts.oauth_client import OAuthClient
 from sealring.audit.event import Event
+from sealring.audit.queued_mail import QueuedMail
 from sealring.authentication.one_time import OneTime
 from sealring.revocation.entry import Entry
 from sealring.sessions.revocation import EndSession, EndToken, Revocation
@@ -152,9 +153,10 @@ _KEYS = Table(SigningKey)
 _EVENTS = Table(
     Event,
     dict.fromkeys(("subject", "session", "address", "cause"), TEXT_FROM_OUTSIDE) | {"detail": DETAIL},
-    omit={"number"},
+    omit={"number", "mails"},
 )
-"""The number is the store's to give."""
+"""The number is the store's to give; mails have a table of their own."""
+_MAILS = Table(QueuedMail)
 
 MOVING_NAMES = (
     "scopes",
@@ -183,6 +185,7 @@ ONE_TIME_COLUMNS = _ONE_TIME.columns
 ENTRY_COLUMNS = "number, id, kind, target, epoch, expires_at"
 EVENT_COLUMNS = f"number, {_EVENTS.columns}"
 KEY_COLUMNS = _KEYS.columns
+MAIL_COLUMNS = _MAILS.columns
 
 write_session, read_session = _SESSIONS.write, _SESSIONS.read
 write_moving = _SESSIONS.writer(MOVING_NAMES)
@@ -208,6 +211,7 @@ write_client = _CLIENTS.write
 write_credential, read_credential = _CREDENTIALS.write, _CREDENTIALS.read
 write_one_time, read_one_time = _ONE_TIME.write, _ONE_TIME.read
 write_key, read_key = _KEYS.write, _KEYS.read
+write_mail, read_mail = _MAILS.write, _MAILS.read
 write_event = _EVENTS.write
 """The row of an audit line without its number."""
 

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Unpack, cast
 from sealring.accounts.argon2id import MIN_MEMORY_KIB, Argon2Profile
 from sealring.errors import ConfigurationError, StoreUnavailable
 from sealring.issuer.commit import OnEvent
+from sealring.mail.mailer import Mailer, SendMail
+from sealring.mail.message import MailMessage
 from sealring.sealring import Sealring
 from sealring.sessions.grant import GrantFor
 from sealring.settings import Settings, SettingsArguments
@@ -48,6 +50,7 @@ class InMemorySealring(Sealring):
         on_event: as of `Sealring`.
         metrics: as of `Sealring`.
         foreign_tokens: as of `Sealring`.
+        mail: as of `Sealring`. By default mails go into `sent_mail`, a list.
         given: settings by name, as of `Sealring`. The environment and `.env` are not read.
 
     Raises:
@@ -75,6 +78,7 @@ class InMemorySealring(Sealring):
         on_event: OnEvent | None = None,
         metrics: CollectorRegistry | None = None,
         foreign_tokens: VerifiesForeign | None = None,
+        mail: Mailer | SendMail | None = None,
         **given: Unpack[SettingsArguments],
     ) -> None:
         _refuse_outside_of_tests()
@@ -82,6 +86,7 @@ class InMemorySealring(Sealring):
             raise TypeError("InMemorySealring has no database: to test with one, use Sealring(database_url=…)")
         values: dict[str, Any] = {"secret": secrets.token_urlsafe(32), "cookie_secure": "off", **given}
         clock = FrozenClock() if clock is None else clock
+        self.sent_mail: list[MailMessage] = []
         self._interruptible = InterruptibleStore(MemoryStore(clock.now_ms))
         super().__init__(
             Settings(**values, given=frozenset(values)),
@@ -91,7 +96,21 @@ class InMemorySealring(Sealring):
             on_event=on_event,
             metrics=metrics,
             foreign_tokens=foreign_tokens,
+            mail=self.sent_mail.append if mail is None else mail,
         )
+
+    async def deliver_mail(self) -> list[MailMessage]:
+        """Send what is in the outbox now, and not a moment later; all mails that went out so far.
+
+        >>> auth = InMemorySealring()
+        >>> ada = await auth.accounts.create("ada", "analytical engine 1843", email="ada@example.com")
+        >>> await auth.forgot_password("ada@example.com", address="192.0.2.7")
+        >>> [(mail.to, mail.kind) for mail in await auth.deliver_mail()]
+        [('ada@example.com', 'reset')]
+        >>> await auth.close()
+        """
+        await self.parts.mail.deliver()
+        return self.sent_mail
 
     @contextmanager
     def outage(self) -> Iterator[None]:

@@ -23,6 +23,7 @@ async def me(call: Call[None]) -> Me:
         id=caller.subject,
         username=account.name if account else None,
         email=account.email if account else None,
+        email_verified=account is not None and account.email_verified,
         scopes=sorted(caller.scopes),
         session=OneSession.of(session, current=caller.session_id),
         claims=dict(caller.claims),

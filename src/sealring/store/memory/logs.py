@@ -12,6 +12,7 @@ from sealring.audit.event import Event
 from sealring.revocation.entry import Entry
 from sealring.revocation.feed import FeedPage
 from sealring.sessions.access_ttl import DeclaredTtl
+from sealring.store.memory.outbox import MemoryOutbox
 from sealring.store.records import Committed
 from sealring.store.revocation_log import digest_of, feed_page, number_all, retained_until
 
@@ -23,10 +24,12 @@ class MemoryLogs:
 
     Args:
         clock: the store's own, in Unix milliseconds.
+        outbox: where the mails of audit lines go.
     """
 
-    def __init__(self, clock: Callable[[], int]) -> None:
+    def __init__(self, clock: Callable[[], int], outbox: MemoryOutbox) -> None:
         self._clock = clock
+        self._outbox = outbox
         self._incarnation = secrets.token_urlsafe(16)
         self._ttls: dict[int, DeclaredTtl] = {}
         self._entries: list[Entry] = []
@@ -49,7 +52,8 @@ class MemoryLogs:
         self._entries += committed.entries
         self._head += len(drafts)
         self._digest ^= digest_of(drafts)
-        self._events += committed.events
+        self._events += [replace(event, mails=()) for event in committed.events]
+        self._outbox.put(events)
         self._last_event += len(events)
         if drafts:
             self._news.set()

@@ -28,6 +28,7 @@ from sealring.accounts.changes import (
 from sealring.accounts.consequences import Consequence, EndAll, Nothing, RaiseEpoch, consequence
 from sealring.accounts.oauth_client import ClientChange, ClientRemoval, OAuthClient
 from sealring.audit.event import Event
+from sealring.audit.queued_mail import QueuedMail
 from sealring.authentication.one_time import INVITATION, OneTime
 from sealring.errors import InvalidField, InvitationRequired, NameTaken
 from sealring.rate_limits.bucket import Bucket
@@ -42,6 +43,7 @@ from sealring.signing_keys.key import KeyRing, SigningKey
 from sealring.store.memory.clients import MemoryClients
 from sealring.store.memory.credentials import MemoryCredentials
 from sealring.store.memory.logs import MemoryLogs
+from sealring.store.memory.outbox import MemoryOutbox
 from sealring.store.memory.sessions import MemorySessions
 from sealring.store.protocol import Store
 from sealring.store.records import Committed, LoginGuard, SessionRecord
@@ -71,7 +73,8 @@ class MemoryStore(MemoryCredentials, Store):
         self._buckets: dict[tuple[str, str], int] = {}
         self._declared: dict[str, tuple[DeclaredSettings, int]] = {}
         self._ring = KeyRing(0, ())
-        self._logs = MemoryLogs(clock)
+        self._outbox = MemoryOutbox()
+        self._logs = MemoryLogs(clock, self._outbox)
 
     async def open(self) -> None:
         """Nothing is to be opened."""
@@ -91,7 +94,7 @@ class MemoryStore(MemoryCredentials, Store):
             if other.canonical_name == account.canonical_name:
                 raise NameTaken
         for other in self._accounts.values():
-            if account.canonical_email is not None and other.canonical_email == account.canonical_email:
+            if account.email_verified and other.email_verified and other.canonical_email == account.canonical_email:
                 raise InvalidField("email", "is taken")
         if (
             invitation is not None
@@ -116,6 +119,11 @@ class MemoryStore(MemoryCredentials, Store):
     async def list_accounts(self, *, after: str = "", limit: int = 1000) -> list[Account]:
         names = sorted((account.canonical_name, account.id) for account in self._accounts.values())
         return [self._with_epoch(self._accounts[own_id]) for name, own_id in names if name > after][:limit]
+
+    async def find_accounts_by_email(self, canonical_email: str, *, limit: int) -> list[Account]:
+        found = [account for account in self._accounts.values() if account.canonical_email == canonical_email]
+        found.sort(key=lambda account: (not account.email_verified, account.created_at, account.id))
+        return [self._with_epoch(account) for account in found[:limit]]
 
     async def change_account(self, id: str, change: AccountChange, event: Event, *, now: int) -> Committed[bool]:
         account = self._accounts.get(id)
@@ -149,6 +157,14 @@ class MemoryStore(MemoryCredentials, Store):
             self._deleted.add(id)
         draft, _ = self._sessions.end_subject(id, "subject_revoked", None, now)
         return self._logs.append([draft], event, result=True, now=now)
+
+    # mails
+
+    async def claim_mails(self, *, now: int, limit: int) -> list[QueuedMail]:
+        return self._outbox.claim(now, limit)
+
+    async def finish_mail(self, id: str) -> bool:
+        return self._outbox.finish(id)
 
     # sessions
 
@@ -300,12 +316,14 @@ class MemoryStore(MemoryCredentials, Store):
         self._logs.purge(now, audit_seconds)
         self._buckets = {key: empty_at for key, empty_at in self._buckets.items() if empty_at > now * MICROSECONDS}
         self._purge_one_time(now)
+        self._outbox.purge(now)
         self._sessions.purge(now)
 
     async def reset_after_restore(self, event: Event, *, now: int) -> Committed[None]:
         self._logs.reset_after_restore()
         self._sessions.end_all(now)
         self._one_time = {}
+        self._outbox.clear()
         live = [key for key in self._ring.keys if key.revoked_at is None]
         until = self._logs.retained_until(now)
         keys = (
@@ -320,7 +338,7 @@ class MemoryStore(MemoryCredentials, Store):
         """Whether the account was as the change expects."""
         match change:
             case PasswordChange():
-                if account.password_hash != change.old_hash:
+                if account.password_hash != change.old_hash or not self._is_epoch(account, change.epoch):
                     return False
                 self._accounts[account.id] = replace(account, password_hash=change.new_hash)
             case StatusChange():
@@ -328,11 +346,7 @@ class MemoryStore(MemoryCredentials, Store):
             case ScopesChange():
                 self._accounts[account.id] = replace(account, scopes=change.scopes)
             case EmailChange():
-                for other in self._accounts.values():
-                    if other.id != account.id and change.canonical_email in {other.canonical_email} - {None}:
-                        raise InvalidField("email", "is taken")
-                changed = replace(account, email=change.email, canonical_email=change.canonical_email)
-                self._accounts[account.id] = changed
+                return self._write_email(account, change)
             case Deletion():
                 del self._accounts[account.id]
                 self._deleted.add(account.id)
@@ -342,6 +356,29 @@ class MemoryStore(MemoryCredentials, Store):
             case _:
                 assert_never(change)
         return True
+
+    def _write_email(self, account: Account, change: EmailChange) -> bool:
+        if not self._is_epoch(account, change.epoch):
+            return False
+        for other in self._accounts.values():
+            if (
+                change.verified_at is not None
+                and other.id != account.id
+                and other.email_verified
+                and other.canonical_email == change.canonical_email
+            ):
+                raise InvalidField("email", "is taken")
+        self._accounts[account.id] = replace(
+            account,
+            email=change.email,
+            canonical_email=change.canonical_email,
+            email_verified_at=change.verified_at,
+            email_changed_at=change.changed_at,
+        )
+        return True
+
+    def _is_epoch(self, account: Account, wanted: int | None) -> bool:
+        return wanted is None or self._sessions.epochs[account.id] == wanted
 
     def _revoke(self, subject: str, consequence: Consequence, now: int) -> list[Entry]:
         match consequence:

@@ -35,6 +35,10 @@ from sealring.store.rows import ACCOUNT_COLUMNS, ACCOUNT_COLUMNS_OF_A, read_acco
 
 _SELECT = f"SELECT {ACCOUNT_COLUMNS_OF_A}, s.epoch FROM accounts AS a JOIN subjects AS s ON s.subject = a.id"
 
+_IS_EPOCH = (
+    "EXISTS (SELECT 1 FROM subjects AS s WHERE s.subject = accounts.id AND s.epoch = coalesce(%s::BIGINT, s.epoch))"
+)
+
 
 async def create(
     connection: Connection, account: Account, event: Event, invitation: str | None = None
@@ -51,15 +55,15 @@ async def create(
         known = await connection.execute("SELECT deleted FROM subjects WHERE subject = %s FOR UPDATE", (account.id,))
         if (True,) in await known.fetchall():
             raise ValueError("a subject is never used again")
+    row = write_account(account)
     try:
         await connection.execute(
-            f"INSERT INTO accounts ({ACCOUNT_COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
-            write_account(account),
+            f"INSERT INTO accounts ({ACCOUNT_COLUMNS}) VALUES ({', '.join(['%s'] * len(row))})", row
         )
     except UniqueViolation as taken:
         if taken.diag.constraint_name == "accounts_pkey":
             raise ValueError("a subject is never used again") from None
-        if taken.diag.constraint_name == "accounts_canonical_email":
+        if taken.diag.constraint_name == "accounts_verified_email":
             raise InvalidField("email", "is taken") from None
         raise NameTaken from None
     if invitation is not None and await one_time.take(connection, invitation, INVITATION, account.created_at) is None:
@@ -80,6 +84,15 @@ async def find(connection: Connection, canonical_name: str | None, id: str | Non
     cursor = await connection.execute(f"{_SELECT} WHERE {column} = %s", (value,))
     row = await cursor.fetchone()
     return None if row is None else read_account(row)
+
+
+async def find_by_email(connection: Connection, canonical_email: str, limit: int) -> list[Account]:
+    """Accounts that have this address: the one that has it verified, then the oldest."""
+    order = "a.email_verified_at IS NULL, a.created_at, a.id"
+    cursor = await connection.execute(
+        f"{_SELECT} WHERE a.canonical_email = %s ORDER BY {order} LIMIT %s", (canonical_email, limit)
+    )
+    return [read_account(row) for row in await cursor.fetchall()]
 
 
 async def list_after(connection: Connection, after: str, limit: int) -> list[Account]:
@@ -108,8 +121,9 @@ async def _write(connection: Connection, id: str, change: AccountChange) -> bool
     match change:
         case PasswordChange():
             changed = await connection.execute(
-                "UPDATE accounts SET password_hash = %s WHERE id = %s AND password_hash IS NOT DISTINCT FROM %s",
-                (change.new_hash, id, change.old_hash),
+                "UPDATE accounts SET password_hash = %s WHERE id = %s AND password_hash IS NOT DISTINCT FROM %s"
+                f" AND {_IS_EPOCH}",
+                (change.new_hash, id, change.old_hash, change.epoch),
             )
         case StatusChange():
             changed = await connection.execute("UPDATE accounts SET status = %s WHERE id = %s", (change.status, id))
@@ -134,8 +148,9 @@ async def _write(connection: Connection, id: str, change: AccountChange) -> bool
 async def _write_email(connection: Connection, id: str, change: EmailChange) -> AsyncCursor[tuple[Any, ...]]:
     try:
         return await connection.execute(
-            "UPDATE accounts SET email = %s, canonical_email = %s WHERE id = %s",
-            (change.email, change.canonical_email, id),
+            "UPDATE accounts SET email = %s, canonical_email = %s, email_verified_at = %s, email_changed_at = %s"
+            f" WHERE id = %s AND {_IS_EPOCH}",
+            (change.email, change.canonical_email, change.verified_at, change.changed_at, id, change.epoch),
         )
     except UniqueViolation:
         raise InvalidField("email", "is taken") from None

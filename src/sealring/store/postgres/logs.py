@@ -20,6 +20,7 @@ from sealring.revocation.feed import FeedPage
 from sealring.sessions.lifetimes import LEEWAY_SECONDS
 from sealring.sessions.refresh import renew
 from sealring.sessions.session import EndCause
+from sealring.store.postgres import outbox
 from sealring.store.postgres.array_literals import number_array, text_array
 from sealring.store.postgres.connection import Connection
 from sealring.store.postgres.database import execute_and_commit
@@ -86,6 +87,7 @@ async def append_and_commit(
         result: of the method that the transaction carries out.
         now: the time of the revocation; with `drafts` only.
     """
+    await outbox.put(connection, events)
     kinds, at_ms, subjects, sessions, addresses, causes, details = zip(*map(write_event, events), strict=True)
     rows = await execute_and_commit(
         connection,

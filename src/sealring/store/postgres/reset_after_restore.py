@@ -24,6 +24,7 @@ async def reset_after_restore(connection: Connection, event: Event, *, now: int)
         "UPDATE sessions SET ended_at = %s, ended_by = 'store_restored' WHERE ended_at IS NULL", (now,)
     )
     await connection.execute("DELETE FROM one_time")
+    await connection.execute("DELETE FROM outbox")
     cursor = await connection.execute(
         "UPDATE store SET incarnation = replace(gen_random_uuid()::TEXT, '-', ''), keys_version = keys_version + 1"
         f" RETURNING longest_access_ttl, {NOW_MS} / 1000"

@@ -17,6 +17,7 @@ from sealring.accounts.changes import AccountChange
 from sealring.accounts.credential import Credential
 from sealring.accounts.oauth_client import ClientChange, OAuthClient
 from sealring.audit.event import Event
+from sealring.audit.queued_mail import QueuedMail
 from sealring.authentication.one_time import OneTime
 from sealring.forks import leave_to_parent, stop_watching, watch_forks
 from sealring.rate_limits.bucket import Bucket
@@ -33,6 +34,7 @@ from sealring.store.postgres import (
     credentials,
     declared_settings,
     logs,
+    outbox,
     purge,
     rate_limits,
     sessions,
@@ -154,6 +156,12 @@ class PostgresStore(Store):
     async def list_accounts(self, *, after: str = "", limit: int = 1000) -> list[Account]:
         return await self._database.read(partial(accounts.list_after, after=after, limit=limit))
 
+    async def find_accounts_by_email(self, canonical_email: str, *, limit: int) -> list[Account]:
+        if not storable(canonical_email):
+            return []
+        work = partial(accounts.find_by_email, canonical_email=canonical_email, limit=limit)
+        return await self._database.read(work)
+
     async def change_account(self, id: str, change: AccountChange, event: Event, *, now: int) -> Committed[bool]:
         return await self._database.transact(partial(accounts.change, id=id, change=change, event=event, now=now))
 
@@ -192,6 +200,14 @@ class PostgresStore(Store):
         if not storable(digest, purpose):
             return None
         return await self._database.read(partial(one_time_rows.take, digest=digest, purpose=purpose, now=now))
+
+    # mails
+
+    async def claim_mails(self, *, now: int, limit: int) -> list[QueuedMail]:
+        return await self._database.read(partial(outbox.claim, now=now, limit=limit))
+
+    async def finish_mail(self, id: str) -> bool:
+        return await self._database.read(partial(outbox.finish, id=id))
 
     # sessions
 
@@ -325,6 +341,8 @@ class PostgresStore(Store):
         while await self._database.read(partial(purge.purge_events, before=now - audit_seconds)):
             pass
         while await self._database.read(partial(one_time_rows.purge, now=now)):
+            pass
+        while await self._database.read(partial(outbox.purge, now=now)):
             pass
         session: str | None = ""
         while session is not None:

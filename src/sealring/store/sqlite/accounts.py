@@ -31,6 +31,8 @@ from sealring.store.sqlite.logs import append, end_subject, raise_epoch, renew_s
 
 _SELECT = f"SELECT {ACCOUNT_COLUMNS_OF_A}, s.epoch FROM accounts AS a JOIN subjects AS s ON s.subject = a.id"
 
+_IS_EPOCH = "EXISTS (SELECT 1 FROM subjects AS s WHERE s.subject = accounts.id AND s.epoch = coalesce(?, s.epoch))"
+
 
 def create(db: sqlite3.Connection, account: Account, event: Event, invitation: str | None) -> Committed[None]:
     """Add an account and its subject, and use up its invitation."""
@@ -39,7 +41,7 @@ def create(db: sqlite3.Connection, account: Account, event: Event, invitation: s
         raise ValueError("a subject is never used again")
     if db.execute("SELECT 1 FROM accounts WHERE canonical_name = ?", (account.canonical_name,)).fetchone():
         raise NameTaken
-    if db.execute("SELECT 1 FROM accounts WHERE canonical_email = ?", (account.canonical_email,)).fetchone():
+    if account.email_verified and _is_taken(db, account.canonical_email, account.id):
         raise InvalidField("email", "is taken")
     if invitation is not None and one_time.take(db, invitation, INVITATION, account.created_at) is None:
         raise InvitationRequired
@@ -47,7 +49,8 @@ def create(db: sqlite3.Connection, account: Account, event: Event, invitation: s
         "INSERT INTO subjects (subject, epoch) VALUES (?, ?) ON CONFLICT (subject) DO NOTHING",
         (account.id, account.epoch),
     )
-    db.execute(f"INSERT INTO accounts ({ACCOUNT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", write_account(account))
+    row = write_account(account)
+    db.execute(f"INSERT INTO accounts ({ACCOUNT_COLUMNS}) VALUES ({', '.join('?' * len(row))})", row)
     return append(db, (), event, result=None)
 
 
@@ -63,6 +66,13 @@ def find(db: sqlite3.Connection, canonical_name: str | None, id: str | None) -> 
     column, value = ("a.id", id) if canonical_name is None else ("a.canonical_name", canonical_name)
     row = db.execute(f"{_SELECT} WHERE {column} = ?", (value,)).fetchone()
     return None if row is None else read_account(row)
+
+
+def find_by_email(db: sqlite3.Connection, canonical_email: str, limit: int) -> list[Account]:
+    """Accounts that have this address: the one that has it verified, then the oldest."""
+    order = "a.email_verified_at IS NULL, a.created_at, a.id"
+    rows = db.execute(f"{_SELECT} WHERE a.canonical_email = ? ORDER BY {order} LIMIT ?", (canonical_email, limit))
+    return [read_account(row) for row in rows]
 
 
 def list_after(db: sqlite3.Connection, after: str, limit: int) -> list[Account]:
@@ -86,8 +96,8 @@ def _write(db: sqlite3.Connection, id: str, change: AccountChange) -> bool:
     match change:
         case PasswordChange():
             changed = db.execute(
-                "UPDATE accounts SET password_hash = ? WHERE id = ? AND password_hash IS ?",
-                (change.new_hash, id, change.old_hash),
+                f"UPDATE accounts SET password_hash = ? WHERE id = ? AND password_hash IS ? AND {_IS_EPOCH}",
+                (change.new_hash, id, change.old_hash, change.epoch),
             )
         case StatusChange():
             changed = db.execute("UPDATE accounts SET status = ? WHERE id = ?", (change.status, id))
@@ -111,12 +121,19 @@ def _write(db: sqlite3.Connection, id: str, change: AccountChange) -> bool:
 
 
 def _write_email(db: sqlite3.Connection, id: str, change: EmailChange) -> sqlite3.Cursor:
-    taken = "SELECT 1 FROM accounts WHERE canonical_email = ? AND id <> ?"
-    if db.execute(taken, (change.canonical_email, id)).fetchone():
+    if change.verified_at is not None and _is_taken(db, change.canonical_email, id):
         raise InvalidField("email", "is taken")
     return db.execute(
-        "UPDATE accounts SET email = ?, canonical_email = ? WHERE id = ?", (change.email, change.canonical_email, id)
+        "UPDATE accounts SET email = ?, canonical_email = ?, email_verified_at = ?, email_changed_at = ?"
+        f" WHERE id = ? AND {_IS_EPOCH}",
+        (change.email, change.canonical_email, change.verified_at, change.changed_at, id, change.epoch),
     )
+
+
+def _is_taken(db: sqlite3.Connection, canonical_email: str | None, id: str) -> bool:
+    """Whether another account has this address verified."""
+    taken = "SELECT 1 FROM accounts WHERE canonical_email = ? AND email_verified_at IS NOT NULL AND id <> ?"
+    return db.execute(taken, (canonical_email, id)).fetchone() is not None
 
 
 def _revoke(db: sqlite3.Connection, id: str, consequence: Consequence, now: int) -> list[Entry]:

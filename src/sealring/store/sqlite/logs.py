@@ -34,6 +34,7 @@ from sealring.store.rows import (
     write_event,
     write_moving,
 )
+from sealring.store.sqlite import outbox
 
 Result = TypeVar("Result")
 
@@ -77,6 +78,7 @@ def append(
         f"INSERT INTO events ({EVENT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         [(line.number, *write_event(line)) for line in committed.events],
     )
+    outbox.put(db, events)
     return committed
 
 

@@ -17,6 +17,7 @@ def reset_after_restore(db: sqlite3.Connection, event: Event, *, now: int, store
     db.execute("UPDATE subjects SET epoch = epoch + 1")
     db.execute("UPDATE sessions SET ended_at = ?, ended_by = 'store_restored' WHERE ended_at IS NULL", (now,))
     db.execute("DELETE FROM one_time")
+    db.execute("DELETE FROM outbox")
     (longest,) = db.execute("SELECT longest_access_ttl FROM store").fetchone()
     expires_at = retained_until(longest, now=now, store_now=store_now)
     kids = db.execute(

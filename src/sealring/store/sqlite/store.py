@@ -18,6 +18,7 @@ from sealring.accounts.changes import AccountChange
 from sealring.accounts.credential import Credential
 from sealring.accounts.oauth_client import ClientChange, OAuthClient
 from sealring.audit.event import Event
+from sealring.audit.queued_mail import QueuedMail
 from sealring.authentication.one_time import OneTime
 from sealring.rate_limits.bucket import Bucket
 from sealring.revocation.entry import Entry
@@ -39,6 +40,7 @@ from sealring.store.sqlite import (
     credentials,
     declared_settings,
     logs,
+    outbox,
     purge,
     rate_limits,
     sessions,
@@ -95,6 +97,11 @@ class SqliteStore(Store):
     async def list_accounts(self, *, after: str = "", limit: int = 1000) -> list[Account]:
         return await self.writer.read(lambda db: accounts.list_after(db, after, limit))
 
+    async def find_accounts_by_email(self, canonical_email: str, *, limit: int) -> list[Account]:
+        if not storable(canonical_email):
+            return []
+        return await self.writer.read(lambda db: accounts.find_by_email(db, canonical_email, limit))
+
     async def change_account(self, id: str, change: AccountChange, event: Event, *, now: int) -> Committed[bool]:
         store_now = self._now()
         return await self.writer.write(lambda db: accounts.change(db, id, change, event, now=now, store_now=store_now))
@@ -135,6 +142,14 @@ class SqliteStore(Store):
         if not storable(digest, purpose):
             return None
         return await self.writer.write(lambda db: one_time_rows.take(db, digest, purpose, now))
+
+    # mails
+
+    async def claim_mails(self, *, now: int, limit: int) -> list[QueuedMail]:
+        return await self.writer.write(lambda db: outbox.claim(db, now, limit))
+
+    async def finish_mail(self, id: str) -> bool:
+        return await self.writer.write(lambda db: outbox.finish(db, id))
 
     # sessions
 
@@ -279,6 +294,8 @@ class SqliteStore(Store):
         while await self.writer.write(lambda db: purge.purge_events(db, now - audit_seconds)):
             pass
         while await self.writer.write(lambda db: one_time_rows.purge(db, now)):
+            pass
+        while await self.writer.write(lambda db: outbox.purge(db, now)):
             pass
         session: str | None = ""
         while session is not None:

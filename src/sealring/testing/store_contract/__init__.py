@@ -30,6 +30,7 @@ _PARTS = (
     "clients",
     "credentials",
     "feed",
+    "outbox",
     "rate_limits",
     "samples",
     "sessions",
@@ -42,6 +43,7 @@ from sealring.testing.store_contract.accounts import AccountContract
 from sealring.testing.store_contract.clients import ClientContract
 from sealring.testing.store_contract.credentials import CredentialContract
 from sealring.testing.store_contract.feed import FeedContract
+from sealring.testing.store_contract.outbox import OutboxContract
 from sealring.testing.store_contract.rate_limits import RateLimitContract
 from sealring.testing.store_contract.sessions import SessionContract
 from sealring.testing.store_contract.starting_sessions import StartContract
@@ -54,6 +56,7 @@ class StoreContract(
     AccountContract,
     ClientContract,
     CredentialContract,
+    OutboxContract,
     StartContract,
     SessionContract,
     RateLimitContract,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -36,6 +37,8 @@ from sealring.testing.store_contract.samples import (
     start,
 )
 
+VERIFIED: dict[str, Any] = {"email": "a@x.example", "canonical_email": "a@x.example", "email_verified_at": NOW}
+
 
 class AccountContract(Contract):
     """The tests of this part."""
@@ -44,7 +47,12 @@ class AccountContract(Contract):
 
     async def test_an_account_comes_back_as_it_was_written(self, store: Store) -> None:
         account = an_account(
-            "straße", name="Straße ✓", email="A@x.example", canonical_email="a@x.example", scopes=("a", "b c", "ü")
+            "straße",
+            name="Straße ✓",
+            email="A@x.example",
+            canonical_email="a@x.example",
+            email_verified_at=5,
+            scopes=("a", "b c", "ü"),
         )
         await store.create_account(account, an_event("account_created", subject=account.id))
         assert await store.find_account(canonical_name="straße") == account
@@ -60,11 +68,11 @@ class AccountContract(Contract):
         assert len(await store.read_events()) == 1
 
     async def test_a_taken_email_is_refused_by_field(self, store: Store) -> None:
-        await store.create_account(an_account("ada", canonical_email="a@x.example"), an_event("account_created"))
+        await store.create_account(an_account("ada", **VERIFIED), an_event("account_created"))
         with pytest.raises(InvalidField) as refused:
-            await store.create_account(an_account("bob", canonical_email="a@x.example"), an_event("account_created"))
+            await store.create_account(an_account("bob", **VERIFIED), an_event("account_created"))
         assert refused.value.field == "email"
-        await store.create_account(an_account("cy"), an_event("account_created"))
+        await store.create_account(an_account("cy", **(VERIFIED | {"email_verified_at": None})), an_event())
         await store.create_account(an_account("di"), an_event("account_created"))
         assert [account.name for account in await store.list_accounts()] == ["ada", "cy", "di"]
 
@@ -111,18 +119,44 @@ class AccountContract(Contract):
         assert len(await store.list_accounts()) == 1
 
     async def test_an_email_address_is_reserved_for_one_account(self, store: Store) -> None:
-        ada, bob = an_account("ada", canonical_email="a@x.example"), an_account("bob")
+        ada, bob = an_account("ada", **VERIFIED), an_account("bob")
         for account in (ada, bob):
             await store.create_account(account, an_event("account_created"))
-        own, none = (EmailChange(email=email, canonical_email=email) for email in ("a@x.example", None))
+        own, none, typed = (
+            EmailChange(email=email, canonical_email=email, verified_at=verified_at)
+            for email, verified_at in (("a@x.example", NOW), (None, None), ("a@x.example", None))
+        )
         with pytest.raises(InvalidField) as refused:
             await store.change_account(bob.id, own, an_event(), now=NOW)
         assert refused.value.field == "email"
-        for account, change in ((ada, own), (ada, none), (bob, none), (bob, own)):
+        for account, change in ((ada, own), (bob, typed), (ada, none), (bob, none), (bob, own), (ada, typed)):
             assert (await store.change_account(account.id, change, an_event(), now=NOW)).result
         found = await store.find_account(id=bob.id)
         assert found is not None
-        assert (found.email, found.canonical_email) == ("a@x.example", "a@x.example")
+        assert (found.email, found.canonical_email, found.email_verified_at) == ("a@x.example", "a@x.example", NOW)
+
+    async def test_accounts_are_found_by_their_address_the_verified_one_first(self, store: Store) -> None:
+        typed = VERIFIED | {"email_verified_at": None}
+        for number, fields in enumerate((typed, typed, VERIFIED, typed | {"canonical_email": "b@x.example"})):
+            account = an_account(f"u{number}", created_at=NOW + number, **fields)
+            await store.create_account(account, an_event("account_created"))
+        found = await store.find_accounts_by_email("a@x.example", limit=9)
+        assert [account.name for account in found] == ["u2", "u0", "u1"]
+        assert [account.name for account in await store.find_accounts_by_email("a@x.example", limit=2)] == ["u2", "u0"]
+        assert await store.find_accounts_by_email("c@x.example", limit=9) == []
+        assert await store.find_accounts_by_email("a\0@x.example", limit=9) == []
+
+    async def test_i7_a_change_that_another_has_overtaken_is_not_made(self, store: Store) -> None:
+        ada = an_account("ada", **VERIFIED)
+        await store.create_account(ada, an_event("account_created"))
+        await store.change_account(ada.id, ScopesChange(scopes=("a",)), an_event(), now=NOW)
+        for epoch, made in ((0, False), (1, True)):
+            email = EmailChange(email="b@x.example", canonical_email="b@x.example", epoch=epoch, revokes="nothing")
+            assert (await store.change_account(ada.id, email, an_event(), now=NOW)).result is made
+            password = PasswordChange(
+                old_hash=ada.password_hash, new_hash="$argon2id$two", ends_sessions=False, epoch=epoch
+            )
+            assert (await store.change_account(ada.id, password, an_event(), now=NOW)).result is made
 
     async def test_j17_the_subject_of_a_deleted_account_is_never_used_again(self, store: Store) -> None:
         account = an_account()

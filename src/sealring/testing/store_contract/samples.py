@@ -11,6 +11,7 @@ from sealring.accounts.changes import CredentialAdded
 from sealring.accounts.credential import Credential
 from sealring.accounts.oauth_client import OAuthClient, digest_of_secret
 from sealring.audit.event import Event, EventKind
+from sealring.audit.queued_mail import QueuedMail
 from sealring.authentication.one_time import INVITATION, OneTime, digest_of
 from sealring.revocation.entry import Entry
 from sealring.sessions.lifetimes import LEEWAY_SECONDS
@@ -69,6 +70,20 @@ def a_session(subject: str = "42", **fields: Any) -> Session:
         "confirmed_ms": created_at * 1000,
     }
     return Session(**(values | fields))
+
+
+def a_mail(id: str = "m-1", **fields: Any) -> QueuedMail:
+    values: dict[str, Any] = {
+        "id": id,
+        "kind": "reset",
+        "account_id": "42",
+        "email": "ada@example.com",
+        "language": "en",
+        "created_at": NOW,
+        "due_at": NOW,
+        "expires_at": NOW + 3600,
+    }
+    return QueuedMail(**(values | fields))
 
 
 def an_event(kind: EventKind = "login", **fields: Any) -> Event:

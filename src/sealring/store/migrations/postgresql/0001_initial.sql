@@ -4,7 +4,7 @@
 --
 -- Least privilege (F13): let `sealring migrate` run as the owner of these tables, and the servers as a role that can
 -- neither rewrite the audit log nor rewrite a revocation:
---   GRANT SELECT, INSERT, UPDATE, DELETE ON accounts, clients, credentials, one_time, sessions, signing_keys, access_ttls, declared_settings, rate_limit_buckets TO sealring_server;
+--   GRANT SELECT, INSERT, UPDATE, DELETE ON accounts, clients, credentials, one_time, sessions, signing_keys, access_ttls, declared_settings, rate_limit_buckets, outbox TO sealring_server;
 --   GRANT SELECT, INSERT, UPDATE ON subjects TO sealring_server;
 --   GRANT SELECT, UPDATE ON store, heartbeat TO sealring_server;
 --   GRANT SELECT, INSERT ON revocations, events TO sealring_server;
@@ -44,12 +44,18 @@ CREATE TABLE accounts (
   name TEXT NOT NULL,
   canonical_name TEXT COLLATE "C" NOT NULL CONSTRAINT accounts_canonical_name UNIQUE,
   email TEXT,
-  canonical_email TEXT COLLATE "C" CONSTRAINT accounts_canonical_email UNIQUE,
+  canonical_email TEXT COLLATE "C",
+  email_verified_at BIGINT,
+  email_changed_at BIGINT,
   password_hash TEXT,
   scopes TEXT NOT NULL,
   status TEXT NOT NULL CHECK (status IN ('active', 'disabled')),
   created_at BIGINT NOT NULL
 );
+
+-- Several accounts may have typed one address; one may have it verified.
+CREATE UNIQUE INDEX accounts_verified_email ON accounts (canonical_email) WHERE email_verified_at IS NOT NULL;
+CREATE INDEX accounts_by_email ON accounts (canonical_email);
 
 -- Programs that act for themselves (OAuth clients). Each is a subject, whose epoch kills its tokens.
 CREATE TABLE clients (
@@ -173,3 +179,18 @@ CREATE TABLE events (
   cause TEXT NOT NULL,
   detail TEXT NOT NULL
 );
+
+-- Mails to be sent, each written with the event that it belongs to. No link and no code stands here.
+CREATE TABLE outbox (
+  id TEXT COLLATE "C" PRIMARY KEY,
+  kind TEXT NOT NULL,
+  account_id TEXT NOT NULL,
+  email TEXT NOT NULL,
+  language TEXT NOT NULL,
+  binding TEXT NOT NULL,
+  created_at BIGINT NOT NULL,
+  due_at BIGINT NOT NULL,
+  expires_at BIGINT NOT NULL,
+  tries BIGINT NOT NULL
+);
+CREATE INDEX outbox_by_due ON outbox (due_at);

@@ -26,12 +26,18 @@ CREATE TABLE accounts (
   name TEXT NOT NULL,
   canonical_name TEXT NOT NULL UNIQUE,
   email TEXT,
-  canonical_email TEXT UNIQUE,
+  canonical_email TEXT,
+  email_verified_at INTEGER,
+  email_changed_at INTEGER,
   password_hash TEXT,
   scopes TEXT NOT NULL,
   status TEXT NOT NULL CHECK (status IN ('active', 'disabled')),
   created_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- Several accounts may have typed one address; one may have it verified.
+CREATE UNIQUE INDEX accounts_verified_email ON accounts (canonical_email) WHERE email_verified_at IS NOT NULL;
+CREATE INDEX accounts_by_email ON accounts (canonical_email);
 
 -- Programs that act for themselves (OAuth clients). Each is a subject, whose epoch kills its tokens.
 CREATE TABLE clients (
@@ -155,3 +161,18 @@ CREATE TABLE events (
   cause TEXT NOT NULL,
   detail TEXT NOT NULL
 ) STRICT;
+
+-- Mails to be sent, each written with the event that it belongs to. No link and no code stands here.
+CREATE TABLE outbox (
+  id TEXT PRIMARY KEY,
+  kind TEXT NOT NULL,
+  account_id TEXT NOT NULL,
+  email TEXT NOT NULL,
+  language TEXT NOT NULL,
+  binding TEXT NOT NULL,
+  created_at INTEGER NOT NULL,
+  due_at INTEGER NOT NULL,
+  expires_at INTEGER NOT NULL,
+  tries INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX outbox_by_due ON outbox (due_at);

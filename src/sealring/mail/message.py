@@ -1,0 +1,35 @@
+"""One mail as a value, ready to be sent. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from sealring.audit.queued_mail import MailKind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailMessage:
+    """One mail. It may go out twice, when a node was killed in between: then with the same `id`.
+
+    >>> message = MailMessage(id="m1", kind="reset", to="ada@example.com", language="en", subject="Hello", text="Hi",
+    ...     html="<p>Hi</p>", link="https://auth.example.com/auth/pages/reset#token=…", code="12345678")
+    >>> message.kind, message.to
+    ('reset', 'ada@example.com')
+    """
+
+    id: str
+    """The same for a mail that is sent twice."""
+    kind: MailKind
+    """What it is for."""
+    to: str
+    """One address."""
+    language: str
+    """A tag of BCP 47: of the templates that were used."""
+    subject: str
+    """One line."""
+    text: str
+    html: str
+    link: str = field(default="", repr=False)
+    """What stands in it to be opened, where there is one: for mail services with templates of their own."""
+    code: str = field(default="", repr=False)
+    """What stands in it to be typed, where there is one."""
