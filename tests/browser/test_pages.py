@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.conftest import PASSWORD, Visitor
 from tests.npm import installed
@@ -136,3 +137,50 @@ def test_axe_finds_nothing_and_each_page_fits(
     expect(tab.locator("#sessions li")).to_have_count(1)
     assert findings(tab) == []
     assert tab.evaluate("document.documentElement.scrollWidth") <= width
+
+
+TOO_OLD = {"title": "Unauthorized", "status": 401, "code": "insufficient_user_authentication", "max_age": 600}
+
+
+def test_an_account_is_deleted_after_a_fresh_proof(site: str, visit: Visit) -> None:
+    tab = join(visit(site), "pagegone")
+    old = [True]  # as the server answers when ten minutes have passed since the login
+
+    def answer(route: Route) -> None:
+        if old:
+            old.clear()
+            route.fulfill(status=401, content_type="application/problem+json", body=json.dumps(TOO_OLD))
+        else:
+            route.continue_()
+
+    tab.route("**/auth/account/delete", answer)
+    form, dialog = tab.locator("#delete"), tab.locator("#recent")
+    form.get_by_label("To go on, enter your username").fill("pagegon")
+    form.get_by_role("button").click()
+    expect(tab.locator("#notice")).to_contain_text("nothing was deleted")
+    form.get_by_label("To go on, enter your username").fill("pagegone")
+    form.get_by_role("button").click()
+    expect(dialog.get_by_label("Password")).to_be_focused()
+    dialog.get_by_label("Password").fill("not the password at all")
+    tab.keyboard.press("Enter")
+    expect(dialog.get_by_role("alert")).to_have_text("Username or password is wrong.")
+    dialog.get_by_label("Password").fill(PASSWORD)
+    tab.keyboard.press("Enter")
+    tab.wait_for_url(f"{site}/")
+    tab.goto(f"{site}/auth/pages/login")
+    fill_password(tab, "pagegone")
+    expect(tab.locator("#login .alert")).to_have_text("Username or password is wrong.")
+
+
+def test_a_proof_that_is_called_off_does_nothing(site: str, visit: Visit) -> None:
+    tab = join(visit(site), "pagestays")
+    refusal = {"status": 401, "content_type": "application/problem+json", "body": json.dumps(TOO_OLD)}
+    tab.route("**/auth/account/delete", lambda route: route.fulfill(**refusal))
+    form = tab.locator("#delete")
+    form.get_by_label("To go on, enter your username").fill("pagestays")
+    form.get_by_role("button").click()
+    expect(tab.locator("#recent")).to_be_visible()
+    tab.keyboard.press("Escape")
+    expect(tab.locator("#recent")).to_be_hidden()
+    expect(form.get_by_role("alert")).to_be_hidden()
+    expect(tab.locator("#profile-username")).to_have_text("pagestays")

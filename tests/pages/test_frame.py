@@ -56,7 +56,7 @@ def test_a_page_is_whole_and_loads_from_beside_itself_alone(name: str) -> None:
     assert len(document.ids) == len(set(document.ids))
     assert set(document.described) <= set(document.ids)
     for link in document.loaded:
-        assert re.fullmatch(r"(?:\.\./)?[a-z]+\.(?:js|css)", link), link
+        assert re.fullmatch(r"(?:\.\./)?[a-z-]+\.(?:js|css)", link), link
     assert "{" not in page(name)
 
 

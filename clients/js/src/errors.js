@@ -90,14 +90,22 @@ export function retryAfterSeconds(answer) {
   return Number.isFinite(seconds) ? Math.max(0, Math.ceil(seconds)) : 0;
 }
 
+/** What a fresh access token would not change: a proof is wrong, or one more, or one more recent, is wanted. */
+const PROOF_CODES = new Set([
+  "invalid_credentials",
+  "second_factor_required",
+  "login_expired",
+  "insufficient_user_authentication",
+]);
+
 /**
- * Whether a fresh access token may help: any 401 but a wrong password, and the 403 that says so.
+ * Whether a fresh access token may help: any 401 but one that asks for a proof, and the 403 that says so.
  * @param {Response} answer
  */
 export async function wantsFreshToken(answer) {
   if (answer.status !== 401 && answer.status !== 403) return false;
   const { code } = await Problem.of(answer);
-  return answer.status === 401 ? code !== "invalid_credentials" : code === "invalid_token";
+  return answer.status === 401 ? !PROOF_CODES.has(code) : code === "invalid_token";
 }
 
 /** Whether the CSRF token was refused: the page and the cookies are of two sessions. @param {Response} answer */

@@ -3,15 +3,18 @@
  * The user's own account. When nobody is signed in, nothing private is left in the document.
  */
 
-import { changePassword } from "../client.js";
+import { changePassword, check } from "../client.js";
 import { Form } from "./form.js";
 import { begin } from "./frame.js";
 import { say } from "./notice.js";
 import { find } from "./panel.js";
+import { askRecent, NotProved } from "./recent.js";
 import { sessions } from "./sessions.js";
 
 const name = find(document, "#profile-username", HTMLElement);
 const email = find(document, "#profile-email", HTMLElement);
+let isDeleted = false;
+
 const password = new Form(
   "password",
   async ({ current = "", new: chosen = "" }) => {
@@ -22,13 +25,28 @@ const password = new Form(
   { password: "new" },
 );
 
+const deletion = new Form("delete", async ({ username }) => {
+  if (username !== name.textContent) return say("This is not your username: nothing was deleted.");
+  try {
+    await askRecent("POST", "account/delete");
+  } catch (error) {
+    if (error instanceof NotProved) return;
+    throw error;
+  }
+  isDeleted = true;
+  await check();
+});
+
 void begin((state) => {
   sessions.clear();
   password.clear();
+  deletion.clear();
   const user = state.user;
   name.textContent = user?.username ?? "";
   email.textContent = user === null ? "" : (user.email ?? "None");
-  find(password.form, "[name=username]", HTMLInputElement).value = user?.username ?? "";
-  if (state.status === "signed-out") location.replace(`login?${new URLSearchParams({ next: location.pathname })}`);
-  else void sessions.load();
+  find(password.form, "[name=username]", HTMLInputElement).defaultValue = user?.username ?? "";
+  find(document, "#recent-username", HTMLInputElement).defaultValue = user?.username ?? "";
+  if (state.status === "signed-in") return void sessions.load();
+  if (isDeleted) location.replace(document.body.dataset["home"] ?? "/");
+  else location.replace(`login?${new URLSearchParams({ next: location.pathname })}`);
 });

@@ -85,7 +85,7 @@ export class Form {
     if (!(error instanceof Problem)) return this.#warn("The service cannot be reached. Nothing was changed; try again.");
     const own = this.fieldOf[error.code];
     const reasons = own ? [{ field: own, reason: error.message }] : error.errors;
-    const unplaced = reasons.filter(({ field, reason }) => !this.#blame(this.fieldOf[field] ?? field, reason));
+    const unplaced = reasons.filter(({ field, reason }) => !this.#blame(this.fieldOf[field] ?? field.replace(/^response\./, ""), reason));
     if (unplaced.length > 0 || reasons.length === 0) this.#warn(sentence(unplaced[0]?.reason ?? error.message));
     if (error.retryAfter > 0 && (error.status === 429 || error.status === 503)) this.#count(error.retryAfter);
     const first = this.form.querySelector("[aria-invalid]");

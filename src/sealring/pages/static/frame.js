@@ -1,7 +1,7 @@
 // @ts-check
 /**
  * What every page has: who is signed in, a way out, and a line for trouble. A page shows its `data-in` parts to who is
- * signed in and its `data-out` parts to everybody else; what is for both has neither.
+ * signed in, its `data-out` parts to everybody else, and `data-ready` parts to both.
  */
 
 import { logout, onChange, Problem, watch } from "../client.js";
@@ -67,6 +67,16 @@ export async function begin(changed) {
   });
   setInterval(() => showTrouble(shown?.status ?? "unknown"), 1000);
   watch();
+}
+
+/**
+ * Begins a page that is for everybody, signed in or not: its `data-ready` parts are shown when the options are there.
+ * @param {(options: Options) => void} shown
+ */
+export async function ready(shown) {
+  await begin(() => {});
+  for (const part of document.querySelectorAll("[data-ready]")) part.toggleAttribute("hidden", false);
+  shown(await options);
 }
 
 /** @param {State["status"]} status */
