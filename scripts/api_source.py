@@ -85,6 +85,12 @@ PAGES = (
         ),
     ),
     Page(
+        "providers",
+        "Python: `sealring.providers`",
+        "Identity providers at which accounts log in: what an application says of each.",
+        (Module("sealring.providers"),),
+    ),
+    Page(
         "jwt",
         "Python: `sealring.jwt`",
         "Signing and verifying tokens, keys and key sets, without a store or a server.",

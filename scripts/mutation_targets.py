@@ -107,9 +107,12 @@ TESTS: Mapping[str, tuple[str, ...]] = {
     "http/origins": ("tests/http/test_origins.py",),
     "settings/root_secret": ("tests/settings/test_root_secret.py",),
     "issuer/commit": ("tests/issuer/test_commit.py",),
+    "providers/id_token": ("tests/attacks/test_oidc.py",),
+    "providers/metadata": ("tests/attacks/test_oidc.py",),
+    "http/local_path": ("tests/attacks/test_oidc.py",),
     **{
         f"authentication/{name}": (f"tests/authentication/test_{name}.py",)
-        for name in ("decision", "one_time", "pending")
+        for name in ("decision", "identity", "one_time", "pending", "sign_in")
     },
     "authentication/method": ("tests/authentication/test_decision.py",),
     "authentication/removal": ("tests/authentication/test_removal.py",),

@@ -32,17 +32,17 @@ from fastapi import FastAPI, Security
 from sealring import Sealring, SealringError
 from sealring.accounts.argon2id import Argon2Profile
 from sealring.authentication.decision import AuthenticationPolicy
-from sealring.authentication.method import METHODS
 from sealring.frameworks.fastapi import guard
 from sealring.issuer.accounts import AccountPolicy, Accounts
 from sealring.issuer.commit import CommittingStore
 from sealring.issuer.methods import LoginMethod
+from sealring.issuer.methods.password import PasswordMethod
+from sealring.providers import OIDC
 from sealring.rate_limits.rate import RateLimit
-from sealring.settings.root_secret import RootSecret
 from sealring.store.memory import MemoryStore
 from sealring.store.protocol import Store
 from sealring.verifier.principal import Principal
-from sealring.wiring import MethodParts, login_methods, scopes_check
+from sealring.wiring import scopes_check
 from tests.clocks import FrozenClock
 from tests.hashers import CountingHasher
 from tests.plain_http import TRUST_NOBODY
@@ -169,6 +169,8 @@ def cheap_sealring(
     *,
     account_rate: RateLimit = RateLimit(10, 300),  # noqa: B008 - a frozen value
     grant_for: Any = None,
+    providers: Sequence[OIDC] = (),
+    on_identity: Any = None,
     more_methods: Sequence[Callable[[CommittingStore], LoginMethod]] = (),
     mfa: Literal["optional", "required"] = "optional",
     **settings: Any,
@@ -185,7 +187,9 @@ def cheap_sealring(
         "throttle_registration": "100000/1m",
         "password_grant": "on",
     } | settings
-    auth = Sealring(store=store, clock=clock, grant_for=grant_for, **given)
+    auth = Sealring(
+        store=store, clock=clock, grant_for=grant_for, providers=providers, on_identity=on_identity, **given
+    )
     hasher = CountingHasher(profile=CHEAP)
     accounts = Accounts(
         auth.issuer.store,
@@ -201,21 +205,26 @@ def cheap_sealring(
         ),
         check_scopes=scopes_check(auth.parts.measure, grant_for),
     )
-    parts = MethodParts(auth.issuer.store, hasher, RootSecret.parse(auth.settings.secret), clock.now_ms)
     more = [make(auth.issuer.store) for make in more_methods]
+    own = [
+        PasswordMethod(auth.issuer.store, hasher, clock=clock.now_ms) if isinstance(way, PasswordMethod) else way
+        for way in auth.issuer.logins.authenticator.methods
+    ]
     authenticator = replace(
         auth.issuer.logins.authenticator,
         accounts=accounts,
-        policy=AuthenticationPolicy(methods=(*METHODS, *(method.row for method in more)), mfa=mfa),
-        methods=(*login_methods(parts), *more),
+        policy=AuthenticationPolicy(methods=tuple(way.row for way in (*own, *more)), mfa=mfa),
+        methods=(*own, *more),
     )
     logins = replace(auth.issuer.logins, authenticator=authenticator)
+    credentials = replace(auth.issuer.credentials, authenticator=authenticator)
     auth.issuer = replace(
         auth.issuer,
         accounts=accounts,
         logins=logins,
         reauthentication=replace(auth.issuer.reauthentication, logins=logins),
-        credentials=replace(auth.issuer.credentials, authenticator=authenticator),
+        credentials=credentials,
+        sign_ins=replace(auth.issuer.sign_ins, credentials=credentials),
     )
     return auth
 

@@ -46,12 +46,14 @@ password or a secret. A caller's own mistake (a bad option, a wrong type) is `Ty
     │   ├── NameTaken             name_taken
     │   ├── InvalidField          invalid_field           `field` and `reason`
     │   ├── LastCredential        last_credential         the account could not log in without it
+    │   ├── LinkRequired          link_required           log in another way and link the identity there
     │   ├── AccountInactive       account_inactive        of `start_session`: the account is disabled or deleted
     │   └── NoSuchAccount         no_such_account         no account of ours has this name or id
     ├── ClientRefused             invalid_client          a registered client: unknown, or a wrong secret
     ├── ScopeRefused              invalid_scope           more was asked for than is granted
     ├── NotFound                  not_found               no such session, key or client, or not yours
-    │   └── UnknownMethod         unknown_method          no login method of that name is in use
+    │   ├── UnknownMethod         unknown_method          no login method of that name is in use
+    │   └── UnknownProvider       unknown_provider        no identity provider of that name is in use
     ├── Throttled                 throttled               too many attempts: `retry_after` seconds
     ├── Unavailable               try again later: `retry_after` seconds
     │   ├── Overloaded            overloaded              a bounded queue is full
@@ -738,6 +740,28 @@ class LastCredential(AccountRefused):
     code = "last_credential"
 
 
+class LinkRequired(AccountRefused):
+    """An account has the address that an identity provider has verified, but has not verified it itself.
+
+    Its owner logs in another way and links the identity: a stranger who typed that address here gains nothing.
+
+    >>> from flask import Flask
+    >>> from sealring.testing import InMemorySealring
+    >>> app = Flask("shop")
+    >>> InMemorySealring().init_app(app)
+    >>> @app.get("/callback")
+    ... def callback():
+    ...     raise LinkRequired
+    >>> app.test_client().get("/callback").json["code"]
+    'link_required'
+    """
+
+    code = "link_required"
+
+    def __init__(self, message: str = "the identity must be linked by the owner of the account") -> None:
+        super().__init__(message)
+
+
 class AccountInactive(AccountRefused):
     """The account is disabled or was deleted. From `start_session`; a login says `WrongCredentials` instead.
 
@@ -828,6 +852,20 @@ class UnknownMethod(NotFound):
     """
 
     code = "unknown_method"
+
+
+class UnknownProvider(NotFound):
+    """No identity provider of that name is in use here (`Sealring(providers=…)`).
+
+    >>> from flask import Flask
+    >>> from sealring.testing import InMemorySealring
+    >>> app = Flask("shop")
+    >>> InMemorySealring().init_app(app)
+    >>> app.test_client().get("/auth/oidc/nobody").json["code"]
+    'unknown_provider'
+    """
+
+    code = "unknown_provider"
 
 
 class Throttled(SealringError):

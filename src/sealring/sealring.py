@@ -8,12 +8,15 @@ public face: parts would have each signature and its docstring twice. No base ov
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, ClassVar, Self, Unpack
 
 from sealring.application.hosts import Hosts
 from sealring.application.use_cases import UseCases
 from sealring.issuer.commit import OnEvent
+from sealring.issuer.identities import OnIdentity
 from sealring.mail.mailer import Mailer, SendMail
+from sealring.providers import OIDC
 from sealring.sessions.grant import GrantFor
 from sealring.settings import Settings, SettingsArguments, load_settings
 from sealring.store.protocol import Store
@@ -43,6 +46,9 @@ class Sealring(UseCases, Hosts):
             refuse it, and nothing here revokes it.
         mail: what sends mail, in the place of `SEALRING_MAIL_URL`: a `Mailer` such as `SmtpMailer`, or a function of a
             `MailMessage`, plain or async.
+        providers: identity providers at which accounts log in: `[Google(…), OIDC(…)]` of `sealring.providers`.
+        on_identity: asked about each identity of a provider that no account has yet: returns the account that it
+            belongs to, which is then linked, or None for the usual rules. A plain function, or an async one.
         given: settings by name, as in `Sealring(secret=…, issuer=…)`.
 
     Raises:
@@ -66,6 +72,8 @@ class Sealring(UseCases, Hosts):
         metrics: CollectorRegistry | None = None,
         foreign_tokens: VerifiesForeign | None = None,
         mail: Mailer | SendMail | None = None,
+        providers: Iterable[OIDC] = (),
+        on_identity: OnIdentity | None = None,
         **given: Unpack[SettingsArguments],
     ) -> None:
         settings = load_settings(**given) if settings is None else settings
@@ -78,6 +86,8 @@ class Sealring(UseCases, Hosts):
             registry=metrics,
             foreign_tokens=foreign_tokens,
             mail=mail,
+            providers=providers,
+            on_identity=on_identity,
             login_cost=self._login_cost,
         )
         super().__init__(settings, parts)

@@ -6,7 +6,7 @@ and opens and closes them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from inspect import iscoroutinefunction
 from math import ceil
@@ -17,7 +17,10 @@ from urllib.parse import urlsplit
 from sealring.accounts.argon2id import OWASP_2024, Argon2Profile
 from sealring.authentication.decision import AuthenticationPolicy
 from sealring.authentication.mail_link import MailLinks
+from sealring.authentication.method import METHODS, Method
+from sealring.authentication.method import OIDC as OIDC_METHOD
 from sealring.authentication.pending import PendingLoginCodec
+from sealring.authentication.sign_in import SignInCodec
 from sealring.errors import ConfigurationError, TokenTooLong
 from sealring.http.cookies import CookiePolicy
 from sealring.http.delivery import TokenDelivery
@@ -34,6 +37,7 @@ from sealring.issuer.email_addresses import EmailAddresses
 from sealring.issuer.feed_publisher import FeedPublisher
 from sealring.issuer.grants import Grants
 from sealring.issuer.hashing import PasswordHasher
+from sealring.issuer.identities import Identities, OnIdentity
 from sealring.issuer.issuer import Issuer
 from sealring.issuer.keys import SigningKeys
 from sealring.issuer.log_in import LogIn
@@ -41,17 +45,21 @@ from sealring.issuer.mail_delivery import MailComposer, MailDelivery
 from sealring.issuer.mail_drafts import MailDrafts
 from sealring.issuer.maintenance import Maintenance
 from sealring.issuer.methods import LoginMethod
+from sealring.issuer.methods.oidc import Answers, OidcMethod
 from sealring.issuer.methods.password import PasswordMethod
 from sealring.issuer.new_sessions import NewSessions
 from sealring.issuer.reauthentication import Reauthentication
 from sealring.issuer.session_tokens import SessionTokens
 from sealring.issuer.sessions import SessionPolicy, Sessions
+from sealring.issuer.sign_ins import SignIns
 from sealring.issuer.status_list import StatusLists, check_algorithm
 from sealring.issuer.store_source import StoreSource
 from sealring.issuer.token_measure import TokenMeasure
 from sealring.jwt.algorithms import ALGORITHMS
 from sealring.mail.mailer import ConsoleMailer, Mailer, SendMail, mailer_of
 from sealring.mail.templates import MailTemplates
+from sealring.providers import OIDC
+from sealring.providers.client import ProviderClient
 from sealring.rate_limits.device_cookie import DeviceCookies
 from sealring.sessions.csrf import CsrfTokens
 from sealring.sessions.declared_settings import DeclaredSettings
@@ -131,6 +139,8 @@ def wire(
     registry: CollectorRegistry | None = None,
     foreign_tokens: VerifiesForeign | None = None,
     mail: Mailer | SendMail | None = None,
+    providers: Iterable[OIDC] = (),
+    on_identity: OnIdentity | None = None,
     login_cost: LoginCost,
 ) -> Parts:
     """Make the parts of one `Sealring`.
@@ -144,6 +154,8 @@ def wire(
         registry: a Prometheus registry to count in.
         foreign_tokens: see `Sealring`.
         mail: see `Sealring`.
+        providers: see `Sealring`.
+        on_identity: see `Sealring`.
         login_cost: what a login by password takes.
 
     Raises:
@@ -204,7 +216,20 @@ def wire(
         access_ttl=access_ttl,
         measure=measure,
         declaration=declaration,
-        issuer=_issuer(settings, secret, committing, keys, access_ttl, clock, grant_for, login_cost, measure, mailing),
+        issuer=_issuer(
+            settings,
+            secret,
+            committing,
+            keys,
+            access_ttl,
+            clock,
+            grant_for,
+            login_cost,
+            measure,
+            mailing,
+            _provider_clients(providers, clock.now_ms),
+            on_identity,
+        ),
         maintenance=Maintenance(
             committing,
             keys,
@@ -355,11 +380,38 @@ class MethodParts:
     """Of which a method derives the key for what it keeps."""
     clock: Callable[[], int]
     """Unix milliseconds."""
+    answers: Answers
+    """Proves what identity providers answer."""
+    identities: Identities
+    sessions: Sessions
+
+
+def methods_in_use(*, has_providers: bool) -> tuple[Method, ...]:
+    """The rows of `METHODS` that are not turned off."""
+    off = set() if has_providers else {OIDC_METHOD.name}
+    return tuple(row for row in METHODS if row.name not in off)
 
 
 def login_methods(parts: MethodParts) -> tuple[LoginMethod, ...]:
-    """What carries out each row of `METHODS`; a row without one is an error at the start."""
-    return (PasswordMethod(parts.store, parts.hasher, clock=parts.clock),)
+    """What carries out each row that is in use; a row without one is an error at the start."""
+    ways: list[LoginMethod] = [PasswordMethod(parts.store, parts.hasher, clock=parts.clock)]
+    if parts.answers.clients:
+        ways.append(OidcMethod(parts.answers, parts.identities, parts.sessions))
+    return tuple(ways)
+
+
+def _provider_clients(providers: Iterable[OIDC], clock: Callable[[], int]) -> dict[str, ProviderClient]:
+    several: object = providers
+    if isinstance(several, str | OIDC) or not isinstance(several, Iterable):
+        raise TypeError("providers must be a list of providers, as in [Google(…)]")
+    clients: dict[str, ProviderClient] = {}
+    for provider in providers:
+        if not isinstance(provider, OIDC):
+            raise TypeError(f"providers must be of sealring.providers, not {type(provider).__name__}")
+        if provider.name in clients:
+            raise ValueError(f"providers must have names of their own, and two are named {provider.name}")
+        clients[provider.name] = ProviderClient(provider, clock)
+    return clients
 
 
 def _issuer(  # noqa: PLR0917 - the parts, in the order in which they were made
@@ -373,6 +425,8 @@ def _issuer(  # noqa: PLR0917 - the parts, in the order in which they were made
     login_cost: LoginCost,
     measure: TokenMeasure,
     mailing: Mailing,
+    providers: dict[str, ProviderClient],
+    on_identity: OnIdentity | None,
 ) -> Issuer:
     sessions = Sessions(
         store=store,
@@ -417,11 +471,19 @@ def _issuer(  # noqa: PLR0917 - the parts, in the order in which they were made
         policy=policy,
         check_scopes=scopes_check(measure, grant_for),
     )
+    answers = Answers(clients=providers, codec=SignInCodec(secret.derive("login at a provider")), store=store)
+    identities = Identities(
+        store=store,
+        clock=clock.now_ms,
+        registration=settings.registration,
+        new_account_scopes=settings.default_scopes,
+        on_identity=on_identity,
+    )
     authenticator = Authenticator(
         store=store,
         accounts=accounts,
-        policy=AuthenticationPolicy(),
-        methods=login_methods(MethodParts(store, hasher, secret, clock.now_ms)),
+        policy=AuthenticationPolicy(methods=methods_in_use(has_providers=bool(providers))),
+        methods=login_methods(MethodParts(store, hasher, secret, clock.now_ms, answers, identities, sessions)),
         clock=clock.now_ms,
     )
     email = EmailAddresses(
@@ -442,13 +504,15 @@ def _issuer(  # noqa: PLR0917 - the parts, in the order in which they were made
         client_id=settings.audience_or_issuer,
         check_email=email.require_verified if settings.verify_email == "required" else None,
     )
+    credentials = Credentials(store=store, authenticator=authenticator, clock=clock.now_ms)
     return Issuer(
         store=store,
         accounts=accounts,
         email=email,
         sessions=sessions,
         new_sessions=new_sessions,
-        credentials=Credentials(store=store, authenticator=authenticator, clock=clock.now_ms),
+        credentials=credentials,
+        sign_ins=SignIns(answers=answers, credentials=credentials, sessions=sessions, clock=clock.now_ms),
         clients=Clients(
             store=store,
             access=sessions.tokens.access,

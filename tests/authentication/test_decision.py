@@ -190,7 +190,7 @@ def test_a_proof_less_never_completes_what_was_incomplete(
 
 
 def test_the_rows_are_those_that_are_carried_out() -> None:
-    assert [row.name for row in METHODS] == ["password"]
+    assert [row.name for row in METHODS] == ["password", "oidc"]
     assert AuthenticationPolicy().methods == METHODS
 
 

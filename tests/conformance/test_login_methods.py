@@ -10,6 +10,7 @@ import pytest
 
 from sealring import Sealring, jwt
 from sealring.authentication.decision import PROOF_SECONDS
+from sealring.authentication.sign_in import ATTEMPT_SECONDS
 from tests.clocks import START, FrozenClock
 from tests.conformance.hosts import HOSTS, transport_of
 from tests.mailed_code import MailedCode, mailbox, mailed_login
@@ -97,7 +98,7 @@ async def test_a_login_in_two_steps_in_a_browser(visit: Visit) -> None:
     assert problem(answer) == (401, "second_factor_required")
     (line,) = answer.headers.get_list("set-cookie")
     assert line.startswith("sealring_login=")
-    assert line.endswith(f"; Max-Age={PROOF_SECONDS}; Path=/; HttpOnly; SameSite=Lax")
+    assert line.endswith(f"; Max-Age={ATTEMPT_SECONDS}; Path=/; HttpOnly; SameSite=Lax")
     pending = answer.json()["pending"]
     code = await visit.code(pending, delivery="cookie")
     done = await visit.post(CODE, pending=pending, response={"code": code}, delivery="cookie")

@@ -62,5 +62,5 @@ def test_the_server_answers_as_its_openapi_document_says(tmp_path: Path, example
     finally:
         server.kill()
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "23 selected / 23 total" in done.stdout
+    assert "33 selected / 33 total" in done.stdout
     assert "Traceback" not in server.log

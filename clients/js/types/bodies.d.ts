@@ -53,6 +53,11 @@ export type MailProofRequest = {
   code?: string | null;
 };
 
+/** The identities of an account, the oldest first. */
+export type ManyIdentities = {
+  identities: Array<OneIdentity>;
+};
+
 /** The live sessions of a user, newest first. */
 export type ManySessions = {
   sessions: Array<OneSession>;
@@ -93,6 +98,15 @@ export type OAuthTokens = {
   device?: string;
 };
 
+/** An identity of an account, as its owner sees it. Times are Unix seconds. */
+export type OneIdentity = {
+  id: string;
+  provider: string;
+  label: string;
+  created_at: number;
+  last_used_at: number | null;
+};
+
 /** A session, as its owner sees it. Times are Unix seconds. */
 export type OneSession = {
   id: string;
@@ -129,6 +143,16 @@ export type PasswordResetRequest = {
 /** Whose password it is: who reads the account's mail may know its name. */
 export type PasswordWasReset = {
   username: string;
+};
+
+/** `POST /oidc/{provider}/link` and `/logout`: where the page goes afterwards, a path of this host. */
+export type ProviderLink = {
+  next?: string;
+};
+
+/** Where the page goes now. */
+export type ProviderLinked = {
+  url: string;
 };
 
 /** `POST /reauthenticate/{method}/begin`: `pending` from the step before. */

@@ -118,7 +118,13 @@ EVENTS: Mapping[EventKind, EventRow] = MappingProxyType(
         "account_created": _row(
             "A new account.",
             "subject address",
-            causes=("registered", "registered with an invitation", "created by operator", "imported by operator"),
+            causes=(
+                "registered",
+                "registered with an invitation",
+                "registered by an identity provider",
+                "created by operator",
+                "imported by operator",
+            ),
             detail={"invitation": "the name of the invitation that was used up, if there was one"},
         ),
         "account_disabled": _row(
@@ -158,7 +164,7 @@ EVENTS: Mapping[EventKind, EventRow] = MappingProxyType(
         "credential_added": _row(
             "An account has one more credential beside its password; its access tokens are outdated.",
             "subject address",
-            causes=("by user",),
+            causes=("by user", "by application"),
             detail=_CREDENTIAL,
         ),
         "credential_removed": _row(
@@ -233,6 +239,11 @@ EVENTS: Mapping[EventKind, EventRow] = MappingProxyType(
                 "pending login was used",
                 "account changed since the login began",
                 "email address is not verified",
+                "identity provider answered before",
+                "session at the identity provider has ended",
+                "answer of another identity provider",
+                "answer of the identity provider failed a check",
+                "identity belongs to no account",
             ),
             detail={"method": "the login method, where a login by one failed"},
         ),
@@ -258,6 +269,7 @@ EVENTS: Mapping[EventKind, EventRow] = MappingProxyType(
                 "ended_by_operator",
                 "replaced",
                 "over_cap",
+                "ended_by_provider",
                 "absolute",
                 "idle",
             ),

@@ -66,5 +66,19 @@ PASSWORD: Final = Method(
     rate=None,
 )
 
-METHODS: Final[tuple[Method, ...]] = (PASSWORD,)
+OIDC: Final = Method(
+    name="oidc",
+    amr=frozenset({"fed"}),  # RFC 8176 has no word for another party's word; Entra ID writes this one
+    factors=frozenset({"knowledge"}),  # at worst a password there: a second factor here is still asked for
+    first=True,
+    second=False,
+    claims=(),
+    fields=("provider", "state", "code", "iss"),
+    phishing_resistant=False,
+    costs_hash=False,
+    single_use=True,
+    rate=None,
+)
+
+METHODS: Final[tuple[Method, ...]] = (PASSWORD, OIDC)
 """One row per method, in the order in which they are offered."""

@@ -32,6 +32,8 @@ PendingLoginCause = Literal[
     "pending login is of another browser",
     "pending login was used",
     "account changed since the login began",
+    "identity provider answered before",
+    "session at the identity provider has ended",
 ]
 """Why a genuine pending login is refused: for the audit log; a client gets one answer for all of them."""
 
@@ -129,7 +131,7 @@ class _Wire(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=
     epoch: int
     expires_at: int
     browser: str
-    proofs: tuple[tuple[str, int, str, tuple[str, ...]], ...]
+    proofs: tuple[tuple[str, int, str, tuple[str, ...], str], ...]
 
 
 _read_wire = msgspec.json.Decoder(_Wire).decode
@@ -138,7 +140,9 @@ _read_wire = msgspec.json.Decoder(_Wire).decode
 def _write(pending: PendingLogin) -> bytes:
     if any(proof.account_id != pending.account_id for proof in pending.proofs):
         raise ValueError("proofs must be of the account that is logging in")
-    proofs = tuple((proof.method, proof.at, proof.credential_id, proof.amr) for proof in pending.proofs)
+    proofs = tuple(
+        (proof.method, proof.at, proof.credential_id, proof.amr, proof.provider_session) for proof in pending.proofs
+    )
     return msgspec.json.encode(
         _Wire(pending.id, pending.account_id, pending.epoch, pending.expires_at, pending.browser, proofs)
     )
@@ -147,8 +151,15 @@ def _write(pending: PendingLogin) -> bytes:
 def _read(body: bytes) -> PendingLogin:
     wire = _read_wire(body)
     proofs = (
-        Proof(method=method, account_id=wire.account_id, at=at, credential_id=credential_id, amr=amr)
-        for method, at, credential_id, amr in wire.proofs
+        Proof(
+            method=method,
+            account_id=wire.account_id,
+            at=at,
+            credential_id=credential_id,
+            amr=amr,
+            provider_session=provider_session,
+        )
+        for method, at, credential_id, amr, provider_session in wire.proofs
     )
     return PendingLogin(
         id=wire.id,

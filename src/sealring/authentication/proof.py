@@ -20,5 +20,7 @@ class Proof:
     """When, in Unix seconds, by the clock of the node that verified it."""
     credential_id: str = ""
     """Which credential of the account, where a method allows several; empty for the password, of which there is one."""
+    provider_session: str = ""
+    """Digest of the session at an identity provider, where the proof is its word: its logout ends the session here."""
     amr: tuple[str, ...]
     """RFC 8176 §2: values of the method's row that hold for this proof."""

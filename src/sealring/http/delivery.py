@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from sealring.authentication.decision import PROOF_SECONDS
+from sealring.authentication.sign_in import ATTEMPT_SECONDS
 from sealring.http.cookies import CookiePolicy, HeaderPair, Headers, check_room, cookie_line, read_cookie
 from sealring.http.endpoint import HeaderList
 from sealring.http.fetch_metadata import check_csrf, check_keeps_cookies, decide_same_origin
@@ -24,7 +24,7 @@ from sealring.sessions.csrf import CsrfTokens
 from sealring.sessions.session_cookie import SessionCookieCodec
 
 LOGIN_BINDING_BYTES = 16
-"""Of the cookie that binds a pending login: not to be guessed within its five minutes."""
+"""Of the cookie that binds a pending login: not to be guessed within its minutes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +78,8 @@ class TokenDelivery:
         return secrets.token_urlsafe(LOGIN_BINDING_BYTES) if held is None else held.decode("ascii")
 
     def login_cookie(self, binding: str) -> HeaderPair | None:
-        """The cookie that keeps it; none for a client without cookies."""
-        return self.cookies.set_login(binding, PROOF_SECONDS) if binding else None
+        """The cookie that keeps it; none for a client without cookies. What it binds has an end of its own."""
+        return self.cookies.set_login(binding, ATTEMPT_SECONDS) if binding else None
 
     def held_session(self, headers: Headers) -> str | None:
         """The session that this browser holds, by the cookie that no other host can write."""

@@ -125,11 +125,15 @@ ANSWERS: dict[type[SealringError], Row] = {
     errors.InvitationRequired: Row(403, "invitation_required", "registration needs a valid invitation"),
     errors.NameTaken: Row(409, "name_taken", "this username is taken"),
     errors.LastCredential: Row(409, "last_credential", "the account could not log in without it; add another first"),
+    errors.LinkRequired: Row(
+        409, "link_required", "an account has this address; log in to it another way and link the identity there"
+    ),
     errors.InvalidField: Row(422, "invalid_field", "a field is invalid"),
     errors.ClientRefused: Row(401, "invalid_client", "the credentials of the client are not valid", "client"),
     errors.ScopeRefused: Row(400, "invalid_scope", "a scope was asked for that is not granted"),
     errors.NotFound: Row(404, "not_found", "not found"),
     errors.UnknownMethod: Row(404, "unknown_method", "no login method of this name is in use here"),
+    errors.UnknownProvider: Row(404, "unknown_provider", "no identity provider of this name is in use here"),
     errors.Throttled: Row(429, "throttled", "too many attempts; wait before the next"),
     errors.Overloaded: Row(503, "overloaded", "the server is overloaded; try again"),
     RequestRefused: Row(400, "invalid_request", "the request is malformed"),

@@ -24,6 +24,7 @@ from sealring.http.endpoints.reauthenticate import begin_reauthentication, reaut
 from sealring.http.endpoints.session import log_out, refresh
 from sealring.http.endpoints.token import oauth_refusal, token, token_form
 from sealring.http.feed_routes import FEED
+from sealring.http.provider_routes import PROVIDERS
 from sealring.http.request_errors import (
     CookiesTooLarge,
     CrossSite,
@@ -114,7 +115,6 @@ _INTROSPECTED: dict[int, dict[str, Any]] = {
         },
     }
 }
-
 ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(
         method="POST", path="/register", run=register, operation_id="register", part="accounts",
@@ -212,6 +212,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         method="POST", path="/account/delete", run=delete_account, operation_id="delete_account", part="accounts",
         answers={204: None}, caller=True, step_up=RECENT, errors=(errors.NoSuchAccount,),
     ),
+    *PROVIDERS,
     Endpoint(
         method="GET", path="/.well-known/jwks.json", run=jwks, operation_id="jwks", part="sessions",
         answers={200: None, 304: None}, described=_JWKS, public=True,

@@ -284,6 +284,53 @@ class Options(Written, frozen=True, kw_only=True):
     """Those that may follow another one."""
 
 
+class ProviderStart(Read, frozen=True, kw_only=True):
+    """The query of `GET /oidc/{provider}`."""
+
+    next: Annotated[str, Meta(description="A path of this host, for afterwards.")] = "/"
+
+
+class ProviderCallback(Read, frozen=True, kw_only=True):
+    """What a provider adds to the redirect URI (RFC 6749 §4.1.2, RFC 9207)."""
+
+    state: str | None = None
+    code: str | None = None
+    iss: str | None = None
+    error: str | None = None
+
+    __repr__ = Read.__repr__
+
+
+class ProviderLink(Read, frozen=True, kw_only=True):
+    """`POST /oidc/{provider}/link` and `/logout`: where the page goes afterwards, a path of this host."""
+
+    next: str = "/"
+
+
+class ProviderLinked(Written, frozen=True, kw_only=True):
+    """Where the page goes now."""
+
+    url: str
+
+    __repr__ = Written.__repr__
+
+
+class OneIdentity(Written, frozen=True, kw_only=True):
+    """An identity of an account, as its owner sees it. Times are Unix seconds."""
+
+    id: str
+    provider: str
+    label: str
+    created_at: UnixTime
+    last_used_at: UnixTime | None
+
+
+class ManyIdentities(Written, frozen=True, kw_only=True):
+    """The identities of an account, the oldest first."""
+
+    identities: list[OneIdentity]
+
+
 class Alive(Written, frozen=True, kw_only=True):
     """The process answers."""
 

@@ -23,7 +23,7 @@ from sealring.authentication.decision import (
 )
 from sealring.authentication.pending import PendingLogin
 from sealring.authentication.proof import Proof
-from sealring.errors import InvalidField, InvalidPendingLogin, UnknownMethod, WrongCredentials
+from sealring.errors import InvalidField, InvalidPendingLogin, SealringError, UnknownMethod, WrongCredentials
 from sealring.issuer.accounts import Accounts
 from sealring.issuer.commit import CommittingStore
 from sealring.issuer.methods import Failed, LoginMethod, Proved
@@ -110,7 +110,7 @@ class Authenticator:
             )
             judged = await self._judge(shown, proofs)
             if isinstance(judged, Failed):
-                await self._fail(way, client, account, judged.cause)
+                await self._fail(way, client, account, judged.cause, judged.error)
             if isinstance(judged.outcome, NeedsFactor):
                 await attempts.accept(attempt)
             else:
@@ -148,10 +148,17 @@ class Authenticator:
         name = lenient_name(claimed)
         return await self.store.find_account(canonical_name=NO_NAME if name is None else name)
 
-    async def _fail(self, way: LoginMethod, client: ClientInfo, account: Account | None, cause: str) -> NoReturn:
+    async def _fail(
+        self,
+        way: LoginMethod,
+        client: ClientInfo,
+        account: Account | None,
+        cause: str,
+        error: SealringError | None = None,
+    ) -> NoReturn:
         subject = "" if account is None else account.id
         await self.accounts.attempts.fail(client, subject=subject, cause=cause, method=way.row.name)
-        raise WrongCredentials
+        raise WrongCredentials if error is None else error
 
     async def _judge(self, shown: Proved | Failed, proofs: tuple[Proof, ...]) -> Judged | Failed:
         if isinstance(shown, Failed):

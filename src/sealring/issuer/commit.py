@@ -111,9 +111,13 @@ class CommittingStore:
 
     # writes; what each promises stands in `Store`
 
-    async def create_account(self, account: Account, event: Event, *, invitation: str | None = None) -> None:
+    async def create_account(
+        self, account: Account, event: Event, *, invitation: str | None = None, credential: Credential | None = None
+    ) -> None:
         """See `Store.create_account`."""
-        return await self._commit(self._store.create_account(account, event, invitation=invitation))
+        return await self._commit(
+            self._store.create_account(account, event, invitation=invitation, credential=credential)
+        )
 
     async def create_client(self, client: OAuthClient, event: Event) -> None:
         """See `Store.create_client`."""
@@ -247,9 +251,19 @@ class CommittingStore:
         """See `Store.read_epoch`."""
         return await self._store.read_epoch(subject)
 
-    async def list_sessions(self, subject: str | None, *, now: int, limit: int = 1000) -> list[Session]:
+    async def list_sessions(
+        self,
+        subject: str | None,
+        *,
+        now: int,
+        limit: int = 1000,
+        identity: str | None = None,
+        provider_session: str | None = None,
+    ) -> list[Session]:
         """See `Store.list_sessions`."""
-        return await self._store.list_sessions(subject, now=now, limit=limit)
+        return await self._store.list_sessions(
+            subject, now=now, limit=limit, identity=identity, provider_session=provider_session
+        )
 
     async def read_keys(self) -> KeyRing:
         """See `Store.read_keys`."""

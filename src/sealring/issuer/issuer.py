@@ -34,6 +34,7 @@ from sealring.issuer.new_sessions import NewSessions, PreparedSession
 from sealring.issuer.reauthentication import Reauthentication
 from sealring.issuer.session_tokens import Issued
 from sealring.issuer.sessions import Sessions
+from sealring.issuer.sign_ins import SignIns
 from sealring.rate_limits.bucket import Bucket
 from sealring.rate_limits.buckets import address_bucket
 from sealring.rate_limits.device_cookie import DeviceCookies
@@ -55,6 +56,7 @@ class Issuer:
     logins: LogIn
     reauthentication: Reauthentication
     credentials: Credentials
+    sign_ins: SignIns
     clients: Clients
     keys: SigningKeys
     device_cookies: DeviceCookies

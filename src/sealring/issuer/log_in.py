@@ -18,7 +18,7 @@ from sealring.authentication.decision import (
     Complete,
     NeedsFactor,
 )
-from sealring.authentication.method import PASSWORD
+from sealring.authentication.method import OIDC, PASSWORD
 from sealring.authentication.one_time import OneTime, digest_of
 from sealring.authentication.pending import PendingLogin, PendingLoginCodec, digest_of_browser
 from sealring.authentication.proof import Proof
@@ -162,10 +162,17 @@ class LogIn:
             # one step: proved just now, as the session starts
             auth_time = None if earlier is None else judged.outcome.auth_time
             prepared = await self._prepare(
-                judged.account, judged.outcome, client=client, max_access_chars=max_access_chars, auth_time=auth_time
+                judged.account,
+                judged.outcome,
+                client=client,
+                max_access_chars=max_access_chars,
+                auth_time=auth_time,
+                proofs=judged.proofs,
             )
             started = await self.start_prepared(judged.account, prepared, epoch, replaces=replaces)
             if started is not None:
+                for proof in judged.proofs:
+                    await self.authenticator.find(proof.method).began(proof, started.issued.session)
                 return started
             if tries == 0:
                 break
@@ -218,7 +225,9 @@ class LogIn:
         client: ClientInfo,
         max_access_chars: int | None,
         auth_time: int | None = None,
+        proofs: tuple[Proof, ...] = (),
     ) -> PreparedSession:
+        provided = next((proof for proof in proofs if proof.method == OIDC.name), None)
         return await self.new_sessions.prepare(
             account.id,
             account=account,
@@ -229,6 +238,8 @@ class LogIn:
             amr=complete.amr,
             acr=complete.acr,
             auth_time=auth_time,
+            identity="" if provided is None else provided.credential_id,
+            provider_session="" if provided is None else provided.provider_session,
         )
 
     async def start_prepared(

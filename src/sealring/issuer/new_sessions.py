@@ -177,11 +177,13 @@ class NewSessions:
         amr: Iterable[str] = (),
         acr: str = "",
         auth_time: int | None = None,
+        identity: str = "",
+        provider_session: str = "",
     ) -> PreparedSession:
         """Decide all of a session and check that its token fits, before anything is written.
 
         The arguments are those of `start`. `proved` says that a guard will hold the epoch of before the question, so
-        that it need not be read here.
+        that it need not be read here. `identity` and `provider_session` say by which identity of a provider it begins.
 
         Raises:
             TypeError, ValueError, TokenTooLong, NotGranted, GrantUnavailable: see `start`.
@@ -209,6 +211,8 @@ class NewSessions:
             expires_at=now + self.sessions.policy.max_seconds,
             minted_ms=now_ms,
             confirmed_ms=now_ms,
+            identity=identity,
+            provider_session=provider_session,
         )
         asked_at: int | None = None
         if given is None:

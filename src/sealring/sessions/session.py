@@ -23,6 +23,7 @@ EndCause = Literal[
     "reuse",
     "subject_revoked",
     "store_restored",
+    "ended_by_provider",
     "absolute",
     "idle",
 ]
@@ -38,6 +39,7 @@ END_CAUSES: Mapping[EndCause, str] = MappingProxyType(
         "reuse": "an old refresh token was used again",
         "subject_revoked": "all of its owner's sessions ended: logout everywhere, disabled, deleted, password changed",
         "store_restored": "the store was restored from a backup: all sessions started before it are over",
+        "ended_by_provider": "its owner logged out at the identity provider by which it began",
         "absolute": "a refresh came after the absolute end",
         "idle": "a refresh came after the idle limit",
     }
@@ -100,6 +102,10 @@ class Session:
     """Why it was ended."""
     status_index: int | None = None
     """Its place in the Token Status List; none where no list is published."""
+    identity: str = ""
+    """The credential of the identity by which it began; empty where it began another way."""
+    provider_session: str = ""
+    """Digest of the session at the identity provider: its logout ends this one. Empty where there is none."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "claims", freeze(self.claims))

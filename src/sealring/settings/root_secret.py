@@ -20,6 +20,7 @@ from sealring.errors import ConfigurationError
 Use = Literal[
     "refresh token",
     "pending login",
+    "login at a provider",
     "session cookie",
     "csrf token",
     "signing keys at rest",

@@ -47,7 +47,9 @@ the cause, and no clock that runs ahead makes a live session vanish."""
 class AccountStore(Protocol):
     """Accounts. A change and what it revokes are one transaction (I7)."""
 
-    async def create_account(self, account: Account, event: Event, *, invitation: str | None = None) -> Committed[None]:
+    async def create_account(
+        self, account: Account, event: Event, *, invitation: str | None = None, credential: Credential | None = None
+    ) -> Committed[None]:
         """Add an account, and take the invitation of that digest in the same transaction: both happen, or neither.
 
         Its id must not be that of an account, deleted ones included (J17): else `ValueError`. It may be a subject of
@@ -57,11 +59,13 @@ class AccountStore(Protocol):
             account: the new row.
             event: its audit line, of the kind `account_created`.
             invitation: the digest of an invitation to take, `digest_of` what was presented; None: none is needed.
+            credential: the account's first, written with it: an account that has no password could not log in without.
 
         Raises:
             NameTaken: `canonical_name` is taken.
             InvitationRequired: the invitation is not there, or has expired when the account is created.
-            InvalidField: the email address is verified, and another account has it verified (field `email`).
+            InvalidField: the email address is verified, and another account has it verified (field `email`); or the id
+                of `credential` is taken (`credential`).
 
         >>> done = await store.create_account(an_account("ada"), an_event("account_created"))
         >>> done.events[0].number, done.events[0].kind
@@ -472,18 +476,32 @@ class SessionStore(Protocol):
         True
         """
 
-    async def list_sessions(self, subject: str | None, *, now: int, limit: int = 1000) -> list[Session]:
+    async def list_sessions(
+        self,
+        subject: str | None,
+        *,
+        now: int,
+        limit: int = 1000,
+        identity: str | None = None,
+        provider_session: str | None = None,
+    ) -> list[Session]:
         """Live sessions (not ended, within both limits) of the subject, or of everybody; newest first.
 
         Args:
             subject: whose; None: everybody's.
             now: Unix seconds.
             limit: how many at most.
+            identity: only those that began by the identity of this credential.
+            provider_session: only those that began by the session at an identity provider of this digest.
 
         >>> for subject in ("42", "42", "43"):
         ...     done = await store.start_session(a_session(subject), an_event(), guard=None, cap=50, replaces=None)
         >>> len(await store.list_sessions("42", now=NOW)), len(await store.list_sessions(None, now=NOW))
         (2, 3)
+        >>> session = a_session("42", identity="oidc_ada")
+        >>> done = await store.start_session(session, an_event(), guard=None, cap=50, replaces=None)
+        >>> await store.list_sessions(None, now=NOW, identity="oidc_ada") == [session]
+        True
         """
 
     async def revoke(self, revocation: Revocation, event: Event, *, now: int) -> Committed[int | None]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 import sys
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import contextmanager
 from functools import wraps
 from inspect import iscoroutinefunction
@@ -18,8 +18,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Unpack, cast
 from sealring.accounts.argon2id import MIN_MEMORY_KIB, Argon2Profile
 from sealring.errors import ConfigurationError, StoreUnavailable
 from sealring.issuer.commit import OnEvent
+from sealring.issuer.identities import OnIdentity
 from sealring.mail.mailer import Mailer, SendMail
 from sealring.mail.message import MailMessage
+from sealring.providers import OIDC
 from sealring.sealring import Sealring
 from sealring.sessions.grant import GrantFor
 from sealring.settings import Settings, SettingsArguments
@@ -51,6 +53,8 @@ class InMemorySealring(Sealring):
         metrics: as of `Sealring`.
         foreign_tokens: as of `Sealring`.
         mail: as of `Sealring`. By default mails go into `sent_mail`, a list.
+        providers: as of `Sealring`.
+        on_identity: as of `Sealring`.
         given: settings by name, as of `Sealring`. The environment and `.env` are not read.
 
     Raises:
@@ -79,6 +83,8 @@ class InMemorySealring(Sealring):
         metrics: CollectorRegistry | None = None,
         foreign_tokens: VerifiesForeign | None = None,
         mail: Mailer | SendMail | None = None,
+        providers: Iterable[OIDC] = (),
+        on_identity: OnIdentity | None = None,
         **given: Unpack[SettingsArguments],
     ) -> None:
         _refuse_outside_of_tests()
@@ -97,6 +103,8 @@ class InMemorySealring(Sealring):
             metrics=metrics,
             foreign_tokens=foreign_tokens,
             mail=self.sent_mail.append if mail is None else mail,
+            providers=providers,
+            on_identity=on_identity,
         )
 
     async def deliver_mail(self) -> list[MailMessage]:

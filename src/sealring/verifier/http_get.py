@@ -1,4 +1,4 @@
-"""GET over HTTP/1.1 and nothing else, for what a verifier fetches in the background (RFC 9112).
+"""GET over HTTP/1.1, for what a verifier fetches in the background, and POST of a small form (RFC 9112).
 
 A connection is kept and used again. What the other side could drag out or blow up is bounded: the whole request by a
 deadline (a slow or half-open connection, F5), head and body in bytes. No redirect is followed, since it would let
@@ -104,6 +104,32 @@ class HttpGetter:
             raise Unavailable(f"{self._url.netloc}: {type(error).__name__}") from None
         finally:
             if streams is not None and streams is not self._idle:  # the rest would be read as the next answer
+                _abort(streams)
+
+    async def post(self, path: str, body: bytes, *, seconds: float, max_bytes: int) -> HttpAnswer:
+        """The answer to a POST, whatever its status. It is sent once, over a connection of its own.
+
+        Args:
+            path: with its query, after the URL.
+            body: what is sent; its type stands among `fields`.
+            seconds: deadline of the whole.
+            max_bytes: of the answer's body.
+
+        Raises:
+            Unavailable: there is none; whether the other side has acted is unknown.
+        """
+        line = f"POST {self._url.path.rstrip('/')}{path} HTTP/1.1\r\n{self._head}Content-Length: {len(body)}\r\n\r\n"
+        streams: Streams | None = None
+        try:
+            async with asyncio.timeout(seconds):
+                streams = await self._connect()
+                return await self._exchange(streams, line.encode("ascii") + body, max_bytes)
+        except TimeoutError:
+            raise Unavailable(f"{self._url.netloc}: no answer within {seconds:g} s") from None
+        except (OSError, UnicodeError) as error:
+            raise Unavailable(f"{self._url.netloc}: {type(error).__name__}") from None
+        finally:
+            if streams is not None and streams is not self._idle:
                 _abort(streams)
 
     def close(self) -> None:

@@ -30,9 +30,19 @@ class Unreadable(MemoryStore):
         self._refuse()
         return await super().find_account(id=id, canonical_name=canonical_name)
 
-    async def list_sessions(self, subject: str | None, *, now: int, limit: int = 1000) -> list[Session]:
+    async def list_sessions(
+        self,
+        subject: str | None,
+        *,
+        now: int,
+        limit: int = 1000,
+        identity: str | None = None,
+        provider_session: str | None = None,
+    ) -> list[Session]:
         self._refuse()
-        return await super().list_sessions(subject, now=now, limit=limit)
+        return await super().list_sessions(
+            subject, now=now, limit=limit, identity=identity, provider_session=provider_session
+        )
 
     def _refuse(self) -> None:
         if self.shut:

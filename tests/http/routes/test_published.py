@@ -91,6 +91,16 @@ def test_the_description_names_every_route_and_resolves(client: httpx2.Client) -
         "POST /auth/login",
         "POST /auth/login/{method}",
         "POST /auth/login/{method}/begin",
+        "GET /auth/options",
+        "POST /auth/account/delete",
+        "GET /auth/oidc/{provider}",
+        "GET /auth/oidc/{provider}/callback",
+        "POST /auth/oidc/{provider}/callback",
+        "POST /auth/oidc/{provider}/link",
+        "POST /auth/oidc/{provider}/logout",
+        "POST /auth/oidc/{provider}/backchannel-logout",
+        "GET /auth/identities",
+        "DELETE /auth/identities/{identity_id}",
         "POST /auth/token",
         "POST /auth/revoke",
         "POST /auth/introspect",
@@ -120,13 +130,18 @@ def test_the_description_names_every_route_and_resolves(client: httpx2.Client) -
     assert len(ids) == len(set(ids))
 
 
+OAUTH = {"/auth/token", "/auth/revoke", "/auth/introspect", "/auth/oidc/{provider}/backchannel-logout"}
+
+
 def test_the_description_names_refusals_as_they_are(client: httpx2.Client) -> None:
     description = client.get("/openapi.json").json()
     assert "HTTPValidationError" not in json.dumps(description), "FastAPI's own form of a 422, which no route gives"
     for path, methods in description["paths"].items():
         for operation in methods.values():
             refusing = {status: said for status, said in operation["responses"].items() if status >= "400"}
-            is_oauth = path in {"/auth/token", "/auth/revoke", "/auth/introspect"}
+            is_oauth = path in {"/auth/token", "/auth/revoke", "/auth/introspect"} or path.endswith(
+                "/backchannel-logout"
+            )
             media_type = "application/json" if is_oauth else "application/problem+json"
             model = "TokenRefusal" if is_oauth else "SealringProblem"
             assert {"400", "503"} <= refusing.keys()
@@ -144,7 +159,7 @@ def test_what_has_no_content_is_described_and_sent_without(client: httpx2.Client
         for operation in methods.values()
         if "content" not in operation["responses"].get("204", {"content": None})
     }
-    assert empty == {"logout", "live", "end_session", "end_sessions"}
+    assert empty == {"logout", "live", "end_session", "end_sessions", "unlink_identity", "delete_account"}
     token = register(client)["access_token"]
     answer = client.post("/auth/logout", headers=bearer(token))
     assert (answer.status_code, answer.content) == (204, b"")
@@ -157,7 +172,9 @@ def test_operations_have_short_names_of_their_own(client: httpx2.Client) -> None
     paths = client.get("/openapi.json").json()["paths"]
     names = [operation["operationId"] for methods in paths.values() for operation in methods.values()]
     assert sorted(names) == sorted([
-        "login_by_method", "begin_login_method",
+        "login_by_method", "begin_login_method", "options", "delete_account",
+        "begin_sign_in", "sign_in_callback", "posted_sign_in_callback", "link_identity", "log_out_at_provider",
+        "backchannel_logout", "list_identities", "unlink_identity",
         "register", "login", "refresh", "logout", "token", "me", "live", "list_sessions", "end_session", "end_sessions",
         "change_password", "jwks", "feed", "feed_segment", "status_list", "revoke_token", "introspect_token",
         "createNewUser", "userOrders", "healthz", "readyz",
@@ -185,6 +202,10 @@ def test_authorize_in_the_docs_knows_where_to_log_in(client: httpx2.Client) -> N
         if {"sealring": []} in operation.get("security", [])
     }
     assert guarded == {
+        "/auth/account/delete",
+        "/auth/identities",
+        "/auth/identities/{identity_id}",
+        "/auth/oidc/{provider}/link",
         "/auth/me",
         "/auth/live",
         "/auth/sessions",

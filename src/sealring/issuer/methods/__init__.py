@@ -9,7 +9,9 @@ from typing import Protocol
 from sealring.accounts.account import Account
 from sealring.authentication.method import Method
 from sealring.authentication.proof import Proof
+from sealring.errors import SealringError
 from sealring.issuer.hashing import HashingSlot
+from sealring.sessions.session import Session
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,8 @@ class Failed:
     """What was presented is wrong; the cause is for the audit log alone and never holds what was presented."""
 
     cause: str
+    error: SealringError | None = None
+    """What the client gets instead of `WrongCredentials`; only where that tells a stranger nothing (I11)."""
 
 
 class LoginMethod(Protocol):
@@ -68,3 +72,11 @@ class LoginMethod(Protocol):
                 clients without cookies.
             now: Unix seconds.
         """
+
+    async def began(self, proof: Proof, session: Session) -> None:
+        """A session has begun that rests on this method's proof: the last word, for what may have ended it meanwhile.
+
+        Raises:
+            InvalidPendingLogin: it has ended already; the method has ended the session.
+        """
+        del proof, session  # most proofs have no end of their own

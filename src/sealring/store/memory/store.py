@@ -26,6 +26,7 @@ from sealring.accounts.changes import (
     StatusChange,
 )
 from sealring.accounts.consequences import Consequence, EndAll, Nothing, RaiseEpoch, consequence
+from sealring.accounts.credential import Credential
 from sealring.accounts.oauth_client import ClientChange, ClientRemoval, OAuthClient
 from sealring.audit.event import Event
 from sealring.audit.queued_mail import QueuedMail
@@ -87,7 +88,9 @@ class MemoryStore(MemoryCredentials, Store):
 
     # accounts
 
-    async def create_account(self, account: Account, event: Event, *, invitation: str | None = None) -> Committed[None]:
+    async def create_account(
+        self, account: Account, event: Event, *, invitation: str | None = None, credential: Credential | None = None
+    ) -> Committed[None]:
         if account.id in self._accounts or account.id in self._deleted:
             raise ValueError("a subject is never used again")
         for other in self._accounts.values():
@@ -96,12 +99,16 @@ class MemoryStore(MemoryCredentials, Store):
         for other in self._accounts.values():
             if account.email_verified and other.email_verified and other.canonical_email == account.canonical_email:
                 raise InvalidField("email", "is taken")
+        if credential is not None and credential.id in self._credentials:
+            raise InvalidField("credential", "is registered already")
         if (
             invitation is not None
             and await self.take_once(invitation, purpose=INVITATION, now=account.created_at) is None
         ):
             raise InvitationRequired
         self._accounts[account.id] = account
+        if credential is not None:
+            self._credentials[credential.id] = credential
         self._sessions.epochs.setdefault(account.id, account.epoch)
         return self._logs.append([], event, result=None)
 
@@ -218,8 +225,21 @@ class MemoryStore(MemoryCredentials, Store):
     async def advance_session(self, before: Session, after: Session) -> bool:
         return self._sessions.advance(before, after)
 
-    async def list_sessions(self, subject: str | None, *, now: int, limit: int = 1000) -> list[Session]:
-        return self._sessions.live(subject, now)[:limit]
+    async def list_sessions(
+        self,
+        subject: str | None,
+        *,
+        now: int,
+        limit: int = 1000,
+        identity: str | None = None,
+        provider_session: str | None = None,
+    ) -> list[Session]:
+        live = self._sessions.live(subject, now)
+        if identity is not None:
+            live = [session for session in live if session.identity == identity != ""]
+        if provider_session is not None:
+            live = [session for session in live if session.provider_session == provider_session != ""]
+        return live[:limit]
 
     async def revoke(self, revocation: Revocation, event: Event, *, now: int) -> Committed[int | None]:
         if not names_something(revocation):

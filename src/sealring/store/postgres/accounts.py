@@ -22,6 +22,7 @@ from sealring.accounts.changes import (
     StatusChange,
 )
 from sealring.accounts.consequences import Consequence, EndAll, Nothing, RaiseEpoch, consequence
+from sealring.accounts.credential import Credential
 from sealring.audit.event import Event
 from sealring.authentication.one_time import INVITATION, OneTime
 from sealring.errors import InvalidField, InvitationRequired, NameTaken
@@ -41,9 +42,13 @@ _IS_EPOCH = (
 
 
 async def create(
-    connection: Connection, account: Account, event: Event, invitation: str | None = None
+    connection: Connection,
+    account: Account,
+    event: Event,
+    invitation: str | None = None,
+    credential: Credential | None = None,
 ) -> Committed[None]:
-    """Add an account and its subject, and use up its invitation.
+    """Add an account and its subject with its first credential, and use up its invitation.
 
     The unique indexes decide, so of many at once one succeeds (U3).
     """
@@ -68,6 +73,8 @@ async def create(
         raise NameTaken from None
     if invitation is not None and await one_time.take(connection, invitation, INVITATION, account.created_at) is None:
         raise InvitationRequired
+    if credential is not None:
+        await credentials.add_first(connection, credential)
     return await append_and_commit(connection, (), event, result=None)
 
 

@@ -11,6 +11,7 @@ from psycopg import AsyncCursor
 
 from sealring.accounts.changes import CredentialAdded, CredentialRemoved
 from sealring.accounts.credential import Credential
+from sealring.errors import InvalidField
 from sealring.store.postgres.connection import Connection
 from sealring.store.rows import CREDENTIAL_COLUMNS, read_credential, write_credential, write_text
 
@@ -44,6 +45,17 @@ async def change(
         " ON CONFLICT (id) DO NOTHING",
         (own.id, *write_credential(own)[2:], account_id, own.account_id, change.epoch),
     )
+
+
+async def add_first(connection: Connection, credential: Credential) -> None:
+    """Add the first one of an account that is made in the same transaction; the index decides, as of many at once."""
+    added = await connection.execute(
+        f"INSERT INTO credentials ({CREDENTIAL_COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)"
+        " ON CONFLICT (id) DO NOTHING",
+        write_credential(credential),
+    )
+    if added.rowcount == 0:
+        raise InvalidField("credential", "is registered already")
 
 
 async def forget(connection: Connection, account_id: str) -> None:

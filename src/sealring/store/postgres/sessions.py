@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import assert_never
 
 from psycopg.errors import UniqueViolation
@@ -151,13 +152,15 @@ async def read_epoch(connection: Connection, subject: str) -> int:
     return 0 if row is None else int(row[0])
 
 
-async def list_live(connection: Connection, subject: str | None, now: int, limit: int) -> list[Session]:
-    """Live sessions, newest first."""
-    whose = "" if subject is None else "subject = %(subject)s AND "
+async def list_live(connection: Connection, *, whose: Mapping[str, str | None], now: int, limit: int) -> list[Session]:
+    """Live sessions, newest first; those whose columns are so, of the columns that are given."""
+    given = {name: value for name, value in whose.items() if value is not None}
+    # the empty text is said, since the partial indexes leave it out
+    wanted = "".join(f"{name} = %({name})s AND {name} <> '' AND " for name in given)
     cursor = await connection.execute(
-        f"SELECT {SESSION_COLUMNS} FROM sessions WHERE {whose}{_LIVE}"
+        f"SELECT {SESSION_COLUMNS} FROM sessions WHERE {wanted}{_LIVE}"
         " ORDER BY created_at DESC, id DESC LIMIT %(limit)s",
-        {"subject": subject, "now": now, "limit": limit},
+        {**given, "now": now, "limit": limit},
     )
     return [read_session(row) for row in await cursor.fetchall()]
 

@@ -141,8 +141,10 @@ class PostgresStore(Store):
 
     # accounts
 
-    async def create_account(self, account: Account, event: Event, *, invitation: str | None = None) -> Committed[None]:
-        work = partial(accounts.create, account=account, event=event, invitation=invitation)
+    async def create_account(
+        self, account: Account, event: Event, *, invitation: str | None = None, credential: Credential | None = None
+    ) -> Committed[None]:
+        work = partial(accounts.create, account=account, event=event, invitation=invitation, credential=credential)
         return await self._database.transact(work)
 
     async def create_invitation(self, invitation: OneTime, event: Event) -> Committed[None]:
@@ -257,8 +259,17 @@ class PostgresStore(Store):
     async def advance_session(self, before: Session, after: Session) -> bool:
         return await self._refreshes.swap(before, after)
 
-    async def list_sessions(self, subject: str | None, *, now: int, limit: int = 1000) -> list[Session]:
-        return await self._database.read(partial(sessions.list_live, subject=subject, now=now, limit=limit))
+    async def list_sessions(
+        self,
+        subject: str | None,
+        *,
+        now: int,
+        limit: int = 1000,
+        identity: str | None = None,
+        provider_session: str | None = None,
+    ) -> list[Session]:
+        values = {"subject": subject, "identity": identity, "provider_session": provider_session}
+        return await self._database.read(partial(sessions.list_live, whose=values, now=now, limit=limit))
 
     async def revoke(self, revocation: Revocation, event: Event, *, now: int) -> Committed[int | None]:
         if not names_something(revocation):

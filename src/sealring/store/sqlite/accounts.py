@@ -20,6 +20,7 @@ from sealring.accounts.changes import (
     StatusChange,
 )
 from sealring.accounts.consequences import Consequence, EndAll, Nothing, RaiseEpoch, consequence
+from sealring.accounts.credential import Credential
 from sealring.audit.event import Event
 from sealring.authentication.one_time import INVITATION, OneTime
 from sealring.errors import InvalidField, InvitationRequired, NameTaken
@@ -34,8 +35,10 @@ _SELECT = f"SELECT {ACCOUNT_COLUMNS_OF_A}, s.epoch FROM accounts AS a JOIN subje
 _IS_EPOCH = "EXISTS (SELECT 1 FROM subjects AS s WHERE s.subject = accounts.id AND s.epoch = coalesce(?, s.epoch))"
 
 
-def create(db: sqlite3.Connection, account: Account, event: Event, invitation: str | None) -> Committed[None]:
-    """Add an account and its subject, and use up its invitation."""
+def create(
+    db: sqlite3.Connection, account: Account, event: Event, invitation: str | None, credential: Credential | None
+) -> Committed[None]:
+    """Add an account and its subject with its first credential, and use up its invitation."""
     used = "SELECT 1 FROM subjects AS s LEFT JOIN accounts AS a ON a.id = s.subject WHERE s.subject = ?"
     if db.execute(f"{used} AND (s.deleted = 1 OR a.id IS NOT NULL)", (account.id,)).fetchone():
         raise ValueError("a subject is never used again")
@@ -51,6 +54,8 @@ def create(db: sqlite3.Connection, account: Account, event: Event, invitation: s
     )
     row = write_account(account)
     db.execute(f"INSERT INTO accounts ({ACCOUNT_COLUMNS}) VALUES ({', '.join('?' * len(row))})", row)
+    if credential is not None:
+        credentials.add_first(db, credential)
     return append(db, (), event, result=None)
 
 

@@ -9,6 +9,7 @@ import sqlite3
 
 from sealring.accounts.changes import CredentialAdded, CredentialRemoved
 from sealring.accounts.credential import Credential
+from sealring.errors import InvalidField
 from sealring.store.rows import CREDENTIAL_COLUMNS, read_credential, write_credential, write_text
 
 
@@ -38,6 +39,17 @@ def change(db: sqlite3.Connection, account_id: str, change: CredentialAdded | Cr
         " JOIN subjects AS s ON s.subject = a.id WHERE a.id = ? AND a.id = ? AND s.epoch = ?"
         " ON CONFLICT (id) DO NOTHING",
         (own.id, *write_credential(own)[2:], account_id, own.account_id, change.epoch),
+    )
+
+
+def add_first(db: sqlite3.Connection, credential: Credential) -> None:
+    """Add the first one of an account that is made in the same transaction."""
+    taken = db.execute("SELECT 1 FROM credentials WHERE id = ?", (credential.id,)).fetchone()
+    if taken is not None:
+        raise InvalidField("credential", "is registered already")
+    db.execute(
+        f"INSERT INTO credentials ({CREDENTIAL_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        write_credential(credential),
     )
 
 

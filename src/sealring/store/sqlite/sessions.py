@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Mapping
 from typing import assert_never
 
 from sealring.audit.event import Event
@@ -140,12 +141,14 @@ def reauthenticate(
     return append(db, [], event, result=True)
 
 
-def list_live(db: sqlite3.Connection, subject: str | None, now: int, limit: int) -> list[Session]:
-    """Live sessions, newest first."""
-    whose = "" if subject is None else "subject = :subject AND "
+def list_live(db: sqlite3.Connection, whose: Mapping[str, str | None], *, now: int, limit: int) -> list[Session]:
+    """Live sessions, newest first; those whose columns are so, of the columns that are given."""
+    given = {name: value for name, value in whose.items() if value is not None}
+    # the empty text is said, since the partial indexes leave it out
+    wanted = "".join(f"{name} = :{name} AND {name} <> '' AND " for name in given)
     rows = db.execute(
-        f"SELECT {SESSION_COLUMNS} FROM sessions WHERE {whose}{_LIVE} ORDER BY created_at DESC, id DESC LIMIT :limit",
-        {"subject": subject, "now": now, "limit": limit},
+        f"SELECT {SESSION_COLUMNS} FROM sessions WHERE {wanted}{_LIVE} ORDER BY created_at DESC, id DESC LIMIT :limit",
+        {**given, "now": now, "limit": limit},
     )
     return [read_session(row) for row in rows]
 

@@ -83,8 +83,10 @@ class SqliteStore(Store):
 
     # accounts
 
-    async def create_account(self, account: Account, event: Event, *, invitation: str | None = None) -> Committed[None]:
-        return await self.writer.write(lambda db: accounts.create(db, account, event, invitation))
+    async def create_account(
+        self, account: Account, event: Event, *, invitation: str | None = None, credential: Credential | None = None
+    ) -> Committed[None]:
+        return await self.writer.write(lambda db: accounts.create(db, account, event, invitation, credential))
 
     async def create_invitation(self, invitation: OneTime, event: Event) -> Committed[None]:
         return await self.writer.write(lambda db: accounts.invite(db, invitation, event))
@@ -186,8 +188,17 @@ class SqliteStore(Store):
     async def advance_session(self, before: Session, after: Session) -> bool:
         return await self.writer.write(lambda db: sessions.advance(db, before, after))
 
-    async def list_sessions(self, subject: str | None, *, now: int, limit: int = 1000) -> list[Session]:
-        return await self.writer.read(lambda db: sessions.list_live(db, subject, now, limit))
+    async def list_sessions(
+        self,
+        subject: str | None,
+        *,
+        now: int,
+        limit: int = 1000,
+        identity: str | None = None,
+        provider_session: str | None = None,
+    ) -> list[Session]:
+        values = {"subject": subject, "identity": identity, "provider_session": provider_session}
+        return await self.writer.read(lambda db: sessions.list_live(db, values, now=now, limit=limit))
 
     async def revoke(self, revocation: Revocation, event: Event, *, now: int) -> Committed[int | None]:
         if not names_something(revocation):

@@ -14,6 +14,7 @@ from sealring.accounts.changes import (
     Deletion,
 )
 from sealring.authentication.one_time import digest_of as one_time_digest
+from sealring.errors import InvalidField
 from sealring.store.protocol import Store
 from sealring.store.records import LoginGuard
 from sealring.testing.store_contract.contract import Contract
@@ -23,6 +24,7 @@ from sealring.testing.store_contract.samples import (
     a_link,
     a_session,
     add_credential,
+    an_account,
     an_event,
     epoch_of,
     with_account,
@@ -64,6 +66,33 @@ class CredentialContract(Contract):
             ("subject", ada, 1),
             ("subject", ada, 2),
         ]
+
+    async def test_an_account_is_made_with_its_first_credential_or_not_at_all(self, store: Store) -> None:
+        ada, bob = an_account("ada"), an_account("bob")
+        own = a_credential(ada.id)
+        await store.create_account(ada, an_event("account_created"), credential=own)
+        assert await store.find_credentials(account_id=ada.id) == [own]
+        assert await epoch_of(store, ada.id) == 0
+        written = len(await store.read_events())
+        with pytest.raises(InvalidField) as taken:
+            await store.create_account(bob, an_event("account_created"), credential=a_credential(bob.id))
+        assert taken.value.field == "credential"
+        assert await store.find_account(id=bob.id) is None
+        assert len(await store.read_events()) == written
+        await store.create_account(bob, an_event("account_created"), credential=a_credential(bob.id, "key-2"))
+        assert await store.find_credentials(id="key-1") == [own]
+
+    async def test_of_many_accounts_with_one_credential_at_once_one_is_made(self, store: Store) -> None:
+        accounts = [an_account(f"user{number}") for number in range(8)]
+        made = await asyncio.gather(
+            *(
+                store.create_account(account, an_event("account_created"), credential=a_credential(account.id))
+                for account in accounts
+            ),
+            return_exceptions=True,
+        )
+        assert sum(isinstance(one, InvalidField) for one in made) == len(accounts) - 1
+        assert len(await store.list_accounts()) == 1
 
     async def test_a_credential_of_another_account_is_neither_taken_over_nor_removed(self, store: Store) -> None:
         ada, bob = await with_account(store), await with_account(store, "bob")

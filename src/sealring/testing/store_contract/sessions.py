@@ -27,6 +27,29 @@ from sealring.testing.store_contract.samples import (
 class SessionContract(Contract):
     """The tests of this part."""
 
+    async def test_live_sessions_are_found_by_identity_and_by_the_session_at_its_provider(self, store: Store) -> None:
+        here, phone, other, by_password = (
+            a_session("42", identity="oidc_ada", provider_session="one"),
+            a_session("42", identity="oidc_ada", provider_session="two", created_at=NOW + 1),
+            a_session("43", identity="oidc_bob", provider_session="one"),
+            a_session("42"),
+        )
+        for session in (here, phone, other, by_password):
+            await start(store, session)
+        found = {
+            "ada": await store.list_sessions(None, now=NOW + 2, identity="oidc_ada"),
+            "one": await store.list_sessions(None, now=NOW + 2, provider_session="one"),
+            "both": await store.list_sessions("42", now=NOW + 2, identity="oidc_ada", provider_session="one"),
+            "empty": await store.list_sessions(None, now=NOW + 2, identity=""),
+            "no session": await store.list_sessions(None, now=NOW + 2, provider_session=""),
+        }
+        assert found["ada"] == [phone, here]
+        assert {one.id for one in found["one"]} == {here.id, other.id}
+        assert (found["both"], found["empty"], found["no session"]) == ([here], [], [])
+        await revoke(store, EndSession(id=here.id, cause="ended_by_provider"))
+        assert await store.list_sessions(None, now=NOW + 2, identity="oidc_ada") == [phone]
+        assert await end_of(store, here) == "ended_by_provider"
+
     # refreshing
 
     async def test_a_swap_moves_the_row_once(self, store: Store) -> None:

@@ -116,9 +116,13 @@ CREATE TABLE sessions (
   ended_by TEXT,
   amr TEXT NOT NULL,
   acr TEXT NOT NULL,
-  status_index BIGINT
+  status_index BIGINT,
+  identity TEXT COLLATE "C" NOT NULL,
+  provider_session TEXT COLLATE "C" NOT NULL
 ) WITH (fillfactor = 75);
 CREATE INDEX sessions_by_subject ON sessions (subject) WHERE ended_at IS NULL;
+CREATE INDEX sessions_by_identity ON sessions (identity) WHERE identity <> '' AND ended_at IS NULL;
+CREATE INDEX sessions_by_provider ON sessions (provider_session) WHERE provider_session <> '' AND ended_at IS NULL;
 CREATE UNIQUE INDEX sessions_status_index ON sessions (status_index) WHERE status_index IS NOT NULL;
 CREATE INDEX sessions_ended_status ON sessions (status_index) WHERE status_index IS NOT NULL AND ended_at IS NOT NULL;
 

@@ -98,9 +98,13 @@ CREATE TABLE sessions (
   ended_by TEXT,
   amr TEXT NOT NULL,
   acr TEXT NOT NULL,
-  status_index INTEGER
+  status_index INTEGER,
+  identity TEXT NOT NULL,
+  provider_session TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX sessions_by_subject ON sessions (subject) WHERE ended_at IS NULL;
+CREATE INDEX sessions_by_identity ON sessions (identity) WHERE identity <> '' AND ended_at IS NULL;
+CREATE INDEX sessions_by_provider ON sessions (provider_session) WHERE provider_session <> '' AND ended_at IS NULL;
 CREATE UNIQUE INDEX sessions_status_index ON sessions (status_index) WHERE status_index IS NOT NULL;
 CREATE INDEX sessions_ended_status ON sessions (status_index) WHERE status_index IS NOT NULL AND ended_at IS NOT NULL;
 
