@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from importlib.util import find_spec, module_from_spec
+from types import ModuleType
 from typing import Any
 
 import httpx2
 import pytest
+from django.test import Client, override_settings
+from django.urls import include, path
 from fastapi import FastAPI
 from flask import Flask
 from litestar import Litestar
@@ -19,6 +23,7 @@ from sealring.testing import verifier_of
 from tests.conformance.guarded import GUARDED
 from tests.conformance.hosts import HOSTS, WSGI, transport_of
 from tests.conformance.test_guarded_routes import ROUTES
+from tests.django_project.settings import use
 from tests.serving import SECRET, bearer, cheap_sealring
 
 pytestmark = pytest.mark.anyio
@@ -66,7 +71,7 @@ async def test_every_host_serves_the_document_and_its_own_routes_point_to_it(nam
     app = HOSTS[name](auth)
     async with auth.lifespan(), visitor(app) as client:
         found = await client.get(PATH, headers={"Origin": "https://any.example", "Host": "evil.example"})
-        if "Django" not in name:  # whose URLs were made for the first setting that this process had
+        if "Django" not in name:  # whose URLs were made for the first setting that this process had; see below
             assert found.json() == DOCUMENT
             assert found.headers["access-control-allow-origin"] == "*"
             assert found.headers["cache-control"] == "public, max-age=300"
@@ -121,6 +126,35 @@ async def test_a_service_that_only_verifies_serves_it_too(make: Any) -> None:
         assert (await client.get("/.well-known/oauth-authorization-server")).status_code == 404
     async with visitor(make(verifier_of(cheap_sealring()))) as client:
         assert (await client.get(PATH)).status_code == 404
+
+
+def django_urls() -> ModuleType:
+    """A project's URLs, made for the setting as it is now: a process has them once, and so has `well_known_urls`."""
+    spec = find_spec("sealring.frameworks.django.well_known_urls")
+    assert spec is not None
+    assert spec.loader is not None
+    made, urls = module_from_spec(spec), ModuleType("urls_of_this_setting")
+    spec.loader.exec_module(made)
+    urls.urlpatterns = [path(".well-known/", include(made))]  # type: ignore[attr-defined]
+    return urls
+
+
+@pytest.mark.parametrize("of", ["issuer", "verifier"])
+def test_django_serves_it_too(of: str) -> None:
+    auth = cheap_sealring(resource=RESOURCE)
+    use(auth if of == "issuer" else verifier_of(auth, resource=RESOURCE))
+    with override_settings(ROOT_URLCONF=django_urls()):
+        found = Client().get(PATH, headers={"Origin": "https://any.example", "Host": "evil.example"})
+        assert found.json() == DOCUMENT
+        assert found.headers["access-control-allow-origin"] == "*"
+        assert found.headers["cache-control"] == "public, max-age=300"
+        assert Client().post(PATH).status_code == 405
+        assert Client().get("/.well-known/oauth-protected-resource").status_code == 404, "of another resource"
+        is_issuer = Client().get("/.well-known/oauth-authorization-server").status_code == 200
+        assert is_issuer is (of == "issuer")
+    use(cheap_sealring())
+    with override_settings(ROOT_URLCONF=django_urls()):
+        assert Client().get(PATH).status_code == 404
 
 
 async def test_without_a_resource_nothing_points_anywhere() -> None:
