@@ -39,6 +39,7 @@ def test_the_defaults_are_the_contracts() -> None:
         "audience": "",
         "previous_issuer": "",
         "resource": "",
+        "dpop": "off",
         "algorithm": "ES256",
         "access_ttl": 30 * 60,
         "session_idle": 14 * 86_400,

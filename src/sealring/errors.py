@@ -25,7 +25,10 @@ password or a secret. A caller's own mistake (a bad option, a wrong type) is `Ty
     │   ├── WrongType             wrong_type              the header's typ
     │   ├── CriticalHeader        critical_header         crit names an unknown extension
     │   ├── Revoked               revoked                 session, subject epoch or key was revoked
+    │   ├── TokenBound            token_bound             bound to a key (RFC 9449), and sent without its proof
     │   └── Stale                 stale                   this node's data is out of date: fail closed
+    ├── InvalidProof              invalid_dpop_proof      a DPoP proof (RFC 9449): none came, or it is not valid
+    │   └── ProofNonceRequired    use_dpop_nonce          the proof needs `nonce`, which comes along
     ├── TokenTooLong (ValueError) token_too_long          to be issued: too long for a verifier or a cookie
     ├── KeyRefused (ValueError)   key_refused             not usable as a key of that algorithm
     ├── RefreshRefused            a refresh token was refused
@@ -83,6 +86,9 @@ class SealringError(Exception):
 
     resource_metadata: str = ""
     """Where a challenge sends a client that knows no issuer yet (RFC 9728 §5.1); set where the caller is refused."""
+
+    challenge_scheme: str = "Bearer"
+    """Of the challenge, where one is owed: `DPoP` where the client has used that scheme, or must (RFC 9449 §7.1)."""
 
     code: ClassVar[str] = "error"
 
@@ -361,6 +367,24 @@ class Revoked(TokenError):
         self.cause = cause
 
 
+class TokenBound(TokenError):
+    """The token is bound to a key (RFC 9449 §6), and came without a proof of it, as a plain bearer token.
+
+    A stolen token is worth nothing without the key, so it is refused wherever nobody has checked the proof:
+    `Authorization: DPoP` and its proof are for a guard or the middleware to read.
+
+    >>> raise TokenBound
+    Traceback (most recent call last):
+    sealring.errors.TokenBound: the token is bound to a key, and no proof of it came along
+    """
+
+    code = "token_bound"
+    challenge_scheme = "DPoP"
+
+    def __init__(self) -> None:
+        super().__init__("the token is bound to a key, and no proof of it came along")
+
+
 class Stale(TokenError):
     """Revocation data on this node is out of date, so it accepts no token: answer 503, never 401.
 
@@ -382,6 +406,40 @@ class Stale(TokenError):
         super().__init__("revocation data is out of date")
         self.retry_after = retry_after
         self.cause = cause
+
+
+class InvalidProof(SealringError):
+    """A DPoP proof is missing where one is needed, or is not valid for this request (RFC 9449 §4.3). Nothing was done.
+
+    >>> from flask import Flask
+    >>> from sealring.testing import InMemorySealring
+    >>> app = Flask("shop")
+    >>> InMemorySealring(dpop="optional").init_app(app)
+    >>> form = {"grant_type": "refresh_token", "refresh_token": "any"}
+    >>> app.test_client().post("/auth/token", data=form, headers={"DPoP": "no proof"}).json["error"]
+    'invalid_dpop_proof'
+    """
+
+    code = "invalid_dpop_proof"
+    challenge_scheme = "DPoP"
+
+
+class ProofNonceRequired(InvalidProof):
+    """The proof is to be signed again, with this nonce (RFC 9449 §8, §9): then its date does not matter.
+
+    Args:
+        nonce: for the claim `nonce`; it is also in the answer's field `DPoP-Nonce`.
+
+    >>> raise ProofNonceRequired("bm9uY2U")
+    Traceback (most recent call last):
+    sealring.errors.ProofNonceRequired: the proof needs a nonce of this server
+    """
+
+    code = "use_dpop_nonce"
+
+    def __init__(self, nonce: str) -> None:
+        super().__init__("the proof needs a nonce of this server")
+        self.nonce = nonce
 
 
 class TokenTooLong(SealringError, ValueError):

@@ -31,6 +31,7 @@ class VerifierOptions(TypedDict, total=False):
     allowed_origins: Sequence[str]
     resource: str | None
     metrics: CollectorRegistry | None
+    dpop_secret: str | None
 
 
 class Verifier(VerifierHosts):
@@ -50,9 +51,12 @@ class Verifier(VerifierHosts):
         allowed_origins: with `cookie_name`: whose pages may act with the cookie, beside those of the issuer's origin.
             A browser that names no origin cannot act by cookie here: the session's CSRF token is the issuer's to check.
         resource: the URL by which OAuth clients know this service. Challenges then name its metadata (RFC 9728), which
-            `well_known_router`, `asgi_well_known` and `wsgi_well_known` serve.
+            `well_known_router`, `asgi_well_known` and `wsgi_well_known` serve. Tokens that are bound to a key
+            (DPoP, RFC 9449) are taken, too: their proofs are made for this URL.
         metrics: a Prometheus registry to count in (needs the extra `metrics`).
         clock: another clock than the machine's.
+        dpop_secret: 32 or more random characters that all processes of this service share, so that each knows the
+            nonces of the others: a client whose clock is wrong needs one. Left out, each process has its own.
 
     Raises:
         ConfigurationError: durations that exclude each other, or an invalid cookie name, origin or resource.

@@ -25,6 +25,7 @@ from sealring.errors import ConfigurationError, TokenTooLong
 from sealring.http.cookies import CookiePolicy
 from sealring.http.delivery import TokenDelivery
 from sealring.http.origins import Origins
+from sealring.http.proofs import Proofs, proofs_of
 from sealring.issuer.access_tokens import AccessTokenIssuer
 from sealring.issuer.access_ttl import AccessTtl
 from sealring.issuer.accounts import AccountPolicy, Accounts, CheckScopes
@@ -65,6 +66,7 @@ from sealring.sessions.csrf import CsrfTokens
 from sealring.sessions.declared_settings import DeclaredSettings
 from sealring.sessions.grant import GrantFor
 from sealring.sessions.lifetimes import LEEWAY_SECONDS
+from sealring.sessions.proof_nonce import ProofNonces
 from sealring.sessions.refresh_token import RefreshTokenCodec
 from sealring.sessions.session_cookie import SessionCookieCodec
 from sealring.settings import Settings
@@ -127,6 +129,8 @@ class Parts:
     """The Token Status List, where one is published."""
     foreign_tokens: ForeignTokens | None = None
     """Verifies tokens of another issuer."""
+    proofs: Proofs | None = None
+    """Checks DPoP proofs, where that is turned on."""
 
 
 def wire(
@@ -256,6 +260,7 @@ def wire(
             node=node,
         ),
         foreign_tokens=None if foreign_tokens is None else ForeignTokens(foreign_tokens),
+        proofs=None if settings.dpop == "off" else _proofs(settings, secret, verifier, clock),
     )
 
 
@@ -312,6 +317,12 @@ def _mailer(settings: Settings, given: Mailer | SendMail | None) -> Mailer | Non
             )
         return SmtpMailer(settings.mail_url, settings.mail_from)
     return ConsoleMailer() if settings.mail_url or settings.is_on_loopback else None
+
+
+def _proofs(settings: Settings, secret: RootSecret, verifier: AccessTokenVerifier, clock: Clock) -> Proofs:
+    urls = [url for url in (settings.issuer, settings.resource) if url]
+    nonces = ProofNonces(secret.derive("dpop nonce"))
+    return proofs_of(verifier.verify_bound, urls=urls, nonces=nonces, now_ms=clock.now_ms)
 
 
 def _metrics(node: NodeState, registry: CollectorRegistry) -> Metrics:

@@ -169,7 +169,7 @@ async def test_a_preflight_is_answered_from_the_table(client: httpx2.AsyncClient
     answer = await client.options(path, headers=page(FRONT_END) | ask)
     assert (answer.status_code, answer.content) == (204, b"")
     assert answer.headers["access-control-allow-methods"] == methods
-    assert answer.headers["access-control-allow-headers"] == "Authorization, Content-Type, X-CSRF-Token"
+    assert answer.headers["access-control-allow-headers"] == "Authorization, Content-Type, DPoP, X-CSRF-Token"
     assert answer.headers["access-control-allow-origin"] == FRONT_END
     assert answer.headers["access-control-allow-credentials"] == "true"
     assert int(answer.headers["access-control-max-age"]) <= 7200

@@ -39,7 +39,7 @@ def test_a_preflight_of_a_trusted_origin_is_allowed_what_our_routes_read() -> No
     assert fields[b"access-control-allow-origin"] == FRONT_END
     assert fields[b"access-control-allow-credentials"] == b"true"
     assert fields[b"access-control-allow-methods"] == b"GET, POST"
-    assert fields[b"access-control-allow-headers"] == b"Authorization, Content-Type, X-CSRF-Token"
+    assert fields[b"access-control-allow-headers"] == b"Authorization, Content-Type, DPoP, X-CSRF-Token"
 
 
 @pytest.mark.parametrize(
@@ -91,5 +91,5 @@ def test_an_answer_names_its_one_reader_and_keeps_what_it_varies_by() -> None:
         (b"vary", b"Cookie, Accept, Origin"),
         (b"access-control-allow-origin", FRONT_END),
         (b"access-control-allow-credentials", b"true"),
-        (b"access-control-expose-headers", b"Retry-After, WWW-Authenticate"),
+        (b"access-control-expose-headers", b"DPoP-Nonce, Retry-After, WWW-Authenticate"),
     ]

@@ -26,6 +26,19 @@ def test_the_scheme_is_read_in_any_case(scheme: bytes) -> None:
     )
 
 
+@pytest.mark.parametrize("scheme", [b"DPoP", b"dpop", b"DPOP"])
+def test_the_scheme_dpop_brings_a_token_that_has_a_proof(scheme: bytes) -> None:
+    # RFC 9449 §7.1
+    found = find_credential([authorization(scheme + b" a.b-c_~+/=")], ACCESS)
+    assert found == PresentedToken("a.b-c_~+/=", from_cookie=False, with_proof=True)
+
+
+@pytest.mark.parametrize("value", [b"DPoP", b"DPoP ", b"DPoP a b", b'DPoP "a"', b"DPoP\ta"])
+def test_c9_a_malformed_token_of_the_scheme_dpop_is_refused(value: bytes) -> None:
+    with pytest.raises(InvalidRequest):
+        find_credential([authorization(value)], ACCESS)
+
+
 @pytest.mark.parametrize("spaces", [1, 2, 3, 1000])
 def test_c9_one_or_more_spaces_stand_between_scheme_and_token(spaces: int) -> None:
     # RFC 6750 §2.1, RFC 9110 §11.4: 1*SP
@@ -52,7 +65,7 @@ def test_no_credential_is_none(fields: list[tuple[bytes, bytes]]) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [b"Basic dXNlcjpwYXNz", b"Negotiate", b'Digest username="x"', b"BearerX abc", b"DPoP abc"]
+    "value", [b"Basic dXNlcjpwYXNz", b"Negotiate", b'Digest username="x"', b"BearerX abc", b"DPoPX abc"]
 )
 def test_another_scheme_is_no_credential_of_ours_and_leaves_the_cookie_in_force(value: bytes) -> None:
     assert find_credential([authorization(value)], ACCESS) is None

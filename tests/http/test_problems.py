@@ -48,8 +48,12 @@ ALL = [
     for _, kind in inspect.getmembers(module, inspect.isclass)
     if issubclass(kind, SealringError) and kind.__module__ == module.__name__
 ]
-TOKEN_ERRORS = [error for error in ALL if isinstance(error, errors.TokenError) and not isinstance(error, errors.Stale)]
-ATTRIBUTE = r'(?:realm|error|error_description|scope|max_age|acr_values)="[\x20-\x21\x23-\x5b\x5d-\x7e]*"'
+TOKEN_ERRORS = [
+    error
+    for error in ALL
+    if isinstance(error, errors.TokenError) and not isinstance(error, errors.Stale | errors.TokenBound)
+]
+ATTRIBUTE = r'(?:realm|error|error_description|scope|algs|max_age|acr_values)="[\x20-\x21\x23-\x5b\x5d-\x7e]*"'
 
 
 def fields(reply: Answer) -> dict[bytes, bytes]:
@@ -87,6 +91,9 @@ def test_a_challenge_is_what_rfc_6750_allows(error: SealringError) -> None:
     if challenge is not None:
         text = challenge.decode()
         scheme = "Basic" if isinstance(error, errors.ClientRefused) else "Bearer"  # RFC 6749 §5.2
+        if isinstance(error, errors.InvalidProof | errors.TokenBound):
+            scheme = "DPoP"  # RFC 9449 §7.1
+        assert ("algs=" in text) == (scheme == "DPoP")
         assert re.fullmatch(rf"{scheme} {ATTRIBUTE}(?:, {ATTRIBUTE})*", text)
         names = re.findall(r'(\w+)="', text)
         assert len(names) == len(set(names))
@@ -111,7 +118,10 @@ def test_every_refused_token_gets_the_same_bytes() -> None:
     assert len(TOKEN_ERRORS) == 19
     replies = {(reply.status, tuple(reply.headers), reply.body) for reply in map(answer, TOKEN_ERRORS)}
     assert len(replies) == 1
-    assert replies.pop()[0] == 401
+    status, _, body = replies.pop()
+    assert status == 401
+    bound = answer(errors.TokenBound())
+    assert (bound.status, bound.body) == (status, body)  # its challenge alone says that a proof is missing
 
 
 def test_an_operator_hears_that_there_is_no_such_account() -> None:

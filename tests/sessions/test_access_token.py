@@ -38,7 +38,7 @@ TEXTS = st.text(st.characters(codec="utf-8"), max_size=20)
 
 def written(epoch: int = 3, **added: Any) -> dict[str, Any]:
     return write_claims(
-        a_session(amr=("pwd", "otp", "mfa"), acr="mfa", auth_time=NOW - 60, status_index=7),
+        a_session(amr=("pwd", "otp", "mfa"), acr="mfa", auth_time=NOW - 60, status_index=7, proof_key="k" * 43),
         issuer="https://auth.example.com",
         audience="orders",
         token_id="t" * 22,
@@ -127,11 +127,20 @@ def test_a_claim_has_the_type_of_its_row(name: str) -> None:
         principal(claims | {name: OTHER_TYPES[row.json_type]})
 
 
+@pytest.mark.parametrize(
+    "value", [{}, {"jkt": ""}, {"jkt": 7}, {"jkt": None}, {"x5t#S256": "x"}, {"jkt": "k" * 43, "x5t#S256": "x"}, None]
+)
+def test_a_confirmation_of_another_kind_is_refused(value: object) -> None:
+    # RFC 7800 §3.1: a key that nobody here asks for must not pass for none
+    with pytest.raises(BadClaim, match="cnf"):
+        principal(written() | {"cnf": value})
+
+
 def test_the_table_says_which_claims_an_application_cannot_add() -> None:
     assert set(CLAIMS) == RESERVED
-    assert {name for name, row in CLAIMS.items() if row.use == "reserved"} == {"nbf", "cnf", "act", "nonce"}
+    assert {name for name, row in CLAIMS.items() if row.use == "reserved"} == {"nbf", "act", "nonce"}
     assert {name for name, row in CLAIMS.items() if row.use == "where known"} == {
-        *("amr", "acr", "session_expiry", "status")
+        *("amr", "acr", "session_expiry", "status", "cnf")
     }
     assert set(REQUIRED) == set(CLAIMS) - {"nbf", "cnf", "act", "nonce", "amr", "acr", "session_expiry", "status"}
 

@@ -83,14 +83,14 @@ export type NewAccessToken = {
   acr: string;
   auth_time: number;
   access_token?: string;
-  token_type?: "Bearer";
+  token_type?: "Bearer" | "DPoP";
   csrf_token?: string;
 };
 
 /** `POST /token` (RFC 6749 §5.1). Lives in seconds; a client that acts for itself gets no refresh token (§4.4.3). */
 export type OAuthTokens = {
   access_token: string;
-  token_type: "Bearer";
+  token_type: "Bearer" | "DPoP";
   expires_in: number;
   scope: string;
   refresh_token?: string;
@@ -214,7 +214,7 @@ export type Tokens = {
   expires_in: number;
   scope: string;
   access_token?: string;
-  token_type?: "Bearer";
+  token_type?: "Bearer" | "DPoP";
   refresh_token?: string;
   refresh_expires_in: number;
   csrf_token?: string;

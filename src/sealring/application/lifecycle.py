@@ -43,7 +43,9 @@ class Lifecycle:
         self.metrics = parts.metrics
         self.delivery = parts.delivery
         self.resource = (
-            ProtectedResource(resource=settings.resource, issuer=settings.issuer) if settings.resource else None
+            ProtectedResource(resource=settings.resource, issuer=settings.issuer, takes_proofs=parts.proofs is not None)
+            if settings.resource
+            else None
         )
         self._follows = True
         self._opening = Opening(start=self._start, stop=self._stop, abandon=self._abandon)
@@ -57,6 +59,7 @@ class Lifecycle:
             opens=self._open_for_check,
             watch=self.verifier.watch,
             foreign=None if parts.foreign_tokens is None else parts.foreign_tokens.verify,
+            bound=None if parts.proofs is None else parts.proofs.at_use,
             resource_metadata="" if self.resource is None else self.resource.metadata_url,
             clock=lambda: parts.clock.now_ms() / 1000,
         )

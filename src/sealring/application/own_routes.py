@@ -18,6 +18,7 @@ from sealring.http.auth_path import auth_path as auth_path_of
 from sealring.http.client_address import plain_address
 from sealring.http.client_info import AnyRequest, client_info, scope_of
 from sealring.http.fetch_metadata import SAFE_METHODS, check_same_origin
+from sealring.http.proofs import has_proof
 from sealring.http.schemas import Delivery, User
 from sealring.issuer.account_commands import check_optional_text, check_text
 from sealring.issuer.log_in import BegunLogin, LoggedIn
@@ -194,7 +195,9 @@ class OwnRoutes(Lifecycle):
             raise ValueError("principal has no session: its token is of another issuer and comes in no cookie")
         return self.delivery.csrf_tokens.token(principal.session_id)
 
-    def _counted_client(self, request: AnyRequest | None, address: str | None, user_agent: str) -> ClientInfo:
+    def _counted_client(
+        self, request: AnyRequest | None, address: str | None, user_agent: str, *, with_proof: bool = False
+    ) -> ClientInfo:
         """Where an attempt came from, which must be said: without an address, all callers would share one count."""
         if request is None and address is None:
             raise TypeError("give request=, the request that asks, or address=, its client's IP address")
@@ -203,7 +206,7 @@ class OwnRoutes(Lifecycle):
             address = plain_address(address)
             if address is None:
                 raise ValueError("address must be an IP address, as in 192.0.2.7")
-        return self._client(request, address, user_agent)
+        return self._client(request, address, user_agent, with_proof=with_proof)
 
     def _login_client(
         self,
@@ -214,7 +217,7 @@ class OwnRoutes(Lifecycle):
         device: str | None,
     ) -> ClientInfo:
         """Who takes a step of a login, bound to its browser."""
-        client = self._counted_client(request, address, user_agent)
+        client = self._counted_client(request, address, user_agent, with_proof=delivery == "body")
         if device is not None:
             check_text(device=device)
             client = replace(client, device_cookie=device)
@@ -222,18 +225,30 @@ class OwnRoutes(Lifecycle):
             return client
         return replace(client, browser=self.delivery.login_binding(scope_of(request)["headers"], delivery))
 
-    def _client(self, request: AnyRequest | None, address: str | None, user_agent: str) -> ClientInfo:
+    def _client(
+        self, request: AnyRequest | None, address: str | None, user_agent: str, *, with_proof: bool = False
+    ) -> ClientInfo:
+        """Who is asking; `with_proof`, the key of the request's DPoP proof too, to which tokens in a body are bound.
+
+        Raises:
+            InvalidProof: the proof is not valid, or needs a nonce.
+            TypeError: arguments that exclude each other.
+        """
         check_text(user_agent=user_agent)
         check_optional_text(address=address)
         if request is None:
             return ClientInfo(address or "", user_agent)
         if address is not None or user_agent:
             raise TypeError("give request=, or address= and user_agent=, not both")
-        return client_info(
-            scope_of(request),
+        scope = scope_of(request)
+        client = client_info(
+            scope,
             trusted_proxies=self.settings.trusted_proxies,
             device_cookie=self.delivery.cookies.names.device,
         )
+        if self.parts.proofs is None or not with_proof or not has_proof(scope["headers"]):
+            return client
+        return replace(client, proof_key=self.parts.proofs.at_login.check(scope).thumbprint)
 
     def _recipient(self, request: AnyRequest | None, delivery: Delivery) -> Recipient:
         """What a session that is to be delivered to this browser must keep to, before anything is written."""

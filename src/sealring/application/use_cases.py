@@ -88,7 +88,7 @@ class UseCases(MailUseCases):
         check_text(
             **{name: value for name, value in (("email", email), ("invitation", invitation)) if value is not None}
         )
-        client = self._counted_client(request, address, user_agent)
+        client = self._counted_client(request, address, user_agent, with_proof=delivery == "body")
         recipient = self._recipient(request, delivery)
         await self.open()
         logged_in = await self.issuer.register(
@@ -313,7 +313,7 @@ class UseCases(MailUseCases):
         if client_id != "":
             check_name("client_id", client_id)
         recipient = self._recipient(request, delivery)
-        client = self._client(request, address, user_agent)
+        client = self._client(request, address, user_agent, with_proof=delivery == "body")
         await self.open()
         issued = await self.issuer.new_sessions.start(
             subject,
@@ -411,7 +411,7 @@ class UseCases(MailUseCases):
         (True, False)
         """
         check_text(refresh_token=refresh_token)
-        client = self._client(request, address, "")
+        client = self._client(request, address, "", with_proof=True)
         await self.open()
         return await self.issuer.refresh(
             refresh_token, client=client, counted=request is not None or address is not None

@@ -6,8 +6,10 @@ no lifespan. It opens without its source, too: until the first full load, every 
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -17,12 +19,14 @@ from sealring.http.authenticate import RequestAuthenticator
 from sealring.http.cookies import CookieNames
 from sealring.http.origins import NO_ORIGINS, Origins
 from sealring.http.problems import OnRefusal
+from sealring.http.proofs import BoundTokens, proofs_of
 from sealring.http.protected_resource import ProtectedResource, check_resource
 from sealring.jwt.durations import Duration, named_duration
 from sealring.opening import Opening
 from sealring.rate_limits.networks import is_loopback
 from sealring.revocation.feed import FeedPage
 from sealring.sessions.lifetimes import LEEWAY_SECONDS
+from sealring.sessions.proof_nonce import ProofNonces
 from sealring.sync_runner import SyncRunner
 from sealring.verifier.clock import Clock, SystemClock
 from sealring.verifier.follower import Follower
@@ -37,6 +41,9 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
     from sealring.http.metrics import Metrics
+
+
+MIN_SECRET_CHARS = 32
 
 
 class VerifierLife:
@@ -55,6 +62,7 @@ class VerifierLife:
         resource: str | None = None,
         metrics: CollectorRegistry | None = None,
         clock: Clock | None = None,
+        dpop_secret: str | None = None,
     ) -> None:
         for option, value in (("issuer", issuer), ("audience", audience)):
             if not isinstance(value, str):
@@ -88,9 +96,18 @@ class VerifierLife:
             refused=self.refused,
             opens=self._open_for_check,
             watch=self.tokens.watch,
+            bound=self._bound(resource, dpop_secret),
             resource_metadata="" if self.resource is None else self.resource.metadata_url,
             clock=lambda: self.clock.now_ms() / 1000,
         )
+
+    def _bound(self, resource: str | None, dpop_secret: str | None) -> BoundTokens | None:
+        """Takes tokens that are bound to a key, where this service knows its own URL, of which proofs speak."""
+        key = _proof_key(dpop_secret)
+        if resource is None:
+            return None
+        nonces = ProofNonces([key])
+        return proofs_of(self.tokens.verify_bound, urls=[resource], nonces=nonces, now_ms=self.clock.now_ms).at_use
 
     # life
 
@@ -248,6 +265,21 @@ def _metrics(node: NodeState, registry: CollectorRegistry) -> Metrics:
     from sealring.http.metrics import Metrics  # noqa: PLC0415 - prometheus-client is an extra
 
     return Metrics(node, registry)
+
+
+def _proof_key(secret: str | None) -> bytes:
+    """The key of this service's nonces.
+
+    Raises:
+        TypeError, ValueError: the secret is no text, or too short to be one.
+    """
+    if secret is None:
+        return secrets.token_bytes(MIN_SECRET_CHARS)
+    if not isinstance(secret, str):
+        raise TypeError(f"dpop_secret must be text, not {type(secret).__name__}")
+    if len(secret) < MIN_SECRET_CHARS:
+        raise ValueError(f"dpop_secret must have at least {MIN_SECRET_CHARS} characters: `sealring secret` prints one")
+    return sha256(secret.encode()).digest()
 
 
 def _resource(url: str, issuer: str) -> ProtectedResource:

@@ -1,6 +1,6 @@
 """Where a request came from, as `sealring.http` found out.
 
-Nothing here is proof: the address is as good as the proxies that named it, the user agent is the
+Nothing here but `proof_key` is proof: the address is as good as the proxies that named it, the user agent is the
 client's own claim, and the device cookie proves nothing until `DeviceCookies` has checked it.
 """
 
@@ -22,3 +22,6 @@ class ClientInfo:
     """Its Accept-Language field, for mails to it."""
     browser: str = field(default="", repr=False)
     """What binds a pending login to one browser: the value of a cookie of ours; empty for other clients."""
+    proof_key: str = ""
+    """The thumbprint of the key of which this request holds a proof (RFC 9449): of all here, the one thing that is
+    proved. Empty where no proof came."""

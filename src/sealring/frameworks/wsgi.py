@@ -58,12 +58,15 @@ class WsgiAuthenticator:
         self._authenticator = authenticator
         self._runner = runner
 
-    def authenticate(self, environ: Environ) -> AuthResult:
-        """Return what the request says about its sender; no I/O once the application is open."""
+    def authenticate(self, environ: Environ, *, is_decoded: bool = False) -> AuthResult:
+        """Return what the request says about its sender; no I/O once the application is open.
+
+        `is_decoded` is as of `scope_of_environ`.
+        """
         found = environ.get(AUTH)
         if isinstance(found, AuthResult) and found.verify == self._authenticator.verify:
             return found
-        scope = credential_scope(environ)
+        scope = credential_scope(environ, is_decoded=is_decoded)
         result = self._authenticator.authenticate(scope)
         if type(result.refusal) is Stale and self._runner is not None:
             self._runner.try_open()

@@ -15,11 +15,21 @@ from typing import Any
 
 import msgspec
 
-from sealring.errors import BadSignature, SealringError, Stale, TooLarge, UnknownKey, UnsupportedAlgorithm
-from sealring.http.credentials import find_credential, find_websocket_credential
+from sealring.errors import (
+    BadSignature,
+    InvalidProof,
+    SealringError,
+    Stale,
+    TokenBound,
+    TooLarge,
+    UnknownKey,
+    UnsupportedAlgorithm,
+)
+from sealring.http.credentials import PresentedToken, find_credential, find_websocket_credential
 from sealring.http.fetch_metadata import SAFE_METHODS, MatchesCsrf, check_csrf
 from sealring.http.origins import NO_ORIGINS, Origins
 from sealring.http.problems import OnRefusal, report
+from sealring.http.proofs import BoundTokens
 from sealring.http.request_errors import InsufficientAuthentication, InsufficientScope, MissingCredential
 from sealring.sessions.step_up import StepUp
 from sealring.verifier.open_connections import OnEnd, OpenConnection
@@ -114,6 +124,7 @@ class RequestAuthenticator:
     `foreign` verifies what none of our keys has signed: tokens of another issuer, in the Authorization field alone. A
     cookie with one is refused, since CSRF tokens are of sessions, and it has none.
     `resource_metadata` is the URL that challenges name (RFC 9728 §5.1), if there is one.
+    `bound` verifies tokens that are bound to a key, with their proofs (RFC 9449); without it, they are refused.
     `refused` counts refusals by their true cause. `watch` registers WebSockets, which the middleware then closes when
     their session ends. `opens` is asked where the verifier is stale, since an
     application may have no lifespan to open it. `clock` gives Unix seconds, by which a step-up is judged.
@@ -127,6 +138,7 @@ class RequestAuthenticator:
         "_nothing",
         "_opens",
         "_refused",
+        "bound",
         "origins",
         "resource_metadata",
         "verify",
@@ -146,8 +158,10 @@ class RequestAuthenticator:
         foreign: Verify | None = None,
         resource_metadata: str = "",
         clock: Callable[[], float] = time.time,
+        bound: BoundTokens | None = None,
     ) -> None:
         self.verify = verify
+        self.bound = bound
         self.resource_metadata = resource_metadata
         self._foreign = foreign
         self.watch = watch
@@ -171,12 +185,18 @@ class RequestAuthenticator:
                 credential = find_websocket_credential(scope["headers"], self._access_cookie, offered)
             if credential is None:
                 return self._nothing
-            principal = self.verify(credential.token)
+            if credential.with_proof:
+                principal = self.verify_presented(credential, scope)
+            else:
+                principal = self.verify(credential.token)
             if credential.from_cookie and (not is_http or scope["method"] not in SAFE_METHODS):
                 check_csrf(scope["headers"], self.origins, principal.session_id, self._matches_csrf)
         except SealringError as error:
             # the result lives in the scope: a traceback would tie the frames to it in a cycle
             refusal = error.with_traceback(None)
+            if credential is not None and credential.with_proof:
+                refusal.challenge_scheme = "DPoP"
+                return AuthResult(self.verify, None, refusal, self.resource_metadata, self._clock)
         else:
             return AuthResult(self.verify, principal, None, self.resource_metadata, self._clock)
         if self._foreign is None or credential is None or credential.from_cookie or not isinstance(refusal, _NOT_OURS):
@@ -185,6 +205,32 @@ class RequestAuthenticator:
             return AuthResult(self.verify, self._foreign(credential.token), None, self.resource_metadata, self._clock)
         except SealringError as error:
             return AuthResult(self.verify, None, error.with_traceback(None), self.resource_metadata, self._clock)
+
+    def verify_presented(self, credential: PresentedToken, scope: Mapping[str, Any]) -> Principal:
+        """Who the bearer of this token is; with the scheme DPoP, the proof in the same request counts too.
+
+        Raises:
+            TokenError: why the token is refused; `TokenBound` where a proof is needed and the scheme is another.
+            InvalidProof: why the proof is.
+        """
+        if not credential.with_proof:
+            return self.verify(credential.token)
+        if self.bound is None:
+            raise InvalidProof("this server takes no DPoP")
+        return self.bound.authenticate(credential.token, scope)
+
+    def verify_without_proof(self, token: str) -> Principal:
+        """What an access token says, bound to a key or not; for those to whom it was shown, not for its bearer.
+
+        Raises:
+            TokenError: why it is refused.
+        """
+        try:
+            return self.verify(token)
+        except TokenBound:
+            if self.bound is None:
+                raise
+            return self.bound.verify(token)
 
     def result_for(self, scope: Mapping[str, Any]) -> AuthResult:
         """Return what the middleware has found for this request by the same verifier; without it, `authenticate`."""

@@ -22,10 +22,10 @@ from sealring.http.origins import Origins
 from sealring.http.problems import SECURITY_HEADERS
 from sealring.http.request_errors import OriginNotAllowed
 
-ALLOWED_HEADERS = b"Authorization, Content-Type, X-CSRF-Token"
+ALLOWED_HEADERS = b"Authorization, Content-Type, DPoP, X-CSRF-Token"
 """What our routes read beside the fields that need no permission."""
 
-EXPOSED_HEADERS = b"Retry-After, WWW-Authenticate"
+EXPOSED_HEADERS = b"DPoP-Nonce, Retry-After, WWW-Authenticate"
 """What our answers say beside the fields that every page may read."""
 
 EVERY = b"*"

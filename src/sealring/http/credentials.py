@@ -1,8 +1,9 @@
 """Finds a request's access token: in the Authorization field or the cookie, never both.
 
 Reads the raw fields of the ASGI scope; of tokens it checks only the alphabet. RFC 6750
-§2.1 decides: scheme in any case, one or more spaces (1*SP, never a tab), one b64token. Two
-Authorization fields, both ways at once, or a malformed bearer credential is `InvalidRequest`
+§2.1 decides: scheme in any case, one or more spaces (1*SP, never a tab), one b64token. The scheme DPoP
+(RFC 9449 §7.1) has the same form. Two
+Authorization fields, both ways at once, or a malformed credential of ours is `InvalidRequest`
 (§3.1, attack C9). Another scheme (Basic before a staging site) is not our credential, and the
 cookie still counts: §2 forbids sending *the token* twice, and nothing else. `?access_token=` and
 form fields are never read.
@@ -23,8 +24,8 @@ import msgspec
 from sealring.http.cookies import TOKEN_BYTES, Headers, cookie_line, pick_cookie
 from sealring.http.request_errors import CookiesTooLarge, InvalidRequest
 
-_OTHER_SCHEME = re.compile(rb"(?!bearer(?: |$))[!#$%&'*+.^_`|~0-9a-z-]+(?: .*)?", re.IGNORECASE | re.DOTALL)
-"""A scheme that is not Bearer and what follows it (RFC 9110 §11.4)."""
+_OTHER_SCHEME = re.compile(rb"(?!(?:bearer|dpop)(?: |$))[!#$%&'*+.^_`|~0-9a-z-]+(?: .*)?", re.IGNORECASE | re.DOTALL)
+"""A scheme that is neither Bearer nor DPoP and what follows it (RFC 9110 §11.4)."""
 
 
 BEARER_SUBPROTOCOL = "sealring.bearer"
@@ -37,9 +38,11 @@ class PresentedToken(msgspec.Struct, frozen=True, gc=False):
     token: str
     from_cookie: bool
     """The browser sent it automatically: a change of state needs proof that our own page asked (attacks C2, C3)."""
+    with_proof: bool = False
+    """By the scheme DPoP: it is bound to a key, and a proof of that comes along (RFC 9449 §7.1)."""
 
     def __repr__(self) -> str:
-        return f"PresentedToken(token=..., from_cookie={self.from_cookie})"
+        return f"PresentedToken(token=..., from_cookie={self.from_cookie}, with_proof={self.with_proof})"
 
 
 def find_credential(headers: Headers, access_cookie: bytes | None) -> PresentedToken | None:
@@ -71,14 +74,14 @@ def find_credential(headers: Headers, access_cookie: bytes | None) -> PresentedT
     if authorization is not None:
         # a client repeats its token: read once, its text also keeps its hash, which the verifier's cache asks for
         is_short = len(authorization) <= _REMEMBERED_BYTES
-        bearer = _remembered_bearer_token(authorization) if is_short else _bearer_token(authorization)
+        bearer = _remembered_presented_token(authorization) if is_short else _presented_token(authorization)
     if cookies is not None and access_cookie is not None:
         cookie = _pick(cookies, access_cookie + b"=", needed=bearer is None)
         if cookie is not None:
             if bearer is not None:
                 raise InvalidRequest("a bearer token and a cookie at once")
             return PresentedToken(str(cookie, "ascii"), from_cookie=True)
-    return None if bearer is None else PresentedToken(bearer, from_cookie=False)
+    return bearer
 
 
 def find_websocket_credential(
@@ -114,17 +117,18 @@ def _pick(cookies: bytes, name_and_equals: bytes, *, needed: bool) -> bytes | No
         return None  # a program with its own token needs no cookie, however many its host has set
 
 
-def _bearer_token(value: bytes) -> str | None:
-    if value[:7].lower() != b"bearer ":
+def _presented_token(value: bytes) -> PresentedToken | None:
+    with_proof = value[:5].lower() == b"dpop "
+    if not with_proof and value[:7].lower() != b"bearer ":
         if _OTHER_SCHEME.fullmatch(value):
             return None
         raise InvalidRequest("malformed Authorization field")
-    token = value[7:].lstrip(b" ")
+    token = value.partition(b" ")[2].lstrip(b" ")
     if not token or token.translate(None, TOKEN_BYTES):
         raise InvalidRequest("malformed bearer token")
-    return str(token, "ascii")
+    return PresentedToken(str(token, "ascii"), from_cookie=False, with_proof=with_proof)
 
 
 _REMEMBERED_BYTES = 2048
-_remembered_bearer_token = lru_cache(1024)(_bearer_token)
+_remembered_presented_token = lru_cache(1024)(_presented_token)
 """At most 4 MiB, whatever strangers send. How a field reads is remembered; the token is verified again each time."""

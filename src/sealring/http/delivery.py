@@ -109,7 +109,7 @@ class TokenDelivery:
         )
         if delivery == "body":
             token = again.access_token.text
-            return DeliveredAccess([], replace(body, access_token=token, token_type="Bearer"))  # noqa: S106 - as below
+            return DeliveredAccess([], replace(body, access_token=token, token_type=session.token_type))
         fields = [self.cookies.set_access(again.access_token.text, again.expires_in)]
         return DeliveredAccess(fields, replace(body, csrf_token=self.csrf_tokens.token(session.id)))
 
@@ -127,7 +127,7 @@ class TokenDelivery:
         if delivery == "body":
             body = Tokens(
                 access_token=issued.access_token.text,
-                token_type="Bearer",  # noqa: S106 - the type's name (RFC 6750 §4)
+                token_type=issued.session.token_type,
                 expires_in=issued.expires_in,
                 refresh_token=issued.refresh_token,
                 refresh_expires_in=issued.refresh_expires_in,

@@ -59,8 +59,13 @@ def scope_of_environ(environ: Mapping[str, Any], *, is_decoded: bool = False) ->
     return scope
 
 
-def credential_scope(environ: Mapping[str, Any]) -> dict[str, Any]:
-    """Return as much of the scope as authentication reads: a fifth of the cost, on every request."""
+def credential_scope(environ: Mapping[str, Any], *, is_decoded: bool = False) -> dict[str, Any]:
+    """Return as much of the scope as authentication reads: a fifth of the cost, on every request.
+
+    A DPoP proof is of the whole request, path and query, so a request with one gets the whole scope.
+    """
+    if "HTTP_DPOP" in environ:
+        return scope_of_environ(environ, is_decoded=is_decoded)
     return {
         "type": "http",
         "method": environ["REQUEST_METHOD"],

@@ -21,9 +21,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from sealring import jwt
-from sealring.errors import InvalidRefreshToken, Stale, TokenError
+from sealring.errors import InvalidProof, InvalidRefreshToken, Stale, TokenError
 from sealring.http.cookies import read_cookie
-from sealring.http.credentials import find_credential
+from sealring.http.credentials import PresentedToken, find_credential
 from sealring.http.endpoint import Head
 from sealring.http.request_errors import InvalidRequest, MissingCredential, UserRequired
 from sealring.http.service import AuthService
@@ -35,7 +35,7 @@ class ShownAccess:
 
     session_id: str | None
     """None when the token names none. Not verified where there is a refusal: good for comparing, for nothing else."""
-    refusal: TokenError | None
+    refusal: TokenError | InvalidProof | None
     """Why it proves nothing."""
 
 
@@ -73,9 +73,13 @@ def read_shown(service: AuthService, head: Head, refresh_token: str | None) -> S
         except InvalidRefreshToken:
             continue
     return Shown(
-        bearer=None if bearer is None else _presented(service, bearer.token),
+        bearer=None if bearer is None else _presented(service, head, bearer),
         body=None if refresh_token is None else service.issuer.sessions.tokens.session_of(refresh_token),
-        access_cookie=None if access is None else _presented(service, access.decode("ascii")),
+        access_cookie=(
+            None
+            if access is None
+            else _presented(service, head, PresentedToken(access.decode("ascii"), from_cookie=True))
+        ),
         held=service.held_session(head),
         refresh_cookies=tuple(of_cookies),
     )
@@ -115,11 +119,13 @@ def _proven(access: ShownAccess | None) -> list[str]:
     return [access.session_id] if access is not None and access.refusal is None and access.session_id else []
 
 
-def _presented(service: AuthService, token: str) -> ShownAccess:
+def _presented(service: AuthService, head: Head, credential: PresentedToken) -> ShownAccess:
     try:
-        principal = service.authenticator.verify(token)
-    except TokenError as error:
-        return ShownAccess(_named(token), error.with_traceback(None))
+        principal = service.authenticator.verify_presented(credential, head.scope)
+    except (TokenError, InvalidProof) as error:
+        if credential.with_proof:
+            error.challenge_scheme = "DPoP"
+        return ShownAccess(_named(credential.token), error.with_traceback(None))
     if principal.is_client:  # there is no session to end, and 204 would say that the token is dead
         raise UserRequired("a token of a registered client, which is revoked at /revoke")
     return ShownAccess(principal.session_id, None)

@@ -19,6 +19,7 @@ import msgspec
 from sealring import errors
 from sealring.errors import SealringError
 from sealring.http.asgi_types import Send
+from sealring.http.proofs import ALGORITHMS
 from sealring.http.request_errors import (
     BodyTooLarge,
     CookiesTooLarge,
@@ -71,6 +72,8 @@ Challenge = Literal[
     "invalid_token",
     "insufficient_scope",
     "insufficient_user_authentication",
+    "invalid_dpop_proof",
+    "use_dpop_nonce",
     "client",
 ]
 """Of RFC 6750 §3, and of RFC 9470 §3; `client` is the one of RFC 6749 §5.2, for the credentials of a client."""
@@ -91,6 +94,10 @@ ANSWERS: dict[type[SealringError], Row] = {
     errors.Stale: Row(503, "stale", "revocation data on this node is out of date; try again"),
     errors.ConnectionEnded: Row(
         401, "connection_ended", "the connection was ended; refresh, and connect again", "invalid_token"
+    ),
+    errors.InvalidProof: Row(401, "invalid_dpop_proof", "a DPoP proof is missing or not valid", "invalid_dpop_proof"),
+    errors.ProofNonceRequired: Row(
+        401, "use_dpop_nonce", "sign the proof again, with the nonce in DPoP-Nonce", "use_dpop_nonce"
     ),
     errors.RefreshRefused: Row(401, "invalid_token", "the refresh token is not valid", "invalid_token"),
     RefreshUnbound: Row(
@@ -266,9 +273,15 @@ def answer(error: SealringError, *, invalid_status: Literal[401, 403] = 401) -> 
         headers.append((b"retry-after", b"%d" % max(1, int(retry_after))))
     if isinstance(error, errors.SecondFactorRequired) and error.cookie is not None:
         headers.append(error.cookie)
+    headers += nonce_field(error)
     if isinstance(error, MethodNotAllowed):
         headers.append((b"allow", ", ".join(sorted(error.allowed)).encode("ascii")))
     return Answer(status, headers, body, status in _FINAL or type(error) is RequestRefused)
+
+
+def nonce_field(error: SealringError) -> list[tuple[bytes, bytes]]:
+    """The nonce for the next proof, where the refusal is for the lack of one (RFC 9449 §8, §9)."""
+    return [(b"dpop-nonce", error.nonce.encode("ascii"))] if isinstance(error, errors.ProofNonceRequired) else []
 
 
 def must_close(reply: Answer, scope: Mapping[str, Any]) -> bool:
@@ -306,7 +319,7 @@ def report(error: SealringError, *, where: str, refused: OnRefusal | None = None
 def _challenge(error: SealringError, row: Row) -> str:
     if row.challenge == "client":
         return f'Basic realm="{REALM}"'
-    parts = [f'Bearer realm="{REALM}"']
+    parts = [f'{error.challenge_scheme} realm="{REALM}"']
     if row.challenge != "bare":
         parts += [f'error="{row.challenge}"', f'error_description="{row.detail}"']
     if isinstance(error, InsufficientScope) and (named := [scope for scope in error.scopes if is_scope(scope)]):
@@ -317,6 +330,8 @@ def _challenge(error: SealringError, row: Row) -> str:
             parts.append(f'max_age="{error.step_up.max_age_seconds}"')
         if error.step_up.acr_values:
             parts.append(f'acr_values="{" ".join(error.step_up.acr_values)}"')
+    if error.challenge_scheme == "DPoP":
+        parts.append(f'algs="{ALGORITHMS}"')  # RFC 9449 §7.1
     if error.resource_metadata:
         parts.append(f'resource_metadata="{error.resource_metadata}"')
     return ", ".join(parts)

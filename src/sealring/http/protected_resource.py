@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from sealring.http.origins import origin_of
 from sealring.http.server_metadata import WELL_KNOWN
+from sealring.jwt.dpop import PROOF_ALGORITHMS
 
 PROTECTED_RESOURCE = "oauth-protected-resource"
 """The name that RFC 9728 §8.2 registers."""
@@ -49,6 +50,8 @@ class ProtectedResource:
 
     resource: str
     issuer: str
+    takes_proofs: bool = True
+    """Whether it takes tokens that are bound to a key (RFC 9449)."""
 
     @property
     def metadata_url(self) -> str:
@@ -62,8 +65,11 @@ class ProtectedResource:
 
     def document(self) -> dict[str, Any]:
         """The document of §2."""
-        return {
+        members: dict[str, Any] = {
             "resource": self.resource,  # byte for byte, since clients compare it so (§3.3)
             "authorization_servers": [self.issuer],
             "bearer_methods_supported": ["header"],
         }
+        if self.takes_proofs:
+            members["dpop_signing_alg_values_supported"] = list(PROOF_ALGORITHMS)
+        return members

@@ -21,6 +21,8 @@ from sealring.http.request_errors import InvalidFields
 from sealring.sessions.session import Session
 
 Delivery = Literal["body", "cookie"]
+TokenType = Literal["Bearer", "DPoP"]
+"""RFC 6750 §4, RFC 9449 §5: the scheme by which an access token is sent."""
 
 # Bounds of what is new are said here and checked where all the rules are, in words for the user (`sealring.accounts`).
 # What only has to match (at a login, say) has none: any other length is as wrong as any other text (I11).
@@ -174,7 +176,7 @@ class Tokens(Written, frozen=True, kw_only=True):
     expires_in: Seconds
     scope: str
     access_token: str | None = None
-    token_type: Literal["Bearer"] | None = None
+    token_type: TokenType | None = None
     refresh_token: str | None = None
     refresh_expires_in: Seconds
     csrf_token: str | None = None
@@ -196,7 +198,7 @@ class NewAccessToken(Written, frozen=True, kw_only=True):
     acr: str
     auth_time: UnixTime
     access_token: str | None = None
-    token_type: Literal["Bearer"] | None = None
+    token_type: TokenType | None = None
     csrf_token: str | None = None
 
     __repr__ = Written.__repr__
@@ -206,7 +208,7 @@ class OAuthTokens(Written, frozen=True, kw_only=True):
     """`POST /token` (RFC 6749 §5.1). Lives in seconds; a client that acts for itself gets no refresh token (§4.4.3)."""
 
     access_token: str
-    token_type: Literal["Bearer"]
+    token_type: TokenType
     expires_in: Seconds
     scope: str
     refresh_token: str | None = None

@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from sealring.http.origins import origin_of
+from sealring.jwt.dpop import PROOF_ALGORITHMS
 
 WELL_KNOWN = "/.well-known"
 """RFC 8615, at the root of a host."""
@@ -47,6 +48,8 @@ class ServerMetadata:
     """`aud` of our access tokens: what `resource` may name (RFC 8707)."""
     grants: tuple[str, ...]
     """Values of `grant_type` that the token endpoint takes; none where it is not served."""
+    takes_proofs: bool = False
+    """Whether tokens can be bound to a key (RFC 9449)."""
 
     def document(self, auth_path: str) -> dict[str, Any]:
         """The document of RFC 8414 §2.
@@ -69,4 +72,6 @@ class ServerMetadata:
             members["revocation_endpoint_auth_methods_supported"] = ["none", *SECRET_METHODS]
             members["introspection_endpoint"] = f"{base}/introspect"
             members["introspection_endpoint_auth_methods_supported"] = [*SECRET_METHODS]
+        if self.takes_proofs:
+            members["dpop_signing_alg_values_supported"] = list(PROOF_ALGORITHMS)  # RFC 9449 §5.1
         return members

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sealring.authentication.client_info import ClientInfo
 from sealring.http.auth_path import auth_path
@@ -13,8 +13,9 @@ from sealring.http.client_info import client_info
 from sealring.http.cookies import CookiePolicy, read_cookies
 from sealring.http.credentials import PresentedToken, find_credential
 from sealring.http.delivery import TokenDelivery
-from sealring.http.endpoint import Endpoint, Head, HeaderList
+from sealring.http.endpoint import Call, Endpoint, Head, HeaderList
 from sealring.http.fetch_metadata import check_csrf
+from sealring.http.proofs import ProofChecker, has_proof
 from sealring.http.schemas import Delivery, Options, Tokens, User
 from sealring.http.server_metadata import ServerMetadata
 from sealring.http.verifying_service import VerifyingService
@@ -44,6 +45,10 @@ class AuthService(VerifyingService):
     """What login pages read of it."""
     pages: Pages | None = None
     """The pages, where they are served."""
+    proofs: ProofChecker | None = None
+    """Checks DPoP proofs where tokens are issued; none where it is turned off."""
+    needs_proof: bool = False
+    """Whether every token in a body must be bound to a key."""
 
     @property
     def cookies(self) -> CookiePolicy:
@@ -104,6 +109,22 @@ class AuthService(VerifyingService):
         """Where the request came from; `device` is what its body says of that, which counts before a cookie."""
         client = client_info(head.scope, trusted_proxies=self.trusted_proxies, device_cookie=self.cookies.names.device)
         return client if device is None else replace(client, device_cookie=device)
+
+    def proved_client(self, call: Call[Any], *, device: str | None = None) -> ClientInfo:
+        """As `client`, with the key of the request's DPoP proof, to which the tokens in the body will be bound.
+
+        Where DPoP is off, a proof is not looked at, and the client sees by `token_type` that its tokens are bound to
+        nothing (RFC 9449 §5).
+
+        Raises:
+            InvalidProof: a proof came that is not valid, or needs a nonce; or all tokens must be bound, and none came.
+        """
+        client = self.client(call.head, device=device)
+        if self.proofs is None or not (self.needs_proof or has_proof(call.head.headers)):
+            return client
+        key = self.proofs.check(call.head.scope).thumbprint
+        call.headers.append((b"dpop-nonce", self.proofs.nonce().encode()))
+        return replace(client, proof_key=key)
 
     def max_access_chars(self, head: Head, delivery: Delivery) -> int | None:
         """See `TokenDelivery.max_access_chars`."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Literal
 
 from sealring.accounts.oauth_client import (
     ID_BYTES,
@@ -64,6 +65,8 @@ class ClientToken:
     scopes: tuple[str, ...]
     issued_at: int
     """Unix seconds."""
+    token_type: Literal["Bearer", "DPoP"]
+    """`DPoP` where it is bound to a key (RFC 9449 §5)."""
 
     @property
     def expires_in(self) -> int:
@@ -181,7 +184,7 @@ class Clients:
             client_id: what was presented.
             secret: what was presented.
             scopes: what is asked for; all of the client's when left out.
-            client: where the request came from.
+            client: where the request came from, and the key that the token is to be bound to.
 
         Raises:
             ClientRefused, Throttled: see `authenticate`.
@@ -193,9 +196,15 @@ class Clients:
         found = await self.authenticate(client_id, secret, client=client)
         wanted = narrowed(found.scopes, scopes)
         now = self.clock() // 1000
-        draft = self.access.draft(_sessionless(found, now, self.access.ttl.at(now)), scopes=wanted, claims={}, now=now)
+        own = _sessionless(found, now, self.access.ttl.at(now), client.proof_key)
+        draft = self.access.draft(own, scopes=wanted, claims={}, now=now)
         draft.check_fits()
-        return ClientToken(access_token=draft.sign(found.epoch), scopes=wanted, issued_at=now)
+        return ClientToken(
+            access_token=draft.sign(found.epoch),
+            scopes=wanted,
+            issued_at=now,
+            token_type=own.token_type,
+        )
 
     async def count_inactive(self, client: OAuthClient) -> None:
         """Count an answer that a token is not active.
@@ -256,7 +265,7 @@ class Clients:
         )
 
 
-def _sessionless(client: OAuthClient, now: int, ttl: int) -> Session:
+def _sessionless(client: OAuthClient, now: int, ttl: int, proof_key: str) -> Session:
     """What a token of a client says in the place of a session: it is over with the token."""
     return Session(
         id=secrets.token_urlsafe(SESSION_ID_BYTES),
@@ -270,4 +279,5 @@ def _sessionless(client: OAuthClient, now: int, ttl: int) -> Session:
         expires_at=now + ttl,
         minted_ms=now * 1000,
         confirmed_ms=now * 1000,
+        proof_key=proof_key,
     )

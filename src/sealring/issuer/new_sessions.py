@@ -213,6 +213,7 @@ class NewSessions:
             confirmed_ms=now_ms,
             identity=identity,
             provider_session=provider_session,
+            proof_key=client.proof_key,
         )
         asked_at: int | None = None
         if given is None:

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from hmac import compare_digest
 from typing import assert_never
 
 from sealring.audit.event import Event, EventKind
 from sealring.authentication.client_info import ClientInfo
 from sealring.errors import (
+    InvalidProof,
     RefreshReused,
     RefreshSuperseded,
     SessionEnded,
@@ -87,6 +89,7 @@ class Sessions:
             SessionEnded: the session was ended or is past a limit.
             RefreshReused: the token was dead; the session has been ended for it.
             RefreshSuperseded: a request in flight lost its race; nothing happened.
+            InvalidProof: the session has a key, and `client` has not proved that one; nothing happened.
             TokenTooLong: the delivery cannot carry what the subject may do now; nothing happened (N12).
             ScopeRefused: `scopes` has one that the session has not; nothing happened.
             StoreUnavailable: try again; a retry is safe. Also where a limit has come by our clock, but ours and the
@@ -99,6 +102,9 @@ class Sessions:
             if record is None:
                 self._over_here(token.session_id)
                 raise SessionEnded("no such session any more")
+            check_key(
+                record.session, client.proof_key
+            )  # before the rest: without its key, a token says nothing of theft
             now_ms = self.clock()
             decision = decide_refresh(record.session, token, now_ms=now_ms, retry_window_ms=self.policy.retry_window_ms)
             match decision:
@@ -262,6 +268,24 @@ class Sessions:
         self, kind: EventKind, *, subject: str = "", session: str = "", address: str = "", cause: str = ""
     ) -> Event:
         return Event(kind=kind, at_ms=self.clock(), subject=subject, session=session, address=address, cause=cause)
+
+
+def check_key(session: Session, proved: str) -> None:
+    """Let nobody refresh a session but the holder of the key that it was started with (RFC 9449 §5).
+
+    A session without a key never gets one: a thief could have bound it to theirs.
+
+    Raises:
+        InvalidProof: no key, or another one, was proved.
+    """
+    if not compare_digest(session.proof_key, proved):
+        raise InvalidProof(
+            "the session has no key"
+            if not session.proof_key
+            else "another key was proved"
+            if proved
+            else "the session has a key, and no proof came"
+        )
 
 
 def _part_of(grant: Grant, scopes: Iterable[str] | None) -> Grant:

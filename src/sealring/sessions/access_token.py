@@ -140,7 +140,11 @@ CLAIMS: Mapping[str, Claim] = MappingProxyType(
             source="RFC 7519 §4.1.5",
         ),
         "cnf": Claim(
-            meaning="The key that the bearer must prove.", json_type="object", use="reserved", source="RFC 7800 §3.1"
+            meaning="The key that the bearer must prove (DPoP): `jkt`, its RFC 7638 thumbprint. Without the proof, the "
+            "token is refused.",
+            json_type="object",
+            use="where known",
+            source="RFC 7800 §3.1, RFC 9449 §6.1",
         ),
         "act": Claim(meaning="Who acts for the subject.", json_type="object", use="reserved", source="RFC 8693 §4.1"),
         "nonce": Claim(
@@ -217,6 +221,8 @@ def write_claims(
         written["amr"] = list(session.amr)
     if session.acr:
         written["acr"] = session.acr
+    if session.proof_key:
+        written["cnf"] = {"jkt": session.proof_key}
     if status_list_url and session.status_index is not None:
         written["status"] = write_reference(session.status_index, status_list_url)
     return written
@@ -231,6 +237,8 @@ def read_claims(token: jwt.Token) -> PrincipalValues:
     claims = token.claims
     if not isinstance(claims.get("status", {}), dict):
         raise BadClaim("status", "an object")
+    if "cnf" in claims and not _is_thumbprint(claims["cnf"]):
+        raise BadClaim("cnf", 'an object with "jkt" alone')  # any other confirmation is one that nobody here asks for
     return {
         "subject": _text(claims, "sub"),
         "session_id": _text(claims, "sid"),
@@ -294,6 +302,15 @@ def check_fits(claims: Mapping[str, Any], key: jwt.Key) -> int:
     if chars > MAX_TOKEN_CHARS:
         raise TokenTooLong(MAX_TOKEN_CHARS)
     return chars
+
+
+def _is_thumbprint(confirmation: object) -> bool:
+    return (
+        isinstance(confirmation, dict)
+        and confirmation.keys() == {"jkt"}
+        and isinstance(confirmation["jkt"], str)
+        and bool(confirmation["jkt"])
+    )
 
 
 def _text(claims: Mapping[str, Any], name: str) -> str:

@@ -106,6 +106,13 @@ class Session:
     """The credential of the identity by which it began; empty where it began another way."""
     provider_session: str = ""
     """Digest of the session at the identity provider: its logout ends this one. Empty where there is none."""
+    proof_key: str = ""
+    """RFC 7638 thumbprint of the key that its tokens are bound to from the start (RFC 9449 §5); empty for none."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "claims", freeze(self.claims))
+
+    @property
+    def token_type(self) -> Literal["Bearer", "DPoP"]:
+        """How its access tokens are sent (RFC 6749 §7.1): `DPoP` where they are bound to a key (RFC 9449 §5)."""
+        return "DPoP" if self.proof_key else "Bearer"

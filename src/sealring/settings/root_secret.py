@@ -27,6 +27,7 @@ Use = Literal[
     "device cookie",
     "mail link",
     "fingerprint",
+    "dpop nonce",
 ]
 
 HINT = "run `sealring secret` for a fresh one and put it into SEALRING_SECRET or .env"

@@ -30,6 +30,7 @@ AlgorithmName = Literal[
 ]  # fmt: skip
 Switch = Literal["off", "on"]
 AutoSwitch = Literal["auto", "on", "off"]
+DPoPMode = Literal["off", "optional", "required"]
 RegistrationMode = Literal["open", "invited", "closed"]
 VerifyEmail = Literal["off", "optional", "required"]
 
@@ -242,6 +243,13 @@ class Settings:
         " can, use `/auth/login`. The demo turns it on for the Authorize button of `/docs`, which knows no other way,"
         " unless it is set.",
         group=ACCOUNTS,
+    )
+    dpop: DPoPMode = setting(
+        readers.choice(get_args(DPoPMode)),
+        "off",
+        "Whether tokens in a body can be bound to a key of the client ([DPoP](../how-to/dpop.md), RFC 9449): those of a"
+        " client that sends a proof (`optional`), or all of them (`required`). Cookies are not bound by it.",
+        group=TOKENS,
     )
     registration: RegistrationMode = setting(
         readers.choice(get_args(RegistrationMode)),
@@ -479,6 +487,7 @@ class SettingsArguments(TypedDict, total=False):
     trusted_proxies: str | Sequence[str | TrustedProxy]
     password_min_length: int
     password_grant: Switch | bool
+    dpop: DPoPMode
     registration: RegistrationMode
     default_scopes: str | Sequence[str]
     pages: Switch | bool

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from sealring.errors import BadClaim, MissingClaim
+from sealring.errors import BadClaim, MissingClaim, TokenBound
 from sealring.jwt import Verifier as JwtVerifier
 from sealring.jwt.values import Token
 from sealring.sessions.grant import check_subject, scope_tokens
@@ -74,6 +74,8 @@ class ForeignTokens:
         if not isinstance(found, Principal) or found.session_id:
             _log.error("foreign_tokens.verify must return a Principal without a session, and every token is refused")
             raise BadClaim("sub", "that of a principal without a session")
+        if "cnf" in found.claims:  # its issuer has bound it to a key, which nobody here asks for (RFC 7800 §3.1)
+            raise TokenBound
         return found
 
 

@@ -8,8 +8,10 @@ token in date and the session live is asked on every request, remembered or not.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from sealring import jwt
-from sealring.errors import Revoked, Stale
+from sealring.errors import MissingClaim, Revoked, Stale, TokenBound
 from sealring.sessions.access_token import REQUIRED, TYPE, read_claims
 from sealring.verifier.node_state import NodeState, Trusted
 from sealring.verifier.open_connections import OnEnd, OpenConnection
@@ -40,8 +42,9 @@ class AccessTokenVerifier:
         self._issuer = issuer
         self._audience = audience
         self._leeway = leeway
-        self._compiled = node.trusted, self._compile(node.trusted)
-        """One reference: a thread that is late replaces both, and the next request sees it."""
+        self._compiled = node.trusted, self._compile(node.trusted, _bearer)
+        self._compiled_bound = node.trusted, self._compile(node.trusted, _bound)
+        """One reference each: a thread that is late replaces both, and the next request sees it."""
 
     def verify(self, token: str) -> Principal:
         """Who the bearer of this token is.
@@ -50,7 +53,8 @@ class AccessTokenVerifier:
             token: a compact JWT (RFC 7519), without "Bearer ".
 
         Raises:
-            TokenError: why not. `Stale` is this node's fault, never the token's: answer 503.
+            TokenError: why not. `Stale` is this node's fault, never the token's: answer 503. `TokenBound`: who has
+                nothing but the token is not who it was issued to (RFC 9449).
         """
         node = self._node
         steady = self._steady()
@@ -59,9 +63,34 @@ class AccessTokenVerifier:
         trusted, tokens = self._compiled
         if trusted is not node.trusted:  # other keys, or another longest life: what was remembered is forgotten, once
             trusted = node.trusted
-            tokens = self._compile(trusted)
+            tokens = self._compile(trusted, _bearer)
             self._compiled = trusted, tokens
         principal = tokens.verify(token, steady + self._clock.offset)
+        cause = node.revocations.cause(principal.session_id, principal.subject, principal.epoch, principal.kid)
+        if cause is not None:
+            raise Revoked(cause)
+        return principal
+
+    def verify_bound(self, token: str) -> Principal:
+        """What a token says that is bound to a key; the caller has the proof checked (`sealring.http.proofs`).
+
+        Its own cache and its own compiled form, so that a token without a proof costs what it did.
+
+        Args:
+            token: a compact JWT (RFC 7519).
+
+        Raises:
+            TokenError: as `verify`; `MissingClaim` for a token that is bound to nothing.
+        """
+        node = self._node
+        if not node.is_fresh:
+            raise Stale(node.retry_after, node.last_error)
+        trusted, tokens = self._compiled_bound
+        if trusted is not node.trusted:
+            trusted = node.trusted
+            tokens = self._compile(trusted, _bound)
+            self._compiled_bound = trusted, tokens
+        principal = tokens.verify(token, self._steady() + self._clock.offset)
         cause = node.revocations.cause(principal.session_id, principal.subject, principal.epoch, principal.kid)
         if cause is not None:
             raise Revoked(cause)
@@ -110,11 +139,11 @@ class AccessTokenVerifier:
         """
         return self._node.connections.open(principal, on_end, leeway=self._leeway)
 
-    def _compile(self, trusted: Trusted) -> jwt.Verifier[Principal]:
+    def _compile(self, trusted: Trusted, project: Callable[[jwt.Token], Principal]) -> jwt.Verifier[Principal]:
         return jwt.Verifier(
             trusted.keys,
             cache_size=CACHE_SIZE,
-            project=_principal,
+            project=project,
             issuer=self._issuer,
             audience=self._audience,
             typ=TYPE,
@@ -125,5 +154,13 @@ class AccessTokenVerifier:
         )
 
 
-def _principal(token: jwt.Token) -> Principal:
+def _bearer(token: jwt.Token) -> Principal:
+    if "cnf" in token.claims:
+        raise TokenBound
+    return Principal(**read_claims(token))
+
+
+def _bound(token: jwt.Token) -> Principal:
+    if "cnf" not in token.claims:
+        raise MissingClaim("cnf")
     return Principal(**read_claims(token))

@@ -25,7 +25,7 @@ def authenticate(host: DjangoHost, request: HttpRequest) -> AuthResult:
     """What the request says about its sender. The first request opens the store."""
     environ = getattr(request, "environ", None)
     if environ is not None:
-        return host.authenticator.authenticate(environ)
+        return host.authenticator.authenticate(environ, is_decoded=True)
     scope = _asgi_scope(request)
     result = host.service.authenticator.result_for(scope)
     if type(result.refusal) is Stale:

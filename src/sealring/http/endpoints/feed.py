@@ -75,7 +75,7 @@ def _check_bearer(call: Call[Body]) -> None:
     if not token:
         return
     presented = find_credential(call.head.headers, None)
-    if presented is None:
+    if presented is None or presented.with_proof:
         raise MissingCredential("no credential was sent")
     if not compare_digest(presented.token.encode(), token.encode()):
         raise TokenError("not the token of the feed")

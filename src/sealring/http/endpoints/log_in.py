@@ -86,7 +86,10 @@ def _bound(call: Call[Body], delivery: Delivery, *, device: str | None = None) -
     """Who is asking, bound to its browser: where one more step is needed, the browser gets the cookie that says so."""
     service = call.service
     browser = service.delivery.login_binding(call.head.headers, delivery)
-    client = replace_info(service.client(call.head, device=device), browser=browser)
+    asking = (
+        service.client(call.head, device=device) if delivery == "cookie" else service.proved_client(call, device=device)
+    )
+    client = replace_info(asking, browser=browser)
     try:
         yield client
     except SecondFactorRequired as needed:

@@ -22,6 +22,7 @@ import msgspec
 from sealring.errors import ClientRefused, InvalidRefreshToken, Stale, TokenError
 from sealring.http.endpoint import Call, Response
 from sealring.http.endpoints.token import CLIENT_MEMBERS, NO_CACHE, authenticated_client
+from sealring.http.proofs import bound_key
 from sealring.http.request_errors import MalformedBody, OtherClient
 from sealring.verifier.principal import Principal
 
@@ -82,7 +83,8 @@ async def introspect(call: Call[dict[str, str]]) -> Response:
         raise OtherClient("the client may not introspect tokens")
     principal = _principal(call, text)
     if principal is not None:
-        members = {**principal.claims, "active": True, "token_type": "Bearer"}
+        kind = "DPoP" if bound_key(principal) else "Bearer"  # RFC 9449 §6.2: `cnf` is among the claims
+        members = {**principal.claims, "active": True, "token_type": kind}
         return _answer(msgspec.json.encode(members))
     await call.service.issuer.clients.count_inactive(client)
     return _answer(_INACTIVE)
@@ -99,7 +101,7 @@ def _principal(call: Call[dict[str, str]], text: str) -> Principal | None:
         Stale: this node cannot know now.
     """
     try:
-        return call.service.authenticator.verify(text)
+        return call.service.authenticator.verify_without_proof(text)
     except Stale:
         raise
     except TokenError:

@@ -15,7 +15,7 @@ async def refresh(call: Call[Refresh | None]) -> Tokens:
     if call.body is not None:
         if cookie is not None:
             raise InvalidRequest("a refresh token in the body and one in a cookie")
-        issued = await service.issuer.refresh(call.body.refresh_token, client=service.client(head))
+        issued = await service.issuer.refresh(call.body.refresh_token, client=service.proved_client(call))
         return service.deliver(head, call.headers, issued, "body")
     if cookie is None:
         if service.refresh_cookies(head):

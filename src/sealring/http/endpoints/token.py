@@ -16,6 +16,8 @@ from sealring.accounts.oauth_client import OAuthClient
 from sealring.errors import (
     AccountRefused,
     ClientRefused,
+    InvalidProof,
+    ProofNonceRequired,
     RefreshRefused,
     ScopeRefused,
     SealringError,
@@ -24,7 +26,7 @@ from sealring.errors import (
 )
 from sealring.http.client_credentials import find_client_credentials
 from sealring.http.endpoint import Call, HeaderList, Response
-from sealring.http.problems import SECURITY_HEADERS, answer, row_of
+from sealring.http.problems import SECURITY_HEADERS, answer, nonce_field, row_of
 from sealring.http.request_errors import InvalidTarget, MalformedBody, OtherClient, UnsupportedGrant
 from sealring.http.schemas import OAuthTokens, TokenRefusal
 from sealring.issuer.session_tokens import Issued
@@ -49,6 +51,8 @@ CLIENT_MEMBERS: dict[str, Any] = {
 CLIENT_CREDENTIALS = "client_credentials"
 
 _KNOWN: tuple[tuple[type[SealringError], str, str], ...] = (
+    (ProofNonceRequired, "use_dpop_nonce", "sign the proof again, with the nonce in DPoP-Nonce"),
+    (InvalidProof, "invalid_dpop_proof", "a DPoP proof is missing or not valid"),
     (ClientRefused, "invalid_client", "the credentials of the client are not valid"),
     (ScopeRefused, "invalid_scope", "a scope was asked for that is not granted"),
     (TokenTooLong, "invalid_scope", "the token would be too long: ask for fewer scopes"),
@@ -79,7 +83,7 @@ async def token(call: Call[dict[str, str]]) -> OAuthTokens:
     issued, device = await _grant(call)
     return OAuthTokens(
         access_token=issued.access_token.text,
-        token_type="Bearer",  # noqa: S106 - the type's name
+        token_type=issued.session.token_type,
         expires_in=issued.expires_in,
         scope=" ".join(issued.scopes),
         refresh_token=issued.refresh_token,
@@ -116,11 +120,11 @@ async def _client_token(call: Call[dict[str, str]]) -> OAuthTokens:
     if presented is None or presented.client_secret is None:
         raise ClientRefused("no client credentials were sent")
     issued = await service.issuer.clients.issue(
-        presented.client_id, presented.client_secret, scopes=_scopes(call.body), client=service.client(head)
+        presented.client_id, presented.client_secret, scopes=_scopes(call.body), client=service.proved_client(call)
     )
     return OAuthTokens(
         access_token=issued.access_token.text,
-        token_type="Bearer",  # noqa: S106 - the type's name
+        token_type=issued.token_type,
         expires_in=issued.expires_in,
         scope=" ".join(issued.scopes),
     )
@@ -133,13 +137,13 @@ async def _grant(call: Call[dict[str, str]]) -> tuple[Issued, str | None]:
             logged_in = await service.issuer.log_in(
                 _member(form, "username"),
                 _member(form, "password"),
-                client=service.client(call.head, device=form.get("device")),
+                client=service.proved_client(call, device=form.get("device")),
                 replaces=None,
             )
             return logged_in.issued, logged_in.device
         case "refresh_token":
             text, scopes = _member(form, "refresh_token"), _scopes(form)
-            return await service.issuer.refresh(text, client=service.client(call.head), scopes=scopes), None
+            return await service.issuer.refresh(text, client=service.proved_client(call), scopes=scopes), None
         case _:
             served = ", ".join(grants_served(password_grant=service.password_grant))
             raise UnsupportedGrant(f"this endpoint takes only {served}")
@@ -173,8 +177,8 @@ def oauth_refusal(error: SealringError) -> Response:
             refusal = TokenRefusal(error=code, error_description=description or str(error))
             body = msgspec.json.encode(refusal)
             headers = [_JSON, NO_CACHE, *SECURITY_HEADERS, (b"content-length", b"%d" % len(body))]
-            if kind is not ClientRefused:
-                return Response(HTTPStatus.BAD_REQUEST, headers, body)
+            if kind is not ClientRefused:  # RFC 9449 §5, §8: 400 for a proof, too
+                return Response(HTTPStatus.BAD_REQUEST, [*headers, *nonce_field(error)], body)
             return Response(HTTPStatus.UNAUTHORIZED, [*headers, *_challenge(error)], body)
     row, reply = row_of(error), answer(error)
     code = "temporarily_unavailable" if row.status in {429, 503} else "invalid_request"

@@ -88,6 +88,14 @@ class StartContract(Contract):
         assert record is not None
         assert record.session.status_index == 7
 
+    async def test_the_key_of_a_session_is_that_of_its_start(self, store: Store) -> None:
+        session = a_session("42", proof_key="k" * 43)
+        await start(store, session)
+        assert await store.advance_session(session, moved(session, proof_key=""))
+        record = await store.read_session(session.id)
+        assert record is not None
+        assert record.session.proof_key == "k" * 43
+
     async def test_the_places_of_ended_sessions_are_known_until_their_rows_go(self, store: Store) -> None:
         ended, replaced, theirs = (a_session(subject, status_index=n) for n, subject in enumerate(("42", "43", "44")))
         for session in (ended, replaced, theirs, a_session("45", status_index=3), a_session("46")):

@@ -117,6 +117,7 @@ CREATE TABLE sessions (
   amr TEXT NOT NULL,
   acr TEXT NOT NULL,
   status_index BIGINT,
+  proof_key TEXT NOT NULL,
   identity TEXT COLLATE "C" NOT NULL,
   provider_session TEXT COLLATE "C" NOT NULL
 ) WITH (fillfactor = 75);

@@ -99,6 +99,7 @@ CREATE TABLE sessions (
   amr TEXT NOT NULL,
   acr TEXT NOT NULL,
   status_index INTEGER,
+  proof_key TEXT NOT NULL,
   identity TEXT NOT NULL,
   provider_session TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
