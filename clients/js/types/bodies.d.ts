@@ -124,6 +124,8 @@ export type Options = {
   password_min_length: number;
   methods: Array<string>;
   second_methods: Array<string>;
+  mail: boolean;
+  email_required: boolean;
 };
 
 /** `POST /password`. */

@@ -439,7 +439,11 @@ class Hosts(Lifecycle):
                 grants=grants,
                 takes_proofs=self.parts.proofs is not None,
             ),
-            options=options_of(settings, self.issuer.logins.authenticator.policy.methods),
+            options=options_of(
+                settings,
+                self.issuer.logins.authenticator.policy.methods,
+                mail=self.issuer.email.drafts.are_sent,
+            ),
             pages=pages_of(settings),
             proofs=None if self.parts.proofs is None else self.parts.proofs.at_login,
             needs_proof=settings.dpop == "required",

@@ -15,7 +15,7 @@ from sealring.settings import SETTINGS, Settings
 MOST_STYLE_BYTES = 262_144
 
 
-def options_of(settings: Settings, methods: Iterable[Method]) -> Options:
+def options_of(settings: Settings, methods: Iterable[Method], *, mail: bool) -> Options:
     """What a login page may offer."""
     rows = list(methods)
     return Options(
@@ -23,6 +23,8 @@ def options_of(settings: Settings, methods: Iterable[Method]) -> Options:
         password_min_length=settings.password_min_length,
         methods=[row.name for row in rows if row.first],
         second_methods=[row.name for row in rows if row.second],
+        mail=mail,
+        email_required=settings.verify_email == "required",
     )
 
 

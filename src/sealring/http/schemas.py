@@ -284,6 +284,10 @@ class Options(Written, frozen=True, kw_only=True):
     """Login methods with which a login may begin."""
     second_methods: list[str]
     """Those that may follow another one."""
+    mail: bool
+    """Whether mail is set up: for a forgotten password, and to verify an address or change it."""
+    email_required: bool
+    """Whether a new account needs an address, and verifies it before its first login."""
 
 
 class ProviderStart(Read, frozen=True, kw_only=True):

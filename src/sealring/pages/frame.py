@@ -30,7 +30,7 @@ MEDIA_TYPES: Final[Mapping[str, str]] = MappingProxyType(
 _HEADING = re.compile(r"<h1[^>]*>([^<]+)</h1>")
 _PLACE = re.compile(r"{(main|title|name|home|script|style)}")
 
-PAGES: Final = ("login", "register", "account")
+PAGES: Final = ("login", "register", "account", "forgot", "reset", "verify", "email-undo")
 """The fragment and the module of each have its name; its title is the heading of the fragment."""
 
 

@@ -16,6 +16,7 @@ from werkzeug.test import Client as WerkzeugClient
 from sealring import ConfigurationError
 from sealring.pages.frame import PAGES
 from sealring.testing import InMemorySealring
+from tests.serving import cheap_sealring
 
 NAMES = sorted(PAGES)
 
@@ -62,6 +63,15 @@ def test_options_follow_the_settings() -> None:
     with TestClient(app) as client:
         body = client.get("/auth/options").json()
     assert (body["registration"], body["password_min_length"]) == ("invited", 20)
+
+
+@pytest.mark.parametrize("issuer", ["http://127.0.0.1:8000", "https://auth.example.com"])
+def test_options_say_whether_there_is_mail(issuer: str) -> None:
+    auth = cheap_sealring(issuer=issuer)  # in development the console is the mailbox
+    with TestClient(Starlette(routes=[Mount("/auth", auth.asgi())], lifespan=auth.lifespan)) as client:
+        body = client.get("/auth/options").json()
+    assert body["mail"] is issuer.startswith("http:")
+    assert body["email_required"] is False
 
 
 def test_pages_can_be_off_and_are_accounts_of_ours() -> None:

@@ -626,8 +626,8 @@ class Client {
     if (await wantsFreshToken(answer)) return "signed-out";
     if (!answer.ok) return this.#notNow(answer);
     /** @type {Me} */
-    const { id, username, email, scopes, csrf_token, expires_in } = await readBody(answer);
-    const user = { id, username, email, scopes };
+    const { id, username, email, email_verified, scopes, csrf_token, expires_in } = await readBody(answer);
+    const user = { id, username, email, email_verified, scopes };
     const proof = csrf_token === undefined ? {} : { csrf_token };
     if (turn === this.#turn) this.#adopt({ expires_in, user, ...proof });
     return "renewed";

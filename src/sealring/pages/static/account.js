@@ -8,11 +8,11 @@ import { Form } from "./form.js";
 import { begin } from "./frame.js";
 import { say } from "./notice.js";
 import { find } from "./panel.js";
+import { showProfile } from "./profile.js";
 import { askRecent, NotProved } from "./recent.js";
 import { sessions } from "./sessions.js";
 
 const name = find(document, "#profile-username", HTMLElement);
-const email = find(document, "#profile-email", HTMLElement);
 let isDeleted = false;
 
 const password = new Form(
@@ -37,13 +37,12 @@ const deletion = new Form("delete", async ({ username }) => {
   await check();
 });
 
-void begin((state) => {
+void begin((state, options) => {
   sessions.clear();
   password.clear();
   deletion.clear();
   const user = state.user;
-  name.textContent = user?.username ?? "";
-  email.textContent = user === null ? "" : (user.email ?? "None");
+  showProfile(user, options);
   find(password.form, "[name=username]", HTMLInputElement).defaultValue = user?.username ?? "";
   find(document, "#recent-username", HTMLInputElement).defaultValue = user?.username ?? "";
   if (state.status === "signed-in") return void sessions.load();

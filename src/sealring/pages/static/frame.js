@@ -14,7 +14,8 @@ import { route } from "./place.js";
 /** @typedef {import("../client.js").State} State */
 /**
  * What this issuer offers: `GET /options`.
- * @typedef {{registration: string, password_min_length: number, methods: string[], second_methods: string[]}} Options
+ * @typedef {{registration: string, password_min_length: number, methods: string[], second_methods: string[],
+ *   mail: boolean, email_required: boolean}} Options
  */
 
 const FAULTS = {

@@ -58,6 +58,7 @@ onPress(find(document, "#restart", HTMLButtonElement), async () => showFirst());
 
 void begin((state, options) => {
   if (state.status === "signed-in") return goOn();
+  find(document, "[data-mail]", HTMLElement).hidden = !options.mail;
   registration.hidden = options.registration === "closed";
   showFirst();
 });
