@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -75,7 +76,7 @@ def error_of(answer: httpx2.Response) -> str | None:
 @asynccontextmanager
 async def scene(store: Store | None = None, *, op: FakeProvider | None = None, **more: Any) -> AsyncIterator[Scene]:
     """Serve both until the block ends; `more` is for `cheap_sealring`, and `provider` for `OIDC`."""
-    clock = FrozenClock()
+    clock = FrozenClock() if store is None else FrozenClock(time.time())
     provider: dict[str, Any] = {"name": "acme"} | more.pop("provider", {})
     async with serving(FakeProvider() if op is None else op) as served:
         served.clock = lambda: clock.now_ms() // 1000

@@ -176,9 +176,10 @@ class ProviderClient:
             kid = peek(token, max_chars=65_536).header.get("kid")
         except Exception:  # noqa: BLE001 - whatever cannot be read is refused by the check, and asks for no fetch
             kid = None
-        unknown = isinstance(kid, str) and self._now_keys().get(kid) is None
-        if is_fetch_due(self._keys, time.monotonic(), unknown_kid=unknown):
-            async with self._turns.one():
+        known = self._now_keys()
+        unknown = not len(known) or (isinstance(kid, str) and known.get(kid) is None)
+        if is_fetch_due(self._keys, time.monotonic(), unknown_kid=unknown) or (unknown and self._keys.fetching):
+            async with self._turns.one():  # who comes while they are fetched waits for them
                 if is_fetch_due(self._keys, time.monotonic(), unknown_kid=unknown):
                     await self._fetch_keys(metadata)
         keys = self._now_keys()
