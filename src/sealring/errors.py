@@ -35,6 +35,8 @@ password or a secret. A caller's own mistake (a bad option, a wrong type) is `Ty
     │   ├── InvalidRefreshToken   invalid_token           not issued here
     │   ├── SessionEnded          session_ended           ended, or past a limit
     │   ├── RefreshReused         refresh_reused          theft or an old copy: the session was ended
+    │   ├── DeviceProofRequired   device_proof_required   bound to a device whose key was not proved
+    │   ├── DeviceBindingRequired device_binding_required not bound to a device, and must be
     │   └── RefreshSuperseded     refresh_superseded      another request refreshed first
     ├── AccountRefused            an account operation was refused
     │   ├── WrongCredentials      invalid_credentials     unknown, wrong or disabled: never which
@@ -531,6 +533,53 @@ class RefreshReused(RefreshRefused):
     """
 
     code = "refresh_reused"
+
+
+class DeviceProofRequired(RefreshRefused):
+    """The session is bound to a device, and nothing proves the key of that device: nothing happened.
+
+    Its browser proves it by itself, at a route of its own. So a refresh token that was copied out of a browser is
+    worth nothing.
+
+    Args:
+        cause: what is wrong with the proof, for the log.
+        is_stale: the proof is good but for its challenge, which is too old: a fresh one helps.
+
+    >>> from sealring.testing import InMemorySealring, bound_session
+    >>> auth = InMemorySealring(issuer="https://shop.example", device_binding="prefer")
+    >>> with auth.sync() as s:
+    ...     copied = bound_session(auth, "42").refresh_token
+    ...     issued = s.refresh_session(copied)
+    Traceback (most recent call last):
+    sealring.errors.DeviceProofRequired: no proof was sent
+    """
+
+    code = "device_proof_required"
+
+    def __init__(self, cause: str, *, is_stale: bool = False) -> None:
+        super().__init__(cause)
+        self.cause = cause
+        self.is_stale = is_stale
+        self.subject = ""
+        """Whose session it is, for the audit log."""
+        self.cookie: tuple[bytes, bytes] | None = None
+        """A header field for the answer: it deletes an access cookie that is refused, so that the browser proves."""
+
+
+class DeviceBindingRequired(RefreshRefused):
+    """The session of a browser was not bound to its device, and `SEALRING_DEVICE_BINDING` requires it.
+
+    >>> from sealring.testing import InMemorySealring
+    >>> auth = InMemorySealring(issuer="https://shop.example", cookie_secure=True, device_binding="require")
+    >>> login = {"type": "http", "method": "POST", "path": "/login", "headers": []}
+    >>> with auth.sync() as s:
+    ...     issued = s.start_session("42", delivery="cookie", request=login)
+    ...     issued = s.refresh_session(issued.refresh_token)
+    Traceback (most recent call last):
+    sealring.errors.DeviceBindingRequired: the session is not bound to a device
+    """
+
+    code = "device_binding_required"
 
 
 class RefreshSuperseded(RefreshRefused):

@@ -64,6 +64,7 @@ from sealring.providers.client import ProviderClient
 from sealring.rate_limits.device_cookie import DeviceCookies
 from sealring.sessions.csrf import CsrfTokens
 from sealring.sessions.declared_settings import DeclaredSettings
+from sealring.sessions.device_proof import DeviceProofs
 from sealring.sessions.grant import GrantFor
 from sealring.sessions.lifetimes import LEEWAY_SECONDS
 from sealring.sessions.proof_nonce import ProofNonces
@@ -249,6 +250,8 @@ def wire(
             csrf_tokens=CsrfTokens(secret.derive("csrf token")),
             session_cookies=SessionCookieCodec(secret.derive("session cookie")),
             origins=Origins.of([settings.issuer], settings.allowed_origins),
+            devices=DeviceProofs(secret.derive("device binding")),
+            unbound_paths=settings.unbound_paths,
         ),
         metrics=metrics,
         feed=feed,
@@ -448,6 +451,7 @@ def _issuer(  # noqa: PLR0917 - the parts, in the order in which they were made
                 ttl=access_ttl,
                 signing_key=keys.signing,
                 status_list_url=settings.status_list_url,
+                bound_seconds=settings.bound_access_ttl,
             ),
             RefreshTokenCodec(secret.derive("refresh token")),
         ),
@@ -459,9 +463,12 @@ def _issuer(  # noqa: PLR0917 - the parts, in the order in which they were made
             cap=settings.session_cap,
         ),
         clock=clock.now_ms,
+        devices=DeviceProofs(secret.derive("device binding")),
         grants=Grants(grant_for),
     )
-    new_sessions = NewSessions(store=store, sessions=sessions, status_list=settings.status_list)
+    new_sessions = NewSessions(
+        store=store, sessions=sessions, status_list=settings.status_list, device_binding=settings.device_binding
+    )
     devices = DeviceCookies(secret.derive("device cookie"))
     hasher = PasswordHasher(profile=login_cost.profile)
     policy = AccountPolicy(

@@ -32,6 +32,7 @@ from sealring.jwt.base64url import decode, encode
 from sealring.revocation.entry import Entry
 from sealring.revocation.view import RevocationView
 from sealring.sessions.csrf import CsrfTokens
+from sealring.sessions.device_proof import DeviceProofs
 from sealring.sessions.refresh_token import PREFIX, RefreshToken, RefreshTokenCodec
 from sealring.store.protocol import Store
 from sealring.store.records import Committed, LoginGuard
@@ -104,6 +105,7 @@ class Desk:
                 leeway_seconds=LEEWAY,
             ),
             clock=lambda: self.now_ms,
+            devices=DeviceProofs([self.key]),
         )
 
     async def log_in(self, subject: str = "42", guard: LoginGuard | None = None) -> Issued:

@@ -15,9 +15,10 @@ from sealring.audit.event import EVENTS, Event, EventKind, Severity, faults_of
 from sealring.authentication.client_info import ClientInfo
 from sealring.authentication.decision import RefusedCause
 from sealring.authentication.pending import PendingLoginCause
-from sealring.errors import ClientRefused, RefreshReused, SessionEnded, Throttled, WrongCredentials
+from sealring.errors import ClientRefused, DeviceProofRequired, RefreshReused, SessionEnded, Throttled, WrongCredentials
 from sealring.rate_limits.rate import RateLimit
 from sealring.sessions.session import END_CAUSES, EndCause
+from sealring.testing.devices import registration
 from tests.clocks import FrozenClock
 from tests.serving import PASSWORD, SECRET, cheap_sealring
 from tests.stored_code import StoredCode, stored_code
@@ -85,6 +86,17 @@ async def sessions(auth: Sealring, clock: FrozenClock) -> None:
         await auth.refresh_session(third.refresh_token, address=HERE)
 
 
+async def devices(auth: Sealring) -> None:
+    request = {"type": "http", "method": "POST", "path": "/login", "headers": [], "client": (HERE, 1)}
+    issued = await auth.start_session(subject="42", request=request, delivery="cookie")
+    await auth.issuer.sessions.bind(issued.refresh_token, registration(auth, issued), client=ClientInfo(HERE))
+    with suppress(DeviceProofRequired):
+        await auth.refresh_session(issued.refresh_token, address=HERE)
+    with suppress(DeviceProofRequired):
+        proof = registration(auth, issued)  # of another key
+        await auth.issuer.refresh(issued.refresh_token, client=ClientInfo(HERE), proof=proof)
+
+
 async def keys(auth: Sealring) -> None:
     await auth.issuer.keys.rotate()
     await auth.issuer.revoke_key(auth.issuer.keys.signing().kid or "")
@@ -98,8 +110,9 @@ async def all_that_happens(auth: Sealring, clock: FrozenClock) -> list[Event]:
     await keys(auth)
     await sessions(auth, clock)
     await auth.close()
-    newer = cheap_sealring(auth.store, clock, secret=f"{secrets.token_hex(64)},{SECRET}")
+    newer = cheap_sealring(auth.store, clock, secret=f"{secrets.token_hex(64)},{SECRET}", device_binding="prefer")
     await newer.open()
+    await devices(newer)
     assert await newer.issuer.keys.reencrypt()
     await newer.close()
     return await auth.store.read_events(limit=10_000)

@@ -27,6 +27,7 @@ from sealring.issuer.new_sessions import NewSessions
 from sealring.issuer.session_tokens import SessionTokens
 from sealring.issuer.sessions import SessionPolicy, Sessions
 from sealring.revocation.entry import Entry
+from sealring.sessions.device_proof import DeviceProofs
 from sealring.sessions.refresh import Decision, Ended, LimitReached, Mint, Repeat, Reused, Superseded, decide_refresh
 from sealring.sessions.refresh_token import RefreshToken, RefreshTokenCodec
 from sealring.sessions.session import Session
@@ -304,6 +305,7 @@ class StoreDriver:
                     leeway_seconds=LEEWAY_SECONDS,
                 ),
                 clock=clock.now_ms,
+                devices=DeviceProofs([bytes(32)]),
             )
 
         return node(0), node(1)

@@ -2,6 +2,35 @@
  * The JSON bodies of the auth routes. Written by scripts/docs from the table of endpoints: change it there.
  */
 
+/** The cookie that the browser is to have. */
+export type DeviceCredential = {
+  type: "cookie";
+  name: string;
+  attributes: string;
+};
+
+/** Which requests the session is for: those of the origin, but for these. */
+export type DeviceScope = {
+  include_site: boolean;
+  scope_specification: Array<DeviceScopeRule>;
+};
+
+/** Requests before which the browser does not wait for the cookie. */
+export type DeviceScopeRule = {
+  type: "exclude";
+  domain: string;
+  path: string;
+};
+
+/** What a browser is to do with a bound session (DBSC). */
+export type DeviceSession = {
+  session_identifier: string;
+  refresh_url: string;
+  scope: DeviceScope;
+  credentials: Array<DeviceCredential>;
+  allowed_refresh_initiators?: Array<string>;
+};
+
 /** `POST /email/change`. */
 export type EmailChangeRequest = {
   email: string;
@@ -116,6 +145,7 @@ export type OneSession = {
   last_seen_at: number;
   expires_at: number;
   current: boolean;
+  bound: boolean;
 };
 
 /** What a login page needs to know before anybody is logged in: the same for everybody. */

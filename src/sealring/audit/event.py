@@ -40,6 +40,8 @@ EventKind = Literal[
     "reauthenticated",
     "login_failed",
     "throttled",
+    "device_bound",
+    "device_refused",
     "session_ended",
     "subject_revoked",
     "claims_refreshed",
@@ -259,6 +261,19 @@ EVENTS: Mapping[EventKind, EventRow] = MappingProxyType(
                 "lifted by password change",
                 "lifted by mail",
             ),
+        ),
+        "device_bound": _row(
+            "A browser registered the key of its device: the session is refreshed with a proof of it only.",
+            "subject session address",
+            causes=("after the login", "again after a step-up"),
+            detail={"alg": "the algorithm of the key"},
+        ),
+        "device_refused": _row(
+            "A bound session was to be refreshed without proof of its key: somebody may hold a copy of its cookies, or"
+            " the browser has lost the key. Nothing happened to the session.",
+            "subject session address",
+            causes=("no proof", "wrong proof"),
+            severity="warning",
         ),
         "session_ended": _row(
             "A session ended; [sessions](../explanation/sessions.md#how-a-session-ends) explains the causes.",

@@ -175,6 +175,15 @@ class CookiePolicy:
         _, field_value = self._set(self.names.access, "", MAX_AGE_SECONDS, "/")
         return MAX_SET_COOKIE_BYTES - len(field_value)
 
+    @property
+    def access_attributes(self) -> str:
+        """The attributes of the access cookie, without its life: a browser compares them (DBSC)."""
+        return f"Path=/{self._attributes}"
+
+    @property
+    def _attributes(self) -> str:
+        return "; HttpOnly; Secure; SameSite=Lax" if self.secure else "; HttpOnly; SameSite=Lax"
+
     def set_access(self, token: str, max_age_seconds: int) -> HeaderPair:
         """The access token, sent to every path of this host."""
         return self._set(self.names.access, token, max_age_seconds, "/")
@@ -210,5 +219,10 @@ class CookiePolicy:
         if not _PATH.fullmatch(path):
             raise ValueError("auth_path must be an absolute path such as '/auth', of URL path characters without ';'")
         age = max(0, min(max_age_seconds, MAX_AGE_SECONDS))
-        attributes = "; HttpOnly; Secure; SameSite=Lax" if self.secure else "; HttpOnly; SameSite=Lax"
-        return b"set-cookie", b"%s=%s; Max-Age=%d; Path=%s%s" % (name, raw, age, path.encode(), attributes.encode())
+        return b"set-cookie", b"%s=%s; Max-Age=%d; Path=%s%s" % (
+            name,
+            raw,
+            age,
+            path.encode(),
+            self._attributes.encode(),
+        )

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from sealring.authentication.sign_in import ATTEMPT_SECONDS
 from sealring.http.cookies import CookiePolicy, HeaderPair, Headers, check_room, cookie_line, read_cookie
+from sealring.http.device_session import registration
 from sealring.http.endpoint import HeaderList
 from sealring.http.fetch_metadata import check_csrf, check_keeps_cookies, decide_same_origin
 from sealring.http.origins import Origins
@@ -21,6 +22,9 @@ from sealring.http.schemas import Delivery, NewAccessToken, Tokens, User
 from sealring.issuer.reauthentication import Reauthenticated
 from sealring.issuer.session_tokens import Issued
 from sealring.sessions.csrf import CsrfTokens
+from sealring.sessions.device_binding import may_offer, proved_at
+from sealring.sessions.device_proof import DeviceProofs
+from sealring.sessions.session import Session
 from sealring.sessions.session_cookie import SessionCookieCodec
 
 LOGIN_BINDING_BYTES = 16
@@ -51,6 +55,9 @@ class TokenDelivery:
     csrf_tokens: CsrfTokens
     session_cookies: SessionCookieCodec
     origins: Origins
+    devices: DeviceProofs
+    unbound_paths: tuple[str, ...] = ()
+    """Of the application's own: what needs no session, so that a bound browser does not wait there."""
 
     def max_access_chars(self, headers: Headers, delivery: Delivery) -> int | None:
         """How long an access token this delivery can carry; asked before anything is written (N12).
@@ -144,6 +151,7 @@ class TokenDelivery:
         ]
         if device is not None:
             fields.append(self.cookies.set_device(device))
+        fields += self._offer_binding(issued.session, issued.issued_at, refresh_path)
         body = Tokens(
             expires_in=issued.expires_in,
             refresh_expires_in=issued.refresh_expires_in,
@@ -153,3 +161,11 @@ class TokenDelivery:
             user=user,
         )
         return Delivered(fields, body)
+
+    def _offer_binding(self, session: Session, now: int, auth_path: str) -> HeaderList:
+        """What asks a browser that has just logged in to bind the session to its device; others ignore it."""
+        if not self.cookies.secure or not may_offer(session, now=now):
+            return []
+        challenge = self.devices.challenge(session.id, now=now)
+        authorization = self.devices.authorization(session.id, proved_at(session))
+        return [registration(auth_path, challenge=challenge, authorization=authorization)]

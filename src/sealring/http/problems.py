@@ -110,6 +110,15 @@ ANSWERS: dict[type[SealringError], Row] = {
     errors.RefreshReused: Row(
         401, "refresh_reused", "an old refresh token was used again; log in again", "invalid_token"
     ),
+    errors.DeviceProofRequired: Row(
+        401,
+        "device_proof_required",
+        "the session is bound to a device, and its key was not proved",
+        "invalid_token",
+    ),
+    errors.DeviceBindingRequired: Row(
+        401, "device_binding_required", "the session is not bound to a device; log in again", "invalid_token"
+    ),
     errors.RefreshSuperseded: Row(
         409, "refresh_superseded", "another request refreshed this session first; use its tokens"
     ),
@@ -271,7 +280,7 @@ def answer(error: SealringError, *, invalid_status: Literal[401, 403] = 401) -> 
     retry_after = getattr(error, "retry_after", 1)
     if status in {429, 503}:
         headers.append((b"retry-after", b"%d" % max(1, int(retry_after))))
-    if isinstance(error, errors.SecondFactorRequired) and error.cookie is not None:
+    if isinstance(error, errors.SecondFactorRequired | errors.DeviceProofRequired) and error.cookie is not None:
         headers.append(error.cookie)
     headers += nonce_field(error)
     if isinstance(error, MethodNotAllowed):

@@ -16,6 +16,7 @@ from sealring.http.endpoints.account import (
     live,
     me,
 )
+from sealring.http.endpoints.device import bind_device, refresh_bound
 from sealring.http.endpoints.log_in import begin_method, log_in, log_in_by, register
 from sealring.http.endpoints.pages import options, page
 from sealring.http.endpoints.presented_token import introspect, revoke, token_and_client_form
@@ -35,6 +36,7 @@ from sealring.http.request_errors import (
     UserRequired,
 )
 from sealring.http.schemas import (
+    DeviceSession,
     EndSessions,
     LoginBeginRequest,
     LoginBegun,
@@ -64,6 +66,8 @@ _RENEWING = (
     errors.SessionEnded,
     errors.RefreshReused,
     errors.RefreshSuperseded,
+    errors.DeviceProofRequired,
+    errors.DeviceBindingRequired,
     MissingCredential,
     InvalidRequest,
     errors.Throttled,
@@ -71,6 +75,13 @@ _RENEWING = (
     CookiesTooLarge,
     CrossSiteCookies,
 )
+_CHALLENGED: dict[int, dict[str, Any]] = {
+    200: {"description": "Fresh cookies; no content"},
+    403: {
+        "description": "What the browser is to sign, unless another site's page asked",
+        "headers": {"Secure-Session-Challenge": {"schema": {"type": "string"}}},
+    },
+}
 _JWKS: dict[int, dict[str, Any]] = {
     200: {
         "description": "The JWK Set",
@@ -158,6 +169,18 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(
         method="POST", path="/refresh", run=refresh, operation_id="refresh", part="sessions",
         reads=Refresh, optional=True, answers={200: Tokens}, page="own", errors=_RENEWING,
+    ),
+    Endpoint(
+        method="POST", path="/device", run=bind_device, operation_id="bind_device", part="sessions",
+        answers={200: DeviceSession}, page="own",
+        errors=(
+            MissingCredential, RefreshUnbound, errors.InvalidRefreshToken, errors.SessionEnded,
+            errors.DeviceProofRequired, CookiesTooLarge,
+        ),
+    ),
+    Endpoint(
+        method="POST", path="/device/refresh", run=refresh_bound, operation_id="refresh_bound", part="sessions",
+        answers={200: None}, described=_CHALLENGED, page="own", errors=_RENEWING,
     ),
     Endpoint(
         method="POST", path="/logout", run=log_out, operation_id="logout", part="sessions",

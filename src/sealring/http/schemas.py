@@ -226,6 +226,39 @@ class LoginBegun(Written, frozen=True, kw_only=True):
     __repr__ = Written.__repr__
 
 
+class DeviceScopeRule(Written, frozen=True, kw_only=True):
+    """Requests before which the browser does not wait for the cookie."""
+
+    type: Literal["exclude"]
+    domain: str
+    path: str
+
+
+class DeviceScope(Written, frozen=True, kw_only=True):
+    """Which requests the session is for: those of the origin, but for these."""
+
+    include_site: bool
+    scope_specification: list[DeviceScopeRule]
+
+
+class DeviceCredential(Written, frozen=True, kw_only=True):
+    """The cookie that the browser is to have."""
+
+    type: Literal["cookie"]
+    name: str
+    attributes: str
+
+
+class DeviceSession(Written, frozen=True, kw_only=True):
+    """What a browser is to do with a bound session (DBSC)."""
+
+    session_identifier: SessionId
+    refresh_url: str
+    scope: DeviceScope
+    credentials: list[DeviceCredential]
+    allowed_refresh_initiators: list[str] = []
+
+
 class OneSession(Written, frozen=True, kw_only=True):
     """A session, as its owner sees it. Times are Unix seconds."""
 
@@ -236,6 +269,8 @@ class OneSession(Written, frozen=True, kw_only=True):
     last_seen_at: UnixTime
     expires_at: UnixTime
     current: bool
+    bound: bool
+    """Whether it is bound to the device that it began on: then its cookies are worth minutes elsewhere."""
 
     __repr__ = Written.__repr__
 
@@ -250,6 +285,7 @@ class OneSession(Written, frozen=True, kw_only=True):
             last_seen_at=session.last_seen_at,
             expires_at=session.expires_at,
             current=session.id == current,
+            bound=session.is_bound,
         )
 
 

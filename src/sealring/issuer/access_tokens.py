@@ -10,6 +10,7 @@ from typing import Any
 from sealring import jwt
 from sealring.issuer.access_ttl import AccessTtl
 from sealring.sessions.access_token import MAX_EPOCH, TYPE, check_fits, write_claims
+from sealring.sessions.device_binding import BOUND_ACCESS_SECONDS, lives_short
 from sealring.sessions.lifetimes import access_expiry
 from sealring.sessions.session import Session
 
@@ -50,6 +51,8 @@ class AccessTokenIssuer:
     ttl: AccessTtl
     signing_key: Callable[[], jwt.Key]
     status_list_url: str = ""
+    bound_seconds: int = BOUND_ACCESS_SECONDS
+    """How long a token of a session lives that is bound to its device, or may become so."""
 
     def draft(
         self, session: Session, *, scopes: Iterable[str], claims: Mapping[str, Any], now: int
@@ -60,6 +63,7 @@ class AccessTokenIssuer:
             ValueError: the application's claims name one of ours.
             StoreUnavailable: the life of the token is not declared in the store (design D19).
         """
+        ttl = self.ttl.at(now)
         written = write_claims(
             session,
             issuer=self.issuer,
@@ -69,7 +73,9 @@ class AccessTokenIssuer:
             scopes=scopes,
             claims=claims,
             issued_at=now,
-            expires_at=access_expiry(session, now, self.ttl.at(now)),
+            expires_at=access_expiry(
+                session, now, min(ttl, self.bound_seconds) if lives_short(session, now=now) else ttl
+            ),
             status_list_url=self.status_list_url,
         )
         return AccessTokenDraft(claims=written, key=self.signing_key())

@@ -145,6 +145,10 @@ class CommittingStore:
         """See `Store.reauthenticate_session`."""
         return await self._commit(self._store.reauthenticate_session(session, event, guard=guard))
 
+    async def bind_session(self, before: Session, after: Session, event: Event) -> bool:
+        """See `Store.bind_session`."""
+        return await self._commit(self._store.bind_session(before, after, event))
+
     async def revoke(self, revocation: Revocation, event: Event, *, now: int) -> int | None:
         """See `Store.revoke`."""
         return await self._commit(self._store.revoke(revocation, event, now=now))

@@ -15,6 +15,7 @@ from sealring.audit.event import Event
 from sealring.authentication.client_info import ClientInfo
 from sealring.authentication.method import PASSWORD
 from sealring.errors import (
+    DeviceProofRequired,
     EmailUnverified,
     InvalidRefreshToken,
     NotFound,
@@ -39,6 +40,7 @@ from sealring.rate_limits.bucket import Bucket
 from sealring.rate_limits.buckets import address_bucket
 from sealring.rate_limits.device_cookie import DeviceCookies
 from sealring.rate_limits.rate import RateLimit
+from sealring.sessions.device_proof import DeviceProof
 
 ENDS_PER_SUBJECT = RateLimit(10, 60)
 """How often a subject may end all of its sessions. A person does it once."""
@@ -159,25 +161,47 @@ class Issuer:
         counted: bool = True,
         max_access_chars: int | None = None,
         scopes: Iterable[str] | None = None,
+        proof: DeviceProof | None = None,
     ) -> Issued:
         """Trade a refresh token; see `Sessions.refresh`.
 
         A token of ours that is dead counts against its address. One whose MAC is not ours does not:
         it never reaches the store (R9), and guessing at 256 bits needs no rate limit. A caller who knows no address
-        counts none: else all of its clients would share one count.
+        counts none: else all of its clients would share one count. Nor does a proof whose challenge is too old: the
+        browser signs a fresh one next.
         """
         try:
-            return await self.sessions.refresh(text, client=client, max_access_chars=max_access_chars, scopes=scopes)
+            return await self.sessions.refresh(
+                text, client=client, max_access_chars=max_access_chars, scopes=scopes, proof=proof
+            )
         except (InvalidRefreshToken, RefreshSuperseded):
             raise
-        except RefreshRefused:
-            if not counted:
+        except RefreshRefused as refused:
+            unproved = refused if isinstance(refused, DeviceProofRequired) else None
+            if unproved is not None and unproved.is_stale:
                 raise
-            bucket = address_bucket(client.address, self.address_rate, purpose="refresh")
-            wait = await self.store.count_attempt([bucket], now=self.clock() // 1000)
-            if wait:
-                raise Throttled(wait) from None
+            if counted:
+                bucket = address_bucket(client.address, self.address_rate, purpose="refresh")
+                wait = await self.store.count_attempt([bucket], now=self.clock() // 1000)
+                if wait:
+                    raise Throttled(wait) from None
+            if unproved is not None:
+                await self._record_unproved(text, unproved, client, has_proof=proof is not None)
             raise
+
+    async def _record_unproved(
+        self, text: str, refused: DeviceProofRequired, client: ClientInfo, *, has_proof: bool
+    ) -> None:
+        """Somebody may hold a copy of a bound session's cookies: after the count, so that nobody fills the log."""
+        event = Event(
+            kind="device_refused",
+            at_ms=self.clock(),
+            subject=refused.subject,
+            session=self.sessions.tokens.session_of(text),
+            address=client.address,
+            cause="wrong proof" if has_proof else "no proof",
+        )
+        await self.store.settle_attempt("", event)
 
     async def log_out(self, session_id: str, *, client: ClientInfo) -> None:
         """End the session everywhere; one that is over already is no error."""

@@ -24,7 +24,7 @@ from sealring.sessions.access_token import check_claims
 from sealring.sessions.device import describe_device
 from sealring.sessions.grant import check_acr, check_amr, check_subject, scope_tokens
 from sealring.sessions.refresh import token_of
-from sealring.sessions.session import Session
+from sealring.sessions.session import DeviceBindingMode, Session
 from sealring.sessions.status_list import StatusListSettings
 from sealring.store.records import LoginGuard, StatusIndexTaken
 
@@ -49,11 +49,13 @@ class NewSessions:
         store: where they are written.
         sessions: what they are from then on; its limits, grants and tokens count.
         status_list: where each of them gets a place, if anywhere.
+        device_binding: whether those of browsers are to be bound to their devices.
     """
 
     store: CommittingStore
     sessions: Sessions
     status_list: StatusListSettings | None = None
+    device_binding: DeviceBindingMode = "off"
 
     async def start(
         self,
@@ -214,6 +216,8 @@ class NewSessions:
             identity=identity,
             provider_session=provider_session,
             proof_key=client.proof_key,
+            # only what cookies carry has a limit: a program, which gets its tokens in the body, has no key to bind to
+            device_binding="off" if max_access_chars is None else self.device_binding,
         )
         asked_at: int | None = None
         if given is None:

@@ -16,6 +16,7 @@ from typing import assert_never
 from sealring.audit.event import Event, EventKind
 from sealring.authentication.client_info import ClientInfo
 from sealring.errors import (
+    DeviceProofRequired,
     InvalidProof,
     RefreshReused,
     RefreshSuperseded,
@@ -27,6 +28,8 @@ from sealring.issuer.commit import CommittingStore
 from sealring.issuer.grants import Grants
 from sealring.issuer.session_tokens import Issued, SessionTokens, check_length
 from sealring.issuer.store_clock import check_clock
+from sealring.sessions.device_binding import may_bind, proved_at
+from sealring.sessions.device_proof import DeviceProof, DeviceProofs, read_jwk
 from sealring.sessions.grant import Grant, narrowed
 from sealring.sessions.lifetimes import over_cause
 from sealring.sessions.refresh import Ended, LimitReached, Mint, Repeat, Reused, Superseded, decide_refresh, token_of
@@ -63,6 +66,7 @@ class Sessions:
         tokens: issues and reads what clients hold.
         policy: limits.
         clock: Unix milliseconds.
+        devices: makes what browsers sign, and checks it.
         grants: asked at each start and refresh; by default an account's own scopes, else those of the start.
     """
 
@@ -70,6 +74,7 @@ class Sessions:
     tokens: SessionTokens
     policy: SessionPolicy
     clock: Callable[[], int]
+    devices: DeviceProofs
     grants: Grants = field(default_factory=lambda: Grants(None))
 
     async def refresh(
@@ -79,10 +84,12 @@ class Sessions:
         client: ClientInfo,
         max_access_chars: int | None = None,
         scopes: Iterable[str] | None = None,
+        proof: DeviceProof | None = None,
     ) -> Issued:
         """Trade a refresh token for the next one and a fresh access token (RFC 6749 §6, design D5).
 
-        With `scopes`, the access token has these alone; the refresh token keeps what it had (§6).
+        With `scopes`, the access token has these alone; the refresh token keeps what it had (§6). A session that is
+        bound to a device needs `proof` of its key; without it nothing happens, whatever the token is (design D22).
 
         Raises:
             InvalidRefreshToken: not one of ours.
@@ -90,6 +97,8 @@ class Sessions:
             RefreshReused: the token was dead; the session has been ended for it.
             RefreshSuperseded: a request in flight lost its race; nothing happened.
             InvalidProof: the session has a key, and `client` has not proved that one; nothing happened.
+            DeviceProofRequired, DeviceBindingRequired: bound to a device that was not proved, or not bound and has to
+                be; nothing happened.
             TokenTooLong: the delivery cannot carry what the subject may do now; nothing happened (N12).
             ScopeRefused: `scopes` has one that the session has not; nothing happened.
             StoreUnavailable: try again; a retry is safe. Also where a limit has come by our clock, but ours and the
@@ -106,6 +115,9 @@ class Sessions:
                 record.session, client.proof_key
             )  # before the rest: without its key, a token says nothing of theft
             now_ms = self.clock()
+            if over_cause(record.session, now_ms // 1000) is None:
+                # before the token is judged: a copy of an old one must not even end the session of a bound browser
+                self.devices.check_refresh(record.session, proof, now=now_ms // 1000)
             decision = decide_refresh(record.session, token, now_ms=now_ms, retry_window_ms=self.policy.retry_window_ms)
             match decision:
                 case Ended() | LimitReached() | Reused():
@@ -129,6 +141,38 @@ class Sessions:
                 case _:
                     assert_never(decision)
         raise StoreUnavailable("the session moves faster than it can be read")
+
+    async def bind(self, text: str, proof: DeviceProof, *, client: ClientInfo) -> Issued:
+        """Bind a session to the device whose key its browser registers (design D22); see `may_bind` for when.
+
+        Returns:
+            Tokens of the bound session. The refresh token is the one that its browser holds: nothing moved.
+
+        Raises:
+            InvalidRefreshToken: not one of ours.
+            SessionEnded: the session was ended or is past a limit, or is no longer granted.
+            DeviceProofRequired: a key may not be registered now, or `proof` brings none.
+        """
+        token = self.tokens.refresh.decode(text)
+        record, now = await self._live(token.session_id)
+        session = record.session
+        if not may_bind(session, now=now):
+            raise DeviceProofRequired("no key may be registered now")
+        jwk = self.devices.read_registration(proof, session.id, proved_at(session), now=now)
+        bound = replace(session, device_jwk=jwk, device_bound_at=now)
+        issued = self.tokens.issue(bound, token, await self._grant(record), record.epoch, now)
+        event = Event(
+            kind="device_bound",
+            at_ms=self.clock(),
+            subject=session.subject,
+            session=session.id,
+            address=client.address,
+            cause="after the login" if session.device_jwk is None else "again after a step-up",
+            detail={"alg": read_jwk(jwk).alg},
+        )
+        if not await self.store.bind_session(session, bound, event):
+            raise DeviceProofRequired("another key was registered, or the session has ended")
+        return issued
 
     async def check_fits(self, session_id: str, *, max_access_chars: int | None = None) -> None:
         """Check that `reissue` will have a token to give, whatever the subject's epoch is by then.

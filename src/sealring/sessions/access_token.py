@@ -33,7 +33,7 @@ class Claim:
     """One claim that the issuer alone may set."""
 
     meaning: str
-    json_type: Literal["string", "integer", "array of strings", "object"]
+    json_type: Literal["string", "integer", "boolean", "array of strings", "object"]
     use: Literal["required", "where known", "reserved"]
     """In every token, and refused without it; in those tokens where its value is known; in none: reserved, because
     other verifiers trust it when they find it."""
@@ -126,6 +126,12 @@ CLAIMS: Mapping[str, Claim] = MappingProxyType(
             use="where known",
             source="RFC 9068 §2.2.1",
         ),
+        "device_bound": Claim(
+            meaning="`true` where the session is bound to the device that it began on.",
+            json_type="boolean",
+            use="where known",
+            source="ours",
+        ),
         "status": Claim(
             meaning="The session's place in the Token Status List, where one is published; the index of a session is "
             "in all its tokens.",
@@ -179,6 +185,7 @@ class PrincipalValues(TypedDict):
     amr: tuple[str, ...]
     acr: str
     session_expires_at: int | None
+    is_device_bound: bool
     claims: Mapping[str, Any]
 
 
@@ -223,6 +230,8 @@ def write_claims(
         written["acr"] = session.acr
     if session.proof_key:
         written["cnf"] = {"jkt": session.proof_key}
+    if session.is_bound:
+        written["device_bound"] = True
     if status_list_url and session.status_index is not None:
         written["status"] = write_reference(session.status_index, status_list_url)
     return written
@@ -253,6 +262,7 @@ def read_claims(token: jwt.Token) -> PrincipalValues:
         "amr": _texts(claims, "amr") if "amr" in claims else (),
         "acr": _text(claims, "acr") if "acr" in claims else "",
         "session_expires_at": _number(claims, "session_expiry") if "session_expiry" in claims else None,
+        "is_device_bound": _flag(claims, "device_bound"),
         "claims": freeze(claims),
     }
 
@@ -325,6 +335,13 @@ def _texts(claims: Mapping[str, Any], name: str) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
         raise BadClaim(name, "a list of strings")
     return tuple(value)
+
+
+def _flag(claims: Mapping[str, Any], name: str) -> bool:
+    value = claims.get(name, False)
+    if type(value) is not bool:
+        raise BadClaim(name, "a boolean")
+    return value
 
 
 def _number(claims: Mapping[str, Any], name: str) -> int:

@@ -29,6 +29,9 @@ EndCause = Literal[
 ]
 """Why a session was ended."""
 
+DeviceBindingMode = Literal["off", "prefer", "require"]
+"""Whether a browser's session is to be bound to its device: no; where the browser can; or it is not refreshed."""
+
 END_CAUSES: Mapping[EndCause, str] = MappingProxyType(
     {
         "logout": "its holder logged out",
@@ -108,6 +111,12 @@ class Session:
     """Digest of the session at the identity provider: its logout ends this one. Empty where there is none."""
     proof_key: str = ""
     """RFC 7638 thumbprint of the key that its tokens are bound to from the start (RFC 9449 §5); empty for none."""
+    device_binding: DeviceBindingMode = "off"
+    """What was asked of the browser when it logged in (`SEALRING_DEVICE_BINDING`); "off" for tokens in a body."""
+    device_jwk: str | None = field(default=None, repr=False)
+    """The public key of the device that it is bound to, as a JWK; none for one that is not bound."""
+    device_bound_at: int | None = None
+    """When it was bound to that key."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "claims", freeze(self.claims))
@@ -116,3 +125,8 @@ class Session:
     def token_type(self) -> Literal["Bearer", "DPoP"]:
         """How its access tokens are sent (RFC 6749 §7.1): `DPoP` where they are bound to a key (RFC 9449 §5)."""
         return "DPoP" if self.proof_key else "Bearer"
+
+    @property
+    def is_bound(self) -> bool:
+        """Whether it is bound to a device: then a refresh needs proof of the device's key."""
+        return self.device_jwk is not None

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 from urllib.parse import urlsplit
 
+from sealring.http.auth_path import check_auth_path
 from sealring.http.client_address import TrustedProxy
 from sealring.http.origins import check_origin, origin_of
 from sealring.http.protected_resource import check_resource as check_identifier
@@ -183,6 +184,20 @@ def origins() -> Reader[tuple[str, ...]]:
         if not isinstance(parts, Iterable) or not all(isinstance(part, str) for part in parts):
             raise TypeError("must be origins, separated by commas, as in https://app.example.com")
         return tuple(dict.fromkeys(map(check_origin, parts)))
+
+    return Reader(read)
+
+
+def paths() -> Reader[tuple[str, ...]]:
+    """Absolute paths, separated by commas."""
+
+    def read(value: Any) -> tuple[str, ...]:
+        parts = [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+        if not isinstance(parts, Iterable) or not all(isinstance(part, str) for part in parts):
+            raise TypeError("must be paths, separated by commas, as in /static,/assets")
+        for part in parts:
+            check_auth_path(part)
+        return tuple(dict.fromkeys(parts))
 
     return Reader(read)
 

@@ -26,6 +26,7 @@ Use = Literal[
     "signing keys at rest",
     "device cookie",
     "mail link",
+    "device binding",
     "fingerprint",
     "dpop nonce",
 ]

@@ -20,6 +20,7 @@ from sealring.http.cookies import CookieNames
 from sealring.http.origins import origin_of
 from sealring.rate_limits.networks import is_loopback
 from sealring.rate_limits.rate import RateLimit
+from sealring.sessions.session import DeviceBindingMode
 from sealring.sessions.status_list import LEAST_SIZE, MOST_SIZE, StatusListSettings
 from sealring.settings import readers
 from sealring.settings.row import Setting, row_of, setting
@@ -154,6 +155,28 @@ class Settings:
         "10s",
         "How long a refresh asked again gives the same answer; 0 is strict."
         " See [sessions](../explanation/sessions.md).",
+        group=SESSIONS,
+    )
+    device_binding: DeviceBindingMode = setting(
+        readers.choice(get_args(DeviceBindingMode)),
+        "off",
+        "Whether sessions of browsers are [bound to their device](../how-to/device-binding.md): not (`off`), where the"
+        " browser can (`prefer`), or else they are not refreshed (`require`). Needs https. Of sessions that begin from"
+        " then on; one that is bound stays so.",
+        group=SESSIONS,
+    )
+    bound_access_ttl: int = setting(
+        readers.whole_seconds("1s", "1d"),
+        "10m",
+        "Life of an access token of such a session, where `SEALRING_ACCESS_TTL` is not shorter: how long copied cookies"
+        " are worth something. Below five minutes, browsers refresh at nearly every request.",
+        group=SESSIONS,
+    )
+    unbound_paths: tuple[str, ...] = setting(
+        readers.paths(),
+        "/static,/assets,/favicon.ico",
+        "Paths, by comma, at and below which requests need no session, such as those of images and scripts: a browser"
+        " with a bound session does not wait for a fresh access cookie there.",
         group=SESSIONS,
     )
     poll_interval: float = setting(
@@ -391,6 +414,13 @@ class Settings:
                 row.hint,
             )
 
+        if self.device_binding == "require" and not self.secure_cookies:
+            row = SETTINGS["device_binding"]
+            raise ConfigurationError(
+                f"{row.variable}: no browser can bind a session without https; SEALRING_ISSUER is the URL that it uses",
+                row.hint,
+            )
+
         # an attacker on the network can put any page on a plain-http origin
         if self.issuer.startswith("https:") and any(map(_is_forgeable, self.allowed_origins)):
             row = SETTINGS["allowed_origins"]
@@ -475,6 +505,9 @@ class SettingsArguments(TypedDict, total=False):
     session_idle: Duration
     session_max: Duration
     retry_window: Duration
+    device_binding: DeviceBindingMode
+    bound_access_ttl: Duration
+    unbound_paths: str | Sequence[str]
     poll_interval: Duration
     max_staleness: Duration
     feed_token: str

@@ -476,6 +476,29 @@ class SessionStore(Protocol):
         True
         """
 
+    async def bind_session(self, before: Session, after: Session, event: Event) -> Committed[bool]:
+        """Put the device key of `after` in the row if the session lives and its binding still is that of `before`.
+
+        Of two registrations at once one counts, and a session that has ended is not bound (R5).
+
+        Args:
+            before: the row as it was read.
+            after: the same with `device_jwk` and `device_bound_at`.
+            event: the audit line.
+
+        Returns:
+            Whether it was put. Nothing else of the row changes.
+
+        >>> from dataclasses import replace
+        >>> before = a_session("42", device_binding="prefer")
+        >>> done = await store.start_session(before, an_event("session_started"), guard=None, cap=50, replaces=None)
+        >>> after = replace(before, device_jwk="{}", device_bound_at=NOW)
+        >>> (await store.bind_session(before, after, an_event("device_bound"))).result
+        True
+        >>> (await store.bind_session(before, after, an_event("device_bound"))).result
+        False
+        """
+
     async def list_sessions(
         self,
         subject: str | None,

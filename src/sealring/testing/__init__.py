@@ -18,9 +18,19 @@ from __future__ import annotations
 
 from sealring.testing.clients import as_anonymous, as_user
 from sealring.testing.clock import FrozenClock
+from sealring.testing.devices import bound_session
 from sealring.testing.in_memory import InMemorySealring
 from sealring.testing.principals import principal
 from sealring.testing.tokens import access_token
 from sealring.testing.verifiers import verifier_of
 
-__all__ = ["FrozenClock", "InMemorySealring", "access_token", "as_anonymous", "as_user", "principal", "verifier_of"]
+__all__ = [
+    "FrozenClock",
+    "InMemorySealring",
+    "access_token",
+    "as_anonymous",
+    "as_user",
+    "bound_session",
+    "principal",
+    "verifier_of",
+]

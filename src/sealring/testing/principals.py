@@ -29,6 +29,7 @@ def principal(
     auth_time: int | None = None,
     amr: Iterable[str] = (),
     acr: str = "",
+    is_device_bound: bool = False,
 ) -> Principal:
     """A principal as the verifier would make it of such a token: same types, same frozen claims.
 
@@ -42,6 +43,7 @@ def principal(
         auth_time: when they proved who they are, in Unix seconds; by default now.
         amr: how, by names of RFC 8176 §2.
         acr: how strongly.
+        is_device_bound: whether the session is bound to the device that it began on.
 
     Returns:
         The principal. Its token seems to have been issued now, for 30 minutes.
@@ -70,6 +72,7 @@ def principal(
         expires_at=now + _LIFE_SECONDS,
         minted_ms=now * 1000,
         confirmed_ms=now * 1000,
+        device_jwk="{}" if is_device_bound else None,
     )
     written = write_claims(
         session,

@@ -57,6 +57,8 @@ class Principal:
     session_expires_at: int | None = None
     """When the session ends unless it is refreshed, by its absolute end or the idle limit; None where the issuer does
     not say."""
+    is_device_bound: bool = False
+    """Whether the session is bound to the device that it began on: then its cookies are worth minutes elsewhere."""
     claims: Mapping[str, Any]
     """Every claim of the token, read-only all the way down (`sealring.jwt.frozen`): objects are dicts that refuse to
     change, arrays are tuples."""

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from sealring import jwt
+from sealring.errors import DeviceProofRequired, Revoked, TokenError
+from sealring.http.auth_path import auth_path
+from sealring.http.cookies import read_cookie
 from sealring.http.endpoint import Call
 from sealring.http.log_out import read_shown, sessions_to_end
 from sealring.http.request_errors import InvalidRequest, MissingCredential, RefreshUnbound
@@ -22,10 +26,53 @@ async def refresh(call: Call[Refresh | None]) -> Tokens:
             raise RefreshUnbound("no refresh cookie is of the session that this browser holds")
         raise MissingCredential("no refresh token")
     # A refusal clears no cookie: it may arrive after another tab has logged in, and would take that login along.
-    service.check_csrf(head, service.issuer.sessions.tokens.session_of(cookie))
+    session_id = service.issuer.sessions.tokens.session_of(cookie)
+    service.check_csrf(head, session_id)
+    if (standing := _standing(call, session_id)) is not None:
+        return standing
     limit = service.max_access_chars(head, "cookie")
-    issued = await service.issuer.refresh(cookie, client=service.client(head), max_access_chars=limit)
+    try:
+        issued = await service.issuer.refresh(cookie, client=service.client(head), max_access_chars=limit)
+    except DeviceProofRequired as refused:
+        refused.cookie = service.cookies.clear(auth_path=auth_path(head.scope))[0]
+        raise
     return service.deliver(head, call.headers, issued, "cookie")
+
+
+def _standing(call: Call[Refresh | None], session_id: str) -> Tokens | None:
+    """What a bound session has: its browser refreshes it by itself, before it sends this request, so nothing is due.
+
+    The page learns nothing here that `GET /me` would not say. An access token that is outdated is deleted, so that the
+    browser refreshes at the next request: it knows no other sign.
+
+    Raises:
+        DeviceProofRequired: the access token of a bound session is outdated.
+    """
+    service, head = call.service, call.head
+    text = read_cookie(head.headers, service.cookies.names.access)
+    if text is None:
+        return None
+    try:
+        caller = service.authenticator.verify(text.decode("ascii"))
+    except Revoked as revoked:
+        claims = jwt.peek(text.decode("ascii")).claims  # signed by us: revocation is asked last
+        if revoked.cause != "session" and claims.get("device_bound") is True and claims["sid"] == session_id:
+            outdated = DeviceProofRequired("access token is outdated")
+            outdated.cookie = service.cookies.clear(auth_path=auth_path(head.scope))[0]
+            raise outdated from None
+        return None
+    except TokenError:
+        return None
+    if not caller.is_device_bound or caller.session_id != session_id:
+        return None
+    now = service.issuer.clock() // 1000
+    return Tokens(
+        expires_in=max(0, caller.expires_at - now),
+        refresh_expires_in=max(0, (caller.session_expires_at or caller.expires_at) - now),
+        csrf_token=service.csrf_tokens.token(session_id),
+        refresh_path=auth_path(head.scope),
+        scope=" ".join(sorted(caller.scopes)),
+    )
 
 
 async def log_out(call: Call[Refresh | None]) -> None:

@@ -72,6 +72,14 @@ class MemorySessions:
         self.rows[row.id] = replace(row, **{name: getattr(session, name) for name in PROOF_NAMES})
         return True
 
+    def bind(self, before: Session, after: Session) -> bool:
+        """Put a device key in, if the session lives and has the binding that it had."""
+        row = self.rows.get(before.id)
+        if row is None or row.ended_at is not None or row.device_bound_at != before.device_bound_at:
+            return False
+        self.rows[before.id] = replace(row, device_jwk=after.device_jwk, device_bound_at=after.device_bound_at)
+        return True
+
     def end_one(self, revocation: EndSession, now: int) -> bool:
         """End one session, if it is there, live, unmoved and the subject's."""
         session = self.rows.get(revocation.id)

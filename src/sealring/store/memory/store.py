@@ -225,6 +225,11 @@ class MemoryStore(MemoryCredentials, Store):
     async def advance_session(self, before: Session, after: Session) -> bool:
         return self._sessions.advance(before, after)
 
+    async def bind_session(self, before: Session, after: Session, event: Event) -> Committed[bool]:
+        if not self._sessions.bind(before, after):
+            return Committed(result=False)
+        return self._logs.append([], event, result=True)
+
     async def list_sessions(
         self,
         subject: str | None,

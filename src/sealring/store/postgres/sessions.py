@@ -152,6 +152,18 @@ async def read_epoch(connection: Connection, subject: str) -> int:
     return 0 if row is None else int(row[0])
 
 
+async def bind(connection: Connection, before: Session, after: Session, event: Event) -> Committed[bool]:
+    """Compare-and-swap of the device key."""
+    bound = await connection.execute(
+        "UPDATE sessions SET device_jwk = %s, device_bound_at = %s"
+        " WHERE id = %s AND device_bound_at IS NOT DISTINCT FROM %s AND ended_at IS NULL",
+        (after.device_jwk, after.device_bound_at, before.id, before.device_bound_at),
+    )
+    if bound.rowcount != 1:
+        raise RollBack(Committed(result=False))
+    return await append_and_commit(connection, [], event, result=True)
+
+
 async def list_live(connection: Connection, *, whose: Mapping[str, str | None], now: int, limit: int) -> list[Session]:
     """Live sessions, newest first; those whose columns are so, of the columns that are given."""
     given = {name: value for name, value in whose.items() if value is not None}

@@ -259,6 +259,9 @@ class PostgresStore(Store):
     async def advance_session(self, before: Session, after: Session) -> bool:
         return await self._refreshes.swap(before, after)
 
+    async def bind_session(self, before: Session, after: Session, event: Event) -> Committed[bool]:
+        return await self._database.transact(partial(sessions.bind, before=before, after=after, event=event))
+
     async def list_sessions(
         self,
         subject: str | None,

@@ -141,6 +141,16 @@ def reauthenticate(
     return append(db, [], event, result=True)
 
 
+def bind(db: sqlite3.Connection, before: Session, after: Session, event: Event) -> Committed[bool]:
+    """Compare-and-swap of the device key."""
+    bound = db.execute(
+        "UPDATE sessions SET device_jwk = ?, device_bound_at = ?"
+        " WHERE id = ? AND device_bound_at IS ? AND ended_at IS NULL",
+        (after.device_jwk, after.device_bound_at, before.id, before.device_bound_at),
+    )
+    return append(db, [], event, result=True) if bound.rowcount == 1 else Committed(result=False)
+
+
 def list_live(db: sqlite3.Connection, whose: Mapping[str, str | None], *, now: int, limit: int) -> list[Session]:
     """Live sessions, newest first; those whose columns are so, of the columns that are given."""
     given = {name: value for name, value in whose.items() if value is not None}

@@ -188,6 +188,9 @@ class SqliteStore(Store):
     async def advance_session(self, before: Session, after: Session) -> bool:
         return await self.writer.write(lambda db: sessions.advance(db, before, after))
 
+    async def bind_session(self, before: Session, after: Session, event: Event) -> Committed[bool]:
+        return await self.writer.write(lambda db: sessions.bind(db, before, after, event))
+
     async def list_sessions(
         self,
         subject: str | None,

@@ -50,6 +50,57 @@ class SessionContract(Contract):
         assert await store.list_sessions(None, now=NOW + 2, identity="oidc_ada") == [phone]
         assert await end_of(store, here) == "ended_by_provider"
 
+    # binding to a device
+
+    async def test_a_session_is_bound_once_and_nothing_else_of_it_changes(self, store: Store) -> None:
+        session = a_session(device_binding="prefer")
+        await start(store, session)
+        bound = replace(session, device_jwk='{"kty":"EC"}', device_bound_at=NOW)
+        hostile = replace(bound, subject="root", device_binding="off", expires_at=2**40)
+        done = await store.bind_session(session, hostile, an_event("device_bound"))
+        assert (done.result, [event.kind for event in done.events], done.entries) == (True, ["device_bound"], ())
+        record = await store.read_session(session.id)
+        assert record is not None
+        assert record.session == bound
+        other = replace(session, device_jwk='{"kty":"RSA"}', device_bound_at=NOW + 1)
+        assert (await store.bind_session(session, other, an_event("device_bound"))).events == ()
+        assert (await store.bind_session(bound, other, an_event("device_bound"))).result
+        record = await store.read_session(session.id)
+        assert record is not None
+        assert record.session == other
+
+    async def test_r1_of_twenty_bindings_at_once_one_counts(self, store: Store) -> None:
+        session = a_session(device_binding="prefer")
+        await start(store, session)
+        keys = [replace(session, device_jwk=f'"{number}"', device_bound_at=NOW) for number in range(20)]
+        done = await asyncio.gather(*(store.bind_session(session, bound, an_event("device_bound")) for bound in keys))
+        won = [place for place, one in enumerate(done) if one.result]
+        assert len(won) == 1
+        record = await store.read_session(session.id)
+        assert record is not None
+        assert record.session == keys[won[0]]
+
+    async def test_r5_a_session_that_has_ended_is_not_bound(self, store: Store) -> None:
+        session = a_session(device_binding="prefer")
+        bound = replace(session, device_jwk="{}", device_bound_at=NOW)
+        assert not (await store.bind_session(session, bound, an_event("device_bound"))).result
+        await start(store, session)
+        await revoke(store, EndSession(id=session.id, cause="logout"))
+        assert not (await store.bind_session(session, bound, an_event("device_bound"))).result
+        record = await store.read_session(session.id)
+        assert record is not None
+        assert record.session.device_jwk is None
+
+    async def test_a_refresh_leaves_the_device_key_in_place(self, store: Store) -> None:
+        session = a_session(device_binding="prefer")
+        await start(store, session)
+        bound = replace(session, device_jwk="{}", device_bound_at=NOW)
+        await store.bind_session(session, bound, an_event("device_bound"))
+        assert await store.advance_session(session, moved(session))
+        record = await store.read_session(session.id)
+        assert record is not None
+        assert record.session == moved(bound)
+
     # refreshing
 
     async def test_a_swap_moves_the_row_once(self, store: Store) -> None:

@@ -119,7 +119,10 @@ CREATE TABLE sessions (
   status_index BIGINT,
   proof_key TEXT NOT NULL,
   identity TEXT COLLATE "C" NOT NULL,
-  provider_session TEXT COLLATE "C" NOT NULL
+  provider_session TEXT COLLATE "C" NOT NULL,
+  device_binding TEXT NOT NULL,
+  device_jwk TEXT,
+  device_bound_at BIGINT
 ) WITH (fillfactor = 75);
 CREATE INDEX sessions_by_subject ON sessions (subject) WHERE ended_at IS NULL;
 CREATE INDEX sessions_by_identity ON sessions (identity) WHERE identity <> '' AND ended_at IS NULL;

@@ -101,7 +101,10 @@ CREATE TABLE sessions (
   status_index INTEGER,
   proof_key TEXT NOT NULL,
   identity TEXT NOT NULL,
-  provider_session TEXT NOT NULL
+  provider_session TEXT NOT NULL,
+  device_binding TEXT NOT NULL,
+  device_jwk TEXT,
+  device_bound_at INTEGER
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX sessions_by_subject ON sessions (subject) WHERE ended_at IS NULL;
 CREATE INDEX sessions_by_identity ON sessions (identity) WHERE identity <> '' AND ended_at IS NULL;
