@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from urllib.parse import parse_qs, urlsplit
@@ -75,8 +76,8 @@ class Issuer:
                 return await self.publisher.segment(segment.rpartition("/")[2])
 
     @asynccontextmanager
-    async def served(self) -> AsyncIterator[str]:
-        async with http_server(self.answer) as url:
+    async def served(self, tls: ssl.SSLContext | None = None) -> AsyncIterator[str]:
+        async with http_server(self.answer, tls) as url:
             yield f"{url}/auth"
         self.publisher.close()
 

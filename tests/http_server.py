@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -29,8 +30,8 @@ def ok(body: bytes, *fields: str, status: str = "200 OK") -> bytes:
 
 
 @asynccontextmanager
-async def http_server(answer: Answers) -> AsyncIterator[str]:
-    """Serve until the block ends; its URL."""
+async def http_server(answer: Answers, tls: ssl.SSLContext | None = None) -> AsyncIterator[str]:
+    """Serve until the block ends, over TLS where a context is given; its URL."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         ended = asyncio.Event()
@@ -49,10 +50,10 @@ async def http_server(answer: Answers) -> AsyncIterator[str]:
             ended.set()
             writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
     tasks = asyncio.all_tasks()
     try:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        yield f"http{'s' if tls else ''}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     finally:
         server.close()
         for task in asyncio.all_tasks() - tasks - {asyncio.current_task()}:

@@ -8,21 +8,15 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from ipaddress import IPv4Address
-from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from sealring import RemoteKeys, jwt
 from sealring.errors import Unavailable, UnknownKey, UnsupportedAlgorithm
 from sealring.jwt import remote_key_set as decisions
+from tests.certificates import Authority
 from tests.jwt.forge import forge
 
 A, B = jwt.Key.generate("ES256", kid="a"), jwt.Key.generate("ES256", kid="b")
@@ -256,33 +250,12 @@ def test_the_size_is_an_option(issuer: Issuer) -> None:
         assert keys.keys.get("a") is not None
 
 
-def certificate(folder: Path) -> tuple[Path, ssl.SSLContext]:
-    """A certificate authority of one's own, and a server with a certificate of it."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    start = datetime.now(UTC) - timedelta(days=1)
-    made = (
-        x509.CertificateBuilder(name, name, key.public_key(), 1, start, start + timedelta(days=30))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    pem, private = folder / "ca.pem", folder / "key.pem"
-    pem.write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    private.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(pem, private)
-    return pem, context
-
-
-def test_certificate_authorities_of_ones_own(tmp_path: Path) -> None:
-    authorities, context = certificate(tmp_path)
-    issuer = Issuer(context)
+def test_certificate_authorities_of_ones_own() -> None:
+    authority = Authority()
+    issuer = Issuer(authority.serves("127.0.0.1"))
     try:
         issuer.publish(A)
-        trusting = ssl.create_default_context(cafile=str(authorities))
+        trusting = authority.is_trusted()
         with RemoteKeys.from_issuer(issuer.origin, ssl_context=trusting) as keys:
             assert jwt.Verifier(keys).verify(token_of(A)).kid == "a"
         with pytest.raises(Unavailable, match="SSLCertVerificationError"):

@@ -18,7 +18,7 @@ from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from sealring.errors import Unavailable
-from sealring.verifier.http_trust import check_ssl_context, is_trusted_scheme
+from sealring.verifier.http_trust import check_ssl_context, is_trusted_scheme, why_no_answer
 
 TIMEOUT_SECONDS = 5.0
 MOST_BYTES = 16 * 1024 * 1024
@@ -104,7 +104,7 @@ def fetch(
             raise Unavailable(f"answer incomplete, or longer than {options.max_bytes} bytes")
         return body, response.getheader("Cache-Control")
     except (OSError, UnicodeError, http.client.HTTPException) as error:  # UnicodeError: a host name that IDNA refuses
-        raise Unavailable(type(error).__name__) from None
+        raise Unavailable(why_no_answer(error)) from None
     finally:
         if limit is not None:
             limit.cancel()

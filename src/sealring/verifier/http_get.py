@@ -19,7 +19,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from sealring.errors import Unavailable
 from sealring.forks import leave_to_parent
-from sealring.verifier.http_trust import check_ssl_context, is_trusted_scheme
+from sealring.verifier.http_trust import check_ssl_context, is_trusted_scheme, why_no_answer
 
 MAX_HEAD_BYTES: Final = 32 * 1024
 
@@ -101,7 +101,7 @@ class HttpGetter:
         except TimeoutError:
             raise Unavailable(f"{self._url.netloc}: no answer within {seconds:g} s") from None
         except (OSError, UnicodeError) as error:  # UnicodeError: a host name that IDNA refuses
-            raise Unavailable(f"{self._url.netloc}: {type(error).__name__}") from None
+            raise Unavailable(f"{self._url.netloc}: {why_no_answer(error)}") from None
         finally:
             if streams is not None and streams is not self._idle:  # the rest would be read as the next answer
                 _abort(streams)
@@ -127,7 +127,7 @@ class HttpGetter:
         except TimeoutError:
             raise Unavailable(f"{self._url.netloc}: no answer within {seconds:g} s") from None
         except (OSError, UnicodeError) as error:
-            raise Unavailable(f"{self._url.netloc}: {type(error).__name__}") from None
+            raise Unavailable(f"{self._url.netloc}: {why_no_answer(error)}") from None
         finally:
             if streams is not None and streams is not self._idle:
                 _abort(streams)

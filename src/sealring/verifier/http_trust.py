@@ -34,6 +34,16 @@ def check_ssl_context(context: object) -> None:
         raise ValueError("ssl_context must verify certificates and host names: keys that anybody could send")
 
 
+def why_no_answer(error: Exception) -> str:
+    """Name what kept a request from being answered; of a refused certificate, the reason too.
+
+    >>> why_no_answer(ConnectionRefusedError(111, "Connection refused"))
+    'ConnectionRefusedError'
+    """
+    reason = getattr(error, "verify_message", "") if isinstance(error, ssl.SSLCertVerificationError) else ""
+    return f"{type(error).__name__}: {reason}" if reason else type(error).__name__
+
+
 def check_bearer_token(what: str, token: object) -> None:
     """Refuse a bearer token that no Authorization field can carry (RFC 6750 §2.1), a line break in it above all.
 
