@@ -85,7 +85,11 @@ async def accounts_over(store: Store) -> AsyncIterator[Callable[[str, str], Awai
         await accounts.register(f"user{number}", PASSWORD, None, HERE)
     password_method = PasswordMethod(committing, hasher, clock=now_ms)
     authenticator = Authenticator(
-        store=committing, accounts=accounts, policy=AuthenticationPolicy(), methods=(password_method,), clock=now_ms
+        store=committing,
+        accounts=accounts,
+        policy=AuthenticationPolicy(methods=(password_method.row,)),
+        methods=(password_method,),
+        clock=now_ms,
     )
 
     async def prove(username: str, password: str) -> object:

@@ -118,6 +118,9 @@ TESTS: Mapping[str, tuple[str, ...]] = {
         for name in ("decision", "identity", "one_time", "pending", "sign_in")
     },
     "authentication/method": ("tests/authentication/test_decision.py",),
+    "authentication/passkey": ("tests/attacks/test_passkeys.py", "tests/http/routes/test_passkeys.py"),
+    "authentication/passkey_challenge": ("tests/authentication/test_passkey_challenge.py",),
+    "authentication/relying_party": ("tests/http/routes/test_passkeys.py",),
     "authentication/removal": ("tests/authentication/test_removal.py",),
 }
 """Module → the files whose tests must fail, the nearest first. They run the module in their own process."""

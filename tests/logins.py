@@ -7,6 +7,7 @@ import time
 from sealring.accounts.account import Account
 from sealring.authentication.client_info import ClientInfo
 from sealring.authentication.decision import AuthenticationPolicy
+from sealring.authentication.method import PASSWORD
 from sealring.issuer.accounts import Accounts
 from sealring.issuer.authenticator import Authenticator
 from sealring.issuer.commit import CommittingStore
@@ -25,7 +26,7 @@ async def authenticate(
     authenticator = Authenticator(
         store=store,
         accounts=accounts,
-        policy=AuthenticationPolicy(),
+        policy=AuthenticationPolicy(methods=(PASSWORD,)),
         methods=(way,),
         clock=now_ms,
     )

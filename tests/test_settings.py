@@ -72,6 +72,9 @@ def test_the_defaults_are_the_contracts() -> None:
         "pages_name": "",
         "pages_home": "/",
         "pages_style": "",
+        "passkeys": "off",
+        "passkey_rp_id": "",
+        "passkey_page": "",
     }
     assert settings.secret == ""
     assert settings.database_url == "sqlite:///sealring.db"

@@ -17,8 +17,9 @@ from urllib.parse import urlsplit
 from sealring.accounts.argon2id import OWASP_2024, Argon2Profile
 from sealring.authentication.decision import AuthenticationPolicy
 from sealring.authentication.mail_link import MailLinks
-from sealring.authentication.method import METHODS, Method
+from sealring.authentication.method import METHODS, PASSKEY, Method
 from sealring.authentication.method import OIDC as OIDC_METHOD
+from sealring.authentication.passkey_challenge import PasskeyChallenges
 from sealring.authentication.pending import PendingLoginCodec
 from sealring.authentication.sign_in import SignInCodec
 from sealring.errors import ConfigurationError, TokenTooLong
@@ -88,6 +89,7 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
     from sealring.http.metrics import Metrics
+    from sealring.issuer.passkeys import Passkeys
 
 JWKS_MAX_AGE_SECONDS = 300
 
@@ -394,24 +396,52 @@ class MethodParts:
     """Of which a method derives the key for what it keeps."""
     clock: Callable[[], int]
     """Unix milliseconds."""
+    settings: Settings
     answers: Answers
     """Proves what identity providers answer."""
     identities: Identities
     sessions: Sessions
 
 
-def methods_in_use(*, has_providers: bool) -> tuple[Method, ...]:
+def methods_in_use(settings: Settings, *, has_providers: bool) -> tuple[Method, ...]:
     """The rows of `METHODS` that are not turned off."""
     off = set() if has_providers else {OIDC_METHOD.name}
+    if settings.relying_party is None:
+        off.add(PASSKEY.name)
     return tuple(row for row in METHODS if row.name not in off)
 
 
 def login_methods(parts: MethodParts) -> tuple[LoginMethod, ...]:
     """What carries out each row that is in use; a row without one is an error at the start."""
     ways: list[LoginMethod] = [PasswordMethod(parts.store, parts.hasher, clock=parts.clock)]
+    if (passkeys := passkeys_of(parts)) is not None:
+        from sealring.issuer.methods.passkey import PasskeyMethod  # noqa: PLC0415 - fido2 is an extra
+
+        ways.append(PasskeyMethod(passkeys.store, passkeys.challenges, passkeys.party, clock=parts.clock))
     if parts.answers.clients:
         ways.append(OidcMethod(parts.answers, parts.identities, parts.sessions))
     return tuple(ways)
+
+
+def passkeys_of(parts: MethodParts) -> Passkeys | None:
+    """What accounts do with passkeys; None where they have none.
+
+    Raises:
+        ConfigurationError: the extra is not installed.
+    """
+    party = parts.settings.relying_party
+    if party is None:
+        return None
+    try:
+        from sealring.issuer.passkeys import Passkeys  # noqa: PLC0415 - fido2 is an extra
+    except ModuleNotFoundError as missing:
+        if missing.name is None or missing.name.partition(".")[0] != "fido2":
+            raise
+        raise ConfigurationError(
+            "SEALRING_PASSKEYS: needs the package fido2", hint="install sealring[passkeys]"
+        ) from None
+    challenges = PasskeyChallenges(parts.secret.derive("passkey challenge"))
+    return Passkeys(store=parts.store, challenges=challenges, party=party, clock=parts.clock)
 
 
 def _provider_clients(providers: Iterable[OIDC], clock: Callable[[], int]) -> dict[str, ProviderClient]:
@@ -497,11 +527,12 @@ def _issuer(  # noqa: PLR0917 - the parts, in the order in which they were made
         new_account_scopes=settings.default_scopes,
         on_identity=on_identity,
     )
+    method_parts = MethodParts(store, hasher, secret, clock.now_ms, settings, answers, identities, sessions)
     authenticator = Authenticator(
         store=store,
         accounts=accounts,
-        policy=AuthenticationPolicy(methods=methods_in_use(has_providers=bool(providers))),
-        methods=login_methods(MethodParts(store, hasher, secret, clock.now_ms, answers, identities, sessions)),
+        policy=AuthenticationPolicy(methods=methods_in_use(settings, has_providers=bool(providers))),
+        methods=login_methods(method_parts),
         clock=clock.now_ms,
     )
     email = EmailAddresses(
@@ -530,6 +561,7 @@ def _issuer(  # noqa: PLR0917 - the parts, in the order in which they were made
         sessions=sessions,
         new_sessions=new_sessions,
         credentials=credentials,
+        passkeys=passkeys_of(method_parts),
         sign_ins=SignIns(answers=answers, credentials=credentials, sessions=sessions, clock=clock.now_ms),
         clients=Clients(
             store=store,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import secrets
 from contextlib import suppress
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 
@@ -21,6 +22,7 @@ from sealring.sessions.session import END_CAUSES, EndCause
 from sealring.testing.devices import registration
 from tests.clocks import FrozenClock
 from tests.serving import PASSWORD, SECRET, cheap_sealring
+from tests.soft_authenticator import ORIGIN, SoftAuthenticator
 from tests.stored_code import StoredCode, stored_code
 
 HERE = "192.0.2.1"
@@ -40,7 +42,7 @@ async def accounts(auth: Sealring, clock: FrozenClock) -> None:
         await auth.log_in("ada", PASSWORD + "!", address=HERE)
     await users.enable(ada.id)
     await users.delete(ada.id)
-    invited = cheap_sealring(auth.store, clock, registration="invited")
+    invited = cheap_sealring(auth.store, clock, registration="invited", issuer=ORIGIN)
     invitation = await invited.accounts.invite()
     await invited.issuer.accounts.register("eve", PASSWORD, None, ClientInfo(HERE), invitation=invitation)
     bob = await auth.register("bob", PASSWORD, address=HERE)
@@ -97,20 +99,42 @@ async def devices(auth: Sealring) -> None:
         await auth.issuer.refresh(issued.refresh_token, client=ClientInfo(HERE), proof=proof)
 
 
+async def passkeys(auth: Sealring) -> None:
+    device, own = SoftAuthenticator(counts=True), auth.issuer.passkeys
+    assert own is not None
+    owner = await auth.issuer.accounts.create("pia", PASSWORD)
+    client = ClientInfo(HERE)
+    made = device.create(await own.begin_registration(owner.id, "sid", conditional=False))
+    passkey = await own.finish_registration(owner.id, "sid", made, label="", client=client)
+    await auth.issuer.credentials.add(passkey, epoch=0, client=client)
+    device.passkeys[0].counter = 7
+    for _ in range(2):
+        begun = await auth.begin_login("passkey", {}, address=HERE)
+        used = json.dumps(device.get(json.loads(begun.challenge["options"])))
+        await auth.log_in_by("passkey", {"credential": used}, address=HERE)
+        device.passkeys[0].counter = 1
+
+
 async def keys(auth: Sealring) -> None:
     await auth.issuer.keys.rotate()
     await auth.issuer.revoke_key(auth.issuer.keys.signing().kid or "")
     await auth.issuer.reset_after_restore()
 
 
+def sealring_of(clock: FrozenClock, **settings: Any) -> Sealring:
+    given: dict[str, Any] = {"passkeys": "on", "issuer": ORIGIN, "device_binding": "prefer"} | settings
+    return cheap_sealring(clock=clock, account_rate=RateLimit(2, 300), more_methods=[StoredCode], **given)
+
+
 async def all_that_happens(auth: Sealring, clock: FrozenClock) -> list[Event]:
     await auth.open()
     await accounts(auth, clock)
     await clients(auth)
+    await passkeys(auth)
     await keys(auth)
     await sessions(auth, clock)
     await auth.close()
-    newer = cheap_sealring(auth.store, clock, secret=f"{secrets.token_hex(64)},{SECRET}", device_binding="prefer")
+    newer = sealring_of(clock, store=auth.store, secret=f"{secrets.token_hex(64)},{SECRET}")
     await newer.open()
     await devices(newer)
     assert await newer.issuer.keys.reencrypt()
@@ -128,7 +152,7 @@ def test_every_kind_has_a_row_and_every_row_a_kind() -> None:
 @pytest.mark.anyio
 async def test_every_event_is_as_its_row_says_and_no_row_says_too_much() -> None:
     clock = FrozenClock()
-    auth = cheap_sealring(clock=clock, account_rate=RateLimit(2, 300), more_methods=[StoredCode])
+    auth = sealring_of(clock)
     events = await all_that_happens(auth, clock)
     assert {event.kind: faults for event in events if (faults := faults_of(event))} == {}
     assert {event.kind for event in events} == set(EVENTS), "a new kind belongs into all_that_happens"
@@ -145,9 +169,7 @@ async def test_every_event_is_as_its_row_says_and_no_row_says_too_much() -> None
 async def test_an_operator_sees_by_the_level_where_to_look(caplog: pytest.LogCaptureFixture) -> None:
     clock = FrozenClock()
     with caplog.at_level(logging.INFO, "sealring.audit"):
-        await all_that_happens(
-            cheap_sealring(clock=clock, account_rate=RateLimit(2, 300), more_methods=[StoredCode]), clock
-        )
+        await all_that_happens(sealring_of(clock), clock)
     levels = {
         record.getMessage(): record.levelname.lower() for record in caplog.records if record.name.endswith("audit")
     }

@@ -48,6 +48,7 @@ PASSKEY = replace(
     amr=frozenset({"hwk", "user"}),
     factors=frozenset({"possession", "inherence"}),
     first=True,
+    guessable=False,
 )
 POLICY = AuthenticationPolicy(methods=(PASSWORD, CODE, KEY, PIN, PASSKEY))
 REQUIRED = replace(POLICY, mfa="required")
@@ -91,6 +92,33 @@ def test_one_proof_may_show_two_factors() -> None:
     assert decide(proof(PASSKEY), policy=REQUIRED) == Complete(("hwk", "user", "mfa"), "phr", NOW)
 
 
+def touch(*, at: int = NOW) -> Proof:
+    """A passkey that has not verified its user."""
+    return replace(proof(PASSKEY, at=at), factors=frozenset({"possession"}))
+
+
+def test_a_touch_is_a_second_factor_and_begins_nothing() -> None:
+    assert decide(proof(PASSWORD), touch()) == Complete(("pwd", "hwk", "user", "mfa"), "phr", NOW)
+    assert decide(touch()) == Refused("first proof shows too little")
+    assert decide(replace(touch(), factors=PASSKEY.factors)) == decide(proof(PASSKEY))
+
+
+def test_a_proof_shows_no_factor_that_its_method_has_not() -> None:
+    every = replace(proof(CODE), factors=frozenset({"knowledge", "possession", "inherence"}))
+    link = replace(CODE, name="link", first=True, claims=("username",))
+    policy = AuthenticationPolicy(methods=(PASSWORD, link, CODE))
+    assert decide(proof(link), every, policy=policy) == Complete(("otp",), "sfa", NOW)
+
+
+def test_a_method_that_added_nothing_is_not_asked_for_again() -> None:
+    """Else a client could repeat it until the pending login had no room for its proofs."""
+    link = replace(CODE, name="link", first=True, claims=("username",))
+    policy = AuthenticationPolicy(methods=(link, PASSKEY), mfa="required")
+    enrolled = frozenset({"passkey"})
+    assert decide(proof(link), policy=policy, enrolled=enrolled) == NeedsFactor(("passkey",))
+    assert decide(proof(link), touch(), policy=policy, enrolled=enrolled) == Refused("no second factor")
+
+
 def test_two_proofs_of_one_kind_are_one_factor() -> None:
     assert factors_shown((PASSWORD, PIN)) == "one factor"
     assert decide(proof(PASSWORD), proof(PIN), enrolled=frozenset({"pin", "code"})) == NeedsFactor(("code",))
@@ -114,7 +142,7 @@ def test_a_method_that_the_policy_does_not_know_is_not_offered() -> None:
     [
         ((proof(PASSWORD, account="bob"),), "proof of another account"),
         ((proof(PASSWORD), proof(CODE, account="bob")), "proof of another account"),
-        ((proof(replace(CODE, name="gone", first=True)),), "unknown method"),
+        ((proof(replace(CODE, name="gone", first=True, guessable=False)),), "unknown method"),
         ((proof(CODE),), "method out of order"),
         ((proof(PASSKEY), proof(PASSWORD)), "method out of order"),
         ((proof(PASSWORD, at=NOW - PROOF_SECONDS),), "proof is too old"),
@@ -190,7 +218,7 @@ def test_a_proof_less_never_completes_what_was_incomplete(
 
 
 def test_the_rows_are_those_that_are_carried_out() -> None:
-    assert [row.name for row in METHODS] == ["password", "oidc"]
+    assert [row.name for row in METHODS] == ["password", "passkey", "oidc"]
     assert AuthenticationPolicy().methods == METHODS
 
 
@@ -216,6 +244,11 @@ def test_a_method_proves_something_at_some_step(empty: dict[str, object]) -> Non
 
 
 def test_a_method_that_only_begins_a_login_is_not_asked_for_as_a_second() -> None:
-    mailed = replace(CODE, name="mailed", first=True, second=False)
+    mailed = replace(CODE, name="mailed", first=True, second=False, guessable=False)
     policy = AuthenticationPolicy(methods=(PASSWORD, mailed))
     assert decide(proof(mailed), policy=policy, enrolled=frozenset({"password"})) == Complete(("otp",), "sfa", NOW)
+
+
+def test_what_can_be_guessed_says_whose_account_it_is() -> None:
+    with pytest.raises(ValueError, match="without a claim must say guessable=False"):
+        replace(CODE, name="link", first=True)

@@ -10,7 +10,7 @@ from sealring.authentication.method import PASSWORD
 from sealring.authentication.removal import can_log_in, may_lose
 
 CODE = replace(PASSWORD, name="code", first=False, second=True, factors=frozenset({"possession"}))
-KEY = replace(CODE, name="key", first=True)
+KEY = replace(CODE, name="key", first=True, guessable=False)
 PASSKEY = replace(KEY, name="passkey", factors=frozenset({"possession", "inherence"}))
 PIN = replace(CODE, name="pin", factors=frozenset({"knowledge"}))
 METHODS = (PASSWORD, CODE, KEY, PASSKEY, PIN)

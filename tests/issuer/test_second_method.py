@@ -212,11 +212,12 @@ async def test_of_several_that_bring_one_code_at_once_one_logs_in(desk: Desk) ->
 def test_a_row_without_a_file_and_a_file_without_a_row_are_errors_at_the_start(clock: FrozenClock) -> None:
     authenticator = cheap_sealring(clock=clock).issuer.logins.authenticator
     mail = MailedCode(authenticator.store)
+    rows = authenticator.policy.methods
     for policy, methods in (
-        (AuthenticationPolicy(methods=(METHODS[0], mail.row)), authenticator.methods),
-        (AuthenticationPolicy(), (*authenticator.methods, mail)),
-        (AuthenticationPolicy(), ()),
-        (AuthenticationPolicy(), (*authenticator.methods, *authenticator.methods)),
+        (AuthenticationPolicy(methods=(*rows, mail.row)), authenticator.methods),
+        (AuthenticationPolicy(methods=rows), (*authenticator.methods, mail)),
+        (AuthenticationPolicy(methods=rows), ()),
+        (AuthenticationPolicy(methods=rows), (*authenticator.methods, *authenticator.methods)),
     ):
         with pytest.raises(ValueError, match="one row and one file"):
             replace(authenticator, policy=policy, methods=methods)
@@ -226,7 +227,7 @@ def test_a_row_of_the_table_that_wiring_does_not_carry_out_is_an_error_at_the_st
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     row = replace(METHODS[0], name="forgotten")
-    monkeypatch.setattr("sealring.wiring.methods_in_use", lambda **_: (METHODS[0], row))
+    monkeypatch.setattr("sealring.wiring.methods_in_use", lambda *_, **__: (METHODS[0], row))
     with pytest.raises(ValueError, match="rows are password, forgotten; files are password"):
         cheap_sealring()
 

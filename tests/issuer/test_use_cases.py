@@ -25,6 +25,8 @@ from sealring.accounts.imported import ImportedUser
 from sealring.audit.event import Event
 from sealring.authentication.client_info import ClientInfo
 from sealring.authentication.mail_link import MailPurpose
+from sealring.authentication.passkey_challenge import PasskeyChallenges
+from sealring.authentication.relying_party import RelyingParty
 from sealring.errors import InvalidPendingLogin, SealringError
 from sealring.issuer.access_ttl import AccessTtl
 from sealring.issuer.account_commands import AccountCommands
@@ -41,6 +43,7 @@ from sealring.issuer.mail_delivery import MailDelivery
 from sealring.issuer.maintenance import Maintenance
 from sealring.issuer.methods import LoginMethod
 from sealring.issuer.new_sessions import NewSessions, PreparedSession
+from sealring.issuer.passkeys import Passkeys
 from sealring.issuer.reauthentication import Reauthentication
 from sealring.issuer.session_tokens import Issued
 from sealring.issuer.sessions import Sessions
@@ -252,6 +255,13 @@ async def fails(work: Awaitable[object]) -> None:
         await work
 
 
+def passkeys(scene: Scene) -> Passkeys:
+    issuer = scene.auth.issuer
+    challenges = PasskeyChallenges([b"k" * 32])
+    party = RelyingParty.of("http://localhost:8000")
+    return Passkeys(store=issuer.store, challenges=challenges, party=party, clock=issuer.clock)
+
+
 # what it does, the kinds of entries that it must leave, the kinds of events
 ROWS: dict[Callable[..., Any], Reads | tuple[UseCase, list[str], list[str]]] = {
     Issuer.register: (
@@ -374,6 +384,13 @@ ROWS: dict[Callable[..., Any], Reads | tuple[UseCase, list[str], list[str]]] = {
         ["login_failed"],
     ),
     Authenticator.enrolled: Reads(lambda s: s.auth.issuer.logins.authenticator.enrolled(s.ann.account)),
+    Passkeys.list: Reads(lambda s: passkeys(s).list(s.dan)),
+    Passkeys.find: Reads(lambda s: fails(passkeys(s).find(s.dan, "a"))),
+    Passkeys.rename: Reads(lambda s: fails(passkeys(s).rename(s.dan, "a", "my phone"))),
+    Passkeys.begin_registration: Reads(lambda s: passkeys(s).begin_registration(s.dan, "sid", conditional=False)),
+    Passkeys.finish_registration: Reads(
+        lambda s: fails(passkeys(s).finish_registration(s.dan, "sid", {}, label="", client=HERE))
+    ),
     Credentials.list: Reads(lambda s: s.auth.issuer.credentials.list(s.dan)),
     Credentials.add: (
         lambda s: s.auth.issuer.credentials.add(stored_code(s.dan, "b"), epoch=1, client=HERE),
@@ -640,6 +657,7 @@ USE_CASES = (
     Authenticator,
     Accounts,
     Credentials,
+    Passkeys,
     Clients,
     EmailAddresses,
     MailDelivery,

@@ -87,6 +87,13 @@ export type ManyIdentities = {
   identities: Array<OneIdentity>;
 };
 
+/** The passkeys of a user, the oldest first, and what `signalAllAcceptedCredentials` wants beside their ids. */
+export type ManyPasskeys = {
+  passkeys: Array<OnePasskey>;
+  rp_id: string;
+  user_id: string;
+};
+
 /** The live sessions of a user, newest first. */
 export type ManySessions = {
   sessions: Array<OneSession>;
@@ -136,6 +143,15 @@ export type OneIdentity = {
   last_used_at: number | null;
 };
 
+/** A passkey, as its owner sees it; `synced` says that it may be on several devices. Times are Unix seconds. */
+export type OnePasskey = {
+  id: string;
+  label: string;
+  synced: boolean;
+  created_at: number;
+  last_used_at: number | null;
+};
+
 /** A session, as its owner sees it. Times are Unix seconds. */
 export type OneSession = {
   id: string;
@@ -156,6 +172,27 @@ export type Options = {
   second_methods: Array<string>;
   mail: boolean;
   email_required: boolean;
+};
+
+/** `POST /passkeys/register/start`: `conditional` where the browser is to make it without a question. */
+export type PasskeyBegin = {
+  conditional?: boolean;
+};
+
+/** `PATCH /passkeys/{id}`. */
+export type PasskeyName = {
+  label: string;
+};
+
+/** `PublicKeyCredentialCreationOptionsJSON` (WebAuthn Level 3 §5.1), for `parseCreationOptionsFromJSON`. */
+export type PasskeyOptions = {
+  options: Record<string, any>;
+};
+
+/** `POST /passkeys/register/finish`: what the browser's `toJSON` gave, and a name; none for that of the device. */
+export type PasskeyRegistration = {
+  credential: Record<string, any>;
+  label?: string;
 };
 
 /** `POST /password`. */

@@ -410,7 +410,10 @@ class Hosts(Lifecycle):
 
     @property
     def _well_known(self) -> tuple[Endpoint, ...]:
-        return well_known_of(issuer=self.settings.issuer, resource=self.settings.resource)
+        settings = self.settings
+        return well_known_of(
+            issuer=settings.issuer, resource=settings.resource, passkeys=bool(settings.page_of_passkeys)
+        )
 
     def _rows(self, *, accounts: bool, oauth: bool | None) -> tuple[Endpoint, ...]:
         return endpoints_of(accounts=accounts, oauth=oauth, pages=self.settings.has_pages)
@@ -447,6 +450,7 @@ class Hosts(Lifecycle):
             pages=pages_of(settings),
             proofs=None if self.parts.proofs is None else self.parts.proofs.at_login,
             needs_proof=settings.dpop == "required",
+            passkey_page=settings.page_of_passkeys,
             refused=self.refused,
             resource=self.resource,
             exposition=None if self.metrics is None else self.metrics.exposition,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final, Literal, assert_never
 
@@ -80,6 +80,7 @@ RefusedCause = Literal[
     "method out of order",
     "proof is too old",
     "no second factor",
+    "first proof shows too little",
 ]
 """For the audit log; a client gets one answer for all of them (I11)."""
 
@@ -129,7 +130,7 @@ def decide_authentication(
     cause = _objection(policy, account, proofs, now)
     if cause is not None:
         return Refused(cause)
-    used = [method for proof in proofs if (method := policy.find(proof.method)) is not None]
+    used = [_shown(method, proof) for proof in proofs if (method := policy.find(proof.method)) is not None]
     return _weigh(policy, proofs, used, enrolled)
 
 
@@ -145,9 +146,12 @@ def second_methods(
     policy: AuthenticationPolicy, used: Sequence[Method], enrolled: AbstractSet[str]
 ) -> tuple[Method, ...]:
     """The methods of this account that would add another kind of factor to those already shown."""
-    kinds = _kinds(used)
+    kinds, names = _kinds(used), {method.name for method in used}
     return tuple(
-        method for method in policy.methods if method.second and method.name in enrolled and method.factors - kinds
+        method
+        for method in policy.methods
+        # a passkey that was only touched does not get better by another touch
+        if method.second and method.name in enrolled - names and method.factors - kinds
     )
 
 
@@ -172,8 +176,15 @@ def _objection_to(
         return "unknown method"
     if not (method.second if place else method.first):
         return "method out of order"
+    if not place and proof.factors is not None and method.factors - proof.factors:  # a touch alone begins nothing
+        return "first proof shows too little"
     # on both sides, as nodes' clocks differ: a proof from far ahead is as wrong as one from long ago
     return "proof is too old" if abs(now - proof.at) >= PROOF_SECONDS else None
+
+
+def _shown(method: Method, proof: Proof) -> Method:
+    """The method with the factors that this proof by it shows."""
+    return method if proof.factors is None else replace(method, factors=method.factors & proof.factors)
 
 
 def _weigh(

@@ -41,6 +41,9 @@ class Method:
     """Whether each attempt costs an Argon2 hash, so that it waits in the bounded queue for hashing (I14)."""
     single_use: bool
     """Whether proving uses up what was presented. If not, it can be proved once more (see `LogIn`)."""
+    guessable: bool = True
+    """Whether somebody who tries often enough can succeed by chance: then each account counts its failures. A signature
+    cannot be guessed: only the address counts, and what it answers counts once."""
     rate: RateLimit | None
     """Failures per account; none for the rate that `SEALRING_THROTTLE_ACCOUNT` says. Few possible values need few
     tries: six digits and 10 tries in 5 minutes are guessed within a year."""
@@ -50,6 +53,8 @@ class Method:
             raise ValueError("name must be lower-case letters and hyphens")
         if not self.amr or not self.factors or not (self.first or self.second):
             raise ValueError("a method needs an amr value, a factor, and a step at which it may be used")
+        if self.first and not self.claims and self.guessable:  # all its attempts would be counted as one account's
+            raise ValueError("a method that begins a login without a claim must say guessable=False")
 
 
 PASSWORD: Final = Method(
@@ -77,8 +82,24 @@ OIDC: Final = Method(
     phishing_resistant=False,
     costs_hash=False,
     single_use=True,
+    guessable=False,
     rate=None,
 )
 
-METHODS: Final[tuple[Method, ...]] = (PASSWORD, OIDC)
-"""One row per method, in the order in which they are offered."""
+PASSKEY: Final = Method(
+    name="passkey",
+    amr=frozenset({"pop"}),  # RFC 8176 §2: whether a key is in hardware ("hwk") only attestation would say
+    factors=frozenset({"possession", "inherence"}),  # the second by its PIN or biometric: see `Proof.factors`
+    first=True,
+    second=True,
+    claims=(),
+    fields=("credential",),
+    phishing_resistant=True,
+    costs_hash=False,
+    single_use=True,
+    guessable=False,
+    rate=None,
+)
+
+METHODS: Final[tuple[Method, ...]] = (PASSWORD, PASSKEY, OIDC)
+"""One row per method, in the order in which they are offered. Settings say which of them are in use."""

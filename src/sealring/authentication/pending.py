@@ -17,6 +17,7 @@ from typing import Final, Literal
 import msgspec
 
 from sealring.authentication.decision import PROOF_SECONDS
+from sealring.authentication.method import Factor
 from sealring.authentication.proof import Proof
 from sealring.errors import InvalidPendingLogin
 from sealring.jwt.base64url import encode
@@ -131,7 +132,7 @@ class _Wire(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=
     epoch: int
     expires_at: int
     browser: str
-    proofs: tuple[tuple[str, int, str, tuple[str, ...], str], ...]
+    proofs: tuple[tuple[str, int, str, tuple[str, ...], str, tuple[Factor, ...] | None], ...]
 
 
 _read_wire = msgspec.json.Decoder(_Wire).decode
@@ -141,7 +142,15 @@ def _write(pending: PendingLogin) -> bytes:
     if any(proof.account_id != pending.account_id for proof in pending.proofs):
         raise ValueError("proofs must be of the account that is logging in")
     proofs = tuple(
-        (proof.method, proof.at, proof.credential_id, proof.amr, proof.provider_session) for proof in pending.proofs
+        (
+            proof.method,
+            proof.at,
+            proof.credential_id,
+            proof.amr,
+            proof.provider_session,
+            None if proof.factors is None else tuple(sorted(proof.factors)),
+        )
+        for proof in pending.proofs
     )
     return msgspec.json.encode(
         _Wire(pending.id, pending.account_id, pending.epoch, pending.expires_at, pending.browser, proofs)
@@ -158,8 +167,9 @@ def _read(body: bytes) -> PendingLogin:
             credential_id=credential_id,
             amr=amr,
             provider_session=provider_session,
+            factors=None if factors is None else frozenset(factors),
         )
-        for method, at, credential_id, amr, provider_session in wire.proofs
+        for method, at, credential_id, amr, provider_session, factors in wire.proofs
     )
     return PendingLogin(
         id=wire.id,

@@ -6,7 +6,10 @@ verified what was presented. There is no flag that says whether it is good.
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+
+from sealring.authentication.method import Factor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,5 +25,7 @@ class Proof:
     """Which credential of the account, where a method allows several; empty for the password, of which there is one."""
     provider_session: str = ""
     """Digest of the session at an identity provider, where the proof is its word: its logout ends the session here."""
+    factors: AbstractSet[Factor] | None = None
+    """Those of its method's row that it shows; None for all. A passkey that was only touched shows possession alone."""
     amr: tuple[str, ...]
     """RFC 8176 §2: values of the method's row that hold for this proof."""

@@ -25,6 +25,7 @@ from sealring.http.endpoints.reauthenticate import begin_reauthentication, reaut
 from sealring.http.endpoints.session import log_out, refresh
 from sealring.http.endpoints.token import oauth_refusal, token, token_form
 from sealring.http.feed_routes import FEED
+from sealring.http.passkey_routes import PASSKEYS
 from sealring.http.provider_routes import PROVIDERS
 from sealring.http.request_errors import (
     CookiesTooLarge,
@@ -231,6 +232,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
             errors.Overloaded, CrossSiteCookies,
         ),
     ),
+    *PASSKEYS,
     Endpoint(
         method="POST", path="/account/delete", run=delete_account, operation_id="delete_account", part="accounts",
         answers={204: None}, caller=True, step_up=RECENT, errors=(errors.NoSuchAccount,),

@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from sealring.accounts.account import Account
+from sealring.accounts.credential import Credential
 from sealring.accounts.names import MAX_EMAIL, MAX_RAW_NAME
 from sealring.accounts.passwords import FLOOR, MAX_RAW
 from sealring.errors import InvalidField
@@ -129,6 +130,27 @@ class PasswordChangeRequest(Read, frozen=True, kw_only=True):
     new: NewPassword
 
     __repr__ = Read.__repr__
+
+
+class PasskeyBegin(Read, frozen=True, kw_only=True):
+    """`POST /passkeys/register/start`: `conditional` where the browser is to make it without a question."""
+
+    conditional: bool = False
+
+
+class PasskeyRegistration(Read, frozen=True, kw_only=True):
+    """`POST /passkeys/register/finish`: what the browser's `toJSON` gave, and a name; none for that of the device."""
+
+    credential: dict[str, Any]
+    label: str = ""
+
+    __repr__ = Read.__repr__
+
+
+class PasskeyName(Read, frozen=True, kw_only=True):
+    """`PATCH /passkeys/{id}`."""
+
+    label: str
 
 
 class EndSessions(Read, frozen=True, kw_only=True):
@@ -295,6 +317,41 @@ class ManySessions(Written, frozen=True, kw_only=True):
     sessions: list[OneSession]
 
 
+class PasskeyOptions(Written, frozen=True, kw_only=True):
+    """`PublicKeyCredentialCreationOptionsJSON` (WebAuthn Level 3 §5.1), for `parseCreationOptionsFromJSON`."""
+
+    options: dict[str, Any]
+
+
+class OnePasskey(Written, frozen=True, kw_only=True):
+    """A passkey, as its owner sees it; `synced` says that it may be on several devices. Times are Unix seconds."""
+
+    id: str
+    label: str
+    synced: bool
+    created_at: UnixTime
+    last_used_at: UnixTime | None
+
+    @classmethod
+    def of(cls, credential: Credential, *, synced: bool) -> OnePasskey:
+        """From the credential's row."""
+        return cls(
+            id=credential.id,
+            label=credential.label,
+            synced=synced,
+            created_at=credential.created_at,
+            last_used_at=credential.last_used_at,
+        )
+
+
+class ManyPasskeys(Written, frozen=True, kw_only=True):
+    """The passkeys of a user, the oldest first, and what `signalAllAcceptedCredentials` wants beside their ids."""
+
+    passkeys: list[OnePasskey]
+    rp_id: str
+    user_id: str
+
+
 class Me(Written, frozen=True, kw_only=True):
     """Who is asking, by which session, with which claims."""
 
@@ -431,5 +488,7 @@ def _wanted(kind: Any) -> str:
     if get_origin(kind) is Literal:
         return f"must be {' or '.join(map(repr, get_args(kind)))}"
     if get_origin(kind) is dict:
-        return "must be an object whose values are strings"
+        return "must be an object" + (" whose values are strings" if get_args(kind)[1] is str else "")
+    if kind is bool:
+        return "must be true or false"
     return "must be a string" if kind is str else "must be of another type"

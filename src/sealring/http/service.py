@@ -49,6 +49,8 @@ class AuthService(VerifyingService):
     """Checks DPoP proofs where tokens are issued; none where it is turned off."""
     needs_proof: bool = False
     """Whether every token in a body must be bound to a key."""
+    passkey_page: str = ""
+    """Where users add and remove passkeys; empty where nobody says."""
 
     @property
     def cookies(self) -> CookiePolicy:

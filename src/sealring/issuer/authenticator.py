@@ -7,7 +7,8 @@ limits: a right password must not give its owner, or its thief, more tries at th
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
 from typing import NoReturn
 
 from sealring.accounts.account import Account
@@ -21,13 +22,17 @@ from sealring.authentication.decision import (
     Refused,
     decide_authentication,
 )
+from sealring.authentication.method import Factor
 from sealring.authentication.pending import PendingLogin
 from sealring.authentication.proof import Proof
 from sealring.errors import InvalidField, InvalidPendingLogin, SealringError, UnknownMethod, WrongCredentials
 from sealring.issuer.accounts import Accounts
 from sealring.issuer.commit import CommittingStore
+from sealring.issuer.login_attempts import LoginAttempt
 from sealring.issuer.methods import Failed, LoginMethod, Proved
+from sealring.store.records import CredentialUse
 
+USED = "passkey challenge was used"
 NO_NAME = ""
 """No account has it: looked up for names that no account can have, so that those take the same steps."""
 
@@ -39,6 +44,8 @@ class Judged:
     account: Account
     proofs: tuple[Proof, ...]
     outcome: Complete | NeedsFactor
+    use: CredentialUse | None = None
+    """What the session that starts must write for the proof to count (see `LoginGuard`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +84,7 @@ class Authenticator:
         client: ClientInfo,
         *,
         known: Account | None = None,
+        starts_session: bool = False,
     ) -> Judged:
         """Prove one thing, counted, recorded and evenly timed.
 
@@ -87,6 +95,8 @@ class Authenticator:
             client: where the request came from.
             known: whose session asks, where its user proves again: then the client claims no name. Counted apart:
                 who holds a stolen session may not guess at length, and keeps nobody from logging in.
+            starts_session: the caller starts a session with `Judged.use` if the login is complete, and only then does
+                the proof count and stand in the audit log. Otherwise all is written here.
 
         Raises:
             WrongCredentials, Throttled, Overloaded: see `LogIn.step`.
@@ -100,9 +110,13 @@ class Authenticator:
             purpose = f"again by {way.row.name}"
         buckets = self.accounts.buckets(purpose, bucket_name, client, rate=way.row.rate)
         proofs = () if earlier is None else earlier.proofs
-        async with attempts.attempt(buckets, client, hashes=way.row.costs_hash) as attempt:
+        async with (
+            attempts.attempt(buckets, client, hashes=way.row.costs_hash)
+            if way.row.guessable
+            else attempts.signature(client)
+        ) as attempt:
             if earlier is None and known is None:  # found only now: a flood that is refused asks the store nothing
-                account = await self._find_named(bucket_name)
+                account = await self._find_named(bucket_name) if way.row.claims else None
             elif not await self.may_use(way, account, proofs):
                 await self._fail(way, client, account, "method may not be used now")
             shown = await way.prove(
@@ -111,6 +125,10 @@ class Authenticator:
             judged = await self._judge(shown, proofs)
             if isinstance(judged, Failed):
                 await self._fail(way, client, account, judged.cause, judged.error)
+            if starts_session and judged.use is not None and isinstance(judged.outcome, Complete):
+                return self._deferred(attempt, judged, judged.use)
+            if judged.use is not None and not await self._settle(judged.use):
+                await self._fail(way, client, judged.account, USED)
             if isinstance(judged.outcome, NeedsFactor):
                 await attempts.accept(attempt)
             else:
@@ -134,6 +152,11 @@ class Authenticator:
         """
         _check_fields(() if earlier or known else way.row.claims, response)
         account, bucket_name = await self._claimed(earlier, way, response, client, known)
+        proofs = earlier.proofs if earlier else ()
+        if not way.row.guessable:  # nothing is sent and nothing written: a page may begin each time that it is opened
+            if account is not None and not await self.may_use(way, account, proofs):
+                await self._fail(way, client, account, "method may not be used now")
+            return await way.begin(account, browser=client.browser, now=self.clock() // 1000)
         buckets = self.accounts.buckets(f"begin {way.row.name}", bucket_name, client, rate=way.row.rate)
         async with self.accounts.attempts.beginning(buckets, client):
             if earlier is None and known is None:
@@ -143,6 +166,20 @@ class Authenticator:
             elif not await self.may_use(way, account, earlier.proofs if earlier else ()):
                 await self._fail(way, client, account, "method may not be used now")
             return await way.begin(account, browser=client.browser, now=self.clock() // 1000)
+
+    def _deferred(self, attempt: LoginAttempt, judged: Judged, use: CredentialUse) -> Judged:
+        methods = [proof.method for proof in judged.proofs]
+        login = self.accounts.attempts.signed(attempt, subject=judged.account.id, methods=methods)
+        return replace(judged, use=replace(use, events=(*use.events, login)))
+
+    async def _settle(self, use: CredentialUse) -> bool:
+        """Write what the session would; whether this is the first time that it counts."""
+        if not await self.store.put_once(use.spent):
+            return False
+        await self.store.advance_credential(use.before, use.after)
+        for event in use.events:
+            await self.store.settle_attempt("", event)
+        return True
 
     async def _find_named(self, claimed: str) -> Account | None:
         name = lenient_name(claimed)
@@ -167,7 +204,7 @@ class Authenticator:
         outcome = await self.decide(shown.account, together)
         if isinstance(outcome, Refused):
             return Failed(outcome.cause)
-        return Judged(shown.account, together, outcome)
+        return Judged(shown.account, together, outcome, shown.use)
 
     async def may_use(self, way: LoginMethod, account: Account | None, proofs: tuple[Proof, ...]) -> bool:
         """Whether the next step can be taken by that method."""
@@ -198,9 +235,15 @@ class Authenticator:
 
     async def decide(self, account: Account | None, proofs: tuple[Proof, ...]) -> Outcome:
         """What these proofs amount to for that account, as it is now."""
-        seconds = [way for way in self.methods if way.row.second]
+        shown = {kind for proof in proofs for kind in self._factors(proof)}
+        # only those are asked for that would add something: after a passkey, none
+        seconds = [way for way in self.methods if way.row.second and way.row.factors - shown]
         enrolled = set() if account is None else await _enrolled(seconds, account)
         return decide_authentication(self.policy, account, proofs, self.clock() // 1000, enrolled=enrolled)
+
+    def _factors(self, proof: Proof) -> AbstractSet[Factor]:
+        method = self.policy.find(proof.method)
+        return frozenset() if method is None else method.factors if proof.factors is None else proof.factors
 
     async def enrolled(self, account: Account) -> set[str]:
         """Names of the methods that this account can use."""

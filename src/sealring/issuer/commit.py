@@ -219,6 +219,10 @@ class CommittingStore:
         """See `Store.find_credentials`."""
         return await self._store.find_credentials(account_id=account_id, id=id)
 
+    async def find_credential_owner(self, id: str) -> tuple[Account, Credential] | None:
+        """See `Store.find_credential_owner`."""
+        return await self._store.find_credential_owner(id)
+
     async def find_client(self, id: str) -> OAuthClient | None:
         """See `Store.find_client`."""
         return await self._store.find_client(id)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from sealring.accounts.account import Account
 from sealring.audit.event import Event
@@ -42,6 +43,9 @@ from sealring.rate_limits.device_cookie import DeviceCookies
 from sealring.rate_limits.rate import RateLimit
 from sealring.sessions.device_proof import DeviceProof
 
+if TYPE_CHECKING:  # fido2 is an extra
+    from sealring.issuer.passkeys import Passkeys
+
 ENDS_PER_SUBJECT = RateLimit(10, 60)
 """How often a subject may end all of its sessions. A person does it once."""
 
@@ -58,6 +62,8 @@ class Issuer:
     logins: LogIn
     reauthentication: Reauthentication
     credentials: Credentials
+    passkeys: Passkeys | None
+    """None where accounts have none."""
     sign_ins: SignIns
     clients: Clients
     keys: SigningKeys

@@ -23,13 +23,13 @@ from sealring.authentication.one_time import OneTime, digest_of
 from sealring.authentication.pending import PendingLogin, PendingLoginCodec, digest_of_browser
 from sealring.authentication.proof import Proof
 from sealring.errors import EmailUnverified, InvalidPendingLogin, WrongCredentials
-from sealring.issuer.authenticator import Authenticator, Judged
+from sealring.issuer.authenticator import USED, Authenticator, Judged
 from sealring.issuer.commit import CommittingStore
 from sealring.issuer.methods import LoginMethod
 from sealring.issuer.new_sessions import NewSessions, PreparedSession
 from sealring.issuer.session_tokens import Issued
 from sealring.rate_limits.device_cookie import DEVICE_ID_BYTES, DeviceCookies
-from sealring.store.records import LoginGuard
+from sealring.store.records import CredentialUse, LoginGuard
 
 CheckEmail = Callable[[Account, ClientInfo], Awaitable[None]]
 """Raises `EmailUnverified`."""
@@ -152,7 +152,7 @@ class LogIn:
         earlier = self.read_pending(pending, client)
         tries = 1 if way.row.single_use or earlier is not None else LOGIN_TRIES
         while True:
-            judged = await self.authenticator.prove(earlier, way, response, client)
+            judged = await self.authenticator.prove(earlier, way, response, client, starts_session=True)
             tries -= 1
             if isinstance(judged.outcome, NeedsFactor):
                 return self.suspend(judged, earlier, judged.outcome, client)
@@ -169,7 +169,7 @@ class LogIn:
                 auth_time=auth_time,
                 proofs=judged.proofs,
             )
-            started = await self.start_prepared(judged.account, prepared, epoch, replaces=replaces)
+            started = await self.start_prepared(judged.account, prepared, epoch, replaces=replaces, use=judged.use)
             if started is not None:
                 for proof in judged.proofs:
                     await self.authenticator.find(proof.method).began(proof, started.issued.session)
@@ -179,6 +179,8 @@ class LogIn:
         if earlier is not None:
             raise InvalidPendingLogin("account changed since the login began", earlier.account_id)
         cause = "account changed during the login"
+        if judged.use is not None and not await self.store.put_once(judged.use.spent):
+            cause = USED
         attempts = self.authenticator.accounts.attempts
         await attempts.fail(client, subject=judged.account.id, cause=cause, method=way.row.name)
         raise WrongCredentials
@@ -243,11 +245,21 @@ class LogIn:
         )
 
     async def start_prepared(
-        self, account: Account, prepared: PreparedSession, epoch: int, *, replaces: str | None
+        self,
+        account: Account,
+        prepared: PreparedSession,
+        epoch: int,
+        *,
+        replaces: str | None,
+        use: CredentialUse | None = None,
     ) -> LoggedIn | None:
-        """Start the session of a complete login; None when the account's epoch has moved since (U13)."""
+        """Start the session of a complete login; None when the account's epoch has moved since (U13).
+
+        Or when what was proved has counted already.
+        """
+        guard = LoginGuard(epoch=epoch, use=use)
         try:
-            issued = await self.new_sessions.start_prepared(prepared, guard=LoginGuard(epoch=epoch), replaces=replaces)
+            issued = await self.new_sessions.start_prepared(prepared, guard=guard, replaces=replaces)
         except WrongCredentials:
             return None
         device = self.device_cookies.issue(account.canonical_name, secrets.token_bytes(DEVICE_ID_BYTES))

@@ -39,7 +39,7 @@ class LoginAttempt:
     slot: HashingSlot | None
     """Where it hashes; none for a method that costs no hash."""
     owner: str
-    """Of the account's buckets, which success empties."""
+    """Of the account's buckets, which success empties; empty where the account has none for this method."""
     address_bucket: Bucket
     client: ClientInfo
 
@@ -119,6 +119,27 @@ class LoginAttempts:
             raise
 
     @asynccontextmanager
+    async def signature(self, client: ClientInfo) -> AsyncIterator[LoginAttempt]:
+        """Count an attempt that nobody can guess their way through: for the address alone, in its wide bucket.
+
+        Raises:
+            Throttled: the address's buckets are full; nothing was verified.
+        """
+        self._refuse_full(client)
+        address, wide = address_bucket(client.address, self._address_rate), self._success_bucket(client)
+        _refuse(self._blocked.wait(wide, now_ms=self._clock()))
+        began = asyncio.get_running_loop().time()
+        _refuse(self._blocked.admit(address, now_ms=self._clock()))
+        if wait := await self._store.count_attempt([wide], now=self._clock() // 1000):
+            await self._found_full(wide, wait, client, cause="address login bucket is full")
+            raise Throttled(wait)
+        try:
+            yield LoginAttempt(slot=None, owner="", address_bucket=address, client=client)
+        except WrongCredentials:
+            await asyncio.sleep(_until_grid(asyncio.get_running_loop().time() - began, self._answer_grid_seconds))
+            raise
+
+    @asynccontextmanager
     async def registration(self, client: ClientInfo) -> AsyncIterator[HashingSlot]:
         """Count a registration, and hold a place for it.
 
@@ -168,9 +189,16 @@ class LoginAttempts:
         await self._empty(attempt.owner, self._event("login", attempt.client, subject=subject, detail=detail))
         await self.accept(attempt)
 
+    def signed(self, attempt: LoginAttempt, *, subject: str, methods: Sequence[str]) -> Event:
+        """The login is complete by a signature, which has been counted: the audit line that its session writes."""
+        self._blocked.release(attempt.address_bucket, now_ms=self._clock())
+        return self._event("login", attempt.client, subject=subject, detail={"methods": " ".join(methods)})
+
     async def accept(self, attempt: LoginAttempt) -> None:
         """What was presented is right: the address pays in its wide bucket, and not for a failure."""
         self._blocked.release(attempt.address_bucket, now_ms=self._clock())
+        if not attempt.owner:  # counted before
+            return
         wide = self._success_bucket(attempt.client)
         if wait := await self._store.count_attempt([wide], now=self._clock() // 1000):
             await self._found_full(wide, wait, attempt.client, cause="address login bucket is full")
@@ -198,7 +226,8 @@ class LoginAttempts:
 
     async def _empty(self, owner: str, event: Event) -> None:
         await self._store.settle_attempt(owner, event)
-        self._blocked.forget(owner)
+        if owner:
+            self._blocked.forget(owner)
 
     async def _count(self, buckets: AccountBuckets) -> int:
         """Count in the first way that has room; else the seconds until one will."""

@@ -28,6 +28,7 @@ _WHOLE = re.compile(r"[0-9]{1,9}", re.ASCII)
 _SWITCH = {"true": "on", "1": "on", "yes": "on", "false": "off", "0": "off", "no": "off"}
 _BEARER = re.compile(r"(?=.{16,512}\Z)[A-Za-z0-9._~+/-]+=*", re.ASCII)
 _LOCAL_PATH = re.compile(r"/(?![/\\])[!#-\[\]-~]*", re.ASCII)
+_DOMAIN = re.compile(r"(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*", re.ASCII)
 _SCHEMA = re.compile(r"(?!pg_)[A-Za-z_][A-Za-z0-9_$-]{0,62}", re.ASCII)
 
 
@@ -230,6 +231,18 @@ def check_resource(url: str) -> None:
     """As `sealring.http.protected_resource.check_resource`; empty where there is none."""
     if url:
         check_identifier(url)
+
+
+def check_domain(name: str) -> None:
+    """Refuse what is no domain in the form in which browsers compare it; empty where there is none."""
+    if name and not _DOMAIN.fullmatch(name):
+        raise ValueError("must be a domain in lower case and in its ASCII form")
+
+
+def check_page(url: str) -> None:
+    """Refuse what is no URL of a page; empty where there is none."""
+    if url:
+        check_issuer(url)
 
 
 def check_status_list_url(url: str) -> None:

@@ -27,6 +27,7 @@ Use = Literal[
     "device cookie",
     "mail link",
     "device binding",
+    "passkey challenge",
     "fingerprint",
     "dpop nonce",
 ]

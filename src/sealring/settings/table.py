@@ -13,6 +13,7 @@ from typing import Literal, TypedDict, get_args
 from urllib.parse import urlsplit
 
 from sealring.accounts.policy import FAILURES_PER_ACCOUNT, FAILURES_PER_ADDRESS, REGISTRATIONS_PER_ADDRESS
+from sealring.authentication.relying_party import RelyingParty
 from sealring.errors import ConfigurationError
 from sealring.http.auth_path import check_auth_path
 from sealring.http.client_address import TrustedProxy
@@ -367,6 +368,34 @@ class Settings:
         group=MAIL,
         example="de",
     )
+    passkeys: Switch = setting(
+        readers.switch(get_args(Switch)),
+        "off",
+        "Whether accounts may have [passkeys](../how-to/passkeys.md), to log in without a password or as a second"
+        " factor. Needs the extra `passkeys`, which `server` includes, and an issuer whose host is a name, as in"
+        " `http://localhost:8000`: browsers make no passkeys for IP addresses.",
+        group=ACCOUNTS,
+        example="on",
+    )
+    passkey_rp_id: str = setting(
+        readers.text(readers.check_domain),
+        "",
+        "The domain that passkeys belong to (WebAuthn's RP ID): the host of the issuer, or a domain above it that has"
+        " all pages with a login. Choose before the first passkey is made: with another domain, none of them works any"
+        " more.",
+        group=ACCOUNTS,
+        example="example.com",
+        default_words="the host of the issuer",
+    )
+    passkey_page: str = setting(
+        readers.text(readers.check_page),
+        "",
+        "URL of the page where users add and remove passkeys: password managers find it by"
+        " `/.well-known/passkey-endpoints`.",
+        group=ACCOUNTS,
+        example="https://auth.example.com/account",
+        default_words="the account page of the pages",
+    )
     throttle_account: RateLimit = setting(
         readers.rate(),
         FAILURES_PER_ACCOUNT,
@@ -461,6 +490,31 @@ class Settings:
         return self.cookie_secure == "on"
 
     @property
+    def page_of_passkeys(self) -> str:
+        """Where users add and remove passkeys; empty where there are none, or no page is known."""
+        if self.passkeys == "off":
+            return ""
+        own = f"{origin_of(self.issuer).decode('ascii')}{self.auth_path.rstrip('/')}/pages/account"
+        return self.passkey_page or (own if self.has_pages else "")
+
+    @property
+    def relying_party(self) -> RelyingParty | None:
+        """Whose passkeys are taken; None where none are.
+
+        Raises:
+            ConfigurationError: no browser would make one for that domain on pages of the issuer.
+        """
+        if self.passkeys == "off":
+            return None
+        issuer = origin_of(self.issuer).decode("ascii")
+        try:
+            return RelyingParty.of(issuer, id=self.passkey_rp_id, trusted=self.allowed_origins)
+        except ValueError as error:
+            row = SETTINGS["passkey_rp_id"]
+            hint = "with SEALRING_PASSKEYS=on, SEALRING_ISSUER needs a host name, as in http://localhost:8000"
+            raise ConfigurationError(f"{row.variable}: {error}", hint) from None
+
+    @property
     def status_list(self) -> StatusListSettings | None:
         """The list that is published; None where none is."""
         return (
@@ -533,6 +587,9 @@ class SettingsArguments(TypedDict, total=False):
     mail_pages: str
     mail_templates: str
     mail_language: str
+    passkeys: Switch | bool
+    passkey_rp_id: str
+    passkey_page: str
     throttle_account: RateLimit | str
     throttle_address: RateLimit | str
     throttle_registration: RateLimit | str

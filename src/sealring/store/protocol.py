@@ -244,6 +244,22 @@ class CredentialStore(Protocol):
         ['key-1']
         """
 
+    async def find_credential_owner(self, id: str) -> tuple[Account, Credential] | None:
+        """The credential of that id with its account, in one consistent read; None where there is none.
+
+        Args:
+            id: the credential's.
+
+        >>> from sealring.accounts.changes import CredentialAdded
+        >>> ada = an_account("ada")
+        >>> done = await store.create_account(ada, an_event("account_created"))
+        >>> added = CredentialAdded(credential=a_credential(ada.id, "key-1"), epoch=0)
+        >>> done = await store.change_account(ada.id, added, an_event("credential_added"), now=NOW)
+        >>> account, credential = await store.find_credential_owner("key-1")
+        >>> account.id == ada.id, account.epoch, credential.id
+        (True, 1, 'key-1')
+        """
+
     async def advance_credential(self, before: Credential, after: Credential) -> bool:
         """Compare-and-swap: put counter, label and time of the last use of `after` if they still are those of `before`.
 
@@ -352,7 +368,8 @@ class SessionStore(Protocol):
             event: the audit line.
             guard: for an account of ours; checked in the same transaction, so that a password change or a
                 disable that commits first is seen, and one that commits later ends this session too (U13). It does not
-                hold where there is no such account, it is disabled, or its epoch has moved. Without a guard the subject
+                hold where there is no such account, it is disabled, or its epoch has moved, or what its `use` spends
+                is spent. Without a guard the subject
                 may be anybody but an account of ours that is disabled or was deleted: checked there too.
             cap: the highest number of live sessions of one subject, this one included.
             replaces: sid that the same browser held before (C1); ended whichever subject it belongs to.

@@ -9,9 +9,31 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from sealring.accounts.account import Account
+from sealring.accounts.credential import Credential
 from sealring.audit.event import Event
+from sealring.authentication.one_time import OneTime
 from sealring.revocation.entry import Entry
 from sealring.sessions.session import Session
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CredentialUse:
+    """What a proof by a credential writes when it is accepted: in the transaction in which the session starts.
+
+    >>> before = a_credential("42")
+    >>> CredentialUse(before=before, after=replace(before, counter=7), spent=a_link("challenge")).events
+    ()
+    """
+
+    before: Credential
+    """As it was read."""
+    after: Credential
+    """Counter, label and time of the last use are put if they still are those of `before`; if not, another use has
+    put its own, and this one counts all the same."""
+    spent: OneTime
+    """What was answered: it counts once."""
+    events: tuple[Event, ...] = ()
+    """Audit lines, before the one of the session."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +54,8 @@ class LoginGuard:
 
     epoch: int
     """As it was read together with what was proved against, in one consistent read."""
+    use: CredentialUse | None = None
+    """Written with the session. The guard does not hold where `spent` is there already."""
 
 
 class StatusIndexTaken(Exception):

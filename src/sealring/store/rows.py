@@ -174,6 +174,7 @@ MOVING_NAMES = (
 PROOF_NAMES = ("auth_time", "amr", "acr")
 """What another proof of the user's changes."""
 SESSION_NAMES = _SESSIONS.names
+CREDENTIAL_NAMES = _CREDENTIALS.names
 SESSION_COLUMNS = _SESSIONS.columns
 SESSION_COLUMNS_OF_S = _SESSIONS.columns_of("s")
 ACCOUNT_COLUMNS = _ACCOUNTS.columns
@@ -181,6 +182,7 @@ ACCOUNT_COLUMNS_OF_A = _ACCOUNTS.columns_of("a")
 CLIENT_COLUMNS = _CLIENTS.columns
 CLIENT_COLUMNS_OF_C = _CLIENTS.columns_of("c")
 CREDENTIAL_COLUMNS = _CREDENTIALS.columns
+CREDENTIAL_COLUMNS_OF_C = _CREDENTIALS.columns_of("c")
 ONE_TIME_COLUMNS = _ONE_TIME.columns
 ENTRY_COLUMNS = "number, id, kind, target, epoch, expires_at"
 EVENT_COLUMNS = f"number, {_EVENTS.columns}"
@@ -219,6 +221,11 @@ write_event = _EVENTS.write
 def read_account(row: Row) -> Account:
     """The account of a row that ends with its subject's epoch."""
     return _ACCOUNTS.read(row, epoch=row[-1])
+
+
+def read_credential_owner(row: Row) -> tuple[Account, Credential]:
+    """The account and the credential of a row that holds a credential, then an account, then the epoch."""
+    return read_account(row[len(CREDENTIAL_NAMES) :]), read_credential(row)
 
 
 def read_client(row: Row) -> OAuthClient:

@@ -31,5 +31,5 @@ def _rows() -> tuple[Endpoint, ...]:
 urlpatterns = [
     re_path(pattern_of(below), endpoint_view(row.path), name=name_of("/" + below.split("/")[1]))
     for row in _rows()
-    if (below := row.path.removeprefix(WELL_KNOWN)) != row.path and below.startswith("/oauth-")
+    if (below := row.path.removeprefix(WELL_KNOWN)) != row.path and below.startswith(("/oauth-", "/passkey-"))
 ]

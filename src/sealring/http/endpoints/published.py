@@ -15,6 +15,7 @@ import msgspec
 from sealring.errors import NotFound
 from sealring.http.auth_path import auth_path
 from sealring.http.endpoint import Body, Call, Response
+from sealring.http.passkey_page import passkey_document
 from sealring.http.server_metadata import AUTHORIZATION_SERVER, WELL_KNOWN, name_below_well_known
 from sealring.revocation.wire import fingerprint
 from sealring.sessions.status_list import TTL_SECONDS
@@ -62,6 +63,15 @@ async def protected_resource(call: Call[None]) -> Response:
     if resource is None:
         raise NotFound("no resource is named here")
     body = msgspec.json.encode(resource.document())
+    return cached(call, body, b"application/json", b"public, max-age=%d" % RESOURCE_MAX_AGE)
+
+
+async def passkey_endpoints(call: Call[None]) -> Response:
+    """Where users add and remove their passkeys, for password managers; served where `SEALRING_PASSKEY_PAGE` is set."""
+    page = call.service.passkey_page
+    if not page:
+        raise NotFound("no page for passkeys is named here")
+    body = msgspec.json.encode(passkey_document(page))
     return cached(call, body, b"application/json", b"public, max-age=%d" % RESOURCE_MAX_AGE)
 
 

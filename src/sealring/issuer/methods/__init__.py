@@ -12,6 +12,7 @@ from sealring.authentication.proof import Proof
 from sealring.errors import SealringError
 from sealring.issuer.hashing import HashingSlot
 from sealring.sessions.session import Session
+from sealring.store.records import CredentialUse
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,8 @@ class Proved:
 
     account: Account
     proof: Proof
+    use: CredentialUse | None = None
+    """What is still to be written for it to count: with the session that starts, or by `Authenticator` itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,7 @@ class LoginMethod(Protocol):
         is None here (I11). What takes long, such as sending mail, must not be waited for.
 
         Args:
-            account: an account that can use the method; None when there is none.
+            account: an account that can use the method; None when there is none, or none is claimed yet.
             browser: what binds the login to one browser, as in `prove`.
             now: Unix seconds.
         """
@@ -65,7 +68,7 @@ class LoginMethod(Protocol):
         Takes the same steps for an account that does not exist or cannot log in, as time would tell (U2).
 
         Args:
-            account: the account that is claimed; None when there is none.
+            account: the account that is claimed; None when there is none, or where the proof is to name it.
             response: what the client presents: the names that the method's row says, each of them.
             slot: a place for hashing, where the method's row says that it costs a hash.
             browser: what binds the login to one browser; what `begin` made for another one is no proof. Empty for

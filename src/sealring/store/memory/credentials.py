@@ -24,6 +24,9 @@ class MemoryCredentials:
         return sorted(found, key=lambda own: (own.created_at, own.id))
 
     async def advance_credential(self, before: Credential, after: Credential) -> bool:
+        return self._advance(before, after)
+
+    def _advance(self, before: Credential, after: Credential) -> bool:
         row = self._credentials.get(before.id)
         if row is None or (row.counter, row.label, row.last_used_at) != (
             before.counter,

@@ -112,6 +112,13 @@ class MemoryStore(MemoryCredentials, Store):
         self._sessions.epochs.setdefault(account.id, account.epoch)
         return self._logs.append([], event, result=None)
 
+    async def find_credential_owner(self, id: str) -> tuple[Account, Credential] | None:
+        credential = self._credentials.get(id)
+        account = None if credential is None else self._accounts.get(credential.account_id)
+        if credential is None or account is None:
+            return None
+        return self._with_epoch(account), credential
+
     async def create_invitation(self, invitation: OneTime, event: Event) -> Committed[None]:
         if not await self.put_once(invitation):
             raise ValueError("an invitation is made once")
@@ -184,12 +191,17 @@ class MemoryStore(MemoryCredentials, Store):
         cap: int,
         replaces: str | None,
     ) -> Committed[int | None]:
-        if not self._may_start(session.subject, guard):
+        use = None if guard is None else guard.use
+        if not self._may_start(session.subject, guard) or (use is not None and use.spent.digest in self._one_time):
             return Committed(None)
         ended = self._sessions.start(session, cap=cap, replaces=replaces)
+        if use is not None:
+            self._one_time[use.spent.digest] = use.spent
+            self._advance(use.before, use.after)
         return self._logs.append(
             [draft_entry("session", other.id) for other, _ in ended],
             *(session_ended(event, session=other.id, subject=other.subject, cause=cause) for other, cause in ended),
+            *(() if use is None else use.events),
             event,
             result=self._sessions.epoch(session.subject),
             now=session.created_at,

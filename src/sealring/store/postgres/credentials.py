@@ -9,11 +9,25 @@ from typing import Any
 
 from psycopg import AsyncCursor
 
+from sealring.accounts.account import Account
 from sealring.accounts.changes import CredentialAdded, CredentialRemoved
 from sealring.accounts.credential import Credential
 from sealring.errors import InvalidField
 from sealring.store.postgres.connection import Connection
-from sealring.store.rows import CREDENTIAL_COLUMNS, read_credential, write_credential, write_text
+from sealring.store.rows import (
+    ACCOUNT_COLUMNS_OF_A,
+    CREDENTIAL_COLUMNS,
+    CREDENTIAL_COLUMNS_OF_C,
+    read_credential,
+    read_credential_owner,
+    write_credential,
+    write_text,
+)
+
+_OWNER = (
+    f"SELECT {CREDENTIAL_COLUMNS_OF_C}, {ACCOUNT_COLUMNS_OF_A}, s.epoch FROM credentials AS c"
+    " JOIN accounts AS a ON a.id = c.account_id JOIN subjects AS s ON s.subject = a.id"
+)
 
 
 async def find(connection: Connection, account_id: str | None, id: str | None) -> list[Credential]:
@@ -23,6 +37,13 @@ async def find(connection: Connection, account_id: str | None, id: str | None) -
         f"SELECT {CREDENTIAL_COLUMNS} FROM credentials WHERE {column} = %s ORDER BY created_at, id", (value,)
     )
     return [read_credential(row) for row in await cursor.fetchall()]
+
+
+async def find_owner(connection: Connection, id: str) -> tuple[Account, Credential] | None:
+    """The one of an id with its account, by one statement."""
+    cursor = await connection.execute(f"{_OWNER} WHERE c.id = %s", (id,))
+    row = await cursor.fetchone()
+    return None if row is None else read_credential_owner(row)
 
 
 async def change(

@@ -13,6 +13,7 @@ from psycopg.errors import UniqueViolation
 from sealring.audit.event import Event
 from sealring.sessions.revocation import EndSubject, EndToken, RefreshClaims
 from sealring.sessions.session import EndCause, Session
+from sealring.store.postgres import credentials, one_time
 from sealring.store.postgres.connection import Connection
 from sealring.store.postgres.database import RollBack
 from sealring.store.postgres.heartbeat import witness
@@ -55,6 +56,11 @@ async def start(
     epoch = await lock_subject(connection, session.subject)
     if epoch is None or not await _may_start(connection, session.subject, epoch, guard):
         raise RollBack(Committed(None))
+    use = None if guard is None else guard.use
+    if use is not None:
+        if not await one_time.put(connection, use.spent):
+            raise RollBack(Committed(None))
+        await credentials.advance(connection, use.before, use.after)
     now = session.created_at
     ended = await _end(connection, "id = %(replaces)s", "replaced", {"replaces": replaces, "now": now})
     ended += await _end(
@@ -74,6 +80,7 @@ async def start(
         connection,
         [draft_entry("session", sid) for sid, _, _ in ended],
         *(session_ended(event, session=sid, subject=subject, cause=cause) for sid, subject, cause in ended),
+        *(() if use is None else use.events),
         event,
         result=epoch,
         now=now,

@@ -192,6 +192,11 @@ class PostgresStore(Store):
             return []
         return await self._database.read(partial(credentials.find, account_id=account_id, id=id))
 
+    async def find_credential_owner(self, id: str) -> tuple[Account, Credential] | None:
+        if not storable(id):
+            return None
+        return await self._database.read(partial(credentials.find_owner, id=id))
+
     async def advance_credential(self, before: Credential, after: Credential) -> bool:
         return await self._database.read(partial(credentials.advance, before=before, after=after))
 

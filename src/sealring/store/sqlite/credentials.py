@@ -7,10 +7,24 @@ from __future__ import annotations
 
 import sqlite3
 
+from sealring.accounts.account import Account
 from sealring.accounts.changes import CredentialAdded, CredentialRemoved
 from sealring.accounts.credential import Credential
 from sealring.errors import InvalidField
-from sealring.store.rows import CREDENTIAL_COLUMNS, read_credential, write_credential, write_text
+from sealring.store.rows import (
+    ACCOUNT_COLUMNS_OF_A,
+    CREDENTIAL_COLUMNS,
+    CREDENTIAL_COLUMNS_OF_C,
+    read_credential,
+    read_credential_owner,
+    write_credential,
+    write_text,
+)
+
+_OWNER = (
+    f"SELECT {CREDENTIAL_COLUMNS_OF_C}, {ACCOUNT_COLUMNS_OF_A}, s.epoch FROM credentials AS c"
+    " JOIN accounts AS a ON a.id = c.account_id JOIN subjects AS s ON s.subject = a.id"
+)
 
 
 def find(db: sqlite3.Connection, account_id: str | None, id: str | None) -> list[Credential]:
@@ -20,6 +34,12 @@ def find(db: sqlite3.Connection, account_id: str | None, id: str | None) -> list
         f"SELECT {CREDENTIAL_COLUMNS} FROM credentials WHERE {column} = ? ORDER BY created_at, id", (value,)
     )
     return [read_credential(row) for row in rows]
+
+
+def find_owner(db: sqlite3.Connection, id: str) -> tuple[Account, Credential] | None:
+    """The one of an id with its account, by one statement."""
+    row = db.execute(f"{_OWNER} WHERE c.id = ?", (id,)).fetchone()
+    return None if row is None else read_credential_owner(row)
 
 
 def change(db: sqlite3.Connection, account_id: str, change: CredentialAdded | CredentialRemoved) -> sqlite3.Cursor:

@@ -28,6 +28,7 @@ from sealring.store.rows import (
     write_proof,
     write_session,
 )
+from sealring.store.sqlite import credentials, one_time
 from sealring.store.sqlite.logs import append, end_subject, epoch_of, raise_epoch
 
 _LIVE = "ended_at IS NULL AND expires_at > :now AND last_seen_at + idle_seconds > :now"
@@ -56,6 +57,11 @@ def start(
         return Committed(None)
     if session.status_index is not None and _is_taken(db, session.status_index):
         raise StatusIndexTaken
+    use = None if guard is None else guard.use
+    if use is not None:
+        if not one_time.put(db, use.spent):
+            return Committed(None)
+        credentials.advance(db, use.before, use.after)
     now = session.created_at
     ended = _end(db, "id = :replaces", "replaced", {"replaces": replaces, "now": now})
     ended += _end(
@@ -70,6 +76,7 @@ def start(
         db,
         [draft_entry("session", sid) for sid, _, _ in ended],
         *(session_ended(event, session=sid, subject=subject, cause=cause) for sid, subject, cause in ended),
+        *(() if use is None else use.events),
         event,
         result=epoch_of(db, session.subject),
         now=now,

@@ -134,6 +134,11 @@ class SqliteStore(Store):
             return []
         return await self.writer.read(lambda db: credentials.find(db, account_id, id))
 
+    async def find_credential_owner(self, id: str) -> tuple[Account, Credential] | None:
+        if not storable(id):
+            return None
+        return await self.writer.read(lambda db: credentials.find_owner(db, id))
+
     async def advance_credential(self, before: Credential, after: Credential) -> bool:
         return await self.writer.write(lambda db: credentials.advance(db, before, after))
 

@@ -16,7 +16,7 @@ from sealring.accounts.changes import (
 from sealring.authentication.one_time import digest_of as one_time_digest
 from sealring.errors import InvalidField
 from sealring.store.protocol import Store
-from sealring.store.records import LoginGuard
+from sealring.store.records import CredentialUse, LoginGuard, StatusIndexTaken
 from sealring.testing.store_contract.contract import Contract
 from sealring.testing.store_contract.samples import (
     NOW,
@@ -49,6 +49,94 @@ class CredentialContract(Contract):
         for odd in ("a\0b", "\ud800"):
             assert await store.find_credentials(account_id=odd) == []
             assert await store.find_credentials(id=odd) == []
+
+    async def test_a_credential_comes_with_its_account_and_epoch(self, store: Store) -> None:
+        ada, bob = await with_account(store), await with_account(store, "bob")
+        own = a_credential(ada, counter=7)
+        for credential in (own, a_credential(bob, "key-2")):
+            assert await add_credential(store, credential)
+        account = await store.find_account(id=ada)
+        assert account is not None
+        assert account.epoch == 1
+        assert await store.find_credential_owner("key-1") == (account, own)
+        for odd in ("unknown", ada, "a\0b", "\ud800"):
+            assert await store.find_credential_owner(odd) is None
+
+    async def test_a_session_starts_with_what_its_proof_writes(self, store: Store) -> None:
+        ada = await with_account(store)
+        before = a_credential(ada)
+        assert await add_credential(store, before)
+        after = replace(before, counter=7, last_used_at=NOW + 5)
+        use = CredentialUse(before=before, after=after, spent=a_link("challenge"), events=(an_event("login"),))
+        guard = LoginGuard(epoch=1, use=use)
+        event = an_event("session_started")
+        done = await store.start_session(a_session(ada), event, guard=guard, cap=9, replaces=None)
+        assert done.result == 1
+        assert [event.kind for event in done.events] == ["login", "session_started"]
+        assert await store.find_credentials(id=before.id) == [after]
+        assert not await store.put_once(a_link("challenge"))
+
+    async def test_what_is_spent_starts_no_second_session_and_writes_nothing(self, store: Store) -> None:
+        ada = await with_account(store)
+        before = a_credential(ada)
+        assert await add_credential(store, before)
+        used = replace(before, counter=7)
+        assert await store.put_once(a_link("challenge"))
+        use = CredentialUse(before=before, after=used, spent=a_link("challenge"), events=(an_event("login"),))
+        session = a_session(ada)
+        await store.start_session(session, an_event(), guard=LoginGuard(epoch=1), cap=9, replaces=None)
+        held = session.id
+        guard = LoginGuard(epoch=1, use=use)
+        done = await store.start_session(a_session(ada), an_event(), guard=guard, cap=1, replaces=held)
+        assert (done.result, done.entries, done.events) == (None, (), ())
+        assert await store.find_credentials(id=before.id) == [before]
+        assert [session.id for session in await store.list_sessions(ada, now=NOW)] == [held]
+
+    async def test_a_guard_that_does_not_hold_spends_nothing(self, store: Store) -> None:
+        ada = await with_account(store)
+        before = a_credential(ada)
+        assert await add_credential(store, before)
+        use = CredentialUse(before=before, after=replace(before, counter=7), spent=a_link("challenge"))
+        guard = LoginGuard(epoch=0, use=use)
+        assert (await store.start_session(a_session(ada), an_event(), guard=guard, cap=9, replaces=None)).result is None
+        assert await store.find_credentials(id=before.id) == [before]
+        assert await store.put_once(a_link("challenge"))
+
+    async def test_a_use_that_another_has_overtaken_counts_and_leaves_the_others(self, store: Store) -> None:
+        ada = await with_account(store)
+        before = a_credential(ada)
+        assert await add_credential(store, before)
+        newer = replace(before, counter=9)
+        assert await store.advance_credential(before, newer)
+        use = CredentialUse(before=before, after=replace(before, counter=7), spent=a_link("challenge"))
+        guard = LoginGuard(epoch=1, use=use)
+        done = await store.start_session(a_session(ada), an_event(), guard=guard, cap=9, replaces=None)
+        assert done.result == 1
+        assert await store.find_credentials(id=before.id) == [newer]
+
+    async def test_of_many_sessions_that_spend_one_thing_at_once_one_starts(self, store: Store) -> None:
+        ada = await with_account(store)
+        before = a_credential(ada)
+        assert await add_credential(store, before)
+        use = CredentialUse(before=before, after=replace(before, counter=7), spent=a_link("challenge"))
+        guard = LoginGuard(epoch=1, use=use)
+        starts = (store.start_session(a_session(ada), an_event(), guard=guard, cap=9, replaces=None) for _ in range(8))
+        assert [done.result for done in await asyncio.gather(*starts)].count(1) == 1
+        assert len(await store.list_sessions(ada, now=NOW)) == 1
+
+    async def test_a_place_in_the_status_list_that_is_taken_spends_nothing(self, store: Store) -> None:
+        ada = await with_account(store)
+        before = a_credential(ada)
+        assert await add_credential(store, before)
+        await store.start_session(
+            a_session(ada, status_index=7), an_event(), guard=LoginGuard(epoch=1), cap=9, replaces=None
+        )
+        use = CredentialUse(before=before, after=replace(before, counter=7), spent=a_link("challenge"))
+        guard = LoginGuard(epoch=1, use=use)
+        with pytest.raises(StatusIndexTaken):
+            await store.start_session(a_session(ada, status_index=7), an_event(), guard=guard, cap=9, replaces=None)
+        assert await store.find_credentials(id=before.id) == [before]
+        assert await store.put_once(a_link("challenge"))
 
     async def test_a_credential_more_or_less_raises_the_epoch_and_ends_no_session(self, store: Store) -> None:
         ada = await with_account(store)
