@@ -39,7 +39,11 @@ class Scene:
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedProcess]:
     folder, port = tmp_path_factory.mktemp("oauth"), free_port()
-    settings = {"SEALRING_PASSWORD_GRANT": "on", "SEALRING_RESOURCE": f"http://127.0.0.1:{port}"}
+    settings = {
+        "SEALRING_PASSWORD_GRANT": "on",
+        "SEALRING_RESOURCE": f"http://127.0.0.1:{port}",
+        "SEALRING_DPOP": "optional",
+    }
     served = start(folder, "--no-demo", port=port, **settings)
     yield served
     served.kill()
@@ -116,6 +120,22 @@ def test_simple_oauth2(scene: Scene, tmp_path: Path) -> None:
         "own": 401,
         "user": 401,
         "over": "invalid_grant",
+    }
+
+
+@pytest.mark.xdist_group("npm")
+def test_dpop_by_oauth4webapi_and_openid_client(scene: Scene, tmp_path: Path) -> None:
+    assert said_by("dpop.mjs", scene, tmp_path) == {
+        "supported": True,
+        "asked": ["login"],  # once: each answer brings the next nonce
+        "type": "dpop",
+        "mine": 204,
+        "bearer": ["dpop", "invalid_token"],
+        "stolen": ["dpop", "invalid_dpop_proof"],
+        "validated": True,
+        "introspected": "DPoP",
+        "own": "dpop",
+        "used": 204,
     }
 
 

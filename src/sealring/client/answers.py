@@ -28,7 +28,8 @@ from sealring.errors import SealringError, SecondFactorRequired, Throttled, Unav
 PROBLEM = "application/problem+json"
 _LATER = {408, 429}
 _ENDED = frozenset(get_args(Ended))
-_BEARER_REFUSED = re.compile(r'\bbearer\b.*\berror="?invalid_token"?', re.IGNORECASE | re.DOTALL)
+_TOKEN_REFUSED = re.compile(r'\b(?:bearer|dpop)\b.*\berror="?invalid_token"?', re.IGNORECASE | re.DOTALL)
+_NONCE_WANTED = re.compile(r'\bdpop\b.*\berror="?use_dpop_nonce"?', re.IGNORECASE | re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +125,13 @@ def is_refused_token(answer: Answer) -> bool:
     if answer.status not in {401, 403}:
         return False
     challenge = answer.fields.get("www-authenticate", "")
-    return bool(_BEARER_REFUSED.search(challenge)) or problem_of(answer).get("code") == "invalid_token"
+    return bool(_TOKEN_REFUSED.search(challenge)) or problem_of(answer).get("code") == "invalid_token"
+
+
+def wants_nonce(answer: Answer) -> bool:
+    """Whether a server refuses a proof for the lack of its nonce (RFC 9449 §8, §9)."""
+    challenge = answer.fields.get("www-authenticate", "")
+    return answer.status == 401 and bool(_NONCE_WANTED.search(challenge))  # noqa: PLR2004 - RFC 9110 §15.5.2
 
 
 def problem_of(answer: Answer) -> dict[str, Any]:

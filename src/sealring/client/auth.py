@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     import httpx
     import httpx2
 
+    from sealring.client.prover import Prover
+    from sealring.jwt import Key
+
     class _LibraryAuth(httpx2.Auth, httpx.Auth):  # type: ignore[misc]  # of each its own Request
         pass
 else:
@@ -59,6 +62,8 @@ class Auth(_LibraryAuth):
         origins: that get the access token beside the one of `url`, such as `https://api.example.com`.
         max_wait: the longest that one request waits for a refresh, seconds.
         clock: for tests.
+        key: a private key (`jwt.Key`) to which the session is bound (DPoP): its tokens are worth nothing without it.
+            Make it once, and keep it as long as the tokens. Needs a server with `SEALRING_DPOP`.
 
     Raises:
         TypeError, ValueError: an argument of another form.
@@ -75,6 +80,7 @@ class Auth(_LibraryAuth):
         origins: Iterable[str] = (),
         max_wait: float = 30.0,
         clock: Clock | None = None,
+        key: Key | None = None,
     ) -> None:
         if isinstance(origins, str):
             raise TypeError("origins must be a list of strings, not one string")
@@ -90,7 +96,13 @@ class Auth(_LibraryAuth):
         self._url, own = read_base(url)
         self._origins = frozenset({own, *(read_origin("origins", one) for one in origins)})
         kept = MemoryTokens() if store is None else store
-        self._session = ClientSession(self._url, kept, max_wait, SystemClock() if clock is None else clock)
+        clock = SystemClock() if clock is None else clock
+        self._session = ClientSession(self._url, kept, max_wait, clock)
+        self._prover: Prover | None = None
+        if key is not None:
+            from sealring.client.prover import Prover  # noqa: PLC0415 - who has no key, loads no signatures
+
+            self._prover = Prover(key, clock)
 
     def __repr__(self) -> str:
         return f"Auth({self._url!r})"
@@ -212,7 +224,7 @@ class Auth(_LibraryAuth):
         """
         if not path.startswith("/"):
             raise ValueError("path must begin with a slash")
-        return _run(client, self._session.begin(Caller.of(client), path, dict(fields)))
+        return _run(client, self._session.begin(self._caller(client), path, dict(fields)))
 
     @overload
     def logout(self, client: AsyncClient) -> Coroutine[Any, Any, None]: ...
@@ -240,27 +252,54 @@ class Auth(_LibraryAuth):
         Traceback (most recent call last):
         sealring.client.errors.LoggedOut: the token store holds no session: log in
         """
-        return _run(client, self._session.end(Caller.of(client)))
+        return _run(client, self._session.end(self._caller(client)))
 
     def _authenticated(self, request: Any) -> Steps[None]:
         if not self._is_ours(request.url) or "Authorization" in request.headers:
             yield Send(request)
             return
-        token = yield from self._session.access(Caller.of(request))
-        request.headers["Authorization"] = credential = f"Bearer {token}"
-        response = yield Send(request)
+        token = yield from self._session.access(self._caller(request))
+        response = yield from self._send(request, token)
         sent = response.request  # another one, after a redirect
-        if response.status_code not in {401, 403} or sent.headers.get("Authorization") != credential:
+        if response.status_code not in {401, 403} or sent.headers.get("Authorization") != self._credential(token):
             return
         yield Read(response)  # a request that waits for a refresh must not keep a connection that the refresh needs
         if not is_refused_token(answer_of(response)):
             return
         if is_replayable(request) and (sent is request or request.method in SAFE):
-            token = yield from self._session.renew(Caller.of(request), token)
-            request.headers["Authorization"] = f"Bearer {token}"
-            yield Send(request)
+            token = yield from self._session.renew(self._caller(request), token)
+            yield from self._send(request, token)
         else:  # not refreshed here: the caller would get the last answer of this flow, which is the refresh's
             self._session.refuse(token)
+
+    def _send(self, request: Any, token: str) -> Steps[Any]:
+        """Send a request with the token, and with a proof where there is a key; again, where the server says how."""
+        request.headers["Authorization"] = self._credential(token)
+        if self._prover is None:
+            return (yield Send(request))
+        self._prover.prove(request, token)
+        response = yield Send(request)
+        self._prover.take_nonce(response)
+        sent = response.request
+        if response.status_code != 401 or "Authorization" not in sent.headers:  # noqa: PLR2004 - RFC 9110 §15.5.2
+            return response
+        yield Read(response)
+        # a proof is of one URL: where the request was redirected, the one for the first URL does not do
+        is_elsewhere = sent is not request and sent.method in SAFE and self._is_ours(sent.url)
+        if not is_elsewhere and not (
+            is_replayable(sent) and self._prover.must_prove_again(response, answer_of(response))
+        ):
+            return response
+        self._prover.prove(sent, token)
+        response = yield Send(sent)
+        self._prover.take_nonce(response)
+        return response
+
+    def _credential(self, token: str) -> str:
+        return f"Bearer {token}" if self._prover is None else f"DPoP {token}"
+
+    def _caller(self, thing: Any) -> Caller:
+        return Caller.of(thing, self._prover)
 
     def _is_ours(self, url: Any) -> bool:
         return origin_of(url.scheme, url.raw_host.decode("ascii"), url.port) in self._origins

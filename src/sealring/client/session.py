@@ -105,6 +105,7 @@ class ClientSession:
         began = self._clock.steady()
         answer = yield from caller.post(self._url, path, fields)
         tokens = read_login(path, answer, self._wall_time())
+        _check_bound(tokens, caller, path)
         yield from self._alone(self._deadline(), self._save(tokens, began, device))
         return tokens.user
 
@@ -159,6 +160,7 @@ class ClientSession:
             answer = yield from caller.post(self._url, "/refresh", {"refresh_token": token})
             match read_refresh(answer, self._wall_time()):
                 case TokenAnswer() as tokens:
+                    _check_bound(tokens, caller, "/refresh")
                     return (yield from self._save(tokens, began, stored.device))
                 case SessionOver(reason):
                     yield from self._forget(stored)
@@ -223,3 +225,13 @@ class ClientSession:
 
     def _wall_time(self) -> datetime:
         return datetime.fromtimestamp(self._clock.now(), UTC)
+
+
+def _check_bound(tokens: TokenAnswer, caller: Caller, path: str) -> None:
+    """Keep no bearer token where the program has asked for better: its copies would be worth something.
+
+    Raises:
+        UnexpectedAnswer: the server binds nothing.
+    """
+    if caller.prover is not None and not tokens.is_bound:
+        raise UnexpectedAnswer(path, 200, "not bound: SEALRING_DPOP is off there")

@@ -63,8 +63,14 @@ class TokenAnswer(Struct, frozen=True, kw_only=True):
     access_token: Token
     refresh_token: Token
     expires_in: Lifetime
+    token_type: str = ""
     device: str | None = None
     user: User | None = None
+
+    @property
+    def is_bound(self) -> bool:
+        """Whether they are bound to the key of the proof that was sent (RFC 9449 §5)."""
+        return self.token_type.lower() == "dpop"
 
     def __repr__(self) -> str:
         return "TokenAnswer(...)"
