@@ -134,6 +134,12 @@ export type OAuthTokens = {
   device?: string;
 };
 
+/** An identity provider: `name` stands in paths, `title` on a button. */
+export type OfferedProvider = {
+  name: string;
+  title: string;
+};
+
 /** An identity of an account, as its owner sees it. Times are Unix seconds. */
 export type OneIdentity = {
   id: string;
@@ -172,6 +178,7 @@ export type Options = {
   second_methods: Array<string>;
   mail: boolean;
   email_required: boolean;
+  providers: Array<OfferedProvider>;
 };
 
 /** `POST /passkeys/register/start`: `conditional` where the browser is to make it without a question. */

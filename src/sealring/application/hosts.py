@@ -446,6 +446,7 @@ class Hosts(Lifecycle):
                 settings,
                 self.issuer.logins.authenticator.policy.methods,
                 mail=self.issuer.email.drafts.are_sent,
+                providers=[client.provider for client in self.issuer.sign_ins.answers.clients.values()],
             ),
             pages=pages_of(settings),
             proofs=None if self.parts.proofs is None else self.parts.proofs.at_login,

@@ -8,14 +8,15 @@ from urllib.parse import urlsplit
 
 from sealring.authentication.method import Method
 from sealring.errors import ConfigurationError
-from sealring.http.schemas import Options
+from sealring.http.schemas import OfferedProvider, Options
 from sealring.pages.frame import Pages
+from sealring.providers import OIDC
 from sealring.settings import SETTINGS, Settings
 
 MOST_STYLE_BYTES = 262_144
 
 
-def options_of(settings: Settings, methods: Iterable[Method], *, mail: bool) -> Options:
+def options_of(settings: Settings, methods: Iterable[Method], *, mail: bool, providers: Iterable[OIDC]) -> Options:
     """What a login page may offer."""
     rows = list(methods)
     return Options(
@@ -24,6 +25,7 @@ def options_of(settings: Settings, methods: Iterable[Method], *, mail: bool) -> 
         methods=[row.name for row in rows if row.first],
         second_methods=[row.name for row in rows if row.second],
         mail=mail,
+        providers=[OfferedProvider(name=one.name, title=one.title) for one in providers],
         email_required=settings.verify_email == "required",
     )
 

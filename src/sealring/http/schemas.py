@@ -368,6 +368,13 @@ class Me(Written, frozen=True, kw_only=True):
     __repr__ = Written.__repr__
 
 
+class OfferedProvider(Written, frozen=True, kw_only=True):
+    """An identity provider: `name` stands in paths, `title` on a button."""
+
+    name: str
+    title: str
+
+
 class Options(Written, frozen=True, kw_only=True):
     """What a login page needs to know before anybody is logged in: the same for everybody."""
 
@@ -381,6 +388,8 @@ class Options(Written, frozen=True, kw_only=True):
     """Whether mail is set up: for a forgotten password, and to verify an address or change it."""
     email_required: bool
     """Whether a new account needs an address, and verifies it before its first login."""
+    providers: list[OfferedProvider]
+    """Identity providers, in the order of `Sealring(providers=…)`."""
 
 
 class ProviderStart(Read, frozen=True, kw_only=True):

@@ -6,13 +6,16 @@
 import { changePassword, check } from "../client.js";
 import { Form } from "./form.js";
 import { begin } from "./frame.js";
+import { identities, offerLinks } from "./identities.js";
 import { say } from "./notice.js";
 import { find } from "./panel.js";
 import { showProfile } from "./profile.js";
+import { offerProviders, takeAnswer } from "./providers.js";
 import { askRecent, NotProved } from "./recent.js";
 import { sessions } from "./sessions.js";
 
 const name = find(document, "#profile-username", HTMLElement);
+const answered = takeAnswer(); // of a provider, to a link
 let isDeleted = false;
 
 const password = new Form(
@@ -45,7 +48,15 @@ void begin((state, options) => {
   showProfile(user, options);
   find(password.form, "[name=username]", HTMLInputElement).defaultValue = user?.username ?? "";
   find(document, "#recent-username", HTMLInputElement).defaultValue = user?.username ?? "";
-  if (state.status === "signed-in") return void sessions.load();
+  identities.clear();
+  offerLinks(options.providers);
+  offerProviders(find(document, "#recent-providers", HTMLElement), options.providers);
+  if (state.status === "signed-in") {
+    if (answered.error !== "") say(answered.error);
+    void sessions.load();
+    if (options.providers.length > 0) void identities.load();
+    return;
+  }
   if (isDeleted) location.replace(document.body.dataset["home"] ?? "/");
   else location.replace(`login?${new URLSearchParams({ next: location.pathname })}`);
 });

@@ -12,10 +12,11 @@ import { find } from "./panel.js";
 import { route } from "./place.js";
 
 /** @typedef {import("../client.js").State} State */
+/** @typedef {{name: string, title: string}} Provider */
 /**
  * What this issuer offers: `GET /options`.
  * @typedef {{registration: string, password_min_length: number, methods: string[], second_methods: string[],
- *   mail: boolean, email_required: boolean}} Options
+ *   mail: boolean, email_required: boolean, providers: Provider[]}} Options
  */
 
 const FAULTS = {

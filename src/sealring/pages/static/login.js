@@ -11,9 +11,12 @@ import { say } from "./notice.js";
 import { find } from "./panel.js";
 import { goOn, pageWithNext } from "./place.js";
 import { Proof } from "./proof.js";
+import { offerProviders, takeAnswer } from "./providers.js";
 
 const first = find(document, "#first", HTMLElement);
 const second = find(document, "#second", HTMLElement);
+const answer = find(document, "#answer", HTMLElement);
+const answered = takeAnswer(); // of a provider
 const registration = find(document, "[data-registration]", HTMLElement);
 find(registration, "a", HTMLAnchorElement).href = pageWithNext("register");
 
@@ -33,15 +36,15 @@ async function step(taken) {
     await taken;
   } catch (error) {
     const asksMore = error instanceof Problem && error.code === "second_factor_required";
-    if (!asksMore || !showSecond(error)) throw error;
+    if (!asksMore || !showSecond(error.methods, error.pending)) throw error;
   }
 }
 
-/** @param {Problem} problem @returns {boolean} whether this page can carry out one of its methods */
-function showSecond(problem) {
+/** @param {readonly string[]} methods @param {string} pending @returns {boolean} whether this page knows one of them */
+function showSecond(methods, pending) {
   first.hidden = true;
   second.hidden = false;
-  const isKnown = proof.show(problem.methods, problem.pending);
+  const isKnown = proof.show(methods, pending);
   if (!isKnown) showFirst();
   return isKnown;
 }
@@ -60,5 +63,9 @@ void begin((state, options) => {
   if (state.status === "signed-in") return goOn();
   find(document, "[data-mail]", HTMLElement).hidden = !options.mail;
   registration.hidden = options.registration === "closed";
+  offerProviders(find(document, "#providers", HTMLElement), options.providers);
+  if (answered.pending !== null && showSecond(answered.methods, answered.pending)) return;
   showFirst();
+  answer.textContent = answered.error;
+  answer.hidden = answered.error === "";
 });
