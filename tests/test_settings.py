@@ -62,6 +62,13 @@ def test_the_defaults_are_the_contracts() -> None:
         "device_binding": "off",
         "bound_access_ttl": 10 * 60,
         "unbound_paths": ("/static", "/assets", "/favicon.ico"),
+        "verify_email": "off",
+        "email_login": "off",
+        "mail_url": "",
+        "mail_from": "",
+        "mail_pages": "",
+        "mail_templates": "",
+        "mail_language": "en",
         "session_cap": 50,
         "audit_retention": 400 * 86_400,
         "key_rotation": 30 * 86_400,
@@ -254,7 +261,15 @@ def test_a_bound_is_named_with_its_unit(field: str, value: str, words: str) -> N
 
 
 def test_every_hint_for_a_bad_value_shows_a_good_one() -> None:
-    refusable = set(SETTINGS) - {"secret", "database_url", "audience", "feed_token", "pages_name", "pages_style"}
+    refusable = set(SETTINGS) - {
+        "secret",
+        "database_url",
+        "audience",
+        "feed_token",
+        "pages_name",
+        "pages_style",
+        "mail_templates",
+    }
     for field in refusable:
         with pytest.raises(ConfigurationError) as caught:
             load_settings(**named(field, '"'))

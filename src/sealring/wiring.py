@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from sealring.accounts.argon2id import OWASP_2024, Argon2Profile
 from sealring.authentication.decision import AuthenticationPolicy
 from sealring.authentication.mail_link import MailLinks
-from sealring.authentication.method import METHODS, PASSKEY, Method
+from sealring.authentication.method import EMAIL, METHODS, PASSKEY, Method
 from sealring.authentication.method import OIDC as OIDC_METHOD
 from sealring.authentication.passkey_challenge import PasskeyChallenges
 from sealring.authentication.pending import PendingLoginCodec
@@ -47,6 +47,7 @@ from sealring.issuer.mail_delivery import MailComposer, MailDelivery
 from sealring.issuer.mail_drafts import MailDrafts
 from sealring.issuer.maintenance import Maintenance
 from sealring.issuer.methods import LoginMethod
+from sealring.issuer.methods.email import EmailMethod
 from sealring.issuer.methods.oidc import Answers, OidcMethod
 from sealring.issuer.methods.password import PasswordMethod
 from sealring.issuer.new_sessions import NewSessions
@@ -401,6 +402,7 @@ class MethodParts:
     """Proves what identity providers answer."""
     identities: Identities
     sessions: Sessions
+    mailing: Mailing
 
 
 def methods_in_use(settings: Settings, *, has_providers: bool) -> tuple[Method, ...]:
@@ -408,6 +410,7 @@ def methods_in_use(settings: Settings, *, has_providers: bool) -> tuple[Method, 
     off = set() if has_providers else {OIDC_METHOD.name}
     if settings.relying_party is None:
         off.add(PASSKEY.name)
+    off |= set() if settings.has_email_login else {EMAIL.name}
     return tuple(row for row in METHODS if row.name not in off)
 
 
@@ -418,6 +421,8 @@ def login_methods(parts: MethodParts) -> tuple[LoginMethod, ...]:
         from sealring.issuer.methods.passkey import PasskeyMethod  # noqa: PLC0415 - fido2 is an extra
 
         ways.append(PasskeyMethod(passkeys.store, passkeys.challenges, passkeys.party, clock=parts.clock))
+    if parts.settings.has_email_login:
+        ways.append(EmailMethod(parts.store, parts.mailing.links, parts.mailing.drafts))
     if parts.answers.clients:
         ways.append(OidcMethod(parts.answers, parts.identities, parts.sessions))
     return tuple(ways)
@@ -527,7 +532,7 @@ def _issuer(  # noqa: PLR0917 - the parts, in the order in which they were made
         new_account_scopes=settings.default_scopes,
         on_identity=on_identity,
     )
-    method_parts = MethodParts(store, hasher, secret, clock.now_ms, settings, answers, identities, sessions)
+    method_parts = MethodParts(store, hasher, secret, clock.now_ms, settings, answers, identities, sessions, mailing)
     authenticator = Authenticator(
         store=store,
         accounts=accounts,

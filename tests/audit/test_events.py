@@ -11,12 +11,21 @@ from typing import Any, get_args
 
 import pytest
 
-from sealring import Sealring
+from sealring import MailMessage, MailRefused, Sealring
 from sealring.audit.event import EVENTS, Event, EventKind, Severity, faults_of
 from sealring.authentication.client_info import ClientInfo
 from sealring.authentication.decision import RefusedCause
 from sealring.authentication.pending import PendingLoginCause
-from sealring.errors import ClientRefused, DeviceProofRequired, RefreshReused, SessionEnded, Throttled, WrongCredentials
+from sealring.errors import (
+    ClientRefused,
+    DeviceProofRequired,
+    InvalidMailLink,
+    RefreshReused,
+    SessionEnded,
+    Throttled,
+    WrongCredentials,
+)
+from sealring.issuer.email_addresses import LinkProof
 from sealring.rate_limits.rate import RateLimit
 from sealring.sessions.session import END_CAUSES, EndCause
 from sealring.testing.devices import registration
@@ -54,6 +63,25 @@ async def accounts(auth: Sealring, clock: FrozenClock) -> None:
         with suppress(WrongCredentials, Throttled):
             await auth.log_in("bob", "wrong horse wrong battery", address=HERE)
     await users.delete_own(bob.account.id, ClientInfo(HERE))
+
+
+async def refuse_mail(_: MailMessage) -> None:
+    raise MailRefused
+
+
+async def mails(auth: Sealring) -> None:
+    client, email = ClientInfo(HERE), auth.issuer.email
+    dora = await auth.issuer.accounts.create("dora", PASSWORD, email="dora@example.com")
+    await email.forgot("dora@example.com", client)
+    await auth.parts.mail.deliver()
+    now = auth.clock.now_ms() // 1000
+    link = email.links.link("change", dora, "new@example.com", now=now)
+    for _ in range(2):
+        with suppress(InvalidMailLink):
+            await email.confirm(LinkProof(link), client)
+    await auth.register("flo", PASSWORD, email="flo@example.com", address=HERE)
+    flo = await auth.issuer.accounts.find("flo")
+    await email.confirm(LinkProof(email.links.link("verify", flo, "flo@example.com", now=now)), client)
 
 
 async def clients(auth: Sealring) -> None:
@@ -123,12 +151,15 @@ async def keys(auth: Sealring) -> None:
 
 def sealring_of(clock: FrozenClock, **settings: Any) -> Sealring:
     given: dict[str, Any] = {"passkeys": "on", "issuer": ORIGIN, "device_binding": "prefer"} | settings
-    return cheap_sealring(clock=clock, account_rate=RateLimit(2, 300), more_methods=[StoredCode], **given)
+    return cheap_sealring(
+        clock=clock, account_rate=RateLimit(2, 300), more_methods=[StoredCode], mail=refuse_mail, **given
+    )
 
 
 async def all_that_happens(auth: Sealring, clock: FrozenClock) -> list[Event]:
     await auth.open()
     await accounts(auth, clock)
+    await mails(auth)
     await clients(auth)
     await passkeys(auth)
     await keys(auth)

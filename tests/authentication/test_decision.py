@@ -218,7 +218,7 @@ def test_a_proof_less_never_completes_what_was_incomplete(
 
 
 def test_the_rows_are_those_that_are_carried_out() -> None:
-    assert [row.name for row in METHODS] == ["password", "passkey", "oidc"]
+    assert [row.name for row in METHODS] == ["password", "passkey", "oidc", "email"]
     assert AuthenticationPolicy().methods == METHODS
 
 

@@ -72,7 +72,14 @@ def test_an_account_from_its_making_to_its_end(shell: Shell, folder: Path) -> No
     [row] = shell("users list --json").json
     created_at = row.pop("created_at")
     assert created_at > 1_700_000_000
-    assert row == {"username": "Ada", "id": subject, "email": "ada@example.com", "status": "active", "scopes": []}
+    assert row == {
+        "username": "Ada",
+        "id": subject,
+        "email": "ada@example.com",
+        "email_verified": True,
+        "status": "active",
+        "scopes": [],
+    }
     assert "Ada" in shell("users list").out
 
     assert shell("users scopes ada orders:read orders:write").out == "scopes of ada: orders:read orders:write\n"

@@ -215,9 +215,9 @@ def test_a_row_without_a_file_and_a_file_without_a_row_are_errors_at_the_start(c
     rows = authenticator.policy.methods
     for policy, methods in (
         (AuthenticationPolicy(methods=(*rows, mail.row)), authenticator.methods),
-        (AuthenticationPolicy(methods=rows), (*authenticator.methods, mail)),
-        (AuthenticationPolicy(methods=rows), ()),
-        (AuthenticationPolicy(methods=rows), (*authenticator.methods, *authenticator.methods)),
+        (authenticator.policy, (*authenticator.methods, mail)),
+        (authenticator.policy, ()),
+        (authenticator.policy, (*authenticator.methods, *authenticator.methods)),
     ):
         with pytest.raises(ValueError, match="one row and one file"):
             replace(authenticator, policy=policy, methods=methods)

@@ -125,9 +125,10 @@ class Lifecycle:
             raise
 
     async def _start_issuing(self) -> None:
-        if self.settings.verify_email != "off" and not self.issuer.email.drafts.are_sent:
+        wants_mail = self.settings.verify_email != "off" or self.settings.has_email_login
+        if wants_mail and not self.issuer.email.drafts.are_sent:
             raise ConfigurationError(
-                "SEALRING_VERIFY_EMAIL: no mail is set up that could ask for it",
+                "SEALRING_VERIFY_EMAIL, SEALRING_EMAIL_LOGIN: no mail is set up",
                 hint="set SEALRING_MAIL_URL and SEALRING_MAIL_FROM, or give Sealring(mail=…)",
             )
         await self.parts.access_ttl.declare()  # before the ring is read: a longer life puts the end of keys off

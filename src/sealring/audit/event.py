@@ -195,7 +195,14 @@ EVENTS: Mapping[EventKind, EventRow] = MappingProxyType(
         "mail_requested": _row(
             "Somebody asked for a mail. It goes out if there is such an account; they cannot tell.",
             "subject address",
-            causes=("verification", "change of the address", "forgotten password", "forgotten password of nobody"),
+            causes=(
+                "verification",
+                "change of the address",
+                "forgotten password",
+                "forgotten password of nobody",
+                "login",
+                "login of nobody",
+            ),
         ),
         "mail_link_refused": _row(
             "A link or a code of a mail was refused. Clients see one answer for all causes.",
@@ -234,6 +241,8 @@ EVENTS: Mapping[EventKind, EventRow] = MappingProxyType(
                 "account is disabled",
                 "account has no password",
                 "password changed meanwhile",
+                "wrong code",
+                "email address changed meanwhile",
                 "wrong current password",
                 "unknown account",
                 "proof of another account",

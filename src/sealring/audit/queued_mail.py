@@ -7,7 +7,7 @@ database dump opens nothing (I15), and a mail that was overtaken meanwhile is no
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final, Literal
 
 MailKind = Literal["verify", "taken", "reset", "change", "changed", "changed_again", "login"]
@@ -33,8 +33,6 @@ class QueuedMail:
     """Where it goes."""
     language: str
     """A tag of BCP 47, of which there are templates."""
-    binding: str = field(default="", repr=False)
-    """What its link and its code are bound to besides the account: a digest of one browser's cookie."""
     created_at: int
     due_at: int
     """When it is tried, or tried again."""

@@ -30,10 +30,10 @@ CODE_DIGITS: Final = 8
 CODE_SECONDS: Final = 600
 """A code is good for 10 to 20 minutes: in the window of time in which it was sent, and in the next."""
 
-MailPurpose = Literal["verify", "reset", "change", "undo", "login"]
+MailPurpose = Literal["verify", "reset", "change", "undo"]
 
 LINK_SECONDS: Final[Mapping[MailPurpose, int]] = MappingProxyType(
-    {"verify": 86_400, "reset": 3600, "change": 3600, "undo": 7 * 86_400, "login": CODE_SECONDS}
+    {"verify": 86_400, "reset": 3600, "change": 3600, "undo": 7 * 86_400}
 )
 """How long a link is good for. NIST SP 800-63B-4 allows a day for what is sent by mail; only `undo` logs nobody in,
 changes no password, and must wait until its reader is back from a journey."""
@@ -71,18 +71,17 @@ class MailLinks:
         self._links = MacKeys(keys, label="mail link 1")
         self._codes = tuple(MacKeys([key], label="mail code 1") for key in keys)
 
-    def link(self, purpose: MailPurpose, account: Account, email: str, *, binding: str = "", now: int) -> str:
+    def link(self, purpose: MailPurpose, account: Account, email: str, *, now: int) -> str:
         """The token of a link that is sent to `email`.
 
         Args:
             purpose: what it is good for.
             account: as it is now.
             email: where it goes.
-            binding: what else it is bound to, such as a digest of one browser's cookie.
             now: Unix seconds.
         """
         expires_at = now + LINK_SECONDS[purpose]
-        state = state_of(purpose, account, email, binding)
+        state = state_of(purpose, account, email)
         body = msgspec.json.encode(MailLink(purpose, account.id, email, expires_at, state))
         return PREFIX + encode(self._links.sign(body) + body)
 
@@ -104,28 +103,34 @@ class MailLinks:
             raise InvalidMailLink("link is too old", link.account_id)
         return link
 
-    def rests_on(self, link: MailLink, account: Account, *, binding: str = "") -> bool:
+    def rests_on(self, link: MailLink, account: Account) -> bool:
         """Whether nothing that the link rests on has changed."""
-        state = state_of(link.purpose, account, link.email, binding)
+        state = state_of(link.purpose, account, link.email)
         return link.account_id == account.id and compare_digest(link.state, state)
 
-    def code(self, purpose: MailPurpose, account: Account, email: str, *, binding: str = "", now: int) -> str:
-        """The code that goes with a link: eight digits."""
-        return _code(self._codes[0], (state_of(purpose, account, email, binding), email), now // CODE_SECONDS)
+    def login_code(self, mail_id: str) -> str:
+        """The code of a mail to log in with: of the mail, as each is good once."""
+        return _code(self._codes[0], ("login", mail_id), 0)
 
-    def is_code(
-        self, code: str, purpose: MailPurpose, account: Account, email: str, *, binding: str = "", now: int
-    ) -> bool:
+    def keyed(self, text: str) -> list[str]:
+        """What the store may know of a code: its MAC under each key, the first of which writes."""
+        return [encode(keys.sign(text.encode(errors="surrogatepass"))) for keys in self._codes]
+
+    def code(self, purpose: MailPurpose, account: Account, email: str, *, now: int) -> str:
+        """The code that goes with a link: eight digits."""
+        return _code(self._codes[0], (state_of(purpose, account, email), email), now // CODE_SECONDS)
+
+    def is_code(self, code: str, purpose: MailPurpose, account: Account, email: str, *, now: int) -> bool:
         """Whether this is the code of now, or of the window before, under one of the keys."""
         typed = "".join(code.split()).encode(errors="replace")
-        facts, known = (state_of(purpose, account, email, binding), email), False
+        facts, known = (state_of(purpose, account, email), email), False
         for keys in self._codes:  # all are compared, so that the time tells nothing
             for window in (now // CODE_SECONDS, now // CODE_SECONDS - 1):
                 known |= compare_digest(_code(keys, facts, window).encode(), typed)
         return known
 
 
-def state_of(purpose: MailPurpose, account: Account, email: str, binding: str) -> str:
+def state_of(purpose: MailPurpose, account: Account, email: str) -> str:
     """A digest of what a link for this purpose rests on."""
     facts: tuple[object, ...]
     match purpose:
@@ -137,11 +142,9 @@ def state_of(purpose: MailPurpose, account: Account, email: str, binding: str) -
             facts = (account.email, account.email_verified_at, account.password_hash, email)
         case "undo":
             facts = (account.email_changed_at, email)
-        case "login":
-            facts = (account.email, account.email_verified_at, account.epoch)
         case _:
             assert_never(purpose)
-    return encode(sha256(msgspec.json.encode((purpose, account.id, *facts, binding))).digest())
+    return encode(sha256(msgspec.json.encode((purpose, account.id, *facts))).digest())
 
 
 _read = msgspec.json.Decoder(MailLink).decode

@@ -101,5 +101,19 @@ PASSKEY: Final = Method(
     rate=None,
 )
 
-METHODS: Final[tuple[Method, ...]] = (PASSWORD, PASSKEY, OIDC)
+EMAIL: Final = Method(
+    name="email",
+    amr=frozenset({"otp"}),
+    factors=frozenset({"possession"}),
+    first=True,
+    second=False,  # NIST SP 800-63B-4 §3.1.3: mail is no out-of-band authenticator
+    claims=("email",),
+    fields=("code",),
+    phishing_resistant=False,
+    costs_hash=False,
+    single_use=True,
+    rate=RateLimit(5, 300),
+)
+
+METHODS: Final[tuple[Method, ...]] = (PASSWORD, PASSKEY, OIDC, EMAIL)
 """One row per method, in the order in which they are offered. Settings say which of them are in use."""

@@ -54,6 +54,9 @@ LOST_SWAPS = 3
 """Tries of a change that a rehash, or another change, may overtake; each loss is somebody's success."""
 NO_NAME = ""
 """No account has it: looked up for names that no account can have, so that those take the same steps."""
+MAILBOX = "\0mail to "
+"""Begins the names of buckets of addresses: no username has a NUL, so a login by name empties none of them. Else an
+attacker who registers the address of somebody else as a username could flood that mailbox."""
 OPERATOR = ClientInfo("")
 FirstMail = Callable[[Account, ClientInfo], Awaitable[tuple[QueuedMail, ...]]]
 CheckScopes = Callable[[tuple[str, ...]], None]
@@ -456,3 +459,11 @@ class Accounts:
 
     def _event(self, kind: EventKind, account: Account, client: ClientInfo, *, cause: str) -> Event:
         return Event(kind=kind, at_ms=self._clock(), subject=account.id, address=client.address, cause=cause)
+
+
+def canonical_email_of(typed: str) -> str:
+    """The form by which an address is found; empty, which no account has, for what cannot be one."""
+    try:
+        return check_email(typed)[1]
+    except InvalidField:
+        return ""

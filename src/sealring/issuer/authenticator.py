@@ -26,12 +26,14 @@ from sealring.authentication.method import Factor
 from sealring.authentication.pending import PendingLogin
 from sealring.authentication.proof import Proof
 from sealring.errors import InvalidField, InvalidPendingLogin, SealringError, UnknownMethod, WrongCredentials
-from sealring.issuer.accounts import Accounts
+from sealring.issuer.accounts import MAILBOX, Accounts, canonical_email_of
 from sealring.issuer.commit import CommittingStore
 from sealring.issuer.login_attempts import LoginAttempt
 from sealring.issuer.methods import Failed, LoginMethod, Proved
 from sealring.store.records import CredentialUse
 
+EMAIL_CLAIM = "email"
+"""Of a method at whose first step the client says an address, and no username."""
 USED = "passkey challenge was used"
 NO_NAME = ""
 """No account has it: looked up for names that no account can have, so that those take the same steps."""
@@ -116,7 +118,7 @@ class Authenticator:
             else attempts.signature(client)
         ) as attempt:
             if earlier is None and known is None:  # found only now: a flood that is refused asks the store nothing
-                account = await self._find_named(bucket_name) if way.row.claims else None
+                account = await self._find_claimed(way, bucket_name) if way.row.claims else None
             elif not await self.may_use(way, account, proofs):
                 await self._fail(way, client, account, "method may not be used now")
             shown = await way.prove(
@@ -160,12 +162,14 @@ class Authenticator:
         buckets = self.accounts.buckets(f"begin {way.row.name}", bucket_name, client, rate=way.row.rate)
         async with self.accounts.attempts.beginning(buckets, client):
             if earlier is None and known is None:
-                account = await self._find_named(bucket_name)
+                account = await self._find_claimed(way, bucket_name)
                 if account is not None and (account.status != "active" or not await way.is_enrolled(account)):
                     account = None
             elif not await self.may_use(way, account, earlier.proofs if earlier else ()):
                 await self._fail(way, client, account, "method may not be used now")
-            return await way.begin(account, browser=client.browser, now=self.clock() // 1000)
+            begun = await way.begin(account, browser=client.browser, now=self.clock() // 1000)
+            await way.send(account, client)
+            return begun
 
     def _deferred(self, attempt: LoginAttempt, judged: Judged, use: CredentialUse) -> Judged:
         methods = [proof.method for proof in judged.proofs]
@@ -181,7 +185,10 @@ class Authenticator:
             await self.store.settle_attempt("", event)
         return True
 
-    async def _find_named(self, claimed: str) -> Account | None:
+    async def _find_claimed(self, way: LoginMethod, claimed: str) -> Account | None:
+        if EMAIL_CLAIM in way.row.claims:
+            found = await self.store.find_accounts_by_email(claimed.removeprefix(MAILBOX), limit=1)
+            return next((account for account in found if account.email_verified), None)
         name = lenient_name(claimed)
         return await self.store.find_account(canonical_name=NO_NAME if name is None else name)
 
@@ -226,6 +233,8 @@ class Authenticator:
             if not way.row.first:
                 await self._fail(way, client, None, "method out of order")
             claimed = way.claimed_name(response)
+            if EMAIL_CLAIM in way.row.claims:
+                return None, f"{MAILBOX}{canonical_email_of(claimed)}"
             name = lenient_name(claimed)
             return None, claimed if name is None else name
         account = await self.store.find_account(id=earlier.account_id)

@@ -9,7 +9,7 @@ overtaken is dead (I7). A reset ends all sessions and starts none, so it does no
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple, NoReturn
 
 from sealring.accounts.account import Account
@@ -21,7 +21,7 @@ from sealring.audit.queued_mail import MailKind, QueuedMail
 from sealring.authentication.client_info import ClientInfo
 from sealring.authentication.mail_link import LINK_SECONDS, MailLink, MailLinks, MailPurpose
 from sealring.errors import EmailUnverified, InvalidField, InvalidMailLink, NotFound, Revoked
-from sealring.issuer.accounts import Accounts
+from sealring.issuer.accounts import MAILBOX, Accounts, canonical_email_of
 from sealring.issuer.commit import CommittingStore
 from sealring.issuer.login_attempts import LoginAttempt
 from sealring.issuer.mail_drafts import MailDrafts
@@ -33,25 +33,22 @@ MAILS_PER_ADDRESS = RateLimit(5, 3600)
 and in a month no more than 60 in all (see `account_buckets`)."""
 MOST_ACCOUNTS = 3
 """To how many accounts with one address, which none has verified, a mail for a forgotten password goes."""
-MAILBOX, LINKS = "\0mail to ", "\0link of "
-"""Begin the names of their buckets: no username has a NUL, so a login empties none of them. Else an attacker who
-registers the address of somebody else as a username could flood that mailbox."""
-NOBODY = ""
-"""No address: looked up for what cannot be one, so that it takes the same steps."""
+LINKS = "\0link of "
+"""Begins the names of their buckets, as `MAILBOX`."""
 
 
 @dataclass(frozen=True, slots=True)
 class LinkProof:
     """The token of a link."""
 
-    token: str
+    token: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class CodeProof:
     """A code, and the address that it was sent to; `account_id` of a caller who is logged in."""
 
-    code: str
+    code: str = field(repr=False)
     email: str
     account_id: str | None = None
 
@@ -59,7 +56,7 @@ class CodeProof:
 MailProof = LinkProof | CodeProof
 
 
-class Shown(NamedTuple):
+class Proven(NamedTuple):
     """What was proved: for which account, and what it allows."""
 
     account: Account
@@ -262,10 +259,7 @@ class EmailAddresses:
             Throttled: too many mails to this address, or from this one; whether it is known does not show.
         """
         self._check_mail()
-        try:
-            _, canonical = check_email(email)
-        except InvalidField:
-            canonical = NOBODY
+        canonical = canonical_email_of(email)
         async with self.accounts.attempts.beginning(self._mailing(canonical, client), client):
             found = await self.store.find_accounts_by_email(canonical, limit=MOST_ACCOUNTS)
             reached = [account for account in _reached(found) if await self._may_reset(account)]
@@ -335,7 +329,7 @@ class EmailAddresses:
         """A link whose MAC is good, or a code as it came; what is not ours counts nowhere and reaches no store (R9)."""
         return proof if isinstance(proof, CodeProof) else self.links.read(proof.token, now=self._now())
 
-    async def _show(self, read: MailLink | CodeProof, purposes: tuple[MailPurpose, ...], client: ClientInfo) -> Shown:
+    async def _show(self, read: MailLink | CodeProof, purposes: tuple[MailPurpose, ...], client: ClientInfo) -> Proven:
         """What a link or a code proves.
 
         Raises:
@@ -345,15 +339,15 @@ class EmailAddresses:
             return await self._show_link(read, purposes, client)
         return await self._show_code(read, purposes, client)
 
-    async def _show_link(self, link: MailLink, purposes: tuple[MailPurpose, ...], client: ClientInfo) -> Shown:
+    async def _show_link(self, link: MailLink, purposes: tuple[MailPurpose, ...], client: ClientInfo) -> Proven:
         account = await self.store.find_account(id=link.account_id)
         good = link.purpose in purposes and account is not None and self.links.rests_on(link, account)
         if not good or account is None or not await self._may_use(account, link.purpose):
             await self._refuse(client, link.account_id, "link was used or overtaken")
-        return Shown(account, link.purpose, link.email)
+        return Proven(account, link.purpose, link.email)
 
-    async def _show_code(self, proof: CodeProof, purposes: tuple[MailPurpose, ...], client: ClientInfo) -> Shown:
-        shown: Shown | None = None
+    async def _show_code(self, proof: CodeProof, purposes: tuple[MailPurpose, ...], client: ClientInfo) -> Proven:
+        shown: Proven | None = None
         for account in await self._candidates(proof):
             for purpose in purposes:
                 email = account.email if purpose != "change" else _address_of(proof.email)
@@ -361,7 +355,7 @@ class EmailAddresses:
                     continue
                 known = self.links.is_code(proof.code, purpose, account, email, now=self._now())
                 if known and await self._may_use(account, purpose):
-                    shown = Shown(account, purpose, email)
+                    shown = Proven(account, purpose, email)
         if shown is None:
             await self._refuse(client, proof.account_id or "", "wrong code")
         return shown
@@ -370,7 +364,7 @@ class EmailAddresses:
         if proof.account_id is not None:
             account = await self.store.find_account(id=proof.account_id)
             return [] if account is None else [account]
-        return _reached(await self.store.find_accounts_by_email(_canonical_of(proof.email), limit=MOST_ACCOUNTS))
+        return _reached(await self.store.find_accounts_by_email(canonical_email_of(proof.email), limit=MOST_ACCOUNTS))
 
     async def _may_use(self, account: Account, purpose: MailPurpose) -> bool:
         if account.status != "active":
@@ -387,7 +381,7 @@ class EmailAddresses:
 
     async def _write(
         self,
-        shown: Shown,
+        shown: Proven,
         change: AccountChange,
         kind: EventKind,
         client: ClientInfo,
@@ -409,7 +403,9 @@ class EmailAddresses:
 
     def _proving(self, read: MailLink | CodeProof, client: ClientInfo) -> AccountBuckets:
         """The buckets of an attempt: of the address that a code came with, or of the account that a link is for."""
-        name = f"{LINKS}{read.account_id}" if isinstance(read, MailLink) else f"{MAILBOX}{_canonical_of(read.email)}"
+        name = (
+            f"{LINKS}{read.account_id}" if isinstance(read, MailLink) else f"{MAILBOX}{canonical_email_of(read.email)}"
+        )
         return self.accounts.buckets("mail code", name, client)
 
     def _event(
@@ -444,10 +440,3 @@ def _address_of(text: str) -> str | None:
         return check_email(text)[0]
     except InvalidField:
         return None
-
-
-def _canonical_of(text: str) -> str:
-    try:
-        return check_email(text)[1]
-    except InvalidField:
-        return NOBODY

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
+from urllib.parse import quote
 
 from sealring.accounts.account import Account
 from sealring.audit.event import Event
@@ -67,11 +68,14 @@ class MailComposer:
         link = code = ""
         if mail.kind == "taken":
             link = f"{self.pages}/{FORGOT}"
+        elif mail.kind == "login":
+            code = self.links.login_code(mail.id)
+            link = f"{self.pages}/{PAGES['login']}#email={quote(mail.email, safe='')}&code={code}"
         elif purpose is not None:
-            token = self.links.link(purpose, account, mail.email, binding=mail.binding, now=now)
+            token = self.links.link(purpose, account, mail.email, now=now)
             link = f"{self.pages}/{PAGES[mail.kind]}#token={token}"
             if purpose != "undo":
-                code = self.links.code(purpose, account, mail.email, binding=mail.binding, now=now)
+                code = self.links.code(purpose, account, mail.email, now=now)
         values = {
             "service": self.service,
             "link": link,

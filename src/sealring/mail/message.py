@@ -25,10 +25,10 @@ class MailMessage:
     """One address."""
     language: str
     """A tag of BCP 47: of the templates that were used."""
-    subject: str
-    """One line."""
-    text: str
-    html: str
+    subject: str = field(repr=False)
+    """One line; it may hold the code."""
+    text: str = field(repr=False)
+    html: str = field(repr=False)
     link: str = field(default="", repr=False)
     """What stands in it to be opened, where there is one: for mail services with templates of their own."""
     code: str = field(default="", repr=False)

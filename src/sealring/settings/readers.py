@@ -29,6 +29,7 @@ _SWITCH = {"true": "on", "1": "on", "yes": "on", "false": "off", "0": "off", "no
 _BEARER = re.compile(r"(?=.{16,512}\Z)[A-Za-z0-9._~+/-]+=*", re.ASCII)
 _LOCAL_PATH = re.compile(r"/(?![/\\])[!#-\[\]-~]*", re.ASCII)
 _DOMAIN = re.compile(r"(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*", re.ASCII)
+_LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}", re.ASCII)
 _SCHEMA = re.compile(r"(?!pg_)[A-Za-z_][A-Za-z0-9_$-]{0,62}", re.ASCII)
 
 
@@ -272,6 +273,12 @@ def check_mail_pages(url: str) -> None:
     """As `check_issuer`; empty for our own pages."""
     if url:
         check_issuer(url)
+
+
+def check_language(tag: str) -> None:
+    """Refuse what is no language tag (RFC 5646 §2.1), since it names a folder."""
+    if not _LANGUAGE.fullmatch(tag):
+        raise ValueError("must be a language tag, as in de or pt-BR")
 
 
 def check_issuer(url: str) -> None:

@@ -327,6 +327,13 @@ class Settings:
         " (`required`: then registration asks for an address). See [mail](../how-to/mail.md).",
         group=MAIL,
     )
+    email_login: Switch = setting(
+        readers.switch(get_args(Switch)),
+        "off",
+        "Whether a code that is mailed logs in, without a password, who has a verified address (method `email`). See"
+        " [mail](../how-to/mail.md#log-in-by-mail).",
+        group=MAIL,
+    )
     mail_url: str = setting(
         readers.text(readers.check_mail_url),
         "",
@@ -362,7 +369,7 @@ class Settings:
         example="mails",
     )
     mail_language: str = setting(
-        readers.text(),
+        readers.text(readers.check_language),
         "en",
         "The language of mails to those whose browser asks for none that there is.",
         group=MAIL,
@@ -469,6 +476,11 @@ class Settings:
     def has_pages(self) -> bool:
         """Whether the pages are served."""
         return self.pages == "on"
+
+    @property
+    def has_email_login(self) -> bool:
+        """Whether a mailed code logs in."""
+        return self.email_login == "on"
 
     @property
     def is_on_loopback(self) -> bool:
@@ -582,6 +594,7 @@ class SettingsArguments(TypedDict, total=False):
     pages_home: str
     pages_style: str
     verify_email: VerifyEmail
+    email_login: Switch | bool
     mail_url: str
     mail_from: str
     mail_pages: str

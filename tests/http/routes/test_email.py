@@ -215,3 +215,69 @@ async def test_language_is_that_of_the_browser(scene: Scene) -> None:
     mail = await scene.mail()
     assert (mail.language, mail.subject) == ("de", "Ein neues Passwort für 127.0.0.1")
     assert '<html lang="de">' in mail.html
+
+
+# log in by mail
+
+
+@pytest.fixture
+async def mailed() -> AsyncIterator[Scene]:
+    async with mail_scene(email_login="on") as scene:
+        yield scene
+
+
+async def test_a_mailed_code_logs_in_once(mailed: Scene) -> None:
+    begun = await mailed.post("/login/email/begin", {"response": {"email": "Ada@Example.com"}})
+    assert (begun.status_code, begun.json()) == (200, {"challenge": {}})
+    mail = await mailed.mail()
+    assert (mail.kind, mail.to) == ("login", ADA)
+    assert mail.code in mail.subject
+    assert mail.link.endswith(f"/pages/login#email=ada%40example.com&code={mail.code}")
+    response = {"email": ADA, "code": f"{mail.code[:4]} {mail.code[4:]}"}
+    answer = await mailed.post("/login/email", {"response": response})
+    assert (answer.status_code, answer.json()["user"]["username"]) == (200, "ada")
+    user = mailed.auth.verify(answer.json()["access_token"])
+    assert (user.amr, user.acr) == (("otp",), "sfa")
+    again = await mailed.post("/login/email", {"response": response})
+    assert (again.status_code, again.json()["code"]) == (401, "invalid_credentials")
+
+
+async def test_a_mailed_code_is_good_in_the_browser_that_began_alone(mailed: Scene) -> None:
+    await mailed.post("/login/email/begin", {"response": {"email": ADA}, "delivery": "cookie"})
+    mail = await mailed.mail()
+    cookies = dict(mailed.http.cookies)
+    body = {"response": {"email": ADA, "code": mail.code}, "delivery": "cookie"}
+    mailed.http.cookies.clear()
+    assert (await mailed.post("/login/email", body)).status_code == 401
+    mailed.http.cookies.update(cookies)
+    assert (await mailed.post("/login/email", body)).status_code == 200
+
+
+@pytest.mark.parametrize("change", ["ten minutes", "another address", "disabled"])
+async def test_a_mailed_code_dies_with_what_it_rests_on(mailed: Scene, change: str) -> None:
+    ada = await mailed.auth.accounts.find("ada")
+    await mailed.post("/login/email/begin", {"response": {"email": ADA}})
+    code = (await mailed.mail()).code
+    if change == "ten minutes":
+        mailed.auth.clock.advance("10m")
+    elif change == "disabled":
+        await mailed.auth.accounts.disable(ada.id)
+    else:
+        await mailed.auth.accounts.set_email(ada.id, "new@example.com")
+    answer = await mailed.post("/login/email", {"response": {"email": ADA, "code": code}})
+    assert answer.status_code == 401
+
+
+async def test_an_address_that_nobody_verified_logs_nobody_in(mailed: Scene) -> None:
+    await mailed.register("bob", "bob@example.com")
+    for email in ("bob@example.com", "nobody@example.com", "no address"):
+        begun = await mailed.post("/login/email/begin", {"response": {"email": email}})
+        assert (begun.status_code, begun.json()) == (200, {"challenge": {}})
+    assert await mailed.mails() == []
+    causes = [event.cause for event in await mailed.auth.store.read_events() if event.kind == "mail_requested"]
+    assert causes == ["login of nobody"] * 3
+
+
+async def test_login_by_mail_is_off_unless_it_is_turned_on(scene: Scene) -> None:
+    answer = await scene.post("/login/email/begin", {"response": {"email": ADA}})
+    assert (answer.status_code, answer.json()["code"]) == (404, "unknown_method")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from sealring.accounts.account import Account
+from sealring.authentication.client_info import ClientInfo
 from sealring.authentication.method import Method
 from sealring.authentication.proof import Proof
 from sealring.errors import SealringError
@@ -59,6 +60,13 @@ class LoginMethod(Protocol):
             browser: what binds the login to one browser, as in `prove`.
             now: Unix seconds.
         """
+
+    async def send(self, account: Account | None, client: ClientInfo) -> None:
+        """Send what goes to the account another way, such as a mail, once the method has begun; it is not waited for.
+
+        Takes the same steps where there is no account, as time would tell (I11).
+        """
+        del account, client  # most methods send nothing
 
     async def prove(
         self, account: Account | None, response: Mapping[str, str], *, slot: HashingSlot | None, browser: str, now: int

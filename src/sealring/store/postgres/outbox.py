@@ -21,7 +21,7 @@ async def put(connection: Connection, events: Iterable[Event]) -> None:
     for event in events:
         for mail in event.mails:
             await connection.execute(
-                f"INSERT INTO outbox ({MAIL_COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)", write_mail(mail)
+                f"INSERT INTO outbox ({MAIL_COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)", write_mail(mail)
             )
 
 

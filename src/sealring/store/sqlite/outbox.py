@@ -19,7 +19,7 @@ PIECE = 500
 def put(db: sqlite3.Connection, events: Iterable[Event]) -> None:
     """Keep the mails of these audit lines."""
     mails = [write_mail(mail) for event in events for mail in event.mails]
-    db.executemany(f"INSERT INTO outbox ({MAIL_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", mails)
+    db.executemany(f"INSERT INTO outbox ({MAIL_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", mails)
 
 
 def claim(db: sqlite3.Connection, now: int, limit: int) -> list[QueuedMail]:

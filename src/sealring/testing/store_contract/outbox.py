@@ -18,12 +18,12 @@ class OutboxContract(Contract):
     """The tests of this part."""
 
     async def test_a_mail_is_written_with_its_event_or_not_at_all(self, store: Store) -> None:
-        created = an_event("account_created", mails=(a_mail("m-1"), a_mail("m-2", kind="verify", binding="b")))
+        created = an_event("account_created", mails=(a_mail("m-1"), a_mail("m-2", kind="verify")))
         await store.create_account(an_account("ada"), created)
         with pytest.raises(NameTaken):
             await store.create_account(an_account("ada"), replace(created, mails=(a_mail("m-3"),)))
         claimed = sorted(await store.claim_mails(now=NOW, limit=9), key=lambda mail: mail.id)
-        written = [a_mail("m-1"), a_mail("m-2", kind="verify", binding="b")]
+        written = [a_mail("m-1"), a_mail("m-2", kind="verify")]
         assert claimed == [replace(mail, tries=1, due_at=NOW + 60) for mail in written]
         assert [event.mails for event in await store.read_events()] == [()], "the audit log holds no addresses"
 

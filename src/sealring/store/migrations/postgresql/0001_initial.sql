@@ -195,7 +195,6 @@ CREATE TABLE outbox (
   account_id TEXT NOT NULL,
   email TEXT NOT NULL,
   language TEXT NOT NULL,
-  binding TEXT NOT NULL,
   created_at BIGINT NOT NULL,
   due_at BIGINT NOT NULL,
   expires_at BIGINT NOT NULL,

@@ -177,7 +177,6 @@ CREATE TABLE outbox (
   account_id TEXT NOT NULL,
   email TEXT NOT NULL,
   language TEXT NOT NULL,
-  binding TEXT NOT NULL,
   created_at INTEGER NOT NULL,
   due_at INTEGER NOT NULL,
   expires_at INTEGER NOT NULL,
