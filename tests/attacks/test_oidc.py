@@ -18,7 +18,7 @@ from sealring import jwt
 from sealring.providers import OIDC
 from tests.providers.fake_provider import CLIENT_ID, CLIENT_SECRET, KEY, FakeProvider
 from tests.providers.scene import FROM_ELSEWHERE, OURS, Scene, error_of, scene
-from tests.serving import problem
+from tests.serving import PASSWORD, problem
 
 pytestmark = pytest.mark.anyio
 
@@ -94,6 +94,8 @@ LIES: dict[str, Callable[[FakeProvider], None]] = {
     "an empty sub": with_claims(sub=""),
     "sub of 256 characters": with_claims(sub="x" * 256),
     "sub with a line break": with_claims(sub="a\nb"),
+    "auth_time of the future": relative(auth_time=60),
+    "auth_time that is no number": with_claims(auth_time="yesterday"),
     "at_hash of another access token": with_claims(at_hash="LDktKdoQak3Pk0cnXxCltA"),
     "an access token in its place": lambda op: setattr(op, "typ", "at+jwt"),
     "a logout token in its place": lambda op: setattr(op, "typ", "logout+jwt"),
@@ -249,6 +251,79 @@ async def test_open_redirect(here: Scene, target: str) -> None:
 
 
 # pre-hijacking, and addresses that nobody verified
+
+
+ANN = {"sub": "op-ann", "email": "ann@example.com", "email_verified": True}
+
+
+async def test_an_address_that_both_sides_have_verified_joins_them() -> None:
+    async with scene(op=FakeProvider(user=ANN), registration="closed") as here, here.browser() as browser:
+        ann = await here.auth.issuer.accounts.create("ann", None, email="Ann@Example.com")  # the operator vouches
+        assert error_of(await here.log_in(browser)) is None
+        assert (await here.user(browser))["id"] == ann.id
+        (line,) = [event for event in await here.auth.store.read_events() if event.kind == "credential_added"]
+        assert (line.subject, line.cause) == (ann.id, "by verified address")
+
+
+async def test_pre_hijack_an_account_that_only_claims_an_address_gets_nothing() -> None:
+    """The attacker has registered here with the victim's address. The victim is asked, and gets an account anyway."""
+    async with scene(op=FakeProvider(user=ANN)) as here, here.browser() as browser:
+        body = {"username": "eve", "password": PASSWORD, "email": "ann@example.com"}
+        eve = (await browser.post("/auth/register", json=body)).json()["user"]["id"]
+        assert error_of(await here.log_in(browser)) == "link_required"
+        assert "sealring_session" not in browser.cookies
+        assert await here.auth.issuer.sign_ins.identities_of(eve) == []
+        assert (await here.causes())[-1] == "identity must be linked first"
+        assert error_of(await here.log_in(browser, account="new")) is None
+        ann = await here.user(browser)
+        assert ann["id"] != eve
+        assert error_of(await here.log_in(browser)) is None, "linked by now"
+        assert (await here.user(browser))["id"] == ann["id"]
+
+
+async def test_an_untrusted_provider_joins_nothing_whatever_it_says() -> None:
+    """A tenant's administrator writes any address into the directory (nOAuth)."""
+    made = scene(op=FakeProvider(user=ANN), provider={"trusts_email": False})
+    async with made as here, here.browser() as browser:
+        ann = await here.auth.issuer.accounts.create("ann", None, email="ann@example.com")
+        assert error_of(await here.log_in(browser)) is None
+        assert (await here.user(browser))["id"] != ann.id
+        stranger = await here.auth.accounts.get((await here.user(browser))["id"])
+        assert not stranger.email_verified
+
+
+async def test_an_account_that_is_disabled_is_joined_to_nothing() -> None:
+    async with scene(op=FakeProvider(user=ANN)) as here, here.browser() as browser:
+        ann = await here.auth.issuer.accounts.create("ann", None, email="ann@example.com")
+        await here.auth.issuer.accounts.disable(ann.id)
+        assert error_of(await here.log_in(browser)) == "invalid_credentials"
+        assert await here.auth.issuer.sign_ins.identities_of(ann.id) == []
+
+
+# how recently the user proved anything
+
+
+async def test_an_old_session_at_the_provider_is_no_recent_proof(here: Scene) -> None:
+    """RFC 9470: a provider that answers out of its own session has asked nobody anything."""
+    async with here.browser() as browser:
+        here.op.claims = {"auth_time": here.op.clock() - 7200}
+        assert error_of(await here.log_in(browser)) is None
+        (session,) = await here.auth.issuer.sessions.list(None)
+        assert session.auth_time == here.op.clock() - 7200
+        refused = await browser.post("/auth/oidc/acme/link", json={}, headers=OURS)
+        assert (refused.status_code, refused.json()["code"]) == (401, "insufficient_user_authentication")
+        url = await here.begin(browser, fresh="true")
+        assert "max_age=0" in url
+        assert error_of(await here.come_back(browser, url)) == "invalid_credentials", "it did not ask again"
+        here.op.claims = {"auth_time": here.op.clock()}
+        assert error_of(await here.log_in(browser, fresh="true")) is None
+        assert (await browser.post("/auth/oidc/acme/link", json={}, headers=OURS)).status_code == 200
+
+
+async def test_a_provider_that_does_not_say_when_has_not_asked_again(here: Scene) -> None:
+    async with here.browser() as browser:
+        assert error_of(await here.log_in(browser, fresh="true")) == "invalid_credentials"
+        assert await here.causes() == [FAILED_CHECK]
 
 
 async def test_an_address_that_the_provider_has_not_verified_joins_nothing() -> None:

@@ -33,9 +33,9 @@ def cause(text: object, *, now: int = NOW, browser: str = "browser") -> str:
     return refused.value.cause
 
 
-@pytest.mark.parametrize("link", [None, Link("42", "sid", 7)])
-def test_an_attempt_comes_back_whole(link: Link | None) -> None:
-    made = attempt(link=link)
+@pytest.mark.parametrize("more", [{}, {"link": Link("42", "sid", 7)}, {"new_account": True}, {"fresh": True}])
+def test_an_attempt_comes_back_whole(more: dict[str, object]) -> None:
+    made = attempt(**more)
     assert CODEC.decode(CODEC.encode(made), now=NOW, browser="browser") == made
     assert CODEC.read(CODEC.encode(made)) == made
 

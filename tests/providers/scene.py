@@ -37,9 +37,9 @@ class Scene:
         transport = httpx2.ASGITransport(raw_asgi(self.auth), client=(address, 4711))
         return httpx2.AsyncClient(transport=transport, base_url=ISSUER)
 
-    async def begin(self, browser: httpx2.AsyncClient, *, next_path: str = "/orders", name: str = "acme") -> str:
+    async def begin(self, browser: httpx2.AsyncClient, *, next_path: str = "/orders", **query: str) -> str:
         """Press "Continue with …"; the URL of the provider."""
-        begun = await browser.get(f"/auth/oidc/{name}", params={"next": next_path})
+        begun = await browser.get("/auth/oidc/acme", params={"next": next_path, **query})
         assert begun.status_code == 303, begun.text
         return str(begun.headers["location"])
 
@@ -48,9 +48,9 @@ class Scene:
         path, given = self.op.callback(url, **changed)
         return await browser.get(path, params=given, headers=FROM_ELSEWHERE)
 
-    async def log_in(self, browser: httpx2.AsyncClient) -> httpx2.Response:
+    async def log_in(self, browser: httpx2.AsyncClient, **query: str) -> httpx2.Response:
         """All of it."""
-        return await self.come_back(browser, await self.begin(browser))
+        return await self.come_back(browser, await self.begin(browser, **query))
 
     async def user(self, browser: httpx2.AsyncClient) -> dict[str, Any]:
         """Who is logged in there."""

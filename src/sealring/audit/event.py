@@ -167,7 +167,7 @@ EVENTS: Mapping[EventKind, EventRow] = MappingProxyType(
         "credential_added": _row(
             "An account has one more credential beside its password; its access tokens are outdated.",
             "subject address",
-            causes=("by user", "by application"),
+            causes=("by user", "by verified address", "by application"),
             detail=_CREDENTIAL,
         ),
         "credential_removed": _row(
@@ -273,6 +273,7 @@ EVENTS: Mapping[EventKind, EventRow] = MappingProxyType(
                 "answer of another identity provider",
                 "answer of the identity provider failed a check",
                 "identity belongs to no account",
+                "identity must be linked first",
             ),
             detail={"method": "the login method, where a login by one failed"},
         ),

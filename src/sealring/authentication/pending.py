@@ -132,7 +132,7 @@ class _Wire(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=
     epoch: int
     expires_at: int
     browser: str
-    proofs: tuple[tuple[str, int, str, tuple[str, ...], str, tuple[Factor, ...] | None], ...]
+    proofs: tuple[tuple[str, int, str, tuple[str, ...], str, tuple[Factor, ...] | None, int | None], ...]
 
 
 _read_wire = msgspec.json.Decoder(_Wire).decode
@@ -149,6 +149,7 @@ def _write(pending: PendingLogin) -> bytes:
             proof.amr,
             proof.provider_session,
             None if proof.factors is None else tuple(sorted(proof.factors)),
+            proof.authenticated_at,
         )
         for proof in pending.proofs
     )
@@ -168,8 +169,9 @@ def _read(body: bytes) -> PendingLogin:
             amr=amr,
             provider_session=provider_session,
             factors=None if factors is None else frozenset(factors),
+            authenticated_at=authenticated_at,
         )
-        for method, at, credential_id, amr, provider_session, factors in wire.proofs
+        for method, at, credential_id, amr, provider_session, factors, authenticated_at in wire.proofs
     )
     return PendingLogin(
         id=wire.id,

@@ -27,5 +27,8 @@ class Proof:
     """Digest of the session at an identity provider, where the proof is its word: its logout ends the session here."""
     factors: AbstractSet[Factor] | None = None
     """Those of its method's row that it shows; None for all. A passkey that was only touched shows possession alone."""
+    authenticated_at: int | None = None
+    """When the user did something to prove who they are, in Unix seconds, where that was before `at`: a provider may
+    answer out of a session that it has had for hours."""
     amr: tuple[str, ...]
     """RFC 8176 §2: values of the method's row that hold for this proof."""

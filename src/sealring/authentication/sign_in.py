@@ -49,6 +49,10 @@ class SignInAttempt(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: int
     """Unix seconds."""
     link: Link | None = None
+    new_account: bool = False
+    """Whether the user said that the account with this address, which nobody has verified, is not theirs."""
+    fresh: bool = False
+    """Whether the provider must ask the user again who they are, whatever session it has (`max_age=0`)."""
 
 
 class _Wire(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -59,6 +63,8 @@ class _Wire(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=
     redirect_uri: str
     expires_at: int
     link: Link | None
+    new_account: bool
+    fresh: bool
 
 
 _read_wire = msgspec.json.Decoder(_Wire).decode
@@ -99,7 +105,7 @@ class SignInCodec:
         body = msgspec.json.encode(
             _Wire(
                 attempt.id, attempt.provider, attempt.browser, attempt.next, attempt.redirect_uri, attempt.expires_at,
-                attempt.link,
+                attempt.link, attempt.new_account, attempt.fresh,
             )
         )  # fmt: skip
         text = PREFIX + encode(self._keys.sign(body) + body)
@@ -124,6 +130,8 @@ class SignInCodec:
             redirect_uri=wire.redirect_uri,
             expires_at=wire.expires_at,
             link=wire.link,
+            new_account=wire.new_account,
+            fresh=wire.fresh,
         )
 
     def decode(self, text: object, *, now: int, browser: str) -> SignInAttempt:

@@ -396,6 +396,13 @@ class ProviderStart(Read, frozen=True, kw_only=True):
     """The query of `GET /oidc/{provider}`."""
 
     next: Annotated[str, Meta(description="A path of this host, for afterwards.")] = "/"
+    account: Annotated[
+        Literal["new"] | None,
+        Meta(description="After `link_required`: a new account, since the one with this address is another's."),
+    ] = None
+    fresh: Annotated[
+        Literal["true"] | None, Meta(description="The provider asks the user again, whatever session it has.")
+    ] = None
 
 
 class ProviderCallback(Read, frozen=True, kw_only=True):

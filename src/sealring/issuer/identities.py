@@ -20,9 +20,9 @@ from sealring.accounts.credential import Credential
 from sealring.accounts.names import check_email
 from sealring.accounts.policy import draft_account
 from sealring.audit.event import Event
-from sealring.authentication.identity import decide_identity, username_candidates
+from sealring.authentication.identity import Holder, decide_identity, username_candidates
 from sealring.authentication.method import OIDC
-from sealring.errors import InvalidField, NameTaken, RegistrationClosed
+from sealring.errors import InvalidField, LinkRequired, NameTaken, RegistrationClosed
 from sealring.issuer.commit import CommittingStore
 from sealring.issuer.credentials import MAX_LABEL
 from sealring.issuer.methods import Failed
@@ -82,13 +82,16 @@ class Identities:
     new_account_scopes: tuple[str, ...] = ()
     on_identity: OnIdentity | None = None
 
-    async def account_of(self, identity: Identity) -> Account | Failed:
-        """The account of an identity that passed every check; linked or made now, where it is nobody's yet."""
+    async def account_of(self, identity: Identity, *, new_account: bool = False) -> Account | Failed:
+        """The account of an identity that passed every check; linked or made now, where it is nobody's yet.
+
+        `new_account` says that an account that only claims the same address is another's.
+        """
         for _ in range(2):  # another tab may be making the same account
             linked = await self.store.find_credentials(id=identity.credential_id)
             if linked:
                 return await self._used(linked[0], identity)
-            found = await self._first_time(identity)
+            found = await self._first_time(identity, new_account=new_account)
             if found is not None:
                 return found
         return Failed("account changed during the login")
@@ -106,16 +109,24 @@ class Identities:
         await self.store.advance_credential(credential, used)  # lost to another tab's, which says the same
         return account
 
-    async def _first_time(self, identity: Identity) -> Account | Failed | None:
+    async def _first_time(self, identity: Identity, *, new_account: bool) -> Account | Failed | None:
         """None: somebody else has just linked it; look again."""
         asked = await self._asked(identity)
         if asked is not None:
             return await self._link(asked, identity, cause="by application")
-        match decide_identity("nobody", may_register=self.registration == "open"):
+        holder = await self._holder(identity)
+        state: Holder = "nobody" if holder is None else "verified" if holder.email_verified else "unverified"
+        if state == "unverified" and new_account:
+            state = "nobody"
+        match decide_identity(state, may_register=self.registration == "open"):
             case "new account":
                 return await self._register(identity)
-            case _:
+            case "link" if holder is not None:
+                return await self._link(holder, identity, cause="by verified address")
+            case "nobody":
                 return Failed("identity belongs to no account", RegistrationClosed())
+            case _:
+                return Failed("identity must be linked first", LinkRequired())
 
     async def _asked(self, identity: Identity) -> Account | None:
         if self.on_identity is None:
@@ -125,6 +136,17 @@ class Identities:
         if found is not None and not isinstance(found, Account):
             raise TypeError(f"on_identity must return an Account or None, not {type(found).__name__}")
         return found
+
+    async def _holder(self, identity: Identity) -> Account | None:
+        """The account that has the address, which the provider has verified: the one that has verified it, or any."""
+        if identity.email is None or not identity.email_verified:
+            return None
+        try:
+            canonical = check_email(identity.email)[1]
+        except InvalidField:
+            return None
+        found = await self.store.find_accounts_by_email(canonical, limit=1)
+        return found[0] if found else None
 
     async def _link(self, account: Account, identity: Identity, *, cause: str) -> Account | Failed | None:
         """Link an identity to an account as it was read; None where its epoch has moved, or the identity is taken."""

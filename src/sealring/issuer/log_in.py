@@ -239,7 +239,7 @@ class LogIn:
             max_access_chars=max_access_chars,
             amr=complete.amr,
             acr=complete.acr,
-            auth_time=auth_time,
+            auth_time=auth_time if provided is None else provided.authenticated_at or auth_time,
             identity="" if provided is None else provided.credential_id,
             provider_session="" if provided is None else provided.provider_session,
         )

@@ -57,7 +57,15 @@ class SignIns:
         return self.answers.clients
 
     async def begin(
-        self, provider: str, *, next_path: str, redirect_uri: str, browser: str, link: Link | None = None
+        self,
+        provider: str,
+        *,
+        next_path: str,
+        redirect_uri: str,
+        browser: str,
+        link: Link | None = None,
+        new_account: bool = False,
+        fresh: bool = False,
     ) -> str:
         """The URL of the provider to which the browser goes (OpenID Connect Core §3.1.2.1). Nothing is stored.
 
@@ -67,6 +75,8 @@ class SignIns:
             redirect_uri: where the provider sends the browser.
             browser: what binds the attempt to it.
             link: whose account gets the identity, where it is no login.
+            new_account: whether to make an account where one has the address that has not verified it.
+            fresh: whether the provider is to ask the user again, whatever session it has.
 
         Raises:
             UnknownProvider: there is none of that name.
@@ -82,6 +92,8 @@ class SignIns:
             redirect_uri=redirect_uri,
             expires_at=self.clock() // 1000 + ATTEMPT_SECONDS,
             link=link,
+            new_account=new_account,
+            fresh=fresh and client.provider.has_id_token,
         )
         codec, known = self.answers.codec, client.provider
         asked = {
@@ -96,6 +108,8 @@ class SignIns:
         }
         if known.has_id_token:
             asked["nonce"] = codec.nonce(attempt)
+        if attempt.fresh:  # `prompt` beside it: some providers know the one, some the other
+            asked |= {"max_age": "0", "prompt": "login"}
         if known.response_mode != "query":
             asked["response_mode"] = known.response_mode
         return _with_query((await client.metadata()).authorization_endpoint, asked)

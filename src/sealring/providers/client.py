@@ -127,8 +127,8 @@ class ProviderClient:
             raise ProviderFault("token endpoint: tokens are no text")
         return Answered(id_token, access_token)
 
-    async def identify(self, answered: Answered, *, nonce: str) -> Identity:
-        """Who has logged in there, after every check.
+    async def identify(self, answered: Answered, *, nonce: str, fresh: bool = False) -> Identity:
+        """Who has logged in there, after every check; `fresh` as in `check_id_token`.
 
         Raises:
             Unavailable: the provider does not answer.
@@ -148,6 +148,7 @@ class ProviderClient:
             nonce=nonce,
             access_token=answered.access_token,
             now=self._clock() / 1000,
+            fresh=fresh,
         )
         more: Mapping[str, Any] = {}
         if "email" in provider.scopes and "email" not in claims and metadata.userinfo_endpoint:

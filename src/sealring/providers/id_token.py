@@ -1,8 +1,9 @@
 """The checks of an ID token and of a logout token, as values: nothing is fetched here, `now` is an argument.
 
 OpenID Connect Core §3.1.3.7 for the code flow, by its numbers: 1 no encrypted token is read; 2 `iss`; 3 `aud`; 4, 5
-`azp`; 6 the signature, always; 7 `alg`; 8 no MAC: a client secret signs nothing; 9 `exp`; 10 `iat`; 11 `nonce`. 12 and
-13 concern `acr` and `auth_time`, which are not asked for. Back-Channel Logout §2.6 for the logout token.
+`azp`; 6 the signature, always; 7 `alg`; 8 no MAC: a client secret signs nothing; 9 `exp`; 10 `iat`; 11 `nonce`; 13
+`auth_time`, where it was asked for by `max_age`. 12 concerns `acr`, which is not asked for. Back-Channel Logout §2.6
+for the logout token.
 """
 
 from __future__ import annotations
@@ -55,6 +56,7 @@ def check_id_token(
     nonce: str,
     access_token: str,
     now: float,
+    fresh: bool = False,
 ) -> dict[str, Any]:
     """Return the claims of an ID token that passes every check.
 
@@ -66,6 +68,7 @@ def check_id_token(
         nonce: of this attempt.
         access_token: that came with it; `at_hash`, where there is one, must be its.
         now: Unix seconds.
+        fresh: whether the provider was asked to ask the user again.
 
     Raises:
         ProviderFault: which check failed.
@@ -78,6 +81,11 @@ def check_id_token(
     for name, wanted in provider.required_claims.items():
         if claims.get(name) != wanted:
             raise ProviderFault(f"ID token: claim {name} is not as this application requires")
+    asked_at = claims.get("auth_time")
+    if asked_at is not None and (type(asked_at) is not int or not 0 < asked_at <= now + LEEWAY_SECONDS):
+        raise ProviderFault("ID token: auth_time is no time of the past")
+    if fresh and (asked_at is None or asked_at < now - FRESH_SECONDS):
+        raise ProviderFault("ID token: the user was not asked again")
     at_hash = claims.get("at_hash")
     if at_hash is not None and not _is_hash_of(at_hash, access_token, str(token.header["alg"])):
         raise ProviderFault("ID token: at_hash is of another access token")
@@ -117,6 +125,7 @@ def identity_of(provider: OIDC, claims: Mapping[str, Any], more: Mapping[str, An
         email_verified=provider.trusts_email and _is_verified(said.get("email_verified"), provider),
         username=_first_text(said, "preferred_username", "nickname", "login"),
         name=_first_text(said, "name", "given_name"),
+        authenticated_at=claims.get("auth_time"),
         session=session if isinstance(session, str) else "",
         claims=said,
     )

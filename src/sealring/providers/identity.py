@@ -34,6 +34,8 @@ class Identity:
     """`preferred_username`, `nickname` or `login`: may change, and may be another user's tomorrow."""
     name: str = ""
     """For people."""
+    authenticated_at: int | None = None
+    """`auth_time`: when the user last proved there who they are, in Unix seconds; None where the provider is silent."""
     session: str = ""
     """`sid`: the session at the provider, which its logout names; empty where it has none."""
     claims: Mapping[str, Any] = field(default_factory=dict, repr=False)

@@ -70,7 +70,9 @@ async def begin_sign_in(call: Call[None]) -> Response:
     next_path = check_local_path(query.next)
     call.service.max_access_chars(call.head, "cookie")  # a browser that drops cookies could not come back
     browser = call.service.delivery.login_binding(call.head.headers, "cookie")
-    url = await _begin(call, next_path, browser, depth=2, link=None)
+    url = await _begin(
+        call, next_path, browser, depth=2, new_account=query.account == "new", fresh=query.fresh == "true"
+    )
     return _redirect(call, url, browser)
 
 
@@ -172,7 +174,16 @@ async def unlink_identity(call: Call[None]) -> None:
     )
 
 
-async def _begin(call: Call[Body], next_path: str, browser: str, *, depth: int, link: Link | None) -> str:
+async def _begin(
+    call: Call[Body],
+    next_path: str,
+    browser: str,
+    *,
+    depth: int,
+    link: Link | None = None,
+    new_account: bool = False,
+    fresh: bool = False,
+) -> str:
     service, provider = call.service, call.path["provider"]
     base = origin_of(service.published.issuer).decode("ascii") + auth_path(call.head.scope, depth=depth).rstrip("/")
     try:
@@ -182,6 +193,8 @@ async def _begin(call: Call[Body], next_path: str, browser: str, *, depth: int, 
             redirect_uri=f"{base}/oidc/{provider}/callback",
             browser=browser,
             link=link,
+            new_account=new_account,
+            fresh=fresh,
         )
     except ProviderFault as fault:
         log.warning("provider %s: %s", provider, fault)

@@ -94,7 +94,7 @@ class Answers:
             answered = await client.exchange(
                 answer.code, verifier=self.codec.verifier(attempt), redirect_uri=attempt.redirect_uri
             )
-            return await client.identify(answered, nonce=self.codec.nonce(attempt))
+            return await client.identify(answered, nonce=self.codec.nonce(attempt), fresh=attempt.fresh)
         except ProviderFault as fault:
             log.warning("provider %s: %s", answer.provider, fault)
             return Failed(FAULT)
@@ -160,7 +160,7 @@ class OidcMethod(LoginMethod):
         identity = await self._answers.identify(attempt, answer)
         if isinstance(identity, Failed):
             return identity
-        found = await self._identities.account_of(identity)
+        found = await self._identities.account_of(identity, new_account=attempt.new_account)
         if isinstance(found, Failed):
             return found
         proof = Proof(
@@ -169,6 +169,7 @@ class OidcMethod(LoginMethod):
             at=now,
             credential_id=identity.credential_id,
             provider_session=identity.session_digest,
+            authenticated_at=None if identity.authenticated_at is None else min(identity.authenticated_at, now),
             amr=tuple(self.row.amr),
         )
         return Proved(found, proof)
