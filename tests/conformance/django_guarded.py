@@ -1,4 +1,4 @@
-"""The URLs of the guarded routes in Django: the auth routes, and the five of `tests.conformance.guarded`."""
+"""The URLs of the guarded routes in Django: the auth routes, and the six of `tests.conformance.guarded`."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ urlpatterns = [
     path("mine", require()(everybody)),
     path("orders", require("orders:read")(everybody)),
     path("transfer", require(max_age="5m", acr="mfa")(everybody)),
+    path("payouts", require(bound=True)(everybody)),
 ]
 
 

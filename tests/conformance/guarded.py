@@ -1,9 +1,10 @@
-"""Applications with the same five routes of their own, guarded as each framework guards: the table of guards.
+"""Applications with the same six routes of their own, guarded as each framework guards: the table of guards.
 
 Each takes a `Sealring`, whose auth routes it serves too, or the `Verifier` of a service that has none.
 
 `/open` is for everybody, `/home` too but refuses bad credentials, `/mine` is for who is logged in, `/orders` needs the
-scope `orders:read`, `/transfer` two factors shown within five minutes. Each says the subject, or "nobody".
+scope `orders:read`, `/transfer` two factors shown within five minutes, `/payouts` a session that is bound to a key of
+its client. Each says the subject, or "nobody".
 """
 
 # no postponed annotations: FastAPI cannot look up the local names in a string
@@ -71,6 +72,10 @@ def fastapi_guards(auth: Checks) -> Any:
     async def transfer(user: Annotated[Principal, Security(guard(auth, max_age="5m", acr="mfa"))]) -> str:
         return said(user)
 
+    @app.get("/payouts")
+    async def payouts(user: Annotated[Principal, Security(guard(auth, bound=True))]) -> str:
+        return said(user)
+
     return app
 
 
@@ -87,6 +92,15 @@ def transfer_route(auth: Checks) -> Route:
     return Route("/transfer", transfer)
 
 
+def payouts_route(auth: Checks) -> Route:
+    """As `transfer_route`."""
+
+    async def payouts(request: StarletteRequest) -> PlainTextResponse:
+        return PlainTextResponse(said(auth.authenticator.result_for(request.scope).require(bound=True)))
+
+    return Route("/payouts", payouts)
+
+
 def starlette_routes(auth: Checks) -> list[Any]:
     async def everybody(request: StarletteRequest) -> PlainTextResponse:
         return PlainTextResponse(said(request.user))
@@ -98,6 +112,7 @@ def starlette_routes(auth: Checks) -> list[Any]:
     return [
         *auth_routes(auth),
         transfer_route(auth),
+        payouts_route(auth),
         Route("/open", everybody),
         Route("/home", home),
         Route("/mine", requires("authenticated")(everybody), methods=["GET", "POST"]),
@@ -133,6 +148,7 @@ def protected_paths(auth: Checks) -> Any:
         routes=[
             *auth_routes(auth),
             transfer_route(auth),
+            payouts_route(auth),
             Route("/open", everybody),
             Route("/home", home),
             Route("/mine", everybody, methods=["GET", "POST"]),
@@ -164,7 +180,13 @@ def litestar_guards(auth: Checks) -> Any:
     async def transfer(request: Request[Any, Any, Any]) -> str:
         return said(request.user)
 
-    return Litestar([everybody, home, mine, orders, transfer], plugins=[SealringPlugin(auth)], logging_config=None)
+    @get("/payouts", media_type=MediaType.TEXT, guards=[require(bound=True)])
+    async def payouts(request: Request[Any, Any, Any]) -> str:
+        return said(request.user)
+
+    return Litestar(
+        [everybody, home, mine, orders, transfer, payouts], plugins=[SealringPlugin(auth)], logging_config=None
+    )
 
 
 def add_views(app: Any, framework: Any) -> None:
@@ -178,6 +200,7 @@ def add_views(app: Any, framework: Any) -> None:
     app.add_url_rule("/mine", "mine", framework.require()(everybody), methods=["GET", "POST"])
     app.add_url_rule("/orders", "orders", framework.require(SCOPE)(everybody))
     app.add_url_rule("/transfer", "transfer", framework.require(max_age="5m", acr="mfa")(everybody))
+    app.add_url_rule("/payouts", "payouts", framework.require(bound=True)(everybody))
 
 
 def quart_views(auth: Checks) -> Any:

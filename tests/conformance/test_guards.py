@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import Any
 
 import httpx2
@@ -186,6 +187,26 @@ async def test_a_step_up_is_asked_alike_everywhere(site: Site) -> None:
         fields = (fields_of(answer), answer.content)
         assert FIELDS.setdefault(("", "/transfer", "step-up"), fields) == fields, said
     missing = await client.get("/transfer")
+    assert (missing.status_code, missing.json()["code"]) == (401, "missing_credential")
+
+
+async def test_a_bound_session_is_asked_alike_everywhere(site: Site) -> None:
+    """By the token alone, wherever it is verified (design D22)."""
+    auth, client, verifier = site
+    now = auth.clock.now_ms() // 1000
+    issued = await auth.issuer.new_sessions.start("42", client_id="shop", client=ClientInfo(""), scopes=[])
+    on_device = replace(issued.session, device_jwk="{}")
+    access = auth.issuer.sessions.tokens.access
+    bound = access.issue(on_device, epoch=0, scopes=[], claims={}, now=now)
+    if verifier is not None:
+        assert await verifier.follower.poll()
+    answer = await client.get("/payouts", headers=bearer(bound.text))
+    assert (answer.status_code, answer.text) == (200, "42")
+    answer = await client.get("/payouts", headers=bearer(issued.access_token.text))
+    assert (answer.status_code, answer.json()["code"]) == (403, "session_not_bound")
+    fields = (fields_of(answer), answer.content)
+    assert FIELDS.setdefault(("", "/payouts", "bound"), fields) == fields
+    missing = await client.get("/payouts")
     assert (missing.status_code, missing.json()["code"]) == (401, "missing_credential")
 
 

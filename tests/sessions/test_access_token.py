@@ -31,14 +31,21 @@ from sealring.verifier.principal import Principal
 
 KEYS = [jwt.Key.generate(name) for name in ALGORITHMS]
 KEY = jwt.Key.generate("ES256")
-OTHER_TYPES: dict[str, Any] = {"string": 1, "integer": "1", "array of strings": ["pwd", 1], "object": [7]}
+OTHER_TYPES: dict[str, Any] = {"string": 1, "integer": "1", "array of strings": ["pwd", 1], "object": [7], "boolean": 1}
 EPOCHS = st.integers(0, MAX_EPOCH)
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=20)
 
 
 def written(epoch: int = 3, **added: Any) -> dict[str, Any]:
     return write_claims(
-        a_session(amr=("pwd", "otp", "mfa"), acr="mfa", auth_time=NOW - 60, status_index=7, proof_key="k" * 43),
+        a_session(
+            amr=("pwd", "otp", "mfa"),
+            acr="mfa",
+            auth_time=NOW - 60,
+            status_index=7,
+            proof_key="k" * 43,
+            device_jwk="{}",
+        ),
         issuer="https://auth.example.com",
         audience="orders",
         token_id="t" * 22,
@@ -121,7 +128,8 @@ def test_a_token_without_a_required_claim_is_refused(name: str) -> None:
 def test_a_claim_has_the_type_of_its_row(name: str) -> None:
     row, claims = CLAIMS[name], written()
     assert (
-        type(claims[name]) is {"string": str, "integer": int, "array of strings": list, "object": dict}[row.json_type]
+        type(claims[name])
+        is {"string": str, "integer": int, "array of strings": list, "object": dict, "boolean": bool}[row.json_type]
     )
     with pytest.raises(BadClaim, match=name):
         principal(claims | {name: OTHER_TYPES[row.json_type]})

@@ -95,7 +95,12 @@ _OF_THE_BODY = frozenset({b"content-type", b"content-length"})
 
 
 def guard(
-    auth: Verifying, *, token_url: str | None = None, max_age: Duration | None = None, acr: str = ""
+    auth: Verifying,
+    *,
+    token_url: str | None = None,
+    max_age: Duration | None = None,
+    acr: str = "",
+    bound: bool = False,
 ) -> RequiredGuard:
     """Return the dependency that gives the principal, or refuses the request.
 
@@ -109,6 +114,8 @@ def guard(
         max_age: how long ago the user may have proved who they are, as in "5m"; a refresh does not renew it. Else 401
             `insufficient_user_authentication` (RFC 9470): `POST /auth/reauthenticate/{method}` helps.
         acr: how strongly: `mfa` for two factors, `phr` for two that no phishing page gets.
+        bound: whether the session must be bound to a key of its client: the device (DBSC) or DPoP. Else 403
+            `session_not_bound`.
 
     Raises:
         ValueError: a `token_url`, and the token endpoint takes no passwords; what cannot be asked of a proof.
@@ -127,11 +134,16 @@ def guard(
     '42'
     403
     """
-    return _required(auth, token_url, max_age, acr)
+    return _required(auth, token_url, max_age, acr, bound=bound)
 
 
 def optional_guard(
-    auth: Verifying, *, token_url: str | None = None, max_age: Duration | None = None, acr: str = ""
+    auth: Verifying,
+    *,
+    token_url: str | None = None,
+    max_age: Duration | None = None,
+    acr: str = "",
+    bound: bool = False,
 ) -> OptionalGuard:
     """Return the dependency that gives the principal, or none when no credential was sent.
 
@@ -143,6 +155,7 @@ def optional_guard(
         token_url: see `guard`.
         max_age: see `guard`; asked of a principal only.
         acr: see `guard`; asked of a principal only.
+        bound: see `guard`; asked of a principal only.
 
     Raises:
         ValueError: see `guard`.
@@ -158,14 +171,20 @@ def optional_guard(
     >>> TestClient(app).get("/").json()
     'nobody'
     """
-    return _optional(auth, token_url, max_age, acr)
+    return _optional(auth, token_url, max_age, acr, bound=bound)
 
 
 class _Guard(SecurityBase):
     scheme_name = "sealring"
 
     def __init__(
-        self, auth: Verifying, token_url: str | None = None, max_age: Duration | None = None, acr: str = ""
+        self,
+        auth: Verifying,
+        token_url: str | None = None,
+        max_age: Duration | None = None,
+        acr: str = "",
+        *,
+        bound: bool = False,
     ) -> None:
         if token_url is not None and not getattr(getattr(auth, "settings", None), "has_password_grant", True):
             raise ValueError("token_url needs the OAuth password grant: SEALRING_PASSWORD_GRANT=on, or leave it out")
@@ -174,6 +193,7 @@ class _Guard(SecurityBase):
             authenticator if isinstance(authenticator, RequestAuthenticator) else RequestAuthenticator(auth.verify)
         )
         self._step_up = step_up_of(max_age, acr)
+        self._bound = bound
         self.model: SecurityScheme = _scheme(token_url)
 
     @property
@@ -208,6 +228,7 @@ class RequiredGuard(_Guard):
         token_url: see `guard`.
         max_age: see `guard`.
         acr: see `guard`.
+        bound: see `guard`.
 
     >>> from fastapi import FastAPI
     >>> from sealring.testing import principal
@@ -223,7 +244,7 @@ class RequiredGuard(_Guard):
         if type(result.refusal) is Stale:
             result = await self._authenticator.once_open(connection.scope, result)
         try:
-            return result.require(*security_scopes.scopes, step_up=self._step_up)
+            return result.require(*security_scopes.scopes, step_up=self._step_up, bound=self._bound)
         except SealringError as error:
             raise self._refusal(error, connection) from None
 
@@ -236,6 +257,7 @@ class OptionalGuard(_Guard):
         token_url: see `guard`.
         max_age: see `guard`.
         acr: see `guard`.
+        bound: see `guard`.
 
     >>> optional_guard(auth) is optional_guard(auth), type(optional_guard(auth)).__name__
     (True, 'OptionalGuard')
@@ -247,7 +269,7 @@ class OptionalGuard(_Guard):
         if result.principal is None and result.refusal is None:
             return None
         try:
-            return result.require(*security_scopes.scopes, step_up=self._step_up)
+            return result.require(*security_scopes.scopes, step_up=self._step_up, bound=self._bound)
         except SealringError as error:
             raise self._refusal(error, connection) from None
 

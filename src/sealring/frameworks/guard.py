@@ -26,6 +26,7 @@ class Guard:
         scopes: all of them are needed.
         optional: a request without any credential may pass. A bad one is refused all the same.
         max_age, acr: how recent and how strong the proof must be; see `StepUp`.
+        bound: whether the session must be bound to a key of its client.
 
     Raises:
         TypeError, ValueError: what is not a scope token (RFC 6749 §3.3), or cannot be asked of a proof.
@@ -35,6 +36,7 @@ class Guard:
     optional: bool = False
     max_age: Duration | None = None
     acr: str = ""
+    bound: bool = False
     step_up: StepUp | None = field(init=False)
 
     def __post_init__(self) -> None:
@@ -44,12 +46,17 @@ class Guard:
     def refusal(self, result: AuthResult) -> SealringError | None:
         """Why the sender may not call the view; None for those who may."""
         principal = result.principal
-        if principal is not None and self.step_up is None and principal.scopes.issuperset(self.scopes):
+        if (
+            principal is not None
+            and self.step_up is None
+            and not self.bound
+            and principal.scopes.issuperset(self.scopes)
+        ):
             return None
         if self.is_passed_by_nobody(result):
             return None
         try:
-            result.require(*self.scopes, step_up=self.step_up)
+            result.require(*self.scopes, step_up=self.step_up, bound=self.bound)
         except SealringError as error:
             return error
         return None

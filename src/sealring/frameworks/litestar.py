@@ -233,7 +233,9 @@ class SealringPlugin(InitPlugin, ReceiveRoutePlugin):
         return problem_response(error, request)
 
 
-def require(*scopes: str, optional: bool = False, max_age: Duration | None = None, acr: str = "") -> LitestarGuard:
+def require(
+    *scopes: str, optional: bool = False, max_age: Duration | None = None, acr: str = "", bound: bool = False
+) -> LitestarGuard:
     """Return a guard that only lets a principal with all of these scopes in: 401, 403 or 503 for all others.
 
     It guards handlers, controllers, routers and a whole application, whose auth routes stay open. `optional=True` lets
@@ -246,6 +248,8 @@ def require(*scopes: str, optional: bool = False, max_age: Duration | None = Non
         max_age: how long ago the user may have proved who they are, as in "5m"; a refresh does not renew it. Else 401
             `insufficient_user_authentication` (RFC 9470): `POST /auth/reauthenticate/{method}` helps.
         acr: how strongly: `mfa` for two factors, `phr` for two that no phishing page gets.
+        bound: whether the session must be bound to a key of its client: the device (DBSC) or DPoP. Else 403
+            `session_not_bound`.
 
     Raises:
         TypeError: a scope that is not text: `guards=[require]` lacks its parentheses.
@@ -262,7 +266,7 @@ def require(*scopes: str, optional: bool = False, max_age: Duration | None = Non
     401
     'all orders'
     """
-    return _Require(Guard(scopes, optional=optional, max_age=max_age, acr=acr))
+    return _Require(Guard(scopes, optional=optional, max_age=max_age, acr=acr, bound=bound))
 
 
 class _Require:

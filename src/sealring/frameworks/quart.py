@@ -76,7 +76,7 @@ def install(
 
 
 def require(
-    *scopes: str, optional: bool = False, max_age: Duration | None = None, acr: str = ""
+    *scopes: str, optional: bool = False, max_age: Duration | None = None, acr: str = "", bound: bool = False
 ) -> Callable[[View], View]:
     """Decorate a view that only a principal with all of these scopes may call: 401, 403 or 503 for all others.
 
@@ -92,6 +92,8 @@ def require(
         max_age: how long ago the user may have proved who they are, as in "5m"; a refresh does not renew it. Else 401
             `insufficient_user_authentication` (RFC 9470): `POST /auth/reauthenticate/{method}` helps.
         acr: how strongly: `mfa` for two factors, `phr` for two that no phishing page gets.
+        bound: whether the session must be bound to a key of its client: the device (DBSC) or DPoP. Else 403
+            `session_not_bound`.
 
     Raises:
         TypeError: a scope that is not text: `@require` needs parentheses.
@@ -108,7 +110,7 @@ def require(
     >>> (await app.test_client().get("/orders")).status_code
     401
     """
-    guard = Guard(scopes, optional=optional, max_age=max_age, acr=acr)
+    guard = Guard(scopes, optional=optional, max_age=max_age, acr=acr, bound=bound)
 
     def decorate(view: View) -> View:
         check_is_function(view)

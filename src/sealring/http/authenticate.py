@@ -30,7 +30,12 @@ from sealring.http.fetch_metadata import SAFE_METHODS, MatchesCsrf, check_csrf
 from sealring.http.origins import NO_ORIGINS, Origins
 from sealring.http.problems import OnRefusal, report
 from sealring.http.proofs import BoundTokens
-from sealring.http.request_errors import InsufficientAuthentication, InsufficientScope, MissingCredential
+from sealring.http.request_errors import (
+    InsufficientAuthentication,
+    InsufficientScope,
+    MissingCredential,
+    SessionNotBound,
+)
 from sealring.sessions.step_up import StepUp
 from sealring.verifier.open_connections import OnEnd, OpenConnection
 from sealring.verifier.principal import Principal
@@ -71,12 +76,15 @@ class AuthResult(msgspec.Struct, frozen=True):
         """The token's scopes and Starlette's word "authenticated"; nothing for an anonymous user."""
         return frozenset() if self.principal is None else self.principal.scopes | _AUTHENTICATED
 
-    def require(self, *scopes: str, step_up: StepUp | None = None) -> Principal:
+    def require(self, *scopes: str, step_up: StepUp | None = None, bound: bool = False) -> Principal:
         """Return the principal, who has all of `scopes` and has proved as recently and as strongly as `step_up` asks.
+
+        With `bound`, the session must be bound to the client's own key: its device's (DBSC), or that of DPoP.
 
         Raises:
             SealringError: the refusal; `MissingCredential` when no credential was sent; `InsufficientScope` when the
-                token lacks one of the scopes; `InsufficientAuthentication` when the user must prove again, or more.
+                token lacks one of the scopes; `InsufficientAuthentication` when the user must prove again, or more;
+                `SessionNotBound`.
         """
         principal = self.principal
         if principal is None:
@@ -85,6 +93,8 @@ class AuthResult(msgspec.Struct, frozen=True):
             raise error
         if scopes and not principal.scopes.issuperset(scopes):
             raise self.refuse(scopes)
+        if bound and not principal.is_bound:
+            raise SessionNotBound("the session is not bound to a key of its client")
         return principal
 
     def _step_up(self, principal: Principal, scopes: tuple[str, ...], step_up: StepUp) -> SealringError | None:

@@ -37,6 +37,7 @@ from sealring.http.request_errors import (
     RefreshUnbound,
     RequestRefused,
     RequestTimeout,
+    SessionNotBound,
     TargetTooLong,
     UnknownParameter,
     UnsupportedMediaType,
@@ -166,6 +167,9 @@ ANSWERS: dict[type[SealringError], Row] = {
         "insufficient_user_authentication",
         "authenticate again: a more recent or a stronger proof is needed",
         "insufficient_user_authentication",
+    ),
+    SessionNotBound: Row(
+        403, "session_not_bound", "this route is for sessions that are bound to a key of their client"
     ),
     UserRequired: Row(403, "user_required", "this route is for users, and the token is a registered client's"),
     # a part of the request is missing (RFC 6750 §3.1): neither another token nor another scope would help

@@ -11,6 +11,7 @@ They belong to the tree of `sealring.errors`, whose rules hold here too.
         │   └── UnknownParameter  unknown_parameter       in the query of a route that changes or selects something
         ├── UserRequired          user_required           a registered client asked for what only users have
         ├── InsufficientScope     insufficient_scope      `scopes` that the route requires
+        ├── SessionNotBound       session_not_bound       the route asks for a session that is bound to its client's key
         ├── InsufficientAuthentication  insufficient_user_authentication  `step_up`: prove again, or more (RFC 9470)
         ├── CrossSite             csrf                    cross-site request (CSRF)
         │   └── OriginNotAllowed  origin_not_allowed      a CORS preflight of an origin that is not listed
@@ -166,6 +167,29 @@ class InsufficientAuthentication(RequestRefused):
     def __init__(self, step_up: StepUp) -> None:
         super().__init__("the user must authenticate again")
         self.step_up = step_up
+
+
+class SessionNotBound(RequestRefused):
+    """The route asks for a session that is bound to a key of its client, and this one is not.
+
+    Neither a refresh nor a step-up helps a browser that cannot bind sessions.
+
+    >>> from flask import Flask
+    >>> from sealring.frameworks.flask import require
+    >>> from sealring.testing import InMemorySealring, as_user, bound_session
+    >>> app, auth = Flask("shop"), InMemorySealring(device_binding="prefer")
+    >>> auth.init_app(app)
+    >>> @app.post("/payouts")
+    ... @require(bound=True)
+    ... def pay_out():
+    ...     return {}
+    >>> as_user(app.test_client(), auth, "42").post("/payouts").json["code"]
+    'session_not_bound'
+    >>> as_user(app.test_client(), auth, bound_session(auth, "42")).post("/payouts").status
+    '200 OK'
+    """
+
+    code = "session_not_bound"
 
 
 class CrossSite(RequestRefused):

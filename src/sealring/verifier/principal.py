@@ -83,6 +83,16 @@ class Principal:
         return True
 
     @property
+    def is_bound(self) -> bool:
+        """Whether a copy of the token is worth little: bound to the device (DBSC), or to a key that was proved (DPoP).
+
+        >>> from sealring.testing import principal
+        >>> principal("42").is_bound, principal("42", is_device_bound=True).is_bound
+        (False, True)
+        """
+        return self.is_device_bound or "cnf" in self.claims
+
+    @property
     def is_client(self) -> bool:
         """Whether a registered client acts for itself (RFC 9068 §2.2): then `subject` is its id and there is no user.
 

@@ -47,6 +47,7 @@ class SealringAuth(HttpAuthBase):
         scopes: scope tokens of RFC 6749 §3.3, all of which the principal must have.
         max_age: how old the proof may be; see `require`.
         acr: how strong it must be; see `require`.
+        bound: whether the session must be bound; see `require`.
 
     Raises:
         TypeError, ValueError: what is not a scope token (RFC 6749 §3.3), or cannot be asked of a proof.
@@ -61,10 +62,11 @@ class SealringAuth(HttpAuthBase):
 
     openapi_scheme = "bearer"
 
-    def __init__(self, *scopes: str, max_age: Duration | None = None, acr: str = "") -> None:
+    def __init__(self, *scopes: str, max_age: Duration | None = None, acr: str = "", bound: bool = False) -> None:
         check_scopes(scopes)
         self._scopes = scopes
         self._step_up = step_up_of(max_age, acr)
+        self._bound = bound
         super().__init__()
 
     def __call__(self, request: HttpRequest) -> Principal | None:
@@ -79,7 +81,7 @@ class SealringAuth(HttpAuthBase):
             keep_refusal(request, result.refuse(), _is_default(AuthenticationError().message))
             return None
         try:
-            principal = result.require(*self._scopes, step_up=self._step_up)
+            principal = result.require(*self._scopes, step_up=self._step_up, bound=self._bound)
         except SealringError as error:
             report(made.host, error, request)
             row = row_of(error)

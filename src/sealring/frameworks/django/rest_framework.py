@@ -110,6 +110,7 @@ class SealringAuthentication(BaseAuthentication):
 class _HasScope(BasePermission):
     scopes: tuple[str, ...] = ()
     step_up: StepUp | None = None
+    bound: bool = False
 
     def has_permission(self, request: Request, view: object) -> bool:  # noqa: ARG002 - the framework's signature
         """Whether the principal has the scopes, and has proved who they are as is asked."""
@@ -120,7 +121,7 @@ class _HasScope(BasePermission):
         # the framework says who it is: its test client may have, where no request did
         found = replace(authenticate(configuration().host, plain), principal=principal, refusal=None)
         try:
-            found.require(*self.scopes, step_up=self.step_up)
+            found.require(*self.scopes, step_up=self.step_up, bound=self.bound)
         except SealringError as refusal:
             # the framework answers 403 to what no permission allows, a 401 of ours too
             keep_refusal(plain, refusal, _is_default, status=HTTPStatus.FORBIDDEN)
@@ -129,7 +130,7 @@ class _HasScope(BasePermission):
 
 
 def HasScope(  # noqa: N802 - it stands among classes
-    *scopes: str, max_age: Duration | None = None, acr: str = ""
+    *scopes: str, max_age: Duration | None = None, acr: str = "", bound: bool = False
 ) -> type[BasePermission]:
     """A permission class for principals with all of these scopes: `permission_classes = [HasScope("orders:read")]`.
 
@@ -139,6 +140,7 @@ def HasScope(  # noqa: N802 - it stands among classes
         scopes: scope tokens of RFC 6749 §3.3, all of which the principal must have.
         max_age: how old the proof may be; see `require`.
         acr: how strong it must be; see `require`.
+        bound: whether the session must be bound; see `require`.
 
     Raises:
         TypeError, ValueError: what is not a scope token (RFC 6749 §3.3), or cannot be asked of a proof.
@@ -154,7 +156,7 @@ def HasScope(  # noqa: N802 - it stands among classes
     check_scopes(scopes)
     row = row_of(InsufficientScope(scopes))
     step_up = step_up_of(max_age, acr)
-    own = {"scopes": scopes, "step_up": step_up, "message": row.detail, "code": row.code}
+    own = {"scopes": scopes, "step_up": step_up, "bound": bound, "message": row.detail, "code": row.code}
     return type("HasScope", (_HasScope,), own)
 
 

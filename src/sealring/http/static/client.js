@@ -597,8 +597,10 @@ class Client {
         const outcome = await this.#load();
         if (outcome !== "signed-out") return outcome;
       } else if (answer.status === 401) {
-        if (this.#state.status === "signed-in") {
-          // Another tab may have signed in while we asked: the access token has the last word.
+        const { code } = await Problem.of(answer);
+        if (this.#state.status === "signed-in" || code === "device_proof_required") {
+          // Another tab may have signed in while we asked: the access token has the last word. And a browser whose
+          // session is bound to its device refreshes by itself, before a request without an access cookie.
           const outcome = await this.#load();
           if (outcome !== "signed-out" || turn !== this.#turn) return outcome;
           this.#tell({ kind: "logout" });
