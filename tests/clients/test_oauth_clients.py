@@ -106,6 +106,7 @@ def test_oauth4webapi_finds_all_from_the_url_of_the_api(scene: Scene, tmp_path: 
         "live": 204,
         "verified": True,
         "before": True,
+        "signed": scene.report["client_id"],
         "client": scene.report["client_id"],
         "after": {"active": False},
         "ended": {"active": False},

@@ -20,6 +20,7 @@ from sealring.http.routes import endpoints_of
 from sealring.http.server_metadata import WELL_KNOWN, ServerMetadata
 from sealring.http.service import AuthService
 from sealring.http.well_known_routes import at_root, well_known_of
+from sealring.jwt.algorithms import ALGORITHMS
 from sealring.wiring import JWKS_MAX_AGE_SECONDS
 
 if TYPE_CHECKING:
@@ -441,6 +442,7 @@ class Hosts(Lifecycle):
                 audience=settings.audience_or_issuer,
                 grants=grants,
                 takes_proofs=self.parts.proofs is not None,
+                signs_introspection_with=("" if ALGORITHMS[settings.algorithm].is_symmetric else settings.algorithm),
             ),
             options=options_of(
                 settings,

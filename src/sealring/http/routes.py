@@ -123,7 +123,8 @@ _INTROSPECTED: dict[int, dict[str, Any]] = {
                     "required": ["active"],
                     "properties": {"active": {"type": "boolean"}, "token_type": {"type": "string"}},
                 }
-            }
+            },
+            "application/token-introspection+jwt": {"schema": {"type": "string"}},  # RFC 9701, where it is asked for
         },
     }
 }

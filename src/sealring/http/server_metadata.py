@@ -48,6 +48,8 @@ class ServerMetadata:
     """`aud` of our access tokens: what `resource` may name (RFC 8707)."""
     grants: tuple[str, ...]
     """Values of `grant_type` that the token endpoint takes; none where it is not served."""
+    signs_introspection_with: str = ""
+    """`alg` of signed introspection answers (RFC 9701); empty where a secret signs tokens, and no answer is signed."""
     takes_proofs: bool = False
     """Whether tokens can be bound to a key (RFC 9449)."""
 
@@ -72,6 +74,8 @@ class ServerMetadata:
             members["revocation_endpoint_auth_methods_supported"] = ["none", *SECRET_METHODS]
             members["introspection_endpoint"] = f"{base}/introspect"
             members["introspection_endpoint_auth_methods_supported"] = [*SECRET_METHODS]
+            if self.signs_introspection_with:
+                members["introspection_signing_alg_values_supported"] = [self.signs_introspection_with]
         if self.takes_proofs:
             members["dpop_signing_alg_values_supported"] = list(PROOF_ALGORITHMS)  # RFC 9449 §5.1
         return members

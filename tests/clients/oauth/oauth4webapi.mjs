@@ -35,6 +35,13 @@ const introspect = async (token) => oauth.processIntrospectionResponse(as, servi
   as, service, oauth.ClientSecretPost(gateway.client_secret), token, insecure,
 ));
 const before = await introspect(own.access_token);
+// RFC 9701: the same, signed
+const answered = await oauth.introspectionRequest(
+  as, service, oauth.ClientSecretPost(gateway.client_secret), own.access_token,
+  { requestJwtResponse: true, ...insecure },
+);
+const signed = await oauth.processIntrospectionResponse(as, service, answered);
+await oauth.validateApplicationLevelSignature(as, answered, insecure);
 await oauth.processRevocationResponse(await oauth.revocationRequest(as, machine, basic, own.access_token, insecure));
 const after = await introspect(own.access_token);
 
@@ -53,5 +60,5 @@ const ended = await introspect(refreshed.access_token);
 console.log(JSON.stringify({
   pointer: challenge.parameters.resource_metadata, error: challenge.parameters.error, issuer: as.issuer,
   scope: own.scope, live: live.status, verified: verified.client_id === verified.sub,
-  before: before.active, client: before.client_id, after, ended,
+  before: before.active, signed: signed.client_id, client: before.client_id, after, ended,
 }));

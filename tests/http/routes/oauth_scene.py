@@ -41,8 +41,9 @@ class Scene:
         tokens: dict[str, Any] = answer.json()
         return tokens
 
-    async def introspect(self, token: str, made: RegisteredClient | None = None) -> httpx2.Response:
-        return await self.http.post("/auth/introspect", data={"token": token}, auth=basic(made or self.gateway))
+    async def introspect(self, token: str, made: RegisteredClient | None = None, **request: Any) -> httpx2.Response:
+        credentials = basic(made or self.gateway)
+        return await self.http.post("/auth/introspect", data={"token": token}, auth=credentials, **request)
 
     async def revoke(self, token: str, **request: Any) -> httpx2.Response:
         return await self.http.post("/auth/revoke", data={"token": token}, **request)

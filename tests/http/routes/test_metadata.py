@@ -137,3 +137,17 @@ async def test_it_is_no_openid_provider() -> None:
     app = served(cheap_sealring())
     for path in ("/.well-known/openid-configuration", "/auth/.well-known/openid-configuration"):
         assert (await read(app, path)).status_code == 404
+
+
+async def test_it_says_which_proofs_and_which_signed_answers_there_are() -> None:
+    # RFC 9449 §5.1, RFC 9728 §2, RFC 9701 §7
+    name, resource = "dpop_signing_alg_values_supported", "/.well-known/oauth-protected-resource"
+    for switch, algorithm in (("off", "ES256"), ("optional", "Ed25519"), ("required", "HS256")):
+        auth = cheap_sealring(dpop=switch, algorithm=algorithm, resource="https://api.example.com")
+        for path in (RIGHT, resource):
+            document = (await read(served(auth), path)).json()
+            assert (name in document) == (switch != "off")
+            assert switch == "off" or {"ES256", "Ed25519", "RS256"} <= set(document[name])
+            assert not {"HS256", "none"} & set(document.get(name, ()))
+        signed = (await read(served(auth), RIGHT)).json().get("introspection_signing_alg_values_supported")
+        assert signed == (None if algorithm == "HS256" else [algorithm])

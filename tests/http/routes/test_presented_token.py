@@ -110,6 +110,55 @@ async def test_an_active_token_says_what_it_says(scene: Scene) -> None:
         assert answer.json().keys() >= {"scope", "client_id", "exp", "iat", "sub", "aud", "iss", "jti"}
 
 
+SIGNED = {"Accept": "application/token-introspection+jwt"}
+
+
+async def test_an_answer_can_be_asked_for_as_a_signed_jwt(scene: Scene) -> None:
+    # RFC 9701 §4, §5
+    token = await scene.access_token()
+    for text, members in ((token, {**jwt.peek(token).claims, "active": True, "token_type": "Bearer"}), ("x", None)):
+        answer = await scene.introspect(text, headers=SIGNED)
+        assert answer.headers["content-type"] == "application/token-introspection+jwt"
+        assert answer.headers["cache-control"] == "no-store"
+        keys = jwt.KeySet.from_jwks((await scene.http.get("/auth/.well-known/jwks.json")).json())
+        said = jwt.verify(
+            answer.text, keys, typ="token-introspection+jwt", require=(), audience=scene.gateway.client.id
+        )
+        assert said.claims == {
+            "iss": scene.auth.settings.issuer,
+            "aud": scene.gateway.client.id,
+            "iat": scene.auth.issuer.clock() // 1000,
+            "token_introspection": members or {"active": False},
+        }
+
+
+async def test_a_signed_answer_is_no_token(scene: Scene) -> None:
+    # RFC 9701 §8.1: of the same key, about the same claims
+    answer = await scene.introspect(await scene.access_token(), headers=SIGNED)
+    assert (await scene.http.get("/auth/live", headers=bearer(answer.text))).status_code == 401
+    assert (await scene.introspect(answer.text)).json() == {"active": False}
+
+
+async def test_a_signed_answer_about_a_long_token_is_whole(scene: Scene) -> None:
+    issued = await scene.auth.start_session("42", claims={"text": "x" * 5000})
+    answer = await scene.introspect(issued.access_token.text, headers=SIGNED)
+    assert jwt.peek(answer.text, max_chars=65_536).claims["token_introspection"]["text"] == "x" * 5000
+
+
+@pytest.mark.parametrize("accept", ["*/*", "application/json", "application/*", f"{SIGNED['Accept']};q=0", ""])
+async def test_who_does_not_ask_for_it_by_name_gets_json(scene: Scene, accept: str) -> None:
+    answer = await scene.introspect("x", headers={"Accept": accept})
+    assert answer.headers["content-type"] == "application/json"
+
+
+async def test_a_secret_signs_no_answer() -> None:
+    async with oauth_scene(algorithm="HS256") as scene:
+        answer = await scene.introspect(await scene.access_token(), headers=SIGNED)
+        assert answer.headers["content-type"] == "application/json"
+        metadata = (await scene.http.get("/.well-known/oauth-authorization-server")).json()
+        assert "introspection_signing_alg_values_supported" not in metadata
+
+
 async def test_an_application_cannot_claim_to_be_active(scene: Scene) -> None:
     issued = await scene.auth.start_session("42", claims={"active": False, "token_type": "x", "tenant": "t1"})
     answer = (await scene.introspect(issued.access_token.text)).json()

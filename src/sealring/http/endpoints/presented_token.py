@@ -19,14 +19,15 @@ from typing import Any
 
 import msgspec
 
+from sealring.accounts.oauth_client import OAuthClient
 from sealring.errors import ClientRefused, InvalidRefreshToken, Stale, TokenError
 from sealring.http.endpoint import Call, Response
 from sealring.http.endpoints.token import CLIENT_MEMBERS, NO_CACHE, authenticated_client
 from sealring.http.proofs import bound_key
 from sealring.http.request_errors import MalformedBody, OtherClient
+from sealring.http.signed_introspection import MEDIA_TYPE, sign_introspection, wants_signed
 from sealring.verifier.principal import Principal
 
-_INACTIVE = b'{"active":false}'
 _NOTHING = b"{}"
 """Clients ignore it (RFC 7009 §2.2), but for simple-oauth2, which fails where there is no JSON."""
 
@@ -74,7 +75,10 @@ async def _revoke(call: Call[dict[str, str]], text: str) -> None:
 
 
 async def introspect(call: Call[dict[str, str]]) -> Response:
-    """Say whether an access token is good now, and what it says (RFC 7662); for registered clients with that right."""
+    """Say whether an access token is good now, and what it says (RFC 7662); for registered clients with that right.
+
+    As JSON, or as a signed JWT for `Accept: application/token-introspection+jwt` (RFC 9701).
+    """
     text = _token(call)
     client = await authenticated_client(call)
     if client is None:
@@ -84,10 +88,20 @@ async def introspect(call: Call[dict[str, str]]) -> Response:
     principal = _principal(call, text)
     if principal is not None:
         kind = "DPoP" if bound_key(principal) else "Bearer"  # RFC 9449 §6.2: `cnf` is among the claims
-        members = {**principal.claims, "active": True, "token_type": kind}
-        return _answer(msgspec.json.encode(members))
+        return _introspected(call, client, {**principal.claims, "active": True, "token_type": kind})
     await call.service.issuer.clients.count_inactive(client)
-    return _answer(_INACTIVE)
+    return _introspected(call, client, {"active": False})
+
+
+def _introspected(call: Call[dict[str, str]], client: OAuthClient, members: dict[str, Any]) -> Response:
+    """As JSON, or signed where the client asks for that and the key is no secret (RFC 9701)."""
+    issuer = call.service.issuer
+    key = issuer.keys.signing() if wants_signed(call.head.headers) else None
+    if key is None or key.is_symmetric:
+        return _answer(msgspec.json.encode(members))
+    now = issuer.clock() // 1000
+    body = sign_introspection(members, key=key, issuer=call.service.published.issuer, client_id=client.id, now=now)
+    return Response(HTTPStatus.OK, [(b"content-type", MEDIA_TYPE)], body)
 
 
 def _answer(body: bytes) -> Response:
