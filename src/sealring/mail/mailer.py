@@ -100,8 +100,9 @@ def mailer_of(given: object) -> Mailer:
     Raises:
         TypeError: neither a mailer nor a function.
     """
-    if isinstance(given, Mailer) and iscoroutinefunction(given.send):
-        return given
-    if callable(given) and not isinstance(given, type):
-        return FunctionMailer(given)
+    if not isinstance(given, type):
+        if isinstance(given, Mailer) and iscoroutinefunction(given.send):
+            return given
+        if callable(given):
+            return FunctionMailer(given)
     raise TypeError("mail must be a Mailer, or a function of a MailMessage, plain or async")

@@ -1,8 +1,8 @@
 """Sends mail by SMTP (RFC 5321), with the standard library in a thread.
 
 `smtp://` demands STARTTLS unless the server is on loopback, `smtps://` begins with TLS; certificates are verified
-(RFC 8314). A password never goes over a connection in the clear. What a server refuses for good (5xx of the recipient
-or the data) is not tried again; everything else is.
+(RFC 8314). Only to a server on loopback does a password go in the clear, where that has no STARTTLS. What a server
+refuses for good (5xx of the recipient or the data) is not tried again; everything else is.
 """
 
 from __future__ import annotations
@@ -82,20 +82,20 @@ class SmtpMailer:
 
     def _send(self, message: MailMessage) -> None:
         written = write(message, self.sender)
-        try:
-            with self._connect() as connection:
+        with self._connect() as connection:
+            try:
                 connection.send_message(written)
-        except smtplib.SMTPRecipientsRefused as refused:
-            code, _ = next(iter(refused.recipients.values()))
-            if code >= PERMANENT:
-                raise MailRefused(f"recipient refused with {code}") from None
-            raise
-        except smtplib.SMTPDataError as refused:
-            if refused.smtp_code >= PERMANENT:
-                raise MailRefused(f"mail refused with {refused.smtp_code}") from None
-            raise
-        except smtplib.SMTPNotSupportedError:  # an address that needs SMTPUTF8 (RFC 6531)
-            raise MailRefused("the server cannot write to this address") from None
+            except smtplib.SMTPRecipientsRefused as refused:
+                code, _ = next(iter(refused.recipients.values()))
+                if code >= PERMANENT:
+                    raise MailRefused(f"recipient refused with {code}") from None
+                raise
+            except smtplib.SMTPDataError as refused:
+                if refused.smtp_code >= PERMANENT:
+                    raise MailRefused(f"mail refused with {refused.smtp_code}") from None
+                raise
+            except smtplib.SMTPNotSupportedError:  # an address that needs SMTPUTF8 (RFC 6531)
+                raise MailRefused("the server cannot write to this address") from None
 
     def _connect(self) -> smtplib.SMTP:
         scheme, host, port = self.server
@@ -133,11 +133,11 @@ def write(message: MailMessage, sender: str) -> EmailMessage:
         mail["Subject"] = message.subject
         mail["Date"] = formatdate(usegmt=True)
         mail["Message-ID"] = f"<{message.id}@{sender.rpartition('@')[2].rstrip('> ')}>"
-        mail["Content-Language"] = message.language
         mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: no vacation answers
         mail["X-Auto-Response-Suppress"] = "All"
         mail.set_content(message.text)
         mail.add_alternative(message.html, subtype="html")
+        mail["Content-Language"] = message.language  # last: what is set before moves into the first part
     except (ValueError, UnicodeError) as error:
         raise MailRefused("the mail cannot be written") from error
     return mail
