@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from dataclasses import replace
 from typing import Any
 
@@ -209,3 +210,11 @@ def test_a_segment_of_another_form_is_malformed_though_its_name_fits(data: bytes
 def test_garbage_is_refused_and_nothing_else_happens(noise: bytes) -> None:
     with pytest.raises(TokenError):
         read_document(noise.decode("latin-1"), KEYS, issuer=None)
+
+
+def test_the_garbage_collector_has_nothing_to_do_with_entries() -> None:
+    """A million that are loaded would have it look through the whole application again and again."""
+    data = write_segment([entry(1), entry(2)])
+    read = read_segment(data, Segment(1, 2, fingerprint(data)))
+    document = read_document(sign_document(PAGE, KEY), KEYS, issuer=ISSUER)
+    assert not any(map(gc.is_tracked, (*read, *document.entries)))

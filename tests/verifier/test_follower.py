@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
 import pytest
@@ -277,6 +277,27 @@ async def test_f11_a_full_load_may_take_longer_than_the_bound(plain: Node) -> No
     plain.feed.load = load_slowly  # type: ignore[method-assign]
     assert await follower.poll()
     assert not await follower.poll()
+
+
+@pytest.mark.parametrize(("seconds_each", "pieces"), [(0, [250, 250, 100]), (0.002, [50] * 12)])
+async def test_a_large_page_is_taken_in_between_requests(plain: Node, seconds_each: float, pieces: list[int]) -> None:
+    """In pieces of so many entries, and of fewer where each takes long."""
+    taken = [0]
+
+    def take(entries: Sequence[Entry]) -> None:
+        taken[-1] += len(entries)
+        plain.clock.pass_seconds(seconds_each)
+
+    async def requests() -> None:
+        while True:
+            await asyncio.sleep(0)
+            taken.append(0)
+
+    others = asyncio.create_task(requests())
+    await asyncio.sleep(0)
+    await plain.follower._feed(take, [dead(number) for number in range(600)])
+    others.cancel()
+    assert [piece for piece in taken if piece] == pieces
 
 
 async def test_the_loop_polls_and_a_hint_wakes_it(plain: Node) -> None:

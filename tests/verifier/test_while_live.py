@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from sealring.errors import ConnectionEnded, Expired, Revoked, Stale
 from sealring.revocation.entry import Entry
@@ -346,7 +347,7 @@ async def test_blocks_nest_with_each_other_and_with_timeouts(node: Node) -> None
     await serve(other, 0.01)
     task = asyncio.create_task(serve(other, 60))
     await asyncio.sleep(0)
-    node.state.apply_revocations([replace(SESSION, target="other")])
+    node.state.apply_revocations([structs.replace(SESSION, target="other")])
     await task
     task = asyncio.create_task(serve(USER, 60))
     await asyncio.sleep(0)

@@ -8,27 +8,34 @@ entry may be deleted.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from hashlib import sha256
-from typing import Literal
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
 
 EntryKind = Literal["session", "subject", "key"]
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One revocation."""
+Count = Annotated[int, Meta(ge=0)]
 
-    number: int
+
+class Entry(Struct, array_like=True, frozen=True, gc=False):
+    """One revocation. Its members, in this order, are also its form in the feed: `sealring.revocation.wire`.
+
+    `gc=False`: a million that are loaded must not have the garbage collector look through the whole application, which
+    stops every request meanwhile.
+    """
+
+    number: Count
     """Place in the feed: gapless, and number order is commit order."""
     id: str
     """Random, so that a number used twice by a restored store is detected."""
     kind: EntryKind
     target: str
     """The sid, the subject or the kid."""
-    epoch: int
+    epoch: Count
     """For a subject: tokens below this epoch are revoked. Otherwise 0."""
-    expires_at: int
+    expires_at: Count
     """Unix seconds after which no live token can be affected."""
 
 

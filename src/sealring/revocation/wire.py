@@ -25,7 +25,7 @@ from sealring.jwt.base64url import encode
 from sealring.jwt.compact import read_header, read_payload
 from sealring.jwt.policy import media_type
 from sealring.jwt.selection import find_keys, other_key
-from sealring.revocation.entry import Entry, EntryKind
+from sealring.revocation.entry import Count, Entry
 
 TYPE: Final = "feed+jwt"
 VERSION: Final = 1
@@ -39,21 +39,9 @@ SEGMENT_NUMBERS: Final = 1_000
 """A segment holds what is left of so many consecutive numbers: some two milliseconds to read."""
 
 
-_Count = Annotated[int, Meta(ge=0)]
-
-
-class _Row(Struct, array_like=True, frozen=True, gc=False):
-    number: _Count
-    id: str
-    kind: EntryKind
-    target: str
-    epoch: _Count
-    expires_at: _Count
-
-
 class _SegmentRow(Struct, array_like=True, frozen=True, gc=False):
-    first: _Count
-    last: _Count
+    first: Count
+    last: Count
     name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{43}\Z")]
 
 
@@ -63,20 +51,20 @@ class _Payload(Struct, frozen=True, kw_only=True, omit_defaults=True):
     ver: int
     iss: str
     incarnation: str
-    after: _Count | None = None
-    head: _Count
+    after: Count | None = None
+    head: Count
     digest: Annotated[str, Meta(pattern=r"^[0-9a-f]{16}\Z")]
     keys: str
-    time_ms: _Count
-    read_ms: _Count
-    access_ttl: _Count
-    entries: tuple[_Row, ...]
+    time_ms: Count
+    read_ms: Count
+    access_ttl: Count
+    entries: tuple[Entry, ...]
     segments: tuple[_SegmentRow, ...] | None = None
 
 
 _write = msgspec.json.Encoder().encode
 _read_payload = msgspec.json.Decoder(_Payload).decode
-_read_rows = msgspec.json.Decoder(tuple[_Row, ...]).decode
+_read_entries = msgspec.json.Decoder(tuple[Entry, ...]).decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +118,7 @@ def fingerprint(document: bytes) -> str:
 
 def write_segment(entries: Sequence[Entry]) -> bytes:
     """The bytes of a segment: a JSON array of entries."""
-    return _write([_row(entry) for entry in entries])
+    return _write(entries)
 
 
 def read_segment(data: bytes, segment: Segment) -> tuple[Entry, ...]:
@@ -144,10 +132,10 @@ def read_segment(data: bytes, segment: Segment) -> tuple[Entry, ...]:
     if fingerprint(data) != segment.name:
         raise Malformed("these bytes are not the segment that the snapshot names")
     try:
-        rows = _read_rows(data)
+        entries = _read_entries(data)
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise Malformed("a segment of the feed is a JSON array of entries") from None
-    return _entries(rows, segment.first - 1, segment.last)
+    return _in_order(entries, segment.first - 1, segment.last)
 
 
 def sign_document(document: FeedDocument, key: jwt.Key) -> str:
@@ -169,7 +157,7 @@ def sign_document(document: FeedDocument, key: jwt.Key) -> str:
         time_ms=document.time_ms,
         read_ms=document.read_ms,
         access_ttl=document.longest_access_ttl,
-        entries=tuple(map(_row, document.entries)),
+        entries=document.entries,
         segments=tuple(_SegmentRow(one.first, one.last, one.name) for one in document.segments)
         if document.after is None
         else None,
@@ -224,7 +212,7 @@ def _document(payload: _Payload) -> FeedDocument:
             if not begin < segment.first <= segment.last <= payload.head:
                 raise Malformed("the segments of the feed are not in order")
             begin = segment.last
-    entries = _entries(payload.entries, begin, payload.head)
+    entries = _in_order(payload.entries, begin, payload.head)
     if payload.after is not None and len(entries) != payload.head - payload.after:
         raise Malformed("a page of the feed lacks entries")
     return FeedDocument(
@@ -242,14 +230,10 @@ def _document(payload: _Payload) -> FeedDocument:
     )
 
 
-def _entries(rows: tuple[_Row, ...], after: int, last: int) -> tuple[Entry, ...]:
-    """Entries whose numbers rise, from after `after` to `last`."""
-    for row in rows:
-        if not after < row.number <= last:
+def _in_order(entries: tuple[Entry, ...], after: int, last: int) -> tuple[Entry, ...]:
+    """The same, once their numbers are known to rise, from after `after` to `last`."""
+    for entry in entries:
+        if not after < entry.number <= last:
             raise Malformed("the entries of the feed are not in order")
-        after = row.number
-    return tuple(Entry(row.number, row.id, row.kind, row.target, row.epoch, row.expires_at) for row in rows)
-
-
-def _row(entry: Entry) -> _Row:
-    return _Row(entry.number, entry.id, entry.kind, entry.target, entry.epoch, entry.expires_at)
+        after = entry.number
+    return entries

@@ -16,6 +16,8 @@ from functools import reduce
 from operator import xor
 from typing import TypeVar
 
+from msgspec import structs
+
 from sealring.audit.event import Event
 from sealring.revocation.entry import Entry, EntryKind, entry_digest
 from sealring.revocation.feed import FeedPage
@@ -50,7 +52,9 @@ def number_all(
     """
     return Committed(
         result,
-        tuple(replace(draft, number=n, expires_at=expires_at) for n, draft in enumerate(drafts, start=head + 1)),
+        tuple(
+            structs.replace(draft, number=n, expires_at=expires_at) for n, draft in enumerate(drafts, start=head + 1)
+        ),
         tuple(replace(event, number=n) for n, event in enumerate(events, start=last_event + 1)),
     )
 

@@ -18,6 +18,8 @@ from http import HTTPStatus
 from typing import Final
 from urllib.parse import quote
 
+import cryptography.hazmat.backends.openssl.backend  # noqa: F401 - 8 ms, which the first key would cost later, amid requests
+
 from sealring import jwt
 from sealring.errors import KeyRefused, Unavailable, UnknownKey, UnsupportedAlgorithm
 from sealring.jwt.remote_key_set import HOLD_SECONDS, read_key_set
