@@ -172,7 +172,7 @@ def cheap_sealring(
     providers: Sequence[OIDC] = (),
     on_identity: Any = None,
     more_methods: Sequence[Callable[[CommittingStore], LoginMethod]] = (),
-    mfa: Literal["optional", "required"] = "optional",
+    mfa: Literal["off", "optional", "required"] = "optional",
     **settings: Any,
 ) -> Sealring:
     """A `Sealring` on a frozen clock, a memory store and hashes that cost nothing.
@@ -186,6 +186,7 @@ def cheap_sealring(
         "throttle_address": "100000/1m",
         "throttle_registration": "100000/1m",
         "password_grant": "on",
+        "mfa": mfa,
     } | settings
     auth = Sealring(
         store=store, clock=clock, grant_for=grant_for, providers=providers, on_identity=on_identity, **given
@@ -225,6 +226,11 @@ def cheap_sealring(
         reauthentication=replace(auth.issuer.reauthentication, logins=logins),
         credentials=credentials,
         sign_ins=replace(auth.issuer.sign_ins, credentials=credentials),
+        factors=replace(
+            auth.issuer.factors,
+            credentials=credentials,
+            reauthentication=replace(auth.issuer.reauthentication, logins=logins),
+        ),
     )
     return auth
 
@@ -333,5 +339,6 @@ def problem(answer: httpx2.Response) -> tuple[int, str]:
     body = answer.json()
     assert body["status"] == answer.status_code
     more = {"pending", "methods"} if body["code"] == "second_factor_required" else set()
-    assert set(body) - {"errors"} == {"type", "title", "status", "detail", "code"} | more
+    asked = {"max_age", "acr_values"} if body["code"] == "insufficient_user_authentication" else set()
+    assert set(body) - {"errors"} - asked == {"type", "title", "status", "detail", "code"} | more
     return answer.status_code, body["code"]

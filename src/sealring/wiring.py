@@ -21,6 +21,8 @@ from sealring.authentication.method import EMAIL, METHODS, PASSKEY, Method
 from sealring.authentication.method import OIDC as OIDC_METHOD
 from sealring.authentication.passkey_challenge import PasskeyChallenges
 from sealring.authentication.pending import PendingLoginCodec
+from sealring.authentication.recovery_codes import RecoveryCodes
+from sealring.authentication.sealed import Sealed
 from sealring.authentication.sign_in import SignInCodec
 from sealring.errors import ConfigurationError, TokenTooLong
 from sealring.http.cookies import CookiePolicy
@@ -36,6 +38,7 @@ from sealring.issuer.commit import CommittingStore, OnEvent
 from sealring.issuer.credentials import Credentials
 from sealring.issuer.declared_settings import SettingsDeclaration
 from sealring.issuer.email_addresses import EmailAddresses
+from sealring.issuer.factors import Factors
 from sealring.issuer.feed_publisher import FeedPublisher
 from sealring.issuer.grants import Grants
 from sealring.issuer.hashing import PasswordHasher
@@ -50,6 +53,8 @@ from sealring.issuer.methods import LoginMethod
 from sealring.issuer.methods.email import EmailMethod
 from sealring.issuer.methods.oidc import Answers, OidcMethod
 from sealring.issuer.methods.password import PasswordMethod
+from sealring.issuer.methods.recovery_code import RecoveryCodeMethod
+from sealring.issuer.methods.totp import TotpMethod
 from sealring.issuer.new_sessions import NewSessions
 from sealring.issuer.reauthentication import Reauthentication
 from sealring.issuer.session_tokens import SessionTokens
@@ -58,6 +63,7 @@ from sealring.issuer.sign_ins import SignIns
 from sealring.issuer.status_list import StatusLists, check_algorithm
 from sealring.issuer.store_source import StoreSource
 from sealring.issuer.token_measure import TokenMeasure
+from sealring.issuer.totp_enrollment import TotpEnrollment
 from sealring.jwt.algorithms import ALGORITHMS
 from sealring.mail.mailer import ConsoleMailer, Mailer, SendMail, mailer_of
 from sealring.mail.templates import MailTemplates
@@ -404,6 +410,22 @@ class MethodParts:
     sessions: Sessions
     mailing: Mailing
 
+    @property
+    def sealed(self) -> Sealed:
+        """Encrypts the seeds of second factors."""
+        return Sealed(self.secret.derive("second factors at rest"))
+
+    @property
+    def totp_enrollment(self) -> TotpEnrollment:
+        """Enrolls authenticator apps, which show our name."""
+        name = self.settings.pages_name or urlsplit(self.settings.issuer).hostname or "Sealring"
+        return TotpEnrollment(sealed=self.sealed, issuer=name, clock=self.clock)
+
+    @property
+    def recovery_codes(self) -> RecoveryCodes:
+        """Keeps recovery codes."""
+        return RecoveryCodes(self.secret.derive("recovery code"))
+
 
 def methods_in_use(settings: Settings, *, has_providers: bool) -> tuple[Method, ...]:
     """The rows of `METHODS` that are not turned off."""
@@ -416,7 +438,11 @@ def methods_in_use(settings: Settings, *, has_providers: bool) -> tuple[Method, 
 
 def login_methods(parts: MethodParts) -> tuple[LoginMethod, ...]:
     """What carries out each row that is in use; a row without one is an error at the start."""
-    ways: list[LoginMethod] = [PasswordMethod(parts.store, parts.hasher, clock=parts.clock)]
+    ways: list[LoginMethod] = [
+        PasswordMethod(parts.store, parts.hasher, clock=parts.clock),
+        TotpMethod(parts.store, parts.sealed, parts.totp_enrollment, enrolls=parts.settings.mfa == "required"),
+        RecoveryCodeMethod(parts.store, parts.recovery_codes),
+    ]
     if (passkeys := passkeys_of(parts)) is not None:
         from sealring.issuer.methods.passkey import PasskeyMethod  # noqa: PLC0415 - fido2 is an extra
 
@@ -499,7 +525,7 @@ def _issuer(  # noqa: PLR0917 - the parts, in the order in which they were made
         ),
         clock=clock.now_ms,
         devices=DeviceProofs(secret.derive("device binding")),
-        grants=Grants(grant_for),
+        grants=Grants(grant_for, mfa_scopes=settings.mfa_scopes),
     )
     new_sessions = NewSessions(
         store=store, sessions=sessions, status_list=settings.status_list, device_binding=settings.device_binding
@@ -536,7 +562,7 @@ def _issuer(  # noqa: PLR0917 - the parts, in the order in which they were made
     authenticator = Authenticator(
         store=store,
         accounts=accounts,
-        policy=AuthenticationPolicy(methods=methods_in_use(settings, has_providers=bool(providers))),
+        policy=AuthenticationPolicy(methods=methods_in_use(settings, has_providers=bool(providers)), mfa=settings.mfa),
         methods=login_methods(method_parts),
         clock=clock.now_ms,
     )
@@ -559,6 +585,7 @@ def _issuer(  # noqa: PLR0917 - the parts, in the order in which they were made
         check_email=email.require_verified if settings.verify_email == "required" else None,
     )
     credentials = Credentials(store=store, authenticator=authenticator, clock=clock.now_ms)
+    reauthentication = Reauthentication(logins=logins, sessions=sessions, clock=clock.now_ms)
     return Issuer(
         store=store,
         accounts=accounts,
@@ -568,6 +595,14 @@ def _issuer(  # noqa: PLR0917 - the parts, in the order in which they were made
         credentials=credentials,
         passkeys=passkeys_of(method_parts),
         sign_ins=SignIns(answers=answers, credentials=credentials, sessions=sessions, clock=clock.now_ms),
+        factors=Factors(
+            store=store,
+            credentials=credentials,
+            enrollment=method_parts.totp_enrollment,
+            codes=method_parts.recovery_codes,
+            reauthentication=reauthentication,
+            clock=clock.now_ms,
+        ),
         clients=Clients(
             store=store,
             access=sessions.tokens.access,
@@ -576,7 +611,7 @@ def _issuer(  # noqa: PLR0917 - the parts, in the order in which they were made
             check_scopes=measure.check_scopes,
         ),
         logins=logins,
-        reauthentication=Reauthentication(logins=logins, sessions=sessions, clock=clock.now_ms),
+        reauthentication=reauthentication,
         keys=keys,
         device_cookies=devices,
         address_rate=settings.throttle_address,

@@ -16,6 +16,7 @@ from sealring.audit.event import EVENTS, Event, EventKind, Severity, faults_of
 from sealring.authentication.client_info import ClientInfo
 from sealring.authentication.decision import RefusedCause
 from sealring.authentication.pending import PendingLoginCause
+from sealring.authentication.recovery_codes import RecoveryCodes
 from sealring.errors import (
     ClientRefused,
     DeviceProofRequired,
@@ -26,10 +27,13 @@ from sealring.errors import (
     WrongCredentials,
 )
 from sealring.issuer.email_addresses import LinkProof
+from sealring.issuer.methods import Proved
+from sealring.issuer.methods.recovery_code import RecoveryCodeMethod
+from sealring.issuer.methods.recovery_code import credential_id as recovery_id
 from sealring.rate_limits.rate import RateLimit
 from sealring.sessions.session import END_CAUSES, EndCause
 from sealring.testing.devices import registration
-from tests.clocks import FrozenClock
+from tests.clocks import START, FrozenClock
 from tests.serving import PASSWORD, SECRET, cheap_sealring
 from tests.soft_authenticator import ORIGIN, SoftAuthenticator
 from tests.stored_code import StoredCode, stored_code
@@ -43,6 +47,12 @@ async def accounts(auth: Sealring, clock: FrozenClock) -> None:
     ada = await users.create("ada", PASSWORD)
     await auth.issuer.credentials.add(stored_code(ada.id, "a"), epoch=0, client=ClientInfo(HERE))
     await auth.issuer.credentials.remove(ada.id, "a", epoch=1, client=ClientInfo(HERE))
+    codes = RecoveryCodes([b"k" * 32])
+    kept = codes.keep(["aaaa"], account_id=ada.id)
+    row = stored_code(ada.id, recovery_id(ada.id), method="recovery-code", public=kept)
+    await auth.issuer.credentials.add(row, epoch=2, client=ClientInfo(HERE))
+    way = RecoveryCodeMethod(auth.issuer.store, codes)
+    assert isinstance(await way.prove(ada, {"code": "aaaa"}, slot=None, browser="", now=START), Proved)
     await users.set_scopes(ada.id, ("orders:read",))
     await users.set_email(ada.id, "ada@example.com")
     await users.set_password(ada.id, PASSWORD + "!")

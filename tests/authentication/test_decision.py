@@ -166,6 +166,27 @@ def test_an_account_that_is_gone_or_disabled_is_refused_whatever_was_proved() ->
     assert decide_authentication(POLICY, disabled, proofs, NOW) == Refused("account is disabled")
 
 
+OFF = AuthenticationPolicy(mfa="off")
+
+
+def test_where_second_factors_are_off_none_is_asked_for() -> None:
+    assert decide(proof(METHODS[0]), policy=OFF, enrolled=frozenset({"totp"})) == Complete(("pwd",), "sfa", NOW)
+
+
+def test_what_stands_in_for_another_factor_is_none_where_there_is_no_other() -> None:
+    policy = AuthenticationPolicy()
+    alone = decide(proof(METHODS[0]), policy=policy, enrolled=frozenset({"recovery-code"}))
+    assert alone == Complete(("pwd",), "sfa", NOW)
+    both = decide(proof(METHODS[0]), policy=policy, enrolled=frozenset({"recovery-code", "totp"}))
+    assert both == NeedsFactor(("totp", "recovery-code"))
+
+
+def test_where_two_factors_are_required_an_account_without_one_enrolls_it() -> None:
+    policy = AuthenticationPolicy(mfa="required")
+    for enrolled in (frozenset[str](), frozenset({"recovery-code"})):
+        assert decide(proof(METHODS[0]), policy=policy, enrolled=enrolled) == NeedsFactor(("totp",))
+
+
 ROWS = st.sampled_from(POLICY.methods)
 PROOFS = st.lists(
     st.builds(
@@ -177,7 +198,7 @@ PROOFS = st.lists(
     max_size=4,
 )
 ENROLLED = st.frozensets(st.sampled_from([*(method.name for method in POLICY.methods), "gone"]))
-POLICIES = st.sampled_from([POLICY, REQUIRED, AuthenticationPolicy(), AuthenticationPolicy(mfa="required")])
+POLICIES = st.sampled_from([POLICY, REQUIRED, AuthenticationPolicy(), AuthenticationPolicy(mfa="required"), OFF])
 
 
 @given(POLICIES, PROOFS, ENROLLED)
@@ -194,13 +215,17 @@ def test_a_complete_login_rests_on_what_was_asked(
             assert auth_time == min(each.at for each in proofs)
             assert set(amr) - {"mfa"} == {value for each in proofs for value in each.amr}
             assert ("mfa" in amr) == (acr != "sfa") == (len(kinds) > 1)
-            assert policy.mfa == "optional" or len(kinds) > 1
+            assert policy.mfa != "required" or len(kinds) > 1
         case NeedsFactor(methods):
             rows = {row.name: row for row in policy.methods}
+            usable = any(
+                row.second and not row.backup and row.name in enrolled and row.factors - kinds for row in policy.methods
+            )
             assert methods
             for name in methods:
                 assert rows[name].second if proofs else rows[name].first
-                assert not proofs or (name in enrolled and rows[name].factors - kinds)
+                enrolls = rows[name].enrolls and policy.mfa == "required" and not usable
+                assert not proofs or ((name in enrolled or enrolls) and rows[name].factors - kinds)
         case Refused():
             pass
 
@@ -218,7 +243,7 @@ def test_a_proof_less_never_completes_what_was_incomplete(
 
 
 def test_the_rows_are_those_that_are_carried_out() -> None:
-    assert [row.name for row in METHODS] == ["password", "passkey", "oidc", "email"]
+    assert [row.name for row in METHODS] == ["password", "passkey", "oidc", "email", "totp", "recovery-code"]
     assert AuthenticationPolicy().methods == METHODS
 
 

@@ -57,3 +57,10 @@ def test_the_last_way_to_log_in_stays(
     *, policy: AuthenticationPolicy, others: list[Credential], enrolled: set[str], allowed: bool
 ) -> None:
     assert may_lose(policy, own("a", "key"), others, enrolled) == allowed
+
+
+def test_recovery_codes_are_no_factor_of_their_own() -> None:
+    required = AuthenticationPolicy(mfa="required")
+    assert can_log_in(required, {"password", "totp", "recovery-code"})
+    assert not can_log_in(required, {"password", "recovery-code"})
+    assert can_log_in(AuthenticationPolicy(mfa="off"), {"password"})

@@ -228,7 +228,7 @@ def test_a_row_of_the_table_that_wiring_does_not_carry_out_is_an_error_at_the_st
 ) -> None:
     row = replace(METHODS[0], name="forgotten")
     monkeypatch.setattr("sealring.wiring.methods_in_use", lambda *_, **__: (METHODS[0], row))
-    with pytest.raises(ValueError, match="rows are password, forgotten; files are password"):
+    with pytest.raises(ValueError, match="rows are password, forgotten; files are password, totp, recovery-code"):
         cheap_sealring()
 
 

@@ -12,10 +12,11 @@ from __future__ import annotations
 import ast
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, get_type_hints
 
+import pyotp
 import pytest
 from starlette.requests import Request
 
@@ -36,6 +37,7 @@ from sealring.issuer.client_commands import ClientCommands
 from sealring.issuer.clients import Clients, RegisteredClient
 from sealring.issuer.credentials import Credentials
 from sealring.issuer.email_addresses import EmailAddresses, LinkProof
+from sealring.issuer.factors import Caller, Factors
 from sealring.issuer.issuer import Issuer
 from sealring.issuer.keys import SigningKeys
 from sealring.issuer.log_in import LoggedIn, LogIn
@@ -88,7 +90,9 @@ class Reads:
 
 
 async def prepare_registered(scene: Scene) -> PreparedSession:
-    return await scene.auth.issuer.logins.prepare_registered(scene.ann.account, client=HERE, max_access_chars=None)
+    prepared = await scene.auth.issuer.logins.prepare_registered(scene.ann.account, client=HERE, max_access_chars=None)
+    assert isinstance(prepared, PreparedSession)
+    return prepared
 
 
 async def prepare_for_a_stranger(scene: Scene) -> PreparedSession:
@@ -169,6 +173,36 @@ async def revoke_token_of_robot(scene: Scene) -> None:
     await token_of_robot(scene)
     principal = a_principal(client_id, client_id=client_id, session_id="A" * 22)
     await scene.auth.issuer.clients.revoke_token(principal, client=HERE)
+
+
+def caller(scene: Scene) -> Caller:
+    """Ann, by her first access token."""
+    ann = scene.ann
+    return Caller(subject=ann.account.id, session_id=ann.issued.session.id, epoch=0, client=HERE)
+
+
+async def confirm_totp(scene: Scene) -> None:
+    factors = scene.auth.issuer.factors
+    started = await factors.start_totp(caller(scene))
+    code = pyotp.parse_uri(started.uri)
+    assert isinstance(code, pyotp.TOTP)
+    now = scene.auth.clock.now_ms() // 1000
+    await factors.confirm_totp(caller(scene), enrollment=started.enrollment, code=code.at(now))
+
+
+async def make_codes(scene: Scene) -> None:
+    await confirm_totp(scene)
+    await scene.auth.issuer.factors.make_recovery_codes(replace(caller(scene), epoch=1))
+
+
+async def remove_totp(scene: Scene) -> None:
+    await make_codes(scene)
+    await scene.auth.issuer.factors.remove_totp(replace(caller(scene), epoch=2))
+
+
+async def reset_factors(scene: Scene) -> None:
+    await confirm_totp(scene)
+    assert await scene.auth.issuer.factors.reset(scene.ann.account.id) == ["totp"]
 
 
 async def record_refusal(scene: Scene) -> None:
@@ -391,6 +425,20 @@ ROWS: dict[Callable[..., Any], Reads | tuple[UseCase, list[str], list[str]]] = {
     Passkeys.finish_registration: Reads(
         lambda s: fails(passkeys(s).finish_registration(s.dan, "sid", {}, label="", client=HERE))
     ),
+    Factors.enrolled: Reads(lambda s: s.auth.issuer.factors.enrolled(s.ann.account.id)),
+    Factors.start_totp: Reads(lambda s: s.auth.issuer.factors.start_totp(caller(s))),
+    Factors.confirm_totp: (confirm_totp, ["subject"], ["credential_added", "reauthenticated"]),
+    Factors.make_recovery_codes: (make_codes, ["subject", "subject"], ["credential_added", "credential_added"]),
+    Factors.remove_totp: (
+        remove_totp,
+        ["subject", "subject", "subject", "subject"],
+        ["credential_removed", "credential_removed"],
+    ),
+    Factors.reset: (reset_factors, ["subject", "subject"], ["credential_removed"]),
+    Reauthentication.renewed: Reads(
+        lambda s: s.auth.issuer.reauthentication.renewed(s.own.session.id, max_access_chars=None)
+    ),
+    Sessions.draft_kept: Reads(lambda s: s.auth.issuer.sessions.draft_kept(s.own.session.id, max_access_chars=None)),
     Credentials.list: Reads(lambda s: s.auth.issuer.credentials.list(s.dan)),
     Credentials.add: (
         lambda s: s.auth.issuer.credentials.add(stored_code(s.dan, "b"), epoch=1, client=HERE),
@@ -658,6 +706,8 @@ USE_CASES = (
     Accounts,
     Credentials,
     Passkeys,
+    Factors,
+    Reauthentication,
     Clients,
     EmailAddresses,
     MailDelivery,

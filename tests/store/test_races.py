@@ -22,7 +22,16 @@ from sealring.accounts.changes import (
 )
 from sealring.accounts.credential import Credential
 from sealring.authentication.one_time import OneTime, digest_of
+from sealring.authentication.recovery_codes import RecoveryCodes
+from sealring.authentication.sealed import Sealed
+from sealring.authentication.totp import code_at, step_at
 from sealring.errors import NameTaken
+from sealring.issuer.methods import Proved
+from sealring.issuer.methods.recovery_code import RecoveryCodeMethod
+from sealring.issuer.methods.recovery_code import credential_id as recovery_id
+from sealring.issuer.methods.totp import TotpMethod
+from sealring.issuer.totp_enrollment import TotpEnrollment
+from sealring.issuer.totp_enrollment import credential_id as totp_id
 from sealring.rate_limits.bucket import Bucket
 from sealring.rate_limits.rate import RateLimit
 from sealring.revocation.entry import Entry
@@ -208,6 +217,29 @@ async def put_many(store: Store, digest: str) -> list[bool]:
 async def use_many(store: Store, credential: Credential) -> list[bool]:
     used = replace(credential, counter=credential.counter + 1)
     return list(await asyncio.gather(*(store.advance_credential(credential, used) for _ in range(25))))
+
+
+SEALED = Sealed([bytes(32)])
+PHONE = b"12345678901234567890"
+
+
+def totp_of(store: Store) -> TotpMethod:
+    """The method as an issuer has it, on a store of this process."""
+    committing: Any = store  # what it does here neither revokes nor publishes
+    return TotpMethod(committing, SEALED, TotpEnrollment(sealed=SEALED, issuer="", clock=lambda: 0), enrolls=False)
+
+
+async def show_one_code(store: Store, account: Account) -> list[bool]:
+    way, response = totp_of(store), {"code": code_at(PHONE, step_at(NOW))}
+    shown = (way.prove(account, response, slot=None, browser="", now=NOW) for _ in range(25))
+    return [isinstance(one, Proved) for one in await asyncio.gather(*shown)]
+
+
+async def show_one_recovery_code(store: Store, account: Account) -> list[bool]:
+    committing: Any = store
+    way = RecoveryCodeMethod(committing, RecoveryCodes([PHONE * 2]))
+    shown = (way.prove(account, {"code": "aaaa"}, slot=None, browser="", now=NOW) for _ in range(25))
+    return [isinstance(one, Proved) for one in await asyncio.gather(*shown)]
 
 
 async def started_sessions(store: Store, number: int = 0) -> list[Session]:
@@ -416,6 +448,39 @@ async def test_of_fifty_uses_of_one_code_from_two_processes_one_wins(race: Race,
         assert (await shared.change_account(account.id, change, an_event(), now=NOW)).result
     for left, right in await race(use_many, use_many, credentials):
         assert (left + right).count(True) == 1
+
+
+async def test_rfc6238_of_fifty_uses_of_one_code_from_two_processes_one_proves(race: Race, shared: Store) -> None:
+    """RFC 6238 §5.2: the second attempt is refused, on whatever node."""
+    accounts = [an_account(f"ann{place}") for place in range(10)]
+    for account in accounts:
+        await shared.create_account(account, an_event("account_created"))
+        own_id = totp_id(account.id)
+        seed = SEALED.encrypt(PHONE, context=own_id, nonce=bytes(12))
+        own = Credential(id=own_id, account_id=account.id, method="totp", encrypted=seed, created_at=NOW)
+        change = CredentialAdded(credential=own, epoch=0)
+        assert (await shared.change_account(account.id, change, an_event("credential_added"), now=NOW)).result
+    for account, (left, right) in zip(accounts, await race(show_one_code, show_one_code, accounts), strict=True):
+        assert sum(left) + sum(right) == 1
+        (own,) = await shared.find_credentials(account_id=account.id)
+        assert own.counter == step_at(NOW)
+
+
+async def test_of_fifty_uses_of_one_recovery_code_from_two_processes_one_proves(race: Race, shared: Store) -> None:
+    accounts = [an_account(f"ann{place}") for place in range(10)]
+    for account in accounts:
+        await shared.create_account(account, an_event("account_created"))
+        kept = RecoveryCodes([PHONE * 2]).keep(["bbbb", "aaaa"], account_id=account.id)
+        own = Credential(
+            id=recovery_id(account.id), account_id=account.id, method="recovery-code", public=kept, created_at=NOW
+        )
+        change = CredentialAdded(credential=own, epoch=0)
+        assert (await shared.change_account(account.id, change, an_event("credential_added"), now=NOW)).result
+    sides = await race(show_one_recovery_code, show_one_recovery_code, accounts)
+    for account, (left, right) in zip(accounts, sides, strict=True):
+        assert sum(left) + sum(right) == 1
+        (own,) = await shared.find_credentials(account_id=account.id)
+        assert own.counter == 0b10
 
 
 async def remove_the_first(store: Store, account: Account) -> bool:

@@ -112,6 +112,12 @@ export type Me = {
   csrf_token?: string;
 };
 
+/** What the caller has beside the password. `recovery_codes_left` is null where there never were any. */
+export type MyFactors = {
+  methods: Array<string>;
+  recovery_codes_left: number | null;
+};
+
 /** Another access token of a session that goes on; its refresh token stays as it is. Lives in seconds. */
 export type NewAccessToken = {
   expires_in: number;
@@ -121,6 +127,12 @@ export type NewAccessToken = {
   access_token?: string;
   token_type?: "Bearer" | "DPoP";
   csrf_token?: string;
+};
+
+/** Recovery codes, shown once, and the session's next access token. */
+export type NewRecoveryCodes = {
+  codes: Array<string>;
+  tokens: NewAccessToken;
 };
 
 /** `POST /token` (RFC 6749 §5.1). Lives in seconds; a client that acts for itself gets no refresh token (§4.4.3). */
@@ -297,6 +309,21 @@ export type Tokens = {
   refresh_path?: string;
   device?: string;
   user?: User;
+};
+
+/** `POST /totp/confirm`: what `POST /totp/start` gave, a code of the app, and a name for its owner. */
+export type TotpConfirmation = {
+  enrollment: string;
+  code: string;
+  label?: string;
+};
+
+/** What an authenticator app needs: shown once. `qr` is an SVG element of `uri`; `secret` is for typing. */
+export type TotpStarted = {
+  enrollment: string;
+  secret: string;
+  uri: string;
+  qr: string;
 };
 
 /** The account, as its owner sees it. */

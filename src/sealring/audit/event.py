@@ -31,6 +31,7 @@ EventKind = Literal[
     "credential_added",
     "credential_removed",
     "passkey_counter_back",
+    "recovery_code_used",
     "email_changed",
     "email_verified",
     "mail_requested",
@@ -167,7 +168,7 @@ EVENTS: Mapping[EventKind, EventRow] = MappingProxyType(
         "credential_added": _row(
             "An account has one more credential beside its password; its access tokens are outdated.",
             "subject address",
-            causes=("by user", "by verified address", "by application"),
+            causes=("by user", "by verified address", "by application", "at login"),
             detail=_CREDENTIAL,
         ),
         "credential_removed": _row(
@@ -180,6 +181,12 @@ EVENTS: Mapping[EventKind, EventRow] = MappingProxyType(
             "The signature counter of a passkey did not rise: somebody may have a copy of it. The login went on.",
             "subject",
             detail={"credential": "its id", "counter": "what it said", "known": "what it had said before"},
+            severity="warning",
+        ),
+        "recovery_code_used": _row(
+            "A recovery code stood in for a second factor: its owner should know.",
+            "subject",
+            detail={"left": "how many codes are left"},
             severity="warning",
         ),
         "email_changed": _row(
@@ -262,6 +269,10 @@ EVENTS: Mapping[EventKind, EventRow] = MappingProxyType(
                 "passkey user was not present",
                 "passkey user was not verified",
                 "passkey signature is wrong",
+                "wrong code",
+                "code was used",
+                "enrollment is not good",
+                "seed cannot be decrypted",
                 "account changed during the login",
                 "pending login is too old",
                 "pending login is of another browser",

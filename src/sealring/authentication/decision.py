@@ -34,14 +34,14 @@ class AuthenticationPolicy:
 
     Args:
         methods: rows of the table; a method that is not among them proves nothing.
-        mfa: `optional` asks two factors of accounts that have a second one, `required` of all.
+        mfa: `off` asks nobody for a second factor, `optional` asks accounts that have one, `required` all.
 
     Raises:
         ValueError: two methods have one name, or none can begin a login.
     """
 
     methods: tuple[Method, ...] = METHODS
-    mfa: Literal["optional", "required"] = "optional"
+    mfa: Literal["off", "optional", "required"] = "optional"
 
     def __post_init__(self) -> None:
         names = [method.name for method in self.methods]
@@ -147,12 +147,19 @@ def second_methods(
 ) -> tuple[Method, ...]:
     """The methods of this account that would add another kind of factor to those already shown."""
     kinds, names = _kinds(used), {method.name for method in used}
-    return tuple(
+    found = tuple(
         method
         for method in policy.methods
         # a passkey that was only touched does not get better by another touch
         if method.second and method.name in enrolled - names and method.factors - kinds
     )
+    return () if all(method.backup for method in found) else found
+
+
+def _enrollable(policy: AuthenticationPolicy, used: Sequence[Method]) -> tuple[Method, ...]:
+    """The methods that an account without a second factor can enroll in the course of a login, where two are asked."""
+    kinds = _kinds(used)
+    return tuple(method for method in policy.methods if method.enrolls and method.factors - kinds)
 
 
 def _objection(
@@ -190,14 +197,15 @@ def _shown(method: Method, proof: Proof) -> Method:
 def _weigh(
     policy: AuthenticationPolicy, proofs: Sequence[Proof], used: Sequence[Method], enrolled: AbstractSet[str]
 ) -> Outcome:
-    seconds = second_methods(policy, used, enrolled)
+    seconds = () if policy.mfa == "off" else second_methods(policy, used, enrolled)
     wanted: FactorsWanted = "two factors" if seconds or policy.mfa == "required" else "one factor"
     step = TABLE[factors_shown(used), wanted]
     match step:
         case "ask for a first":
             return NeedsFactor(tuple(method.name for method in policy.methods if method.first))
         case "ask for a second":
-            return NeedsFactor(tuple(method.name for method in seconds)) if seconds else Refused("no second factor")
+            offered = seconds or _enrollable(policy, used)
+            return NeedsFactor(tuple(method.name for method in offered)) if offered else Refused("no second factor")
         case "complete":
             return _complete(proofs, used)
     assert_never(step)

@@ -35,6 +35,8 @@ class Method:
     again with the proof. Empty where the proof itself names the account."""
     fields: tuple[str, ...]
     """Names of what the client presents as the proof."""
+    optional: tuple[str, ...] = ()
+    """Names of what it may present besides."""
     phishing_resistant: bool
     """Whether a page of somebody else's can learn nothing from it that it could use with us."""
     costs_hash: bool
@@ -44,6 +46,10 @@ class Method:
     guessable: bool = True
     """Whether somebody who tries often enough can succeed by chance: then each account counts its failures. A signature
     cannot be guessed: only the address counts, and what it answers counts once."""
+    backup: bool = False
+    """Whether it only stands in for another second factor, and so is none where there is no other."""
+    enrolls: bool = False
+    """Whether an account that has no second factor can enroll this one in the course of a login."""
     rate: RateLimit | None
     """Failures per account; none for the rate that `SEALRING_THROTTLE_ACCOUNT` says. Few possible values need few
     tries: six digits and 10 tries in 5 minutes are guessed within a year."""
@@ -115,5 +121,38 @@ EMAIL: Final = Method(
     rate=RateLimit(5, 300),
 )
 
-METHODS: Final[tuple[Method, ...]] = (PASSWORD, PASSKEY, OIDC, EMAIL)
+TOTP: Final = Method(
+    name="totp",
+    amr=frozenset({"otp"}),
+    factors=frozenset({"possession"}),
+    first=False,
+    second=True,
+    claims=(),
+    fields=("code",),
+    optional=("enrollment",),
+    phishing_resistant=False,
+    costs_hash=False,
+    single_use=True,
+    enrolls=True,
+    # three codes of a million are good at any moment: at this rate, half of the accounts whose password is known last
+    # for five years, and the audit log shows the tries
+    rate=RateLimit(5, 3600),
+)
+
+RECOVERY_CODE: Final = Method(
+    name="recovery-code",
+    amr=frozenset({"otp"}),
+    factors=frozenset({"possession"}),
+    first=False,
+    second=True,
+    claims=(),
+    fields=("code",),
+    phishing_resistant=False,
+    costs_hash=False,
+    single_use=True,
+    backup=True,
+    rate=RateLimit(10, 3600),
+)
+
+METHODS: Final[tuple[Method, ...]] = (PASSWORD, PASSKEY, OIDC, EMAIL, TOTP, RECOVERY_CODE)
 """One row per method, in the order in which they are offered. Settings say which of them are in use."""

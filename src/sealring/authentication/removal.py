@@ -17,9 +17,9 @@ def can_log_in(policy: AuthenticationPolicy, enrolled: AbstractSet[str]) -> bool
     """
     usable = [method for method in policy.methods if method.name in enrolled]
     firsts = [method for method in usable if method.first]
-    if policy.mfa == "optional":
+    if policy.mfa != "required":
         return bool(firsts)
-    seconds = [method for method in usable if method.second]
+    seconds = [method for method in usable if method.second and not method.backup]
     return any(factors_shown((first, *seconds)) == "two factors" for first in firsts)
 
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:  # the service has no need of the table, and the table none of
     from sealring.http.service import AuthService
 
 Body = TypeVar("Body")
+STRONG = StepUp(max_age="10m", acr="mfa")
+"""What is asked for a change of second factors: both, shown within the last minutes."""
 RECENT = StepUp(max_age="10m")
 """What our own routes ask where a stolen session would do lasting harm: time enough to read a page and to find a code
 or a security key."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from sealring import errors
 from sealring.http.email_routes import EMAIL
-from sealring.http.endpoint import RECENT, Endpoint, Form
+from sealring.http.endpoint import RECENT, STRONG, Endpoint, Form
 from sealring.http.endpoints.account import (
     change_password,
     delete_account,
@@ -17,6 +17,7 @@ from sealring.http.endpoints.account import (
     me,
 )
 from sealring.http.endpoints.device import bind_device, refresh_bound
+from sealring.http.endpoints.factors import confirm_totp, list_factors, make_recovery_codes, remove_totp, start_totp
 from sealring.http.endpoints.log_in import begin_method, log_in, log_in_by, register
 from sealring.http.endpoints.pages import options, page
 from sealring.http.endpoints.presented_token import introspect, revoke, token_and_client_form
@@ -45,7 +46,9 @@ from sealring.http.schemas import (
     LoginStepRequest,
     ManySessions,
     Me,
+    MyFactors,
     NewAccessToken,
+    NewRecoveryCodes,
     OAuthTokens,
     Options,
     PasswordChangeRequest,
@@ -54,6 +57,8 @@ from sealring.http.schemas import (
     Refresh,
     Registration,
     Tokens,
+    TotpConfirmation,
+    TotpStarted,
 )
 
 _PROVING = (
@@ -61,6 +66,7 @@ _PROVING = (
     errors.TokenTooLong, CookiesTooLarge,
     CrossSiteCookies,
 )  # fmt: skip
+_CHANGING_FACTORS = (errors.SessionEnded, errors.TokenTooLong, CookiesTooLarge, CrossSiteCookies)
 _RENEWING = (
     errors.InvalidRefreshToken,
     RefreshUnbound,
@@ -167,6 +173,30 @@ ENDPOINTS: tuple[Endpoint, ...] = (
             *_PROVING, errors.InvalidPendingLogin, errors.UnknownMethod, errors.NoSuchAccount, errors.SessionEnded,
             errors.InvalidField,
         ),
+    ),
+    Endpoint(
+        method="GET", path="/factors", run=list_factors, operation_id="list_factors", part="accounts",
+        answers={200: MyFactors}, caller=True, errors=(errors.NoSuchAccount,),
+    ),
+    Endpoint(
+        method="POST", path="/totp/start", run=start_totp, operation_id="start_totp", part="accounts",
+        answers={200: TotpStarted}, caller=True, step_up=RECENT,
+        errors=(errors.UnknownMethod, errors.InvalidField, errors.NoSuchAccount),
+    ),
+    Endpoint(
+        method="POST", path="/totp/confirm", run=confirm_totp, operation_id="confirm_totp", part="accounts",
+        reads=TotpConfirmation, answers={200: NewAccessToken}, caller=True, step_up=RECENT,
+        errors=(errors.UnknownMethod, errors.InvalidField, errors.NoSuchAccount, *_CHANGING_FACTORS),
+    ),
+    Endpoint(
+        method="DELETE", path="/totp", run=remove_totp, operation_id="remove_totp", part="accounts",
+        answers={200: NewAccessToken}, caller=True, step_up=STRONG,
+        errors=(errors.NotFound, errors.LastCredential, errors.NoSuchAccount, *_CHANGING_FACTORS),
+    ),
+    Endpoint(
+        method="POST", path="/recovery-codes", run=make_recovery_codes, operation_id="make_recovery_codes",
+        part="accounts", answers={200: NewRecoveryCodes}, caller=True, step_up=STRONG,
+        errors=(errors.UnknownMethod, errors.NotFound, errors.NoSuchAccount, *_CHANGING_FACTORS),
     ),
     Endpoint(
         method="POST", path="/refresh", run=refresh, operation_id="refresh", part="sessions",

@@ -115,6 +115,16 @@ class ReauthenticationBegin(Read, frozen=True, kw_only=True):
     __repr__ = Read.__repr__
 
 
+class TotpConfirmation(Read, frozen=True, kw_only=True):
+    """`POST /totp/confirm`: what `POST /totp/start` gave, a code of the app, and a name for its owner."""
+
+    enrollment: str
+    code: str
+    label: str = ""
+
+    __repr__ = Read.__repr__
+
+
 class Refresh(Read, frozen=True, kw_only=True):
     """`POST /refresh` without cookies, and `POST /logout` with nothing else in hand."""
 
@@ -222,6 +232,33 @@ class NewAccessToken(Written, frozen=True, kw_only=True):
     access_token: str | None = None
     token_type: TokenType | None = None
     csrf_token: str | None = None
+
+    __repr__ = Written.__repr__
+
+
+class MyFactors(Written, frozen=True, kw_only=True):
+    """What the caller has beside the password. `recovery_codes_left` is null where there never were any."""
+
+    methods: list[str]
+    recovery_codes_left: int | None
+
+
+class TotpStarted(Written, frozen=True, kw_only=True):
+    """What an authenticator app needs: shown once. `qr` is an SVG element of `uri`; `secret` is for typing."""
+
+    enrollment: str
+    secret: str
+    uri: str
+    qr: str
+
+    __repr__ = Written.__repr__
+
+
+class NewRecoveryCodes(Written, frozen=True, kw_only=True):
+    """Recovery codes, shown once, and the session's next access token."""
+
+    codes: list[str]
+    tokens: NewAccessToken
 
     __repr__ = Written.__repr__
 

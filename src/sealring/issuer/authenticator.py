@@ -48,6 +48,8 @@ class Judged:
     outcome: Complete | NeedsFactor
     use: CredentialUse | None = None
     """What the session that starts must write for the proof to count (see `LoginGuard`)."""
+    epoch: int | None = None
+    """See `Proved.epoch`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +107,7 @@ class Authenticator:
         """
         attempts = self.accounts.attempts
         claims = () if earlier or known else way.row.claims
-        _check_fields((*claims, *way.row.fields), response)
+        _check_fields((*claims, *way.row.fields), response, way.row.optional)
         account, bucket_name = await self._claimed(earlier, way, response, client, known)
         purpose = "login" if way.row.costs_hash else f"login by {way.row.name}"
         if known is not None:
@@ -211,7 +213,7 @@ class Authenticator:
         outcome = await self.decide(shown.account, together)
         if isinstance(outcome, Refused):
             return Failed(outcome.cause)
-        return Judged(shown.account, together, outcome, shown.use)
+        return Judged(shown.account, together, outcome, shown.use, shown.epoch)
 
     async def may_use(self, way: LoginMethod, account: Account | None, proofs: tuple[Proof, ...]) -> bool:
         """Whether the next step can be taken by that method."""
@@ -270,17 +272,21 @@ class Authenticator:
         return way
 
 
-def _check_fields(wanted: Sequence[str], response: Mapping[str, str]) -> None:
+def _check_fields(wanted: Sequence[str], response: Mapping[str, str], optional: Sequence[str] = ()) -> None:
     """Check that the client presents what the method's row names, and nothing else.
 
     Raises:
         InvalidField: what is missing or unknown; the first, and all others in `also`.
     """
     wrong = [InvalidField(f"response.{name}", "field required") for name in wanted if name not in response]
-    wrong += [InvalidField(f"response.{name}", "unknown field") for name in response if name not in wanted]
+    unknown = [name for name in response if name not in {*wanted, *optional}]
+    wrong += [InvalidField(f"response.{name}", "unknown field") for name in unknown]
     if wrong:
         raise InvalidField(wrong[0].field, wrong[0].reason, also=tuple(wrong[1:]))
 
 
 async def _enrolled(methods: Sequence[LoginMethod], account: Account) -> set[str]:
-    return {way.row.name for way in methods if await way.is_enrolled(account)}
+    names = {way.row.name for way in methods if not way.row.backup and await way.is_enrolled(account)}
+    if names:  # what stands in for another factor is not asked for where there is none
+        names |= {way.row.name for way in methods if way.row.backup and await way.is_enrolled(account)}
+    return names

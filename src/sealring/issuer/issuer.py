@@ -30,6 +30,7 @@ from sealring.issuer.clients import Clients
 from sealring.issuer.commit import CommittingStore
 from sealring.issuer.credentials import Credentials
 from sealring.issuer.email_addresses import EmailAddresses
+from sealring.issuer.factors import Factors
 from sealring.issuer.keys import SigningKeys
 from sealring.issuer.log_in import LoggedIn, LogIn, Pending
 from sealring.issuer.new_sessions import NewSessions, PreparedSession
@@ -65,6 +66,7 @@ class Issuer:
     passkeys: Passkeys | None
     """None where accounts have none."""
     sign_ins: SignIns
+    factors: Factors
     clients: Clients
     keys: SigningKeys
     device_cookies: DeviceCookies
@@ -89,11 +91,12 @@ class Issuer:
 
         Raises:
             InvalidField, NameTaken, Throttled, Overloaded: see `Accounts.register`.
+            SecondFactorRequired: the account is there, and enrolls a second factor next: two are required of all.
             RegistrationClosed, InvitationRequired: see there.
             EmailUnverified: the account is made, and logs in once its email address is verified.
             NotGranted, GrantUnavailable, TokenTooLong: its session could not start: nothing was written.
         """
-        prepared: list[PreparedSession] = []
+        prepared: list[PreparedSession | Pending] = []
 
         async def prepare(account: Account) -> None:
             prepared.append(
@@ -109,9 +112,12 @@ class Issuer:
             before_written=prepare,
             first_mail=self.email.first_mail,
         )
+        first = prepared[0]
         if self.logins.check_email is not None:  # it has just been sent a mail
             raise EmailUnverified
-        started = await self.logins.start_prepared(account, prepared[0], account.epoch, replaces=replaces)
+        if isinstance(first, Pending):
+            raise SecondFactorRequired(first.text, first.methods)
+        started = await self.logins.start_prepared(account, first, account.epoch, replaces=replaces)
         return started or await self.log_in(
             username, password, client=client, replaces=replaces, max_access_chars=max_access_chars
         )

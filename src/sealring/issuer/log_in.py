@@ -159,6 +159,7 @@ class LogIn:
             await self._check_email(judged.account, way, client)
             await self.spend(earlier)
             epoch = judged.account.epoch if earlier is None else earlier.epoch
+            epoch = epoch if judged.epoch is None else judged.epoch
             # one step: proved just now, as the session starts
             auth_time = None if earlier is None else judged.outcome.auth_time
             prepared = await self._prepare(
@@ -206,15 +207,20 @@ class LogIn:
 
     async def prepare_registered(
         self, account: Account, *, client: ClientInfo, max_access_chars: int | None
-    ) -> PreparedSession:
+    ) -> PreparedSession | Pending:
         """Prepare the first session of an account that is not written yet: what refuses it leaves no account behind.
 
+        Returns:
+            What is pending where two factors are required of everybody: the account enrolls the second one next.
+
         Raises:
-            WrongCredentials: an account needs more than a password here.
+            WrongCredentials: no method could be enrolled.
             NotGranted, GrantUnavailable, TokenTooLong: see `NewSessions.start`.
         """
         proof = Proof(method=PASSWORD.name, account_id=account.id, at=self._now(), amr=tuple(PASSWORD.amr))
         outcome = await self.authenticator.decide(account, (proof,))
+        if isinstance(outcome, NeedsFactor):
+            return self.suspend(Judged(account, (proof,), outcome), None, outcome, client)
         if not isinstance(outcome, Complete):
             raise WrongCredentials
         return await self._prepare(account, outcome, client=client, max_access_chars=max_access_chars)

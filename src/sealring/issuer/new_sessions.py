@@ -140,7 +140,7 @@ class NewSessions:
 
     def _draft(self, session: Session) -> AccessTokenDraft:
         return self.sessions.tokens.access.draft(
-            session, scopes=session.scopes, claims=session.claims, now=session.created_at
+            session, scopes=self._scopes(session), claims=session.claims, now=session.created_at
         )
 
     async def _write(self, prepared: PreparedSession, guard: LoginGuard | None, replaces: str | None) -> Issued:
@@ -163,7 +163,11 @@ class NewSessions:
         if prepared.asked_at is not None and epoch != prepared.asked_at:
             # the application has changed what it grants since it was asked
             return await self.sessions.reissue(session.id)
-        return self.sessions.tokens.issued(session, token_of(session), session.scopes, prepared.draft.sign(epoch), now)
+        scopes, token = self._scopes(session), prepared.draft.sign(epoch)
+        return self.sessions.tokens.issued(session, token_of(session), scopes, token, now)
+
+    def _scopes(self, session: Session) -> tuple[str, ...]:
+        return self.sessions.grants.allowed(session, session.scopes)
 
     async def prepare(
         self,

@@ -104,7 +104,8 @@ class Reauthentication:
                 suspended = logins.suspend(judged, earlier, judged.outcome, client)
                 raise SecondFactorRequired(suspended.text, suspended.methods)
             await logins.spend(earlier)
-            guard = LoginGuard(epoch=judged.account.epoch if earlier is None else earlier.epoch)
+            epoch = judged.account.epoch if earlier is None else earlier.epoch
+            guard = LoginGuard(epoch=epoch if judged.epoch is None else judged.epoch)
             outcome = judged.outcome
             again = await self.put(
                 session_id,
@@ -178,6 +179,16 @@ class Reauthentication:
             return None
         token = draft.sign(epoch if guard is None else guard.epoch)
         return Reauthenticated(access_token=token, session=session, scopes=scopes, issued_at=int(draft.claims["iat"]))
+
+    async def renewed(self, session_id: str, *, max_access_chars: int | None) -> Reauthenticated:
+        """An access token of the session as it is, after a change of the account that has outdated the last one.
+
+        Raises:
+            SessionEnded, TokenTooLong: see `Sessions.check_fits`.
+        """
+        session, draft, epoch, scopes = await self.sessions.draft_kept(session_id, max_access_chars=max_access_chars)
+        issued_at = int(draft.claims["iat"])
+        return Reauthenticated(access_token=draft.sign(epoch), session=session, scopes=scopes, issued_at=issued_at)
 
     async def _account(self, subject: str) -> Account:
         account = await self.logins.store.find_account(id=subject)

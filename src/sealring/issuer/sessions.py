@@ -204,6 +204,20 @@ class Sessions:
         check_length(draft.check_fits(), max_access_chars)
         return proved, draft, record.epoch, tuple(grant.scopes)
 
+    async def draft_kept(
+        self, session_id: str, *, max_access_chars: int | None
+    ) -> tuple[Session, AccessTokenDraft, int, tuple[str, ...]]:
+        """As `draft_proved`, with what was proved before.
+
+        Raises:
+            SessionEnded, TokenTooLong: see `check_fits`.
+        """
+        record, _ = await self._live(session_id)
+        held = record.session
+        return await self.draft_proved(
+            session_id, amr=held.amr, acr=held.acr, auth_time=held.auth_time, max_access_chars=max_access_chars
+        )
+
     async def reissue(self, session_id: str) -> Issued:
         """The tokens that a session has now, after its row was renewed.
 

@@ -28,6 +28,8 @@ Use = Literal[
     "mail link",
     "device binding",
     "passkey challenge",
+    "second factors at rest",
+    "recovery code",
     "fingerprint",
     "dpop nonce",
 ]

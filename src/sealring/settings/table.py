@@ -35,6 +35,7 @@ AutoSwitch = Literal["auto", "on", "off"]
 DPoPMode = Literal["off", "optional", "required"]
 RegistrationMode = Literal["open", "invited", "closed"]
 VerifyEmail = Literal["off", "optional", "required"]
+MfaMode = Literal["off", "optional", "required"]
 
 STORE = "Secret and store"
 TOKENS = "Tokens and keys"
@@ -281,6 +282,23 @@ class Settings:
         "Who may register: everybody (`open`), who has an invitation of `sealring users invite` (`invited`), or nobody"
         " (`closed`): then only the operator makes accounts.",
         group=ACCOUNTS,
+    )
+    mfa: MfaMode = setting(
+        readers.choice(get_args(MfaMode)),
+        "optional",
+        "[Second factors](../how-to/second-factors.md): nobody is asked for one (`off`), everybody who has enrolled one"
+        " (`optional`), or everybody (`required`): then an account without one enrolls an authenticator app at its next"
+        " login.",
+        group=ACCOUNTS,
+    )
+    mfa_scopes: tuple[str, ...] = setting(
+        readers.scopes(),
+        "",
+        "Scopes that a session gets only after two factors were shown, separated by spaces or commas. One that has"
+        " shown one factor has all others, and gets these by `POST /auth/reauthenticate/{method}`.",
+        group=ACCOUNTS,
+        example="orders:refund",
+        default_words="none",
     )
     default_scopes: tuple[str, ...] = setting(
         readers.scopes(),
@@ -588,6 +606,8 @@ class SettingsArguments(TypedDict, total=False):
     password_grant: Switch | bool
     dpop: DPoPMode
     registration: RegistrationMode
+    mfa: MfaMode
+    mfa_scopes: str | Sequence[str]
     default_scopes: str | Sequence[str]
     pages: Switch | bool
     pages_name: str

@@ -24,6 +24,8 @@ class Proved:
     proof: Proof
     use: CredentialUse | None = None
     """What is still to be written for it to count: with the session that starts, or by `Authenticator` itself."""
+    epoch: int | None = None
+    """The account's epoch, where the proof itself has raised it: the factor was enrolled by it."""
 
 
 @dataclass(frozen=True, slots=True)
