@@ -10,6 +10,7 @@ import click
 
 from sealring.accounts.account import Account
 from sealring.cli.context import with_issuer
+from sealring.cli.identities import identities
 from sealring.cli.output import as_json, print_rows, say, say_warning
 from sealring.cli.prompts import TAKES_DASHES, confirmation, password_file, read_password
 from sealring.issuer.accounts import Accounts
@@ -22,7 +23,10 @@ if TYPE_CHECKING:
 
 @click.group()
 def users() -> None:
-    """Accounts: list, create, import, invite, disable, enable, delete, set-password, verify-email, scopes."""
+    """Accounts: list, create, import, invite, disable, enable, delete, set-password, scopes and more."""
+
+
+users.add_command(identities)
 
 
 @users.command("list")
