@@ -19,7 +19,7 @@ from sealring import ForeignPrincipal, InvalidProof, TokenBound, jwt
 from sealring.errors import RefreshReused
 from sealring.frameworks.fastapi import guard
 from sealring.testing import InMemorySealring, as_user, verifier_of
-from tests.proofs import KEY, ORIGIN, OTHER, ProvingClient, flask_client
+from tests.proofs import KEY, ORIGIN, OTHER, PASSWORD, ProvingClient, flask_client
 
 
 @pytest.fixture
@@ -310,3 +310,23 @@ def test_a_bound_token_opens_no_websocket_by_a_subprotocol(native: ProvingClient
 
 def test_users_without_a_key_are_let_in_as_ever(native: ProvingClient) -> None:
     assert as_user(native.http, native.auth).get("/orders").status_code == 200
+
+
+def test_a_session_that_was_proved_again_stays_bound(native: ProvingClient) -> None:
+    tokens = native.log_in()
+    response = {"password": PASSWORD}
+    answer = native.ask("POST", "/auth/reauthenticate/password", tokens["access_token"], json={"response": response})
+    assert (answer.status_code, answer.json()["token_type"]) == (200, "DPoP"), answer.text
+    token = answer.json()["access_token"]
+    assert native.ask("GET", "/orders", token).status_code == 200
+    assert native.http.get("/orders", headers={"Authorization": f"Bearer {token}"}).status_code == 401
+
+
+def test_a_changed_password_keeps_the_key(native: ProvingClient) -> None:
+    tokens = native.log_in()
+    change = {"current": PASSWORD, "new": "another engine of 1843"}
+    answer = native.ask("POST", "/auth/password", tokens["access_token"], json=change)
+    assert (answer.status_code, answer.json()["token_type"]) == (200, "DPoP"), answer.text
+    stolen = {"refresh_token": answer.json()["refresh_token"]}
+    assert native.http.post("/auth/refresh", json=stolen).status_code == 401
+    assert native.ask("POST", "/auth/refresh", json=stolen).status_code == 200
