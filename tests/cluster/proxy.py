@@ -1,4 +1,4 @@
-"""A TCP proxy that breaks networks on purpose: one stands between each node and PostgreSQL.
+"""A TCP proxy that breaks networks on purpose: one stands between each node and PostgreSQL, or an issuer.
 
 Cut: connections are closed and new ones refused. Silent: bytes vanish both ways and nobody is told (half-open).
 Deaf: what the node says arrives, what it is answered does not (one-way). Slow: every answer is late by `delay` seconds.
@@ -16,13 +16,13 @@ CHUNK = 65_536
 
 
 class Proxy:
-    """Listens on a loopback port and forwards to a Unix socket, as long as it is allowed to.
+    """Listens on a loopback port and forwards to a server, as long as it is allowed to.
 
     Args:
-        target: path of the socket.
+        target: path of its Unix socket, or its port on loopback.
     """
 
-    def __init__(self, target: str) -> None:
+    def __init__(self, target: str | int) -> None:
         self._target = target
         self._fault: Fault = "none"
         self._writers: set[asyncio.StreamWriter] = set()
@@ -78,7 +78,10 @@ class Proxy:
             writer.transport.abort()
 
     async def _join(self, node: Streams) -> None:
-        server = await asyncio.open_unix_connection(self._target)
+        if isinstance(self._target, int):
+            server = await asyncio.open_connection("127.0.0.1", self._target)
+        else:
+            server = await asyncio.open_unix_connection(self._target)
         self._writers.add(server[1])
         ways = [
             asyncio.create_task(self._pump(node[0], server[1], node[1], answers=False)),
