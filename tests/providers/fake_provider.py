@@ -119,7 +119,11 @@ class FakeProvider:
         digest = urlsafe_b64encode(sha256(form["code_verifier"].encode()).digest()).rstrip(b"=").decode()
         if digest != asked["code_challenge"]:
             return 400, b'{"error": "invalid_grant"}'
-        members = {"access_token": "op-access-token", "token_type": "Bearer", "id_token": self.id_token(asked["nonce"])}
+        members = {
+            "access_token": "op-access-token",
+            "token_type": "Bearer",
+            "id_token": self.id_token(asked.get("nonce")),
+        }
         return self.status, self.token_answer(members)
 
 
