@@ -118,6 +118,13 @@ SECTIONS = (
         (Part("refresh", ("sessions",), ("--rounds", "2")),),
     ),
     Section(
+        "Refresh of a session that is bound to its device",
+        "CPU time of one refresh at the route, in this process, without a network: of a browser whose session is not bound, "
+        "and of one that proves the key of its device. What the browser signs with is not in it. A browser that has no "
+        "challenge yet asks for one first, which is the third row.",
+        (Part("devices", ("devices",), ("--rounds", "2")),),
+    ),
+    Section(
         "What a store can write",
         "Refreshes a second of the store alone, on disk (`synchronous=FULL`, `fsync`), against the bare database with the "
         "same settings. Above the bare rate stands what callers at the same time gain from sharing one commit.",

@@ -18,7 +18,7 @@ from sealring.errors import DeviceProofRequired
 from sealring.sessions.device_binding import REGISTRATION_SECONDS
 from sealring.sessions.device_proof import CHALLENGE_SECONDS
 from sealring.testing import InMemorySealring
-from tests.device_browser import ACCESS, REFRESH, SITE, DeviceBrowser
+from tests.device_browser import ACCESS, REFRESH, SITE, DeviceBrowser, read_offer
 from tests.serving import PASSWORD
 
 pytestmark = pytest.mark.anyio
@@ -528,6 +528,68 @@ async def test_b4_a_password_change_leaves_the_session_bound(owner: DeviceBrowse
     assert "secure-session-registration" not in answer.headers
     assert owner.access["device_bound"] is True
     await still_refreshes(owner)
+
+
+# a key that was lost (B6)
+
+
+async def step_up(browser: DeviceBrowser, password: str = PASSWORD) -> httpx2.Response:
+    answer = await browser.client.post("/auth/reauthenticate/password", json={"response": {"password": password}})
+    browser.offer = read_offer(answer)
+    return answer
+
+
+async def test_b6_a_browser_that_has_lost_its_key_binds_again_by_a_step_up_and_keeps_its_session(
+    auth: InMemorySealring, owner: DeviceBrowser, events: list[Event]
+) -> None:
+    owner.key = jwt.Key.generate("ES256")
+    before = owner.session_id
+    auth.clock.advance("11m")
+    owner.client.cookies.delete(ACCESS)
+    assert code(await owner.client.post("/auth/refresh")) == (401, "device_proof_required")
+    assert (await step_up(owner)).status_code == 200
+    assert owner.access["exp"] - owner.access["iat"] == 600
+    assert (await owner.bind()).status_code == 200
+    assert events[-1].cause == "again after a step-up"
+    await still_refreshes(owner)
+    assert owner.session_id == owner.access["sid"] == before
+
+
+async def test_b6_copied_cookies_bind_nothing_without_the_factors(auth: InMemorySealring, owner: DeviceBrowser) -> None:
+    auth.clock.advance("11m")
+    thief = owner.copied_to(auth)
+    thief.client.cookies.delete(ACCESS)
+    answer = await step_up(thief, "wrong horse wrong battery")
+    assert code(answer) == (401, "invalid_credentials")
+    assert thief.offer == {}
+    assert ACCESS not in thief.client.cookies
+    thief.offer = owner.offer
+    assert code(await thief.bind()) == (401, "device_proof_required")
+    await still_refreshes(owner)
+
+
+async def test_b6_an_authorization_from_before_the_step_up_binds_nothing(
+    auth: InMemorySealring, owner: DeviceBrowser
+) -> None:
+    earlier = owner.offer
+    auth.clock.advance("30s")
+    assert (await step_up(owner)).status_code == 200
+    thief = owner.copied_to(auth)
+    thief.offer = earlier
+    assert code(await thief.bind()) == (401, "device_proof_required")
+
+
+async def test_b6_cookies_of_a_session_that_is_not_bound_step_up_nothing(auth: InMemorySealring) -> None:
+    browser = DeviceBrowser(auth)
+    await browser.log_in(NAME, PASSWORD)
+    browser.client.cookies.delete(ACCESS)
+    assert code(await step_up(browser)) == (401, "missing_credential")
+
+
+async def test_b6_no_other_sites_page_steps_up_by_cookies(owner: DeviceBrowser) -> None:
+    owner.client.cookies.delete(ACCESS)
+    owner.client.headers["Sec-Fetch-Site"] = "cross-site"
+    assert code(await step_up(owner)) == (403, "csrf")
 
 
 # where it is required (B5)

@@ -97,6 +97,7 @@ def test_what_is_written_is_what_is_read() -> None:
         amr=("pwd", "otp", "mfa"),
         acr="mfa",
         session_expires_at=NOW + 14 * 86_400,
+        is_device_bound=True,
         claims=claims,
     )
 
@@ -148,9 +149,10 @@ def test_the_table_says_which_claims_an_application_cannot_add() -> None:
     assert set(CLAIMS) == RESERVED
     assert {name for name, row in CLAIMS.items() if row.use == "reserved"} == {"nbf", "act", "nonce"}
     assert {name for name, row in CLAIMS.items() if row.use == "where known"} == {
-        *("amr", "acr", "session_expiry", "status", "cnf")
+        *("amr", "acr", "session_expiry", "status", "cnf", "device_bound")
     }
-    assert set(REQUIRED) == set(CLAIMS) - {"nbf", "cnf", "act", "nonce", "amr", "acr", "session_expiry", "status"}
+    optional = {"cnf", "amr", "acr", "session_expiry", "status", "device_bound"}
+    assert set(REQUIRED) == set(CLAIMS) - optional - {"nbf", "act", "nonce"}
 
 
 def test_the_type_stands_once_in_the_code() -> None:

@@ -136,7 +136,9 @@ class OwnRoutes(Lifecycle):
             return {"pending": issued.pending, "methods": list(issued.methods)}
         members: dict[str, Any]
         if isinstance(issued, Reauthenticated):
-            again = self.delivery.deliver_access(issued, issued.delivery)
+            again = self.delivery.deliver_access(
+                issued, issued.delivery, refresh_path=self._refresh_path(request, auth_path)
+            )
             write_fields(response, [*again.headers, NO_STORE])
             members = to_builtins(again.body)
             return members

@@ -108,8 +108,11 @@ class TokenDelivery:
             check_csrf(headers, self.origins, held, self.csrf_tokens.matches)
         return held
 
-    def deliver_access(self, again: Reauthenticated, delivery: Delivery) -> DeliveredAccess:
-        """The answer that carries the access token of a session that goes on: its other cookies stay."""
+    def deliver_access(self, again: Reauthenticated, delivery: Delivery, *, refresh_path: str) -> DeliveredAccess:
+        """The answer that carries the access token of a session that goes on: its other cookies stay.
+
+        A browser may bind the session to its device again: it may have lost the key.
+        """
         session = again.session
         body = NewAccessToken(
             expires_in=again.expires_in, scope=" ".join(again.scopes), acr=session.acr, auth_time=session.auth_time
@@ -117,7 +120,10 @@ class TokenDelivery:
         if delivery == "body":
             token = again.access_token.text
             return DeliveredAccess([], replace(body, access_token=token, token_type=session.token_type))
-        fields = [self.cookies.set_access(again.access_token.text, again.expires_in)]
+        fields = [
+            self.cookies.set_access(again.access_token.text, again.expires_in),
+            *self._offer_binding(session, again.issued_at, refresh_path),
+        ]
         return DeliveredAccess(fields, replace(body, csrf_token=self.csrf_tokens.token(session.id)))
 
     def deliver(

@@ -114,6 +114,9 @@ class Endpoint:
     """What it may refuse with, beside what follows from the rest of the row."""
     caller: bool = False
     """Only for those who are logged in: nobody else learns what it reads."""
+    holder: bool = False
+    """With `caller`: a browser that holds a session by its cookies, and no good access token, may call it too. The
+    endpoint finds out whose session it is."""
     clients: bool = False
     """With `caller`: a registered client that acts for itself may call it too. It has no account and no session."""
     step_up: StepUp | None = None

@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from sealring.errors import InvalidField, NotFound, SealringError
+from sealring.errors import InvalidField, NotFound, SealringError, Stale, TokenError
 from sealring.http.body import check_form_type, check_json_type, parse_form, parse_json
 from sealring.http.cors import answer_preflight, is_preflight, with_cors
 from sealring.http.endpoint import Call, Endpoint, Form, Head, HeaderList, Response, has_body
@@ -26,6 +26,7 @@ from sealring.http.request_errors import (
     InvalidFields,
     InvalidRequest,
     MethodNotAllowed,
+    MissingCredential,
     OriginNotAllowed,
     UnknownParameter,
 )
@@ -57,7 +58,7 @@ def admit(service: VerifyingService, endpoint: Endpoint, path: Mapping[str, str]
     Raises:
         SealringError: why not; `refuse` answers with it.
     """
-    caller = service.caller(head, clients=endpoint.clients, step_up=endpoint.step_up) if endpoint.caller else None
+    caller = _find_caller(service, endpoint, head) if endpoint.caller else None
     query = _read_query(endpoint, head)
     if endpoint.page == "own":
         check_same_origin(head.headers, service.origins)
@@ -67,6 +68,15 @@ def admit(service: VerifyingService, endpoint: Endpoint, path: Mapping[str, str]
         check_json_type(head.headers)
     service.check_room(endpoint, path, head)
     return Admitted(endpoint, head, path, query, caller)
+
+
+def _find_caller(service: VerifyingService, endpoint: Endpoint, head: Head) -> Principal | None:
+    try:
+        return service.caller(head, clients=endpoint.clients, step_up=endpoint.step_up)
+    except (MissingCredential, TokenError) as refusal:
+        if isinstance(refusal, Stale) or not endpoint.holder or not service.holds_session(head):
+            raise
+        return None
 
 
 async def respond(service: VerifyingService, admitted: Admitted, raw: bytes) -> Response:

@@ -160,7 +160,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(
         method="POST", path="/reauthenticate/{method}/begin", run=begin_reauthentication,
         operation_id="begin_reauthentication", part="accounts", reads=ReauthenticationBegin,
-        answers={200: LoginBegun}, caller=True,
+        answers={200: LoginBegun}, caller=True, holder=True,
         errors=(
             errors.WrongCredentials, errors.InvalidPendingLogin, errors.UnknownMethod, errors.NoSuchAccount,
             errors.Throttled, errors.InvalidField,
@@ -168,7 +168,8 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     ),
     Endpoint(
         method="POST", path="/reauthenticate/{method}", run=reauthenticate, operation_id="reauthenticate",
-        part="accounts", reads=ReauthenticationStep, answers={200: NewAccessToken}, caller=True, queue="method",
+        part="accounts", reads=ReauthenticationStep, answers={200: NewAccessToken}, caller=True, holder=True,
+        queue="method",
         errors=(
             *_PROVING, errors.InvalidPendingLogin, errors.UnknownMethod, errors.NoSuchAccount, errors.SessionEnded,
             errors.InvalidField,

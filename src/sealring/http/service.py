@@ -94,6 +94,18 @@ class AuthService(VerifyingService):
             return None
         return self.issuer.sessions.tokens.newest_refresh_token(held, self.refresh_cookies(head))
 
+    def holds_session(self, head: Head) -> bool:
+        """Whether the session and the refresh cookie of one session came.
+
+        Raises:
+            CrossSite: they did, and nothing proves that a page of our own asks.
+        """
+        text = self.bound_refresh(head)
+        if text is None:
+            return False
+        self.check_csrf(head, self.issuer.sessions.tokens.session_of(text))
+        return True
+
     def check_room(self, endpoint: Endpoint, path: Mapping[str, str], head: Head) -> None:
         """Refuse a login before its body is read, where it would not even get into the queue (I14, N7).
 

@@ -64,6 +64,10 @@ class VerifyingService:
             raise UserRequired("a token of a registered client, which has no account and no session")
         return result.require(step_up=step_up)
 
+    def holds_session(self, head: Head) -> bool:  # noqa: ARG002 - of who issues
+        """Whether the cookies of a session came, and a page of our own sent them: here there are none."""
+        return False
+
     def check_room(self, endpoint: Endpoint, path: Mapping[str, str], head: Head) -> None:
         """Refuse a request before its body is read, where it would not even get into its queue.
 

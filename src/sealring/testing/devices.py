@@ -63,9 +63,10 @@ def bound_session(
     )
 
 
-def registration(auth: Sealring, issued: Issued) -> DeviceProof:
-    """What a browser signs when it registers a key for a session that has just begun."""
-    key, session, devices = jwt.Key.generate("ES256"), issued.session, auth.issuer.sessions.devices
+def registration(auth: Sealring, issued: Issued, key: jwt.Key | None = None) -> DeviceProof:
+    """What a browser signs when it registers a key for a session that has just begun: a new one, unless it is given."""
+    key = jwt.Key.generate("ES256") if key is None else key
+    session, devices = issued.session, auth.issuer.sessions.devices
     claims = {
         "jti": devices.challenge(session.id, now=issued.issued_at),
         "authorization": devices.authorization(session.id, proved_at(session)),
