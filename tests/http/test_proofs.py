@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from sealring.errors import InvalidProof, ProofNonceRequired
-from sealring.http.proofs import DATE_SECONDS, ProofChecker, full_path
+from sealring.http.proofs import DATE_SECONDS, ProofChecker, bound_key, full_path
 from sealring.jwt.dpop import hash_of
 from sealring.sessions.proof_nonce import ProofNonces
+from sealring.testing import principal
 from sealring.verifier.proof_memory import ProofMemory
 from tests.proofs import KEY, ORIGIN, claims, signed
 
@@ -37,6 +39,12 @@ def proof(**changes: Any) -> str:
 
 def test_a_good_proof_gives_its_key() -> None:
     assert checker().check(scope(proof())).thumbprint == KEY.thumbprint
+
+
+def test_a_principal_has_the_key_that_its_token_names_or_none() -> None:
+    assert bound_key(principal("42", claims={"tenant": "t1"})) == ""
+    bound = replace(principal("42"), claims={"cnf": {"jkt": KEY.thumbprint}})
+    assert bound_key(bound) == KEY.thumbprint
 
 
 @pytest.mark.parametrize("sent", [(), (proof(), proof()), (f"{proof()}, {proof()}",)])

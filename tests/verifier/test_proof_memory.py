@@ -31,6 +31,14 @@ def test_it_is_forgotten_after_two() -> None:
     assert memory.is_first("key", "id", now=480, request=object())
 
 
+def test_a_request_is_itself_in_the_older_half_too() -> None:
+    memory, request = ProofMemory(240), object()
+    assert memory.is_first("key", "id", now=239, request=request)
+    assert memory.is_first("key", "another", now=479, request=object())
+    assert memory.is_first("key", "id", now=479, request=request)
+    assert not memory.is_first("key", "id", now=479, request=object())
+
+
 def test_it_is_bounded() -> None:
     memory = ProofMemory(240, most=10)
     for number in range(25):

@@ -50,7 +50,7 @@ class ProofNonces:
     def is_recent(self, text: str, now: int) -> bool:
         """Whether `text` is a nonce of ours, and of these minutes; false for every other text."""
         read = read_bytes(text, max_length=_LENGTH)
-        if read is None or len(read) != _MINUTE_BYTES + MAC_BYTES:
+        if read is None:
             return False
         minute, mac = read[:_MINUTE_BYTES], read[_MINUTE_BYTES:]
         if not self._keys.verify(minute, mac):
