@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
+import pyotp
 import pytest
 
 from sealring import Sealring
+from sealring.authentication.client_info import ClientInfo
 from sealring.errors import SealringError
+from sealring.issuer.factors import Caller
 from sealring.testing.store_contract.samples import an_account, an_event
 from tests.cli.conftest import Shell
 from tests.serving import OTHER_PASSWORD, PASSWORD
@@ -320,3 +324,39 @@ def test_a_username_may_begin_with_a_dash(shell: Shell) -> None:
     assert shell("users list --json").json == []
     said = shell("users scopes ada --nonee")
     assert (said.code, said.error) == (2, "No such option '--nonee'.")
+
+
+def enroll(name: str = "ada") -> None:
+    """An authenticator app and recovery codes, as the routes enroll them."""
+
+    async def work() -> None:
+        auth = Sealring()
+        await auth.open()
+        try:
+            entered = await auth.log_in(name, PASSWORD, address="192.0.2.7")
+            caller = Caller(
+                subject=entered.account.id, session_id=entered.issued.session.id, epoch=0, client=ClientInfo("")
+            )
+            factors = auth.issuer.factors
+            started = await factors.start_totp(caller)
+            phone = pyotp.TOTP(started.secret)
+            await factors.confirm_totp(caller, enrollment=started.enrollment, code=phone.now())
+            await factors.make_recovery_codes(replace(caller, epoch=1))
+        finally:
+            await auth.close()
+
+    asyncio.run(work())
+
+
+def test_a_reset_of_second_factors_lets_the_password_in_again(house: Shell) -> None:
+    shell = house
+    enroll()
+    assert log_in() == "second_factor_required"
+    assert shell("users mfa reset nobody --yes").code == 1
+    said = shell("users mfa reset ada --yes")
+    assert (said.code, said.out) == (0, "removed from ada: recovery-code, totp\n")
+    assert isinstance(log_in(), tuple)
+    assert shell("users mfa reset ada --yes").out == "ada has no second factor\n"
+    lines = [line for line in shell("audit").out.splitlines() if "credential_removed" in line]
+    assert len(lines) == 2
+    assert all("by operator" in line for line in lines)

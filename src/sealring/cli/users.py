@@ -147,6 +147,25 @@ def verify_email(username: str) -> None:
     say(f"the email address of {username} is verified")
 
 
+@users.group()
+def mfa() -> None:
+    """Second factors of accounts: reset."""
+
+
+@mfa.command(context_settings=TAKES_DASHES)
+@click.argument("username")
+@confirmation("Remove all second factors of this account?")
+def reset(username: str) -> None:
+    """Remove all second factors of an account whose owner has lost them. No session ends."""
+
+    async def work(auth: Sealring) -> list[str]:
+        account = await auth.issuer.accounts.find(username)
+        return await auth.issuer.factors.reset(account.id)
+
+    removed = with_issuer(work)
+    say(f"removed from {username}: {', '.join(sorted(removed))}" if removed else f"{username} has no second factor")
+
+
 @users.command(context_settings=TAKES_DASHES)
 @click.argument("username")
 @click.argument("scope", nargs=-1)
