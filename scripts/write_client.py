@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "clients" / "js" / "src"
 BODIES = ROOT / "clients" / "js" / "types" / "bodies.d.ts"
 SERVED = ROOT / "src" / "sealring" / "http" / "static" / "client.js"
-MODULES = ("errors", "credentials", "page", "client", "served")
+MODULES = ("errors", "credentials", "page", "client", "passkey", "served")
 """Each after those that it imports."""
 
 BODIES_HEAD = """\

@@ -63,7 +63,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_package_holds_its_modules_its_types_and_nothing_else(tmp_path: Path) -> None:
     tarball, files = packed(tmp_path)
     assert tarball.exists()
-    modules = ("client", "credentials", "errors", "index", "page", "react")
+    modules = ("client", "credentials", "errors", "index", "page", "passkey", "react")
     assert files == sorted([
         "LICENSE", "README.md", "package.json", "types/bodies.d.ts",
         *(f"src/{name}.js" for name in modules), *(f"types/{name}.d.ts" for name in modules),

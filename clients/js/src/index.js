@@ -11,6 +11,8 @@
 /** @typedef {import("./client.js").Trouble} Trouble */
 /** @typedef {import("./errors.js").IdentityChange} IdentityChange */
 /** @typedef {import("../types/bodies.js").User} User */
+/** @typedef {import("../types/bodies.js").OnePasskey} OnePasskey */
 
 export { Client } from "./client.js";
+export { Passkeys } from "./passkey.js";
 export { CookiesBlocked, IdentityChanged, Problem, WrongBase, WrongRefreshPath } from "./errors.js";

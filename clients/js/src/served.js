@@ -8,6 +8,7 @@
 
 import { Client } from "./client.js";
 import { WrongBase } from "./errors.js";
+import { Passkeys } from "./passkey.js";
 
 const NAME = "/client.js";
 const KEY_SET = "application/jwk-set+json";
@@ -66,3 +67,21 @@ export const watch = (seconds) => served().watch(seconds);
 export const onChange = (listener) => served().onChange(listener);
 /** @type {Client["onIdentityChange"]} */
 export const onIdentityChange = (listener) => served().onIdentityChange(listener);
+
+/** @type {Passkeys | undefined} */
+let ownPasskeys;
+const confirmedPasskeys = async () => (ownPasskeys ??= new Passkeys(await confirmed()));
+
+/** @type {Pick<Passkeys, keyof Passkeys>} */
+export const passkeys = {
+  get isSupported() {
+    return new Passkeys(served()).isSupported;
+  },
+  login: async (fields) => (await confirmedPasskeys()).login(fields),
+  autofill: async (fields) => (await confirmedPasskeys()).autofill(fields),
+  register: async (fields) => (await confirmedPasskeys()).register(fields),
+  upgrade: async () => (await confirmedPasskeys()).upgrade(),
+  list: async () => (await confirmedPasskeys()).list(),
+  rename: async (id, label) => (await confirmedPasskeys()).rename(id, label),
+  remove: async (id) => (await confirmedPasskeys()).remove(id),
+};

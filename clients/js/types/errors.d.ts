@@ -1,7 +1,7 @@
 /** RFC 9110 §10.2.3: seconds or a date. @param {Response} answer @returns {number} */
 export function retryAfterSeconds(answer: Response): number;
 /**
- * Whether a fresh access token may help: any 401 but a wrong password, and the 403 that says so.
+ * Whether a fresh access token may help: any 401 but one that asks for a proof, and the 403 that says so.
  * @param {Response} answer
  */
 export function wantsFreshToken(answer: Response): Promise<boolean>;

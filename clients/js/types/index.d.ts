@@ -1,4 +1,5 @@
 export { Client } from "./client.js";
+export { Passkeys } from "./passkey.js";
 export type Credentials = import("./client.js").Credentials;
 export type Options = import("./client.js").Options;
 export type Outcome = import("./client.js").Outcome;
@@ -6,4 +7,5 @@ export type State = import("./client.js").State;
 export type Trouble = import("./client.js").Trouble;
 export type IdentityChange = import("./errors.js").IdentityChange;
 export type User = import("../types/bodies.js").User;
+export type OnePasskey = import("../types/bodies.js").OnePasskey;
 export { CookiesBlocked, IdentityChanged, Problem, WrongBase, WrongRefreshPath } from "./errors.js";

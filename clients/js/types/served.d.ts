@@ -22,4 +22,7 @@ export const watch: Client["watch"];
 export const onChange: Client["onChange"];
 /** @type {Client["onIdentityChange"]} */
 export const onIdentityChange: Client["onIdentityChange"];
+/** @type {Pick<Passkeys, keyof Passkeys>} */
+export const passkeys: Pick<Passkeys, keyof Passkeys>;
 import { Client } from "./client.js";
+import { Passkeys } from "./passkey.js";
