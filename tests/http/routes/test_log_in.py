@@ -60,6 +60,7 @@ def test_register_answers_201_with_tokens_and_the_user(client: httpx2.Client) ->
         "id": jwt.peek(body["access_token"]).claims["sub"],
         "username": name,
         "email": "somebody@example.com",
+        "email_verified": False,
         "scopes": [],
     }
 

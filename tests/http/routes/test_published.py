@@ -159,7 +159,15 @@ def test_what_has_no_content_is_described_and_sent_without(client: httpx2.Client
         for operation in methods.values()
         if "content" not in operation["responses"].get("204", {"content": None})
     }
-    assert empty == {"logout", "live", "end_session", "end_sessions", "unlink_identity", "delete_account"}
+    assert empty == {
+        "logout",
+        "live",
+        "end_session",
+        "end_sessions",
+        "unlink_identity",
+        "delete_account",
+        "undo_email_change",
+    }
     token = register(client)["access_token"]
     answer = client.post("/auth/logout", headers=bearer(token))
     assert (answer.status_code, answer.content) == (204, b"")
@@ -173,6 +181,8 @@ def test_operations_have_short_names_of_their_own(client: httpx2.Client) -> None
     names = [operation["operationId"] for methods in paths.values() for operation in methods.values()]
     assert sorted(names) == sorted([
         "login_by_method", "begin_login_method", "options", "delete_account",
+        "start_email_verification", "confirm_email", "change_email", "undo_email_change", "forgot_password",
+        "reset_password",
         "begin_sign_in", "sign_in_callback", "posted_sign_in_callback", "link_identity", "log_out_at_provider",
         "backchannel_logout", "list_identities", "unlink_identity",
         "register", "login", "refresh", "logout", "token", "me", "live", "list_sessions", "end_session", "end_sessions",
