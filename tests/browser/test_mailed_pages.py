@@ -150,3 +150,33 @@ def test_where_a_verified_address_is_required_an_account_waits_for_it(visit: Vis
         tab.goto(f"{served.url}/auth/pages/login")
         fill_password(tab, "maildora")
         tab.wait_for_url("**/auth/pages/account")
+
+
+def test_a_code_or_the_link_of_a_mail_logs_in(visit: Visit) -> None:
+    auth = InMemorySealring(pages_home="/auth/pages/account", email_login=True)
+    with serve_in_thread(auth) as served:
+        served.run(auth.accounts.create("mailfay", None, email="fay@example.com"))
+        tab = visit(served.url).open("/auth/pages/login")
+        expect(tab.locator("#login")).to_be_visible()
+        assert findings(tab) == []
+        for by_link in (False, True):
+            tab.goto(f"{served.url}/auth/pages/login")
+            tab.get_by_role("button", name="Sign in by a code in a mail").click()
+            tab.get_by_label("Email").fill("fay@example.com")
+            tab.keyboard.press("Enter")
+            expect(tab.locator("#mail-sent")).to_contain_text("If an account has verified the address fay@example.com")
+            mail = last_mail(served, "login")
+            if by_link:
+                follow(tab, served.url, mail)
+                expect(tab).to_have_url(f"{served.url}/auth/pages/login")  # no code in the history
+                tab.locator("#mail-code").get_by_role("button", name="Sign in").click()
+            else:
+                assert findings(tab) == []
+                tab.get_by_label("Code of the mail").fill("00000000")
+                tab.keyboard.press("Enter")
+                expect(tab.locator("#mail-code").get_by_role("alert")).to_contain_text("wrong")
+                tab.get_by_label("Code of the mail").fill(mail.code)
+                tab.keyboard.press("Enter")
+            expect(tab.locator("#profile-username")).to_have_text("mailfay")
+            tab.get_by_role("button", name="Sign out").click()
+            tab.wait_for_url("**/auth/pages/login?next=*")

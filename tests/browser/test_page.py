@@ -197,7 +197,7 @@ def test_end_this_one_and_change_of_password_end_the_others(site: str, visit: Vi
     here.reload()
     rows = here.locator("#sessions li")
     expect(rows).to_have_count(2)
-    expect(rows.first.locator(".badge")).to_have_text("this one")
+    expect(rows.first.locator(".current")).to_have_text("this one")
     rows.nth(1).get_by_role("button", name="End this one").click()
     expect(rows).to_have_count(1)
     there.reload()

@@ -31,7 +31,7 @@ _HEADING = re.compile(r"<h1[^>]*>([^<]+)</h1>")
 _PLACE = re.compile(r"{(main|title|name|home|script|style)}")
 
 PAGES: Final = ("login", "register", "account", "forgot", "reset", "verify", "email-undo")
-"""The fragment and the module of each have its name; its title is the heading of the fragment."""
+"""The fragment and the module of each have its name; its title is the first heading of the fragment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ def _fragment(name: str) -> str:
 
 @cache
 def _title(name: str) -> str:
-    (heading,) = _HEADING.findall(_fragment(name))
+    heading, *_ = _HEADING.findall(_fragment(name))  # one for each step of the page
     return str(heading)
 
 

@@ -23,7 +23,14 @@ const signOut = find(document, "#sign-out", HTMLButtonElement);
 const waiting = find(document, "#waiting", HTMLElement);
 
 const entering = [
-  new Form("login", async ({ username = "", password = "" }) => void (await login({ username, password }))),
+  new Form("login", async ({ username = "", password = "" }) => {
+    try {
+      await login({ username, password });
+    } catch (error) {
+      if (!(error instanceof Problem) || error.code !== "second_factor_required") throw error;
+      goOn(error); // the page for logins asks for it
+    }
+  }),
   new Form(
     "register",
     async ({ username = "", password = "", ...rest }) => void (await register({ username, password, ...rest })),
@@ -41,6 +48,12 @@ const password = new Form(
   },
   { password: "new" },
 );
+
+/** Leads to the page for logins, which takes the next step of this one. @param {Problem} problem */
+function goOn({ pending, methods }) {
+  const step = new URLSearchParams({ sign_in: "second_factor", pending, methods: methods.join(" ") });
+  location.assign(`/auth/pages/login?${new URLSearchParams({ next: location.pathname })}#${step}`);
+}
 
 /** @type {{status: State["status"], userId: string | null, troubled: boolean}} */
 let shown = { status: "unknown", userId: null, troubled: false };

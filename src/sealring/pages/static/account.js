@@ -4,11 +4,13 @@
  */
 
 import { changePassword, check } from "../client.js";
+import { clearFactors, loadFactors } from "./factors.js";
 import { Form } from "./form.js";
 import { begin } from "./frame.js";
 import { identities, offerLinks } from "./identities.js";
 import { say } from "./notice.js";
 import { find } from "./panel.js";
+import { offerPasskeys, passkeys } from "./passkeys.js";
 import { showProfile } from "./profile.js";
 import { offerProviders, takeAnswer } from "./providers.js";
 import { askRecent, NotProved } from "./recent.js";
@@ -49,11 +51,17 @@ void begin((state, options) => {
   find(password.form, "[name=username]", HTMLInputElement).defaultValue = user?.username ?? "";
   find(document, "#recent-username", HTMLInputElement).defaultValue = user?.username ?? "";
   identities.clear();
+  passkeys.clear();
+  clearFactors();
+  const hasPasskeys = options.methods.includes("passkey");
+  offerPasskeys(hasPasskeys);
   offerLinks(options.providers);
   offerProviders(find(document, "#recent-providers", HTMLElement), options.providers);
   if (state.status === "signed-in") {
     if (answered.error !== "") say(answered.error);
     void sessions.load();
+    if (hasPasskeys) void passkeys.load();
+    if (options.second_methods.includes("totp")) void loadFactors();
     if (options.providers.length > 0) void identities.load();
     return;
   }

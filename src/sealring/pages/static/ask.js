@@ -11,13 +11,13 @@ import { route } from "./place.js";
  * @returns {Promise<Response>} a success @throws {Problem | TypeError}
  */
 export async function ask(method, path, body) {
-  const answer = await fetch(route(path), request(method, body));
+  /** @type {RequestInit} */
+  const init = { method, cache: "no-store" };
+  if (body !== undefined) {
+    init.headers = { "Content-Type": "application/json" };
+    init.body = JSON.stringify(body);
+  }
+  const answer = await fetch(route(path), init);
   if (!answer.ok) throw await Problem.of(answer);
   return answer;
-}
-
-/** @param {string} method @param {object} [body] @returns {RequestInit} */
-export function request(method, body) {
-  if (body === undefined) return { method };
-  return { method, headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
 }

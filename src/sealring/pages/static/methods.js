@@ -5,9 +5,14 @@
  */
 
 /**
- * `words` on the button that chooses it; `hint` above its fields; `begins` where the server gives something first.
+ * `words` on the button that chooses it; `hint` above its fields. `enrolls`: an account without it may get it in the
+ * course of a login. `sign`: what proves it is made from a challenge of the server, and not typed.
  * @typedef {{name: string, label: string, type?: string, autocomplete: AutoFill, inputMode?: string}} Field
- * @typedef {{words: string, hint: string, fields: readonly Field[], begins?: boolean}} Method
+ * @typedef {Record<string, string>} Presented
+ * @typedef {{
+ *   words: string, hint: string, fields: readonly Field[], enrolls?: boolean,
+ *   sign?: (challenge: Presented) => Promise<Presented>,
+ * }} Method
  */
 
 /** @type {Readonly<Record<string, Method>>} */
@@ -17,10 +22,20 @@ export const METHODS = Object.freeze({
     hint: "",
     fields: [{ name: "password", label: "Password", type: "password", autocomplete: "current-password" }],
   },
+  passkey: {
+    words: "Use a passkey",
+    hint: "Your browser asks for your passkey.",
+    fields: [],
+    sign: async ({ options = "" }) => {
+      const publicKey = PublicKeyCredential.parseRequestOptionsFromJSON(JSON.parse(options));
+      return { credential: JSON.stringify(await navigator.credentials.get({ publicKey })) };
+    },
+  },
   totp: {
     words: "Use your authenticator app",
-    hint: "Open your authenticator app and enter the code that it shows for this site.",
+    hint: "Enter the code that your authenticator app shows for this site.",
     fields: [{ name: "code", label: "Code", autocomplete: "one-time-code", inputMode: "numeric" }],
+    enrolls: true,
   },
   "recovery-code": {
     words: "Use a recovery code",
@@ -28,3 +43,6 @@ export const METHODS = Object.freeze({
     fields: [{ name: "code", label: "Recovery code", autocomplete: "off" }],
   },
 });
+
+/** Whether the user has closed the browser's own dialog: then nothing happened, and nothing need be said. @param {unknown} error */
+export const isCancelled = (error) => error instanceof DOMException && error.name === "NotAllowedError";

@@ -7,17 +7,20 @@
 
 import { Problem } from "../client.js";
 import { onPress } from "./button.js";
+import { drawEnrollment } from "./enrollment.js";
 import { Form } from "./form.js";
-import { METHODS } from "./methods.js";
+import { isCancelled, METHODS } from "./methods.js";
 import { find } from "./panel.js";
 
-/** @typedef {Record<string, string>} Presented */
+/** @typedef {import("./methods.js").Presented} Presented */
 /**
  * @typedef {{
  *   begin: (method: string, pending: string | undefined) => Promise<Record<string, string>>,
  *   step: (method: string, response: Presented, pending: string | undefined) => Promise<void>,
  *   restart: () => void,
- * }} Carrier `step` rejects with a Problem; `restart` begins at the first step, when the earlier ones are too old
+ *   enrolls?: boolean,
+ * }} Carrier `step` rejects with a Problem; `restart` begins at the first step, when the earlier ones are too old;
+ *   `enrolls`: an account that has no second factor may get one here
  */
 
 export class Proof {
@@ -26,6 +29,7 @@ export class Proof {
   #pending = undefined;
   /** @type {readonly string[]} */
   #methods = [];
+  #enrollment = "";
 
   /** @param {string} id of a form with `.hint`, `.fields` and `.others` @param {Carrier} carrier */
   constructor(id, carrier) {
@@ -45,7 +49,7 @@ export class Proof {
     this.#methods = methods.filter((name) => Object.hasOwn(METHODS, name));
     const [first] = this.#methods;
     if (first === undefined) return false;
-    this.#choose(first);
+    void this.#choose(first);
     return true;
   }
 
@@ -58,10 +62,11 @@ export class Proof {
   }
 
   /** @param {string} name */
-  #choose(name) {
+  async #choose(name) {
     const method = METHODS[name];
     if (method === undefined) return;
     this.#method = name;
+    this.#enrollment = "";
     this.form.clear();
     this.hint.textContent = method.hint;
     this.hint.hidden = method.hint === "";
@@ -70,18 +75,34 @@ export class Proof {
       ...this.#methods.filter((other) => other !== name).map((other) => {
         const button = Object.assign(document.createElement("button"), { type: "button", className: "plain" });
         button.textContent = METHODS[other]?.words ?? other;
-        onPress(button, async () => this.#choose(other));
+        onPress(button, () => this.#choose(other));
         return button;
       }),
     );
-    this.fields.querySelector("input")?.focus();
+    (this.fields.querySelector("input") ?? this.form.button).focus();
+    if (method.enrolls && this.carrier.enrolls) await this.#enroll(name);
   }
 
-  /** @param {Presented} response */
-  async #send(response) {
+  /** Where the account has no app yet, it gets one now. @param {string} name */
+  async #enroll(name) {
+    const challenge = await this.carrier.begin(name, this.#pending).catch(() => null);
+    if (!challenge?.["qr"] || this.#method !== name) return;
+    const { enrollment = "", secret = "", uri = "", qr = "" } = challenge;
+    this.#enrollment = enrollment;
+    this.hint.textContent = "This service asks for a second factor. Set up an authenticator app, and enter the code that it shows.";
+    this.fields.prepend(drawEnrollment({ enrollment, secret, uri, qr }));
+  }
+
+  /** @param {Presented} typed */
+  async #send(typed) {
+    const [name, pending] = [this.#method, this.#pending];
+    const enrolled = this.#enrollment === "" ? {} : { enrollment: this.#enrollment };
     try {
-      await this.carrier.step(this.#method, response, this.#pending);
+      const sign = METHODS[name]?.sign;
+      const response = sign === undefined ? { ...typed, ...enrolled } : await sign(await this.carrier.begin(name, pending));
+      await this.carrier.step(name, response, pending);
     } catch (error) {
+      if (isCancelled(error)) return;
       if (!(error instanceof Problem)) throw error;
       if (error.code === "second_factor_required") this.show(error.methods, error.pending);
       else if (error.code === "login_expired") this.carrier.restart();

@@ -4,12 +4,11 @@
  * to prove again, and then it is done once more.
  */
 
-import { fetch, Problem } from "../client.js";
-import { ask, request } from "./ask.js";
+import { Problem } from "../client.js";
+import { ask } from "./ask.js";
 import { onPress } from "./button.js";
 import { options } from "./frame.js";
 import { find } from "./panel.js";
-import { route } from "./place.js";
 import { Proof } from "./proof.js";
 
 const dialog = find(document, "#recent", HTMLDialogElement);
@@ -43,15 +42,23 @@ async function prove() {
 }
 
 /**
+ * Does `work`, and once more after a proof where one is wanted.
+ * @template T @param {() => Promise<T>} work rejects with a Problem
+ * @returns {Promise<T>} @throws {Problem | NotProved | TypeError}
+ */
+export async function recently(work) {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof Problem) || error.code !== "insufficient_user_authentication") throw error;
+    await prove();
+    return work();
+  }
+}
+
+/**
  * As `ask`, with a proof in between where one is wanted.
  * @param {string} method @param {string} path @param {object} [body]
  * @returns {Promise<Response>} a success @throws {Problem | NotProved | TypeError}
  */
-export async function askRecent(method, path, body) {
-  const answer = await fetch(route(path), request(method, body));
-  if (answer.ok) return answer;
-  const problem = await Problem.of(answer);
-  if (problem.code !== "insufficient_user_authentication") throw problem;
-  await prove();
-  return ask(method, path, body);
-}
+export const askRecent = (method, path, body) => recently(() => ask(method, path, body));

@@ -10,7 +10,7 @@ import { say, sentence } from "./notice.js";
 import { find, Panel, stamp } from "./panel.js";
 import { route } from "./place.js";
 
-/** @typedef {{id: string, device: string, address: string, created_at: number, last_seen_at: number, expires_at: number, current: boolean}} Session */
+/** @typedef {{id: string, device: string, address: string, created_at: number, last_seen_at: number, expires_at: number, current: boolean, bound: boolean}} Session */
 
 const section = find(document, "#sessions", HTMLElement);
 const title = find(section, "h2", HTMLElement);
@@ -39,9 +39,10 @@ function row(session) {
   setTime(find(li, ".seen", HTMLTimeElement), session.last_seen_at, ago);
   setTime(find(li, ".created", HTMLTimeElement), session.created_at, ago);
   setTime(find(li, ".ends", HTMLTimeElement), session.expires_at, date);
+  find(li, ".bound", HTMLElement).hidden = !session.bound;
   const button = find(li, ".end", HTMLButtonElement);
   if (session.current) {
-    find(li, ".badge", HTMLElement).hidden = false;
+    find(li, ".current", HTMLElement).hidden = false;
     button.remove(); // "Sign out" ends this one
   } else {
     button.ariaLabel = `End this one: ${device}, ${session.address}`;
