@@ -91,6 +91,7 @@ def test_an_app_is_set_up_asked_for_and_removed(issuer: ServedThread, visit: Vis
     expect(tab.get_by_role("button", name="Set up an authenticator app")).to_be_visible()
 
 
+@pytest.mark.slow
 def test_where_two_steps_are_required_an_account_sets_up_its_app_at_the_login(visit: Visit) -> None:
     auth = InMemorySealring(pages_home="/auth/pages/account", mfa="required")
     with serve_in_thread(auth) as served:

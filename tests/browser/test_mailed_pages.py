@@ -76,6 +76,7 @@ def test_a_forgotten_password_by_the_link(issuer: ServedThread, visit: Visit) ->
     expect(other.get_by_role("link", name="Send another mail")).to_be_visible()
 
 
+@pytest.mark.slow
 def test_a_forgotten_password_by_the_code(issuer: ServedThread, visit: Visit) -> None:
     site = issuer.url
     issuer.run(issuer.auth.accounts.create("mailbea", PASSWORD, email="bea@example.com"))
@@ -92,6 +93,7 @@ def test_a_forgotten_password_by_the_code(issuer: ServedThread, visit: Visit) ->
     expect(tab.locator("#done-words")).to_contain_text("The password of mailbea is changed")
 
 
+@pytest.mark.slow
 def test_an_address_is_verified_changed_and_taken_back(issuer: ServedThread, visit: Visit) -> None:
     site = issuer.url
     visitor = visit(site)
@@ -133,6 +135,7 @@ def test_an_address_is_verified_changed_and_taken_back(issuer: ServedThread, vis
     tab.wait_for_url("**/auth/pages/login?next=*")
 
 
+@pytest.mark.slow
 def test_where_a_verified_address_is_required_an_account_waits_for_it(visit: Visit) -> None:
     with serve_in_thread(InMemorySealring(pages_home="/auth/pages/account", verify_email="required")) as served:
         tab = visit(served.url).open("/auth/pages/register")
@@ -152,6 +155,7 @@ def test_where_a_verified_address_is_required_an_account_waits_for_it(visit: Vis
         tab.wait_for_url("**/auth/pages/account")
 
 
+@pytest.mark.slow
 def test_a_code_or_the_link_of_a_mail_logs_in(visit: Visit) -> None:
     auth = InMemorySealring(pages_home="/auth/pages/account", email_login=True)
     with serve_in_thread(auth) as served:

@@ -52,6 +52,7 @@ def test_from_registration_to_the_account_and_out_and_in_again(site: str, visit:
     expect(tab.locator("#login")).to_have_count(0)
 
 
+@pytest.mark.slow
 def test_a_login_leads_home_and_back_to_the_page_that_asked(site: str, visit: Visit) -> None:
     join(visit(site), "pagehome")
     tab = visit(site).open("/auth/pages/login")
@@ -80,6 +81,7 @@ def test_open_redirect_next_is_a_path_of_this_origin_as_the_browser_reads_it(sit
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_password_is_changed_and_other_sessions_end(site: str, visit: Visit) -> None:
     here, there = join(visit(site), "pagemany"), visit(site).open("/auth/pages/login?next=/auth/pages/account")
     fill_password(there, "pagemany")
@@ -95,6 +97,7 @@ def test_the_password_is_changed_and_other_sessions_end(site: str, visit: Visit)
     expect(there.locator("#sessions li")).to_have_count(2)
 
 
+@pytest.mark.slow
 def test_a_page_looks_as_its_application_wants(
     serve: Callable[..., str], visit: Visit, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -120,7 +123,7 @@ def findings(tab: Page) -> Any:
     return tab.evaluate(core + "; axe.run().then(r => r.violations.map(v => [v.id, v.nodes.map(n => n.html)]))")
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (360, "dark")])
+@pytest.mark.parametrize(("width", "scheme"), [pytest.param(1280, "light", marks=pytest.mark.slow), (360, "dark")])
 def test_axe_finds_nothing_and_each_page_fits(
     site: str, visit: Visit, width: int, scheme: Literal["light", "dark"]
 ) -> None:
@@ -172,6 +175,7 @@ def test_an_account_is_deleted_after_a_fresh_proof(site: str, visit: Visit) -> N
     expect(tab.locator("#login .alert")).to_have_text("Username or password is wrong.")
 
 
+@pytest.mark.slow
 def test_a_proof_that_is_called_off_does_nothing(site: str, visit: Visit) -> None:
     tab = join(visit(site), "pagestays")
     refusal = {"status": 401, "content_type": "application/problem+json", "body": json.dumps(TOO_OLD)}

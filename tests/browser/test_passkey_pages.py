@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Visitor
@@ -28,6 +29,7 @@ class Authenticator:
         self._session.send("WebAuthn.setAutomaticPresenceSimulation", {"authenticatorId": self._id, "enabled": there})
 
 
+@pytest.mark.slow
 def test_a_passkey_is_added_logs_in_and_is_removed(passkey_site: str, visit: Visit) -> None:
     tab = join(visit(passkey_site), "keyada")
     authenticator = Authenticator(tab)
@@ -53,6 +55,7 @@ def test_a_passkey_is_added_logs_in_and_is_removed(passkey_site: str, visit: Vis
     expect(row).to_have_count(0)
 
 
+@pytest.mark.slow
 def test_a_passkey_is_the_second_step_of_a_password(passkey_site: str, visit: Visit) -> None:
     tab = join(visit(passkey_site), "keybea")
     authenticator = Authenticator(tab)

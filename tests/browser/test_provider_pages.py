@@ -84,6 +84,7 @@ def test_a_login_at_a_provider_leads_there_and_back(issuer: ServedThread, provid
     expect(tab.locator("#identities li .label")).to_contain_text("Acme")
 
 
+@pytest.mark.slow
 def test_an_account_links_a_provider_and_unlinks_it(issuer: ServedThread, provider: PageProvider, visit: Visit) -> None:
     tab = join(visit(issuer.url), "provada")
     expect(tab.locator("#identities .state")).to_have_text("None is linked.")
@@ -103,6 +104,7 @@ def test_an_account_links_a_provider_and_unlinks_it(issuer: ServedThread, provid
     again.wait_for_url("**/auth/pages/login?next=*")  # what began by it has ended
 
 
+@pytest.mark.slow
 def test_the_last_way_to_log_in_stays(issuer: ServedThread, provider: PageProvider, visit: Visit) -> None:
     tab = visit(issuer.url, width=360, height=740).open("/auth/pages/login")
     provider.log_in("op-solo")
