@@ -31,7 +31,9 @@ class Phone:
         expect(tab.locator("img.qr")).to_be_visible()
         assert tab.locator("img.qr").evaluate("(image) => image.naturalWidth") > 100, "the picture loads"
         uri = tab.get_by_role("link", name="open it in the app").get_attribute("href")
-        self._app = pyotp.parse_uri(str(uri))
+        app = pyotp.parse_uri(str(uri))
+        assert isinstance(app, pyotp.TOTP)
+        self._app = app
         typed = tab.locator(".secret-text").inner_text().replace(" ", "")
         assert typed == self._app.secret
 
