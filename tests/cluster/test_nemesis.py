@@ -23,7 +23,7 @@ async def test_a_cluster_keeps_its_promises_whatever_breaks(tmp_path: Path) -> N
     assert all(standing["reloads"] == {"first load": 1} for standing in evidence.standings)
     # it proves something: revocations were acknowledged and their tokens tried, nodes went stale, answers were lost
     tally = evidence.tally
-    assert evidence.signed == 2
+    assert evidence.signed >= 2, "a rotation; where the machine is busy and the run is long, the next key signs too"
     for outcome in ("check ok", "check refused", "check unavailable", "refresh ok", "end ok", "end_subject ok"):
         assert tally.get(outcome, 0) >= 5, tally
     for outcome in ("replay refused", "stale_subject ok", "log_in ok"):
