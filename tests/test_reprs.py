@@ -24,6 +24,8 @@ SENSITIVE = re.compile(r"token|hash|secret|encrypted|password|device|digest|salt
 HARMLESS = {
     "token_id": "a name of a token, which opens nothing",
     "token_type": "the word Bearer",
+    "token_endpoint": "a URL",
+    "jwks_uri": "a URL",
     "token_seconds": "a duration",
     "password_min_length": "a number",
     "password_grant": "a switch",

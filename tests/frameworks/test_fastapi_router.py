@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import httpx2
@@ -53,9 +54,7 @@ async def test_a_dependency_of_the_host_stands_before_every_route(make_app: Any)
     async with visitor(make_app(teapot, auth)) as client:
         for endpoint in ENDPOINTS:
             for method in (endpoint.method, *(["HEAD"] if endpoint.method == "GET" else [])):
-                answer = await client.request(
-                    method, "/auth" + endpoint.path.format(session_id="x", method="x", name="x")
-                )
+                answer = await client.request(method, "/auth" + re.sub(r"{\w+}", "x", endpoint.path))
                 assert answer.status_code == 418, (method, endpoint.path)
 
 

@@ -191,7 +191,7 @@ def test_every_method_of_a_store_that_takes_an_event_says_what_it_committed_and_
             writes.add(name)
             here = get_type_hints(getattr(CommittingStore, name))
             assert here == {**hints, "return": hints["return"].__args__[0]}, name
-    assert len(writes) == 10
+    assert len(writes) == 12
     for name, method in vars(CommittingStore).items():
         if callable(method) and not name.startswith("_"):
             assert Entry not in get_type_hints(method).values(), name

@@ -29,7 +29,7 @@ from starlette.types import Receive, Scope, Send
 from sealring.errors import NotFound
 from sealring.frameworks.asgi import send_response, serve_asgi
 from sealring.frameworks.fastapi_dependencies import dependant_of, host_query
-from sealring.http.endpoint import Endpoint, Head, Routes
+from sealring.http.endpoint import Endpoint, Head, Routes, has_body
 from sealring.http.openapi import PROBLEM, component_name, operation, refusal_struct, responses, words
 from sealring.http.pipeline import refuse_unserved
 from sealring.http.request_errors import MethodNotAllowed
@@ -196,7 +196,8 @@ def _description(service: VerifyingService, endpoint: Endpoint) -> dict[str, Any
     refused = model_of(refusal_struct(endpoint))
     # FastAPI writes models under the media type of the response class: problem details by reference, then, where
     # the answer is JSON, and as a model where there is none, which brings the component
-    if endpoint.refuse is not None or (kind is None and not endpoint.described):
+    without_body = not has_body(endpoint.status)
+    if endpoint.refuse is not None or without_body:
         for status, said in described.items():
             if status not in endpoint.answers:
                 said["model"] = refused
@@ -212,7 +213,7 @@ def _description(service: VerifyingService, endpoint: Endpoint) -> dict[str, Any
         "status_code": endpoint.status,
         "response_description": said["description"],
         "response_model": None if kind is None else model_of(kind),
-        "response_class": JSONResponse if kind is not None else Response if endpoint.described else _NoContent,
+        "response_class": JSONResponse if kind is not None else _NoContent if without_body else Response,
         "responses": described | ({endpoint.status: said} if endpoint.described else {}),
         "openapi_extra": {name: extra[name] for name in ("parameters", "requestBody") if name in extra},
         "dependencies": [Security(_DESCRIBED)] if endpoint.caller else [],

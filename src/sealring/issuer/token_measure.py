@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from sealring import jwt
+from sealring.authentication.decision import MFA_AMR
 from sealring.authentication.method import METHODS
 from sealring.errors import TokenTooLong
 from sealring.issuer.keys import generate_signing_key
@@ -23,7 +24,17 @@ _ID = "x" * 22
 """Of a session, an account or a token: 16 random bytes."""
 _TIME = 4_000_000_000
 """Ten digits, as all Unix seconds have until 2286."""
-_AMR = tuple(sorted({name for row in METHODS for name in row.amr}))
+
+
+def _longest_amr() -> tuple[str, ...]:
+    """What the token says whose login took the methods with the longest names."""
+    firsts = [row for row in METHODS if row.first]
+    seconds = [row for row in METHODS if row.second]
+    pairs = [(first, second) for first in firsts for second in (*seconds, first)]
+    return max((tuple({*first.amr, *second.amr, MFA_AMR}) for first, second in pairs), key=lambda amr: len(str(amr)))
+
+
+_AMR = _longest_amr()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
