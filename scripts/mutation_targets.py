@@ -55,6 +55,7 @@ TESTS: Mapping[str, tuple[str, ...]] = {
     "sessions/proof_nonce": ("tests/sessions/test_proof_nonce.py",),
     "sessions/lifetimes": ("tests/sessions/test_lifetimes.py",),
     "sessions/refresh": ("tests/sessions/test_refresh.py",),
+    "sessions/step_up": ("tests/sessions/test_step_up.py",),
     "sessions/mac": ("tests/sessions/test_mac.py", "tests/sessions/test_csrf.py"),
     "sessions/access_ttl": ("tests/sessions/test_access_ttl.py",),
     "sessions/declared_settings": ("tests/issuer/test_declared_settings.py",),
@@ -97,6 +98,8 @@ TESTS: Mapping[str, tuple[str, ...]] = {
     "accounts/foreign_hash": ("tests/accounts/test_hash_notations.py",),
     "accounts/hash_notations": ("tests/accounts/test_hash_notations.py",),
     "accounts/imported": ("tests/issuer/test_account_commands.py", "tests/cli/test_import_users.py"),
+    "accounts/account": ("tests/http/routes/test_email.py",),
+    "audit/queued_mail": ("tests/mail/test_templates.py", "tests/issuer/test_mail_delivery.py"),
     "audit/event": ("tests/audit/test_events.py",),
     **{
         f"http/{name}": (f"tests/http/test_{name}.py",)
@@ -124,6 +127,10 @@ TESTS: Mapping[str, tuple[str, ...]] = {
     },
     "authentication/method": ("tests/authentication/test_decision.py",),
     "authentication/passkey": ("tests/attacks/test_passkeys.py", "tests/http/routes/test_passkeys.py"),
+    **{
+        f"authentication/{name}": (f"tests/authentication/test_{name}.py",)
+        for name in ("mail_link", "totp", "recovery_codes")
+    },
     "authentication/passkey_challenge": ("tests/authentication/test_passkey_challenge.py",),
     "authentication/relying_party": ("tests/http/routes/test_passkeys.py",),
     "authentication/removal": ("tests/authentication/test_removal.py",),

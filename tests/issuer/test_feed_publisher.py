@@ -159,7 +159,7 @@ async def test_many_who_come_at_the_same_moment_are_answered_in_turns(
     monkeypatch.setattr(served_feed, "BURST", 2)
     monkeypatch.setattr(served_feed, "TURN_ANSWERS", 3)
     monkeypatch.setattr(served_feed, "TURN_SECONDS", 0)
-    issuer.published._turns = served_feed.Turns()
+    issuer.published._turns = served_feed.PacedAnswers()
     ask = {
         "snapshot": issuer.published.snapshot,
         "page": lambda: issuer.published.page(3, 0),
@@ -171,7 +171,7 @@ async def test_many_who_come_at_the_same_moment_are_answered_in_turns(
 async def test_who_went_away_takes_no_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(served_feed, "BURST", 0)
     monkeypatch.setattr(served_feed, "TURN_ANSWERS", 1)
-    turns = served_feed.Turns()
+    turns = served_feed.PacedAnswers()
     gone, here = asyncio.create_task(turns.take()), asyncio.create_task(turns.take())
     await asyncio.sleep(0)
     gone.cancel()
@@ -184,7 +184,7 @@ async def test_who_went_away_takes_no_turn(monkeypatch: pytest.MonkeyPatch) -> N
 async def test_those_whose_turn_has_not_come_are_let_go_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(served_feed, "BURST", 0)
     monkeypatch.setattr(served_feed, "TURN_SECONDS", 3600)
-    turns = served_feed.Turns()
+    turns = served_feed.PacedAnswers()
     waiting = asyncio.create_task(turns.take())
     await asyncio.sleep(0)
     turns.close()

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sealring import jwt
 from sealring.errors import InvalidProof
 from sealring.jwt.base64url import decode, encode
-from sealring.jwt.dpop import MAX_PROOF_CHARS, PROOF_ALGORITHMS, Proof, hash_of, read_proof, sign_proof
+from sealring.jwt.dpop import MAX_PROOF_CHARS, PROOF_ALGORITHMS, DPoPProof, hash_of, read_proof, sign_proof
 from tests.proofs import KEY, OTHER, claims, public_jwk, signed
 
 EXAMPLE = (  # RFC 9449 §4.1, figure 2, without its line breaks
@@ -22,7 +22,7 @@ THUMBPRINT = "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"  # of its key: §6.1,
 
 
 def test_the_example_of_the_rfc() -> None:
-    assert read_proof(EXAMPLE) == Proof(
+    assert read_proof(EXAMPLE) == DPoPProof(
         thumbprint=THUMBPRINT,
         token_id="-BwC3ESc6acc2lTc",
         method="POST",
@@ -45,7 +45,7 @@ def test_what_is_signed_is_read(alg: str) -> None:
     text = sign_proof(
         key, method="GET", url="https://a.example/orders", token_id="one", now=7, nonce="n", access_token="token"
     )
-    assert read_proof(text) == Proof(
+    assert read_proof(text) == DPoPProof(
         thumbprint=key.thumbprint,
         token_id="one",
         method="GET",

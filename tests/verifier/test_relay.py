@@ -208,7 +208,7 @@ async def test_many_who_come_at_the_same_moment_are_answered_in_turns(
     monkeypatch.setattr(served_feed, "BURST", 2)
     monkeypatch.setattr(served_feed, "TURN_ANSWERS", 3)
     monkeypatch.setattr(served_feed, "TURN_SECONDS", 0)
-    relay.feed._turns = served_feed.Turns()
+    relay.feed._turns = served_feed.PacedAnswers()
     ask = {
         "snapshot": relay.feed.snapshot,
         "page": lambda: relay.feed.page(3, 0),

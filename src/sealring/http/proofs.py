@@ -15,7 +15,7 @@ from sealring.errors import InvalidProof, ProofNonceRequired
 from sealring.http.asgi_types import Scope
 from sealring.http.cookies import Headers
 from sealring.http.origins import origin_of
-from sealring.jwt.dpop import PROOF_ALGORITHMS, Proof, hash_of, read_proof
+from sealring.jwt.dpop import PROOF_ALGORITHMS, DPoPProof, hash_of, read_proof
 from sealring.sessions.proof_nonce import LIFE_SECONDS, ProofNonces
 from sealring.verifier.principal import Principal
 from sealring.verifier.proof_memory import ProofMemory
@@ -51,7 +51,7 @@ class ProofChecker:
     now_ms: Callable[[], int]
     needs_nonce: bool
 
-    def check(self, scope: Mapping[str, Any], *, token: str = "", thumbprint: str = "") -> Proof:
+    def check(self, scope: Mapping[str, Any], *, token: str = "", thumbprint: str = "") -> DPoPProof:
         """Return the proof that came with this request, and with this access token, which is bound to that key.
 
         Raises:
@@ -71,7 +71,7 @@ class ProofChecker:
         """The nonce of this minute, for the next proof of this client (§8.2)."""
         return self.nonces.at(self.now_ms() // 1000)
 
-    def _check_is_new(self, proof: Proof, scope: Mapping[str, Any]) -> None:
+    def _check_is_new(self, proof: DPoPProof, scope: Mapping[str, Any]) -> None:
         now = self.now_ms() // 1000
         if proof.nonce is None and not self.needs_nonce:
             is_recent = abs(now - proof.issued_at) <= DATE_SECONDS
@@ -155,7 +155,7 @@ def _field(headers: Headers) -> str:
     return found[0].decode("latin-1")
 
 
-def _check_target(proof: Proof, scope: Mapping[str, Any], origins: Collection[str]) -> None:
+def _check_target(proof: DPoPProof, scope: Mapping[str, Any], origins: Collection[str]) -> None:
     """Checks 8 and 9. A WebSocket is opened by a GET (RFC 6455 §4.1), and its URL may be of either scheme."""
     if proof.method != scope.get("method", "GET"):
         raise InvalidProof("the proof is for another method")

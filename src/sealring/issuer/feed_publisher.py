@@ -23,7 +23,7 @@ from sealring.revocation.entry import Entry
 from sealring.revocation.feed import FeedPage
 from sealring.revocation.wire import MAX_PAGE_ENTRIES, FeedDocument, fingerprint, sign_document
 from sealring.verifier.node_state import NodeState
-from sealring.verifier.served_feed import LongPolls, Turns
+from sealring.verifier.served_feed import LongPolls, PacedAnswers
 from sealring.verifier.source import Source
 
 TAIL_ENTRIES: Final = 4 * MAX_PAGE_ENTRIES
@@ -71,7 +71,7 @@ class FeedPublisher:
         self._tail: deque[Entry] = deque()
         self._signed: dict[int | None, bytes] = {}
         self._polls = LongPolls()
-        self._turns = Turns()
+        self._turns = PacedAnswers()
         self._followed = asyncio.Event()
         self._segments: FeedSegments | None = None
         self._building: asyncio.Task[None] | None = None
@@ -156,7 +156,7 @@ class FeedPublisher:
     def abandon(self) -> None:
         """Let go of what belongs to an event loop that has ended."""
         self._polls = LongPolls()
-        self._turns = Turns()
+        self._turns = PacedAnswers()
         self._followed = asyncio.Event()
         self._newest = self._building = self._segments = None
 

@@ -32,7 +32,7 @@ _PRIVATE_MEMBERS = ("d", "p", "q", "dp", "dq", "qi", "oth", "k")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Proof:
+class DPoPProof:
     """A proof that is signed by the key in it. Nothing says yet that it is new, or of this request."""
 
     thumbprint: str
@@ -78,7 +78,7 @@ def hash_of(access_token: str) -> str:
     return encode(sha256(access_token.encode()).digest())
 
 
-def read_proof(text: str) -> Proof:
+def read_proof(text: str) -> DPoPProof:
     """Return a proof whose signature fits the public key in its header (§4.3, checks 2 to 7).
 
     Raises:
@@ -93,7 +93,7 @@ def read_proof(text: str) -> Proof:
         claims, _ = read_claims(payload)
     except TokenError as error:
         raise InvalidProof(f"the proof is no JWT: {error}") from None
-    return Proof(
+    return DPoPProof(
         thumbprint=key.thumbprint,
         token_id=_text(claims, "jti"),
         method=_text(claims, "htm"),

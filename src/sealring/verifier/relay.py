@@ -20,7 +20,7 @@ from sealring.forks import leave_to_parent
 from sealring.revocation.feed import FeedPage
 from sealring.revocation.wire import Segment, read_document, read_segment
 from sealring.verifier.node_state import NodeState
-from sealring.verifier.served_feed import LongPolls, ServesFeed, Turns
+from sealring.verifier.served_feed import LongPolls, PacedAnswers, ServesFeed
 
 SHARED_SECONDS: Final = 1.0
 """How long an answer serves others who ask the same. A reader that gets an older page asks again at once."""
@@ -74,7 +74,7 @@ class FeedRelay:
         """Know nothing: a new process, or a new event loop."""
         self._pages: deque[_Accepted] = deque()
         self._polls = LongPolls()
-        self._turns = Turns()
+        self._turns = PacedAnswers()
         self._questions: dict[int | str, asyncio.Task[bytes]] = {}
         self._named: dict[str, Segment] = {}
         self._segments: dict[str, bytes] = {}

@@ -99,7 +99,7 @@ class LongPolls:
                 left = TURN_ANSWERS
 
 
-class Turns:
+class PacedAnswers:
     """Requests that do not wait for news, answered some at a time, in the order in which they came.
 
     Ten thousand verifiers that restart together send as many in one turn of the event loop. This node's own poll takes

@@ -120,6 +120,26 @@ def test_the_description_names_every_route_and_resolves(client: httpx2.Client) -
         "GET /api/userOrders",
         "GET /healthz",
         "GET /readyz",
+        "DELETE /auth/passkeys/{passkey_id}",
+        "DELETE /auth/totp",
+        "GET /auth/factors",
+        "GET /auth/passkeys",
+        "PATCH /auth/passkeys/{passkey_id}",
+        "POST /auth/device",
+        "POST /auth/device/refresh",
+        "POST /auth/email/change",
+        "POST /auth/email/undo",
+        "POST /auth/email/verify/confirm",
+        "POST /auth/email/verify/start",
+        "POST /auth/passkeys/register/finish",
+        "POST /auth/passkeys/register/start",
+        "POST /auth/password/forgot",
+        "POST /auth/password/reset",
+        "POST /auth/reauthenticate/{method}",
+        "POST /auth/reauthenticate/{method}/begin",
+        "POST /auth/recovery-codes",
+        "POST /auth/totp/confirm",
+        "POST /auth/totp/start",
     }
     text = json.dumps(description)
     for reference in {part.split('"')[0] for part in text.split('"$ref": "#/')[1:]}:
@@ -166,6 +186,7 @@ def test_what_has_no_content_is_described_and_sent_without(client: httpx2.Client
         "end_sessions",
         "unlink_identity",
         "delete_account",
+        "remove_passkey",
         "undo_email_change",
     }
     token = register(client)["access_token"]
@@ -188,6 +209,10 @@ def test_operations_have_short_names_of_their_own(client: httpx2.Client) -> None
         "register", "login", "refresh", "logout", "token", "me", "live", "list_sessions", "end_session", "end_sessions",
         "change_password", "jwks", "feed", "feed_segment", "status_list", "revoke_token", "introspect_token",
         "createNewUser", "userOrders", "healthz", "readyz",
+        "begin_passkey", "begin_reauthentication", "bind_device", "change_email", "confirm_email", "confirm_totp",
+        "finish_passkey", "forgot_password", "list_factors", "list_passkeys", "make_recovery_codes", "reauthenticate",
+        "refresh_bound", "remove_passkey", "remove_totp", "rename_passkey", "reset_password",
+        "start_email_verification", "start_totp", "undo_email_change",
     ])  # fmt: skip
 
 
@@ -222,4 +247,17 @@ def test_authorize_in_the_docs_knows_where_to_log_in(client: httpx2.Client) -> N
         "/auth/sessions/{session_id}",
         "/auth/password",
         "/api/userOrders",
+        "/auth/email/change",
+        "/auth/email/verify/start",
+        "/auth/factors",
+        "/auth/passkeys",
+        "/auth/passkeys/register/finish",
+        "/auth/passkeys/register/start",
+        "/auth/passkeys/{passkey_id}",
+        "/auth/reauthenticate/{method}",
+        "/auth/reauthenticate/{method}/begin",
+        "/auth/recovery-codes",
+        "/auth/totp",
+        "/auth/totp/confirm",
+        "/auth/totp/start",
     }
