@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
@@ -163,10 +164,10 @@ class MailDelivery:
                 await self._deliver(mailer)
             except SealringError as error:
                 log.warning("mail was not looked for", extra={"sealring": {"cause": error.code}})
-            try:
-                await asyncio.wait_for(news.wait(), LOOK_SECONDS)
-            except TimeoutError:
-                continue
+            # not `wait_for`: in Python 3.11 it swallows a cancellation that comes together with news, and `stop` waits
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_SECONDS):
+                    await news.wait()
             news.clear()
 
     async def deliver(self) -> None:
