@@ -22,7 +22,7 @@ START = """\
 """
 STORE_START = """\
 >>> from sealring.store.memory import MemoryStore
->>> from sealring.testing.store_contract.samples import NOW, a_credential, a_key, a_link, a_session
+>>> from sealring.testing.store_contract.samples import NOW, a_credential, a_key, a_link, a_mail, a_session
 >>> from sealring.testing.store_contract.samples import a_client, an_account, an_event, an_invitation, moved
 >>> store = MemoryStore()
 >>> await store.open()

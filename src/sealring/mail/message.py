@@ -28,7 +28,9 @@ class MailMessage:
     subject: str = field(repr=False)
     """One line; it may hold the code."""
     text: str = field(repr=False)
+    """The whole, as plain text."""
     html: str = field(repr=False)
+    """The same, as a document."""
     link: str = field(default="", repr=False)
     """What stands in it to be opened, where there is one: for mail services with templates of their own."""
     code: str = field(default="", repr=False)
