@@ -59,6 +59,8 @@ def test_the_defaults_are_the_contracts() -> None:
         "throttle_account": RateLimit(10, 300),
         "throttle_address": RateLimit(60, 60),
         "throttle_registration": RateLimit(60, 3600),
+        "mfa": "optional",
+        "mfa_scopes": (),
         "device_binding": "off",
         "bound_access_ttl": 10 * 60,
         "unbound_paths": ("/static", "/assets", "/favicon.ico"),

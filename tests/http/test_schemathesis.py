@@ -24,7 +24,7 @@ checks.positive_data_acceptance.expected-statuses = ["2xx", "401", "403", "404",
 
 # nor what the method reads that the path names, which mail holds a link, or that one of two members is given
 [[operations]]
-include-path-regex = "^/auth/(login/|reauthenticate/|email/|password/reset$)"
+include-path-regex = "^/auth/(login/|reauthenticate/|email/|password/reset$|totp/confirm$)"
 checks.positive_data_acceptance.expected-statuses = ["2xx", "401", "403", "404", "422", "503"]
 
 # nor that a parameter stands in a form once, or what a path of this host is; a browser is sent back, whatever it brings

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import quote, urlencode
 
 import msgspec
@@ -33,10 +33,10 @@ MAX_LENGTH = 512
 class StartedEnrollment:
     """What the user's app needs, and what comes back with its first code."""
 
-    enrollment: str
-    secret: str
-    uri: str
-    qr: str
+    enrollment: str = field(repr=False)
+    secret: str = field(repr=False)
+    uri: str = field(repr=False)
+    qr: str = field(repr=False)
 
 
 class _Seed(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
