@@ -852,6 +852,9 @@ class LinkRequired(AccountRefused):
 
     Its owner logs in another way and links the identity: a stranger who typed that address here gains nothing.
 
+    Args:
+        message: for logs.
+
     >>> from flask import Flask
     >>> from sealring.testing import InMemorySealring
     >>> app = Flask("shop")

@@ -15,6 +15,11 @@ class MailMessage:
     ...     html="<p>Hi</p>", link="https://auth.example.com/auth/pages/reset#token=…", code="12345678")
     >>> message.kind, message.to
     ('reset', 'ada@example.com')
+
+    Its `repr`, which may come into a log, has none of what opens an account.
+
+    >>> "12345678" in repr(message), "Hi" in repr(message), "token" in repr(message)
+    (False, False, False)
     """
 
     id: str
@@ -28,9 +33,9 @@ class MailMessage:
     subject: str = field(repr=False)
     """One line; it may hold the code."""
     text: str = field(repr=False)
-    """The whole, as plain text."""
+    """The whole mail as plain text, several lines; it may hold the link and the code."""
     html: str = field(repr=False)
-    """The same, as a document."""
+    """The same as an HTML document, for the part `text/html`; what users wrote is escaped in it."""
     link: str = field(default="", repr=False)
     """What stands in it to be opened, where there is one: for mail services with templates of their own."""
     code: str = field(default="", repr=False)

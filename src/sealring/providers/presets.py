@@ -80,10 +80,11 @@ class Apple(OIDC):
         client_id: the Services ID.
         team_id: of the developer account.
         key_id: of the key.
-        private_key: its PEM text (`.p8`), which signs the client secret.
+        private_key: its PEM text (`.p8`), which signs the client secret; or a `Key` for ES256 with `key_id` as `kid`.
         name: see `OIDC`.
 
-    >>> key = Key.generate("ES256")
+    >>> from sealring.jwt import Key
+    >>> key = Key.generate("ES256", kid="KEY")
     >>> apple = Apple("com.example.web", team_id="TEAM", key_id="KEY", private_key=key)
     >>> apple.response_mode, apple.secret_at(1_700_000_000).count(".")
     ('form_post', 2)
@@ -107,9 +108,14 @@ class Apple(OIDC):
         object.__setattr__(self, "_team_id", team_id)
 
     def secret_at(self, now: int) -> str:
-        """A client secret, signed at that Unix second.
+        """A client secret, signed at that Unix second: a JWT for Apple alone, good for five minutes.
 
-        >>> apple = Apple("com.example.web", team_id="TEAM", key_id="KEY", private_key=Key.generate("ES256"))
+        Args:
+            now: Unix seconds; its `iat`.
+
+        >>> from sealring.jwt import Key
+        >>> key = Key.generate("ES256", kid="KEY")
+        >>> apple = Apple("com.example.web", team_id="TEAM", key_id="KEY", private_key=key)
         >>> apple.secret_at(1_700_000_000).startswith("ey")
         True
         """

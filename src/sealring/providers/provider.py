@@ -100,6 +100,9 @@ class OIDC:
     def secret_at(self, now: int) -> str:  # noqa: ARG002 - Apple's is signed again
         """The client secret at that Unix second.
 
+        Args:
+            now: Unix seconds. A secret that does not change is the same at any time; `Apple` signs one for each call.
+
         >>> OIDC("https://login.example.com", "client-id", "client-secret").secret_at(1_700_000_000)
         'client-secret'
         """

@@ -20,9 +20,19 @@ from sealring.sessions.session import Session
 class CredentialUse:
     """What a proof by a credential writes when it is accepted: in the transaction in which the session starts.
 
-    >>> before = a_credential("42")
-    >>> CredentialUse(before=before, after=replace(before, counter=7), spent=a_link("challenge")).events
-    ()
+    >>> from dataclasses import replace
+    >>> ada = an_account("ada")
+    >>> before = a_credential(ada.id)
+    >>> done = await store.create_account(ada, an_event("account_created"), credential=before)
+    >>> use = CredentialUse(before=before, after=replace(before, counter=7), spent=a_link("challenge"))
+    >>> for _ in range(2):
+    ...     guard = LoginGuard(epoch=0, use=use)
+    ...     done = await store.start_session(a_session(ada.id), an_event(), guard=guard, cap=50, replaces=None)
+    ...     print(done.result)
+    0
+    None
+    >>> [credential.counter for credential in await store.find_credentials(account_id=ada.id)]
+    [7]
     """
 
     before: Credential
