@@ -60,7 +60,7 @@ def test_a_wrong_type_is_named(make: Callable[[], Any], message: str) -> None:
 
 
 def test_no_repr_shows_a_secret() -> None:
-    key = jwt.Key.generate("ES256")
+    key = jwt.Key.generate("ES256", kid="KEY")
     apple = Apple("com.example.web", team_id="TEAM", key_id="KEY", private_key=key)
     for provider in (Google("client", "hush-hush"), GitHub("client", "hush-hush"), apple):
         assert "hush" not in repr(provider)
@@ -81,6 +81,21 @@ def test_apple_signs_its_secret_with_the_key_of_the_team() -> None:
     secret = jwt.verify(apple.secret_at(1_900_000_000), key.public(), audience=apple.issuer, now=1_900_000_001)
     assert (secret.claims["iss"], secret.claims["sub"]) == ("TEAM", "com.example.web")
     assert secret.header == {"alg": "ES256", "kid": "KEY"}
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        jwt.Key.generate("ES256", kid="OTHER"),
+        jwt.Key.generate("ES256", kid="KEY").public(),
+        jwt.Key.generate("Ed25519", kid="KEY"),
+        jwt.Key.generate("ES256").public().to_pem(),
+    ],
+    ids=["another kid", "public", "another algorithm", "public as text"],
+)
+def test_a_key_with_which_apple_would_let_nobody_in_is_refused(key: jwt.Key | str) -> None:
+    with pytest.raises(ValueError, match="must be a private key for ES256"):
+        Apple("com.example.web", team_id="TEAM", key_id="KEY", private_key=key)
 
 
 async def test_a_workspace_or_a_tenant_lets_its_own_users_in_alone() -> None:

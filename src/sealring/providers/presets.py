@@ -83,6 +83,9 @@ class Apple(OIDC):
         private_key: its PEM text (`.p8`), which signs the client secret; or a `Key` for ES256 with `key_id` as `kid`.
         name: see `OIDC`.
 
+    Raises:
+        ValueError: the key is not for ES256, is public, or has another `kid`: Apple would refuse what it signs.
+
     >>> from sealring.jwt import Key
     >>> key = Key.generate("ES256", kid="KEY")
     >>> apple = Apple("com.example.web", team_id="TEAM", key_id="KEY", private_key=key)
@@ -104,6 +107,8 @@ class Apple(OIDC):
         )  # fmt: skip
         if not isinstance(private_key, Key):
             private_key = Key.from_pem(private_key, "ES256", kid=key_id)
+        if (private_key.alg, private_key.kid, private_key.is_private) != ("ES256", key_id, True):
+            raise ValueError("private_key must be a private key for ES256, with key_id as its kid")
         object.__setattr__(self, "_key", private_key)
         object.__setattr__(self, "_team_id", team_id)
 
