@@ -78,7 +78,7 @@ def test_a_claim_of_ours_is_ours(name: str) -> None:
 
 
 def test_a_token_has_every_claim_of_the_table_but_the_reserved_and_no_other() -> None:
-    session = a_session(amr=("pwd",), acr="sfa", status_index=7)
+    session = a_session(amr=("pwd",), acr="sfa", status_index=7, proof_key="k" * 43, device_jwk="{}")
     token = TOKENS.issue(session, epoch=0, scopes=[], claims={}, now=NOW)
     assert set(jwt.peek(token.text).claims) == {name for name, row in CLAIMS.items() if row.use != "reserved"}
     silent = TOKENS.issue(a_session(), epoch=0, scopes=[], claims={}, now=NOW)
