@@ -19,6 +19,7 @@ from starlette.applications import Starlette
 
 from sealring import ConfigurationError, Sealring, Verifier, load_settings
 from sealring.frameworks.litestar import SealringPlugin
+from sealring.jwt.dpop import PROOF_ALGORITHMS
 from sealring.testing import verifier_of
 from tests.conformance.guarded import GUARDED
 from tests.conformance.hosts import HOSTS, WSGI, transport_of
@@ -33,6 +34,8 @@ BASE = "http://127.0.0.1:8000"
 METADATA = "https://api.example.com/.well-known/oauth-protected-resource/v1"
 POINTER = f'resource_metadata="{METADATA}"'
 DOCUMENT = {"resource": RESOURCE, "authorization_servers": [BASE], "bearer_methods_supported": ["header"]}
+OF_A_VERIFIER = DOCUMENT | {"dpop_signing_alg_values_supported": list(PROOF_ALGORITHMS)}
+"""It knows its own URL, so it takes tokens that are bound to a key; an issuer where the setting says so."""
 PATH = "/.well-known/oauth-protected-resource/v1"
 
 
@@ -121,7 +124,7 @@ def nothing(_: Any, start_response: Any) -> list[bytes]:
 async def test_a_service_that_only_verifies_serves_it_too(make: Any) -> None:
     """Without its issuer: the document needs nothing that has to be followed."""
     async with visitor(make(verifier_of(cheap_sealring(), resource=RESOURCE))) as client:
-        assert (await client.get(PATH)).json() == DOCUMENT
+        assert (await client.get(PATH)).json() == OF_A_VERIFIER
         assert (await client.post(PATH)).status_code == 405
         assert (await client.get("/.well-known/oauth-authorization-server")).status_code == 404
     async with visitor(make(verifier_of(cheap_sealring()))) as client:
@@ -145,7 +148,7 @@ def test_django_serves_it_too(of: str) -> None:
     use(auth if of == "issuer" else verifier_of(auth, resource=RESOURCE))
     with override_settings(ROOT_URLCONF=django_urls()):
         found = Client().get(PATH, headers={"Origin": "https://any.example", "Host": "evil.example"})
-        assert found.json() == DOCUMENT
+        assert found.json() == (DOCUMENT if of == "issuer" else OF_A_VERIFIER)
         assert found.headers["access-control-allow-origin"] == "*"
         assert found.headers["cache-control"] == "public, max-age=300"
         assert Client().post(PATH).status_code == 405

@@ -157,8 +157,8 @@ def test_what_no_commit_has_keeps_a_release_back() -> None:
 def test_the_npm_package_holds_what_it_exports_and_runs_nothing_at_its_installation() -> None:
     package = client()
     good = ["LICENSE", "README.md", "package.json", "types/bodies.d.ts"]
-    good += [f"src/{name}.js" for name in ("client", "credentials", "errors", "index", "page", "react")]
-    good += [f"types/{name}.d.ts" for name in ("client", "credentials", "errors", "index", "page", "react")]
+    good += [f"src/{name}.js" for name in ("client", "credentials", "errors", "index", "page", "passkey", "react")]
+    good += [f"types/{name}.d.ts" for name in ("client", "credentials", "errors", "index", "page", "passkey", "react")]
     assert npm_faults(good, package) == []
     assert npm_faults([*good, "src/served.js"], package) == ["npm: src/served.js does not belong there"]
     assert npm_faults(good[1:], package) == ["npm: LICENSE is missing"]
